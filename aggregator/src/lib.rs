@@ -1,0 +1,6 @@
+//! The middle room: what an observation is, what an hour is, what the tables are.
+//!
+//! `sensor` fills hours with observations, `reports` reads the tables; see the code map in README.md.
+
+pub mod observation;
+pub mod schema;

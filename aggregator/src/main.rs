@@ -1,0 +1,2 @@
+//! The `teiten-aggregator` program.
+fn main() {}

@@ -1,0 +1,304 @@
+//! The tables of the contract: their names, columns, types and units. Nothing else may spell a column's name for writing.
+//!
+//! A column is added here and in the builder that fills it (`close.rs`). The Parquet schema is derived from these rows.
+
+use std::sync::Arc;
+
+use parquet::basic::{LogicalType, Repetition, TimeUnit, Type as PhysicalType};
+use parquet::schema::types::{Type, TypePtr};
+
+/// Version of the meaning of the tables; raised when a column changes its meaning.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// How a column is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnType {
+    /// UTF-8 text.
+    Text,
+    /// Signed 32-bit integer.
+    Int32,
+    /// Signed 64-bit integer: every counter.
+    Int64,
+    /// Microseconds since 1970-01-01 UTC.
+    TimestampMicros,
+    /// Bytes.
+    Bytes,
+}
+
+/// One column of a table.
+#[derive(Clone, Copy, Debug)]
+pub struct Column {
+    /// Name in the file.
+    pub name: &'static str,
+    /// How it is stored.
+    pub column_type: ColumnType,
+    /// Whether it may be null.
+    pub nullable: bool,
+    /// What it means, with its unit.
+    pub meaning: &'static str,
+}
+
+/// One table of the dataset.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    /// Name of the table and of its folder.
+    pub name: &'static str,
+    /// What a row is.
+    pub row: &'static str,
+    /// Columns in the order of the file.
+    pub columns: &'static [Column],
+}
+
+impl Table {
+    /// The table as a Parquet message type.
+    ///
+    /// # Panics
+    /// Never for the tables of this file: a test builds each.
+    #[must_use]
+    pub fn parquet_type(&self) -> TypePtr {
+        let fields = self.columns.iter().map(parquet_field).collect();
+        Arc::new(
+            Type::group_type_builder(self.name)
+                .with_fields(fields)
+                .build()
+                .expect("a table of the schema is a valid message type"),
+        )
+    }
+}
+
+fn parquet_field(column: &Column) -> TypePtr {
+    let (physical, logical) = match column.column_type {
+        ColumnType::Text => (PhysicalType::BYTE_ARRAY, Some(LogicalType::String)),
+        ColumnType::Int32 => (PhysicalType::INT32, None),
+        ColumnType::Int64 => (PhysicalType::INT64, None),
+        ColumnType::TimestampMicros => (
+            PhysicalType::INT64,
+            Some(LogicalType::Timestamp {
+                is_adjusted_to_u_t_c: true,
+                unit: TimeUnit::MICROS,
+            }),
+        ),
+        ColumnType::Bytes => (PhysicalType::BYTE_ARRAY, None),
+    };
+    let repetition = if column.nullable {
+        Repetition::OPTIONAL
+    } else {
+        Repetition::REQUIRED
+    };
+    Arc::new(
+        Type::primitive_type_builder(column.name, physical)
+            .with_repetition(repetition)
+            .with_logical_type(logical)
+            .build()
+            .expect("a column of the schema is a valid primitive type"),
+    )
+}
+
+const fn column(
+    name: &'static str,
+    column_type: ColumnType,
+    nullable: bool,
+    meaning: &'static str,
+) -> Column {
+    Column {
+        name,
+        column_type,
+        nullable,
+        meaning,
+    }
+}
+
+use ColumnType::{Bytes, Int32, Int64, Text, TimestampMicros};
+
+const HOUR_START: Column = column(
+    "hour_start",
+    TimestampMicros,
+    false,
+    "start of the hour, UTC",
+);
+const SENSOR: Column = column("sensor", Text, false, "name of the sensor");
+const IP_VERSION: Column = column("ip_version", Int32, false, "4 or 6");
+const PROTOCOL: Column = column(
+    "protocol",
+    Int32,
+    false,
+    "IANA protocol number of the outermost IP header",
+);
+const PORT: Column = column(
+    "port",
+    Int32,
+    true,
+    "service asked for; for backscatter the attacked service",
+);
+const TRAFFIC_TYPE: Column = column("traffic_type", Text, false, "what the headers say");
+const CLASS: Column = column("class", Text, false, "why the packet came");
+const TOOL: Column = column("tool", Text, false, "program that sent it, or none");
+const ACTOR: Column = column(
+    "actor",
+    Text,
+    false,
+    "organisation behind the source, or empty",
+);
+const COUNTRY: Column = column(
+    "country",
+    Text,
+    false,
+    "ISO 3166-1 alpha-2 of the source, ZZ unknown",
+);
+const PACKETS: Column = column("packets", Int64, false, "packets");
+const BYTES: Column = column(
+    "bytes",
+    Int64,
+    false,
+    "bytes on the wire, link layer included",
+);
+
+/// Hour × kind × country.
+pub const TRAFFIC: Table = Table {
+    name: "traffic",
+    row: "hour × kind × country",
+    columns: &[
+        HOUR_START,
+        SENSOR,
+        IP_VERSION,
+        PROTOCOL,
+        PORT,
+        TRAFFIC_TYPE,
+        CLASS,
+        TOOL,
+        ACTOR,
+        COUNTRY,
+        PACKETS,
+        BYTES,
+        column(
+            "sources",
+            Int64,
+            false,
+            "distinct sources of the row, exact",
+        ),
+        column(
+            "sources_sketch",
+            Bytes,
+            false,
+            "Apache DataSketches HLL, lg_k 12, of src_ip as text",
+        ),
+    ],
+};
+
+/// Hour × source × kind.
+pub const SOURCES: Table = Table {
+    name: "sources",
+    row: "hour × source × kind",
+    columns: &[
+        HOUR_START,
+        SENSOR,
+        column(
+            "src_ip",
+            Text,
+            false,
+            "source address, or a prefix where small sources were folded",
+        ),
+        IP_VERSION,
+        PROTOCOL,
+        PORT,
+        TRAFFIC_TYPE,
+        CLASS,
+        TOOL,
+        ACTOR,
+        COUNTRY,
+        column("asn", Int64, true, "autonomous system of the source"),
+        PACKETS,
+        BYTES,
+        column(
+            "destinations",
+            Int64,
+            false,
+            "distinct dark addresses: exact up to 128, above an estimate with 2.3 % standard error",
+        ),
+        column("first_seen", TimestampMicros, false, "first packet, UTC"),
+        column("last_seen", TimestampMicros, false, "last packet, UTC"),
+    ],
+};
+
+/// A minute in which the sensor observed.
+pub const COVERAGE: Table = Table {
+    name: "coverage",
+    row: "minute",
+    columns: &[
+        column(
+            "minute_start",
+            TimestampMicros,
+            false,
+            "start of the minute, UTC",
+        ),
+        SENSOR,
+        column("received", Int64, false, "packets read or received"),
+        column("observed", Int64, false, "packets counted in the tables"),
+        column(
+            "outside",
+            Int64,
+            false,
+            "packets to addresses outside the telescope",
+        ),
+        column(
+            "excluded",
+            Int64,
+            false,
+            "packets to or from excluded prefixes",
+        ),
+        column("not_ip", Int64, false, "frames without an IP header"),
+        column(
+            "malformed",
+            Int64,
+            false,
+            "packets whose link or IP header is damaged",
+        ),
+        column("dropped_kernel", Int64, false, "packets the kernel dropped"),
+        column(
+            "dropped_interface",
+            Int64,
+            false,
+            "packets the interface dropped",
+        ),
+        column(
+            "late",
+            Int64,
+            false,
+            "observed packets that came after their hour had closed",
+        ),
+        column(
+            "collapsed",
+            Int64,
+            false,
+            "observed packets whose source was folded into its prefix",
+        ),
+        column(
+            "addresses",
+            Int64,
+            true,
+            "dark addresses of the telescope, null where unknown",
+        ),
+        column(
+            "seconds",
+            Int64,
+            false,
+            "seconds of the minute that were observed, 0 to 60",
+        ),
+    ],
+};
+
+/// Every table that is written today.
+pub const TABLES: &[Table] = &[TRAFFIC, SOURCES, COVERAGE];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_table_is_a_valid_parquet_message() {
+        for table in TABLES {
+            let message = table.parquet_type();
+            assert_eq!(message.get_fields().len(), table.columns.len());
+        }
+    }
+}

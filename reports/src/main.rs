@@ -1,0 +1,2 @@
+//! The `teiten-report` program.
+fn main() {}

@@ -1,0 +1,2 @@
+//! The `teiten-sensor` program.
+fn main() {}

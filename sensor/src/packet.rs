@@ -1,0 +1,65 @@
+//! Packets as a source hands them over: a block of bytes and a list of records into it. Nothing here reads or interprets bytes.
+
+use std::sync::Arc;
+
+/// A libpcap link type number (<https://www.tcpdump.org/linktypes.html>), as it stands in the capture's header.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct LinkType(pub u16);
+
+/// One captured packet inside a [`Block`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Time of capture, microseconds since 1970-01-01 UTC; finer resolutions are cut off.
+    pub time_us: i64,
+    /// First byte of the packet within the block's bytes.
+    pub offset: u32,
+    /// Bytes captured.
+    pub captured_bytes: u32,
+    /// Length on the wire, bytes.
+    pub wire_bytes: u32,
+    /// What the packet's first header is.
+    pub link_type: LinkType,
+}
+
+const _: () = assert!(size_of::<Record>() == 24);
+
+/// The bytes that records point into.
+#[derive(Clone, Debug)]
+pub enum BlockBytes {
+    /// A window of a mapped file: (file, first byte, length).
+    Mapped(Arc<memmap2::Mmap>, usize, usize),
+    /// Bytes of the block's own.
+    Owned(Vec<u8>),
+}
+
+/// A batch of packets in the order of their input.
+#[derive(Clone, Debug)]
+pub struct Block {
+    /// The bytes.
+    pub bytes: BlockBytes,
+    /// The packets, in input order.
+    pub records: Vec<Record>,
+}
+
+/// Most records in a block: small enough that a block's headers stay in the second-level cache.
+pub const BLOCK_RECORDS_MAX: usize = 4096;
+
+impl Block {
+    /// A block without packets.
+    #[must_use]
+    pub fn empty() -> Self {
+        Block {
+            bytes: BlockBytes::Owned(Vec::new()),
+            records: Vec::new(),
+        }
+    }
+
+    /// All bytes of the block.
+    #[must_use]
+    pub fn bytes(&self) -> &[u8] {
+        match &self.bytes {
+            BlockBytes::Mapped(file, start, length) => &file[*start..*start + *length],
+            BlockBytes::Owned(bytes) => bytes,
+        }
+    }
+}

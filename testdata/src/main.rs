@@ -1,0 +1,2 @@
+//! The `teiten-synth` program.
+fn main() {}
