@@ -73,10 +73,7 @@ fn parquet_field(column: &Column) -> TypePtr {
         ColumnType::Int64 => (PhysicalType::INT64, None),
         ColumnType::TimestampMicros => (
             PhysicalType::INT64,
-            Some(LogicalType::Timestamp {
-                is_adjusted_to_u_t_c: true,
-                unit: TimeUnit::MICROS,
-            }),
+            Some(LogicalType::timestamp(true, TimeUnit::MICROS)),
         ),
         ColumnType::Bytes => (PhysicalType::BYTE_ARRAY, None),
     };
