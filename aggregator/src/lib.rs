@@ -3,4 +3,8 @@
 //! `sensor` fills hours with observations, `reports` reads the tables; see the code map in README.md.
 
 pub mod observation;
+pub mod origin;
 pub mod schema;
+pub mod destinations;
+mod prefetch;
+pub mod table;

@@ -1,0 +1,288 @@
+//! Where a source is: its country and its autonomous system, from files of the user's or Debian's `tor-geoipdb`.
+//!
+//! Files are read once, by content not name, into one table per family; sources are looked up once each, when their hour closes.
+//! Who stands behind a source (`actor`) is not told here.
+
+mod country;
+mod date;
+mod flatten;
+mod load;
+mod mmdb;
+mod number;
+mod table;
+mod text;
+
+use std::path::PathBuf;
+
+use table::{Answer, TableV4, TableV6, Value};
+
+pub use self::country::Country;
+pub use self::date::DateSource;
+#[doc(hidden)]
+pub use self::load::fuzz_load;
+use crate::observation::{Address, Family};
+
+/// An autonomous system's number; 0, which RFC 7607 reserves, says that none is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Asn(u32);
+
+/// The kind of a data file, told by its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// START,END,VALUE with commas, as tor's geoip and geoip6 and several vendors have it; addresses decimal or as text.
+    Ranges,
+    /// START, END, AS and more with tabs, as iptoasn has it.
+    TabbedRanges,
+    /// A registry's delegated or delegated-extended file.
+    Delegated,
+    /// Prefix, length and AS with tabs, as RouteViews pfx2as has it.
+    PrefixToAs,
+    /// A MaxMind DB file.
+    Mmdb,
+}
+
+/// What was odd in a file and is no error: read past, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Oddities {
+    /// Ranges that end before they begin: left out.
+    pub reversed: u64,
+    /// Ranges that begin inside an earlier one: the narrower wins.
+    pub overlapping: u64,
+    /// Ranges (records, in an MMDB file) whose code is no country of ISO 3166-1, such as `EU`, `A1` or `??`: `ZZ`.
+    pub no_country: u64,
+    /// Prefixes that several systems announce: the first one stands.
+    pub several_origins: u64,
+}
+
+/// What a file was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Countries, from `--geo`.
+    Country,
+    /// Autonomous systems, from `--asn`.
+    Asn,
+}
+
+/// Which data was used: what every table's metadata names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provenance {
+    /// What the file was asked for.
+    pub subject: Subject,
+    /// The file's name without its folder.
+    pub name: String,
+    /// Its kind.
+    pub format: Format,
+    /// Day of the data, `YYYY-MM-DD`, UTC.
+    pub date: String,
+    /// Where that date was found.
+    pub date_source: DateSource,
+    /// SHA-256 of the file as it lies, lower-case hexadecimal.
+    pub sha256: String,
+    /// Ranges that were read.
+    pub ranges: u64,
+    /// What was odd in it.
+    pub oddities: Oddities,
+}
+
+/// Why origin data cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OriginError {
+    /// The file cannot be read.
+    #[error("cannot read origin data {path}: {source}; name a readable file with --geo or --asn")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A line, or the first one that tells the format, is not what it must be.
+    #[error("origin data {path}, line {line}: expected {expected}, found {found:?}")]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// Counted from 1, after decompression.
+        line: usize,
+        /// What should stand there.
+        expected: &'static str,
+        /// What stands there, at most 80 bytes of it.
+        found: String,
+    },
+    /// The file is of a known kind that does not hold what it was asked for.
+    #[error(
+        "origin data {path}: a file of kind {format:?} has no {subject:?}; give it with the other of --geo and --asn"
+    )]
+    Subject {
+        /// The file.
+        path: PathBuf,
+        /// Its kind.
+        format: Format,
+        /// What it was asked for.
+        subject: Subject,
+    },
+    /// A MaxMind DB file is damaged.
+    #[error("origin data {path} is a damaged MaxMind DB file: {source}")]
+    Mmdb {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: maxminddb::MaxMindDbError,
+    },
+    /// The file holds no range at all.
+    #[error("origin data {path} holds no range of addresses; is it the whole file?")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+/// Countries and autonomous systems of addresses, with their provenance. Built once, then only asked.
+#[derive(Clone, Debug)]
+pub struct Origins {
+    country: Tables<Country>,
+    asn: Tables<Asn>,
+    provenance: Vec<Provenance>,
+}
+
+#[derive(Clone, Debug)]
+struct Tables<V> {
+    v4: TableV4<V>,
+    v6: TableV6<V>,
+}
+
+impl<V: Value> Tables<V> {
+    fn empty() -> Self {
+        Tables {
+            v4: TableV4::new(&[]),
+            v6: TableV6::new(&[]),
+        }
+    }
+
+    #[inline]
+    fn find<A: Address>(&self, source: A) -> V {
+        match A::FAMILY {
+            Family::Ipv4 => self.v4.find(source.number() as u32),
+            Family::Ipv6 => self.v6.find(source.number()),
+        }
+    }
+
+    #[inline]
+    fn answer<A: Address>(&self, source: A) -> Answer<A, V> {
+        let (first, last, value) = match A::FAMILY {
+            Family::Ipv4 => {
+                let answer = self.v4.answer(source.number() as u32);
+                (
+                    u128::from(answer.first),
+                    u128::from(answer.last),
+                    answer.value,
+                )
+            }
+            Family::Ipv6 => {
+                let answer = self.v6.answer(source.number());
+                (answer.first, answer.last, answer.value)
+            }
+        };
+        Answer {
+            first: A::from_number(first),
+            last: A::from_number(last),
+            value,
+        }
+    }
+}
+
+/// Where Debian's package `tor-geoipdb` keeps its two files.
+const DEFAULT_FILES: [&str; 2] = ["/usr/share/tor/geoip", "/usr/share/tor/geoip6"];
+
+impl Origins {
+    /// Knows nothing: every country is `ZZ`, no system has a number.
+    #[must_use]
+    pub fn empty() -> Origins {
+        Origins {
+            country: Tables::empty(),
+            asn: Tables::empty(),
+            provenance: Vec::new(),
+        }
+    }
+
+    /// Reads country data from `geo` and systems from `asn`; formats are told by content, plain or gz. A later file of a list
+    /// wins over an earlier one.
+    ///
+    /// # Errors
+    /// The first file that cannot be read or is not what it should be, with the line and what was expected there.
+    pub fn load(geo: &[PathBuf], asn: &[PathBuf]) -> Result<Origins, OriginError> {
+        load::load(geo, asn)
+    }
+
+    /// Debian's `tor-geoipdb`, as far as it is installed: the files for [`Origins::load`]'s `geo` when the user named none.
+    #[must_use]
+    pub fn find_default() -> Vec<PathBuf> {
+        DEFAULT_FILES
+            .iter()
+            .map(PathBuf::from)
+            .filter(|path| path.is_file())
+            .collect()
+    }
+
+    /// The country of a source.
+    #[inline]
+    #[must_use]
+    pub fn country<A: Address>(&self, source: A) -> Country {
+        self.country.find(source)
+    }
+
+    /// The autonomous system of a source.
+    #[inline]
+    #[must_use]
+    pub fn asn<A: Address>(&self, source: A) -> Option<u32> {
+        known(self.asn.find(source))
+    }
+
+    /// A cursor for sources asked in ascending order: it answers from the range it stands in as long as they stay there, and any
+    /// other order is answered as well, only not faster.
+    #[must_use]
+    pub fn cursor<A: Address>(&self) -> Cursor<'_, A> {
+        let beginning = A::from_number(0);
+        Cursor {
+            origins: self,
+            country: self.country.answer(beginning),
+            asn: self.asn.answer(beginning),
+        }
+    }
+
+    /// Which data was loaded, in the order of the lists given.
+    #[must_use]
+    pub fn provenance(&self) -> &[Provenance] {
+        &self.provenance
+    }
+}
+
+fn known(asn: Asn) -> Option<u32> {
+    (asn.0 != 0).then_some(asn.0)
+}
+
+/// Asks [`Origins`] for one source after the other.
+#[derive(Clone, Debug)]
+pub struct Cursor<'a, A> {
+    origins: &'a Origins,
+    country: Answer<A, Country>,
+    asn: Answer<A, Asn>,
+}
+
+impl<A: Address> Cursor<'_, A> {
+    /// The country of a source.
+    #[inline]
+    pub fn country(&mut self, source: A) -> Country {
+        if source < self.country.first || source > self.country.last {
+            self.country = self.origins.country.answer(source);
+        }
+        self.country.value
+    }
+
+    /// The autonomous system of a source.
+    #[inline]
+    pub fn asn(&mut self, source: A) -> Option<u32> {
+        if source < self.asn.first || source > self.asn.last {
+            self.asn = self.origins.asn.answer(source);
+        }
+        known(self.asn.value)
+    }
+}

@@ -1,0 +1,228 @@
+//! From ranges as files hold them (unsorted, overlapping, nested) to sorted steps: which range wins where several hold an address.
+//!
+//! A later file wins over an earlier one, so that a user's own file can correct a public one; within a file the narrower range
+//! wins, as the more specific prefix does in routing; of two equally wide ones the later line.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use super::table::{Step, Value};
+use crate::observation::Address;
+
+/// Addresses from `first` to `last`, both included, and what a file says of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Range<A, V> {
+    pub(crate) first: A,
+    pub(crate) last: A,
+    pub(crate) value: V,
+}
+
+/// The steps of the ranges of several files, given in rising precedence. Ranges must not be reversed (`first` ≤ `last`).
+pub(crate) fn flatten<A: Address, V: Value>(files: &[Vec<Range<A, V>>]) -> Vec<Step<A, V>> {
+    match files {
+        [only] if is_sorted_and_disjoint(only) => steps_of_disjoint(only),
+        _ => steps_of_overlapping(files),
+    }
+}
+
+fn is_sorted_and_disjoint<A: Address, V>(ranges: &[Range<A, V>]) -> bool {
+    ranges.windows(2).all(|pair| pair[0].last < pair[1].first)
+}
+
+/// How many ranges begin inside an earlier one (or before it ends), counted in sorted order.
+pub(crate) fn count_overlapping<A: Address, V: Value>(ranges: &[Range<A, V>]) -> u64 {
+    if is_sorted_and_disjoint(ranges) {
+        return 0;
+    }
+    let mut bounds: Vec<(A, A)> = ranges
+        .iter()
+        .map(|range| (range.first, range.last))
+        .collect();
+    bounds.sort_unstable();
+    let mut reached: Option<A> = None;
+    let mut overlapping = 0;
+    for (first, last) in bounds {
+        overlapping += u64::from(reached.is_some_and(|reached| first <= reached));
+        reached = reached.max(Some(last));
+    }
+    overlapping
+}
+
+fn steps_of_disjoint<A: Address, V: Value>(ranges: &[Range<A, V>]) -> Vec<Step<A, V>> {
+    let mut steps = Steps::with_capacity(ranges.len() + ranges.len() / 4);
+    for range in ranges {
+        steps.set(range.first, range.value);
+        if let Some(after) = successor(range.last) {
+            steps.set(after, V::default());
+        }
+    }
+    steps.0
+}
+
+/// Which of several ranges over one address wins: the greatest.
+type Precedence = (usize, Reverse<u128>, usize);
+
+fn steps_of_overlapping<A: Address, V: Value>(files: &[Vec<Range<A, V>>]) -> Vec<Step<A, V>> {
+    let mut begins: Vec<(A, Precedence, Range<A, V>)> = Vec::new();
+    for (file, ranges) in files.iter().enumerate() {
+        begins.extend(ranges.iter().enumerate().map(|(line, range)| {
+            let width = range.last.number() - range.first.number();
+            (range.first, (file, Reverse(width), line), *range)
+        }));
+    }
+    begins.sort_unstable_by_key(|&(first, precedence, _)| (first, precedence));
+    let mut steps = Steps::with_capacity(begins.len() * 2);
+    let mut open = BinaryHeap::new();
+    for (position, (first, precedence, _)) in begins.iter().enumerate() {
+        settle_until(&mut steps, &mut open, &begins, Some(*first));
+        open.push((*precedence, position));
+        let winner = open.peek().map_or(position, |&(_, winner)| winner);
+        steps.set(*first, begins[winner].2.value);
+    }
+    settle_until(&mut steps, &mut open, &begins, None);
+    steps.0
+}
+
+/// Writes the steps at the ends of open ranges that end before `until` (or of all of them).
+fn settle_until<A: Address, V: Value>(
+    steps: &mut Steps<A, V>,
+    open: &mut BinaryHeap<(Precedence, usize)>,
+    begins: &[(A, Precedence, Range<A, V>)],
+    until: Option<A>,
+) {
+    // Only the end of the winner changes what holds: a range that ends under a winner is dropped when it comes to the top.
+    while let Some(&(_, top)) = open.peek() {
+        let last = begins[top].2.last;
+        if until.is_some_and(|until| last >= until) {
+            return;
+        }
+        open.pop();
+        while open
+            .peek()
+            .is_some_and(|&(_, next)| begins[next].2.last <= last)
+        {
+            open.pop();
+        }
+        if let Some(after) = successor(last) {
+            let value = open
+                .peek()
+                .map_or(V::default(), |&(_, next)| begins[next].2.value);
+            steps.set(after, value);
+        }
+    }
+}
+
+fn successor<A: Address>(address: A) -> Option<A> {
+    let after = A::from_number(address.number().wrapping_add(1));
+    (after > address).then_some(after)
+}
+
+/// Steps in the making: a later value at the same start replaces the earlier, an unchanged value adds no step.
+struct Steps<A, V>(Vec<Step<A, V>>);
+
+impl<A: Address, V: Value> Steps<A, V> {
+    fn with_capacity(capacity: usize) -> Self {
+        Steps(Vec::with_capacity(capacity))
+    }
+
+    fn set(&mut self, start: A, value: V) {
+        if self.0.last().is_some_and(|last| last.start == start) {
+            self.0.pop();
+        }
+        let current = self.0.last().map_or(V::default(), |last| last.value);
+        if current != value {
+            self.0.push(Step { start, value });
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::origin::table::TableV4;
+
+    fn range(first: u32, last: u32, value: u16) -> Range<u32, u16> {
+        Range { first, last, value }
+    }
+
+    /// What the rule says, by looking at every range.
+    fn naive(files: &[Vec<Range<u32, u16>>], address: u32) -> u16 {
+        let mut best: Option<(Precedence, u16)> = None;
+        for (file, ranges) in files.iter().enumerate() {
+            for (line, range) in ranges.iter().enumerate() {
+                let precedence = (file, Reverse(u128::from(range.last - range.first)), line);
+                let holds = range.first <= address && address <= range.last;
+                if holds && best.is_none_or(|(other, _)| precedence > other) {
+                    best = Some((precedence, range.value));
+                }
+            }
+        }
+        best.map_or(0, |(_, value)| value)
+    }
+
+    #[test]
+    fn the_narrower_range_wins_and_the_wider_goes_on_behind_it() {
+        let table = TableV4::new(&flatten(&[vec![range(10, 99, 1), range(20, 29, 2)]]));
+        for (address, value) in [
+            (9, 0),
+            (10, 1),
+            (19, 1),
+            (20, 2),
+            (29, 2),
+            (30, 1),
+            (99, 1),
+            (100, 0),
+        ] {
+            assert_eq!(table.find(address), value, "{address}");
+        }
+    }
+
+    #[test]
+    fn a_later_file_wins_however_wide() {
+        let table = TableV4::new(&flatten(&[
+            vec![range(20, 29, 2)],
+            vec![range(0, u32::MAX, 1)],
+        ]));
+        assert_eq!(table.find(25), 1);
+        assert_eq!(table.find(u32::MAX), 1);
+    }
+
+    #[test]
+    fn neighbours_that_say_the_same_are_one_step() {
+        let steps = flatten(&[vec![range(0, 9, 4), range(10, 19, 4), range(30, 39, 4)]]);
+        assert_eq!(steps.len(), 4);
+    }
+
+    #[test]
+    fn overlaps_are_counted() {
+        assert_eq!(count_overlapping(&[range(0, 9, 1), range(10, 19, 1)]), 0);
+        assert_eq!(count_overlapping(&[range(10, 19, 1), range(0, 9, 1)]), 0);
+        assert_eq!(
+            count_overlapping(&[range(0, 99, 1), range(5, 6, 1), range(50, 120, 1)]),
+            2
+        );
+    }
+
+    fn files() -> impl Strategy<Value = Vec<Vec<Range<u32, u16>>>> {
+        let number = prop_oneof![0u32..300, 0xfffe..0x1_0200u32, (u32::MAX - 50)..=u32::MAX];
+        let one = (number.clone(), number, 0u16..4)
+            .prop_map(|(a, b, value)| range(a.min(b), a.max(b), value));
+        prop::collection::vec(prop::collection::vec(one, 0..20), 0..4)
+    }
+
+    proptest! {
+        #[test]
+        fn the_table_answers_as_a_look_at_every_range_does(files in files(), probes in prop::collection::vec(any::<u32>(), 8)) {
+            let table = TableV4::new(&flatten(&files));
+            let edges = files.iter().flatten().flat_map(|range| {
+                [range.first, range.last].map(|edge| [edge.wrapping_sub(1), edge, edge.wrapping_add(1)])
+            });
+            for address in edges.flatten().chain(probes) {
+                prop_assert_eq!(table.find(address), naive(&files, address));
+                prop_assert_eq!(table.answer(address).value, naive(&files, address));
+            }
+        }
+    }
+}
