@@ -33,106 +33,133 @@ fn decimal_prefix(bytes: &[u8]) -> Option<(u64, &[u8])> {
     (length > 0).then(|| (number, &bytes[length..]))
 }
 
-/// An address that fills the whole field: IPv4 dotted or decimal, IPv6 as RFC 4291 writes it.
+/// An address that fills the whole field: IPv4 dotted or decimal, IPv6 as RFC 4291 writes it. Forms that files hardly ever have
+/// (a dotted tail) are left to the standard library.
 pub(crate) fn address(field: &[u8]) -> Option<Parsed> {
-    match decimal_prefix(field) {
-        Some((number, [])) => u32::try_from(number).ok().map(Parsed::V4),
-        Some((first, [b'.', rest @ ..])) => dotted(first, rest).map(Parsed::V4),
-        _ => ipv6(field).map(Parsed::V6),
+    match address_prefix(field) {
+        Some((address, [])) => Some(address),
+        _ => {
+            let text = std::str::from_utf8(field).ok()?;
+            let address: Ipv6Addr = text.parse().ok()?;
+            Some(Parsed::V6(u128::from(address)))
+        }
+    }
+}
+
+/// The address at the beginning of `bytes` and what follows it: one pass over the bytes, which loading spends its time in.
+#[inline]
+pub(crate) fn address_prefix(bytes: &[u8]) -> Option<(Parsed, &[u8])> {
+    // An IPv6 address has a colon after four digits at most.
+    if bytes.iter().take(5).any(|byte| *byte == b':') {
+        let (address, rest) = groups(bytes)?;
+        return Some((Parsed::V6(address), rest));
+    }
+    match decimal_prefix(bytes)? {
+        (first, [b'.', rest @ ..]) => {
+            let (address, rest) = dotted(first, rest)?;
+            Some((Parsed::V4(address), rest))
+        }
+        (number, rest) => Some((Parsed::V4(u32::try_from(number).ok()?), rest)),
     }
 }
 
 /// The address whose first octet has been read.
-fn dotted(first: u64, mut rest: &[u8]) -> Option<u32> {
+fn dotted(first: u64, mut rest: &[u8]) -> Option<(u32, &[u8])> {
     let mut address = u32::from(u8::try_from(first).ok()?);
     for octet_index in 1..4 {
         let (octet, after) = decimal_prefix(rest)?;
         address = address << 8 | u32::from(u8::try_from(octet).ok()?);
-        rest = match (octet_index, after) {
-            (3, []) => after,
-            (1 | 2, [b'.', after @ ..]) => after,
-            _ => return None,
+        rest = if octet_index == 3 {
+            after
+        } else {
+            after.strip_prefix(b".")?
         };
     }
-    Some(address)
+    Some((address, rest))
 }
 
-/// Groups by hand, as almost every line has them; any other form is left to the standard library.
-fn ipv6(field: &[u8]) -> Option<u128> {
-    groups(field).or_else(|| {
-        let text = std::str::from_utf8(field).ok()?;
-        text.parse::<Ipv6Addr>().ok().map(u128::from)
-    })
-}
-
-/// An address of hexadecimal groups with at most one `::`.
-fn groups(field: &[u8]) -> Option<u128> {
+/// Hexadecimal groups with at most one `::`.
+#[inline]
+fn groups(bytes: &[u8]) -> Option<(u128, &[u8])> {
     let mut address: u128 = 0;
     let mut count = 0;
     // Groups before the `::`, once it was seen.
     let mut before_gap: Option<u32> = None;
-    let mut position = 0;
-    if let [b':', b':', ..] = field {
+    let mut rest = bytes;
+    if let [b':', b':', after @ ..] = rest {
         before_gap = Some(0);
-        position = 2;
+        rest = after;
     }
-    while position < field.len() {
-        let (group, length) = hexadecimal_group(&field[position..])?;
+    while count < 8 {
+        let Some((group, after)) = hexadecimal_group(rest) else {
+            break;
+        };
         address = address << 16 | u128::from(group);
         count += 1;
-        position += length;
-        match &field[position..] {
-            [] => break,
-            [b':', b':', ..] if before_gap.is_none() => {
+        match after {
+            [b':', b':', after @ ..] if before_gap.is_none() => {
                 before_gap = Some(count);
-                position += 2;
+                rest = after;
             }
-            [b':', next, ..] if *next != b':' => position += 1,
-            _ => return None,
-        }
-        if count == 8 {
-            return None;
+            [b':', after @ ..] if after.first().is_some_and(u8::is_ascii_hexdigit) => rest = after,
+            _ => {
+                rest = after;
+                break;
+            }
         }
     }
+    // What an address cannot go on with must not be cut off from it: a further colon, a dotted tail.
+    if matches!(rest.first(), Some(b':' | b'.')) {
+        return None;
+    }
     match before_gap {
-        None if count == 8 => Some(address),
-        Some(before) if count < 8 => Some(open_gap(address, before, count)),
+        None if count == 8 => Some((address, rest)),
+        Some(before) if count < 8 => Some((open_gap(address, before, count), rest)),
         _ => None,
     }
 }
 
 /// Moves the first `before` of `count` groups to the top.
 fn open_gap(address: u128, before: u32, count: u32) -> u128 {
-    let after_bits = (count - before) * 16;
     if before == 0 {
         return address;
     }
+    let after_bits = (count - before) * 16;
     let head = address >> after_bits;
     let tail = address & ((1 << after_bits) - 1);
     head << (128 - before * 16) | tail
 }
 
-fn hexadecimal_group(bytes: &[u8]) -> Option<(u16, usize)> {
+/// One to four hexadecimal digits.
+#[inline]
+fn hexadecimal_group(bytes: &[u8]) -> Option<(u16, &[u8])> {
     let mut group: u16 = 0;
-    let mut length = 0;
-    while let Some(digit) = bytes.get(length).and_then(|&byte| hexadecimal_digit(byte)) {
-        if length == 4 {
+    for (index, byte) in bytes.iter().enumerate().take(5) {
+        let digit = HEXADECIMAL[usize::from(*byte)];
+        if digit == NO_DIGIT {
+            return (index > 0).then(|| (group, &bytes[index..]));
+        }
+        if index == 4 {
             return None;
         }
-        group = group << 4 | digit;
-        length += 1;
+        group = group << 4 | u16::from(digit);
     }
-    (length > 0).then_some((group, length))
+    (!bytes.is_empty()).then_some((group, &[]))
 }
 
-fn hexadecimal_digit(byte: u8) -> Option<u16> {
-    match byte {
-        b'0'..=b'9' => Some(u16::from(byte - b'0')),
-        b'a'..=b'f' => Some(u16::from(byte - b'a' + 10)),
-        b'A'..=b'F' => Some(u16::from(byte - b'A' + 10)),
-        _ => None,
+const NO_DIGIT: u8 = 0xff;
+
+/// Each byte's value as a hexadecimal digit.
+const HEXADECIMAL: [u8; 256] = {
+    let mut table = [NO_DIGIT; 256];
+    let mut digit = 0;
+    while digit < 16 {
+        table[b"0123456789abcdef"[digit] as usize] = digit as u8;
+        table[b"0123456789ABCDEF"[digit] as usize] = digit as u8;
+        digit += 1;
     }
-}
+    table
+};
 
 #[cfg(test)]
 mod tests {

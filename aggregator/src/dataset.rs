@@ -1,0 +1,178 @@
+//! Where a dataset's files lie and what they are called: `TABLE/date=YYYY-MM-DD/hour=HH/SENSOR-RUN-PART.parquet`.
+//!
+//! Only names here; reading and writing files is the business of `writer.rs`.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Ending of a part that readers may see.
+pub const PART_ENDING: &str = "parquet";
+/// Folder within a dataset for files that are not parts: open hours set aside, parts under way.
+pub const SCRATCH_FOLDER: &str = ".teiten";
+
+/// An hour by its number since 1970-01-01T00 UTC; shown as `2009-03-15T08`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hour(pub i64);
+
+impl Hour {
+    /// Calendar date (year, month, day) and hour of the day, UTC.
+    #[must_use]
+    pub fn civil(self) -> (i64, u32, u32, u32) {
+        let (year, month, day) = civil_from_days(self.0.div_euclid(24));
+        (year, month, day, self.0.rem_euclid(24) as u32)
+    }
+
+    /// Start of the hour, microseconds since 1970-01-01 UTC.
+    #[must_use]
+    pub const fn start_us(self) -> i64 {
+        self.0 * crate::table::HOUR_US
+    }
+
+    /// `date=2009-03-15/hour=08`
+    #[must_use]
+    pub fn folder(self) -> PathBuf {
+        let (year, month, day, hour) = self.civil();
+        PathBuf::from(format!("date={year:04}-{month:02}-{day:02}")).join(format!("hour={hour:02}"))
+    }
+}
+
+impl fmt::Display for Hour {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (year, month, day, hour) = self.civil();
+        write!(formatter, "{year:04}-{month:02}-{day:02}T{hour:02}")
+    }
+}
+
+/// Days since 1970-01-01 to the proleptic Gregorian date (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+fn civil_from_days(days: i64) -> (i64, u32, u32) {
+    let shifted = days + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let day_of_era = shifted.rem_euclid(146_097);
+    let year_of_era =
+        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let shifted_month = (5 * day_of_year + 2) / 153;
+    let day = (day_of_year - (153 * shifted_month + 2) / 5 + 1) as u32;
+    let month = if shifted_month < 10 {
+        shifted_month + 3
+    } else {
+        shifted_month - 9
+    } as u32;
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month, day)
+}
+
+/// Who writes: the sensor and the run of it that the parts of one input share.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PartName {
+    /// Name of the sensor: letters, digits, `.` and `_`.
+    pub sensor: String,
+    /// Identity of the run.
+    pub run: String,
+}
+
+impl PartName {
+    /// Checks the sensor's name, which becomes part of file names.
+    ///
+    /// # Errors
+    /// The reason, when the name is empty, too long, or has characters other than letters, digits, `.` and `_`.
+    pub fn new(sensor: &str, run: &str) -> Result<Self, String> {
+        let allowed = |letter: char| letter.is_ascii_alphanumeric() || "._".contains(letter);
+        if sensor.is_empty() || sensor.len() > 64 || sensor.starts_with('.') {
+            return Err(format!(
+                "the sensor's name `{sensor}` must have 1 to 64 characters and not begin with a dot"
+            ));
+        }
+        if let Some(letter) = sensor.chars().find(|&letter| !allowed(letter)) {
+            return Err(format!(
+                "the sensor's name `{sensor}` has the character `{letter}`: use letters, digits, `.` and `_`"
+            ));
+        }
+        Ok(PartName {
+            sensor: sensor.to_owned(),
+            run: run.to_owned(),
+        })
+    }
+
+    /// `SENSOR-RUN-PART.parquet`
+    #[must_use]
+    pub fn file_name(&self, part: u32) -> String {
+        format!("{}-{}-{part:04}.{PART_ENDING}", self.sensor, self.run)
+    }
+
+    /// Whether a file belongs to this sensor and run.
+    #[must_use]
+    pub fn owns(&self, file_name: &str) -> bool {
+        file_name
+            .strip_prefix(&self.sensor)
+            .and_then(|rest| rest.strip_prefix('-'))
+            .and_then(|rest| rest.strip_prefix(self.run.as_str()))
+            .and_then(|rest| rest.strip_prefix('-'))
+            .is_some_and(|rest| rest.ends_with(PART_ENDING))
+    }
+}
+
+/// Every part of `name` under `directory`, in no order; a dataset that does not exist has none.
+///
+/// # Errors
+/// When a folder cannot be listed.
+pub fn parts_of(directory: &Path, table: &str, name: &PartName) -> std::io::Result<Vec<PathBuf>> {
+    let mut parts = Vec::new();
+    for date in folders(&directory.join(table), "date=")? {
+        for hour in folders(&date, "hour=")? {
+            for entry in std::fs::read_dir(&hour)? {
+                let entry = entry?;
+                if entry
+                    .file_name()
+                    .to_str()
+                    .is_some_and(|file| name.owns(file))
+                {
+                    parts.push(entry.path());
+                }
+            }
+        }
+    }
+    Ok(parts)
+}
+
+fn folders(parent: &Path, prefix: &str) -> std::io::Result<Vec<PathBuf>> {
+    let entries = match std::fs::read_dir(parent) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error),
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let named = entry
+            .file_name()
+            .to_str()
+            .is_some_and(|name| name.starts_with(prefix));
+        if named && entry.file_type()?.is_dir() {
+            found.push(entry.path());
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hours_are_named_by_their_utc_date() {
+        assert_eq!(Hour(1_237_104_000 / 3600).to_string(), "2009-03-15T08");
+        assert_eq!(Hour(0).folder(), Path::new("date=1970-01-01/hour=00"));
+        assert_eq!(Hour(-1).to_string(), "1969-12-31T23");
+        assert_eq!(Hour(951_782_400 / 3600).to_string(), "2000-02-29T00");
+    }
+
+    #[test]
+    fn a_part_belongs_to_its_run_alone() {
+        let name = PartName::new("tokyo_1", "ab12").expect("a good name");
+        assert!(name.owns(&name.file_name(0)));
+        assert!(!name.owns("tokyo_1-ab13-0000.parquet"));
+        assert!(!name.owns("tokyo_10-ab12-0000.parquet"));
+        assert!(PartName::new("to-kyo", "1").is_err());
+    }
+}

@@ -1,0 +1,176 @@
+//! A sorted run in a temporary file: what an open hour sets aside when memory is short.
+//!
+//! The file has no name that a reader of the dataset would take for a part, is written once, read a few times in ranges, and is
+//! removed when the run is dropped.
+
+use std::fs::File;
+use std::io::{BufReader, BufWriter, Read, Result, Seek, SeekFrom, Write};
+use std::marker::PhantomData;
+use std::path::{Path, PathBuf};
+
+use super::MemoryRun;
+use crate::destinations::DestinationSet;
+use crate::observation::{Address, Kind};
+use crate::table::Row;
+
+/// Rows between two marks of the in-memory index.
+const MARK_ROWS: usize = 4096;
+/// Bytes of the fixed part of an IPv6 row, the longest.
+const ROW_BYTES_MAX: usize = 68;
+const BUFFER_BYTES: usize = 256 << 10;
+
+/// A sorted run on disk.
+#[derive(Debug)]
+pub struct DiskRun<A> {
+    path: PathBuf,
+    rows: usize,
+    /// Source and file offset of every 4096th row.
+    marks: Vec<(A, u64)>,
+    family: PhantomData<A>,
+}
+
+impl<A: Address> DiskRun<A> {
+    /// Writes a run to a new file at `path`.
+    ///
+    /// # Errors
+    /// When the file cannot be made or written.
+    pub fn write(path: &Path, run: &MemoryRun<A>) -> Result<Self> {
+        let mut disk = DiskRun {
+            path: path.to_owned(),
+            rows: run.len(),
+            marks: Vec::new(),
+            family: PhantomData,
+        };
+        let mut file = BufWriter::with_capacity(BUFFER_BYTES, File::create(path)?);
+        let mut offset = 0;
+        let mut bytes = Vec::new();
+        for (index, place) in run.order.iter().enumerate() {
+            if index % MARK_ROWS == 0 {
+                disk.marks.push((place.source, offset));
+            }
+            let row = &run.rows[place.row as usize];
+            bytes.clear();
+            write_row(
+                row,
+                run.sets.get((row.set as usize).wrapping_sub(1)),
+                &mut bytes,
+            );
+            file.write_all(&bytes)?;
+            offset += bytes.len() as u64;
+        }
+        file.flush()?;
+        Ok(disk)
+    }
+
+    /// Number of rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether there is no row.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Sources at even distances, for splitting the work.
+    pub(super) fn samples(&self) -> impl Iterator<Item = A> + '_ {
+        self.marks.iter().map(|mark| mark.0)
+    }
+
+    /// Reads rows in order, from a row at or before the first one of `source`.
+    pub(super) fn reader(&self, source: Option<A>) -> Result<DiskReader<A>> {
+        // The mark before the first that reaches the source: rows of the source may begin between the two.
+        let mark = source.map_or(0, |source| {
+            self.marks.partition_point(|mark| mark.0 < source)
+        });
+        let mark = mark.saturating_sub(1);
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(
+            self.marks.get(mark).map_or(0, |mark| mark.1),
+        ))?;
+        Ok(DiskReader {
+            file: BufReader::with_capacity(BUFFER_BYTES, file),
+            left: self.rows - (mark * MARK_ROWS).min(self.rows),
+            family: PhantomData,
+        })
+    }
+}
+
+impl<A> Drop for DiskRun<A> {
+    fn drop(&mut self) {
+        // A file that cannot be removed now is removed when the dataset is next opened.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Rows of a run, one after the other.
+pub(super) struct DiskReader<A> {
+    file: BufReader<File>,
+    left: usize,
+    family: PhantomData<A>,
+}
+
+impl<A: Address> DiskReader<A> {
+    /// The next row with its destination set, if it has one.
+    pub(super) fn next(&mut self) -> Result<Option<(Row<A>, Option<DestinationSet<A>>)>> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        self.left -= 1;
+        let mut bytes = [0; ROW_BYTES_MAX];
+        self.file.read_exact(&mut bytes[..row_bytes::<A>()])?;
+        let row = read_row(&bytes);
+        let set = if row.set == 0 {
+            None
+        } else {
+            Some(DestinationSet::read_from(&mut self.file)?)
+        };
+        Ok(Some((row, set)))
+    }
+}
+
+const fn row_bytes<A>() -> usize {
+    2 * size_of::<A>() + 4 + 1 + 8 + 8 + 4 + 4
+}
+
+const _: () = assert!(row_bytes::<u128>() <= ROW_BYTES_MAX);
+
+fn write_row<A: Address>(row: &Row<A>, set: Option<&DestinationSet<A>>, bytes: &mut Vec<u8>) {
+    let width = size_of::<A>();
+    bytes.extend_from_slice(&row.source.number().to_le_bytes()[..width]);
+    bytes.extend_from_slice(&row.destination.number().to_le_bytes()[..width]);
+    bytes.extend_from_slice(&row.kind.bits().to_le_bytes());
+    bytes.push(u8::from(set.is_some()));
+    bytes.extend_from_slice(&row.packets.to_le_bytes());
+    bytes.extend_from_slice(&row.bytes.to_le_bytes());
+    bytes.extend_from_slice(&row.first_us.to_le_bytes());
+    bytes.extend_from_slice(&row.last_us.to_le_bytes());
+    if let Some(set) = set {
+        set.write_to(bytes);
+    }
+}
+
+fn read_row<A: Address>(bytes: &[u8; ROW_BYTES_MAX]) -> Row<A> {
+    let mut place = 0;
+    let mut take = |width: usize| {
+        let mut number = [0; 16];
+        number[..width].copy_from_slice(&bytes[place..place + width]);
+        place += width;
+        u128::from_le_bytes(number)
+    };
+    let width = size_of::<A>();
+    let (source, destination) = (A::from_number(take(width)), A::from_number(take(width)));
+    let kind = Kind::from_bits(take(4) as u32).expect("a run holds the kinds it was written with");
+    Row {
+        source,
+        destination,
+        kind,
+        set: take(1) as u32,
+        packets: take(8) as u64,
+        bytes: take(8) as u64,
+        first_us: take(4) as u32,
+        last_us: take(4) as u32,
+    }
+}

@@ -1,0 +1,291 @@
+//! The merge of sorted runs over a range of sources.
+
+use std::borrow::Cow;
+use std::io::Result;
+
+use super::disk::DiskReader;
+use super::{MemoryRun, Run};
+use crate::destinations::DestinationSet;
+use crate::observation::{Address, Kind};
+use crate::prefetch::prefetch;
+use crate::table::Row;
+
+/// What one source did of one kind in one hour, all workers together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceRow<A> {
+    /// Source address.
+    pub source: A,
+    /// Kind of the packets.
+    pub kind: Kind,
+    /// First packet, microseconds after the hour's start.
+    pub first_us: u32,
+    /// Last packet, microseconds after the hour's start.
+    pub last_us: u32,
+    /// Distinct destinations.
+    pub destinations: u32,
+    /// Packets.
+    pub packets: u64,
+    /// Bytes on the wire.
+    pub bytes: u64,
+}
+
+/// Rows ahead of the merge whose cache lines are asked for.
+const ROW_AHEAD: usize = 16;
+
+/// Sources that cut the runs into about `parts` ranges of like size; each range begins at one of them.
+#[must_use]
+pub fn split_sources<A: Address>(runs: &[Run<A>], parts: usize) -> Vec<A> {
+    let mut samples: Vec<A> = Vec::new();
+    for run in runs {
+        match run {
+            Run::Memory(run) => {
+                let step = (run.order.len() / (parts * 8).max(1)).max(1);
+                samples.extend(run.order.iter().step_by(step).map(|place| place.source));
+            }
+            Run::Disk(run) => samples.extend(run.samples()),
+        }
+    }
+    samples.sort_unstable();
+    let step = samples.len().div_ceil(parts.max(1)).max(1);
+    let mut splits: Vec<A> = samples.into_iter().step_by(step).skip(1).collect();
+    splits.dedup();
+    splits
+}
+
+/// Merges what the runs hold from source `from` (none: the first) to before `to` (none: the end), in order.
+///
+/// # Errors
+/// When a run on disk cannot be read.
+pub fn merge_range<A: Address>(
+    runs: &[Run<A>],
+    from: Option<A>,
+    to: Option<A>,
+    mut push: impl FnMut(SourceRow<A>),
+) -> Result<()> {
+    let mut cursors = Vec::with_capacity(runs.len());
+    for run in runs {
+        let cursor = Cursor::open(run, from, to)?;
+        if cursor.head.is_some() {
+            cursors.push(cursor);
+        }
+    }
+    while let Some(least) = least_key(&cursors) {
+        let mut merged: Option<Merged<'_, A>> = None;
+        for cursor in &mut cursors {
+            if cursor.key() == Some(least) {
+                let head = cursor.advance()?;
+                match &mut merged {
+                    None => merged = Some(Merged::new(head)),
+                    Some(merged) => merged.add(head),
+                }
+            }
+        }
+        if let Some(merged) = merged {
+            push(merged.finish());
+        }
+        cursors.retain(|cursor| cursor.head.is_some());
+    }
+    Ok(())
+}
+
+fn least_key<A: Address>(cursors: &[Cursor<'_, A>]) -> Option<(A, Kind)> {
+    cursors.iter().filter_map(Cursor::key).min()
+}
+
+type Head<'a, A> = (Row<A>, Option<Cow<'a, DestinationSet<A>>>);
+
+/// A place in a run: the row at its head has been read.
+struct Cursor<'a, A: Address> {
+    head: Option<Head<'a, A>>,
+    rest: Rest<'a, A>,
+    to: Option<A>,
+}
+
+enum Rest<'a, A: Address> {
+    Memory(&'a MemoryRun<A>, usize),
+    Disk(DiskReader<A>),
+}
+
+impl<'a, A: Address> Cursor<'a, A> {
+    fn open(run: &'a Run<A>, from: Option<A>, to: Option<A>) -> Result<Self> {
+        let rest = match run {
+            Run::Memory(run) => {
+                let start = from.map_or(0, |from| {
+                    run.order.partition_point(|place| place.source < from)
+                });
+                Rest::Memory(run, start)
+            }
+            Run::Disk(run) => Rest::Disk(run.reader(from)?),
+        };
+        let mut cursor = Cursor {
+            head: None,
+            rest,
+            to,
+        };
+        cursor.head = cursor.read()?;
+        while let (Some(from), Some((row, _))) = (from, &cursor.head) {
+            if row.source >= from {
+                break;
+            }
+            cursor.head = cursor.read()?;
+        }
+        Ok(cursor)
+    }
+
+    #[inline]
+    fn key(&self) -> Option<(A, Kind)> {
+        self.head.as_ref().map(|(row, _)| (row.source, row.kind))
+    }
+
+    /// The head; the row after it becomes the head.
+    fn advance(&mut self) -> Result<Head<'a, A>> {
+        let next = self.read()?;
+        Ok(std::mem::replace(&mut self.head, next).expect("only cursors with a head are advanced"))
+    }
+
+    fn read(&mut self) -> Result<Option<Head<'a, A>>> {
+        let head = match &mut self.rest {
+            Rest::Memory(run, position) => {
+                if let Some(ahead) = run.order.get(*position + ROW_AHEAD) {
+                    prefetch(&run.rows, ahead.row as usize);
+                }
+                let head = run.order.get(*position).map(|place| {
+                    let row = run.rows[place.row as usize];
+                    let set = run.sets.get((row.set as usize).wrapping_sub(1));
+                    (row, set.map(Cow::Borrowed))
+                });
+                *position += 1;
+                head
+            }
+            Rest::Disk(reader) => reader.next()?.map(|(row, set)| (row, set.map(Cow::Owned))),
+        };
+        Ok(head.filter(|(row, _)| self.to.is_none_or(|to| row.source < to)))
+    }
+}
+
+/// A row under merge.
+struct Merged<'a, A: Address> {
+    row: Row<A>,
+    set: Option<Cow<'a, DestinationSet<A>>>,
+}
+
+impl<'a, A: Address> Merged<'a, A> {
+    fn new((row, set): Head<'a, A>) -> Self {
+        Merged { row, set }
+    }
+
+    fn add(&mut self, (row, set): Head<'a, A>) {
+        self.row.packets += row.packets;
+        self.row.bytes += row.bytes;
+        self.row.first_us = self.row.first_us.min(row.first_us);
+        self.row.last_us = self.row.last_us.max(row.last_us);
+        if set.is_none() && self.set.is_none() && row.destination == self.row.destination {
+            return;
+        }
+        let own = self.row.destination;
+        let ours = self
+            .set
+            .get_or_insert_with(|| Cow::Owned(DestinationSet::Exact(vec![own])))
+            .to_mut();
+        match set {
+            Some(set) => ours.merge(&set),
+            None => {
+                ours.insert(row.destination);
+            }
+        }
+    }
+
+    fn finish(self) -> SourceRow<A> {
+        SourceRow {
+            source: self.row.source,
+            kind: self.row.kind,
+            first_us: self.row.first_us,
+            last_us: self.row.last_us,
+            destinations: self.set.map_or(1, |set| set.count() as u32),
+            packets: self.row.packets,
+            bytes: self.row.bytes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::DiskRun;
+    use super::*;
+    use crate::observation::{Observation, Tool, TrafficClass, TrafficType};
+    use crate::table::{RowTable, Seed};
+
+    fn observations(count: u32) -> Vec<Observation<u32>> {
+        let mut state = 3u32;
+        (0..count)
+            .map(|index| {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                Observation {
+                    time_us: i64::from(index),
+                    source: state >> 22 << 20,
+                    destination: state >> 3 & 0x3ff,
+                    kind: Kind::new(
+                        TrafficType::TcpSyn,
+                        TrafficClass::Scan,
+                        Tool::None,
+                        6,
+                        Some((state >> 13 & 1) as u16),
+                    ),
+                    wire_length_bytes: 60,
+                }
+            })
+            .collect()
+    }
+
+    fn run_of(observations: &[Observation<u32>]) -> MemoryRun<u32> {
+        let mut table = RowTable::new(Seed::random());
+        table.observe(0, observations);
+        let (rows, sets) = table.take();
+        MemoryRun::sort(rows, sets)
+    }
+
+    fn merged(runs: &[Run<u32>], parts: usize) -> Vec<SourceRow<u32>> {
+        let splits = split_sources(runs, parts);
+        let mut bounds: Vec<Option<u32>> = vec![None];
+        bounds.extend(splits.into_iter().map(Some));
+        bounds.push(None);
+        let mut rows = Vec::new();
+        for pair in bounds.windows(2) {
+            merge_range(runs, pair[0], pair[1], |row| rows.push(row)).expect("runs are readable");
+        }
+        rows
+    }
+
+    #[test]
+    fn any_split_into_runs_and_ranges_merges_to_the_same_rows() {
+        let all = observations(200_000);
+        let whole = merged(&[Run::Memory(run_of(&all))], 1);
+        assert!(
+            whole
+                .windows(2)
+                .all(|pair| { (pair[0].source, pair[0].kind) < (pair[1].source, pair[1].kind) })
+        );
+        assert_eq!(whole.iter().map(|row| row.packets).sum::<u64>(), 200_000);
+        assert!(whole.iter().any(|row| row.destinations > 64));
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for parts in [1, 2, 7] {
+            let runs: Vec<_> = all
+                .chunks(all.len() / 5)
+                .enumerate()
+                .map(|(index, chunk)| {
+                    let run = run_of(chunk);
+                    if index % 2 == 0 {
+                        return Run::Memory(run);
+                    }
+                    let path = folder.path().join(format!("run-{parts}-{index}"));
+                    Run::Disk(DiskRun::write(&path, &run).expect("a writable folder"))
+                })
+                .collect();
+            assert_eq!(merged(&runs, parts), whole);
+        }
+        assert_eq!(
+            std::fs::read_dir(folder.path()).expect("readable").count(),
+            0
+        );
+    }
+}

@@ -1,0 +1,236 @@
+//! The hours that one worker has open: rows and accounts by the hour of the packet's own time.
+//!
+//! Which hours are open is decided by whoever hands over the packets, in the order of the input ([`Window::close_before`]); a worker
+//! only obeys, so that every worker treats the same packet alike. No file, clock, lock or log here.
+
+use std::collections::BTreeMap;
+
+use crate::minute::{HourAccount, MINUTE_US, MinuteCounts, hour_of};
+use crate::observation::Observation;
+use crate::table::{HOUR_US, RowTable, Seed};
+
+/// What to do with a packet whose hour has closed already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LatePolicy {
+    /// Count it in the account and name its hour: the input can be read again for such hours.
+    Reread,
+    /// Open its hour once more; the rows become a further part of that hour.
+    Reopen,
+}
+
+/// One worker's share of an hour.
+#[derive(Debug)]
+pub struct HourPart {
+    /// The hour, counted from 1970-01-01T00 UTC.
+    pub hour: i64,
+    /// IPv4 rows.
+    pub ipv4: RowTable<u32>,
+    /// IPv6 rows.
+    pub ipv6: RowTable<u128>,
+    /// The account.
+    pub account: HourAccount,
+}
+
+impl HourPart {
+    fn new(hour: i64, seed: Seed) -> Self {
+        HourPart {
+            hour,
+            ipv4: RowTable::new(seed),
+            ipv6: RowTable::new(seed),
+            account: HourAccount::default(),
+        }
+    }
+
+    /// Memory held by the rows, bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.ipv4.memory_bytes() + self.ipv6.memory_bytes()
+    }
+}
+
+/// Observations of one hour, waiting to be counted together.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// Of IPv4.
+    pub ipv4: Vec<Observation<u32>>,
+    /// Of IPv6.
+    pub ipv6: Vec<Observation<u128>>,
+}
+
+impl Batch {
+    /// Whether nothing waits.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ipv4.is_empty() && self.ipv6.is_empty()
+    }
+}
+
+/// All hours that a worker has open.
+#[derive(Debug)]
+pub struct Window {
+    hours: BTreeMap<i64, HourPart>,
+    /// Accounts of late packets whose rows are left to a second reading.
+    late: BTreeMap<i64, HourAccount>,
+    /// Hours before this one have closed.
+    open_from: i64,
+    policy: LatePolicy,
+    seed: Seed,
+}
+
+impl Window {
+    /// A window with no hour open.
+    #[must_use]
+    pub fn new(policy: LatePolicy, seed: Seed) -> Self {
+        Window {
+            hours: BTreeMap::new(),
+            late: BTreeMap::new(),
+            open_from: i64::MIN,
+            policy,
+            seed,
+        }
+    }
+
+    /// Whether a packet of this hour comes after its hour closed.
+    #[must_use]
+    pub fn is_late(&self, hour: i64) -> bool {
+        hour < self.open_from
+    }
+
+    /// Counts what waits in `batch`, all of `hour`, and empties it.
+    pub fn observe(&mut self, hour: i64, batch: &mut Batch) {
+        if batch.is_empty() {
+            return;
+        }
+        if !(self.is_late(hour) && self.policy == LatePolicy::Reread) {
+            let start_us = hour * HOUR_US;
+            let part = self.open(hour);
+            part.ipv4.observe(start_us, &batch.ipv4);
+            part.ipv6.observe(start_us, &batch.ipv6);
+        }
+        batch.ipv4.clear();
+        batch.ipv6.clear();
+    }
+
+    /// Adds `counts` to the minute of `time_us`; its seconds are marked by [`Window::mark_active`].
+    pub fn account(&mut self, time_us: i64, counts: &MinuteCounts) {
+        let minute = (time_us.rem_euclid(HOUR_US) / MINUTE_US) as usize;
+        self.account_of(hour_of(time_us)).minutes[minute].add(counts);
+    }
+
+    /// Notes that the source was awake in the second of `time_us`.
+    pub fn mark_active(&mut self, time_us: i64) {
+        let second = (time_us.rem_euclid(HOUR_US) / 1_000_000) as usize;
+        self.account_of(hour_of(time_us)).active.insert(second);
+    }
+
+    /// Closes every hour before `hour` and hands over this worker's share of those that it has.
+    pub fn close_before(&mut self, hour: i64) -> Vec<HourPart> {
+        self.open_from = self.open_from.max(hour);
+        let open = self.hours.split_off(&hour);
+        std::mem::replace(&mut self.hours, open)
+            .into_values()
+            .collect()
+    }
+
+    /// Accounts of late packets whose rows were not counted, by hour; they are handed over once.
+    pub fn take_late(&mut self) -> BTreeMap<i64, HourAccount> {
+        std::mem::take(&mut self.late)
+    }
+
+    /// Hours open now.
+    #[must_use]
+    pub fn open_hours(&self) -> usize {
+        self.hours.len()
+    }
+
+    /// Memory held by all rows, bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.hours.values().map(HourPart::memory_bytes).sum()
+    }
+
+    /// The rows so far of the hour that holds the most memory; its account stays, and it stays open.
+    pub fn spill_largest(&mut self) -> Option<HourPart> {
+        let part = self
+            .hours
+            .values_mut()
+            .max_by_key(|part| part.memory_bytes())?;
+        let mut taken = HourPart::new(part.hour, self.seed);
+        std::mem::swap(&mut taken.ipv4, &mut part.ipv4);
+        std::mem::swap(&mut taken.ipv6, &mut part.ipv6);
+        Some(taken)
+    }
+
+    fn open(&mut self, hour: i64) -> &mut HourPart {
+        let seed = self.seed;
+        self.hours
+            .entry(hour)
+            .or_insert_with(|| HourPart::new(hour, seed))
+    }
+
+    fn account_of(&mut self, hour: i64) -> &mut HourAccount {
+        if self.is_late(hour) && self.policy == LatePolicy::Reread {
+            self.late.entry(hour).or_default()
+        } else {
+            &mut self.open(hour).account
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::{Kind, Tool, TrafficClass, TrafficType};
+
+    fn batch_at(time_us: i64) -> Batch {
+        let kind = Kind::new(
+            TrafficType::Udp,
+            TrafficClass::Scan,
+            Tool::None,
+            17,
+            Some(53),
+        );
+        let observation = Observation {
+            time_us,
+            source: 1,
+            destination: 2,
+            kind,
+            wire_length_bytes: 60,
+        };
+        Batch {
+            ipv4: vec![observation],
+            ipv6: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_overlapping_hour_stays_open_until_it_is_closed() {
+        let mut window = Window::new(LatePolicy::Reread, Seed::random());
+        for time_us in [HOUR_US - 1, HOUR_US, HOUR_US - 2] {
+            window.observe(hour_of(time_us), &mut batch_at(time_us));
+        }
+        let closed = window.close_before(1);
+        assert_eq!(closed.len(), 1);
+        assert_eq!(closed[0].ipv4.len(), 1);
+        assert_eq!(window.open_hours(), 1);
+    }
+
+    #[test]
+    fn a_late_packet_is_named_or_reopens_its_hour() {
+        for (policy, open) in [(LatePolicy::Reread, 0), (LatePolicy::Reopen, 1)] {
+            let mut window = Window::new(policy, Seed::random());
+            let _ = window.close_before(5);
+            assert!(window.is_late(4));
+            window.observe(4, &mut batch_at(4 * HOUR_US));
+            window.account(
+                4 * HOUR_US,
+                &MinuteCounts {
+                    late: 1,
+                    ..MinuteCounts::default()
+                },
+            );
+            assert_eq!(window.open_hours(), open);
+            assert_eq!(window.take_late().len(), 1 - open);
+        }
+    }
+}

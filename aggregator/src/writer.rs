@@ -1,0 +1,145 @@
+//! One part of one table: a Parquet file that appears whole or not at all.
+//!
+//! The file is written under a name that no reader takes for a part, forced to disk, and then renamed; the folder is forced too.
+
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use parquet::errors::ParquetError;
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::WriterProperties;
+use parquet::file::writer::SerializedFileWriter;
+use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
+use thiserror::Error;
+
+use crate::encode::EncodedColumn;
+use crate::schema::Table;
+
+/// Why a part was not written.
+#[derive(Debug, Error)]
+pub enum WriteError {
+    /// The file system refused.
+    #[error(
+        "cannot write {path}: {source}. Is the disk full, or the folder read-only? Nothing of this part is visible to readers"
+    )]
+    File {
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The rows could not be encoded.
+    #[error("cannot encode {path}: {source}")]
+    Encode {
+        /// The file.
+        path: PathBuf,
+        /// What the Parquet library said.
+        source: ParquetError,
+    },
+    /// Rows that were set aside could not be read back.
+    #[error("cannot read back rows that were set aside: {0}")]
+    Run(#[from] std::io::Error),
+}
+
+/// A part under way.
+pub struct PartWriter {
+    writer: SerializedFileWriter<BufWriter<File>>,
+    schema: SchemaDescPtr,
+    temporary: PathBuf,
+    path: PathBuf,
+}
+
+impl PartWriter {
+    /// Begins the part that will be at `path`; its folder is made where it is missing.
+    ///
+    /// # Errors
+    /// When the folder or the file cannot be made.
+    pub fn create(path: &Path, table: &Table, metadata: Vec<KeyValue>) -> Result<Self, WriteError> {
+        let folder = path.parent().unwrap_or(Path::new("."));
+        let file_error = |source| WriteError::File {
+            path: path.to_owned(),
+            source,
+        };
+        std::fs::create_dir_all(folder).map_err(file_error)?;
+        let temporary = path.with_extension("under-way");
+        let file = File::create(&temporary).map_err(file_error)?;
+        let message = table.parquet_type();
+        let properties = WriterProperties::builder()
+            .set_created_by(concat!("teiten ", env!("CARGO_PKG_VERSION")).to_owned())
+            .set_key_value_metadata(Some(metadata))
+            .build();
+        let buffered = BufWriter::with_capacity(1 << 20, file);
+        let writer =
+            SerializedFileWriter::new(buffered, Arc::clone(&message), Arc::new(properties))
+                .map_err(|source| WriteError::Encode {
+                    path: path.to_owned(),
+                    source,
+                })?;
+        Ok(PartWriter {
+            writer,
+            schema: Arc::new(SchemaDescriptor::new(message)),
+            temporary,
+            path: path.to_owned(),
+        })
+    }
+
+    /// The columns' descriptions, for encoding.
+    #[must_use]
+    pub fn schema(&self) -> SchemaDescPtr {
+        Arc::clone(&self.schema)
+    }
+
+    /// Appends a row group.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or the columns do not fit the table.
+    pub fn append(&mut self, columns: Vec<EncodedColumn>) -> Result<(), WriteError> {
+        let path = self.path.clone();
+        let failed = move |source| WriteError::Encode {
+            path: path.clone(),
+            source,
+        };
+        let mut group = self.writer.next_row_group().map_err(&failed)?;
+        for column in columns {
+            group
+                .append_column(&column.bytes, column.close)
+                .map_err(&failed)?;
+        }
+        group.close().map_err(&failed)?;
+        Ok(())
+    }
+
+    /// Ends the part and makes it visible; returns its size in bytes.
+    ///
+    /// # Errors
+    /// When the file cannot be written, forced to disk or renamed.
+    pub fn publish(self) -> Result<u64, WriteError> {
+        let PartWriter {
+            writer,
+            temporary,
+            path,
+            ..
+        } = self;
+        let file_error = |source| WriteError::File {
+            path: path.clone(),
+            source,
+        };
+        let buffered = writer.into_inner().map_err(|source| WriteError::Encode {
+            path: path.clone(),
+            source,
+        })?;
+        let file = buffered
+            .into_inner()
+            .map_err(|error| file_error(error.into_error()))?;
+        let length = file.metadata().map_err(file_error)?.len();
+        file.sync_all().map_err(file_error)?;
+        std::fs::rename(&temporary, &path).map_err(file_error)?;
+        let folder = path.parent().unwrap_or(Path::new("."));
+        File::open(folder)
+            .and_then(|folder| folder.sync_all())
+            .map_err(file_error)?;
+        Ok(length)
+    }
+}
