@@ -1,0 +1,141 @@
+//! Reading and decompressing on a thread of its own: fixed buffers of bytes over a bounded channel, empty ones back. What the
+//! bytes mean must not be known here.
+
+use std::io::{self, Read};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
+
+use crossbeam::channel::{Receiver, Sender, bounded};
+
+use super::compression::{Bytes, decompressed};
+use super::format::Compression;
+
+/// Bytes of a chunk: some 3,000 packets of a darknet, and still within the second-level cache.
+pub(super) const CHUNK_BYTES: usize = 256 << 10;
+
+/// Room before a chunk, for the rest of the chunk before it.
+pub(super) const HEADROOM_BYTES: usize = 64 << 10;
+
+/// Chunks that wait between the reading thread and the walker.
+const CHUNKS_QUEUED_MAX: usize = 4;
+
+/// A buffer whose bytes from [`HEADROOM_BYTES`] to `end` are filled.
+pub(super) struct Chunk {
+    pub bytes: Vec<u8>,
+    pub end: usize,
+}
+
+/// What the reading thread sends.
+pub(super) enum Message {
+    /// The next bytes.
+    Chunk(Chunk),
+    /// There are no more, or none can be had.
+    End(Option<io::Error>),
+}
+
+/// The walker's end of a reading thread. Dropping it ends the thread at its next chunk.
+#[derive(Debug)]
+pub(super) struct Chunks {
+    filled: Receiver<Message>,
+    spare: Sender<Vec<u8>>,
+    read_bytes: Arc<AtomicU64>,
+}
+
+impl Chunks {
+    /// Starts the thread that reads `raw`.
+    pub(super) fn start(raw: Bytes, compression: Option<Compression>) -> io::Result<Chunks> {
+        let (send_filled, filled) = bounded(CHUNKS_QUEUED_MAX);
+        let (spare, receive_spare) = bounded(CHUNKS_QUEUED_MAX);
+        let read_bytes = Arc::new(AtomicU64::new(0));
+        let counted = Counted {
+            inner: raw,
+            read_bytes: Arc::clone(&read_bytes),
+        };
+        thread::Builder::new()
+            .name("teiten-read".into())
+            .spawn(move || read_all(counted, compression, &send_filled, &receive_spare))?;
+        Ok(Chunks {
+            filled,
+            spare,
+            read_bytes,
+        })
+    }
+
+    /// The next message; none when the thread failed.
+    pub(super) fn next(&self) -> Option<Message> {
+        self.filled.recv().ok()
+    }
+
+    /// Gives a buffer back to be filled again.
+    pub(super) fn recycle(&self, bytes: Vec<u8>) {
+        if bytes.len() == HEADROOM_BYTES + CHUNK_BYTES {
+            // A full queue means that there are spare buffers enough.
+            let _ = self.spare.try_send(bytes);
+        }
+    }
+
+    /// Bytes read so far, as they lie in the file.
+    pub(super) fn read_bytes(&self) -> u64 {
+        self.read_bytes.load(Ordering::Relaxed)
+    }
+}
+
+fn read_all(
+    raw: Counted,
+    compression: Option<Compression>,
+    filled: &Sender<Message>,
+    spare: &Receiver<Vec<u8>>,
+) {
+    let mut bytes = match decompressed(Box::new(raw), compression) {
+        Ok(bytes) => bytes,
+        Err(error) => {
+            let _ = filled.send(Message::End(Some(error)));
+            return;
+        }
+    };
+    loop {
+        let buffer = spare
+            .try_recv()
+            .unwrap_or_else(|_| vec![0; HEADROOM_BYTES + CHUNK_BYTES]);
+        let (chunk, ended) = fill(&mut bytes, buffer);
+        if chunk.end > HEADROOM_BYTES && filled.send(Message::Chunk(chunk)).is_err() {
+            return;
+        }
+        if let Some(end) = ended {
+            // Nobody may be listening any more.
+            let _ = filled.send(Message::End(end.err()));
+            return;
+        }
+    }
+}
+
+/// Reads until the buffer is full; says how the input ended if it did.
+fn fill(bytes: &mut Bytes, mut buffer: Vec<u8>) -> (Chunk, Option<io::Result<()>>) {
+    let mut end = HEADROOM_BYTES;
+    let mut ended = None;
+    while end < buffer.len() && ended.is_none() {
+        match bytes.read(&mut buffer[end..]) {
+            Ok(0) => ended = Some(Ok(())),
+            Ok(read_bytes) => end += read_bytes,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => ended = Some(Err(error)),
+        }
+    }
+    (Chunk { bytes: buffer, end }, ended)
+}
+
+/// Counts what passes, for the progress of a replay.
+struct Counted {
+    inner: Bytes,
+    read_bytes: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read_bytes = self.inner.read(buffer)?;
+        self.read_bytes
+            .fetch_add(read_bytes as u64, Ordering::Relaxed);
+        Ok(read_bytes)
+    }
+}

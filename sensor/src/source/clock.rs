@@ -1,0 +1,129 @@
+//! The time of a pcapng interface: ticks of its resolution and an offset become microseconds (draft-ietf-opsawg-pcapng,
+//! if_tsresol and if_tsoffset). Times that do not fit saturate.
+
+const MICROSECONDS_PER_SECOND: i64 = 1_000_000;
+
+/// How an interface's ticks become microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Clock {
+    unit: Unit,
+    offset_us: i64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    Microseconds,
+    /// By far the commonest besides microseconds: a division by a constant.
+    Nanoseconds,
+    /// Ticks are longer than a microsecond: so many microseconds each.
+    Multiple(u64),
+    /// Ticks are shorter: so many in a microsecond.
+    Fraction(u64),
+    /// Powers of two: ticks in a second, as an exponent.
+    Binary(u32),
+}
+
+impl Default for Clock {
+    fn default() -> Self {
+        Clock {
+            unit: Unit::Microseconds,
+            offset_us: 0,
+        }
+    }
+}
+
+impl Clock {
+    /// Takes the option if_tsresol: the exponent, negated; of 2 if the highest bit is set, else of 10.
+    pub(super) fn with_resolution(self, option: u8) -> Self {
+        let exponent = u32::from(option & 0x7f);
+        let unit = if option & 0x80 != 0 {
+            Unit::Binary(exponent)
+        } else {
+            match exponent {
+                6 => Unit::Microseconds,
+                9 => Unit::Nanoseconds,
+                0..6 => Unit::Multiple(10u64.pow(6 - exponent)),
+                // Where even the power does not fit, no time but zero can be expressed.
+                _ => Unit::Fraction(10u64.checked_pow(exponent - 6).unwrap_or(u64::MAX)),
+            }
+        };
+        Clock { unit, ..self }
+    }
+
+    /// Takes the option if_tsoffset, seconds to be added.
+    pub(super) fn with_offset(self, seconds: i64) -> Self {
+        Clock {
+            offset_us: seconds.saturating_mul(MICROSECONDS_PER_SECOND),
+            ..self
+        }
+    }
+
+    /// Microseconds since 1970 of a packet's ticks.
+    #[inline]
+    pub(super) fn time_us(self, ticks: u64) -> i64 {
+        let since_offset_us = match self.unit {
+            Unit::Microseconds => ticks,
+            Unit::Nanoseconds => ticks / 1000,
+            Unit::Multiple(factor) => ticks.saturating_mul(factor),
+            Unit::Fraction(divisor) => ticks / divisor,
+            Unit::Binary(exponent) => binary_us(ticks, exponent),
+        };
+        i64::try_from(since_offset_us)
+            .unwrap_or(i64::MAX)
+            .saturating_add(self.offset_us)
+    }
+}
+
+/// Ticks of 2^-exponent seconds as microseconds; the product fits 84 bits, the exponent is below 128.
+fn binary_us(ticks: u64, exponent: u32) -> u64 {
+    let product = u128::from(ticks) * MICROSECONDS_PER_SECOND as u128;
+    u64::try_from(product >> exponent).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(resolution: u8, ticks: u64, expected_us: i64) {
+        assert_eq!(
+            Clock::default().with_resolution(resolution).time_us(ticks),
+            expected_us
+        );
+    }
+
+    #[test]
+    fn powers_of_ten_become_microseconds() {
+        check(0, 7, 7_000_000);
+        check(3, 1_234, 1_234_000);
+        check(6, 1_234_567, 1_234_567);
+        check(9, 1_234_567_899, 1_234_567);
+        check(12, 1_234_567_890_123, 1_234_567);
+        check(127, u64::MAX - 1, 0);
+    }
+
+    #[test]
+    fn powers_of_two_become_microseconds() {
+        check(0x80, 7, 7_000_000);
+        check(0x80 | 10, 1_536, 1_500_000);
+        check(0x80 | 32, 3 << 31, 1_500_000);
+        check(0xff, u64::MAX, 0);
+    }
+
+    #[test]
+    fn times_beyond_the_range_saturate() {
+        check(0, u64::MAX, i64::MAX);
+        check(6, u64::MAX, i64::MAX);
+        check(0x80, u64::MAX, i64::MAX);
+        let late = Clock::default().with_offset(i64::MAX);
+        assert_eq!(late.time_us(1), i64::MAX);
+        assert_eq!(Clock::default().with_offset(i64::MIN).time_us(0), i64::MIN);
+    }
+
+    #[test]
+    fn an_offset_is_added_in_seconds() {
+        assert_eq!(
+            Clock::default().with_offset(-2).time_us(5_000_000),
+            3_000_000
+        );
+    }
+}

@@ -1,0 +1,210 @@
+//! What can be wrong with an input: one error for the whole of a replay or a live capture, one for each capture. The sentences a
+//! user reads are here; printing them is not.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::FileReport;
+use super::format::Compression;
+
+/// Why no packets can be had at all.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// No path was given.
+    #[error("no input given; name captures, folders of captures, or - for standard input")]
+    NothingGiven,
+    /// Every path given failed, each for its reason.
+    #[error("nothing could be read\n{}", listed(.0))]
+    NothingToRead(Vec<FileReport>),
+    /// No interface was given.
+    #[error("no interface given; name one with --interface")]
+    NoInterface,
+    /// An interface that this machine does not have.
+    #[error("interface {interface} does not exist; there are: {}", .present.join(", "))]
+    UnknownInterface {
+        /// The name given.
+        interface: String,
+        /// The names that exist.
+        present: Vec<String>,
+    },
+    /// The kernel refuses to capture.
+    #[error(
+        "not allowed to capture on {interface} ({reason}); run as root, or once: setcap cap_net_raw=ep {program}"
+    )]
+    NotPermitted {
+        /// The interface.
+        interface: String,
+        /// libpcap's words.
+        reason: String,
+        /// Path of the running program.
+        program: String,
+    },
+    /// An interface that cannot be captured on, or that fails while it is.
+    #[error(
+        "capturing on {interface} failed: {reason}; check that it is up and that --snap-length and --buffer are sensible"
+    )]
+    Interface {
+        /// The interface.
+        interface: String,
+        /// libpcap's words.
+        reason: String,
+    },
+}
+
+/// Most inputs that one message lists.
+const LISTED_MAX: usize = 10;
+
+fn listed(problems: &[FileReport]) -> String {
+    let mut lines: Vec<String> = problems
+        .iter()
+        .take(LISTED_MAX)
+        .map(|problem| {
+            format!(
+                "  {}: {}",
+                problem.path,
+                problem.error.as_deref().unwrap_or("holds no packets")
+            )
+        })
+        .collect();
+    if problems.len() > LISTED_MAX {
+        lines.push(format!("  and {} more", problems.len() - LISTED_MAX));
+    }
+    lines.join("\n")
+}
+
+/// What is wrong with one input. Its path stands beside it in the [`FileReport`], the place of damage before it.
+#[derive(Debug, thiserror::Error)]
+pub enum CaptureError {
+    /// Nothing there.
+    #[error("does not exist; check the path")]
+    Missing,
+    /// The operating system refuses.
+    #[error("cannot be read: {0}; check that this user may read it")]
+    Unreadable(#[from] io::Error),
+    /// A folder without a file in it.
+    #[error("is a folder without files; name one that holds captures")]
+    EmptyFolder,
+    /// A socket, device or pipe inside a folder.
+    #[error(
+        "is neither a file nor a folder; name it on the command line if it is to be read as a stream"
+    )]
+    NotRegular,
+    /// Folders nested beyond all reason, as links in a circle are.
+    #[error("lies too deep in its folders; name it on the command line")]
+    TooDeep,
+    /// Already among the inputs.
+    #[error("is the same file as {}, which is read once", .0.display())]
+    SameFile(PathBuf),
+    /// Not a byte.
+    #[error("is empty")]
+    Empty,
+    /// Bytes that no known format starts with.
+    #[error(
+        "is no capture: {}starts with bytes {first_bytes}; pcap, pcapng and their gz, zst, xz, lz4 forms are read",
+        .inside.map_or(String::new(), |compression| format!("what its {compression} form holds "))
+    )]
+    NotACapture {
+        /// In hexadecimal, a few.
+        first_bytes: String,
+        /// Where they stand in compressed bytes.
+        inside: Option<Compression>,
+    },
+    /// A version that would have to be guessed at.
+    #[error(
+        "is of {format} version {major}.{minor}, which is not known; convert it with editcap or tcpdump"
+    )]
+    UnknownVersion {
+        /// pcap or pcapng.
+        format: &'static str,
+        /// Major version.
+        major: u16,
+        /// Minor version.
+        minor: u16,
+    },
+    /// The capture ends inside a record, block or header.
+    #[error(
+        "the capture breaks off: the file ends {missing_bytes} bytes or more before the end of this record"
+    )]
+    BreaksOff {
+        /// At least so many bytes are missing.
+        missing_bytes: usize,
+    },
+    /// A length that no packet has.
+    #[error(
+        "a captured length of {captured_bytes} bytes, more than {limit_bytes}: the file is damaged here"
+    )]
+    RecordTooLong {
+        /// The length in the record.
+        captured_bytes: u32,
+        /// The most that is read.
+        limit_bytes: u32,
+    },
+    /// A pcapng block whose length cannot be.
+    #[error("a block of type {block_type:#x} with the length {length_bytes}: {reason}")]
+    BlockLength {
+        /// Type of the block.
+        block_type: u32,
+        /// Its length as it stands there.
+        length_bytes: u32,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A pcapng block whose contents contradict themselves.
+    #[error("a damaged block of type {block_type:#x}: {reason}")]
+    Block {
+        /// Type of the block.
+        block_type: u32,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Compressed bytes that break off or are damaged.
+    #[error("the {compression} data is damaged or breaks off: {reason}")]
+    Decompression {
+        /// The compression.
+        compression: Compression,
+        /// The decompressor's words.
+        reason: io::Error,
+    },
+    /// The thread that reads ended without a word.
+    #[error(
+        "reading stopped with a failure inside the decompressor; check the file with its own tool"
+    )]
+    ReaderLost,
+}
+
+impl CaptureError {
+    /// The same, said of what was found inside compressed bytes.
+    pub(super) fn inside(self, compression: Option<Compression>) -> Self {
+        match self {
+            CaptureError::NotACapture { first_bytes, .. } => CaptureError::NotACapture {
+                first_bytes,
+                inside: compression,
+            },
+            other => other,
+        }
+    }
+
+    /// The error with the place where it was met: the number of the record (from 1) and the byte in the uncompressed capture.
+    pub(super) fn at(&self, record: u64, offset_bytes: u64) -> String {
+        format!("record {record}, byte {offset_bytes}: {self}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_list_of_problems_is_cut() {
+        let problems: Vec<FileReport> = (0..12)
+            .map(|number| FileReport {
+                path: format!("{number}.pcap"),
+                records: 0,
+                error: Some(CaptureError::Empty.to_string()),
+            })
+            .collect();
+        let text = SourceError::NothingToRead(problems).to_string();
+        assert!(text.contains("0.pcap: is empty"), "{text}");
+        assert!(text.ends_with("and 2 more"), "{text}");
+    }
+}

@@ -1,0 +1,84 @@
+//! What a file is by its first bytes, never by its name. Only compressions are told here; the capture formats know their own
+//! first bytes.
+
+use std::fmt;
+
+/// The compressions that are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    /// gzip, RFC 1952, with any number of members
+    Gzip,
+    /// Zstandard, RFC 8878, with any number of frames
+    Zstandard,
+    /// xz, with any number of streams
+    Xz,
+    /// LZ4 frames
+    Lz4,
+}
+
+impl fmt::Display for Compression {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Compression::Gzip => "gz",
+            Compression::Zstandard => "zst",
+            Compression::Xz => "xz",
+            Compression::Lz4 => "lz4",
+        })
+    }
+}
+
+/// First bytes of each compression; the last is LZ4's legacy frame, as the Linux kernel's tools write it.
+const COMPRESSIONS: &[(&[u8], Compression)] = &[
+    (&[0x1f, 0x8b], Compression::Gzip),
+    (&[0x28, 0xb5, 0x2f, 0xfd], Compression::Zstandard),
+    (&[0xfd, b'7', b'z', b'X', b'Z', 0], Compression::Xz),
+    (&[0x04, 0x22, 0x4d, 0x18], Compression::Lz4),
+    (&[0x02, 0x21, 0x4c, 0x18], Compression::Lz4),
+];
+
+/// The compression that `head`, the first bytes of a file, belongs to.
+pub(super) fn compression(head: &[u8]) -> Option<Compression> {
+    if starts_skippable(head) {
+        return Some(Compression::Zstandard);
+    }
+    COMPRESSIONS
+        .iter()
+        .find(|(first_bytes, _)| head.starts_with(first_bytes))
+        .map(|&(_, compression)| compression)
+}
+
+/// A skippable frame (RFC 8878, section 3.1.2) comes before the first real one in files of pzstd.
+fn starts_skippable(head: &[u8]) -> bool {
+    head.len() >= 4 && head[0] & 0xf0 == 0x50 && head[1..4] == [0x2a, 0x4d, 0x18]
+}
+
+/// The first bytes of something unknown, in hexadecimal.
+pub(super) fn hexadecimal(head: &[u8]) -> String {
+    let digits: Vec<String> = head
+        .iter()
+        .take(8)
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
+    digits.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn compressions_are_told_by_content() {
+        assert_eq!(compression(&[0x1f, 0x8b, 8, 0]), Some(Compression::Gzip));
+        assert_eq!(
+            compression(&[0x51, 0x2a, 0x4d, 0x18]),
+            Some(Compression::Zstandard)
+        );
+        assert_eq!(compression(&[0xd4, 0xc3, 0xb2, 0xa1]), None);
+        assert_eq!(compression(&[]), None);
+    }
+
+    #[test]
+    fn unknown_bytes_are_shown_in_hexadecimal() {
+        assert_eq!(hexadecimal(b"snoop"), "73 6e 6f 6f 70");
+    }
+}

@@ -1,0 +1,357 @@
+//! One open capture, handed out block by block. A mapped file lends its own bytes; everything else comes in chunks that become
+//! the blocks' bytes. The next block is always read ahead, so that its time is known before it is taken.
+
+use std::io;
+
+use super::chunks::{CHUNK_BYTES, Chunk, Chunks, HEADROOM_BYTES, Message};
+use super::compression::Bytes;
+use super::error::CaptureError;
+use super::format::Compression;
+use super::map::MappedFile;
+use super::walk::{Span, Stop, Walked, Walker};
+use crate::packet::{BLOCK_RECORDS_MAX, Block, BlockBytes};
+
+/// An open capture.
+#[derive(Debug)]
+pub(super) struct Input {
+    body: Body,
+    walker: Option<Walker>,
+    ready: Option<Block>,
+    /// Records read and handed out, and those that are ready.
+    records: u64,
+    /// Place in the uncompressed capture of the first byte not read.
+    offset_bytes: u64,
+    ended: bool,
+    error: Option<String>,
+}
+
+#[derive(Debug)]
+enum Body {
+    Mapped(MappedFile),
+    Chunked(Chunked),
+}
+
+#[derive(Debug)]
+struct Chunked {
+    chunks: Chunks,
+    compression: Option<Compression>,
+    /// Bytes that were got and not read yet, when they are too many to be carried.
+    window: Option<Window>,
+    /// The rest of the last window, which comes before the next chunk.
+    carry: Vec<u8>,
+    /// Bytes that the first record of the carry needs before it is worth another try.
+    needed_bytes: usize,
+    /// Set when no more chunks will come.
+    exhausted: bool,
+    end_error: Option<CaptureError>,
+}
+
+/// Bytes from `start` to `end` are to be read.
+#[derive(Debug)]
+struct Window {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Input {
+    /// Reads from a map.
+    pub(super) fn mapped(file: MappedFile) -> Input {
+        Input::with(Body::Mapped(file))
+    }
+
+    /// Reads on a thread of its own.
+    pub(super) fn chunked(raw: Bytes, compression: Option<Compression>) -> io::Result<Input> {
+        Ok(Input::with(Body::Chunked(Chunked {
+            chunks: Chunks::start(raw, compression)?,
+            compression,
+            window: None,
+            carry: Vec::new(),
+            needed_bytes: 0,
+            exhausted: false,
+            end_error: None,
+        })))
+    }
+
+    fn with(body: Body) -> Input {
+        let mut input = Input {
+            body,
+            walker: None,
+            ready: None,
+            records: 0,
+            offset_bytes: 0,
+            ended: false,
+            error: None,
+        };
+        input.ready = input.read(Block::empty());
+        input
+    }
+
+    /// Time of the first packet of the next block; none at the end of the capture.
+    pub(super) fn time_us(&self) -> Option<i64> {
+        let block = self.ready.as_ref()?;
+        block.records.first().map(|record| record.time_us)
+    }
+
+    /// Takes the next block and reads the one after it into `reuse`.
+    pub(super) fn take(&mut self, reuse: Block) -> Option<Block> {
+        let block = self.ready.take()?;
+        self.ready = self.read(reuse);
+        Some(block)
+    }
+
+    /// Records read so far and what ended the capture early.
+    pub(super) fn into_result(self) -> (u64, Option<String>) {
+        (self.records, self.error)
+    }
+
+    /// Bytes read so far, as they lie in the file.
+    pub(super) fn read_bytes(&self) -> u64 {
+        match &self.body {
+            Body::Mapped(_) => self.offset_bytes,
+            Body::Chunked(chunked) => chunked.chunks.read_bytes(),
+        }
+    }
+
+    fn read(&mut self, mut block: Block) -> Option<Block> {
+        block.records.clear();
+        let block = match self.body {
+            Body::Mapped(_) => self.read_mapped(block),
+            Body::Chunked(_) => self.read_chunked(block),
+        }?;
+        self.records += block.records.len() as u64;
+        Some(block)
+    }
+
+    fn read_mapped(&mut self, mut block: Block) -> Option<Block> {
+        let Body::Mapped(file) = &mut self.body else {
+            return None;
+        };
+        if self.ended {
+            return None;
+        }
+        file.prepare(self.offset_bytes as usize);
+        let map = file.bytes().clone();
+        let from = self.start(&map)? + self.offset_bytes as usize;
+        self.offset_bytes = from as u64;
+        let walked = self.walk(&map, from, from, &mut block)?;
+        match walked.stop {
+            Stop::Full => {}
+            Stop::NeedMore(needed_bytes) => {
+                self.end_of_input(map.len() - walked.next, needed_bytes, &block)
+            }
+            Stop::Damaged(damage) => self.end_with(&damage, &block),
+        }
+        if block.records.is_empty() {
+            return None;
+        }
+        block.bytes = BlockBytes::Mapped(map, from, walked.next - from);
+        Some(block)
+    }
+
+    fn read_chunked(&mut self, mut block: Block) -> Option<Block> {
+        let spare = std::mem::replace(&mut block.bytes, BlockBytes::Owned(Vec::new()));
+        if let (Body::Chunked(chunked), BlockBytes::Owned(bytes)) = (&mut self.body, spare) {
+            chunked.chunks.recycle(bytes);
+        }
+        while !self.ended {
+            let window = self.next_window(&block)?;
+            let filled = &window.bytes[..window.end];
+            let from = window.start + self.start(&filled[window.start..])?;
+            self.offset_bytes += (from - window.start) as u64;
+            let walked = self.walk(filled, from, 0, &mut block)?;
+            let rest = &filled[walked.next..];
+            let rest_bytes = rest.len();
+            let Body::Chunked(chunked) = &mut self.body else {
+                return None;
+            };
+            let exhausted = chunked.exhausted;
+            match walked.stop {
+                Stop::Full if rest_bytes > HEADROOM_BYTES => {
+                    chunked.window = Some(Window::copy_of(rest))
+                }
+                Stop::NeedMore(needed_bytes) if exhausted => {
+                    self.end_of_input(rest_bytes, needed_bytes, &block)
+                }
+                Stop::NeedMore(needed_bytes) => chunked.carry_over(rest, needed_bytes),
+                Stop::Full => chunked.carry_over(rest, 0),
+                Stop::Damaged(damage) => self.end_with(&damage, &block),
+            }
+            if !block.records.is_empty() {
+                block.bytes = BlockBytes::Owned(window.bytes);
+                return Some(block);
+            }
+            if let Body::Chunked(chunked) = &self.body {
+                chunked.chunks.recycle(window.bytes);
+            }
+        }
+        None
+    }
+
+    /// The next bytes to walk; none, and the capture ended, when there are none.
+    fn next_window(&mut self, block: &Block) -> Option<Window> {
+        let Body::Chunked(chunked) = &mut self.body else {
+            return None;
+        };
+        if let Some(window) = chunked.next_window() {
+            return Some(window);
+        }
+        if self.walker.is_none() && chunked.end_error.is_none() {
+            chunked.end_error = Some(CaptureError::Empty);
+        }
+        self.end_of_input(0, 0, block);
+        None
+    }
+
+    /// At the first bytes of a capture: tells its format and gives the bytes of its header, later 0. None when it is no capture.
+    fn start(&mut self, head: &[u8]) -> Option<usize> {
+        if self.walker.is_some() {
+            return Some(0);
+        }
+        match Walker::detect(head) {
+            Ok((walker, header_bytes)) => {
+                self.walker = Some(walker);
+                Some(header_bytes)
+            }
+            Err(damage) => {
+                let compression = match &self.body {
+                    Body::Mapped(_) => None,
+                    Body::Chunked(chunked) => chunked.compression,
+                };
+                self.ended = true;
+                self.error = Some(damage.inside(compression).to_string());
+                None
+            }
+        }
+    }
+
+    fn walk(
+        &mut self,
+        window: &[u8],
+        from: usize,
+        origin: usize,
+        block: &mut Block,
+    ) -> Option<Walked> {
+        let span = Span {
+            from,
+            origin,
+            records_max: BLOCK_RECORDS_MAX,
+        };
+        block.records.reserve(BLOCK_RECORDS_MAX);
+        let walked = self.walker.as_mut()?.walk(window, span, &mut block.records);
+        self.offset_bytes += (walked.next - from) as u64;
+        Some(walked)
+    }
+
+    /// No more bytes will come, and `rest_bytes` of a record that needs `needed_bytes` are left.
+    fn end_of_input(&mut self, rest_bytes: usize, needed_bytes: usize, block: &Block) {
+        let end_error = match &mut self.body {
+            Body::Mapped(_) => None,
+            Body::Chunked(chunked) => chunked.end_error.take(),
+        };
+        self.ended = true;
+        match end_error {
+            Some(CaptureError::Empty) => self.error = Some(CaptureError::Empty.to_string()),
+            Some(error) => self.end_with(&error, block),
+            None if rest_bytes > 0 => {
+                let missing_bytes = needed_bytes.saturating_sub(rest_bytes);
+                self.end_with(&CaptureError::BreaksOff { missing_bytes }, block);
+            }
+            None => {}
+        }
+    }
+
+    fn end_with(&mut self, damage: &CaptureError, block: &Block) {
+        self.ended = true;
+        let record = self.records + block.records.len() as u64 + 1;
+        self.error = Some(damage.at(record, self.offset_bytes));
+    }
+}
+
+impl Chunked {
+    fn next_window(&mut self) -> Option<Window> {
+        if let Some(window) = self.window.take() {
+            return Some(window);
+        }
+        while !self.exhausted {
+            match self.chunks.next() {
+                Some(Message::Chunk(chunk)) => {
+                    let window = self.joined(chunk);
+                    if window.end - window.start >= self.needed_bytes {
+                        return Some(window);
+                    }
+                    self.carry = window.into_rest();
+                }
+                Some(Message::End(error)) => {
+                    self.end_error = error.map(|reason| self.read_error(reason));
+                    self.exhausted = true;
+                }
+                None => {
+                    self.end_error = Some(CaptureError::ReaderLost);
+                    self.exhausted = true;
+                }
+            }
+        }
+        if self.carry.is_empty() {
+            return None;
+        }
+        let window = Window::copy_of(&self.carry);
+        self.carry.clear();
+        Some(window)
+    }
+
+    fn carry_over(&mut self, rest: &[u8], needed_bytes: usize) {
+        self.carry.extend_from_slice(rest);
+        self.needed_bytes = needed_bytes;
+    }
+
+    /// The chunk with the carried bytes before it: in its headroom where they fit.
+    fn joined(&mut self, chunk: Chunk) -> Window {
+        let Chunk { mut bytes, end } = chunk;
+        if self.carry.len() <= HEADROOM_BYTES {
+            let start = HEADROOM_BYTES - self.carry.len();
+            bytes[start..HEADROOM_BYTES].copy_from_slice(&self.carry);
+            self.carry.clear();
+            return Window { bytes, start, end };
+        }
+        let mut long = std::mem::take(&mut self.carry);
+        long.extend_from_slice(&bytes[HEADROOM_BYTES..end]);
+        self.chunks.recycle(bytes);
+        Window {
+            start: 0,
+            end: long.len(),
+            bytes: long,
+        }
+    }
+
+    fn read_error(&self, reason: io::Error) -> CaptureError {
+        match self.compression {
+            Some(compression) => CaptureError::Decompression {
+                compression,
+                reason,
+            },
+            None => CaptureError::Unreadable(reason),
+        }
+    }
+}
+
+impl Window {
+    /// The bytes to be read, moved only where others stand before them.
+    fn into_rest(mut self) -> Vec<u8> {
+        self.bytes.truncate(self.end);
+        if self.start > 0 {
+            self.bytes.drain(..self.start);
+        }
+        self.bytes
+    }
+
+    fn copy_of(rest: &[u8]) -> Window {
+        let mut bytes = Vec::with_capacity(rest.len().max(CHUNK_BYTES));
+        bytes.extend_from_slice(rest);
+        Window {
+            start: 0,
+            end: rest.len(),
+            bytes,
+        }
+    }
+}

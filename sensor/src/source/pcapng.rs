@@ -1,0 +1,569 @@
+//! pcapng: sections, interfaces and the walk over the blocks (draft-ietf-opsawg-pcapng). Enhanced, simple and the obsolete packet
+//! blocks become records; all other blocks hold no packet and are passed over. What a packet holds must not be looked at here.
+
+use super::clock::Clock;
+use super::error::CaptureError;
+use super::walk::{BLOCK_BYTES_MAX, RECORD_BYTES_MAX, Span, Stop, Walked};
+use crate::packet::{LinkType, Record};
+
+const SECTION_HEADER: u32 = 0x0a0d_0d0a;
+const INTERFACE_DESCRIPTION: u32 = 1;
+const OBSOLETE_PACKET: u32 = 2;
+const SIMPLE_PACKET: u32 = 3;
+const ENHANCED_PACKET: u32 = 6;
+
+/// The number that tells a section's byte order.
+const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
+
+const OPTION_END: u16 = 0;
+const OPTION_TIME_RESOLUTION: u16 = 9;
+const OPTION_TIME_OFFSET: u16 = 14;
+
+/// Bytes of a block besides its body: type, length and length again.
+const BLOCK_FRAME_BYTES: usize = 12;
+/// Bytes of an enhanced or obsolete packet block before the packet.
+const PACKET_HEADER_BYTES: usize = 28;
+/// Bytes of a simple packet block before the packet.
+const SIMPLE_HEADER_BYTES: usize = 12;
+/// Bytes of a section header before its options.
+const SECTION_HEADER_BYTES: usize = 24;
+/// Bytes of an interface description before its options.
+const INTERFACE_HEADER_BYTES: usize = 16;
+
+/// Most bytes of a block, as libpcap's limit (sf-pcapng.c, 16 MiB): longer ones are damage.
+pub const PCAPNG_BLOCK_BYTES_MAX: u32 = 16 << 20;
+
+/// Most interfaces of a section, far more than any machine has: their descriptions are kept in memory.
+pub const PCAPNG_INTERFACES_MAX: usize = 65_536;
+
+/// What an interface description says.
+#[derive(Clone, Copy, Debug)]
+struct Interface {
+    link_type: LinkType,
+    snap_length_bytes: u32,
+    clock: Clock,
+}
+
+/// The state of reading a pcapng.
+#[derive(Debug)]
+pub(super) struct Pcapng {
+    big_endian: bool,
+    interfaces: Vec<Interface>,
+    last_time_us: i64,
+}
+
+/// What came of one block.
+enum Outcome {
+    /// A record of the packet whose first byte has this index in the block.
+    Packet(Record, usize),
+    /// No packet.
+    Passed,
+}
+
+impl Pcapng {
+    /// The state before the first section.
+    pub(super) fn new() -> Self {
+        Pcapng {
+            big_endian: false,
+            interfaces: Vec::new(),
+            last_time_us: 0,
+        }
+    }
+
+    /// Whether `head` is the beginning of a pcapng.
+    pub(super) fn starts(head: &[u8]) -> bool {
+        head.starts_with(&SECTION_HEADER.to_be_bytes())
+    }
+
+    /// Appends records; see [`super::walk::Walker::walk`].
+    pub(super) fn walk(&mut self, window: &[u8], span: Span, records: &mut Vec<Record>) -> Walked {
+        let mut at = span.from;
+        while records.len() < span.records_max {
+            let step = if self.big_endian {
+                self.step::<true>(window, &mut at, span, records)
+            } else {
+                self.step::<false>(window, &mut at, span, records)
+            };
+            if let Some(stop) = step {
+                return Walked { next: at, stop };
+            }
+        }
+        let stop = Stop::Full;
+        Walked { next: at, stop }
+    }
+
+    /// Reads blocks as long as the byte order stays the same; none when it may have changed or the records suffice.
+    fn step<const BIG: bool>(
+        &mut self,
+        window: &[u8],
+        at: &mut usize,
+        span: Span,
+        records: &mut Vec<Record>,
+    ) -> Option<Stop> {
+        while records.len() < span.records_max {
+            let rest = window.get(*at..).unwrap_or_default();
+            let Some(frame) = rest.first_chunk::<BLOCK_FRAME_BYTES>() else {
+                return Some(Stop::NeedMore(BLOCK_FRAME_BYTES));
+            };
+            let block_type = word::<BIG>(frame, 0);
+            if block_type == SECTION_HEADER {
+                return self.section(rest, at);
+            }
+            let length_bytes = word::<BIG>(frame, 4);
+            if let Some(reason) = impossible(length_bytes) {
+                return Some(damaged_length(block_type, length_bytes, reason));
+            }
+            let Some(block) = rest.get(..length_bytes as usize) else {
+                return Some(Stop::NeedMore(length_bytes as usize));
+            };
+            if word::<BIG>(block, block.len() - 4) != length_bytes {
+                return Some(damaged_length(
+                    block_type,
+                    length_bytes,
+                    "the length at its end differs",
+                ));
+            }
+            if *at + block.len() - span.from > BLOCK_BYTES_MAX && !records.is_empty() {
+                return Some(Stop::Full);
+            }
+            match self.block::<BIG>(block_type, block) {
+                Ok(Outcome::Packet(record, data)) => records.push(Record {
+                    offset: (*at + data - span.origin) as u32,
+                    ..record
+                }),
+                Ok(Outcome::Passed) => {}
+                Err(damage) => return Some(Stop::Damaged(damage)),
+            }
+            *at += block.len();
+        }
+        None
+    }
+
+    #[inline]
+    fn block<const BIG: bool>(
+        &mut self,
+        block_type: u32,
+        block: &[u8],
+    ) -> Result<Outcome, CaptureError> {
+        match block_type {
+            ENHANCED_PACKET => {
+                let header = packet_header(block_type, block)?;
+                self.packet::<BIG>(block_type, block, header, word::<BIG>(header, 8))
+            }
+            OBSOLETE_PACKET => {
+                let header = packet_header(block_type, block)?;
+                let interface = half::<BIG>(header, 8);
+                self.packet::<BIG>(block_type, block, header, u32::from(interface))
+            }
+            SIMPLE_PACKET => self.simple_packet::<BIG>(block),
+            INTERFACE_DESCRIPTION => {
+                self.interface::<BIG>(block)?;
+                Ok(Outcome::Passed)
+            }
+            _ => Ok(Outcome::Passed),
+        }
+    }
+
+    /// An enhanced packet block, or an obsolete one: they differ in the interface's number only.
+    #[inline]
+    fn packet<const BIG: bool>(
+        &mut self,
+        block_type: u32,
+        block: &[u8],
+        header: &[u8; PACKET_HEADER_BYTES],
+        interface: u32,
+    ) -> Result<Outcome, CaptureError> {
+        let Some(interface) = self.interfaces.get(interface as usize) else {
+            return Err(damaged(block_type, "its interface was not described"));
+        };
+        let captured_bytes = word::<BIG>(header, 20);
+        if captured_bytes as usize > block.len() - PACKET_HEADER_BYTES - 4 {
+            return Err(damaged(block_type, "the packet is longer than the block"));
+        }
+        let ticks = u64::from(word::<BIG>(header, 12)) << 32 | u64::from(word::<BIG>(header, 16));
+        let time_us = interface.clock.time_us(ticks);
+        self.last_time_us = time_us;
+        let record = Record {
+            time_us,
+            offset: 0,
+            captured_bytes: checked_length(captured_bytes)?,
+            wire_bytes: word::<BIG>(header, 24),
+            link_type: interface.link_type,
+        };
+        Ok(Outcome::Packet(record, PACKET_HEADER_BYTES))
+    }
+
+    /// A simple packet block has no time of its own and takes that of the packet before it.
+    fn simple_packet<const BIG: bool>(&self, block: &[u8]) -> Result<Outcome, CaptureError> {
+        let Some(interface) = self.interfaces.first() else {
+            return Err(damaged(SIMPLE_PACKET, "its section describes no interface"));
+        };
+        if block.len() < SIMPLE_HEADER_BYTES + 4 {
+            return Err(damaged(SIMPLE_PACKET, "it is too short"));
+        }
+        let wire_bytes = word::<BIG>(block, 8);
+        let snapped_bytes = match interface.snap_length_bytes {
+            0 => wire_bytes,
+            snap_length_bytes => wire_bytes.min(snap_length_bytes),
+        };
+        let room_bytes = (block.len() - SIMPLE_HEADER_BYTES - 4) as u32;
+        let record = Record {
+            time_us: self.last_time_us,
+            offset: 0,
+            captured_bytes: checked_length(snapped_bytes.min(room_bytes))?,
+            wire_bytes,
+            link_type: interface.link_type,
+        };
+        Ok(Outcome::Packet(record, SIMPLE_HEADER_BYTES))
+    }
+
+    fn interface<const BIG: bool>(&mut self, block: &[u8]) -> Result<(), CaptureError> {
+        if block.len() < INTERFACE_HEADER_BYTES + 4 {
+            return Err(damaged(INTERFACE_DESCRIPTION, "it is too short"));
+        }
+        if self.interfaces.len() >= PCAPNG_INTERFACES_MAX {
+            return Err(damaged(
+                INTERFACE_DESCRIPTION,
+                "too many interfaces in one section",
+            ));
+        }
+        let mut clock = Clock::default();
+        let options = &block[INTERFACE_HEADER_BYTES..block.len() - 4];
+        each_option::<BIG>(options, |code, value| match (code, value) {
+            (OPTION_TIME_RESOLUTION, &[resolution, ..]) => {
+                clock = clock.with_resolution(resolution)
+            }
+            (OPTION_TIME_OFFSET, value) => {
+                if let Some(&bytes) = value.first_chunk::<8>() {
+                    let bytes = if BIG { bytes } else { reversed(bytes) };
+                    clock = clock.with_offset(i64::from_be_bytes(bytes));
+                }
+            }
+            _ => {}
+        })
+        .map_err(|reason| damaged(INTERFACE_DESCRIPTION, reason))?;
+        self.interfaces.push(Interface {
+            link_type: LinkType(half::<BIG>(block, 8)),
+            snap_length_bytes: word::<BIG>(block, 12),
+            clock,
+        });
+        Ok(())
+    }
+
+    /// A section header: sets the byte order and forgets the interfaces. Moves `at` past it.
+    fn section(&mut self, rest: &[u8], at: &mut usize) -> Option<Stop> {
+        let big_endian = match word::<true>(rest, 8) {
+            BYTE_ORDER_MAGIC => true,
+            magic if magic.swap_bytes() == BYTE_ORDER_MAGIC => false,
+            _ => {
+                return Some(Stop::Damaged(damaged(
+                    SECTION_HEADER,
+                    "its byte-order magic is wrong",
+                )));
+            }
+        };
+        let opened = if big_endian {
+            opened_section::<true>(rest)
+        } else {
+            opened_section::<false>(rest)
+        };
+        match opened {
+            Ok(length_bytes) => {
+                self.big_endian = big_endian;
+                self.interfaces.clear();
+                *at += length_bytes;
+                None
+            }
+            Err(stop) => Some(stop),
+        }
+    }
+}
+
+/// The length of the section header block at the start of `rest`, which holds at least a block's frame.
+fn opened_section<const BIG: bool>(rest: &[u8]) -> Result<usize, Stop> {
+    let length_bytes = word::<BIG>(rest, 4);
+    if let Some(reason) = impossible(length_bytes) {
+        return Err(damaged_length(SECTION_HEADER, length_bytes, reason));
+    }
+    let Some(block) = rest.get(..length_bytes as usize) else {
+        return Err(Stop::NeedMore(length_bytes as usize));
+    };
+    if block.len() < SECTION_HEADER_BYTES + 4 {
+        return Err(damaged_length(SECTION_HEADER, length_bytes, "too short"));
+    }
+    if word::<BIG>(block, block.len() - 4) != length_bytes {
+        return Err(damaged_length(
+            SECTION_HEADER,
+            length_bytes,
+            "the length at its end differs",
+        ));
+    }
+    // Minor version 2 has the same layout (draft-ietf-opsawg-pcapng, section 4.1).
+    match (half::<BIG>(block, 12), half::<BIG>(block, 14)) {
+        (1, 0 | 2) => {}
+        (major, minor) => {
+            return Err(Stop::Damaged(CaptureError::UnknownVersion {
+                format: "pcapng",
+                major,
+                minor,
+            }));
+        }
+    }
+    let options = &block[SECTION_HEADER_BYTES..block.len() - 4];
+    each_option::<BIG>(options, |_, _| {})
+        .map_err(|reason| Stop::Damaged(damaged(SECTION_HEADER, reason)))?;
+    Ok(block.len())
+}
+
+/// Hands each option to `take` as (code, value).
+fn each_option<const BIG: bool>(
+    mut options: &[u8],
+    mut take: impl FnMut(u16, &[u8]),
+) -> Result<(), &'static str> {
+    while options.len() >= 4 {
+        let code = half::<BIG>(options, 0);
+        let length_bytes = usize::from(half::<BIG>(options, 2));
+        if code == OPTION_END {
+            return Ok(());
+        }
+        let value = options
+            .get(4..4 + length_bytes)
+            .ok_or("an option is longer than the block")?;
+        take(code, value);
+        options = options
+            .get(4 + length_bytes.next_multiple_of(4)..)
+            .unwrap_or_default();
+    }
+    Ok(())
+}
+
+/// What makes a block's length impossible, if anything does.
+#[inline]
+fn impossible(length_bytes: u32) -> Option<&'static str> {
+    if (length_bytes as usize) < BLOCK_FRAME_BYTES {
+        Some("too short for a block")
+    } else if length_bytes > PCAPNG_BLOCK_BYTES_MAX {
+        Some("longer than a block may be")
+    } else if length_bytes % 4 != 0 {
+        Some("not a multiple of four")
+    } else {
+        None
+    }
+}
+
+#[inline]
+fn packet_header(
+    block_type: u32,
+    block: &[u8],
+) -> Result<&[u8; PACKET_HEADER_BYTES], CaptureError> {
+    if block.len() < PACKET_HEADER_BYTES + 4 {
+        return Err(damaged(block_type, "it is too short"));
+    }
+    block
+        .first_chunk()
+        .ok_or_else(|| damaged(block_type, "it is too short"))
+}
+
+#[inline]
+fn checked_length(captured_bytes: u32) -> Result<u32, CaptureError> {
+    if captured_bytes > RECORD_BYTES_MAX {
+        return Err(CaptureError::RecordTooLong {
+            captured_bytes,
+            limit_bytes: RECORD_BYTES_MAX,
+        });
+    }
+    Ok(captured_bytes)
+}
+
+#[cold]
+fn damaged(block_type: u32, reason: &'static str) -> CaptureError {
+    CaptureError::Block { block_type, reason }
+}
+
+#[cold]
+fn damaged_length(block_type: u32, length_bytes: u32, reason: &'static str) -> Stop {
+    Stop::Damaged(CaptureError::BlockLength {
+        block_type,
+        length_bytes,
+        reason,
+    })
+}
+
+/// The 32-bit number at `index` of `bytes`, which is long enough.
+#[inline]
+fn word<const BIG: bool>(bytes: &[u8], index: usize) -> u32 {
+    let bytes = [
+        bytes[index],
+        bytes[index + 1],
+        bytes[index + 2],
+        bytes[index + 3],
+    ];
+    if BIG {
+        u32::from_be_bytes(bytes)
+    } else {
+        u32::from_le_bytes(bytes)
+    }
+}
+
+/// The 16-bit number at `index` of `bytes`, which is long enough.
+#[inline]
+fn half<const BIG: bool>(bytes: &[u8], index: usize) -> u16 {
+    let bytes = [bytes[index], bytes[index + 1]];
+    if BIG {
+        u16::from_be_bytes(bytes)
+    } else {
+        u16::from_le_bytes(bytes)
+    }
+}
+
+fn reversed(mut bytes: [u8; 8]) -> [u8; 8] {
+    bytes.reverse();
+    bytes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::PcapngBuilder;
+    use super::*;
+    use crate::packet::BLOCK_RECORDS_MAX;
+
+    fn walked(bytes: &[u8]) -> (Vec<Record>, Walked) {
+        let mut records = Vec::new();
+        let span = Span {
+            from: 0,
+            origin: 0,
+            records_max: BLOCK_RECORDS_MAX,
+        };
+        let walked = Pcapng::new().walk(bytes, span, &mut records);
+        (records, walked)
+    }
+
+    #[test]
+    fn sections_of_both_byte_orders_follow_each_other() {
+        let bytes = PcapngBuilder::new(false)
+            .section()
+            .interface(1, 0, &[])
+            .enhanced(0, 5_000_000, b"little")
+            .byte_order(true)
+            .section()
+            .interface(101, 0, &[])
+            .enhanced(0, 6_000_000, b"big!")
+            .build();
+        let (records, walked) = walked(&bytes);
+        assert!(matches!(walked.stop, Stop::NeedMore(_)));
+        assert_eq!(walked.next, bytes.len());
+        let seen: Vec<(i64, u16, &[u8])> = records
+            .iter()
+            .map(|record| {
+                let data = &bytes[record.offset as usize..][..record.captured_bytes as usize];
+                (record.time_us, record.link_type.0, data)
+            })
+            .collect();
+        assert_eq!(
+            seen,
+            [
+                (5_000_000, 1, &b"little"[..]),
+                (6_000_000, 101, &b"big!"[..])
+            ]
+        );
+    }
+
+    #[test]
+    fn each_interface_has_its_resolution_and_offset() {
+        for big_endian in [false, true] {
+            let offset: [u8; 8] = if big_endian {
+                10i64.to_be_bytes()
+            } else {
+                10i64.to_le_bytes()
+            };
+            let bytes = PcapngBuilder::new(big_endian)
+                .section()
+                .interface(1, 0, &[(9, &[9])])
+                .interface(1, 0, &[(9, &[0x80 | 10]), (14, &offset)])
+                .enhanced(0, 1_234_567_891, b"a")
+                .enhanced(1, 2 << 10, b"b")
+                .obsolete(0, 3_000_000_000, b"c")
+                .build();
+            let times: Vec<i64> = walked(&bytes)
+                .0
+                .iter()
+                .map(|record| record.time_us)
+                .collect();
+            assert_eq!(times, [1_234_567, 12_000_000, 3_000_000]);
+        }
+    }
+
+    #[test]
+    fn a_simple_packet_takes_the_time_before_it_and_the_snap_length() {
+        let bytes = PcapngBuilder::new(false)
+            .section()
+            .interface(1, 4, &[])
+            .simple(9, b"1234")
+            .enhanced(0, 77, b"x")
+            .simple(3, b"123")
+            .build();
+        let seen: Vec<(i64, u32, u32)> = walked(&bytes)
+            .0
+            .iter()
+            .map(|record| (record.time_us, record.captured_bytes, record.wire_bytes))
+            .collect();
+        assert_eq!(seen, [(0, 4, 9), (77, 1, 1), (77, 3, 3)]);
+    }
+
+    #[test]
+    fn other_blocks_are_passed_over() {
+        let bytes = PcapngBuilder::new(true)
+            .section()
+            .interface(1, 0, &[])
+            .block(5, &[0; 12])
+            .block(0x0bad, &[1; 20])
+            .enhanced(0, 1, b"x")
+            .build();
+        assert_eq!(walked(&bytes).0.len(), 1);
+    }
+
+    #[test]
+    fn a_packet_of_an_unknown_interface_is_damage() {
+        let bytes = PcapngBuilder::new(false)
+            .section()
+            .interface(1, 0, &[])
+            .enhanced(0, 1, b"x")
+            .section()
+            .enhanced(0, 1, b"x")
+            .build();
+        let (records, walked) = walked(&bytes);
+        assert_eq!(records.len(), 1);
+        assert!(matches!(
+            walked.stop,
+            Stop::Damaged(CaptureError::Block { .. })
+        ));
+    }
+
+    #[test]
+    fn impossible_lengths_are_damage() {
+        for length_bytes in [0u32, 8, 13, PCAPNG_BLOCK_BYTES_MAX + 4] {
+            let mut bytes = PcapngBuilder::new(false)
+                .section()
+                .block(5, &[0; 8])
+                .build();
+            let at = bytes.len() - 16;
+            bytes[at..at + 4].copy_from_slice(&length_bytes.to_le_bytes());
+            let stop = walked(&bytes).1.stop;
+            assert!(
+                matches!(stop, Stop::Damaged(CaptureError::BlockLength { .. })),
+                "{stop:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_option_that_overruns_its_section_header_is_damage() {
+        let bytes = PcapngBuilder::new(false)
+            .section_with(&[(2, b"abcd")])
+            .build();
+        let mut long = bytes.clone();
+        long[26] = 60;
+        assert!(matches!(walked(&bytes).1.stop, Stop::NeedMore(_)));
+        assert!(matches!(walked(&long).1.stop, Stop::Damaged(_)));
+    }
+}

@@ -1,0 +1,196 @@
+//! A first look into an input: is it a capture, in which compression, and when was its first packet. It reads as little as it
+//! can and gives nothing to the pipeline.
+
+use std::fs::File;
+use std::io::{self, Cursor, Read, Seek, SeekFrom};
+
+use sha2::{Digest, Sha256};
+
+use super::compression::{Bytes, decompressed};
+use super::error::CaptureError;
+use super::format::{self, Compression};
+use super::walk::{Span, Stop, Walker};
+
+/// Uncompressed bytes read at a time in search of the first packet.
+const STEP_BYTES: u64 = 64 << 10;
+
+/// Most uncompressed bytes searched for the first packet: long comments of a pcapng stay below. Beyond, its time is unknown.
+const SEARCHED_BYTES_MAX: usize = 4 << 20;
+
+/// Bytes at each end of an input that its identity rests on.
+pub(super) const IDENTITY_BYTES: u64 = 64 << 10;
+
+/// Bytes that tell a compression.
+const MAGIC_BYTES: u64 = 8;
+
+/// What the first look shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Probe {
+    pub compression: Option<Compression>,
+    /// Time of the first packet; none when there is none or it lies too far in.
+    pub first_time_us: Option<i64>,
+}
+
+/// Looks at `raw`. `whole` says that its end is the end of the input, not of what is at hand.
+pub(super) fn probe(mut raw: Bytes, whole: bool) -> Result<Probe, CaptureError> {
+    let mut magic = Vec::new();
+    (&mut raw).take(MAGIC_BYTES).read_to_end(&mut magic)?;
+    if magic.is_empty() {
+        return Err(CaptureError::Empty);
+    }
+    let compression = format::compression(&magic);
+    let bytes = decompressed(Box::new(Cursor::new(magic).chain(raw)), compression)?;
+    let first_time_us =
+        first_time_us(bytes, whole, compression).map_err(|error| error.inside(compression))?;
+    Ok(Probe {
+        compression,
+        first_time_us,
+    })
+}
+
+fn first_time_us(
+    mut bytes: Bytes,
+    whole: bool,
+    compression: Option<Compression>,
+) -> Result<Option<i64>, CaptureError> {
+    let mut window = Vec::new();
+    loop {
+        let before_bytes = window.len();
+        let end_error = (&mut bytes).take(STEP_BYTES).read_to_end(&mut window).err();
+        let ended = end_error.is_some() || window.len() - before_bytes < STEP_BYTES as usize;
+        match first_record_us(&window)? {
+            First::Time(time_us) => return Ok(Some(time_us)),
+            First::Needs(_) if !ended && window.len() < SEARCHED_BYTES_MAX => {}
+            First::Needs(missing_bytes) if ended && whole => {
+                return match (end_error, compression) {
+                    (Some(reason), Some(compression)) => Err(CaptureError::Decompression {
+                        compression,
+                        reason,
+                    }),
+                    (Some(reason), None) => Err(CaptureError::Unreadable(reason)),
+                    (None, _) if missing_bytes == 0 => Ok(None),
+                    (None, _) => Err(CaptureError::BreaksOff { missing_bytes }),
+                };
+            }
+            First::Needs(_) => return Ok(None),
+        }
+    }
+}
+
+/// What the beginning of a capture says of its first packet.
+enum First {
+    Time(i64),
+    /// So many bytes are missing; 0 right after a record or block.
+    Needs(usize),
+}
+
+fn first_record_us(window: &[u8]) -> Result<First, CaptureError> {
+    if window.is_empty() {
+        return Ok(First::Needs(1));
+    }
+    let (mut walker, from) = Walker::detect(window)?;
+    let mut records = Vec::with_capacity(1);
+    let span = Span {
+        from,
+        origin: 0,
+        records_max: 1,
+    };
+    let walked = walker.walk(window, span, &mut records);
+    match (records.first(), walked.stop) {
+        (Some(record), _) => Ok(First::Time(record.time_us)),
+        (None, Stop::Damaged(damage)) => Err(damage),
+        (None, Stop::NeedMore(_)) if walked.next == window.len() => Ok(First::Needs(0)),
+        (None, Stop::NeedMore(needed_bytes)) => {
+            Ok(First::Needs(needed_bytes - (window.len() - walked.next)))
+        }
+        (None, Stop::Full) => Ok(First::Needs(0)),
+    }
+}
+
+/// Digest of a file's size and ends.
+pub(super) fn file_digest(file: &mut File, size_bytes: u64) -> io::Result<[u8; 32]> {
+    let mut digest = Sha256::new();
+    digest.update(size_bytes.to_le_bytes());
+    for from in [0, size_bytes.saturating_sub(IDENTITY_BYTES)] {
+        file.seek(SeekFrom::Start(from))?;
+        let mut end = Vec::new();
+        file.take(IDENTITY_BYTES).read_to_end(&mut end)?;
+        digest.update(&end);
+    }
+    file.seek(SeekFrom::Start(0))?;
+    Ok(digest.finalize().into())
+}
+
+/// Digest of several inputs, in whatever order they were given.
+pub(super) fn joint_digest(mut digests: Vec<[u8; 32]>) -> [u8; 32] {
+    digests.sort_unstable();
+    let mut joint = Sha256::new();
+    for digest in digests {
+        joint.update(digest);
+    }
+    joint.finalize().into()
+}
+
+/// Digest of the beginning of a stream.
+pub(super) fn stream_digest(head: &[u8]) -> [u8; 32] {
+    Sha256::digest(head).into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::sample::{PcapShape, PcapngBuilder, compressed, pcap};
+    use super::*;
+
+    fn check(bytes: Vec<u8>, whole: bool) -> Result<Option<i64>, String> {
+        match probe(Box::new(Cursor::new(bytes)), whole) {
+            Ok(probe) => Ok(probe.first_time_us),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn the_first_packet_is_found_in_every_compression() {
+        let plain = pcap(PcapShape::default(), &[(42, b"x")]);
+        assert_eq!(check(plain.clone(), true), Ok(Some(42)));
+        for compression in [
+            Compression::Gzip,
+            Compression::Zstandard,
+            Compression::Xz,
+            Compression::Lz4,
+        ] {
+            assert_eq!(check(compressed(compression, &plain), true), Ok(Some(42)));
+        }
+    }
+
+    #[test]
+    fn the_first_packet_may_lie_behind_long_blocks() {
+        let mut builder = PcapngBuilder::new(false);
+        builder
+            .section()
+            .interface(1, 0, &[])
+            .block(5, &vec![0; 300_000]);
+        assert_eq!(check(builder.build(), true), Ok(None));
+        builder.enhanced(0, 42, b"x");
+        assert_eq!(check(builder.build(), true), Ok(Some(42)));
+    }
+
+    #[test]
+    fn what_is_no_capture_is_named_by_its_first_bytes() {
+        let error = check(b"GIF89a".to_vec(), true).expect_err("no capture");
+        assert!(error.contains("47 49 46 38 39 61"), "{error}");
+        let error = check(compressed(Compression::Xz, b"GIF89a"), true).expect_err("no capture");
+        assert!(error.contains("what its xz form holds"), "{error}");
+        assert_eq!(
+            check(Vec::new(), true),
+            Err(CaptureError::Empty.to_string())
+        );
+    }
+
+    #[test]
+    fn a_break_before_the_first_packet_is_an_error_in_a_whole_input_only() {
+        let mut bytes = pcap(PcapShape::default(), &[(42, b"x")]);
+        bytes.pop();
+        assert!(check(bytes.clone(), true).is_err());
+        assert_eq!(check(bytes, false), Ok(None));
+    }
+}

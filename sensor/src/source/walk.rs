@@ -1,0 +1,75 @@
+//! Walking from record to record: what the walkers of the two capture formats have in common. A walker sees a window of bytes
+//! and appends records that point into it; where the bytes come from, and where more of them may be had, it must not know.
+
+use super::error::CaptureError;
+use super::pcap::Pcap;
+use super::pcapng::Pcapng;
+use crate::packet::Record;
+
+/// Most bytes of one packet, as libpcap's MAXIMUM_SNAPLEN (pcap-int.h): a longer record is damage, not a packet.
+pub const RECORD_BYTES_MAX: u32 = 262_144;
+
+/// Most bytes that the records of one block span, so that a block stays small whatever its packets are.
+pub const BLOCK_BYTES_MAX: usize = 1 << 20;
+
+const _: () = assert!(RECORD_BYTES_MAX as usize + 64 < BLOCK_BYTES_MAX);
+
+/// How far a block may grow.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span {
+    /// Index in the window where the first record to be read begins.
+    pub from: usize,
+    /// Index in the window that the records' offsets count from.
+    pub origin: usize,
+    /// Records after which to stop.
+    pub records_max: usize,
+}
+
+/// Why a walk stopped.
+#[derive(Debug)]
+pub(super) enum Stop {
+    /// The block is full.
+    Full,
+    /// The window ends within a record, or right after one: from there on so many bytes are needed, as far as is known yet.
+    NeedMore(usize),
+    /// What comes next cannot be read.
+    Damaged(CaptureError),
+}
+
+/// The end of a walk.
+#[derive(Debug)]
+pub(super) struct Walked {
+    /// Index in the window of the first byte that was not read.
+    pub next: usize,
+    /// Why there.
+    pub stop: Stop,
+}
+
+/// The state of reading one capture.
+#[derive(Debug)]
+pub(super) enum Walker {
+    /// Classic pcap.
+    Pcap(Pcap),
+    /// pcapng.
+    Pcapng(Pcapng),
+}
+
+impl Walker {
+    /// Tells the format by the first bytes of a capture (`head`, as many as 24 where there are so many) and gives the walker and
+    /// the number of bytes of the file's header.
+    pub(super) fn detect(head: &[u8]) -> Result<(Walker, usize), CaptureError> {
+        if Pcapng::starts(head) {
+            return Ok((Walker::Pcapng(Pcapng::new()), 0));
+        }
+        let (pcap, header_bytes) = Pcap::from_header(head)?;
+        Ok((Walker::Pcap(pcap), header_bytes))
+    }
+
+    /// Appends the records of `window` to `records` until one of the limits or the end of the window.
+    pub(super) fn walk(&mut self, window: &[u8], span: Span, records: &mut Vec<Record>) -> Walked {
+        match self {
+            Walker::Pcap(pcap) => pcap.walk(window, span, records),
+            Walker::Pcapng(pcapng) => pcapng.walk(window, span, records),
+        }
+    }
+}
