@@ -1,0 +1,103 @@
+//! Reads the `coverage` of one hour: which seconds were observed by whom, over how many addresses, and where the packets went.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use super::rows::{self, Columns};
+use super::{Answer, DamagedFile, Job};
+
+const MINUTE_US: i64 = 60_000_000;
+const COUNTERS: &[&str] = &[
+    "received",
+    "observed",
+    "outside",
+    "excluded",
+    "not_ip",
+    "malformed",
+    "dropped_kernel",
+    "dropped_interface",
+    "late",
+    "collapsed",
+];
+
+/// Observed seconds and addresses of each minute, by sensor; two runs of a sensor in one minute share its sixty seconds.
+type Minutes = BTreeMap<String, [Minute; 60]>;
+
+#[derive(Clone, Copy, Default)]
+struct Minute {
+    seconds: i64,
+    addresses: Option<i64>,
+}
+
+pub fn read(job: &Job<'_>, hour: usize, paths: &[PathBuf], part: &mut Answer) {
+    let columns: Vec<&str> = ["minute_start", "sensor", "addresses", "seconds"]
+        .iter()
+        .chain(COUNTERS)
+        .copied()
+        .collect();
+    let mut minutes = Minutes::new();
+    for path in paths {
+        let result = rows::read(path, &columns, part, |batch, part| add(job, hour, batch, part, &mut minutes));
+        if let Err(reason) = result {
+            part.damaged.push(DamagedFile {
+                path: path.clone(),
+                reason,
+            });
+        }
+    }
+    for (sensor, minutes) in minutes {
+        settle(hour, &sensor, &minutes, part);
+    }
+}
+
+fn add(job: &Job<'_>, hour: usize, batch: &Columns<'_>, part: &mut Answer, minutes: &mut Minutes) -> Result<(), String> {
+    let starts = batch.timestamps("minute_start")?;
+    let sensors = batch.text("sensor", |name| Ok(name.to_owned()))?;
+    let addresses = batch.int64("addresses")?;
+    let seconds = batch.int64("seconds")?;
+    let counters = COUNTERS
+        .iter()
+        .map(|name| Ok((*name, batch.int64(name)?)))
+        .collect::<Result<Vec<_>, String>>()?;
+    for row in 0..batch.rows() {
+        let sensor = sensors.at(row);
+        if !part.sensors_seen.contains(sensor) {
+            part.sensors_seen.insert(sensor.clone());
+        }
+        if !job.wants(sensor) {
+            continue;
+        }
+        let accounting = &mut part.sensors.entry(sensor.clone()).or_default().accounting;
+        for (name, values) in &counters {
+            if let Some(counter) = accounting.counter(name) {
+                *counter += values.value(row);
+            }
+        }
+        let value = |name: &str| counters.iter().find(|(known, _)| *known == name).map_or(0, |(_, values)| values.value(row));
+        part.hours[hour].observed += value("observed");
+        part.hours[hour].dropped += value("dropped_kernel") + value("dropped_interface");
+        let index = starts[row].div_euclid(MINUTE_US).rem_euclid(60) as usize;
+        let minute = &mut minutes.entry(sensor.clone()).or_insert([Minute::default(); 60])[index];
+        minute.seconds = (minute.seconds + seconds.value(row).max(0)).min(60);
+        if !arrow::array::Array::is_null(addresses, row) {
+            minute.addresses = minute.addresses.max(Some(addresses.value(row)));
+        }
+    }
+    Ok(())
+}
+
+fn settle(hour: usize, sensor: &str, minutes: &[Minute; 60], part: &mut Answer) {
+    let total: i64 = minutes.iter().map(|minute| minute.seconds).sum();
+    part.hours[hour].seconds.insert(sensor.to_owned(), total);
+    let tally = part.sensors.entry(sensor.to_owned()).or_default();
+    tally.seconds += total;
+    for minute in minutes.iter().filter(|minute| minute.seconds > 0) {
+        match minute.addresses {
+            Some(addresses) => {
+                tally.address_seconds += i128::from(addresses) * i128::from(minute.seconds);
+                tally.saw_addresses(addresses, addresses);
+            }
+            None => tally.seconds_without_size += minute.seconds,
+        }
+    }
+}

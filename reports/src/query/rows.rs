@@ -1,0 +1,132 @@
+//! Columns of a Parquet file as arrow arrays: text as dictionaries, so that a name is looked at once per batch and not once per row.
+
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{Array, AsArray, BinaryArray, Int32Array, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, TimestampMicrosecondType};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+
+use super::Answer;
+
+/// Rows in a batch.
+const BATCH_ROWS: usize = 16_384;
+/// Metadata keys that a writer adds for its own use.
+const FOREIGN_KEYS: &[&str] = &["ARROW:schema", "pandas"];
+
+/// Reads the named columns of a file, batch by batch, into `each`, and its key-value metadata into `part`.
+///
+/// # Errors
+/// The reason as text, when the file is no Parquet file, lacks a column, or `each` refuses a batch.
+pub fn read(
+    path: &Path,
+    columns: &[&str],
+    part: &mut Answer,
+    mut each: impl FnMut(&Columns<'_>, &mut Answer) -> Result<(), String>,
+) -> Result<(), String> {
+    let file = File::open(path).map_err(|error| error.to_string())?;
+    let plain = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+    let metadata = ArrowReaderMetadata::load(&file, plain.clone()).map_err(|error| error.to_string())?;
+    for column in columns {
+        metadata.schema().field_with_name(column).map_err(|_| format!("no column {column}"))?;
+    }
+    if let Some(pairs) = metadata.metadata().file_metadata().key_value_metadata() {
+        for pair in pairs.iter().filter(|pair| !FOREIGN_KEYS.contains(&pair.key.as_str())) {
+            let values = part.metadata.entry(pair.key.clone()).or_default();
+            values.insert(pair.value.clone().unwrap_or_default());
+        }
+    }
+    let options = plain.with_schema(with_dictionaries(metadata.schema()));
+    let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options).map_err(|error| error.to_string())?;
+    let mask = ProjectionMask::columns(metadata.parquet_schema(), columns.iter().copied());
+    let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
+        .with_projection(mask)
+        .with_batch_size(BATCH_ROWS)
+        .build()
+        .map_err(|error| error.to_string())?;
+    for batch in reader {
+        let batch = batch.map_err(|error| error.to_string())?;
+        each(&Columns(&batch), part)?;
+    }
+    Ok(())
+}
+
+fn with_dictionaries(schema: &Schema) -> Arc<Schema> {
+    let fields = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Utf8 => {
+            let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+            Field::new(field.name(), dictionary, field.is_nullable())
+        }
+        _ => field.as_ref().clone(),
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// The columns of one batch, by name and type.
+pub struct Columns<'a>(&'a RecordBatch);
+
+impl<'a> Columns<'a> {
+    /// Number of rows.
+    pub fn rows(&self) -> usize {
+        self.0.num_rows()
+    }
+
+    /// A text column, each distinct value turned into what `meaning` gives for it.
+    pub fn text<T>(&self, name: &str, meaning: impl Fn(&str) -> Result<T, String>) -> Result<Texts<'a, T>, String> {
+        let array = self.array(name)?;
+        let array = array.as_dictionary_opt::<Int32Type>().ok_or_else(|| wrong_type(name))?;
+        let values: &StringArray = array.values().as_string_opt().ok_or_else(|| wrong_type(name))?;
+        if array.null_count() > 0 {
+            return Err(format!("column {name} holds nulls"));
+        }
+        let values = (0..values.len()).map(|index| meaning(values.value(index))).collect::<Result<_, _>>()?;
+        Ok(Texts {
+            keys: array.keys().values(),
+            values,
+        })
+    }
+
+    /// A 32-bit integer column.
+    pub fn int32(&self, name: &str) -> Result<&'a Int32Array, String> {
+        self.array(name)?.as_primitive_opt::<Int32Type>().ok_or_else(|| wrong_type(name))
+    }
+
+    /// A 64-bit integer column.
+    pub fn int64(&self, name: &str) -> Result<&'a Int64Array, String> {
+        self.array(name)?.as_primitive_opt::<Int64Type>().ok_or_else(|| wrong_type(name))
+    }
+
+    /// A column of timestamps, microseconds since 1970-01-01 UTC.
+    pub fn timestamps(&self, name: &str) -> Result<&'a [i64], String> {
+        let array = self.array(name)?.as_primitive_opt::<TimestampMicrosecondType>();
+        array.map(|array| array.values().as_ref()).ok_or_else(|| wrong_type(name))
+    }
+
+    /// A column of bytes.
+    pub fn bytes(&self, name: &str) -> Result<&'a BinaryArray, String> {
+        self.array(name)?.as_binary_opt::<i32>().ok_or_else(|| wrong_type(name))
+    }
+
+    fn array(&self, name: &str) -> Result<&'a Arc<dyn Array>, String> {
+        self.0.column_by_name(name).ok_or_else(|| format!("no column {name}"))
+    }
+}
+
+fn wrong_type(name: &str) -> String {
+    format!("column {name} has another type than schema version {}", teiten_aggregator::schema::SCHEMA_VERSION)
+}
+
+/// A text column whose distinct values were translated.
+pub struct Texts<'a, T> {
+    keys: &'a [i32],
+    values: Vec<T>,
+}
+
+impl<T> Texts<'_, T> {
+    /// The meaning of a row's text.
+    pub fn at(&self, row: usize) -> &T {
+        &self.values[self.keys[row] as usize]
+    }
+}

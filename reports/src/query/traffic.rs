@@ -1,0 +1,131 @@
+//! Reads the `traffic` of one hour into the tallies. The loop of the whole report: a few merges of small sets per row.
+
+use std::path::PathBuf;
+
+use arrow::array::Array;
+use teiten_aggregator::observation::{Tool, TrafficClass, TrafficType};
+
+use super::answer::Port;
+use super::rows::{self, Columns};
+use super::{Answer, DamagedFile, Group, Job, Protocol, Service, Tally};
+
+const COLUMNS: &[&str] = &[
+    "sensor",
+    "ip_version",
+    "protocol",
+    "port",
+    "traffic_type",
+    "class",
+    "tool",
+    "country",
+    "packets",
+    "bytes",
+    "sources_sketch",
+];
+
+pub fn read(job: &Job<'_>, hour: usize, paths: &[PathBuf], part: &mut Answer) {
+    for path in paths {
+        let result = rows::read(path, COLUMNS, part, |batch, part| add(job, hour, batch, part));
+        if let Err(reason) = result {
+            part.damaged.push(DamagedFile {
+                path: path.clone(),
+                reason,
+            });
+        }
+    }
+}
+
+fn add(job: &Job<'_>, hour: usize, batch: &Columns<'_>, part: &mut Answer) -> Result<(), String> {
+    let unknown = |what: &str, name: &str| format!("unknown {what} `{name}`: the dataset is newer than this program");
+    let covered = &part.hours[hour].seconds;
+    let sensors = batch.text("sensor", |name| Ok(Standing::of(name, job, covered.contains_key(name))))?;
+    let types = batch.text("traffic_type", |name| TrafficType::from_name(name).ok_or_else(|| unknown("traffic_type", name)))?;
+    let classes = batch.text("class", |name| TrafficClass::from_name(name).ok_or_else(|| unknown("class", name)))?;
+    let tools = batch.text("tool", |name| Tool::from_name(name).ok_or_else(|| unknown("tool", name)))?;
+    let countries = batch.text("country", |name| Ok(name.as_bytes().try_into().unwrap_or(*b"ZZ")))?;
+    let (versions, protocols, ports) = (batch.int32("ip_version")?, batch.int32("protocol")?, batch.int32("port")?);
+    let (packets, bytes) = (batch.int64("packets")?.values(), batch.int64("bytes")?.values());
+    let sketches = batch.bytes("sources_sketch")?;
+    let bucket = job.bucket_of_hour[hour];
+    for row in 0..batch.rows() {
+        let sensor = match sensors.at(row) {
+            Standing::Counted(sensor) => sensor,
+            Standing::NotAsked => continue,
+            Standing::Uncovered => {
+                part.uncovered_packets += packets[row];
+                continue;
+            }
+        };
+        let fact = Fact {
+            packets: packets[row],
+            bytes: bytes[row],
+            sketch: sketches.value(row),
+        };
+        let class = *classes.at(row);
+        let group = Group::of(class);
+        fact.add_to(&mut part.classes[class as usize])?;
+        fact.add_to(&mut part.traffic_types[*types.at(row) as usize])?;
+        fact.add_to(&mut part.tools[*tools.at(row) as usize])?;
+        fact.add_to(&mut part.families[usize::from(versions.value(row) == 6)])?;
+        fact.add_to(part.countries.entry((group, *countries.at(row))).or_default())?;
+        if let Some(service) = Service::of(class) {
+            let port = Port {
+                protocol: protocols.value(row) as u8,
+                port: (!ports.is_null(row)).then(|| ports.value(row) as u16),
+            };
+            fact.add_to(part.port((service, port)))?;
+        }
+        if let Some(tally) = part.sensors.get_mut(sensor) {
+            fact.add_to(&mut tally.tally)?;
+        }
+        let slot = match group {
+            Group::Host => Some(0),
+            Group::Victim => Some(1),
+            Group::Void => None,
+        };
+        if let Some(slot) = slot {
+            part.bucket_sources[bucket][slot].merge_image(fact.sketch).map_err(|error| error.to_string())?;
+        }
+        let cell = &mut part.hours[hour];
+        cell.classes[class as usize] += fact.packets;
+        cell.protocols[Protocol::of(protocols.value(row)) as usize] += fact.packets;
+        cell.bytes += fact.bytes;
+    }
+    Ok(())
+}
+
+/// Whether a sensor's rows count.
+enum Standing {
+    Counted(String),
+    /// Another sensor was asked for.
+    NotAsked,
+    /// The sensor has no coverage in this hour: the hour does not exist for it.
+    Uncovered,
+}
+
+impl Standing {
+    fn of(name: &str, job: &Job<'_>, covered: bool) -> Self {
+        if !job.wants(name) {
+            Standing::NotAsked
+        } else if covered {
+            Standing::Counted(name.to_owned())
+        } else {
+            Standing::Uncovered
+        }
+    }
+}
+
+/// What one row adds to every tally it belongs to.
+struct Fact<'a> {
+    packets: i64,
+    bytes: i64,
+    sketch: &'a [u8],
+}
+
+impl Fact<'_> {
+    fn add_to(&self, tally: &mut Tally) -> Result<(), String> {
+        tally.packets += self.packets;
+        tally.bytes += self.bytes;
+        tally.sources.merge_image(self.sketch).map_err(|error| error.to_string())
+    }
+}

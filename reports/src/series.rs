@@ -1,0 +1,215 @@
+//! Buckets of time: how a period is cut for a chart (hours, days or months of its timezone), and what state an hour or bucket is in.
+//!
+//! Pure arithmetic over hours; nothing here reads data. A bucket without any observed hour is a gap and has no values at all.
+
+use std::ops::Range;
+
+use jiff::ToSpan;
+use jiff::civil::Date;
+
+use crate::period::{HOUR_US, Period, timestamp};
+
+/// Up to this many hours (62 days) a chart shows each hour.
+pub const HOURLY_MAX: i64 = 62 * 24;
+/// Up to this many hours (three years and a day) a chart shows each day, above it each month.
+pub const DAILY_MAX: i64 = 1097 * 24;
+
+/// The width of a bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// One hour.
+    Hour,
+    /// One day of the timezone.
+    Day,
+    /// One month of the timezone.
+    Month,
+}
+
+/// A period cut into buckets, each a run of hours counted from the period's first hour.
+#[derive(Clone, Debug)]
+pub struct Buckets {
+    /// The width.
+    pub step: Step,
+    /// The hours of each bucket, by index from the first hour of the period.
+    pub ranges: Vec<Range<usize>>,
+}
+
+impl Buckets {
+    /// The cut that keeps a chart of this period legible.
+    #[must_use]
+    pub fn of(period: &Period) -> Self {
+        let hours = period.hours();
+        let step = match hours.end - hours.start {
+            length if length <= HOURLY_MAX => Step::Hour,
+            length if length <= DAILY_MAX => Step::Day,
+            _ => Step::Month,
+        };
+        Self {
+            step,
+            ranges: cut(period, step),
+        }
+    }
+
+    /// The period cut into days of its timezone, however long it is.
+    #[must_use]
+    pub fn days(period: &Period) -> Self {
+        Self {
+            step: Step::Day,
+            ranges: cut(period, Step::Day),
+        }
+    }
+
+    /// The bucket of each hour, by index.
+    #[must_use]
+    pub fn of_hours(&self) -> Vec<usize> {
+        let lengths = self.ranges.iter().enumerate();
+        lengths
+            .flat_map(|(bucket, range)| std::iter::repeat_n(bucket, range.len()))
+            .collect()
+    }
+}
+
+fn cut(period: &Period, step: Step) -> Vec<Range<usize>> {
+    let hours = period.hours();
+    let mut ranges: Vec<Range<usize>> = Vec::new();
+    let mut current: Option<Date> = None;
+    for (index, hour) in hours.enumerate() {
+        let civil = period.timezone.to_datetime(timestamp(hour * HOUR_US)).date();
+        let key = match step {
+            Step::Hour => None,
+            Step::Day => Some(civil),
+            Step::Month => Some(civil.first_of_month()),
+        };
+        match ranges.last_mut() {
+            Some(range) if key.is_some() && key == current => range.end = index + 1,
+            _ => ranges.push(index..index + 1),
+        }
+        current = key;
+    }
+    ranges
+}
+
+/// The local midnights from the period's start to its end, as microseconds.
+#[must_use]
+pub fn midnights(period: &Period) -> Vec<i64> {
+    let first = period.timezone.to_datetime(timestamp(period.start_us)).date();
+    let mut found = Vec::new();
+    let mut date = first;
+    loop {
+        let Ok(instant) = period.timezone.to_timestamp(date.at(0, 0, 0, 0)) else {
+            return found;
+        };
+        let us = instant.as_microsecond();
+        if us >= period.end_us {
+            return found;
+        }
+        if us >= period.start_us {
+            found.push(us);
+        }
+        let Ok(next) = date.checked_add(1.day()) else {
+            return found;
+        };
+        date = next;
+    }
+}
+
+/// What an hour or a bucket is worth.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// Nothing was observed: a gap, never zero.
+    #[default]
+    Missing,
+    /// Some of the time, or some of the sensors, was observed.
+    Partial,
+    /// Observed, but packets were dropped on the way, or its tables are damaged.
+    Lossy,
+    /// Observed whole and without loss.
+    Complete,
+}
+
+impl State {
+    /// Every state, best first.
+    pub const ALL: [State; 4] = [
+        State::Complete,
+        State::Partial,
+        State::Lossy,
+        State::Missing,
+    ];
+
+    /// The spelling of CSV files.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            State::Missing => "missing",
+            State::Partial => "partial",
+            State::Lossy => "lossy",
+            State::Complete => "complete",
+        }
+    }
+}
+
+/// The state of a bucket made of hours in these states: missing only when all are, else loss outweighs gaps.
+#[must_use]
+pub fn combined(states: impl Iterator<Item = State>) -> State {
+    let mut seen = [false; 4];
+    for state in states {
+        seen[state as usize] = true;
+    }
+    let has = |state: State| seen[state as usize];
+    if has(State::Lossy) {
+        State::Lossy
+    } else if has(State::Partial) || (has(State::Complete) && has(State::Missing)) {
+        State::Partial
+    } else if has(State::Complete) {
+        State::Complete
+    } else {
+        State::Missing
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::tz::TimeZone;
+
+    fn buckets(text: &str, zone: &str) -> Buckets {
+        Buckets::of(&Period::parse(text, &TimeZone::get(zone).unwrap()).unwrap())
+    }
+
+    #[test]
+    fn a_month_is_hours_a_year_is_days_a_decade_is_months() {
+        assert_eq!(buckets("2026-11", "UTC").ranges.len(), 720);
+        assert_eq!(buckets("2026", "Asia/Tokyo").ranges.len(), 365);
+        assert_eq!(buckets("2017..2026", "UTC").ranges.len(), 120);
+    }
+
+    #[test]
+    fn a_day_of_the_clock_change_has_its_own_length() {
+        let year = buckets("2026", "Europe/Berlin");
+        let lengths: Vec<usize> = year.ranges.iter().map(ExactSizeIterator::len).collect();
+        assert_eq!(lengths.iter().filter(|&&length| length == 23).count(), 1);
+        assert_eq!(lengths.iter().filter(|&&length| length == 25).count(), 1);
+        assert_eq!(year.of_hours().len(), 8760);
+    }
+
+    #[test]
+    fn a_bucket_is_missing_only_when_every_hour_is() {
+        use State::{Complete, Lossy, Missing, Partial};
+        let check = |states: &[State], expected| {
+            assert_eq!(combined(states.iter().copied()), expected);
+        };
+        check(&[Missing, Missing], Missing);
+        check(&[Missing, Complete], Partial);
+        check(&[Complete, Complete], Complete);
+        check(&[Missing, Lossy, Complete], Lossy);
+        check(&[Complete, Partial], Partial);
+    }
+
+    #[test]
+    fn midnights_follow_the_timezone() {
+        let tokyo = TimeZone::get("Asia/Tokyo").unwrap();
+        let period = Period::parse("2026-11-05..2026-11-07", &tokyo).unwrap();
+        assert_eq!(midnights(&period).len(), 3);
+        assert_eq!(midnights(&period)[0], period.start_us);
+    }
+}

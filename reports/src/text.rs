@@ -1,0 +1,190 @@
+//! Every sentence of a report, in both languages: one struct of fields that both languages fill, so that none can be forgotten.
+//!
+//! Sentences with numbers are templates, `{name}` filled by [`fill`]. Code elsewhere holds no prose of the report.
+
+use std::fmt::Write as _;
+
+use jiff::civil::Weekday;
+
+pub mod country;
+mod en;
+mod ja;
+pub mod number;
+pub mod service;
+pub mod time;
+
+/// A language of the report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// Japanese
+    Ja,
+    /// English
+    En,
+}
+
+impl Language {
+    /// Both, Japanese first.
+    pub const ALL: [Language; 2] = [Language::Ja, Language::En];
+
+    /// Its BCP 47 tag.
+    #[must_use]
+    pub const fn tag(self) -> &'static str {
+        match self {
+            Language::Ja => "ja",
+            Language::En => "en",
+        }
+    }
+
+    /// Its name in itself.
+    #[must_use]
+    pub const fn own_name(self) -> &'static str {
+        match self {
+            Language::Ja => "日本語",
+            Language::En => "English",
+        }
+    }
+
+    /// Its sentences.
+    #[must_use]
+    pub const fn text(self) -> &'static Text {
+        match self {
+            Language::Ja => &ja::TEXT,
+            Language::En => &en::TEXT,
+        }
+    }
+}
+
+/// A short text in both languages, for rows of tables that keep their own.
+#[derive(Clone, Copy, Debug)]
+pub struct Both {
+    /// Japanese
+    pub ja: &'static str,
+    /// English
+    pub en: &'static str,
+}
+
+impl Both {
+    /// The text in a language.
+    #[must_use]
+    pub const fn of(self, language: Language) -> &'static str {
+        match language {
+            Language::Ja => self.ja,
+            Language::En => self.en,
+        }
+    }
+}
+
+/// A name and what it means.
+#[derive(Clone, Copy, Debug)]
+pub struct Term {
+    /// The name as printed.
+    pub name: &'static str,
+    /// What it means, a sentence or two.
+    pub meaning: &'static str,
+}
+
+/// Replaces each `{name}` of a template by its value; a name without a value stays as it is.
+#[must_use]
+pub fn fill(template: &str, values: &[(&str, &dyn std::fmt::Display)]) -> String {
+    let mut filled = String::with_capacity(template.len() + 32);
+    let mut rest = template;
+    while let Some(open) = rest.find('{') {
+        let (before, after) = rest.split_at(open);
+        filled.push_str(before);
+        let close = after.find('}').map_or(after.len(), |index| index + 1);
+        let (slot, tail) = after.split_at(close);
+        match values.iter().find(|(name, _)| slot == format!("{{{name}}}")) {
+            Some((_, value)) => {
+                // Writing to a String cannot fail.
+                let _ = write!(filled, "{value}");
+            }
+            None => filled.push_str(slot),
+        }
+        rest = tail;
+    }
+    filled.push_str(rest);
+    filled
+}
+
+/// The days of a week from Monday.
+pub const WEEKDAYS: [Weekday; 7] = [
+    Weekday::Monday,
+    Weekday::Tuesday,
+    Weekday::Wednesday,
+    Weekday::Thursday,
+    Weekday::Friday,
+    Weekday::Saturday,
+    Weekday::Sunday,
+];
+
+macro_rules! text {
+    ($($(#[$meta:meta])* $field:ident),+ $(,)?) => {
+        /// The sentences of one language. Templates name their slots in braces.
+        #[allow(missing_docs)] // The fields are named after the sentences they hold.
+        pub struct Text {
+            /// One term per class, in the order of the codes.
+            pub classes: [Term; 8],
+            /// One term per traffic type, in the order of the codes.
+            pub traffic_types: [Term; 33],
+            /// One term per tool, in the order of the codes.
+            pub tools: [Term; 7],
+            /// One term per state: complete, partial, lossy, missing.
+            pub states: [Term; 4],
+            /// One term per number of the head of the report.
+            pub numbers: &'static [Term],
+            /// What every reader should know before quoting a number.
+            pub caveats: &'static [&'static str],
+            /// Titles of the sections, in the order of `figure::Section`.
+            pub sections: [&'static str; 6],
+            /// Weekdays from Monday, short.
+            pub weekdays: [&'static str; 7],
+            $($(#[$meta])* pub $field: &'static str),+
+        }
+    };
+}
+
+text! {
+    report_title, report_for, sensors, telescope, telescope_addresses, telescope_unknown, telescope_range, as_of, observed_until, timezone,
+    whole_span, off_hours, contents, figure, key_numbers, other_language, made_by,
+    key_packets, key_bytes, key_per_address, key_per_address_unknown, key_per_address_note, key_hosts, key_hosts_note, key_victims,
+    key_hours, key_hours_value, key_ipv6, key_ipv6_note, key_home, key_home_note, key_rate, key_class, key_bytes_note, key_mean,
+    notice_title, notice_gaps, notice_partial, notice_lossy, notice_damaged, notice_uncovered, notice_disagree, notice_loss_count,
+    notice_complete,
+    note_gaps, note_lossy, note_partial, note_error, note_no_geo, note_denominator_packets, note_denominator_hosts, note_denominator_victims,
+    note_icmp_victim, note_tools, note_top, note_scan_only, note_reflector_only, note_attacked_only, note_home, note_means, note_change,
+    note_days_partial, note_exploded, note_table_cut,
+    nothing_here, too_short_week, too_short_days, one_sensor,
+    no_data, partial_mark, lossy_mark, data_table, csv, svg, about, unknown_value,
+    axis_packets_hour, axis_packets_day, axis_packets_month, axis_sources_hour, axis_sources_day, axis_sources_month, axis_packets,
+    axis_hosts, axis_victims, axis_change, axis_hour_of_day, axis_mean_packets, axis_time,
+    hosts, victims, packets, bytes, share, sources_about, others, other_ports, other_countries, time, state, rate, service, port, protocol,
+    country, class, tool, traffic_type, sensor, addresses, hours, dropped, total, change, weekday, hour, code, seconds, rank, evidence,
+    icmp_name, via_icmp, no_port, legend_low, legend_high,
+    definitions, classes_title, types_title, tools_title, states_title, numbers_title, caveats_title, accounting_title, provenance_title,
+    provenance_geo, provenance_geo_none, provenance_schema, provenance_program, provenance_configuration, provenance_telescope,
+    provenance_report, accounting_note,
+    acc_received, acc_observed, acc_outside, acc_excluded, acc_not_ip, acc_malformed, acc_dropped_kernel, acc_dropped_interface, acc_late,
+    acc_collapsed,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn slots_are_filled_and_unknown_ones_stay() {
+        let text = fill("{a} of {b}, {c}", &[("a", &3), ("b", &"7")]);
+        assert_eq!(text, "3 of 7, {c}");
+        assert_eq!(fill("no slot {", &[]), "no slot {");
+    }
+
+    #[test]
+    fn both_languages_name_every_class_differently_from_each_other_class() {
+        for language in Language::ALL {
+            let mut names: Vec<_> = language.text().classes.iter().map(|term| term.name).collect();
+            names.sort_unstable();
+            names.dedup();
+            assert_eq!(names.len(), 8);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Numbers as readers write them: thousands separators, estimates rounded to what they are worth, 万 and 億 on Japanese axes.
+
+use super::Language;
+
+/// `1,234,567`
+#[must_use]
+pub fn count(value: i64) -> String {
+    let digits = value.unsigned_abs().to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3 + 1);
+    if value < 0 {
+        text.push('−');
+    }
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// An estimate, rounded to three significant digits from 1,000 on: its error leaves no more.
+#[must_use]
+pub fn estimate(value: f64) -> String {
+    let whole = value.round().max(0.0);
+    if whole < 1000.0 {
+        return count(whole as i64);
+    }
+    let unit = 10_f64.powf(whole.log10().floor() - 2.0);
+    count(((whole / unit).round() * unit).round() as i64)
+}
+
+/// `12.3`, and `<0.1` for what would round to nothing; without the percent sign.
+#[must_use]
+pub fn percent(part: f64, whole: f64) -> String {
+    if whole <= 0.0 {
+        return "–".to_owned();
+    }
+    let value = part / whole * 100.0;
+    if value > 0.0 && value < 0.05 {
+        "<0.1".to_owned()
+    } else {
+        format!("{value:.1}")
+    }
+}
+
+/// A number with `digits` decimals and thousands separators.
+#[must_use]
+pub fn decimal(value: f64, digits: usize) -> String {
+    let text = format!("{:.digits$}", value.abs());
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let whole = count(whole.parse().unwrap_or(i64::MAX));
+    let sign = if value < 0.0 && text.bytes().any(|byte| byte.is_ascii_digit() && byte != b'0') { "−" } else { "" };
+    if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+}
+
+/// A rate: two decimals below 10, one below 100, else whole.
+#[must_use]
+pub fn rate(value: f64) -> String {
+    let digits = match value.abs() {
+        small if small < 10.0 => 2,
+        middle if middle < 100.0 => 1,
+        _ => 0,
+    };
+    decimal(value, digits)
+}
+
+/// A number for an axis: short, in the units of the language.
+#[must_use]
+pub fn axis(value: f64, language: Language) -> String {
+    let units: &[(f64, &str)] = match language {
+        Language::Ja => &[(1e12, "兆"), (1e8, "億"), (1e4, "万")],
+        Language::En => &[(1e9, "G"), (1e6, "M"), (1e4, "k")],
+    };
+    let magnitude = value.abs();
+    for &(unit, name) in units {
+        if magnitude >= unit {
+            let unit = if name == "k" { 1e3 } else { unit };
+            return format!("{}{name}", short(value / unit));
+        }
+    }
+    short(value)
+}
+
+fn short(value: f64) -> String {
+    let text = decimal(value, 2);
+    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+}
+
+/// Bytes in decimal units: `1.23 GB`.
+#[must_use]
+pub fn bytes(value: i64) -> String {
+    const UNITS: [&str; 6] = ["B", "kB", "MB", "GB", "TB", "PB"];
+    let mut scaled = value as f64;
+    let mut unit = 0;
+    while scaled >= 1000.0 && unit + 1 < UNITS.len() {
+        scaled /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{} B", count(value)) } else { format!("{} {}", rate(scaled), UNITS[unit]) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_separated() {
+        for (value, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (-1_234_567, "−1,234,567")] {
+            assert_eq!(count(value), text);
+        }
+    }
+
+    #[test]
+    fn estimates_show_three_digits() {
+        for (value, text) in [(0.0, "0"), (12.4, "12"), (999.4, "999"), (1234.0, "1,230"), (98_765_432.0, "98,800,000"), (999_999.0, "1,000,000")] {
+            assert_eq!(estimate(value), text);
+        }
+    }
+
+    #[test]
+    fn shares_never_round_something_to_nothing() {
+        assert_eq!(percent(1.0, 1e6), "<0.1");
+        assert_eq!(percent(0.0, 10.0), "0.0");
+        assert_eq!(percent(1.0, 0.0), "–");
+        assert_eq!(percent(123.0, 1000.0), "12.3");
+    }
+
+    #[test]
+    fn axes_use_the_units_of_the_language() {
+        assert_eq!(axis(250_000.0, Language::Ja), "25万");
+        assert_eq!(axis(250_000.0, Language::En), "250k");
+        assert_eq!(axis(5000.0, Language::En), "5,000");
+        assert_eq!(axis(1_500_000.0, Language::En), "1.5M");
+        assert_eq!(axis(0.0, Language::Ja), "0");
+        assert_eq!(axis(0.5, Language::En), "0.5");
+        assert_eq!(axis(-20.0, Language::En), "−20");
+    }
+
+    #[test]
+    fn bytes_have_decimal_units() {
+        assert_eq!(bytes(999), "999 B");
+        assert_eq!(bytes(1_500_000), "1.50 MB");
+    }
+}
