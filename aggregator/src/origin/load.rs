@@ -1,9 +1,11 @@
 //! From files to [`Origins`]: reads, hashes and parses them side by side, then builds the tables. What a line or a record means
 //! is said in `text` and `mmdb`.
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
+use std::thread::ScopedJoinHandle;
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
@@ -23,7 +25,7 @@ const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 const DECOMPRESSED_BYTES_MAX: u64 = 2 << 30;
 
 /// What can be loaded.
-trait Loaded: Field + Record + Send {
+trait Loaded: Field + Record + Send + Sync {
     const SUBJECT: Subject;
 }
 
@@ -39,11 +41,7 @@ pub(super) fn load(geo: &[PathBuf], asn: &[PathBuf]) -> Result<Origins, OriginEr
     let (country, asn) = std::thread::scope(|scope| {
         let asn = scope.spawn(|| load_list::<Asn>(asn));
         let country = load_list::<Country>(geo);
-        (
-            country,
-            asn.join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic)),
-        )
+        (country, joined(asn))
     });
     let (country, mut provenance) = country?;
     let (asn, asn_provenance) = asn?;
@@ -61,11 +59,7 @@ fn load_list<V: Loaded>(paths: &[PathBuf]) -> Result<(Tables<V>, Vec<Provenance>
             .iter()
             .map(|path| scope.spawn(|| load_file::<V>(path)))
             .collect();
-        let results = threads.into_iter().map(|thread| {
-            thread
-                .join()
-                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-        });
+        let results = threads.into_iter().map(joined);
         results.collect::<Result<Vec<_>, OriginError>>()
     })?;
     let (mut v4, mut v6, mut provenance) = (Vec::new(), Vec::new(), Vec::new());
@@ -79,11 +73,21 @@ fn load_list<V: Loaded>(paths: &[PathBuf]) -> Result<(Tables<V>, Vec<Provenance>
             v6.push(ranges.v6);
         }
     }
-    let tables = Tables {
-        v4: TableV4::new(&flatten(&v4)),
-        v6: TableV6::new(&flatten(&v6)),
-    };
+    let tables = std::thread::scope(|scope| {
+        let v6 = scope.spawn(|| TableV6::new(&flatten(&v6)));
+        Tables {
+            v4: TableV4::new(&flatten(&v4)),
+            v6: joined(v6),
+        }
+    });
     Ok((tables, provenance))
+}
+
+/// What a thread returned; its panic goes on in this one.
+fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 fn load_file<V: Loaded>(path: &Path) -> Result<(FileRanges<V>, Provenance), OriginError> {
@@ -91,13 +95,13 @@ fn load_file<V: Loaded>(path: &Path) -> Result<(FileRanges<V>, Provenance), Orig
         path: path.to_path_buf(),
         source,
     })?;
-    let sha256 = hexadecimal(&Sha256::digest(&bytes));
-    let bytes = decompressed(bytes).map_err(|source| OriginError::Read {
-        path: path.to_path_buf(),
-        source,
-    })?;
-    let (mut ranges, format) =
-        parse::<V>(&bytes).map_err(|failure| failure.at(path, V::SUBJECT))?;
+    // The hash takes about as long as the parsing: side by side.
+    let (sha256, parsed) = std::thread::scope(|scope| {
+        let hash = scope.spawn(|| hexadecimal(&Sha256::digest(&bytes)));
+        let parsed = parse_file::<V>(path, &bytes);
+        (joined(hash), parsed)
+    });
+    let (mut ranges, format) = parsed?;
     if ranges.v4.is_empty() && ranges.v6.is_empty() {
         return Err(OriginError::Empty {
             path: path.to_path_buf(),
@@ -130,15 +134,26 @@ fn read_file(path: &Path) -> std::io::Result<(Vec<u8>, Option<SystemTime>)> {
     Ok((bytes, metadata.modified().ok()))
 }
 
-fn decompressed(bytes: Vec<u8>) -> std::io::Result<Vec<u8>> {
+fn parse_file<V: Loaded>(
+    path: &Path,
+    bytes: &[u8],
+) -> Result<(FileRanges<V>, Format), OriginError> {
+    let plain = decompressed(bytes).map_err(|source| OriginError::Read {
+        path: path.to_path_buf(),
+        source,
+    })?;
+    parse::<V>(&plain).map_err(|failure| failure.at(path, V::SUBJECT))
+}
+
+fn decompressed(bytes: &[u8]) -> std::io::Result<Cow<'_, [u8]>> {
     if !bytes.starts_with(GZIP_MAGIC) {
-        return Ok(bytes);
+        return Ok(Cow::Borrowed(bytes));
     }
     let mut plain = Vec::with_capacity(bytes.len() * 4);
-    flate2::read::MultiGzDecoder::new(bytes.as_slice())
+    flate2::read::MultiGzDecoder::new(bytes)
         .take(DECOMPRESSED_BYTES_MAX)
         .read_to_end(&mut plain)?;
-    Ok(plain)
+    Ok(Cow::Owned(plain))
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {

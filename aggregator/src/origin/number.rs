@@ -97,11 +97,13 @@ fn groups(bytes: &[u8]) -> Option<(u128, &[u8])> {
         address = address << 16 | u128::from(group);
         count += 1;
         match after {
-            [b':', b':', after @ ..] if before_gap.is_none() => {
+            [b':', b':', after @ ..] if count < 8 && before_gap.is_none() => {
                 before_gap = Some(count);
                 rest = after;
             }
-            [b':', after @ ..] if after.first().is_some_and(u8::is_ascii_hexdigit) => rest = after,
+            [b':', after @ ..] if count < 8 && after.first().is_some_and(u8::is_ascii_hexdigit) => {
+                rest = after;
+            }
             _ => {
                 rest = after;
                 break;

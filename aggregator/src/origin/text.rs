@@ -3,7 +3,7 @@
 
 use super::country::Country;
 use super::flatten::Range;
-use super::number::{Parsed, address, decimal};
+use super::number::{Parsed, address, address_prefix, decimal};
 use super::table::Value;
 use super::{Asn, Format, Oddities, date};
 
@@ -86,6 +86,9 @@ impl Field for Asn {
     }
 }
 
+/// Most ranges that room is made for at once.
+const RANGES_EXPECTED_MAX: usize = 1 << 20;
+
 /// Reads a text file of a known format.
 pub(crate) fn read<V: Field>(bytes: &[u8], format: Format) -> Result<FileRanges<V>, LineError> {
     let mut ranges = FileRanges {
@@ -94,8 +97,13 @@ pub(crate) fn read<V: Field>(bytes: &[u8], format: Format) -> Result<FileRanges<
         oddities: Oddities::default(),
         date: None,
     };
-    // Most lines are 24 bytes and more: one allocation instead of many.
-    ranges.v4.reserve(bytes.len() / 48);
+    // Room for lines of the usual length, so that vectors do not move while they grow; untouched pages cost nothing.
+    ranges
+        .v4
+        .reserve((bytes.len() / 24).min(RANGES_EXPECTED_MAX));
+    ranges
+        .v6
+        .reserve((bytes.len() / 40).min(RANGES_EXPECTED_MAX));
     let mut number = 0;
     let mut seen_data = false;
     for line in lines(bytes) {
@@ -212,12 +220,10 @@ fn range_line<V: Field>(
     separator: u8,
     ranges: &mut FileRanges<V>,
 ) -> Result<(), &'static str> {
-    let mut fields = line.split(|byte| *byte == separator).map(unquoted);
-    let first = fields.next().and_then(address);
-    let last = fields.next().and_then(address);
-    let (Some(first), Some(last)) = (first, last) else {
-        return Err(V::EXPECTED);
-    };
+    let (first, last, fields) = plain_bounds(line, separator)
+        .or_else(|| quoted_bounds(line, separator))
+        .ok_or(V::EXPECTED)?;
+    let fields = fields.split(|byte| *byte == separator).map(unquoted);
     let value = V::from_fields(fields, &mut ranges.oddities).ok_or(V::EXPECTED)?;
     match (first, last) {
         (Parsed::V4(first), Parsed::V4(last)) => ranges.push_v4(first, last, value),
@@ -225,6 +231,23 @@ fn range_line<V: Field>(
         _ => return Err("two addresses of one family"),
     }
     Ok(())
+}
+
+/// The two addresses of a line and the fields behind them, where nothing is quoted or padded: in one pass.
+#[inline]
+fn plain_bounds(line: &[u8], separator: u8) -> Option<(Parsed, Parsed, &[u8])> {
+    let (first, rest) = address_prefix(line)?;
+    let rest = rest.strip_prefix(&[separator])?;
+    let (last, rest) = address_prefix(rest)?;
+    Some((first, last, rest.strip_prefix(&[separator])?))
+}
+
+/// The same for any line.
+fn quoted_bounds(line: &[u8], separator: u8) -> Option<(Parsed, Parsed, &[u8])> {
+    let mut fields = line.splitn(3, |byte| *byte == separator);
+    let first = address(unquoted(fields.next()?))?;
+    let last = address(unquoted(fields.next()?))?;
+    Some((first, last, fields.next()?))
 }
 
 /// A registry's delegated or delegated-extended file: <https://www.apnic.net/about-apnic/corporate-documents/documents/resource-guidelines/rir-statistics-exchange-format/>.
@@ -286,6 +309,7 @@ fn host_bits(width: u32, length: u64) -> u128 {
 }
 
 impl<V: Value> FileRanges<V> {
+    #[inline]
     pub(crate) fn push_v4(&mut self, first: u32, last: u32, value: V) {
         if first <= last {
             self.v4.push(Range { first, last, value });
@@ -294,6 +318,7 @@ impl<V: Value> FileRanges<V> {
         }
     }
 
+    #[inline]
     pub(crate) fn push_v6(&mut self, first: u128, last: u128, value: V) {
         if first <= last {
             self.v6.push(Range { first, last, value });
