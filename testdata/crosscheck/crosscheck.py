@@ -1,0 +1,283 @@
+"""Checks the line from packets to tables with programs that are not ours.
+
+teiten-synth writes a capture with its truth, teiten-sensor replays it; then DuckDB sums the tables, Apache DataSketches merges the
+sketches, pyarrow reads the schemas and the metadata. What is compared:
+
+  workers   the tables for 1, 2, 3 and 8 workers, byte for byte
+  again     the same capture replayed into the same folder: nothing is counted twice
+  splits    one file against the same packets in ten: the same rows
+  truth     classes, types, tools, protocols, ports, countries, hours, distinct sources against the synthesiser's own counts
+  sums      traffic = sources = coverage = accounting, for packets and bytes
+  sketches  exact columns against the sources table, sketches against the exact numbers
+
+Run by .ci/crosscheck, which installs the packages of requirements.txt in a venv.
+"""
+
+import argparse
+import hashlib
+import json
+import struct
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import datasketches
+import duckdb
+import pyarrow.parquet as parquet
+
+TABLES = ("traffic", "sources", "coverage")
+WORKERS = (1, 2, 3, 8)
+SPLITS = 10
+SENSOR = "crosscheck"
+
+# Codes of data sets that are no country of ISO 3166-1: the contract's ZZ. UK is an alias.
+NO_COUNTRY = {"EU", "AP", "CS", "AN", "A1", "A2", "XK"}
+
+# A union of HLL sketches with lg_k 12 has a standard error of 1.04/sqrt(4096) = 1.6 %: four of them.
+UNION_ERROR_MAX = 0.065
+
+failures = []
+checks = 0
+
+
+def check(name, found, expected):
+    """Counts a comparison; says what differs."""
+    global checks
+    checks += 1
+    if found == expected:
+        return
+    if isinstance(found, dict) and isinstance(expected, dict):
+        keys = [key for key in sorted(set(found) | set(expected), key=str) if found.get(key) != expected.get(key)]
+        shown = ", ".join(f"{key}: {found.get(key)} for {expected.get(key)}" for key in keys[:6])
+        failures.append(f"{name}: {len(keys)} differ (found for expected): {shown}")
+    else:
+        failures.append(f"{name}: found {found}, expected {expected}")
+
+
+def run(*command, accepted=(0,)):
+    done = subprocess.run([str(part) for part in command], capture_output=True, text=True, check=False)
+    if done.returncode not in accepted:
+        sys.exit(f"{' '.join(map(str, command))}\nexit {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def replay(binaries, source, data, telescope, workers):
+    flags = [flag for prefix in telescope for flag in ("--telescope", prefix)]
+    text = run(binaries / "teiten-sensor", "replay", source, "--data", data, "--sensor", SENSOR, "--workers", workers, "--json", *flags)
+    return json.loads(text)
+
+
+def digests(data):
+    return {str(path.relative_to(data)): hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(data.rglob("*.parquet"))}
+
+
+def split_pcap(path, folder, parts):
+    """The records of a little-endian pcap, in order, as `parts` files of about the same number."""
+    data = path.read_bytes()
+    header, position, starts = data[:24], 24, []
+    while position < len(data):
+        starts.append(position)
+        position += 16 + struct.unpack_from("<I", data, position + 8)[0]
+    starts.append(len(data))
+    records = len(starts) - 1
+    folder.mkdir()
+    for part in range(parts):
+        first, last = starts[records * part // parts], starts[records * (part + 1) // parts]
+        (folder / f"part-{part:02}.pcap").write_bytes(header + data[first:last])
+
+
+def connect(data):
+    """A DuckDB with a view for each table."""
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    for table in TABLES:
+        connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet('{data}/{table}/*/*/*.parquet', hive_partitioning = false)")
+    return connection
+
+
+def counts(connection, key, value="sum(packets)", table="traffic"):
+    rows = connection.execute(f"SELECT {key} AS name, {value} FROM {table} GROUP BY name").fetchall()
+    return {str(name): int(number) for name, number in rows if number}
+
+
+def check_truth(connection, truth, has_geo):
+    for column, expected in (("class", "classes"), ("traffic_type", "traffic_types"), ("tool", "tools"), ("protocol", "protocols")):
+        for table in ("traffic", "sources"):
+            check(f"{table} by {column}", counts(connection, column, table=table), truth[expected])
+    check("by family", counts(connection, "'ipv' || ip_version"), truth["families"])
+    check("by port", counts(connection, "protocol || '/' || coalesce(port::text, 'none')"), truth["ports"])
+    check("by hour", counts(connection, "strftime(hour_start, '%Y-%m-%dT%H')"), truth["hours"])
+    kinds = {f"{kind['class']} {kind['traffic_type']} {kind['tool']}": kind["packets"] for kind in truth["kinds"]}
+    check("by kind", counts(connection, "class || ' ' || traffic_type || ' ' || tool"), kinds)
+    check("packets and bytes", connection.execute("SELECT sum(packets)::bigint, sum(bytes)::bigint FROM traffic").fetchone(),
+          (truth["packets"], truth["bytes"]))
+    distinct = "count(DISTINCT src_ip)"
+    check("distinct sources", connection.execute(f"SELECT {distinct} FROM sources").fetchone()[0], truth["sources"]["total"])
+    check("sources by hour", counts(connection, "strftime(hour_start, '%Y-%m-%dT%H')", distinct, "sources"), truth["sources"]["hours"])
+    check("sources by class", counts(connection, "class", distinct, "sources"), truth["sources"]["classes"])
+    if truth.get("rows") is not None:
+        check("rows of sources", connection.execute("SELECT count(*) FROM sources").fetchone()[0], truth["rows"])
+    if has_geo:
+        expected = {}
+        for code, packets in truth["countries"].items():
+            code = "ZZ" if code in NO_COUNTRY else "GB" if code == "UK" else code
+            expected[code] = expected.get(code, 0) + packets
+        check("by country", counts(connection, "country"), expected)
+    else:
+        print("crosscheck: no tor-geoipdb here: countries are NOT compared")
+
+
+def check_accounting(accounting, truth):
+    for key, expected in truth["accounting"].items():
+        check(f"accounting {key}", accounting[key], expected)
+    malformed = accounting["malformed"]
+    parts = sum(accounting[key] for key in ("observed", "outside", "excluded", "not_ip")) + sum(malformed.values())
+    check("accounting: parts of records", parts, accounting["records"])
+    for key in ("families", "protocols", "traffic_types", "classes", "tools", "hours"):
+        check(f"accounting: {key} partition observed", sum(accounting[key].values()), accounting["observed"])
+        check(f"accounting: {key}", {name: number for name, number in accounting[key].items() if number}, truth[key])
+
+
+def check_sums(connection, accounting):
+    sums = {table: connection.execute(f"SELECT sum(packets)::bigint, sum(bytes)::bigint FROM {table}").fetchone() for table in ("traffic", "sources")}
+    check("traffic and sources hold the same", sums["traffic"], sums["sources"])
+    per_hour = "strftime(hour_start, '%Y-%m-%dT%H')"
+    check("the same in every hour", counts(connection, per_hour), counts(connection, per_hour, table="sources"))
+    columns = {"observed": "observed", "outside": "outside", "excluded": "excluded", "not_ip": "not_ip", "received": "records"}
+    for column, key in columns.items():
+        total = connection.execute(f"SELECT sum({column})::bigint FROM coverage").fetchone()[0]
+        check(f"coverage {column}", total, accounting[key])
+    by_minute = counts(connection, "strftime(minute_start, '%Y-%m-%dT%H')", "sum(observed)", "coverage")
+    check("coverage by hour", by_minute, counts(connection, per_hour))
+
+
+def check_sources_columns(connection):
+    """`sources` of traffic is exact for its row; a source's own row is sound."""
+    wrong = connection.execute("""
+        WITH exact AS (
+            SELECT hour_start, ip_version, protocol, port, traffic_type, class, tool, actor, country, count(DISTINCT src_ip) AS sources,
+                   sum(packets) AS packets
+            FROM sources GROUP BY ALL)
+        SELECT count(*) FROM traffic FULL JOIN exact
+            ON traffic.hour_start = exact.hour_start AND traffic.ip_version = exact.ip_version AND traffic.protocol = exact.protocol
+            AND traffic.port IS NOT DISTINCT FROM exact.port AND traffic.traffic_type = exact.traffic_type AND traffic.class = exact.class
+            AND traffic.tool = exact.tool AND traffic.actor = exact.actor AND traffic.country = exact.country
+        WHERE traffic.sources IS DISTINCT FROM exact.sources OR traffic.packets IS DISTINCT FROM exact.packets""").fetchone()[0]
+    check("rows of traffic whose sources are not exact", wrong, 0)
+    wrong = connection.execute("""
+        SELECT count(*) FROM sources WHERE first_seen > last_seen OR packets < 1 OR destinations < 1 OR destinations > packets * 1.1 + 1
+            OR date_trunc('hour', first_seen) <> hour_start OR date_trunc('hour', last_seen) <> hour_start""").fetchone()[0]
+    check("unsound rows of sources", wrong, 0)
+
+
+def union_estimate(rows):
+    union = datasketches.hll_union(12)
+    for (sketch,) in rows:
+        union.update(datasketches.hll_sketch.deserialize(bytes(sketch)))
+    return union.get_estimate()
+
+
+def check_sketches(connection):
+    union = union_estimate(connection.execute("SELECT sources_sketch FROM traffic").fetchall())
+    exact = connection.execute("SELECT count(DISTINCT src_ip) FROM sources").fetchone()[0]
+    check(f"union of all sketches {union:.0f} near {exact}", abs(union - exact) <= UNION_ERROR_MAX * exact, True)
+    for (name,) in connection.execute("SELECT DISTINCT class FROM traffic").fetchall():
+        union = union_estimate(connection.execute("SELECT sources_sketch FROM traffic WHERE class = ?", [name]).fetchall())
+        exact = connection.execute("SELECT count(DISTINCT src_ip) FROM sources WHERE class = ?", [name]).fetchone()[0]
+        check(f"union of {name} {union:.0f} near {exact}", abs(union - exact) <= max(1, UNION_ERROR_MAX * exact), True)
+    few = connection.execute("SELECT sources, sources_sketch FROM traffic WHERE sources <= 20").fetchall()
+    off = sum(round(datasketches.hll_sketch.deserialize(bytes(sketch)).get_estimate()) != sources for sources, sketch in few)
+    check("sketches of few sources that are not exact", off, 0)
+    check_sketch_members(connection)
+
+
+def check_sketch_members(connection):
+    """The largest row's sketch is that of its addresses as text: adding them again changes nothing."""
+    row = connection.execute("""
+        SELECT hour_start, ip_version, protocol, port, traffic_type, class, tool, country, sources_sketch
+        FROM traffic ORDER BY sources DESC LIMIT 1""").fetchone()
+    members = connection.execute("""
+        SELECT DISTINCT src_ip FROM sources WHERE hour_start = ? AND ip_version = ? AND protocol = ? AND port IS NOT DISTINCT FROM ?
+            AND traffic_type = ? AND class = ? AND tool = ? AND country = ?""", row[:8]).fetchall()
+    ours, theirs, both = (datasketches.hll_union(12) for _ in range(3))
+    for union in (ours, both):
+        union.update(datasketches.hll_sketch.deserialize(bytes(row[8])))
+    for union in (theirs, both):
+        for (address,) in members:
+            union.update(address)
+    check(f"sketch of {len(members)} addresses", (ours.get_estimate(), both.get_estimate()), (theirs.get_estimate(),) * 2)
+
+
+def check_files(data):
+    """Every file names what made it, and counters are signed."""
+    wanted = ("schema_version",)
+    for path in sorted(data.rglob("*.parquet")):
+        schema = parquet.read_schema(path)
+        metadata = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
+        for key in wanted:
+            check(f"{path.name}: metadata {key}", any(key in name for name in metadata), True)
+        unsigned = [field.name for field in schema if str(field.type).startswith("uint")]
+        check(f"{path.name}: unsigned columns", unsigned, [])
+
+
+def same_rows(connection, other, table):
+    """Rows of a table that only one of two datasets has; sketches may be written differently, their rows' counts may not."""
+    columns = [row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall() if row[0] != "sources_sketch"]
+    names = ", ".join(columns)
+    view = f"SELECT {names} FROM {table}"
+    files = f"SELECT {names} FROM read_parquet('{other}/{table}/*/*/*.parquet', hive_partitioning = false)"
+    ways = [f"SELECT count(*) FROM ({left} EXCEPT ALL {right})" for left, right in ((view, files), (files, view))]
+    return tuple(connection.execute(way).fetchone()[0] for way in ways)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--binaries", type=Path, required=True, help="folder of teiten-synth and teiten-sensor")
+    parser.add_argument("--packets", type=int, default=200_000)
+    parser.add_argument("--telescope", default="198.18.0.0/22")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="teiten-crosscheck-") as folder:
+        cross_check(options, Path(folder))
+    print(f"crosscheck: {checks} comparisons, {len(failures)} failed")
+    for failure in failures:
+        print(f"crosscheck: FAILED {failure}", file=sys.stderr)
+    sys.exit(1 if failures else 0)
+
+
+def cross_check(options, folder):
+    capture = folder / "capture.pcap"
+    run(options.binaries / "teiten-synth", "-o", capture, "--telescope", options.telescope, "--packets", options.packets,
+        *("--span", "5h", "--ipv6-share", "0.05", "--outside-share", "0.02"))
+    truth = json.loads(Path(f"{capture}.truth.json").read_text())
+
+    expected, accounting = None, None
+    for workers in WORKERS:
+        data = folder / f"workers-{workers}"
+        accounting = replay(options.binaries, capture, data, truth["telescope"], workers)
+        found = digests(data)
+        expected = expected or found
+        check(f"tables for {workers} workers", found, expected)
+    data = folder / f"workers-{WORKERS[0]}"
+    replay(options.binaries, capture, data, truth["telescope"], 2)
+    check("tables after a second replay", digests(data), expected)
+
+    connection = connect(data)
+    check_accounting(accounting, truth)
+    check_truth(connection, truth, truth["country_data"]["sha256"] is not None)
+    check_sums(connection, accounting)
+    check_sources_columns(connection)
+    check_sketches(connection)
+    check_files(data)
+
+    split_pcap(capture, folder / "split", SPLITS)
+    other = folder / "split-data"
+    parts = replay(options.binaries, folder / "split", other, truth["telescope"], 2)
+    check("accounting of ten files", {key: parts[key] for key in ("records", "observed", "classes", "hours")},
+          {key: accounting[key] for key in ("records", "observed", "classes", "hours")})
+    for table in TABLES:
+        check(f"rows of {table} that only one file or only ten give", same_rows(connection, other, table), (0, 0))
+
+
+if __name__ == "__main__":
+    main()
