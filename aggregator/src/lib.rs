@@ -16,3 +16,4 @@ pub mod parallel;
 pub mod run;
 pub mod dataset;
 pub mod writer;
+pub mod close;

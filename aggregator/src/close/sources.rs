@@ -1,0 +1,224 @@
+//! The `sources` table: merged rows get country and network, once per source, and become row groups.
+
+use std::sync::Arc;
+
+use super::columns::{Column, encode_group};
+use super::traffic::Contribution;
+use super::{Closer, GROUP_ROWS};
+use crate::dataset::Hour;
+use crate::observation::{Address, Family, Tool, TrafficClass, TrafficType};
+use crate::origin::{Country, Cursor, Origins};
+use crate::run::SourceRow;
+use crate::sketch::coupon;
+use crate::writer::{PartWriter, WriteError};
+
+/// A merged row with the origin of its source.
+#[derive(Clone, Copy, Debug)]
+pub struct OriginRow<A> {
+    row: SourceRow<A>,
+    country: Country,
+    asn: Option<u32>,
+}
+
+/// What one task hands on.
+pub struct Enriched<A> {
+    /// Rows in order.
+    pub rows: Vec<OriginRow<A>>,
+    /// The same rows as `traffic` needs them, in the same order.
+    pub contributions: Vec<Contribution>,
+}
+
+/// Adds origins to merged rows that come in the order of their sources.
+pub struct Enricher<'a, A: Address> {
+    cursor: Cursor<'a, A>,
+    enriched: Enriched<A>,
+    /// The source in hand with what is known of it.
+    source: Option<(A, Country, Option<u32>, datasketches::hll::Coupon)>,
+    text: Vec<u8>,
+}
+
+impl<'a, A: Address> Enricher<'a, A> {
+    /// An enricher with no row yet.
+    pub fn new(origins: &'a Origins) -> Self {
+        Enricher {
+            cursor: origins.cursor(),
+            enriched: Enriched {
+                rows: Vec::new(),
+                contributions: Vec::new(),
+            },
+            source: None,
+            text: Vec::new(),
+        }
+    }
+
+    /// Takes the next row.
+    pub fn push(&mut self, row: SourceRow<A>) {
+        let (_, country, asn, coupon) = match self.source {
+            Some(known) if known.0 == row.source => known,
+            _ => self.look_up(row.source),
+        };
+        self.enriched.rows.push(OriginRow { row, country, asn });
+        self.enriched.contributions.push(Contribution::new(
+            A::FAMILY,
+            row.kind,
+            country,
+            coupon,
+            row.packets,
+            row.bytes,
+        ));
+    }
+
+    /// All rows taken.
+    pub fn finish(self) -> Enriched<A> {
+        self.enriched
+    }
+
+    fn look_up(&mut self, source: A) -> (A, Country, Option<u32>, datasketches::hll::Coupon) {
+        self.text.clear();
+        source.write_text(&mut self.text);
+        let known = (
+            source,
+            self.cursor.country(source),
+            self.cursor.asn(source),
+            coupon(&self.text),
+        );
+        self.source = Some(known);
+        known
+    }
+}
+
+/// The part under way.
+pub struct SourcesWriter<'a> {
+    file: PartWriter,
+    hour: Hour,
+    closer: &'a Closer,
+    rows: u64,
+}
+
+impl<'a> SourcesWriter<'a> {
+    /// A part without rows.
+    pub fn new(file: PartWriter, hour: Hour, closer: &'a Closer) -> Self {
+        SourcesWriter {
+            file,
+            hour,
+            closer,
+            rows: 0,
+        }
+    }
+
+    /// Rows appended.
+    pub fn rows(&self) -> u64 {
+        self.rows
+    }
+
+    /// Appends as many full row groups as `pending` holds and leaves the rest in it.
+    pub fn take_full_groups<A: Address>(
+        &mut self,
+        pending: &mut Vec<OriginRow<A>>,
+    ) -> Result<(), WriteError> {
+        while pending.len() >= GROUP_ROWS {
+            let rest = pending.split_off(GROUP_ROWS);
+            self.append(pending)?;
+            *pending = rest;
+        }
+        Ok(())
+    }
+
+    /// Appends these rows as one row group; no rows, no group.
+    pub fn append<A: Address>(&mut self, rows: &[OriginRow<A>]) -> Result<(), WriteError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        self.rows += rows.len() as u64;
+        let columns = source_columns(rows, self.hour, &self.closer.name.sensor);
+        let schema = self.file.schema();
+        let path = self.closer.path(&crate::schema::SOURCES, self.hour, 0);
+        let encoded = encode_group(&columns, &Arc::clone(&schema), self.closer.threads, &path)?;
+        self.file.append(encoded)
+    }
+
+    /// Ends the part; returns its size in bytes.
+    pub fn publish(self) -> Result<u64, WriteError> {
+        self.file.publish()
+    }
+}
+
+/// The columns in the order of the schema.
+fn source_columns<A: Address>(rows: &[OriginRow<A>], hour: Hour, sensor: &str) -> Vec<Column> {
+    let start_us = hour.start_us();
+    let family = A::FAMILY;
+    let count = rows.len();
+    let integers =
+        |value: &dyn Fn(&OriginRow<A>) -> i64| Column::Integers(rows.iter().map(value).collect());
+    let codes = |code: &dyn Fn(&OriginRow<A>) -> u16| rows.iter().map(code).collect::<Vec<_>>();
+    vec![
+        Column::Integers(vec![start_us; count]),
+        Column::constant(sensor, count),
+        source_text(rows),
+        Column::Integers(vec![family as i64; count]),
+        integers(&|row| i64::from(row.row.kind.protocol(family))),
+        Column::sparse(rows.iter().map(|row| row.row.kind.port().map(i64::from))),
+        type_column(&codes(&|row| row.row.kind.traffic_type() as u16)),
+        class_column(&codes(&|row| row.row.kind.class() as u16)),
+        tool_column(&codes(&|row| row.row.kind.tool() as u16)),
+        Column::constant("", count),
+        country_column(&codes(&|row| row.country.code())),
+        Column::sparse(rows.iter().map(|row| row.asn.map(i64::from))),
+        integers(&|row| row.row.packets as i64),
+        integers(&|row| row.row.bytes as i64),
+        integers(&|row| i64::from(row.row.destinations)),
+        integers(&|row| start_us + i64::from(row.row.first_us)),
+        integers(&|row| start_us + i64::from(row.row.last_us)),
+    ]
+}
+
+/// `src_ip`: by number where sources repeat, plain where most stand alone.
+fn source_text<A: Address>(rows: &[OriginRow<A>]) -> Column {
+    let distinct = 1 + rows
+        .windows(2)
+        .filter(|pair| pair[0].row.source != pair[1].row.source)
+        .count();
+    let width = if A::FAMILY == Family::Ipv4 { 14 } else { 28 };
+    let mut bytes = Vec::with_capacity(distinct * width);
+    let mut ends = Vec::with_capacity(distinct);
+    if distinct * 2 > rows.len() {
+        for row in rows {
+            row.row.source.write_text(&mut bytes);
+            ends.push(bytes.len() as u32);
+        }
+        return Column::Strings(bytes, ends);
+    }
+    let mut texts: Vec<Vec<u8>> = Vec::with_capacity(distinct);
+    let mut numbers = Vec::with_capacity(rows.len());
+    let mut last = None;
+    for row in rows {
+        if last != Some(row.row.source) {
+            let mut text = Vec::with_capacity(width);
+            row.row.source.write_text(&mut text);
+            texts.push(text);
+            last = Some(row.row.source);
+        }
+        numbers.push(texts.len() as u32 - 1);
+    }
+    Column::Numbered(texts, numbers)
+}
+
+/// `traffic_type` from codes.
+pub fn type_column(codes: &[u16]) -> Column {
+    Column::named(codes, |code| TrafficType::ALL[code as usize].name().into())
+}
+
+/// `class` from codes.
+pub fn class_column(codes: &[u16]) -> Column {
+    Column::named(codes, |code| TrafficClass::ALL[code as usize].name().into())
+}
+
+/// `tool` from codes.
+pub fn tool_column(codes: &[u16]) -> Column {
+    Column::named(codes, |code| Tool::ALL[code as usize].name().into())
+}
+
+/// `country` from codes.
+pub fn country_column(codes: &[u16]) -> Column {
+    Column::named(codes, |code| Country::from_code(code).as_str().into())
+}
