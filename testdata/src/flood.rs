@@ -1,0 +1,97 @@
+//! The sources of a flood: every address that could be a source, each once, in scattered order. Distinct by construction, so that a
+//! hundred million of them need no memory.
+
+use crate::countries::block_range;
+use crate::population::Source;
+use crate::random::{Permutation, hash};
+use crate::roles::NOWHERE;
+use crate::telescope::{Prefix, Telescope};
+
+/// Forged sources, numbered.
+#[derive(Debug)]
+pub struct ForgedSources {
+    /// Runs of possible sources: first address and number of sources before it.
+    runs: Vec<(u32, u64)>,
+    size: u64,
+    order: Permutation,
+    seed: u64,
+}
+
+impl ForgedSources {
+    /// All possible sources outside the telescope.
+    #[must_use]
+    pub fn new(telescope: &Telescope, seed: u64) -> Self {
+        let mut closed: Vec<(u64, u64)> = NOWHERE
+            .iter()
+            .map(|text| block_range(text))
+            .map(|(first, length)| (u64::from(first), u64::from(first) + length))
+            .collect();
+        closed.extend(
+            telescope
+                .prefixes()
+                .iter()
+                .filter_map(|prefix| match *prefix {
+                    Prefix::Ipv4(first, length) => {
+                        let first = u64::from(first);
+                        Some((first, first + (1 << (32 - length))))
+                    }
+                    Prefix::Ipv6(..) => None,
+                }),
+        );
+        closed.push((1 << 32, 1 << 32));
+        closed.sort_unstable();
+        let (mut runs, mut size, mut open) = (Vec::new(), 0, 0);
+        for (first, end) in closed {
+            if first > open {
+                runs.push((open as u32, size));
+                size += first - open;
+            }
+            open = open.max(end);
+        }
+        ForgedSources {
+            runs,
+            size,
+            order: Permutation::new(size.max(1), hash(seed, 4)),
+            seed,
+        }
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// The `index`-th source, below the size; its country is left open.
+    #[must_use]
+    pub fn at(&self, index: u64) -> Source {
+        let position = self.order.at(index);
+        let run = self.runs.partition_point(|run| run.1 <= position) - 1;
+        let bits = hash(self.seed, index);
+        Source {
+            address: (u64::from(self.runs[run].0) + position - self.runs[run].1) as u32,
+            seed: bits as u32,
+            hops: 5 + (bits >> 32) as u8 % 20,
+            country: 0,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn forged_sources_are_distinct_possible_and_not_dark() -> Result<(), crate::Error> {
+        let telescope: Telescope = ["8.0.0.0/8".parse::<Prefix>()?].into_iter().collect();
+        let sources = ForgedSources::new(&telescope, 1);
+        let mut seen = HashSet::new();
+        for index in 0..100_000 {
+            let address = sources.at(index).address;
+            assert!(seen.insert(address) && !telescope.contains(address));
+            assert!(![0, 10, 127].contains(&(address >> 24)) && address >> 28 < 14);
+        }
+        Ok(())
+    }
+}

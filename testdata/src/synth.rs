@@ -1,0 +1,359 @@
+//! Makes the packets: chunks with a generator each, so that any number of threads gives the same bytes in the same order.
+
+use std::io::Write;
+use std::ops::Range;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+
+use crate::clock::{SECOND_US, Timeline};
+use crate::flood::ForgedSources;
+use crate::format::Framing;
+use crate::geo::CountryTable;
+use crate::packet::Packet;
+use crate::population::Population;
+use crate::random::{Random, hash, threshold};
+use crate::roles::ROLES;
+use crate::scenario::{Format, Scenario, Shape};
+use crate::send::ipv6::Probe6;
+use crate::send::{Probe, bots, ipv6};
+use crate::tally::{Counted, Tally};
+use crate::truth::{Truth, truth};
+use crate::{Error, Result};
+
+/// Packets of a chunk.
+const CHUNK_PACKETS: u64 = 16_384;
+/// Chunks that a worker may be ahead of the writer.
+const CHUNKS_AHEAD: usize = 4;
+/// How late a packet may come in the file.
+const LATE_US_MAX: u64 = 2 * SECOND_US as u64;
+
+/// Writes the capture that `scenario` describes and tells what is in it.
+///
+/// # Errors
+/// When the scenario contradicts itself, its country file cannot be read, or `out` cannot be written.
+pub fn write<W: Write>(scenario: &Scenario, out: &mut W) -> Result<Truth> {
+    let mut only = Some(out);
+    write_split(
+        scenario,
+        1,
+        |_| only.take().ok_or(Error::Worker),
+        |out| Ok(out.flush()?),
+    )
+}
+
+/// The same packets in `files` files of equal numbers of packets, each a capture of its own; `open` opens the file with this index, `close`
+/// finishes it.
+///
+/// # Errors
+/// As [`write`], and what `open` and `close` return.
+pub fn write_split<W: Write>(
+    scenario: &Scenario,
+    files: u64,
+    open: impl FnMut(u64) -> Result<W>,
+    close: impl FnMut(W) -> Result<()>,
+) -> Result<Truth> {
+    scenario.check()?;
+    let countries = match &scenario.country_file {
+        Some(path) => CountryTable::load(path)?,
+        None => CountryTable::built_in(),
+    };
+    let maker = Maker::new(scenario, &countries, files.max(1))?;
+    let tally = maker.run(open, close)?;
+    Ok(truth(scenario, &countries, tally))
+}
+
+/// A chunk on its way to the writer: its bytes, and where in them a new file begins.
+#[derive(Default)]
+struct Chunk {
+    bytes: Vec<u8>,
+    cuts: Vec<usize>,
+}
+
+/// What a worker keeps from packet to packet.
+struct Bench {
+    random: Random,
+    packet: Packet,
+    tally: Tally,
+    bin: usize,
+}
+
+struct Maker<'a> {
+    scenario: &'a Scenario,
+    countries: &'a CountryTable,
+    population: Population,
+    forged: Option<ForgedSources>,
+    timeline: Timeline,
+    framing: Framing,
+    files: u64,
+    arp: u64,
+    ipv6: u64,
+    outside: u64,
+    late: u64,
+}
+
+impl<'a> Maker<'a> {
+    fn new(scenario: &'a Scenario, countries: &'a CountryTable, files: u64) -> Result<Self> {
+        let flood = scenario.shape == Shape::Flood;
+        let forged = flood.then(|| ForgedSources::new(&scenario.telescope, scenario.seed));
+        if forged
+            .as_ref()
+            .is_some_and(|forged| forged.size() < scenario.packets)
+        {
+            return Err(Error::Contradiction(
+                "--flood has more packets than there are addresses to forge: lower --packets",
+            ));
+        }
+        let timeline = Timeline::new(
+            scenario.start_us,
+            scenario.span_us,
+            &scenario.outages,
+            hash(scenario.seed, 5),
+        );
+        if timeline.is_empty() {
+            return Err(Error::Contradiction(
+                "the outages leave no minute for packets",
+            ));
+        }
+        Ok(Maker {
+            population: Population::new(scenario, countries)?,
+            framing: Framing::new(scenario),
+            arp: threshold(scenario.arp_share),
+            ipv6: threshold(scenario.ipv6_share),
+            outside: threshold(scenario.outside_share),
+            late: threshold(scenario.out_of_order_share),
+            scenario,
+            countries,
+            forged,
+            timeline,
+            files,
+        })
+    }
+
+    /// Workers make every n-th chunk each; the calling thread writes them in order.
+    fn run<W: Write>(
+        &self,
+        open: impl FnMut(u64) -> Result<W>,
+        close: impl FnMut(W) -> Result<()>,
+    ) -> Result<Tally> {
+        let workers = self.scenario.threads.max(1);
+        std::thread::scope(|scope| {
+            let mut lanes = Vec::new();
+            let mut handles = Vec::new();
+            for worker in 0..workers {
+                let (ready, chunks) = sync_channel(CHUNKS_AHEAD);
+                let (give_back, used) = sync_channel(2 * CHUNKS_AHEAD);
+                handles.push(scope.spawn(move || self.work(worker, workers, &ready, &used)));
+                lanes.push((chunks, give_back));
+            }
+            let written = self.write_chunks(&lanes, open, close);
+            drop(lanes);
+            let mut total = self.tally();
+            for handle in handles {
+                total.add(handle.join().map_err(|_| Error::Worker)?);
+            }
+            written.map(|()| total)
+        })
+    }
+
+    fn write_chunks<W: Write>(
+        &self,
+        lanes: &[(Receiver<Chunk>, SyncSender<Chunk>)],
+        mut open: impl FnMut(u64) -> Result<W>,
+        mut close: impl FnMut(W) -> Result<()>,
+    ) -> Result<()> {
+        let mut begin = |index| {
+            let mut out = open(index)?;
+            out.write_all(&self.framing.file_header())?;
+            Ok::<W, Error>(out)
+        };
+        let mut index = 0;
+        let mut out = begin(index)?;
+        for number in 0..self.chunks() {
+            let (chunks, give_back) = &lanes[(number % lanes.len() as u64) as usize];
+            let chunk = chunks.recv().map_err(|_| Error::Worker)?;
+            let mut from = 0;
+            for &cut in &chunk.cuts {
+                out.write_all(&chunk.bytes[from..cut])?;
+                close(out)?;
+                index += 1;
+                out = begin(index)?;
+                from = cut;
+            }
+            out.write_all(&chunk.bytes[from..])?;
+            // A worker that has finished needs no buffer any more.
+            let _ = give_back.try_send(chunk);
+        }
+        while index + 1 < self.files {
+            close(out)?;
+            index += 1;
+            out = begin(index)?;
+        }
+        close(out)
+    }
+
+    fn work(
+        &self,
+        worker: usize,
+        workers: usize,
+        ready: &SyncSender<Chunk>,
+        used: &Receiver<Chunk>,
+    ) -> Tally {
+        let mut bench = Bench {
+            random: Random::new(0, 0),
+            packet: Packet::default(),
+            tally: self.tally(),
+            bin: 0,
+        };
+        for number in (worker as u64..self.chunks()).step_by(workers) {
+            let mut chunk = used.try_recv().unwrap_or_default();
+            self.make(number, &mut chunk, &mut bench);
+            if ready.send(chunk).is_err() {
+                break;
+            }
+        }
+        bench.tally
+    }
+
+    fn chunks(&self) -> u64 {
+        self.scenario.packets.div_ceil(CHUNK_PACKETS)
+    }
+
+    fn tally(&self) -> Tally {
+        let scenario = self.scenario;
+        Tally::new(
+            self.population.len(),
+            scenario.start_us,
+            scenario.span_us,
+            scenario.count_rows,
+        )
+    }
+
+    /// Fills `chunk` with the packets of its number.
+    fn make(&self, number: u64, chunk: &mut Chunk, bench: &mut Bench) {
+        chunk.bytes.clear();
+        chunk.cuts.clear();
+        bench.random = Random::new(self.scenario.seed, number);
+        let packets =
+            number * CHUNK_PACKETS..((number + 1) * CHUNK_PACKETS).min(self.scenario.packets);
+        let mut cut = self.next_cut(packets.start);
+        for index in packets {
+            while index == cut {
+                chunk.cuts.push(chunk.bytes.len());
+                cut = self.next_cut_after(cut);
+            }
+            let time_us = self.time(index, bench);
+            let wire_bytes = self.one(index, time_us, &mut chunk.bytes, bench);
+            bench.tally.record(wire_bytes);
+        }
+    }
+
+    /// First packet of the first file that begins at `index` or later, not being the first file.
+    fn next_cut(&self, index: u64) -> u64 {
+        self.starts(1..self.files)
+            .find(|&start| start >= index)
+            .unwrap_or(u64::MAX)
+    }
+
+    fn next_cut_after(&self, cut: u64) -> u64 {
+        self.next_cut(cut + 1)
+    }
+
+    fn starts(&self, files: Range<u64>) -> impl Iterator<Item = u64> {
+        let (packets, count) = (u128::from(self.scenario.packets), u128::from(self.files));
+        files.map(move |file| (packets * u128::from(file) / count) as u64)
+    }
+
+    fn time(&self, index: u64, bench: &mut Bench) -> i64 {
+        let position = (index as f64 + bench.random.unit()) / self.scenario.packets as f64;
+        let time_us = self.timeline.at(position, &mut bench.bin);
+        if bench.random.happens(self.late) {
+            let earlier = time_us - bench.random.below(LATE_US_MAX) as i64;
+            if self.timeline.is_open(earlier) {
+                return earlier;
+            }
+        }
+        time_us
+    }
+
+    /// Makes one record; gives its length on the wire.
+    fn one(&self, index: u64, time_us: i64, out: &mut Vec<u8>, bench: &mut Bench) -> u32 {
+        let random = &mut bench.random;
+        if random.happens(self.arp) {
+            bench.tally.not_ip += 1;
+            let address = self.scenario.telescope.draw(random);
+            return self.framing.arp(out, time_us, address);
+        }
+        if random.happens(self.ipv6) {
+            return self.one_ipv6(time_us, out, bench);
+        }
+        let (sender, number, source) = match &self.forged {
+            Some(forged) => {
+                let mut source = forged.at(index);
+                source.country = self.countries.of_ipv4(source.address);
+                (bots::flood as fn(&mut Probe<'_>) -> _, None, source)
+            }
+            None => {
+                let (role, number, source) = self.population.draw(random, time_us);
+                (ROLES[role].send, Some(number), source)
+            }
+        };
+        let outside = random.happens(self.outside);
+        let destination = if outside {
+            self.scenario.telescope.draw_outside(random)
+        } else {
+            self.scenario.telescope.draw(random)
+        };
+        let sent = sender(&mut Probe {
+            random,
+            source,
+            destination,
+            time_us,
+            packet: &mut bench.packet,
+        });
+        let wire_bytes = self.frame(time_us, out, bench);
+        if sent.ip_header_damaged {
+            bench.tally.damaged_ipv4 += 1;
+        } else if outside {
+            bench.tally.outside += 1;
+        } else {
+            bench.tally.observe(&Counted {
+                sent,
+                source: number,
+                country: source.country,
+                time_us,
+                wire_bytes,
+                version: 4,
+            });
+        }
+        wire_bytes
+    }
+
+    fn one_ipv6(&self, time_us: i64, out: &mut Vec<u8>, bench: &mut Bench) -> u32 {
+        let random = &mut bench.random;
+        let (number, source) = self.population.draw_ipv6(random);
+        let destination = self.scenario.telescope.draw_ipv6(random);
+        let sent = ipv6::send(&mut Probe6 {
+            random,
+            source,
+            destination,
+            packet: &mut bench.packet,
+        });
+        let wire_bytes = self.frame(time_us, out, bench);
+        bench.tally.observe(&Counted {
+            sent,
+            source: Some(number),
+            country: source.country,
+            time_us,
+            wire_bytes,
+            version: 6,
+        });
+        wire_bytes
+    }
+
+    fn frame(&self, time_us: i64, out: &mut Vec<u8>, bench: &mut Bench) -> u32 {
+        let extra_ns = match self.scenario.format {
+            Format::PcapNanosecond => bench.random.below(1000) as u32,
+            Format::Pcap | Format::Pcapng => 0,
+        };
+        self.framing.packet(out, time_us, &bench.packet, extra_ns)
+    }
+}

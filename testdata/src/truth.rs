@@ -1,0 +1,317 @@
+//! The truth of a capture, as JSON: what was sent, by every word of the contract. Counting is `tally.rs`'s work.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::clock::HOUR_US;
+use crate::geo::CountryTable;
+use crate::kinds::Class;
+use crate::scenario::{MODEL_VERSION, Scenario, Shape};
+use crate::tally::{SourceSet, Tally, kind_at};
+
+/// Counts by name, without zeros.
+pub type Counts = BTreeMap<String, u64>;
+
+/// What is in a capture. Every map but those of [`Sources`] partitions `packets`.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Truth {
+    /// What made the capture.
+    pub generator: Generator,
+    /// Prefixes of the telescope.
+    pub telescope: Vec<String>,
+    /// IPv4 addresses of the telescope.
+    pub addresses: u64,
+    /// First possible time, UTC.
+    pub start: String,
+    /// End of the span, UTC.
+    pub end: String,
+    /// Packets that a sensor observes: a sound IP header, to a dark address.
+    pub packets: u64,
+    /// Their bytes on the wire.
+    pub bytes: u64,
+    /// Everything in the file, in the contract's words.
+    pub accounting: Accounting,
+    /// `ipv4`, `ipv6`.
+    pub families: Counts,
+    /// By protocol number.
+    pub protocols: Counts,
+    /// By class.
+    pub classes: Counts,
+    /// By traffic type.
+    pub traffic_types: Counts,
+    /// By tool.
+    pub tools: Counts,
+    /// By class, traffic type and tool.
+    pub kinds: Vec<Kind>,
+    /// By protocol and port, `6/23`; `1/none` where there is no port.
+    pub ports: Counts,
+    /// By the source's country.
+    pub countries: Counts,
+    /// By hour, `2026-11-05T07`.
+    pub hours: Counts,
+    /// Distinct sources.
+    pub sources: Sources,
+    /// Distinct (hour, source, protocol, port, traffic type, class, tool), when counted.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// Where the countries come from.
+    pub country_data: CountryData,
+}
+
+/// The program that made a capture.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Generator {
+    /// `teiten-synth`
+    pub name: String,
+    /// Its version.
+    pub version: String,
+    /// Version of the model: the same model, options and seed give the same bytes.
+    pub model: u32,
+    /// The seed.
+    pub seed: u64,
+    /// Sources to draw from.
+    pub sources_asked: u32,
+    /// Zipf exponent.
+    pub zipf: f64,
+    /// `mixed`, `flat`, `flood`.
+    pub shape: String,
+}
+
+/// All records of a capture.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Accounting {
+    /// Records.
+    pub records: u64,
+    /// Their bytes on the wire.
+    pub bytes: u64,
+    /// Observed packets.
+    pub observed: u64,
+    /// Packets to addresses outside the telescope.
+    pub outside: u64,
+    /// Always 0: nothing is excluded by the synthesiser.
+    pub excluded: u64,
+    /// Frames without IP.
+    pub not_ip: u64,
+    /// Damaged packets by layer.
+    pub malformed: Damaged,
+}
+
+/// Packets whose link or IP header is damaged.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Damaged {
+    /// Link layer.
+    pub link: u64,
+    /// IPv4.
+    pub ipv4: u64,
+    /// IPv6.
+    pub ipv6: u64,
+}
+
+/// Packets of one class, type and tool.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Kind {
+    /// Class.
+    pub class: String,
+    /// Traffic type.
+    pub traffic_type: String,
+    /// Tool.
+    pub tool: String,
+    /// Packets.
+    pub packets: u64,
+}
+
+/// Distinct sources, exact.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Sources {
+    /// Of the whole capture.
+    pub total: u64,
+    /// Of each hour.
+    pub hours: Counts,
+    /// Of each class.
+    pub classes: Counts,
+}
+
+/// Country data.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CountryData {
+    /// File, or what it is.
+    pub name: String,
+    /// SHA-256 of the IPv4 file.
+    pub sha256: Option<String>,
+}
+
+/// The truth of what `tally` counted.
+pub(crate) fn truth(scenario: &Scenario, countries: &CountryTable, tally: Tally) -> Truth {
+    let flood = scenario.shape == Shape::Flood;
+    let hour_name = |index: usize| {
+        let hour_us = scenario.start_us.div_euclid(HOUR_US) * HOUR_US + index as i64 * HOUR_US;
+        time_text(hour_us)[..13].to_owned()
+    };
+    let class_name = |index: usize| Class::ALL[index].name().to_owned();
+    let hours = counts(&tally.hours, hour_name);
+    let classes = kind_counts(&tally, |names| names.0);
+    let of_sets = |sets: &[SourceSet], name: &dyn Fn(usize) -> String| {
+        let lengths: Vec<u64> = sets.iter().map(SourceSet::len).collect();
+        counts(&lengths, name)
+    };
+    let sources = if flood {
+        Sources {
+            total: tally.observed,
+            hours: hours.clone(),
+            classes: classes.clone(),
+        }
+    } else {
+        Sources {
+            total: tally.all_sources.len(),
+            hours: of_sets(&tally.hour_sources, &hour_name),
+            classes: of_sets(&tally.class_sources, &class_name),
+        }
+    };
+    Truth {
+        generator: generator(scenario),
+        telescope: scenario
+            .telescope
+            .prefixes()
+            .iter()
+            .map(ToString::to_string)
+            .collect(),
+        addresses: scenario.telescope.addresses(),
+        start: time_text(scenario.start_us),
+        end: time_text(scenario.start_us + scenario.span_us),
+        packets: tally.observed,
+        bytes: tally.bytes,
+        accounting: accounting(&tally),
+        families: counts(&tally.families, |index| ["ipv4", "ipv6"][index].to_owned()),
+        protocols: counts(&tally.protocols, |index| index.to_string()),
+        traffic_types: kind_counts(&tally, |names| names.1),
+        tools: kind_counts(&tally, |names| names.2),
+        kinds: kinds(&tally),
+        ports: ports(&tally),
+        countries: country_counts(&tally, countries),
+        hours,
+        classes,
+        sources,
+        rows: row_count(tally.rows, flood.then_some(tally.observed)),
+        country_data: CountryData {
+            name: countries.name.clone(),
+            sha256: countries.sha256.clone(),
+        },
+    }
+}
+
+/// Time in UTC, ISO 8601.
+#[must_use]
+pub fn time_text(time_us: i64) -> String {
+    jiff::Timestamp::from_microsecond(time_us)
+        .map_or_else(|_| time_us.to_string(), |time| time.to_string())
+}
+
+fn generator(scenario: &Scenario) -> Generator {
+    let shape = match scenario.shape {
+        Shape::Mixed => "mixed",
+        Shape::Flat => "flat",
+        Shape::Flood => "flood",
+    };
+    Generator {
+        name: "teiten-synth".to_owned(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        model: MODEL_VERSION,
+        seed: scenario.seed,
+        sources_asked: scenario.sources,
+        zipf: scenario.zipf_exponent,
+        shape: shape.to_owned(),
+    }
+}
+
+fn accounting(tally: &Tally) -> Accounting {
+    Accounting {
+        records: tally.records,
+        bytes: tally.record_bytes,
+        observed: tally.observed,
+        outside: tally.outside,
+        excluded: 0,
+        not_ip: tally.not_ip,
+        malformed: Damaged {
+            link: 0,
+            ipv4: tally.damaged_ipv4,
+            ipv6: 0,
+        },
+    }
+}
+
+fn counts(numbers: &[u64], name: impl Fn(usize) -> String) -> Counts {
+    let present = numbers.iter().enumerate().filter(|(_, count)| **count > 0);
+    present
+        .map(|(index, &count)| (name(index), count))
+        .collect()
+}
+
+type Names = (&'static str, &'static str, &'static str);
+
+fn kind_counts(tally: &Tally, pick: impl Fn(Names) -> &'static str) -> Counts {
+    let mut result = Counts::new();
+    for (index, &count) in tally
+        .kinds
+        .iter()
+        .enumerate()
+        .filter(|(_, count)| **count > 0)
+    {
+        *result.entry(pick(names_at(index)).to_owned()).or_default() += count;
+    }
+    result
+}
+
+fn names_at(index: usize) -> Names {
+    let (traffic_type, class, tool) = kind_at(index);
+    (class.name(), traffic_type.name(), tool.name())
+}
+
+fn kinds(tally: &Tally) -> Vec<Kind> {
+    let present = tally
+        .kinds
+        .iter()
+        .enumerate()
+        .filter(|(_, count)| **count > 0);
+    let kind = |(index, &packets): (usize, &u64)| {
+        let (class, traffic_type, tool) = names_at(index);
+        Kind {
+            class: class.to_owned(),
+            traffic_type: traffic_type.to_owned(),
+            tool: tool.to_owned(),
+            packets,
+        }
+    };
+    present.map(kind).collect()
+}
+
+fn ports(tally: &Tally) -> Counts {
+    let port_text = |place: usize| match u16::try_from(place) {
+        Ok(port) => port.to_string(),
+        Err(_) => "none".to_owned(),
+    };
+    let mut result = counts(&tally.tcp_ports, |place| format!("6/{}", port_text(place)));
+    result.extend(counts(&tally.udp_ports, |place| {
+        format!("17/{}", port_text(place))
+    }));
+    for (&(protocol, port), &count) in &tally.other_ports {
+        let port = port.map_or_else(|| "none".to_owned(), |port| port.to_string());
+        result.insert(format!("{protocol}/{port}"), count);
+    }
+    result
+}
+
+/// Unknown codes share index 0, so names are distinct.
+fn country_counts(tally: &Tally, countries: &CountryTable) -> Counts {
+    counts(&tally.countries, |index| {
+        countries.name_of(index as u8).to_owned()
+    })
+}
+
+fn row_count(rows: Option<Vec<u128>>, flood: Option<u64>) -> Option<u64> {
+    rows.map(|mut rows| {
+        rows.sort_unstable();
+        rows.dedup();
+        flood.unwrap_or(rows.len() as u64)
+    })
+}
