@@ -1,0 +1,251 @@
+//! RULES: what each packet is and why it came. The first row of the table whose test holds decides a packet's class.
+//!
+//! The order carries the judgement, from what a packet cannot be to what it most likely is:
+//! 1. A damaged packet is `malformed`: its fields say nothing.
+//! 2. A source that cannot exist makes `spoofed` whatever the packet says: neither a scanner nor a victim may be counted at it.
+//! 3. A reply is `backscatter`; only its flags, type or response bit are asked, never the port alone.
+//! 4. A known payload decides by its row in SIGNATURES.
+//! 5. A request without a known payload is a `scan`.
+//! 6. What belongs to a connection or a network that does not exist here is `misconfiguration`.
+//! 7. The rest is `other`.
+//!
+//! The rules stand in the files of `classify/`, one family each. They see headers and payload, never where a packet was read.
+
+pub mod backscatter;
+pub mod malformed;
+pub mod payload;
+pub mod remainder;
+pub mod scan;
+pub mod spoofed;
+pub mod stray;
+mod traffic_type;
+
+use teiten_aggregator::observation::{Address, Kind, Tool, TrafficClass, TrafficType};
+
+use crate::decode::{Packet, Transport};
+use crate::fingerprint::{self, ToolMark};
+use crate::payload::{Payload, Signature};
+pub use traffic_type::traffic_type;
+
+/// What the tests of the rules may look at.
+#[derive(Clone, Copy)]
+pub struct Facts<'p, 'a> {
+    /// The packet's type by its headers.
+    pub traffic_type: TrafficType,
+    /// Whether no host can have its source address ([`spoofed::cannot_exist`]).
+    pub impossible_source: bool,
+    /// What the packet carries.
+    pub transport: &'p Transport<'a>,
+    /// What its payload is, where it is known.
+    pub signature: Option<&'static Signature>,
+}
+
+/// A rule: packets of its types for which its test holds have its class.
+#[derive(Clone, Copy)]
+pub struct Rule {
+    /// Its name, as `explain` prints it.
+    pub name: &'static str,
+    /// The class it gives.
+    pub class: TrafficClass,
+    /// The traffic types it is asked for.
+    pub types: Types,
+    /// Whether it decides.
+    pub test: fn(&Facts) -> bool,
+    /// Where it is drawn from.
+    pub reference: &'static str,
+    /// What it rests on holds since (and until) when; empty where it is timeless.
+    pub dates: &'static str,
+}
+
+/// A set of traffic types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Types(u64);
+
+impl Types {
+    /// Every type.
+    pub const ALL: Types = Types((1 << TrafficType::ALL.len()) - 1);
+
+    /// These types.
+    #[must_use]
+    pub const fn of(types: &[TrafficType]) -> Self {
+        let (mut bits, mut position) = (0, 0);
+        while position < types.len() {
+            bits |= 1 << types[position] as u8;
+            position += 1;
+        }
+        Types(bits)
+    }
+
+    /// Whether a type is among them.
+    #[must_use]
+    pub const fn contain(self, traffic_type: TrafficType) -> bool {
+        self.0 >> traffic_type as u8 & 1 != 0
+    }
+}
+
+/// The test of a rule that its types alone decide.
+fn always(_: &Facts) -> bool {
+    true
+}
+
+/// Every rule, in the order in which they are asked. The last one takes every packet.
+pub const RULES: &[Rule] = &[
+    malformed::DAMAGED,
+    spoofed::IMPOSSIBLE_SOURCE,
+    backscatter::TCP_REPLY,
+    backscatter::ICMP_REPLY,
+    backscatter::SCTP_REPLY,
+    payload::REPLY,
+    payload::EXPLOIT,
+    payload::AMPLIFIER_REQUEST,
+    payload::STRAY,
+    payload::APPLICATION_REQUEST,
+    scan::TCP_SYN,
+    stray::TCP_DATA,
+    scan::TCP_STEALTH,
+    stray::TCP_SEGMENT,
+    scan::ICMP_REQUEST,
+    stray::ICMP_NEIGHBOUR,
+    scan::UDP,
+    scan::SCTP_INIT,
+    stray::SCTP,
+    scan::TUNNEL,
+    remainder::OTHER,
+];
+
+/// Most rules asked for one type.
+const CANDIDATES_MAX: usize = 12;
+
+/// For each traffic type the rules that are asked, in order; the rest of a row repeats the last rule.
+static CANDIDATES: [[u8; CANDIDATES_MAX]; TrafficType::ALL.len()] = candidates();
+
+const fn candidates() -> [[u8; CANDIDATES_MAX]; TrafficType::ALL.len()] {
+    let last = RULES.len() - 1;
+    assert!(RULES[last].types.0 == Types::ALL.0);
+    let mut table = [[last as u8; CANDIDATES_MAX]; TrafficType::ALL.len()];
+    let mut code = 0;
+    while code < TrafficType::ALL.len() {
+        let (mut rule, mut count) = (0, 0);
+        while rule < RULES.len() {
+            if RULES[rule].types.contain(TrafficType::ALL[code]) {
+                table[code][count] = rule as u8;
+                count += 1;
+            }
+            rule += 1;
+        }
+        code += 1;
+    }
+    table
+}
+
+/// What a packet is, and what decided it.
+#[derive(Clone, Copy)]
+pub struct Verdict {
+    /// Type, class, tool and port.
+    pub kind: Kind,
+    /// The rule that decided the class.
+    pub rule: &'static Rule,
+    /// What its payload is, where it is known.
+    pub signature: Option<&'static Signature>,
+    /// The mark that decided the tool.
+    pub mark: Option<&'static ToolMark>,
+}
+
+/// What a packet is.
+#[inline]
+#[must_use]
+pub fn kind<A: Address>(packet: &Packet<'_, A>) -> Kind {
+    verdict(packet).kind
+}
+
+/// What a packet is, and what decided it.
+#[inline]
+#[must_use]
+pub fn verdict<A: Address>(packet: &Packet<'_, A>) -> Verdict {
+    let traffic_type = traffic_type(packet);
+    let signature = signature(packet, traffic_type);
+    let facts = Facts {
+        traffic_type,
+        impossible_source: spoofed::cannot_exist(packet.source, packet.destination),
+        transport: &packet.transport,
+        signature,
+    };
+    let rule = decide(&facts);
+    let mark = if is_probe(rule.class) {
+        fingerprint::mark(packet, traffic_type)
+    } else {
+        None
+    };
+    Verdict {
+        kind: Kind::new(
+            traffic_type,
+            rule.class,
+            mark.map_or(Tool::None, |mark| mark.tool),
+            packet.protocol,
+            port(packet, rule.class),
+        ),
+        rule,
+        signature,
+        mark,
+    }
+}
+
+#[inline]
+fn decide(facts: &Facts) -> &'static Rule {
+    for &index in &CANDIDATES[facts.traffic_type as usize] {
+        let rule = &RULES[usize::from(index)];
+        if (rule.test)(facts) {
+            return rule;
+        }
+    }
+    &RULES[RULES.len() - 1]
+}
+
+/// Tools send probes: what answers or strays bears their marks by chance only.
+const fn is_probe(class: TrafficClass) -> bool {
+    matches!(
+        class,
+        TrafficClass::Scan
+            | TrafficClass::ReflectorScan
+            | TrafficClass::Exploit
+            | TrafficClass::Spoofed
+    )
+}
+
+#[inline]
+fn signature<A: Address>(
+    packet: &Packet<'_, A>,
+    traffic_type: TrafficType,
+) -> Option<&'static Signature> {
+    if traffic_type == TrafficType::Malformed {
+        return None;
+    }
+    match &packet.transport {
+        Transport::Tcp(tcp) if !tcp.payload.is_empty() => crate::payload::tcp(&Payload {
+            bytes: tcp.payload,
+            source_port: tcp.source_port,
+            destination_port: tcp.destination_port,
+        }),
+        Transport::Udp(udp) if !udp.payload.is_empty() => crate::payload::udp(&Payload {
+            bytes: udp.payload,
+            source_port: udp.source_port,
+            destination_port: udp.destination_port,
+        }),
+        _ => None,
+    }
+}
+
+/// The service asked for: the destination port; for backscatter the source port, and for an ICMP error the port that the quoted
+/// packet went to.
+#[inline]
+fn port<A: Address>(packet: &Packet<'_, A>, class: TrafficClass) -> Option<u16> {
+    match (class, packet.ports()) {
+        (TrafficClass::Backscatter, Some((source, _))) => Some(source),
+        (TrafficClass::Backscatter, None) => packet.quoted()?.ports.map(|(_, service)| service),
+        (_, Some((_, destination))) => Some(destination),
+        (_, None) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,55 @@
+//! Replies to packets that somebody forged with our addresses, told by flags, type or chunk.
+
+use teiten_aggregator::observation::{TrafficClass, TrafficType};
+
+use super::{Facts, Rule, Types, always};
+use crate::decode::Transport;
+
+/// SYN-ACK, RST and RST-ACK.
+pub const TCP_REPLY: Rule = Rule {
+    name: "tcp-reply",
+    class: TrafficClass::Backscatter,
+    types: Types::of(&[
+        TrafficType::TcpSynAck,
+        TrafficType::TcpRst,
+        TrafficType::TcpRstAck,
+    ]),
+    test: always,
+    reference: "Moore et al., Inferring Internet Denial-of-Service Activity, ACM TOCS 24(2), 2006, table I",
+    dates: "",
+};
+
+/// ICMP replies and errors: types 0, 3, 4, 5, 11, 12, 14, 16, 18; ICMPv6 1 to 4 and 129.
+pub const ICMP_REPLY: Rule = Rule {
+    name: "icmp-reply",
+    class: TrafficClass::Backscatter,
+    types: Types::of(&[
+        TrafficType::IcmpEchoReply,
+        TrafficType::IcmpUnreachable,
+        TrafficType::IcmpSourceQuench,
+        TrafficType::IcmpRedirect,
+        TrafficType::IcmpTimeExceeded,
+        TrafficType::IcmpParameterProblem,
+        TrafficType::IcmpPacketTooBig,
+        TrafficType::IcmpTimestampReply,
+        TrafficType::IcmpInformationReply,
+        TrafficType::IcmpMaskReply,
+    ]),
+    test: always,
+    reference: "Moore et al. 2006, table I; corsaro3 libcorsaro/libcorsaro_filtering.c (backscatter); RFC 4443",
+    dates: "",
+};
+
+/// INIT-ACK, ABORT and SHUTDOWN-COMPLETE: what an SCTP host sends to a packet out of the blue.
+pub const SCTP_REPLY: Rule = Rule {
+    name: "sctp-reply",
+    class: TrafficClass::Backscatter,
+    types: Types::of(&[TrafficType::Sctp]),
+    test: is_sctp_reply,
+    reference: "RFC 9260 5.1 and 8.4",
+    dates: "",
+};
+
+fn is_sctp_reply(facts: &Facts) -> bool {
+    matches!(facts.transport, Transport::Sctp(sctp) if matches!(sctp.chunk_type, Some(2 | 6 | 14)))
+}

@@ -1,0 +1,87 @@
+//! Probes: packets that ask a host to show itself.
+
+use teiten_aggregator::observation::{TrafficClass, TrafficType};
+
+use super::{Facts, Rule, Types, always};
+use crate::decode::Transport;
+
+/// A connection request.
+pub const TCP_SYN: Rule = Rule {
+    name: "tcp-syn",
+    class: TrafficClass::Scan,
+    types: Types::of(&[TrafficType::TcpSyn]),
+    test: always,
+    reference: "Wustrow et al., Internet Background Radiation Revisited, IMC 2010, 4.1",
+    dates: "",
+};
+
+/// Segments that open a closed port's mouth but no connection: ACK, FIN, FIN-ACK (Maimon), none, FIN-PSH-URG, SYN-FIN, without data.
+/// Segments with data stand before this rule as strays.
+pub const TCP_STEALTH: Rule = Rule {
+    name: "tcp-stealth",
+    class: TrafficClass::Scan,
+    types: Types::of(&[
+        TrafficType::TcpAck,
+        TrafficType::TcpFin,
+        TrafficType::TcpFinAck,
+        TrafficType::TcpNull,
+        TrafficType::TcpXmas,
+        TrafficType::TcpSynFin,
+    ]),
+    test: always,
+    reference: "nmap reference guide, port scanning techniques -sA -sF -sM -sN -sX, --scanflags; de Vivo et al., CCR 29(2), 1999",
+    dates: "",
+};
+
+/// ICMP echo, timestamp, information and mask requests.
+pub const ICMP_REQUEST: Rule = Rule {
+    name: "icmp-request",
+    class: TrafficClass::Scan,
+    types: Types::of(&[
+        TrafficType::IcmpEchoRequest,
+        TrafficType::IcmpTimestampRequest,
+        TrafficType::IcmpInformationRequest,
+        TrafficType::IcmpMaskRequest,
+    ]),
+    test: always,
+    reference: "RFC 792, RFC 950; nmap reference guide, host discovery -PE -PP -PM",
+    dates: "",
+};
+
+/// A datagram whose payload is empty or unknown, whatever its port.
+pub const UDP: Rule = Rule {
+    name: "udp-probe",
+    class: TrafficClass::Scan,
+    types: Types::of(&[TrafficType::Udp]),
+    test: has_header,
+    reference: "nmap reference guide, -sU: an empty datagram is the default probe",
+    dates: "",
+};
+
+fn has_header(facts: &Facts) -> bool {
+    matches!(facts.transport, Transport::Udp(_))
+}
+
+/// An association request, and the COOKIE-ECHO that firewalls let pass.
+pub const SCTP_INIT: Rule = Rule {
+    name: "sctp-init",
+    class: TrafficClass::Scan,
+    types: Types::of(&[TrafficType::Sctp]),
+    test: is_sctp_probe,
+    reference: "RFC 9260 5.1; nmap reference guide, -sY -sZ",
+    dates: "",
+};
+
+fn is_sctp_probe(facts: &Facts) -> bool {
+    matches!(facts.transport, Transport::Sctp(sctp) if matches!(sctp.chunk_type, Some(1 | 10)))
+}
+
+/// GRE and IP in IP: who answers is an open relay.
+pub const TUNNEL: Rule = Rule {
+    name: "tunnel-probe",
+    class: TrafficClass::Scan,
+    types: Types::of(&[TrafficType::Gre, TrafficType::IpInIp]),
+    test: always,
+    reference: "Beitis and Vanhoef, Haunted by Legacy, USENIX Security 2025; CVE-2020-10136",
+    dates: "",
+};

@@ -1,0 +1,243 @@
+//! Sources that no host can have, by IANA's special-purpose registries (RFC 6890).
+//!
+//! An address of private use is possible where the destination is of private use too: a telescope inside an organisation's network
+//! sees its neighbours under such addresses. Towards any other destination it cannot have come from where it says.
+
+use teiten_aggregator::observation::{Address, Family, TrafficClass};
+
+use super::{Facts, Rule, Types};
+
+/// A source of special-purpose space, or equal to the destination.
+pub const IMPOSSIBLE_SOURCE: Rule = Rule {
+    name: "impossible-source",
+    class: TrafficClass::Spoofed,
+    types: Types::ALL,
+    test: has_impossible_source,
+    reference: "RFC 6890 and the IANA special-purpose address registries as of 2024; RFC 5771, RFC 4291 2.7 (multicast)",
+    dates: "",
+};
+
+fn has_impossible_source(facts: &Facts) -> bool {
+    facts.impossible_source
+}
+
+/// What the registries say of a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    /// For use inside one network: possible as a source there.
+    Local,
+    /// Not possible as a source anywhere.
+    Never,
+    /// As a destination of use inside one network, as a source impossible.
+    Group,
+}
+
+/// A prefix: first address, length, use. IPv6 exceptions inside 2001::/23 (Teredo, AMT, AS112, ORCHIDv2, drone identities) are global.
+type Row = (u128, u8, Use);
+
+const IPV4: &[Row] = &[
+    (0x0000_0000, 32, Use::Local),
+    (0x0000_0000, 8, Use::Never),
+    (0x0a00_0000, 8, Use::Local),
+    (0x6440_0000, 10, Use::Local),
+    (0x7f00_0000, 8, Use::Never),
+    (0xa9fe_0000, 16, Use::Local),
+    (0xac10_0000, 12, Use::Local),
+    (0xc000_0009, 32, Use::Local),
+    (0xc000_0000, 24, Use::Never),
+    (0xc000_0200, 24, Use::Never),
+    (0xc0a8_0000, 16, Use::Local),
+    (0xc612_0000, 15, Use::Never),
+    (0xc633_6400, 24, Use::Never),
+    (0xcb00_7100, 24, Use::Never),
+    (0xe000_0000, 4, Use::Group),
+    (0xffff_ffff, 32, Use::Group),
+    (0xf000_0000, 4, Use::Never),
+];
+
+const IPV6: &[Row] = &[
+    (0, 128, Use::Local),
+    (1, 128, Use::Never),
+    (0xffff_0000_0000, 96, Use::Never),
+    (0x0064_ff9b_0001 << 80, 48, Use::Never),
+    (0x0100 << 112, 64, Use::Never),
+    (0x2001_0002_0000 << 80, 48, Use::Never),
+    (0x2001_0010 << 96, 28, Use::Never),
+    (0x2001_0db8 << 96, 32, Use::Never),
+    (0x3fff << 112, 20, Use::Never),
+    (0x5f00 << 112, 16, Use::Never),
+    (0xfc00 << 112, 7, Use::Local),
+    (0xfe80 << 112, 10, Use::Local),
+    (0xfec0 << 112, 10, Use::Local),
+    (0xff00 << 112, 8, Use::Group),
+];
+
+/// For each leading octet whether a row of the table can hold addresses that start with it: most sources are told by one look.
+static IPV4_OCTETS: [bool; 256] = octets(IPV4, 24);
+static IPV6_OCTETS: [bool; 256] = octets(IPV6, 120);
+
+const fn octets(rows: &[Row], shift: u32) -> [bool; 256] {
+    let mut octets = [false; 256];
+    let mut row = 0;
+    while row < rows.len() {
+        let (first, length, _) = rows[row];
+        let start = (first >> shift) as usize;
+        let span = if length < 8 { 1 << (8 - length) } else { 1 };
+        let mut octet = start;
+        while octet < start + span {
+            octets[octet] = true;
+            octet += 1;
+        }
+        row += 1;
+    }
+    octets
+}
+
+/// Whether no host can have sent a packet from `source` to `destination`.
+#[inline]
+#[must_use]
+pub fn cannot_exist<A: Address>(source: A, destination: A) -> bool {
+    let octet = (source.number() >> (A::BITS - 8)) as usize;
+    let octets = match A::FAMILY {
+        Family::Ipv4 => &IPV4_OCTETS,
+        Family::Ipv6 => &IPV6_OCTETS,
+    };
+    source == destination || (octets[octet & 0xff] && is_impossible(source, destination))
+}
+
+#[inline(never)]
+fn is_impossible<A: Address>(source: A, destination: A) -> bool {
+    match usage(source) {
+        None => false,
+        Some(Use::Never | Use::Group) => true,
+        Some(Use::Local) => !matches!(usage(destination), Some(Use::Local | Use::Group)),
+    }
+}
+
+/// The first row that holds an address.
+fn usage<A: Address>(address: A) -> Option<Use> {
+    let rows = match A::FAMILY {
+        Family::Ipv4 => IPV4,
+        Family::Ipv6 => IPV6,
+    };
+    rows.iter()
+        .find(|&&(first, length, _)| {
+            let host_bits = A::BITS - u32::from(length);
+            host_bits == 128 || (address.number() ^ first) >> host_bits == 0
+        })
+        .map(|&(_, _, usage)| usage)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ipv4(source: &str, destination: &str) -> bool {
+        let number = |text: &str| u32::from(text.parse::<std::net::Ipv4Addr>().unwrap());
+        cannot_exist(number(source), number(destination))
+    }
+
+    fn ipv6(source: &str, destination: &str) -> bool {
+        let number = |text: &str| u128::from(text.parse::<std::net::Ipv6Addr>().unwrap());
+        cannot_exist(number(source), number(destination))
+    }
+
+    #[test]
+    fn special_purpose_sources_cannot_exist() {
+        for source in [
+            "0.1.2.3",
+            "10.1.2.3",
+            "100.64.0.1",
+            "100.127.255.255",
+            "127.0.0.1",
+            "169.254.1.1",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.1",
+            "192.0.2.77",
+            "192.168.1.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.1",
+            "203.0.113.1",
+            "224.0.0.1",
+            "239.255.255.255",
+            "240.0.0.1",
+            "255.255.255.255",
+        ] {
+            assert!(ipv4(source, "44.1.2.3"), "{source}");
+            assert!(ipv4(source, "203.0.113.9"), "{source}");
+        }
+    }
+
+    #[test]
+    fn neighbours_of_special_space_exist() {
+        for source in [
+            "1.0.0.1",
+            "9.255.255.255",
+            "11.0.0.0",
+            "100.63.255.255",
+            "100.128.0.0",
+            "172.15.255.255",
+            "172.32.0.0",
+            "192.0.1.1",
+            "192.0.3.0",
+            "192.167.1.1",
+            "198.17.1.1",
+            "198.20.0.0",
+            "203.0.112.1",
+            "223.255.255.255",
+            "126.1.1.1",
+            "128.0.0.1",
+        ] {
+            assert!(!ipv4(source, "203.0.113.9"), "{source}");
+        }
+    }
+
+    #[test]
+    fn a_source_equal_to_the_destination_cannot_exist() {
+        assert!(ipv4("44.1.2.3", "44.1.2.3"));
+        assert!(ipv6("2a00::1", "2a00::1"));
+    }
+
+    #[test]
+    fn private_neighbours_exist_for_each_other() {
+        assert!(!ipv4("10.1.2.3", "10.200.0.1"));
+        assert!(!ipv4("192.168.1.1", "172.16.9.9"));
+        assert!(!ipv4("10.0.0.1", "239.255.255.250"));
+        assert!(!ipv4("0.0.0.0", "255.255.255.255"));
+        assert!(!ipv6("fe80::1", "ff02::1"));
+        assert!(ipv4("192.0.2.1", "10.1.1.1"));
+    }
+
+    #[test]
+    fn ipv6_special_sources_cannot_exist() {
+        for source in [
+            "::",
+            "::1",
+            "::ffff:1.2.3.4",
+            "100::1",
+            "2001:db8::1",
+            "3fff::1",
+            "fc00::1",
+            "fd12::1",
+            "fe80::1",
+            "ff02::1",
+            "2001:10::1",
+            "64:ff9b:1::1",
+        ] {
+            assert!(ipv6(source, "2001:db8::9"), "{source}");
+        }
+        for source in [
+            "2a00::1",
+            "2001:0::1",
+            "2001:20::1",
+            "64:ff9b::102:304",
+            "2002::1",
+            "2400::1",
+            "2001:db9::1",
+        ] {
+            assert!(!ipv6(source, "2001:db8::9"), "{source}");
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! SIGNATURES: what the payload of a datagram or segment asks for, one row each with its test and source.
+//!
+//! The rows stand by purpose in the files of `payload/`; here they are put in order, and a packet is led to the few rows that can
+//! match it by its ports and its first byte. The row says the class; that a packet has one is a rule of `classify.rs`.
+
+mod applications;
+mod ber;
+mod exploits;
+mod peer_to_peer;
+mod replies;
+mod requests;
+mod tcp;
+
+use teiten_aggregator::observation::TrafficClass;
+
+/// What a test may look at.
+#[derive(Clone, Copy, Debug)]
+pub struct Payload<'a> {
+    /// Data, as far as it was captured; never empty.
+    pub bytes: &'a [u8],
+    /// Source port.
+    pub source_port: u16,
+    /// Destination port.
+    pub destination_port: u16,
+}
+
+/// A known payload.
+#[derive(Clone, Copy)]
+pub struct Signature {
+    /// Its name, as `explain` prints it.
+    pub name: &'static str,
+    /// The class of packets that carry it.
+    pub class: TrafficClass,
+    /// The ports it is looked for on.
+    pub ports: Ports,
+    /// Bytes it can start with; none given: any.
+    pub first: &'static [u8],
+    /// Whether a payload is this one.
+    pub test: fn(&Payload) -> bool,
+    /// Where it is described.
+    pub source: &'static str,
+}
+
+/// The ports on which a signature is looked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ports {
+    /// On all.
+    Any,
+    /// To one of these.
+    To(&'static [u16]),
+    /// From one of these.
+    From(&'static [u16]),
+}
+
+impl Ports {
+    fn contain(self, payload: &Payload) -> bool {
+        match self {
+            Ports::Any => true,
+            Ports::To(ports) => ports.contains(&payload.destination_port),
+            Ports::From(ports) => ports.contains(&payload.source_port),
+        }
+    }
+}
+
+const UDP_LISTS: &[&[Signature]] = &[
+    exploits::UDP,
+    replies::UDP,
+    requests::UDP,
+    applications::UDP,
+    peer_to_peer::UDP,
+];
+const TCP_LISTS: &[&[Signature]] = &[exploits::TCP, peer_to_peer::TCP, tcp::REQUESTS];
+
+/// Signatures of UDP datagrams, in the order in which they decide: exploits before the requests they are hidden in, what is bound
+/// to a port before what is looked for on all.
+pub static UDP: [Signature; count(UDP_LISTS)] = joined(UDP_LISTS);
+/// Signatures of TCP segments with data.
+pub static TCP: [Signature; count(TCP_LISTS)] = joined(TCP_LISTS);
+
+/// What a UDP payload is.
+#[inline]
+#[must_use]
+pub fn udp(payload: &Payload) -> Option<&'static Signature> {
+    find(&UDP, &UDP_INDEX, payload)
+}
+
+/// What the data of a TCP segment is.
+#[inline]
+#[must_use]
+pub fn tcp(payload: &Payload) -> Option<&'static Signature> {
+    find(&TCP, &TCP_INDEX, payload)
+}
+
+/// For the low byte of each port and for the first byte, a bit per signature that can match.
+struct Index {
+    any: u128,
+    to: [u128; 256],
+    from: [u128; 256],
+    first: [u128; 256],
+}
+
+static UDP_INDEX: Index = index(UDP_LISTS);
+static TCP_INDEX: Index = index(TCP_LISTS);
+
+fn find(
+    rows: &'static [Signature],
+    index: &Index,
+    payload: &Payload,
+) -> Option<&'static Signature> {
+    let first = *payload.bytes.first()?;
+    let mut candidates = (index.any
+        | index.to[usize::from(payload.destination_port & 0xff)]
+        | index.from[usize::from(payload.source_port & 0xff)])
+        & index.first[usize::from(first)];
+    while candidates != 0 {
+        let row = &rows[candidates.trailing_zeros() as usize];
+        if row.ports.contain(payload) && (row.test)(payload) {
+            return Some(row);
+        }
+        candidates &= candidates - 1;
+    }
+    None
+}
+
+const fn count(lists: &[&[Signature]]) -> usize {
+    let mut total = 0;
+    let mut list = 0;
+    while list < lists.len() {
+        total += lists[list].len();
+        list += 1;
+    }
+    assert!(total <= 128, "the index has a bit for 128 signatures");
+    total
+}
+
+const fn joined<const N: usize>(lists: &[&[Signature]]) -> [Signature; N] {
+    let mut rows = [lists[0][0]; N];
+    let (mut list, mut next) = (0, 0);
+    while list < lists.len() {
+        let mut row = 0;
+        while row < lists[list].len() {
+            rows[next] = lists[list][row];
+            next += 1;
+            row += 1;
+        }
+        list += 1;
+    }
+    rows
+}
+
+const fn index(lists: &[&[Signature]]) -> Index {
+    let mut index = Index {
+        any: 0,
+        to: [0; 256],
+        from: [0; 256],
+        first: [0; 256],
+    };
+    let (mut list, mut bit) = (0, 1_u128);
+    while list < lists.len() {
+        let mut row = 0;
+        while row < lists[list].len() {
+            let signature = &lists[list][row];
+            match signature.ports {
+                Ports::Any => index.any |= bit,
+                Ports::To(ports) => index.to = with_ports(index.to, ports, bit),
+                Ports::From(ports) => index.from = with_ports(index.from, ports, bit),
+            }
+            index.first = with_first(index.first, signature.first, bit);
+            bit = bit.wrapping_shl(1);
+            row += 1;
+        }
+        list += 1;
+    }
+    index
+}
+
+const fn with_ports(mut masks: [u128; 256], ports: &[u16], bit: u128) -> [u128; 256] {
+    let mut position = 0;
+    while position < ports.len() {
+        masks[(ports[position] & 0xff) as usize] |= bit;
+        position += 1;
+    }
+    masks
+}
+
+const fn with_first(mut masks: [u128; 256], first: &[u8], bit: u128) -> [u128; 256] {
+    let mut value = 0;
+    while value < 256 {
+        let mut listed = first.is_empty();
+        let mut position = 0;
+        while position < first.len() {
+            listed |= first[position] as usize == value;
+            position += 1;
+        }
+        if listed {
+            masks[value] |= bit;
+        }
+        value += 1;
+    }
+    masks
+}
+
+impl Payload<'_> {
+    fn starts_with(&self, prefix: &[u8]) -> bool {
+        self.bytes.starts_with(prefix)
+    }
+
+    /// Whether `needle` stands anywhere in the first [`SEARCH_BYTES_MAX`] bytes.
+    fn contains(&self, needle: &[u8]) -> bool {
+        let searched = &self.bytes[..self.bytes.len().min(SEARCH_BYTES_MAX)];
+        searched
+            .windows(needle.len())
+            .any(|window| window == needle)
+    }
+
+    fn byte(&self, position: usize) -> u8 {
+        self.bytes.get(position).copied().unwrap_or(0)
+    }
+
+    fn big_endian_16(&self, position: usize) -> Option<u16> {
+        match self.bytes.get(position..position + 2) {
+            Some(&[high, low]) => Some(u16::from_be_bytes([high, low])),
+            _ => None,
+        }
+    }
+
+    fn big_endian_32(&self, position: usize) -> Option<u32> {
+        match self.bytes.get(position..position + 4) {
+            Some(&[a, b, c, d]) => Some(u32::from_be_bytes([a, b, c, d])),
+            _ => None,
+        }
+    }
+}
+
+/// Bytes searched for a word: a whole Ethernet frame's payload.
+const SEARCH_BYTES_MAX: usize = 1500;
+
+#[cfg(test)]
+mod tests;

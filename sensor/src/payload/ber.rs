@@ -1,0 +1,73 @@
+//! As much of ASN.1's basic encoding (X.690) as tells SNMP and LDAP messages apart: a tag, a length, the contents.
+
+/// One element.
+pub(super) struct Element<'a> {
+    /// Its tag, one byte.
+    pub tag: u8,
+    /// Its contents, as far as they are there.
+    pub contents: &'a [u8],
+    /// What follows it.
+    pub rest: &'a [u8],
+}
+
+/// The element at the start of `bytes`; none where tag or length are not there or the length has more than four bytes.
+pub(super) fn element(bytes: &[u8]) -> Option<Element<'_>> {
+    let (&[tag, first], behind) = bytes.split_first_chunk::<2>()?;
+    let (length, behind) = if first < 0x80 {
+        (usize::from(first), behind)
+    } else {
+        let count = usize::from(first & 0x7f);
+        if count > 4 {
+            return None;
+        }
+        let (digits, behind) = behind.split_at_checked(count)?;
+        let length = digits
+            .iter()
+            .fold(0_u64, |length, &digit| length << 8 | u64::from(digit));
+        (length as usize, behind)
+    };
+    let (contents, rest) = behind.split_at(length.min(behind.len()));
+    Some(Element {
+        tag,
+        contents,
+        rest,
+    })
+}
+
+const INTEGER: u8 = 0x02;
+const OCTET_STRING: u8 = 0x04;
+const SEQUENCE: u8 = 0x30;
+
+/// The tag of the protocol data unit of an SNMP v1 or v2c message (RFC 1157, RFC 3416), and 0 for one of version 3.
+pub(super) fn snmp(bytes: &[u8]) -> Option<u8> {
+    let message = element(bytes).filter(|message| message.tag == SEQUENCE)?;
+    let version = element(message.contents).filter(|version| version.tag == INTEGER)?;
+    match version.contents {
+        [0 | 1] => {
+            let community = element(version.rest).filter(|string| string.tag == OCTET_STRING)?;
+            Some(element(community.rest)?.tag)
+        }
+        [3] => Some(0),
+        _ => None,
+    }
+}
+
+/// Whether an SNMP version 3 message asks for a report or an answer (RFC 3412, 6.4: the reportable bit of msgFlags).
+pub(super) fn snmp_3_is_reportable(bytes: &[u8]) -> bool {
+    let flags = || {
+        let message = element(bytes)?;
+        let version = element(message.contents)?;
+        let header = element(version.rest)?;
+        let identifier = element(header.contents)?;
+        let size = element(identifier.rest)?;
+        element(size.rest)?.contents.first().copied()
+    };
+    flags().is_some_and(|flags| flags & 4 != 0)
+}
+
+/// The tag of the operation of an LDAP message (RFC 4511, 4.1.1).
+pub(super) fn ldap(bytes: &[u8]) -> Option<u8> {
+    let message = element(bytes).filter(|message| message.tag == SEQUENCE)?;
+    let identifier = element(message.contents).filter(|number| number.tag == INTEGER)?;
+    Some(identifier.rest.first().copied()?)
+}

@@ -1,0 +1,196 @@
+//! Peer-to-peer networks and local services that talk to an address by mistake: a former holder's, a garbled one, a leaked one.
+
+use teiten_aggregator::observation::TrafficClass::Misconfiguration;
+
+use super::Ports::{Any, To};
+use super::{Payload, Ports, Signature, ber};
+
+const fn stray(
+    name: &'static str,
+    ports: Ports,
+    first: &'static [u8],
+    test: fn(&Payload) -> bool,
+    source: &'static str,
+) -> Signature {
+    Signature {
+        name,
+        class: Misconfiguration,
+        ports,
+        first,
+        test,
+        source,
+    }
+}
+
+/// Stray datagrams.
+pub(super) const UDP: &[Signature] = &[
+    stray(
+        "dhcp",
+        To(&[67, 68]),
+        &[1, 2],
+        |payload| matches!(payload.byte(1), 1 | 6) && payload.bytes.len() >= 44,
+        "RFC 2131 2",
+    ),
+    stray(
+        "netbios-datagram",
+        To(&[138]),
+        &[0x10, 0x11, 0x12],
+        |_| true,
+        "RFC 1002 4.4",
+    ),
+    stray(
+        "snmp-trap",
+        To(&[162]),
+        b"0",
+        |payload| ber::snmp(payload.bytes).is_some(),
+        "RFC 3416 3",
+    ),
+    stray(
+        "syslog",
+        To(&[514]),
+        b"<",
+        |payload| payload.byte(1).is_ascii_digit(),
+        "RFC 5424 6",
+    ),
+    stray(
+        "flow-export",
+        To(&[2055, 4739, 9995, 9996]),
+        &[0],
+        |payload| matches!(payload.byte(1), 5 | 9 | 10) && payload.bytes.len() >= 16,
+        "RFC 3954 5, RFC 7011 3.1",
+    ),
+    stray(
+        "sflow",
+        To(&[6343]),
+        &[0],
+        |payload| payload.starts_with(&[0, 0, 0, 5, 0, 0, 0]),
+        "sFlow version 5",
+    ),
+    stray(
+        "dropbox-lan-sync",
+        To(&[17500]),
+        b"{",
+        |_| true,
+        "Dropbox LAN sync discovery",
+    ),
+    stray(
+        "ssdp-notify",
+        Any,
+        b"N",
+        |payload| payload.starts_with(b"NOTIFY * HTTP/1.1"),
+        "UPnP Device Architecture 1.1, 1.2",
+    ),
+    stray(
+        "bittorrent-dht",
+        Any,
+        b"d",
+        |payload| is_dht(payload),
+        "BEP 5",
+    ),
+    stray(
+        "bittorrent-tracker",
+        Any,
+        &[0],
+        |payload| payload.starts_with(&[0, 0, 4, 0x17, 0x27, 0x10, 0x19, 0x80]),
+        "BEP 15",
+    ),
+    stray("bittorrent-utp", Any, &[0x41], is_utp_syn, "BEP 29: ST_SYN"),
+    stray(
+        "bittorrent-local",
+        To(&[6771]),
+        b"B",
+        |payload| payload.starts_with(b"BT-SEARCH"),
+        "BEP 14",
+    ),
+    stray(
+        "edonkey",
+        Any,
+        &[0xe3, 0xe4, 0xe5, 0xc5],
+        is_edonkey,
+        "eMule 0.50a, opcodes.h; Kademlia 2",
+    ),
+    stray(
+        "gnutella",
+        Any,
+        b"G",
+        |payload| payload.starts_with(b"GND") || payload.starts_with(b"GNUTELLA"),
+        "Gnutella 0.6, Gnutella2 UDP transceiver",
+    ),
+    stray(
+        "steam-streaming",
+        To(&[27036]),
+        &[0xff],
+        |payload| payload.starts_with(&[0xff, 0xff, 0xff, 0xff, 0x21, 0x4c, 0x5f, 0xa0]),
+        "Steam in-home streaming discovery",
+    ),
+    stray(
+        "wake-on-lan",
+        To(&[7, 9, 40000]),
+        &[0xff],
+        |payload| payload.starts_with(&[0xff; 6]) && payload.bytes.len() >= 102,
+        "AMD, Magic Packet, 1995",
+    ),
+];
+
+/// Stray segments.
+pub(super) const TCP: &[Signature] = &[
+    stray(
+        "bittorrent-handshake",
+        Any,
+        &[19],
+        |payload| payload.starts_with(b"\x13BitTorrent protocol"),
+        "BEP 3",
+    ),
+    stray(
+        "gnutella-connect",
+        Any,
+        b"G",
+        |payload| payload.starts_with(b"GNUTELLA "),
+        "Gnutella 0.6",
+    ),
+    stray(
+        "edonkey-hello",
+        Any,
+        &[0xe3, 0xc5],
+        |payload| {
+            payload.byte(5) == 1
+                && payload.byte(3) == 0
+                && payload.byte(4) == 0
+                && payload.bytes.len() >= 20
+        },
+        "eMule 0.50a, opcodes.h: OP_HELLO",
+    ),
+];
+
+/// A dictionary whose first key is one of the protocol's: a, e, ip, q, r, t, v, y.
+fn is_dht(payload: &Payload) -> bool {
+    match payload.bytes {
+        [b'd', b'1', b':', key, ..] => b"aeqrtvy".contains(key),
+        bytes => bytes.starts_with(b"d2:ip"),
+    }
+}
+
+/// Version 1, a known extension, sequence number 1, nothing acknowledged.
+fn is_utp_syn(payload: &Payload) -> bool {
+    payload.bytes.len() >= 20
+        && payload.byte(1) <= 2
+        && payload.big_endian_16(16) == Some(1)
+        && payload.big_endian_16(18) == Some(0)
+}
+
+/// The protocol byte, then an operation of that protocol.
+fn is_edonkey(payload: &Payload) -> bool {
+    match payload.bytes {
+        // Servers: 0x90 to 0xa4.
+        [0xe3, 0x90..=0xa4, ..] => true,
+        // Kademlia, plain and packed: bootstrap, hello, request, response, search, publish, firewall, ping.
+        [0xe4 | 0xe5, operation, _, ..] => matches!(
+            operation,
+            0x01 | 0x09 | 0x11 | 0x19 | 0x21 | 0x22 | 0x29 | 0x33..=0x35 | 0x3b | 0x43..=0x45 | 0x4b | 0x50..=0x53
+                | 0x58..=0x62 | 0x00 | 0x08 | 0x10 | 0x18 | 0x20 | 0x28
+        ),
+        // Clients: file requests and buddies.
+        [0xc5, 0x90..=0x97 | 0xfe, ..] => true,
+        _ => false,
+    }
+}

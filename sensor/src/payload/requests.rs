@@ -1,0 +1,446 @@
+//! UDP requests that make an amplifier answer: what reflector scans and reflected attacks send.
+
+use teiten_aggregator::observation::TrafficClass::ReflectorScan;
+
+use super::Ports::{Any, To};
+use super::{Payload, Ports, Signature, ber};
+
+const fn reflector(
+    name: &'static str,
+    ports: Ports,
+    first: &'static [u8],
+    test: fn(&Payload) -> bool,
+    source: &'static str,
+) -> Signature {
+    Signature {
+        name,
+        class: ReflectorScan,
+        ports,
+        first,
+        test,
+        source,
+    }
+}
+
+/// NTP: the mode is in the low three bits of the first byte. The rows' `first` spares the tests for other modes.
+const NTP_CONTROL: &[u8] = &[0x06, 0x0e, 0x16, 0x1e, 0x26];
+const NTP_PRIVATE: &[u8] = &[0x07, 0x0f, 0x17, 0x1f, 0x27];
+
+/// Requests that make an amplifier answer.
+pub(super) const UDP: &[Signature] = &[
+    reflector(
+        "dns-query",
+        To(&[53]),
+        &[],
+        is_dns_query,
+        "RFC 1035 4.1.1; CISA TA14-017A",
+    ),
+    reflector(
+        "mdns-query",
+        To(&[5353]),
+        &[],
+        is_dns_query,
+        "RFC 6762 18; CERT VU#550620",
+    ),
+    reflector(
+        "ntp-monlist",
+        To(&[123]),
+        NTP_PRIVATE,
+        is_ntp_monlist,
+        "ntp, include/ntp_request.h: MON_GETLIST 20 and 42; CVE-2013-5211",
+    ),
+    reflector(
+        "ntp-private",
+        To(&[123]),
+        NTP_PRIVATE,
+        |payload| payload.byte(0) & 0x80 == 0,
+        "ntp, include/ntp_request.h: mode 7",
+    ),
+    reflector(
+        "ntp-readvar",
+        To(&[123]),
+        NTP_CONTROL,
+        |payload| payload.byte(1) & 0x9f == 2,
+        "RFC 9327 2: mode 6, opcode 2",
+    ),
+    reflector(
+        "ntp-control",
+        To(&[123]),
+        NTP_CONTROL,
+        |payload| payload.byte(1) & 0x80 == 0,
+        "RFC 9327 2: mode 6",
+    ),
+    reflector(
+        "ntp-client",
+        To(&[123]),
+        &[],
+        is_ntp_client,
+        "RFC 5905 7.3: mode 3",
+    ),
+    reflector(
+        "ssdp-search",
+        Any,
+        b"M",
+        |payload| payload.starts_with(b"M-SEARCH"),
+        "UPnP Device Architecture 1.1, 1.3.2; CISA TA14-017A",
+    ),
+    reflector(
+        "snmp-getbulk",
+        To(&[161]),
+        b"0",
+        |payload| ber::snmp(payload.bytes) == Some(0xa5),
+        "RFC 3416 3; CISA TA14-017A",
+    ),
+    reflector(
+        "snmp-get",
+        To(&[161]),
+        b"0",
+        |payload| matches!(ber::snmp(payload.bytes), Some(0xa0 | 0xa1)),
+        "RFC 3416 3: Get, GetNext",
+    ),
+    reflector(
+        "snmp-v3",
+        To(&[161]),
+        b"0",
+        |payload| ber::snmp(payload.bytes) == Some(0) && ber::snmp_3_is_reportable(payload.bytes),
+        "RFC 3412 6",
+    ),
+    reflector(
+        "cldap-search",
+        To(&[389]),
+        b"0",
+        |payload| ber::ldap(payload.bytes) == Some(0x63),
+        "RFC 4511 4.5.1; CISA TA14-017A",
+    ),
+    reflector(
+        "memcached",
+        To(&[11211]),
+        &[],
+        is_memcached_request,
+        "memcached, doc/protocol.txt, UDP protocol; CVE-2018-1000115",
+    ),
+    reflector(
+        "chargen",
+        To(&[19]),
+        &[],
+        |_| true,
+        "RFC 864: any datagram is answered; CISA TA14-017A",
+    ),
+    reflector(
+        "qotd",
+        To(&[17]),
+        &[],
+        |_| true,
+        "RFC 865: any datagram is answered; CISA TA14-017A",
+    ),
+    reflector(
+        "ws-discovery",
+        To(&[3702]),
+        b"<",
+        |payload| payload.contains(b"Probe") || payload.contains(b"discovery"),
+        "WS-Discovery 1.1, 5.2; Akamai, 2019-09-18",
+    ),
+    reflector("coap-get", To(&[5683]), &[], is_coap_request, "RFC 7252 3"),
+    reflector("stun-binding", Any, &[0], is_stun_request, "RFC 8489 5"),
+    reflector(
+        "stun-classic",
+        To(&[3478, 8088, 37833]),
+        &[0],
+        |payload| payload.starts_with(&[0, 1]) && payload.bytes.len() >= 20,
+        "RFC 3489 11.1",
+    ),
+    reflector(
+        "portmapper",
+        To(&[111]),
+        &[],
+        |payload| is_rpc_call(payload, 100_000),
+        "RFC 1833, RFC 5531 9; CISA TA14-017A",
+    ),
+    reflector(
+        "netbios-name",
+        To(&[137]),
+        &[],
+        |payload| payload.bytes.len() >= 12 && payload.byte(2) & 0x80 == 0,
+        "RFC 1002 4.2; CISA TA14-017A",
+    ),
+    reflector(
+        "tftp-read",
+        To(&[69]),
+        &[0],
+        is_tftp_request,
+        "RFC 1350 5; CISA TA14-017A",
+    ),
+    reflector(
+        "apple-remote-desktop",
+        To(&[3283]),
+        &[0],
+        |payload| payload.starts_with(&[0, 0x14, 0, 1, 3]),
+        "Netscout ASERT, 2019-06 (ARMS)",
+    ),
+    reflector(
+        "dhdiscover",
+        To(&[37810]),
+        &[],
+        |payload| {
+            payload.starts_with(&[0x20, 0, 0, 0, b'D', b'H', b'I', b'P'])
+                || payload.contains(b"DHDiscover")
+        },
+        "Netscout ASERT, 2020 (DVR DHCPDiscover)",
+    ),
+    reflector(
+        "bacnet",
+        To(&[47808]),
+        &[0x81],
+        is_bacnet_request,
+        "ANSI/ASHRAE 135 annex J",
+    ),
+    reflector(
+        "ike-init",
+        To(&[500]),
+        &[],
+        |payload| is_ike_init(payload.bytes),
+        "RFC 7296 3.1, RFC 2408 3.1",
+    ),
+    reflector(
+        "ike-init-nat",
+        To(&[4500]),
+        &[0],
+        |payload| payload.starts_with(&[0; 4]) && is_ike_init(&payload.bytes[4..]),
+        "RFC 3948 2.2",
+    ),
+    reflector(
+        "rdp-udp-syn",
+        To(&[3389]),
+        &[0xff],
+        is_rdp_udp_syn,
+        "MS-RDPEUDP 2.2.2.1; Netscout ASERT, 2021-01",
+    ),
+    reflector(
+        "openvpn-reset",
+        To(&[1194]),
+        &[0x08, 0x38, 0x50],
+        |payload| payload.bytes.len() >= 14,
+        "OpenVPN protocol, P_CONTROL_HARD_RESET_CLIENT; Shadowserver, 2021",
+    ),
+    reflector(
+        "quake-status",
+        Any,
+        &[0xff],
+        is_quake_query,
+        "Quake III server protocol; CISA TA14-017A",
+    ),
+    reflector(
+        "source-query",
+        Any,
+        &[0xff],
+        is_source_query,
+        "Valve developer wiki, Server queries; CISA TA14-017A",
+    ),
+    reflector(
+        "raknet-ping",
+        To(&[19132, 19133]),
+        &[1, 2],
+        |payload| payload.bytes.get(9..13) == Some(&[0, 0xff, 0xff, 0]),
+        "RakNet, unconnected ping",
+    ),
+    reflector(
+        "gamespy-query",
+        Any,
+        &[0xfe],
+        |payload| matches!(payload.bytes, [0xfe, 0xfd, 0 | 9, _, _, _, _, ..]),
+        "GameSpy query protocol 4",
+    ),
+    reflector(
+        "rip-request",
+        To(&[520]),
+        &[1],
+        |payload| matches!(payload.bytes, [1, 1 | 2, 0, 0, ..]),
+        "RFC 1058 3.1; CISA TA14-017A",
+    ),
+    reflector(
+        "sentinel-license",
+        To(&[5093]),
+        &[0x7a],
+        |payload| payload.starts_with(&[0x7a, 0, 0, 0, 0, 0]),
+        "Akamai, Sentinel reflection, 2015",
+    ),
+    reflector(
+        "mssql-browser",
+        To(&[1434]),
+        &[2, 3, 4],
+        |payload| payload.byte(0) != 4 || payload.bytes.len() <= 33,
+        "MC-SQLR 2.2: CLNT_BCAST_EX, CLNT_UCAST_EX, CLNT_UCAST_INST",
+    ),
+    reflector(
+        "ubiquiti-discovery",
+        To(&[10001]),
+        &[1, 2],
+        |payload| matches!(payload.bytes, [1, 0, 0, 0, ..] | [2, 8, 0, 0, ..]),
+        "Rapid7, 2019-02-01",
+    ),
+    reflector(
+        "dtls-client-hello",
+        Any,
+        &[22],
+        is_dtls_client_hello,
+        "RFC 6347 4.2; Netscout ASERT, 2021-03 (D/TLS)",
+    ),
+    reflector(
+        "xdmcp-query",
+        To(&[177]),
+        &[0],
+        |payload| matches!(payload.bytes, [0, 1, 0, 1..=3, ..]),
+        "XDMCP 1.1",
+    ),
+    reflector(
+        "service-location",
+        To(&[427]),
+        &[1, 2],
+        |payload| matches!(payload.byte(1), 1 | 6 | 9),
+        "RFC 2608 8; CVE-2023-29552",
+    ),
+    reflector(
+        "db2-discovery",
+        To(&[523]),
+        b"D",
+        |payload| payload.starts_with(b"DB2GETADDR"),
+        "Akamai, RPC and DB2 reflection; nmap db2-discover",
+    ),
+    reflector(
+        "jenkins-discovery",
+        To(&[33848]),
+        &[],
+        |_| true,
+        "CVE-2020-2100: any datagram is answered",
+    ),
+    reflector(
+        "tp240-driver",
+        To(&[10074]),
+        b"c",
+        |payload| payload.starts_with(b"call."),
+        "CVE-2022-26143",
+    ),
+    reflector(
+        "citrix-browser",
+        To(&[1604]),
+        &[0x1e],
+        |payload| payload.starts_with(&[0x1e, 0, 1, 0x30]),
+        "nmap citrix-enum-servers",
+    ),
+];
+
+fn is_dns_query(payload: &Payload) -> bool {
+    // A query (QR 0, operation 0) with at least one question.
+    payload.bytes.len() >= 12
+        && payload.byte(2) & 0xf8 == 0
+        && matches!(payload.big_endian_16(4), Some(1..=16))
+}
+
+fn is_ntp_monlist(payload: &Payload) -> bool {
+    payload.byte(0) & 0x80 == 0 && matches!(payload.byte(3), 20 | 42)
+}
+
+fn is_ntp_client(payload: &Payload) -> bool {
+    payload.byte(0) & 7 == 3
+        && matches!(payload.byte(0) >> 3 & 7, 1..=4)
+        && payload.bytes.len() >= 48
+}
+
+/// The frame header is eight bytes: request, sequence 0, one datagram, reserved 0.
+fn is_memcached_request(payload: &Payload) -> bool {
+    const COMMANDS: &[&[u8]] = &[
+        b"stat", b"get", b"set ", b"version", b"add ", b"delete ", b"flush", b"incr ", b"touch ",
+        b"mg ", b"me ",
+    ];
+    let command = match payload.bytes {
+        [_, _, _, _, _, _, 0, 0, command @ ..] => command,
+        bytes => bytes,
+    };
+    command.first() == Some(&0x80) || COMMANDS.iter().any(|word| command.starts_with(word))
+}
+
+fn is_coap_request(payload: &Payload) -> bool {
+    let is_request_type = matches!(payload.byte(0) >> 4, 4 | 5);
+    is_request_type
+        && payload.byte(0) & 0x0f <= 8
+        && payload.bytes.len() >= 4
+        && matches!(payload.byte(1), 1..=7)
+}
+
+fn is_stun_request(payload: &Payload) -> bool {
+    const MAGIC_COOKIE: u32 = 0x2112_a442;
+    payload.big_endian_16(0) == Some(1)
+        && payload.big_endian_32(4) == Some(MAGIC_COOKIE)
+        && payload.byte(3) & 3 == 0
+}
+
+fn is_rpc_call(payload: &Payload, program: u32) -> bool {
+    is_any_rpc_call(payload) && payload.big_endian_32(12) == Some(program)
+}
+
+/// Transaction, message type 0 (call), version 2.
+pub(super) fn is_any_rpc_call(payload: &Payload) -> bool {
+    payload.big_endian_32(4) == Some(0)
+        && payload.big_endian_32(8) == Some(2)
+        && payload.bytes.len() >= 24
+}
+
+fn is_tftp_request(payload: &Payload) -> bool {
+    matches!(payload.bytes, [0, 1 | 2, name, ..] if name.is_ascii_graphic() || *name == 0)
+}
+
+/// BACnet/IP to one or to all (0x0a, 0x0b, 0x09), holding a confirmed request or an unconfirmed Who-Is or Who-Has.
+fn is_bacnet_request(payload: &Payload) -> bool {
+    if !matches!(payload.byte(1), 0x09..=0x0b) || payload.byte(4) != 1 {
+        return false;
+    }
+    // A network header with a destination is longer; without one the application's stands behind its two bytes.
+    match (payload.byte(5) & 0x28, payload.byte(6)) {
+        (0, 0x10) => matches!(payload.byte(7), 7 | 8),
+        (0, kind) => kind >> 4 == 0,
+        _ => true,
+    }
+}
+
+/// An ISAKMP header whose responder has no cookie yet: main mode, aggressive mode, or IKE_SA_INIT.
+fn is_ike_init(bytes: &[u8]) -> bool {
+    let Some(header) = bytes.first_chunk::<28>() else {
+        return false;
+    };
+    header[..8] != [0; 8]
+        && header[8..16] == [0; 8]
+        && matches!(header[17], 0x10 | 0x20)
+        && matches!(header[18], 2 | 4 | 34)
+}
+
+/// The sequence number acknowledged is none yet (all ones), and the SYN flag is set.
+fn is_rdp_udp_syn(payload: &Payload) -> bool {
+    payload.starts_with(&[0xff; 4]) && payload.byte(7) & 1 != 0 && payload.bytes.len() >= 16
+}
+
+fn is_quake_query(payload: &Payload) -> bool {
+    payload.starts_with(&[0xff; 4])
+        && [
+            &b"getstatus"[..],
+            b"getinfo",
+            b"getservers",
+            b"status",
+            b"info",
+        ]
+        .iter()
+        .any(|word| payload.bytes[4..].starts_with(word))
+}
+
+fn is_source_query(payload: &Payload) -> bool {
+    payload.starts_with(&[0xff; 4])
+        && match payload.bytes[4..] {
+            [b'T', ..] => payload.bytes[4..].starts_with(b"TSource Engine Query"),
+            [b'U' | b'V', _, _, _, _] => true,
+            [b'W' | b'i', ..] => payload.bytes.len() <= 9,
+            _ => false,
+        }
+}
+
+fn is_dtls_client_hello(payload: &Payload) -> bool {
+    payload.byte(1) == 0xfe && matches!(payload.byte(2), 0xfd | 0xff) && payload.byte(13) == 1
+}

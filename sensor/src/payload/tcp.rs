@@ -1,0 +1,207 @@
+//! Requests of applications that come in a TCP segment without a handshake before it.
+
+use teiten_aggregator::observation::TrafficClass::Scan;
+
+use super::Ports::Any;
+use super::{Payload, Signature};
+
+const fn probe(
+    name: &'static str,
+    first: &'static [u8],
+    test: fn(&Payload) -> bool,
+    source: &'static str,
+) -> Signature {
+    Signature {
+        name,
+        class: Scan,
+        ports: Any,
+        first,
+        test,
+        source,
+    }
+}
+
+/// Application requests.
+pub(super) const REQUESTS: &[Signature] = &[
+    probe("http-request", b"GPHODCTU", is_http, "RFC 9112 3"),
+    probe(
+        "http2-preface",
+        b"P",
+        |payload| payload.starts_with(b"PRI * HTTP/2.0"),
+        "RFC 9113 3.4",
+    ),
+    probe(
+        "rtsp-request",
+        b"ODSPTAG",
+        |payload| first_line_has(payload, b" RTSP/1.0"),
+        "RFC 2326 6",
+    ),
+    probe(
+        "sip-request",
+        b"OIRNS",
+        |payload| first_line_has(payload, b" SIP/2.0"),
+        "RFC 3261 7.1",
+    ),
+    probe(
+        "tls-client-hello",
+        &[0x16],
+        |payload| matches!(payload.bytes, [0x16, 3, 0..=4, _, _, 1, ..]),
+        "RFC 8446 4.1.2",
+    ),
+    probe(
+        "s7-connect",
+        &[3],
+        |payload| payload.starts_with(&[3, 0, 0, 0x16, 0x11]),
+        "RFC 1006, ISO 8073",
+    ),
+    probe(
+        "rdp-connect",
+        &[3],
+        |payload| matches!(payload.bytes, [3, 0, _, _, _, 0xe0, ..]),
+        "MS-RDPBCGR 2.2.1.1: X.224 connection request",
+    ),
+    probe(
+        "smb-negotiate",
+        &[0],
+        |payload| {
+            matches!(
+                payload.bytes,
+                [0, _, _, _, 0xfe | 0xff, b'S', b'M', b'B', ..]
+            )
+        },
+        "MS-SMB2 2.1, MS-CIFS 2.2.3",
+    ),
+    probe(
+        "ssh-banner",
+        b"S",
+        |payload| payload.starts_with(b"SSH-"),
+        "RFC 4253 4.2",
+    ),
+    probe(
+        "telnet-negotiation",
+        &[0xff],
+        |payload| matches!(payload.bytes, [0xff, 0xfb..=0xfe, _, ..]),
+        "RFC 854",
+    ),
+    probe(
+        "adb-connect",
+        b"C",
+        |payload| payload.starts_with(b"CNXN"),
+        "Android platform, adb/protocol.txt",
+    ),
+    probe(
+        "redis-command",
+        b"*IPCi",
+        |payload| {
+            payload.starts_with(b"*1\r\n$")
+                || payload.starts_with(b"*2\r\n$")
+                || payload.starts_with(b"*3\r\n$")
+                || payload.starts_with(b"INFO\r\n")
+                || payload.starts_with(b"PING\r\n")
+        },
+        "Redis serialization protocol",
+    ),
+    probe(
+        "postgresql-startup",
+        &[0],
+        |payload| {
+            matches!(
+                payload.bytes,
+                [0, 0, 0, 8, 4, 0xd2, 0x16, 0x2f, ..] | [0, 0, _, _, 0, 3, 0, 0, ..]
+            )
+        },
+        "PostgreSQL 17, 53.7: SSLRequest, StartupMessage",
+    ),
+    probe(
+        "mssql-prelogin",
+        &[0x12],
+        |payload| matches!(payload.bytes, [0x12, 1, _, _, 0, 0, ..]),
+        "MS-TDS 2.2.3",
+    ),
+    probe(
+        "socks",
+        &[4, 5],
+        |payload| {
+            matches!(
+                payload.bytes,
+                [5, 1..=4, 0..=2, ..] | [4, 1 | 2, _, _, _, _, _, _, ..]
+            ) && payload.bytes.len() <= 32
+        },
+        "RFC 1928 3",
+    ),
+    probe(
+        "mqtt-connect",
+        &[0x10],
+        |payload| payload.contains(b"\0\x04MQTT") || payload.contains(b"\0\x06MQIsdp"),
+        "MQTT 3.1.1, 3.1",
+    ),
+    probe(
+        "java-rmi",
+        b"J",
+        |payload| payload.starts_with(b"JRMI"),
+        "Java RMI wire protocol",
+    ),
+    probe(
+        "java-debug",
+        b"J",
+        |payload| payload.starts_with(b"JDWP-Handshake"),
+        "Java debug wire protocol",
+    ),
+    probe(
+        "modbus-request",
+        &[0],
+        |payload| matches!(payload.bytes, [_, _, 0, 0, 0, 2..=16, _, function, ..] if *function < 0x80),
+        "Modbus messaging on TCP/IP 1.0b",
+    ),
+    probe(
+        "memcached-command",
+        b"svg",
+        |payload| payload.starts_with(b"stats\r\n") || payload.starts_with(b"version\r\n"),
+        "memcached, doc/protocol.txt",
+    ),
+    probe(
+        "x11-setup",
+        b"lB",
+        |payload| matches!(payload.bytes, [b'l', 0, 11, 0, ..] | [b'B', 0, 0, 11, ..]),
+        "X11 protocol, 8",
+    ),
+    probe(
+        "dns-query",
+        &[0],
+        |payload| {
+            payload.bytes.len() >= 14
+                && payload
+                    .big_endian_16(0)
+                    .is_some_and(|length| usize::from(length) == payload.bytes.len() - 2)
+                && payload.byte(4) & 0x80 == 0
+                && payload.big_endian_16(6) == Some(1)
+        },
+        "RFC 7766 8",
+    ),
+];
+
+fn is_http(payload: &Payload) -> bool {
+    const METHODS: &[&[u8]] = &[
+        b"GET ",
+        b"POST ",
+        b"HEAD ",
+        b"OPTIONS ",
+        b"PUT ",
+        b"DELETE ",
+        b"CONNECT ",
+        b"TRACE ",
+        b"PATCH ",
+        b"PROPFIND ",
+    ];
+    METHODS.iter().any(|method| payload.starts_with(method))
+        && !first_line_has(payload, b" RTSP/")
+        && !first_line_has(payload, b" SIP/")
+}
+
+fn first_line_has(payload: &Payload, word: &[u8]) -> bool {
+    payload
+        .bytes
+        .split(|octet| *octet == b'\r')
+        .next()
+        .is_some_and(|line| line.windows(word.len()).any(|window| window == word))
+}
