@@ -3,3 +3,7 @@
 pub mod packet;
 pub mod source;
 pub mod decode;
+pub mod classify;
+pub mod fingerprint;
+pub mod payload;
+pub mod telescope;
