@@ -1,5 +1,6 @@
 # Everything a person types. The work is done by cargo and by the small scripts in .ci/.
 .DEFAULT_GOAL := help
+TARGET := $(or $(CARGO_TARGET_DIR),target)
 .PHONY: help demo test lint crosscheck fuzz bench bench-small clean-demo
 
 help: ## This list
@@ -26,10 +27,12 @@ fuzz: ## Every fuzz target for a minute
 
 bench: ## Packets per second, CPU-seconds and peak memory of the whole line
 	@.ci/setup demo
-	cargo run --quiet --release -p teiten-benches -- run
+	@cargo build --quiet --release --bins -p teiten-benches -p teiten-sensor -p teiten-testdata
+	@$(TARGET)/release/teiten-bench
 
 bench-small: ## The same on a small input: does it run
-	@cargo run --quiet -p teiten-benches -- run --small
+	@cargo build --quiet --bins -p teiten-benches -p teiten-sensor -p teiten-testdata
+	@$(TARGET)/debug/teiten-bench --small
 
 clean-demo: ## Removes demo/
 	rm -rf demo
