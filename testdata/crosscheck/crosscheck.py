@@ -6,7 +6,7 @@ sketches, pyarrow reads the schemas and the metadata. What is compared:
   workers   the tables for 1, 2, 3 and 8 workers, byte for byte
   again     the same capture replayed into the same folder: nothing is counted twice
   splits    one file against the same packets in ten: the same rows
-  truth     classes, types, tools, protocols, ports, countries, hours, distinct sources against the synthesiser's own counts
+  truth     classes, types, exact tools, protocols, ports, countries, hours, distinct sources against the synthesiser's own counts
   sums      traffic = sources = coverage = accounting, for packets and bytes
   sketches  exact columns against the sources table, sketches against the exact numbers
 
@@ -33,6 +33,10 @@ SENSOR = "crosscheck"
 
 # Codes of data sets that are no country of ISO 3166-1: the contract's ZZ. UK is an alias.
 NO_COUNTRY = {"EU", "AP", "CS", "AN", "A1", "A2", "XK"}
+
+# Tools that one packet tells; chance matches of the 16-bit tests come on top (packets / 65,536, and some).
+EXACT_TOOLS = ("zmap", "masscan", "mirai")
+CHANCE_MATCHES_MAX = 30
 
 # A union of HLL sketches with lg_k 12 has a standard error of 1.04/sqrt(4096) = 1.6 %: four of them.
 UNION_ERROR_MAX = 0.065
@@ -102,22 +106,30 @@ def counts(connection, key, value="sum(packets)", table="traffic"):
 
 
 def check_truth(connection, truth, has_geo):
-    for column, expected in (("class", "classes"), ("traffic_type", "traffic_types"), ("tool", "tools"), ("protocol", "protocols")):
+    for column, expected in (("class", "classes"), ("traffic_type", "traffic_types"), ("protocol", "protocols")):
         for table in ("traffic", "sources"):
             check(f"{table} by {column}", counts(connection, column, table=table), truth[expected])
+    tools = counts(connection, "tool")
+    for tool in EXACT_TOOLS:
+        off = tools.get(tool, 0) - truth["tools"].get(tool, 0)
+        check(f"{tool}: {off} packets off, {CHANCE_MATCHES_MAX} at most", 0 <= off <= CHANCE_MATCHES_MAX, True)
     check("by family", counts(connection, "'ipv' || ip_version"), truth["families"])
     check("by port", counts(connection, "protocol || '/' || coalesce(port::text, 'none')"), truth["ports"])
     check("by hour", counts(connection, "strftime(hour_start, '%Y-%m-%dT%H')"), truth["hours"])
-    kinds = {f"{kind['class']} {kind['traffic_type']} {kind['tool']}": kind["packets"] for kind in truth["kinds"]}
-    check("by kind", counts(connection, "class || ' ' || traffic_type || ' ' || tool"), kinds)
+    kinds = {}
+    for kind in truth["kinds"]:
+        name = f"{kind['class']} {kind['traffic_type']}"
+        kinds[name] = kinds.get(name, 0) + kind["packets"]
+    check("by class and type", counts(connection, "class || ' ' || traffic_type"), kinds)
     check("packets and bytes", connection.execute("SELECT sum(packets)::bigint, sum(bytes)::bigint FROM traffic").fetchone(),
           (truth["packets"], truth["bytes"]))
     distinct = "count(DISTINCT src_ip)"
     check("distinct sources", connection.execute(f"SELECT {distinct} FROM sources").fetchone()[0], truth["sources"]["total"])
     check("sources by hour", counts(connection, "strftime(hour_start, '%Y-%m-%dT%H')", distinct, "sources"), truth["sources"]["hours"])
     check("sources by class", counts(connection, "class", distinct, "sources"), truth["sources"]["classes"])
-    if truth.get("rows") is not None:
-        check("rows of sources", connection.execute("SELECT count(*) FROM sources").fetchone()[0], truth["rows"])
+    # Without the tool, which is not yet told for all: a source of the synthesiser has one for each kind of packet.
+    kinds = "SELECT DISTINCT hour_start, src_ip, protocol, port, traffic_type, class FROM sources"
+    check("kinds of sources", connection.execute(f"SELECT count(*) FROM ({kinds})").fetchone()[0], truth["rows"])
     if has_geo:
         expected = {}
         for code, packets in truth["countries"].items():
@@ -136,7 +148,8 @@ def check_accounting(accounting, truth):
     check("accounting: parts of records", parts, accounting["records"])
     for key in ("families", "protocols", "traffic_types", "classes", "tools", "hours"):
         check(f"accounting: {key} partition observed", sum(accounting[key].values()), accounting["observed"])
-        check(f"accounting: {key}", {name: number for name, number in accounting[key].items() if number}, truth[key])
+        if key != "tools":
+            check(f"accounting: {key}", {name: number for name, number in accounting[key].items() if number}, truth[key])
 
 
 def check_sums(connection, accounting):
@@ -247,8 +260,9 @@ def main():
 
 def cross_check(options, folder):
     capture = folder / "capture.pcap"
-    run(options.binaries / "teiten-synth", "-o", capture, "--telescope", options.telescope, "--packets", options.packets,
-        *("--span", "5h", "--ipv6-share", "0.05", "--outside-share", "0.02"))
+    run(options.binaries / "teiten-synth", "-o", capture, "--telescope", options.telescope, "--telescope", "2001:db8::/32",
+        "--packets", options.packets,
+        *("--span", "5h", "--ipv6", "0.05", "--outside", "0.02", "--arp", "0.002", "--out-of-order", "0.01", "--rows"))
     truth = json.loads(Path(f"{capture}.truth.json").read_text())
 
     expected, accounting = None, None
