@@ -9,7 +9,7 @@ use super::compression::Bytes;
 use super::error::CaptureError;
 use super::format::Compression;
 use super::input::Input;
-use super::map::MappedFile;
+use super::map::map;
 use super::probe::{IDENTITY_BYTES, file_digest, probe, stream_digest};
 use super::{FileReport, Reading};
 
@@ -45,7 +45,7 @@ impl Candidate {
                 let file = File::open(&self.path)?;
                 if self.compression.is_none() && reading == Reading::Mapped {
                     // Where a file system does not map, the file can still be read.
-                    if let Ok(mapped) = MappedFile::open(&file) {
+                    if let Ok(mapped) = map(&file) {
                         return Ok(Input::mapped(mapped));
                     }
                 }

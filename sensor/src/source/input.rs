@@ -2,12 +2,14 @@
 //! the blocks' bytes. The next block is always read ahead, so that its time is known before it is taken.
 
 use std::io;
+use std::sync::Arc;
+
+use memmap2::Mmap;
 
 use super::chunks::{CHUNK_BYTES, Chunk, Chunks, HEADROOM_BYTES, Message};
 use super::compression::Bytes;
 use super::error::CaptureError;
 use super::format::Compression;
-use super::map::MappedFile;
 use super::walk::{Span, Stop, Walked, Walker};
 use crate::packet::{BLOCK_RECORDS_MAX, Block, BlockBytes};
 
@@ -27,7 +29,7 @@ pub(super) struct Input {
 
 #[derive(Debug)]
 enum Body {
-    Mapped(MappedFile),
+    Mapped(Arc<Mmap>),
     Chunked(Chunked),
 }
 
@@ -56,7 +58,7 @@ struct Window {
 
 impl Input {
     /// Reads from a map.
-    pub(super) fn mapped(file: MappedFile) -> Input {
+    pub(super) fn mapped(file: Arc<Mmap>) -> Input {
         Input::with(Body::Mapped(file))
     }
 
@@ -124,21 +126,20 @@ impl Input {
     }
 
     fn read_mapped(&mut self, mut block: Block) -> Option<Block> {
-        let Body::Mapped(file) = &mut self.body else {
+        let Body::Mapped(file) = &self.body else {
             return None;
         };
         if self.ended {
             return None;
         }
-        file.prepare(self.offset_bytes as usize);
-        let map = file.bytes().clone();
+        let map = Arc::clone(file);
         let from = self.start(&map)? + self.offset_bytes as usize;
         self.offset_bytes = from as u64;
         let walked = self.walk(&map, from, from, &mut block)?;
         match walked.stop {
             Stop::Full => {}
             Stop::NeedMore(needed_bytes) => {
-                self.end_of_input(map.len() - walked.next, needed_bytes, &block)
+                self.end_of_input(map.len() - walked.next, needed_bytes, &block);
             }
             Stop::Damaged(damage) => self.end_with(&damage, &block),
         }
@@ -168,10 +169,10 @@ impl Input {
             let exhausted = chunked.exhausted;
             match walked.stop {
                 Stop::Full if rest_bytes > HEADROOM_BYTES => {
-                    chunked.window = Some(Window::copy_of(rest))
+                    chunked.window = Some(Window::copy_of(rest));
                 }
                 Stop::NeedMore(needed_bytes) if exhausted => {
-                    self.end_of_input(rest_bytes, needed_bytes, &block)
+                    self.end_of_input(rest_bytes, needed_bytes, &block);
                 }
                 Stop::NeedMore(needed_bytes) => chunked.carry_over(rest, needed_bytes),
                 Stop::Full => chunked.carry_over(rest, 0),

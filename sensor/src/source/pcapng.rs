@@ -1,48 +1,29 @@
 //! pcapng: sections, interfaces and the walk over the blocks (draft-ietf-opsawg-pcapng). Enhanced, simple and the obsolete packet
 //! blocks become records; all other blocks hold no packet and are passed over. What a packet holds must not be looked at here.
 
-use super::clock::Clock;
+mod section;
+
 use super::error::CaptureError;
 use super::walk::{BLOCK_BYTES_MAX, RECORD_BYTES_MAX, Span, Stop, Walked};
-use crate::packet::{LinkType, Record};
+use crate::packet::Record;
+use section::{BLOCK_FRAME_BYTES, INTERFACE_DESCRIPTION, Interface, SECTION_HEADER};
+use section::{damaged, damaged_length, half, impossible, opened_section, word};
 
-const SECTION_HEADER: u32 = 0x0a0d_0d0a;
-const INTERFACE_DESCRIPTION: u32 = 1;
+pub use section::PCAPNG_BLOCK_BYTES_MAX;
+
 const OBSOLETE_PACKET: u32 = 2;
 const SIMPLE_PACKET: u32 = 3;
 const ENHANCED_PACKET: u32 = 6;
 
-/// The number that tells a section's byte order.
-const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
-
-const OPTION_END: u16 = 0;
-const OPTION_TIME_RESOLUTION: u16 = 9;
-const OPTION_TIME_OFFSET: u16 = 14;
-
-/// Bytes of a block besides its body: type, length and length again.
-const BLOCK_FRAME_BYTES: usize = 12;
 /// Bytes of an enhanced or obsolete packet block before the packet.
 const PACKET_HEADER_BYTES: usize = 28;
 /// Bytes of a simple packet block before the packet.
 const SIMPLE_HEADER_BYTES: usize = 12;
-/// Bytes of a section header before its options.
-const SECTION_HEADER_BYTES: usize = 24;
-/// Bytes of an interface description before its options.
-const INTERFACE_HEADER_BYTES: usize = 16;
-
-/// Most bytes of a block, as libpcap's limit (sf-pcapng.c, 16 MiB): longer ones are damage.
-pub const PCAPNG_BLOCK_BYTES_MAX: u32 = 16 << 20;
+/// The number that tells a section's byte order.
+const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 
 /// Most interfaces of a section, far more than any machine has: their descriptions are kept in memory.
 pub const PCAPNG_INTERFACES_MAX: usize = 65_536;
-
-/// What an interface description says.
-#[derive(Clone, Copy, Debug)]
-struct Interface {
-    link_type: LinkType,
-    snap_length_bytes: u32,
-    clock: Clock,
-}
 
 /// The state of reading a pcapng.
 #[derive(Debug)]
@@ -157,7 +138,10 @@ impl Pcapng {
             }
             SIMPLE_PACKET => self.simple_packet::<BIG>(block),
             INTERFACE_DESCRIPTION => {
-                self.interface::<BIG>(block)?;
+                if self.interfaces.len() >= PCAPNG_INTERFACES_MAX {
+                    return Err(damaged(block_type, "too many interfaces in one section"));
+                }
+                self.interfaces.push(Interface::from_block::<BIG>(block)?);
                 Ok(Outcome::Passed)
             }
             _ => Ok(Outcome::Passed),
@@ -217,39 +201,6 @@ impl Pcapng {
         Ok(Outcome::Packet(record, SIMPLE_HEADER_BYTES))
     }
 
-    fn interface<const BIG: bool>(&mut self, block: &[u8]) -> Result<(), CaptureError> {
-        if block.len() < INTERFACE_HEADER_BYTES + 4 {
-            return Err(damaged(INTERFACE_DESCRIPTION, "it is too short"));
-        }
-        if self.interfaces.len() >= PCAPNG_INTERFACES_MAX {
-            return Err(damaged(
-                INTERFACE_DESCRIPTION,
-                "too many interfaces in one section",
-            ));
-        }
-        let mut clock = Clock::default();
-        let options = &block[INTERFACE_HEADER_BYTES..block.len() - 4];
-        each_option::<BIG>(options, |code, value| match (code, value) {
-            (OPTION_TIME_RESOLUTION, &[resolution, ..]) => {
-                clock = clock.with_resolution(resolution)
-            }
-            (OPTION_TIME_OFFSET, value) => {
-                if let Some(&bytes) = value.first_chunk::<8>() {
-                    let bytes = if BIG { bytes } else { reversed(bytes) };
-                    clock = clock.with_offset(i64::from_be_bytes(bytes));
-                }
-            }
-            _ => {}
-        })
-        .map_err(|reason| damaged(INTERFACE_DESCRIPTION, reason))?;
-        self.interfaces.push(Interface {
-            link_type: LinkType(half::<BIG>(block, 8)),
-            snap_length_bytes: word::<BIG>(block, 12),
-            clock,
-        });
-        Ok(())
-    }
-
     /// A section header: sets the byte order and forgets the interfaces. Moves `at` past it.
     fn section(&mut self, rest: &[u8], at: &mut usize) -> Option<Stop> {
         let big_endian = match word::<true>(rest, 8) {
@@ -279,78 +230,6 @@ impl Pcapng {
     }
 }
 
-/// The length of the section header block at the start of `rest`, which holds at least a block's frame.
-fn opened_section<const BIG: bool>(rest: &[u8]) -> Result<usize, Stop> {
-    let length_bytes = word::<BIG>(rest, 4);
-    if let Some(reason) = impossible(length_bytes) {
-        return Err(damaged_length(SECTION_HEADER, length_bytes, reason));
-    }
-    let Some(block) = rest.get(..length_bytes as usize) else {
-        return Err(Stop::NeedMore(length_bytes as usize));
-    };
-    if block.len() < SECTION_HEADER_BYTES + 4 {
-        return Err(damaged_length(SECTION_HEADER, length_bytes, "too short"));
-    }
-    if word::<BIG>(block, block.len() - 4) != length_bytes {
-        return Err(damaged_length(
-            SECTION_HEADER,
-            length_bytes,
-            "the length at its end differs",
-        ));
-    }
-    // Minor version 2 has the same layout (draft-ietf-opsawg-pcapng, section 4.1).
-    match (half::<BIG>(block, 12), half::<BIG>(block, 14)) {
-        (1, 0 | 2) => {}
-        (major, minor) => {
-            return Err(Stop::Damaged(CaptureError::UnknownVersion {
-                format: "pcapng",
-                major,
-                minor,
-            }));
-        }
-    }
-    let options = &block[SECTION_HEADER_BYTES..block.len() - 4];
-    each_option::<BIG>(options, |_, _| {})
-        .map_err(|reason| Stop::Damaged(damaged(SECTION_HEADER, reason)))?;
-    Ok(block.len())
-}
-
-/// Hands each option to `take` as (code, value).
-fn each_option<const BIG: bool>(
-    mut options: &[u8],
-    mut take: impl FnMut(u16, &[u8]),
-) -> Result<(), &'static str> {
-    while options.len() >= 4 {
-        let code = half::<BIG>(options, 0);
-        let length_bytes = usize::from(half::<BIG>(options, 2));
-        if code == OPTION_END {
-            return Ok(());
-        }
-        let value = options
-            .get(4..4 + length_bytes)
-            .ok_or("an option is longer than the block")?;
-        take(code, value);
-        options = options
-            .get(4 + length_bytes.next_multiple_of(4)..)
-            .unwrap_or_default();
-    }
-    Ok(())
-}
-
-/// What makes a block's length impossible, if anything does.
-#[inline]
-fn impossible(length_bytes: u32) -> Option<&'static str> {
-    if (length_bytes as usize) < BLOCK_FRAME_BYTES {
-        Some("too short for a block")
-    } else if length_bytes > PCAPNG_BLOCK_BYTES_MAX {
-        Some("longer than a block may be")
-    } else if length_bytes % 4 != 0 {
-        Some("not a multiple of four")
-    } else {
-        None
-    }
-}
-
 #[inline]
 fn packet_header(
     block_type: u32,
@@ -373,52 +252,6 @@ fn checked_length(captured_bytes: u32) -> Result<u32, CaptureError> {
         });
     }
     Ok(captured_bytes)
-}
-
-#[cold]
-fn damaged(block_type: u32, reason: &'static str) -> CaptureError {
-    CaptureError::Block { block_type, reason }
-}
-
-#[cold]
-fn damaged_length(block_type: u32, length_bytes: u32, reason: &'static str) -> Stop {
-    Stop::Damaged(CaptureError::BlockLength {
-        block_type,
-        length_bytes,
-        reason,
-    })
-}
-
-/// The 32-bit number at `index` of `bytes`, which is long enough.
-#[inline]
-fn word<const BIG: bool>(bytes: &[u8], index: usize) -> u32 {
-    let bytes = [
-        bytes[index],
-        bytes[index + 1],
-        bytes[index + 2],
-        bytes[index + 3],
-    ];
-    if BIG {
-        u32::from_be_bytes(bytes)
-    } else {
-        u32::from_le_bytes(bytes)
-    }
-}
-
-/// The 16-bit number at `index` of `bytes`, which is long enough.
-#[inline]
-fn half<const BIG: bool>(bytes: &[u8], index: usize) -> u16 {
-    let bytes = [bytes[index], bytes[index + 1]];
-    if BIG {
-        u16::from_be_bytes(bytes)
-    } else {
-        u16::from_le_bytes(bytes)
-    }
-}
-
-fn reversed(mut bytes: [u8; 8]) -> [u8; 8] {
-    bytes.reverse();
-    bytes
 }
 
 #[cfg(test)]
