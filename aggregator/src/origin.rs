@@ -12,6 +12,7 @@ mod number;
 mod table;
 mod text;
 
+use std::fmt;
 use std::path::PathBuf;
 
 use table::{Answer, TableV4, TableV6, Value};
@@ -41,6 +42,20 @@ pub enum Format {
     Mmdb,
 }
 
+impl Format {
+    /// What such files are called, in the plural, for messages and metadata.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Format::Ranges => "lines of START,END,VALUE",
+            Format::TabbedRanges => "lines of START, END, AS with tabs",
+            Format::Delegated => "delegated files",
+            Format::PrefixToAs => "pfx2as files",
+            Format::Mmdb => "MMDB files",
+        }
+    }
+}
+
 /// What was odd in a file and is no error: read past, counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Oddities {
@@ -63,6 +78,24 @@ pub enum Subject {
     Asn,
 }
 
+impl Subject {
+    /// What it is called in messages.
+    #[must_use]
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Subject::Country => "countries",
+            Subject::Asn => "AS numbers",
+        }
+    }
+
+    const fn other_flag(self) -> &'static str {
+        match self {
+            Subject::Country => "--asn",
+            Subject::Asn => "--geo",
+        }
+    }
+}
+
 /// Which data was used: what every table's metadata names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provenance {
@@ -82,6 +115,18 @@ pub struct Provenance {
     pub ranges: u64,
     /// What was odd in it.
     pub oddities: Oddities,
+}
+
+/// Name, date with where it was found, and hash: one line for metadata and messages.
+impl fmt::Display for Provenance {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, date, hash) = (&self.name, &self.date, &self.sha256);
+        write!(
+            formatter,
+            "{name} {date} ({}) sha256:{hash}",
+            self.date_source.name()
+        )
+    }
 }
 
 /// Why origin data cannot be used.
@@ -108,9 +153,7 @@ pub enum OriginError {
         found: String,
     },
     /// The file is of a known kind that does not hold what it was asked for.
-    #[error(
-        "origin data {path}: a file of kind {format:?} has no {subject:?}; give it with the other of --geo and --asn"
-    )]
+    #[error("origin data {path}: {} hold no {}; give the file with {}", format.name(), subject.noun(), subject.other_flag())]
     Subject {
         /// The file.
         path: PathBuf,

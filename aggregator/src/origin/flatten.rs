@@ -141,7 +141,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::origin::table::TableV4;
+    use crate::origin::table::{TableV4, TableV6};
 
     fn range(first: u32, last: u32, value: u16) -> Range<u32, u16> {
         Range { first, last, value }
@@ -222,6 +222,27 @@ mod tests {
             for address in edges.flatten().chain(probes) {
                 prop_assert_eq!(table.find(address), naive(&files, address));
                 prop_assert_eq!(table.answer(address).value, naive(&files, address));
+            }
+        }
+
+        #[test]
+        fn the_ipv6_table_answers_by_the_same_rule(files in files()) {
+            let low = u128::from(u64::MAX);
+            let wide: Vec<Vec<Range<u128, u16>>> = files.iter().map(|ranges| {
+                let widened = ranges.iter().map(|range| Range {
+                    first: u128::from(range.first) << 64,
+                    last: u128::from(range.last) << 64 | low,
+                    value: range.value,
+                });
+                widened.collect()
+            }).collect();
+            let table = TableV6::new(&flatten(&wide));
+            let edges = files.iter().flatten().flat_map(|range| [range.first, range.last]);
+            for edge in edges.flat_map(|edge| [edge.saturating_sub(1), edge, edge.saturating_add(1)]) {
+                let address = u128::from(edge) << 64;
+                prop_assert_eq!(table.find(address), naive(&files, edge));
+                prop_assert_eq!(table.find(address | low), naive(&files, edge));
+                prop_assert_eq!(table.answer(address | 7).value, naive(&files, edge));
             }
         }
     }

@@ -282,6 +282,8 @@ mod tests {
         assert_eq!(origins.provenance()[0].format, Format::Mmdb);
         assert_eq!(origins.provenance()[0].date_source, DateSource::Header);
         assert_eq!(origins.provenance()[1].date_source, DateSource::Modified);
+        let text = origins.provenance()[0].to_string();
+        assert!(text.contains(" 2026-06-25 (header) sha256:"), "{text}");
     }
 
     #[test]
@@ -312,7 +314,10 @@ mod tests {
         let message = countries(&[b"1.0.0.0\t24\t13335\n"])
             .expect_err("no country in it")
             .to_string();
-        assert!(message.contains("has no Country"), "{message}");
+        assert!(
+            message.contains("pfx2as files hold no countries"),
+            "{message}"
+        );
         assert!(matches!(
             countries(&[b"2|apnic|20260101|0|1|20260101|+1000\n"]),
             Err(OriginError::Empty { .. })

@@ -106,10 +106,10 @@ pub(crate) fn read<V: Record>(bytes: &[u8]) -> Result<FileRanges<V>, MaxMindDbEr
         let prefix = network.network()?;
         match (prefix.network(), prefix.broadcast()) {
             (IpAddr::V4(first), IpAddr::V4(last)) => {
-                ranges.push_v4(first.into(), last.into(), value)
+                ranges.push_v4(first.into(), last.into(), value);
             }
             (IpAddr::V6(first), IpAddr::V6(last)) => {
-                ranges.push_v6(first.into(), last.into(), value)
+                ranges.push_v6(first.into(), last.into(), value);
             }
             _ => {}
         }

@@ -276,7 +276,7 @@ fn delegated_line<V: Field>(line: &[u8], ranges: &mut FileRanges<V>) -> Result<(
             ranges.push_v4(first, u32::try_from(last).map_err(|_| EXPECTED)?, value);
         }
         Some(Parsed::V6(first)) if size <= 128 => {
-            ranges.push_v6(first, first | host_bits(128, size), value)
+            ranges.push_v6(first, first | host_bits(128, size), value);
         }
         _ => return Err(EXPECTED),
     }
@@ -292,10 +292,10 @@ fn prefix_line<V: Field>(line: &[u8], ranges: &mut FileRanges<V>) -> Result<(), 
     let value = V::from_fields(fields, &mut ranges.oddities).ok_or(EXPECTED)?;
     match prefix {
         Parsed::V4(first) if length <= 32 => {
-            ranges.push_v4(first, first | host_bits(32, length) as u32, value)
+            ranges.push_v4(first, first | host_bits(32, length) as u32, value);
         }
         Parsed::V6(first) if length <= 128 => {
-            ranges.push_v6(first, first | host_bits(128, length), value)
+            ranges.push_v6(first, first | host_bits(128, length), value);
         }
         _ => return Err(EXPECTED),
     }
