@@ -34,8 +34,9 @@ impl Damage {
     }
 }
 
-/// Extension headers followed in one packet. Honest packets have four at most; a packet of 1,500 bytes could hold 180.
-pub const EXTENSION_HEADERS_MAX: usize = 32;
+/// Extension headers followed in one packet. Honest packets have four at most; a packet of 1,500 bytes can hold 182, so only a
+/// larger one can reach the limit.
+pub const EXTENSION_HEADERS_MAX: usize = 192;
 
 const IPV6_HEADER_BYTES: usize = 40;
 const HOP_BY_HOP: u8 = 0;
@@ -80,12 +81,15 @@ pub(super) fn ipv4(bytes: &[u8], snapped: bool) -> Decoded<'_> {
         damage: None,
         transport: Transport::Missing,
     };
+    let is_later_fragment = packet.fragment_offset_bytes != 0;
+    if is_later_fragment {
+        packet.transport = Transport::LaterFragment;
+    }
     let Some(payload) = rest.get(header_bytes - 20..) else {
         packet.damage = (!snapped).then_some(Damage::IpOptions);
         return Decoded::Ipv4(packet);
     };
-    if packet.fragment_offset_bytes != 0 {
-        packet.transport = Transport::LaterFragment;
+    if is_later_fragment {
         return Decoded::Ipv4(packet);
     }
     let region = Region {

@@ -85,7 +85,7 @@ pub const LINKS: &[Link] = &[
     link(105, "IEEE802_11", |bytes| {
         wireless::ieee802_11(bytes, false)
     }),
-    link(106, "ATM_CLIP", |bytes| Step::ByVersion(bytes)),
+    link(106, "ATM_CLIP", |bytes| Step::End(Network::Ipv4(bytes))),
     link(107, "FRELAY", point_to_point::frame_relay),
     link(108, "LOOP", pseudo::null),
     link(113, "LINUX_SLL", pseudo::linux_cooked),

@@ -12,7 +12,10 @@ pub(super) fn null(bytes: &[u8]) -> Step<'_> {
         2 => Step::End(Network::Ipv4(rest)),
         // AF_INET6 of Linux, of NetBSD and OpenBSD, of FreeBSD, of macOS.
         10 | 24 | 28 | 30 => Step::End(Network::Ipv6(rest)),
-        _ if header[..2] == [0xff, 3] => Step::Ppp(&bytes[2..]),
+        // Some drivers put PPP or Cisco HDLC where the family should be.
+        _ if matches!(header, [0xff, 3, ..] | [0x0f | 0x8f, 0, ..]) => {
+            super::point_to_point::ppp_or_hdlc(bytes)
+        }
         _ => NOT_IP,
     }
 }
