@@ -9,6 +9,7 @@ mod error;
 mod format;
 pub mod fuzz;
 mod input;
+pub mod live;
 mod map;
 mod pcap;
 mod pcapng;

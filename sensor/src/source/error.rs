@@ -40,9 +40,7 @@ pub enum SourceError {
         program: String,
     },
     /// An interface that cannot be captured on, or that fails while it is.
-    #[error(
-        "capturing on {interface} failed: {reason}; check that it is up and that --snap-length and --buffer are sensible"
-    )]
+    #[error("capturing on {interface} failed: {reason}; check that it is up")]
     Interface {
         /// The interface.
         interface: String,
