@@ -54,7 +54,8 @@ const MACHINE_PATHS: &[&str] = &[
 pub fn check(crate_folder: &str, rules: &[&[Rule]], edges: &[&str]) {
     let folder = Path::new(crate_folder);
     let mut broken = Vec::new();
-    for file in rust_files(folder) {
+    let both = ["src", "tests"].map(|inner| rust_files(&folder.join(inner)));
+    for file in both.concat() {
         let text = std::fs::read_to_string(&file).expect("a source file is UTF-8 text");
         let path = file
             .strip_prefix(folder)
@@ -127,17 +128,15 @@ fn test_names(text: &str) -> impl Iterator<Item = &str> {
     after_attribute.filter_map(|rest| rest.split_once("fn ")?.1.split('(').next())
 }
 
-fn rust_files(crate_folder: &Path) -> Vec<PathBuf> {
-    let mut folders = vec![crate_folder.join("src"), crate_folder.join("tests")];
+/// The Rust files below a folder, in order.
+pub fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
-    while let Some(folder) = folders.pop() {
-        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
-            let path = entry.path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                files.push(path);
-            }
+    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
         }
     }
     files.sort();
