@@ -22,8 +22,8 @@ impl ForgedSources {
     #[must_use]
     pub fn new(telescope: &Telescope, seed: u64) -> Self {
         let mut closed: Vec<(u64, u64)> = NOWHERE
-            .iter()
-            .map(|text| block_range(text))
+            .split_whitespace()
+            .map(block_range)
             .map(|(first, length)| (u64::from(first), u64::from(first) + length))
             .collect();
         closed.extend(

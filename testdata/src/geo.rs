@@ -33,14 +33,17 @@ pub struct CountryTable {
 }
 
 impl CountryTable {
-    /// Reads `path` (and `path` + `6` when it exists).
-    pub fn load(path: &Path) -> Result<Self> {
+    /// Reads `path`, and `path` + `6` when it exists and `with_ipv6` asks for it.
+    ///
+    /// # Errors
+    /// When a file cannot be read, or a line of it is not START,END,COUNTRY.
+    pub fn load(path: &Path, with_ipv6: bool) -> Result<Self> {
         let mut table = CountryTable::empty(path.display().to_string());
         let text = read(path)?;
         table.sha256 = Some(hex(&Sha256::digest(text.as_bytes())));
         table.ipv4 = table.parse(path, &text, |field| field.parse().ok())?;
         let beside = PathBuf::from(format!("{}6", path.display()));
-        if beside.exists() {
+        if with_ipv6 && beside.exists() {
             let text = read(&beside)?;
             let parse = |field: &str| field.parse::<Ipv6Addr>().ok().map(u128::from);
             table.ipv6 = table.parse(&beside, &text, parse)?;
@@ -55,7 +58,7 @@ impl CountryTable {
         let mut table = CountryTable::empty("built-in table of address blocks".to_owned());
         for country in COUNTRIES {
             let code = table.code(country.code);
-            for text in country.blocks {
+            for text in country.blocks.split_whitespace() {
                 let (first, length) = block_range(text);
                 table.ipv4.push((first, first + (length - 1) as u32, code));
             }
@@ -199,13 +202,13 @@ mod tests {
             .expect("written");
         std::fs::write(folder.path().join("geoip6"), "2001:200::,2001:200::ff,JP\n")
             .expect("written");
-        let table = CountryTable::load(&path)?;
+        let table = CountryTable::load(&path, true)?;
         assert_eq!(table.name_of(table.of_ipv4(16_777_300)), "AU");
         assert_eq!(table.name_of(table.of_ipv4(16_777_500)), "ZZ");
         assert_eq!(table.name_of(table.of_ipv6(0x2001_0200 << 96 | 5)), "JP");
         std::fs::write(&path, "1,x,AU\n").expect("written");
         assert!(matches!(
-            CountryTable::load(&path),
+            CountryTable::load(&path, true),
             Err(Error::CountryLine { line: 1, .. })
         ));
         Ok(())

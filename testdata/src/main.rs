@@ -99,7 +99,7 @@ struct Arguments {
     /// Country data for the truth: tor's geoip text file, or none for the built-in table [default: Debian's, where it is installed]
     #[arg(long, value_name = "FILE")]
     geo: Option<PathBuf>,
-    /// Where the truth goes [default: FILE.truth.json; nowhere for standard output]
+    /// Where the truth goes [default: FILE.truth.json; nowhere for standard output and devices]
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
     /// Count the distinct (hour, source, port, kind) as well; takes 16 bytes of memory a packet
@@ -108,6 +108,9 @@ struct Arguments {
     /// Worker threads; they change nothing in the result [default: the machine's]
     #[arg(long, value_name = "N")]
     threads: Option<usize>,
+    /// Print the truth on standard output as well
+    #[arg(long)]
+    json: bool,
     /// Print the kinds of senders and their shares
     #[arg(long)]
     list: bool,
@@ -166,6 +169,12 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     if to_stdout && arguments.split.is_some() {
         bail!("--split needs files: name one with -o FILE");
     }
+    if to_stdout && arguments.json {
+        bail!("--json and -o - both want standard output: name a file with -o FILE");
+    }
+    // Beside a device or a pipe there is no place for a truth.
+    let is_file = arguments.split.is_some()
+        || !to_stdout && fs::metadata(path).map_or(true, |existing| existing.is_file());
     let scenario = scenario(arguments)?;
     let compression = match arguments.compress {
         Some(CompressionName::None) => Compression::None,
@@ -184,20 +193,26 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let files = arguments.split.unwrap_or(1);
     let truth = write_split(&scenario, files, open, |output| Ok(output.finish()?))
         .map_err(anyhow::Error::new)
-        .or_else(|error| {
+        .map_err(|error| {
             if is_broken_pipe(&error) {
-                Err(error)
+                error
             } else {
-                Err(error.context(path.display().to_string()))
+                error.context(path.display().to_string())
             }
         })?;
     let truth_file = match &arguments.truth {
         Some(file) => Some(file.clone()),
-        None => (!to_stdout).then(|| truth_path(path)),
+        None => is_file.then(|| truth_path(path)),
     };
     if let Some(file) = &truth_file {
         let text = serde_json::to_string_pretty(&truth).context("the truth as JSON")?;
         fs::write(file, text + "\n").with_context(|| format!("cannot write {}", file.display()))?;
+    }
+    if arguments.json {
+        println!(
+            "{}",
+            serde_json::to_string(&truth).context("the truth as JSON")?
+        );
     }
     report(path, truth_file.as_deref(), &truth);
     Ok(())

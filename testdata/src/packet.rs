@@ -264,6 +264,13 @@ pub const IPV6_FRAGMENT: u8 = 44;
 /// Next-header number of the IPv6 destination options header.
 pub const IPV6_DESTINATION_OPTIONS: u8 = 60;
 
+/// Closes a TCP segment that stands inside another packet: a quoted one, or one in a tunnel.
+pub fn close_inner_tcp(segment: &mut [u8], addresses: &[u8]) {
+    let framing = u64::from(protocol::TCP) + segment.len() as u64;
+    let checksum = fold(sum(addresses) + framing + sum(segment));
+    segment[16..18].copy_from_slice(&checksum.to_be_bytes());
+}
+
 /// Writes an IPv4 header without options into the first 20 bytes of `header`.
 pub fn ipv4_header(
     header: &mut [u8],

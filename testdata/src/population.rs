@@ -190,7 +190,7 @@ impl Builder<'_> {
     fn address(&mut self, home: Home, bits: u64) -> Result<u32> {
         loop {
             let address = match home {
-                Home::Nowhere => self.nowhere.next(),
+                Home::Nowhere => self.nowhere.take(),
                 Home::Access => self.world.address(bits, false),
                 Home::Hosting => self.world.address(bits, true),
             };

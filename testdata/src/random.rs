@@ -20,7 +20,7 @@ impl Random {
     }
 
     /// 64 random bits.
-    pub fn next(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         let [a, b, c, d] = self.state;
         let result = a.wrapping_add(d).rotate_left(23).wrapping_add(a);
         let (c, d) = (c ^ a, d ^ b);
@@ -30,33 +30,33 @@ impl Random {
 
     /// 32 random bits.
     pub fn next_u32(&mut self) -> u32 {
-        (self.next() >> 32) as u32
+        (self.next_u64() >> 32) as u32
     }
 
     /// 16 random bits.
     pub fn next_u16(&mut self) -> u16 {
-        (self.next() >> 48) as u16
+        (self.next_u64() >> 48) as u16
     }
 
     /// A number below `bound`.
     pub fn below(&mut self, bound: u64) -> u64 {
-        scale(self.next(), bound)
+        scale(self.next_u64(), bound)
     }
 
     /// A number in [0, 1).
     pub fn unit(&mut self) -> f64 {
-        unit(self.next())
+        unit(self.next_u64())
     }
 
     /// Whether an event of this threshold (see [`threshold`]) happens.
     pub fn happens(&mut self, threshold: u64) -> bool {
-        threshold != 0 && self.next() <= threshold
+        threshold != 0 && self.next_u64() <= threshold
     }
 
     /// Fills `bytes`.
     pub fn fill(&mut self, bytes: &mut [u8]) {
         for part in bytes.chunks_mut(8) {
-            let random = self.next().to_le_bytes();
+            let random = self.next_u64().to_le_bytes();
             part.copy_from_slice(&random[..part.len()]);
         }
     }
@@ -170,7 +170,7 @@ mod tests {
 
     #[test]
     fn logarithm_and_exponential_agree_with_the_platform() {
-        for x in [1e-9, 0.3, 1.0, 1.4142, 2.0, 10.0, 123_456.789, 4e9] {
+        for x in [1e-9, 0.3, 1.0, 1.7, 2.0, 10.0, 123_456.789, 4e9] {
             assert!((ln(x) - x.ln()).abs() < 1e-12 * (1.0 + x.ln().abs()), "{x}");
         }
         for x in [-30.0, -1.1, 0.0, 0.5, 3.0, 40.0] {
@@ -190,7 +190,7 @@ mod tests {
 
     #[test]
     fn streams_of_one_seed_differ() {
-        assert_ne!(Random::new(1, 0).next(), Random::new(1, 1).next());
-        assert_eq!(Random::new(1, 5).next(), Random::new(1, 5).next());
+        assert_ne!(Random::new(1, 0).next_u64(), Random::new(1, 1).next_u64());
+        assert_eq!(Random::new(1, 5).next_u64(), Random::new(1, 5).next_u64());
     }
 }

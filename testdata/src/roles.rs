@@ -98,7 +98,7 @@ pub const ROLES: &[Role] = &[
         bots::stealth,
     ),
     victims("victims of TCP floods", 3_200, 1_500, backscatter::tcp),
-    victims("victims that answer over UDP", 300, 100, backscatter::udp),
+    victims("victims that answer over UDP", 600, 100, backscatter::udp),
     victims(
         "victims and routers that answer by ICMP",
         75,
@@ -107,7 +107,7 @@ pub const ROLES: &[Role] = &[
     ),
     row(
         "searches for amplifiers",
-        1_700,
+        1_400,
         300,
         Home::Hosting,
         udp::reflector,
@@ -165,20 +165,9 @@ pub const ROLES: &[Role] = &[
     row("SCTP", 10, 10, Home::Hosting, junk::sctp_init),
 ];
 
-/// Space that no packet can come from (RFC 6890's registry, and multicast).
-pub const NOWHERE: &[&str] = &[
-    "0.0.0.0/8",
-    "10.0.0.0/8",
-    "100.64.0.0/10",
-    "127.0.0.0/8",
-    "169.254.0.0/16",
-    "172.16.0.0/12",
-    "192.0.2.0/24",
-    "192.168.0.0/16",
-    "203.0.113.0/24",
-    "224.0.0.0/4",
-    "240.0.0.0/4",
-];
+/// Space that no packet can come from: of RFC 6890's registry, and multicast.
+pub const NOWHERE: &str = "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 \
+    192.0.2.0/24 192.168.0.0/16 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4";
 
 const _: () = {
     let (mut packets, mut sources, mut index) = (0, 0, 0);

@@ -97,16 +97,16 @@ const fn stack(
 
 /// Hosts that open connections: Linux of several ages, Windows, BSD and macOS, raw sockets of small devices.
 const STACKS: &[Stack] = &[
-    stack(&LINUX, 64240, 64, true, 30),
+    stack(&LINUX, 64240, 64, true, 40),
     stack(&LINUX, 29200, 64, true, 16),
     stack(&LINUX, 14600, 64, true, 6),
     stack(&LINUX, 5840, 64, true, 6),
-    stack(&WINDOWS, 64240, 128, true, 12),
-    stack(&WINDOWS, 8192, 128, true, 8),
+    stack(&WINDOWS, 64240, 128, true, 8),
+    stack(&WINDOWS, 8192, 128, true, 6),
     stack(&OLD_WINDOWS, 65535, 128, true, 3),
     stack(&BSD, 65535, 64, true, 4),
-    stack(&MSS_ONLY, 5840, 64, false, 5),
-    stack(&BARE, 14600, 64, false, 10),
+    stack(&MSS_ONLY, 5840, 64, false, 3),
+    stack(&BARE, 14600, 64, false, 8),
 ];
 
 /// The stack at `choice` of 100.

@@ -53,7 +53,7 @@ pub fn write_split<W: Write>(
 ) -> Result<Truth> {
     scenario.check()?;
     let countries = match &scenario.country_file {
-        Some(path) => CountryTable::load(path)?,
+        Some(path) => CountryTable::load(path, scenario.ipv6_share > 0.0)?,
         None => CountryTable::built_in(),
     };
     let maker = Maker::new(scenario, &countries, files.max(1))?;

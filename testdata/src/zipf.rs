@@ -2,13 +2,13 @@
 
 use crate::random::{Random, exp, ln, scale};
 
-const QUANTILE_BITS: u32 = 16;
+const QUANTILE_BITS: u32 = 13;
 const QUANTILES: usize = 1 << QUANTILE_BITS;
 
 /// Draws ranks below a number, rank k with weight (k + 1 + shift)^-exponent.
 ///
-/// The inverse of the distribution is kept at 65,536 quantiles, straight in between: the head is exact to 1/65,536 of the draws, the
-/// tail is smooth, and the table stays in the second-level cache.
+/// The inverse of the distribution is kept at 8,192 quantiles, straight in between: the head is exact to 1/8,192 of the draws, the
+/// tail is smooth, and the tables of all roles stay in the second-level cache.
 #[derive(Clone, Debug)]
 pub struct Zipf {
     count: u64,
@@ -32,7 +32,7 @@ impl Zipf {
 
     /// A rank.
     pub fn draw(&self, random: &mut Random) -> u32 {
-        let bits = random.next();
+        let bits = random.next_u64();
         if self.quantiles.is_empty() {
             return scale(bits, self.count) as u32;
         }

@@ -3,7 +3,7 @@
 use super::payload::{PAYLOAD_BYTES_MAX, REPLIES};
 use super::{Probe, weighted};
 use crate::kinds::{Class, Sent, TrafficType};
-use crate::packet::{DONT_FRAGMENT, Envelope, Tcp, flag, ipv4_header, protocol};
+use crate::packet::{DONT_FRAGMENT, Envelope, Tcp, close_inner_tcp, flag, ipv4_header, protocol};
 use crate::random::hash;
 use crate::stack::{BARE, LINUX, Layout, MSS_ONLY, OPTION_BYTES_MAX, WINDOWS};
 
@@ -159,6 +159,8 @@ fn quoted(probe: &mut Probe<'_>) -> ([u8; 40], usize, Option<u16>) {
     } else {
         probe.random.fill(&mut quote[24..28]);
         quote[32..36].copy_from_slice(&[0x50, flag::S, 0x20, 0]);
+        let (header, segment) = quote.split_at_mut(20);
+        close_inner_tcp(segment, &header[12..20]);
     }
     (quote, if whole { 40 } else { 28 }, Some(port))
 }

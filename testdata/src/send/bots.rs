@@ -49,7 +49,7 @@ const ANY_PORT: u64 = 350;
 
 /// The port of this packet: three of four go to the source's first port.
 fn port(probe: &mut Probe<'_>) -> u16 {
-    let salt = if probe.random.next() >> 62 == 0 {
+    let salt = if probe.random.next_u64() >> 62 == 0 {
         11
     } else {
         10

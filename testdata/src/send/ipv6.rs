@@ -4,7 +4,9 @@
 use super::payload::{PAYLOAD_BYTES_MAX, REFLECTOR_REQUESTS, REPLIES};
 use super::weighted;
 use crate::kinds::{Class, Sent, TrafficType};
-use crate::packet::{IPV6_DESTINATION_OPTIONS, IPV6_FRAGMENT, Packet, Tcp, flag, protocol};
+use crate::packet::{
+    IPV6_DESTINATION_OPTIONS, IPV6_FRAGMENT, Packet, Tcp, close_inner_tcp, flag, protocol,
+};
 use crate::population::Source6;
 use crate::random::Random;
 use crate::stack::{MSS_ONLY, OPTION_BYTES_MAX, stack_of};
@@ -80,7 +82,7 @@ fn syn(probe: &mut Probe6<'_>) -> Sent {
     };
     probe.packet.tcp(&tcp, options, &[]);
     // One scanner in twenty puts padding into destination options, to see who answers.
-    let padded = probe.source.bits(4) % 20 == 0;
+    let padded = probe.source.bits(4).is_multiple_of(20);
     let extension = padded.then_some((IPV6_DESTINATION_OPTIONS, [0, 0, 1, 4, 0, 0, 0, 0]));
     close(probe, protocol::TCP, extension);
     Sent::new(TrafficType::TcpSyn, Class::Scan, protocol::TCP, Some(port))
@@ -118,9 +120,9 @@ fn name_reply(probe: &mut Probe6<'_>) -> Sent {
 }
 
 fn answer(probe: &mut Probe6<'_>) -> Sent {
-    let open = probe.source.bits(5) % 3 != 0;
+    let open = !probe.source.bits(5).is_multiple_of(3);
     let tcp = Tcp {
-        source_port: if probe.source.bits(6) % 2 == 0 {
+        source_port: if probe.source.bits(6).is_multiple_of(2) {
             80
         } else {
             443
@@ -157,6 +159,8 @@ fn unreachable(probe: &mut Probe6<'_>) -> Sent {
     quote[42..44].copy_from_slice(&443u16.to_be_bytes());
     probe.random.fill(&mut quote[44..48]);
     quote[52..56].copy_from_slice(&[0x50, flag::S, 0x20, 0]);
+    let (header, segment) = quote.split_at_mut(40);
+    close_inner_tcp(segment, &header[8..40]);
     probe.packet.icmp(1, 3, [0; 4], &quote);
     close(probe, protocol::ICMPV6, None);
     Sent::new(

@@ -2,7 +2,9 @@
 
 use super::{Probe, weighted};
 use crate::kinds::{Class, Sent, TrafficType};
-use crate::packet::{DONT_FRAGMENT, Envelope, MORE_FRAGMENTS, Tcp, flag, ipv4_header, protocol};
+use crate::packet::{
+    DONT_FRAGMENT, Envelope, MORE_FRAGMENTS, Tcp, close_inner_tcp, flag, ipv4_header, protocol,
+};
 use crate::stack::stack_of;
 
 /// A SYN from a source that cannot exist; the population gives such sources to this sender.
@@ -25,11 +27,12 @@ pub fn spoofed_udp(probe: &mut Probe<'_>) -> Sent {
     Sent::new(TrafficType::Udp, Class::Spoofed, protocol::UDP, Some(port))
 }
 
-/// A middle of a BitTorrent connection that was never opened here.
+/// A middle of a BitTorrent connection that was never opened here: the handshake and a bitfield of pieces.
 pub fn stray_tcp(probe: &mut Probe<'_>) -> Sent {
-    let mut payload = [0; 68];
+    let mut payload = [0; 568];
     payload[..20].copy_from_slice(b"\x13BitTorrent protocol");
-    probe.random.fill(&mut payload[28..]);
+    probe.random.fill(&mut payload[28..68]);
+    payload[68..73].copy_from_slice(&[0, 0, 1, 0xf0, 5]);
     let port = 10_000 + (probe.source.bits(61) % 50_000) as u16;
     let tcp = Tcp {
         source_port: probe.ephemeral_port(),
@@ -79,7 +82,7 @@ pub fn damaged_transport(probe: &mut Probe<'_>) -> Sent {
 /// An IPv4 header that cannot be read: shorter than 20 bytes by its own words, or longer than the packet it heads.
 pub fn damaged_ip(probe: &mut Probe<'_>) -> Sent {
     probe.syn(stack_of(95), 80, 0);
-    if probe.random.next() & 1 == 0 {
+    if probe.random.next_u64() & 1 == 0 {
         probe.packet.damage_ipv4(0x43, None);
     } else {
         probe.packet.damage_ipv4(0x45, Some(12));
@@ -160,6 +163,8 @@ pub fn rare_protocol(probe: &mut Probe<'_>) -> Sent {
     );
     inner[20..24].copy_from_slice(&[0x9c, 0x40, 0, 80]);
     inner[32..36].copy_from_slice(&[0x50, flag::S, 0x20, 0]);
+    let (header, segment) = inner.split_at_mut(20);
+    close_inner_tcp(segment, &header[12..20]);
     match number {
         protocol::GRE => probe.packet.set_body(&[&[0, 0, 8, 0], &inner]),
         protocol::IP_IN_IP => probe.packet.set_body(&[&inner]),

@@ -19,7 +19,7 @@ pub struct Payload {
 }
 
 /// Longest payload of a row.
-pub const PAYLOAD_BYTES_MAX: usize = 512;
+pub const PAYLOAD_BYTES_MAX: usize = 1280;
 
 impl Payload {
     /// The payload in `buffer`.
@@ -105,7 +105,7 @@ pub const REFLECTOR_REQUESTS: &[(u32, Payload)] = &[
 
 /// Requests of plain scans: nothing in them is answered with more than was asked.
 pub const SCAN_REQUESTS: &[(u32, Payload)] = &[
-    (60, varied(5060, b"OPTIONS sip:100@198.51.100.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK-0000000000;rport\r\nMax-Forwards: 70\r\nFrom: \"sip\"<sip:100@192.0.2.1>;tag=1\r\nTo: \"sip\"<sip:100@198.51.100.1>\r\nCall-ID: 9\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n", 0, 0)),
+    (60, varied(5060, b"OPTIONS sip:100@198.51.100.1 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.1:5060;branch=z9hG4bK-0000000000;rport\r\nMax-Forwards: 70\r\nFrom: \"sip\"<sip:100@192.0.2.1>;tag=1\r\nTo: \"sip\"<sip:100@198.51.100.1>\r\nCall-ID: 9\r\nCSeq: 1 OPTIONS\r\nContact: <sip:100@192.0.2.1:5060>\r\nUser-Agent: friendly-scanner\r\nAccept: application/sdp\r\nAllow: INVITE, ACK, CANCEL, OPTIONS, BYE, REFER, SUBSCRIBE, NOTIFY, INFO\r\nContent-Length: 0\r\n\r\n", 0, 0)),
     (40, fixed(0, b"")),
 ];
 
@@ -153,6 +153,8 @@ pub const REPLIES: &[(u32, Payload)] = &[
     (35, varied(53, b"\0\0\x81\x80\0\x01\0\x01\0\0\0\0\x03www\x07example\x03com\0\0\x01\0\x01\xc0\x0c\0\x01\0\x01\0\0\x0e\x10\0\x04\xcb\0\x71\x07", 0, 2)),
     (20, varied(53, b"\0\0\x81\x83\0\x01\0\0\0\0\0\0\x08aaaaaaaa\x07example\x03com\0\0\x01\0\x01", 0, 2)),
     (10, varied(53, b"\0\0\x81\x85\0\x01\0\0\0\0\0\0\x03isc\x03org\0\0\xff\0\x01", 0, 2)),
+    // A large ANY answer: one TXT record of 1,200 bytes, as amplification leaves it below the limit of EDNS.
+    (90, filled(53, b"\0\0\x81\x80\0\x01\0\x01\0\0\0\0\x03isc\x03org\0\0\xff\0\x01\xc0\x0c\0\x10\0\x01\0\0\x0e\x10\x04\xb0", (0, 2), 1237, 49)),
     // NTP monlist answer: six items of 72 bytes.
     (15, filled(123, b"\xd7\0\x03\x2a\0\x06\0\x48", (0, 0), 440, 7)),
     (10, fixed(1900, b"HTTP/1.1 200 OK\r\nCACHE-CONTROL: max-age=120\r\nST: upnp:rootdevice\r\nUSN: uuid:0::upnp:rootdevice\r\nEXT:\r\nSERVER: Linux/3.4 UPnP/1.0\r\n\r\n")),

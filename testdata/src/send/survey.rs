@@ -47,7 +47,7 @@ const SERVICES: &[(u32, u16)] = &[
 /// The port of this packet: half of the surveys jump over all ports, half stay with one for ten minutes.
 fn port(probe: &mut Probe<'_>) -> u16 {
     let bits = if probe.source.seed & 1 == 0 {
-        probe.random.next()
+        probe.random.next_u64()
     } else {
         hash(
             u64::from(probe.source.seed),
@@ -111,7 +111,7 @@ pub fn zmap(probe: &mut Probe<'_>) -> Sent {
 
 /// ZMap 4.1 and later: option lists of operating systems, random identification, DF clear, window 65535, TTL 64 (255 in 4.1.0).
 pub fn zmap_stack(probe: &mut Probe<'_>) -> Sent {
-    const LAYOUTS: &[(u32, &Layout)] = &[(75, &WINDOWS), (15, &LINUX), (5, &BSD), (5, &MSS_ONLY)];
+    const LAYOUTS: &[(u32, &Layout)] = &[(60, &WINDOWS), (30, &LINUX), (5, &BSD), (5, &MSS_ONLY)];
     let layout: &&Layout = weighted(LAYOUTS, probe.source.bits(1));
     let shape = Shape {
         layout,

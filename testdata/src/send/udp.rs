@@ -71,7 +71,7 @@ pub fn exploit(probe: &mut Probe<'_>) -> Sent {
 
 /// A peer-to-peer program that takes a dark address for a peer.
 pub fn peer_to_peer(probe: &mut Probe<'_>) -> Sent {
-    let row = weighted(PEER_TO_PEER, probe.random.next());
+    let row = weighted(PEER_TO_PEER, probe.random.next_u64());
     let port = if probe.source.chance(24, 3) {
         row.port
     } else {
