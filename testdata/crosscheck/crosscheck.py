@@ -208,10 +208,10 @@ def check_sketches(connection):
 def check_sketch_members(connection):
     """The largest row's sketch is that of its addresses as text: adding them again changes nothing."""
     row = connection.execute("""
-        SELECT hour_start, ip_version, protocol, port, traffic_type, class, tool, country, sources_sketch
+        SELECT epoch_us(hour_start), ip_version, protocol, port, traffic_type, class, tool, country, sources_sketch
         FROM traffic ORDER BY sources DESC LIMIT 1""").fetchone()
     members = connection.execute("""
-        SELECT DISTINCT src_ip FROM sources WHERE hour_start = ? AND ip_version = ? AND protocol = ? AND port IS NOT DISTINCT FROM ?
+        SELECT DISTINCT src_ip FROM sources WHERE epoch_us(hour_start) = ? AND ip_version = ? AND protocol = ? AND port IS NOT DISTINCT FROM ?
             AND traffic_type = ? AND class = ? AND tool = ? AND country = ?""", row[:8]).fetchall()
     ours, theirs, both = (datasketches.hll_union(12) for _ in range(3))
     for union in (ours, both):
