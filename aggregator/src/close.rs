@@ -9,16 +9,17 @@ mod sources;
 mod traffic;
 
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use parquet::file::metadata::KeyValue;
 
-use crate::dataset::{Hour, PartName, parts_of};
+use crate::dataset::{Hour, PartName, SCRATCH_FOLDER, parts_of};
 use crate::minute::{HourAccount, SecondSet};
 use crate::observation::Address;
 use crate::origin::Origins;
 use crate::parallel::ordered;
-use crate::run::{MemoryRun, Run, merge_range, split_sources};
+use crate::run::{DiskRun, MemoryRun, Run, merge_range, split_sources};
 use crate::schema::{COVERAGE, SCHEMA_VERSION, SOURCES, TABLES, TRAFFIC, Table};
 use crate::window::HourPart;
 use crate::writer::{PartWriter, WriteError};
@@ -40,7 +41,7 @@ pub struct HourRuns {
 
 impl HourRuns {
     /// Adds the rows of a worker's share, sorted.
-    pub fn add(&mut self, part: &mut HourPart) {
+    fn add(&mut self, mut part: HourPart) {
         if !part.ipv4.is_empty() {
             let (rows, sets) = part.ipv4.take();
             self.ipv4.push(Run::Memory(MemoryRun::sort(rows, sets)));
@@ -96,7 +97,60 @@ pub struct Closer {
     pub threads: usize,
 }
 
+impl ClosedHour {
+    /// Adds what a further part of the same hour holds.
+    pub fn add(&mut self, other: &ClosedHour) {
+        self.source_rows += other.source_rows;
+        self.traffic_rows += other.traffic_rows;
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        self.file_bytes += other.file_bytes;
+    }
+}
+
 impl Closer {
+    /// Sorts the workers' shares of an hour, each on a thread of its own.
+    #[must_use]
+    pub fn sort(&self, parts: Vec<HourPart>) -> HourRuns {
+        let parts: Vec<_> = parts
+            .into_iter()
+            .map(|part| Mutex::new(Some(part)))
+            .collect();
+        let mut runs = HourRuns::default();
+        let task = |index: usize| {
+            let mut sorted = HourRuns::default();
+            // Taken once: a poisoned lock means that this very task panicked.
+            let part = parts[index]
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            part.into_iter().for_each(|part| sorted.add(part));
+            sorted
+        };
+        ordered(self.threads, parts.len(), task, |sorted| {
+            runs.append(sorted)
+        });
+        runs
+    }
+
+    /// Sorts a share and sets it aside on disk.
+    ///
+    /// # Errors
+    /// When the folder for such files cannot be written.
+    pub fn spill(&self, part: HourPart) -> Result<HourRuns, WriteError> {
+        let mut sorted = HourRuns::default();
+        sorted.add(part);
+        let folder = self.directory.join(SCRATCH_FOLDER);
+        std::fs::create_dir_all(&folder).map_err(|source| WriteError::File {
+            path: folder.clone(),
+            source,
+        })?;
+        Ok(HourRuns {
+            ipv4: set_aside(sorted.ipv4, &folder)?,
+            ipv6: set_aside(sorted.ipv6, &folder)?,
+        })
+    }
+
     /// Writes the part `part` of `hour`: its `sources` and its `traffic`. Without rows nothing is written.
     ///
     /// # Errors
@@ -235,4 +289,24 @@ impl Closer {
             .map(|(key, value)| KeyValue::new(key, value))
             .collect()
     }
+}
+
+/// Writes runs to files of this process and counts on nobody else using the same number.
+fn set_aside<A: Address>(runs: Vec<Run<A>>, folder: &Path) -> Result<Vec<Run<A>>, WriteError> {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let mut aside = Vec::with_capacity(runs.len());
+    for run in runs {
+        let Run::Memory(memory) = run else {
+            aside.push(run);
+            continue;
+        };
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let path = folder.join(format!("{}-{number}.run", std::process::id()));
+        let disk = DiskRun::write(&path, &memory).map_err(|source| WriteError::File {
+            path: path.clone(),
+            source,
+        })?;
+        aside.push(Run::Disk(disk));
+    }
+    Ok(aside)
 }

@@ -17,3 +17,4 @@ pub mod run;
 pub mod dataset;
 pub mod writer;
 pub mod close;
+pub mod ledger;

@@ -104,7 +104,7 @@ impl SecondSet {
 }
 
 /// The account of one hour.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HourAccount {
     /// One entry a minute.
     pub minutes: [MinuteCounts; MINUTES],

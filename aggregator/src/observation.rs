@@ -168,6 +168,16 @@ impl Kind {
         if known { Some(Kind(bits)) } else { None }
     }
 
+    /// A kind of this (type, class, tool), without port and of protocol 0, when the category is one.
+    #[must_use]
+    pub const fn of_category(category: usize) -> Option<Self> {
+        if category < CATEGORIES {
+            Kind::from_bits((category as u32) << 17)
+        } else {
+            None
+        }
+    }
+
     /// Index of (type, class, tool), below [`CATEGORIES`].
     #[must_use]
     pub const fn category(self) -> usize {

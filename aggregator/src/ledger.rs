@@ -1,0 +1,119 @@
+//! The accounts of all hours of a run, and which seconds they cover.
+//!
+//! Silence is not zero: a second counts as observed when the source was awake in it, or in a stretch of silence around it that is
+//! no longer than a limit. The rule looks at the seconds of all packets together, so it is the same for any order or splitting.
+
+use std::collections::BTreeMap;
+
+use crate::minute::{HourAccount, SECONDS, SecondSet};
+
+/// The longest silence, in seconds, that counts as observed in a capture that does not say when it ran.
+pub const SILENCE_SECONDS_MAX: i64 = 3600;
+
+/// Accounts by hour.
+#[derive(Debug, Default)]
+pub struct Ledger {
+    hours: BTreeMap<i64, HourAccount>,
+}
+
+impl Ledger {
+    /// Adds an account to its hour.
+    pub fn add(&mut self, hour: i64, account: &HourAccount) {
+        self.hours.entry(hour).or_default().add(account);
+    }
+
+    /// The account of an hour; one without packets when nothing came in it.
+    #[must_use]
+    pub fn account(&self, hour: i64) -> HourAccount {
+        self.hours.get(&hour).cloned().unwrap_or_default()
+    }
+
+    /// Hours with an account, ascending, with it.
+    pub fn hours(&self) -> impl Iterator<Item = (i64, &HourAccount)> {
+        self.hours.iter().map(|(hour, account)| (*hour, account))
+    }
+
+    /// The seconds observed, by hour: the active ones, and the silence between two of them where it is no longer than `silence`
+    /// seconds.
+    #[must_use]
+    pub fn covered(&self, silence: i64) -> BTreeMap<i64, SecondSet> {
+        self.covered_within(i64::MIN..=i64::MAX, silence)
+    }
+
+    /// The seconds of one hour that are observed by what is known so far; only the hours beside it are looked at.
+    #[must_use]
+    pub fn covered_in(&self, hour: i64, silence: i64) -> SecondSet {
+        let around = 1 + silence / SECONDS as i64;
+        self.covered_within(hour - around..=hour + around, silence)
+            .remove(&hour)
+            .unwrap_or_default()
+    }
+
+    fn covered_within(
+        &self,
+        hours: std::ops::RangeInclusive<i64>,
+        silence: i64,
+    ) -> BTreeMap<i64, SecondSet> {
+        let mut covered = BTreeMap::<i64, SecondSet>::new();
+        let mut last: Option<i64> = None;
+        for (&hour, account) in self.hours.range(hours) {
+            for second in account.active.iter() {
+                let now = hour * SECONDS as i64 + second as i64;
+                let from = last
+                    .filter(|last| now - last <= silence)
+                    .map_or(now, |last| last + 1);
+                insert_range(&mut covered, from, now + 1);
+                last = Some(now);
+            }
+        }
+        covered
+    }
+}
+
+fn insert_range(covered: &mut BTreeMap<i64, SecondSet>, mut from: i64, to: i64) {
+    while from < to {
+        let hour = from.div_euclid(SECONDS as i64);
+        let start = hour * SECONDS as i64;
+        let end = to.min(start + SECONDS as i64);
+        let seconds = covered.entry(hour).or_default();
+        seconds.insert_range((from - start) as usize, (end - start) as usize);
+        from = end;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ledger_active_at(seconds: &[i64]) -> Ledger {
+        let mut ledger = Ledger::default();
+        for &second in seconds {
+            let mut account = HourAccount::default();
+            account.active.insert(second.rem_euclid(3600) as usize);
+            ledger.add(second.div_euclid(3600), &account);
+        }
+        ledger
+    }
+
+    fn seconds_covered(ledger: &Ledger, silence: i64) -> BTreeMap<i64, u64> {
+        ledger
+            .covered(silence)
+            .into_iter()
+            .map(|(hour, seconds)| (hour, seconds.iter().count() as u64))
+            .collect()
+    }
+
+    #[test]
+    fn a_short_silence_is_observed_and_a_long_one_is_a_gap() {
+        let ledger = ledger_active_at(&[3500, 3700, 20_000]);
+        let expected = BTreeMap::from([(0, 100), (1, 101), (5, 1)]);
+        assert_eq!(seconds_covered(&ledger, 3600), expected);
+    }
+
+    #[test]
+    fn a_quiet_hour_between_two_packets_of_a_long_enough_limit_is_covered() {
+        let ledger = ledger_active_at(&[3599, 7200]);
+        assert_eq!(seconds_covered(&ledger, 3601)[&1], 3600);
+        assert!(!seconds_covered(&ledger, 3600).contains_key(&1));
+    }
+}

@@ -1,0 +1,135 @@
+//! Where every record went: the sums that `--json` prints and that must always agree. Counts only; no packet, no file.
+
+use std::collections::BTreeMap;
+
+use teiten_aggregator::observation::{CATEGORIES, Family, Kind, Tool, TrafficClass, TrafficType};
+
+use crate::decode::Layer;
+
+/// One worker's counts of all that it saw; workers' tallies add.
+#[derive(Clone, Debug)]
+pub struct Tally {
+    /// Records read.
+    pub records: u64,
+    /// Bytes of them on the wire.
+    pub bytes: u64,
+    /// Records to addresses outside the telescope.
+    pub outside: u64,
+    /// Records to or from excluded prefixes.
+    pub excluded: u64,
+    /// Records without an IP header.
+    pub not_ip: u64,
+    /// Records with a damaged header, by layer: link, IPv4, IPv6.
+    pub malformed: [u64; 3],
+    /// Observed packets of IPv4 and of IPv6.
+    pub families: [u64; 2],
+    /// Observed packets whose hour had closed.
+    pub late: u64,
+    /// Observed packets by protocol number.
+    protocols: Vec<u64>,
+    /// Observed packets by type, class and tool.
+    categories: Vec<u64>,
+}
+
+impl Default for Tally {
+    fn default() -> Self {
+        Tally {
+            records: 0,
+            bytes: 0,
+            outside: 0,
+            excluded: 0,
+            not_ip: 0,
+            malformed: [0; 3],
+            families: [0; 2],
+            late: 0,
+            protocols: vec![0; 256],
+            categories: vec![0; CATEGORIES],
+        }
+    }
+}
+
+impl Tally {
+    /// Counts an observed packet.
+    #[inline(always)]
+    pub fn observe(&mut self, family: Family, protocol: u8, kind: Kind) {
+        self.families[usize::from(family == Family::Ipv6)] += 1;
+        self.protocols[protocol as usize] += 1;
+        self.categories[kind.category()] += 1;
+    }
+
+    /// Counts a record with a damaged header.
+    pub fn damaged(&mut self, layer: Layer) {
+        self.malformed[layer as usize] += 1;
+    }
+
+    /// Packets observed.
+    #[must_use]
+    pub fn observed(&self) -> u64 {
+        self.families.iter().sum()
+    }
+
+    /// Adds the counts of `other`.
+    pub fn add(&mut self, other: &Tally) {
+        self.records += other.records;
+        self.bytes += other.bytes;
+        self.outside += other.outside;
+        self.excluded += other.excluded;
+        self.not_ip += other.not_ip;
+        self.late += other.late;
+        add_each(&mut self.malformed, &other.malformed);
+        add_each(&mut self.families, &other.families);
+        add_each(&mut self.protocols, &other.protocols);
+        add_each(&mut self.categories, &other.categories);
+    }
+
+    /// Observed packets by protocol number, those that occur.
+    #[must_use]
+    pub fn protocols(&self) -> BTreeMap<u8, u64> {
+        let counted = self
+            .protocols
+            .iter()
+            .enumerate()
+            .filter(|(_, count)| **count > 0);
+        counted
+            .map(|(number, &count)| (number as u8, count))
+            .collect()
+    }
+
+    /// Observed packets by traffic type, those that occur.
+    #[must_use]
+    pub fn traffic_types(&self) -> BTreeMap<TrafficType, u64> {
+        self.by(Kind::traffic_type)
+    }
+
+    /// Observed packets by class, those that occur.
+    #[must_use]
+    pub fn classes(&self) -> BTreeMap<TrafficClass, u64> {
+        self.by(Kind::class)
+    }
+
+    /// Observed packets by tool, those that occur; `none` for packets without one.
+    #[must_use]
+    pub fn tools(&self) -> BTreeMap<Tool, u64> {
+        self.by(Kind::tool)
+    }
+
+    fn by<K: Ord>(&self, key: impl Fn(Kind) -> K) -> BTreeMap<K, u64> {
+        let mut sums = BTreeMap::new();
+        for (category, &count) in self
+            .categories
+            .iter()
+            .enumerate()
+            .filter(|(_, count)| **count > 0)
+        {
+            let kind = Kind::of_category(category).expect("only kinds are counted");
+            *sums.entry(key(kind)).or_insert(0) += count;
+        }
+        sums
+    }
+}
+
+fn add_each(ours: &mut [u64], theirs: &[u64]) {
+    for (ours, theirs) in ours.iter_mut().zip(theirs) {
+        *ours += theirs;
+    }
+}

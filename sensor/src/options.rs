@@ -1,0 +1,361 @@
+//! Flags and `teiten.toml` become one set of options, once, at the door. A flag wins over the file.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand};
+use serde::Deserialize;
+use thiserror::Error;
+
+use crate::telescope::{Prefix, PrefixError};
+
+/// High-speed darknet sensor: says what each unsolicited packet is, and writes hourly Parquet tables.
+#[derive(Debug, Parser)]
+#[command(name = "teiten-sensor", version, about, max_term_width = 100)]
+pub struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Read captures (pcap and pcapng, plain or gz, zst, xz, lz4) into hourly tables.
+    ///
+    /// Replaying the same input again replaces its own parts: nothing is counted twice.
+    /// Exit code 0: done; 1: done, but an input was damaged; 2: not done.
+    Replay(ReplayArguments),
+    /// Capture live into the same tables, until SIGINT or SIGTERM.
+    ///
+    /// Exit code 0: done; 1: done, but packets were dropped; 2: not done.
+    Capture(CaptureArguments),
+    /// Print one JSON line per packet: what it is, and the rule that decided.
+    Explain(ExplainArguments),
+}
+
+/// `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArguments {
+    /// Captures, folders of captures (read in the order of their first packet), or - for standard input.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Read plain files through buffers instead of memory maps: for files that may shrink while they are read.
+    #[arg(long)]
+    pub no_map: bool,
+    /// Settings shared with `capture`.
+    #[command(flatten)]
+    pub shared: Shared,
+}
+
+/// `capture`.
+#[derive(Debug, Args)]
+pub struct CaptureArguments {
+    /// Interface to capture on; repeatable.
+    #[arg(long = "interface", short, required = true, value_name = "IF")]
+    pub interfaces: Vec<String>,
+    /// Bytes kept of each packet. Payload signatures need the first few hundred.
+    #[arg(long, default_value_t = 2048, value_name = "BYTES")]
+    pub snap_length: u32,
+    /// Kernel buffer of each interface: what a burst may fill before packets are dropped.
+    #[arg(long, default_value = "64M", value_name = "SIZE", value_parser = size)]
+    pub buffer: u64,
+    /// Leave the interface out of promiscuous mode: only packets sent to its own address arrive.
+    #[arg(long)]
+    pub no_promiscuous: bool,
+    /// Settings shared with `replay`.
+    #[command(flatten)]
+    pub shared: Shared,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArguments {
+    /// Captures, folders of captures, or - for standard input.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Dark prefix; repeatable. Without it every destination counts.
+    #[arg(long = "telescope", value_name = "PREFIX")]
+    pub telescope: Vec<String>,
+    /// Prefix whose packets, to or from, are not observed; repeatable.
+    #[arg(long = "exclude", value_name = "PREFIX")]
+    pub exclude: Vec<String>,
+}
+
+/// Settings that `replay` and `capture` share; all of them can stand in `teiten.toml` under the same names.
+#[derive(Debug, Default, Args, Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
+pub struct Shared {
+    /// Folder of the dataset; made where it is missing.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Dark prefix; repeatable. Without it a replay counts every destination, and says so.
+    #[arg(long = "telescope", value_name = "PREFIX")]
+    pub telescope: Vec<String>,
+    /// Prefix whose packets, to or from, are not observed; repeatable.
+    #[arg(long = "exclude", value_name = "PREFIX")]
+    pub exclude: Vec<String>,
+    /// Name of this sensor in the tables: letters, digits, `.` and `_` [default: sensor].
+    #[arg(long, value_name = "NAME")]
+    pub sensor: Option<String>,
+    /// Country data: tor geoip text, RIR delegated-extended, START,END,CC, or MMDB; repeatable [default: Debian's tor-geoipdb
+    /// where it is installed].
+    #[arg(long = "geo", value_name = "FILE")]
+    pub geo: Vec<PathBuf>,
+    /// Network data: MMDB, RouteViews pfx2as, or iptoasn TSV; repeatable.
+    #[arg(long = "asn", value_name = "FILE")]
+    pub asn: Vec<PathBuf>,
+    /// Worker threads [default: the number of processors]. The tables do not depend on it.
+    #[arg(long, value_name = "N")]
+    pub workers: Option<usize>,
+    /// Memory that the rows of open hours may take, such as 512M or 8G; beyond it rows are set aside on disk [default: half of
+    /// the machine's].
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
+    /// Print the accounting as one JSON object on standard output.
+    #[arg(long)]
+    pub json: bool,
+    /// Read settings from this file; flags win.
+    #[arg(long, value_name = "FILE")]
+    #[serde(skip)]
+    pub config: Option<PathBuf>,
+}
+
+/// Why the options cannot be used.
+#[derive(Debug, Error)]
+pub enum OptionsError {
+    /// The configuration file cannot be read.
+    #[error("cannot read the configuration {path}: {source}")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The configuration file is not what it should be.
+    #[error("the configuration {path} is not understood: {source}")]
+    NotUnderstood {
+        /// The file.
+        path: PathBuf,
+        /// Line and reason.
+        source: Box<toml::de::Error>,
+    },
+    /// No dataset was named.
+    #[error("no dataset named: give --data DIR, or data = \"DIR\" in the configuration")]
+    NoData,
+    /// A prefix is not one.
+    #[error("--{flag}: {source}")]
+    Prefix {
+        /// The flag.
+        flag: &'static str,
+        /// Why.
+        source: PrefixError,
+    },
+    /// A size is not one.
+    #[error("--memory {text}: {reason}")]
+    Size {
+        /// What was given.
+        text: String,
+        /// Why.
+        reason: String,
+    },
+    /// No worker.
+    #[error("--workers 0: at least one worker is needed")]
+    NoWorkers,
+}
+
+/// Settings that cannot be wrong.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Folder of the dataset.
+    pub data: PathBuf,
+    /// Dark prefixes; none: every destination.
+    pub telescope: Vec<Prefix>,
+    /// Excluded prefixes.
+    pub exclude: Vec<Prefix>,
+    /// Name of the sensor.
+    pub sensor: String,
+    /// Country data files.
+    pub geo: Vec<PathBuf>,
+    /// Network data files.
+    pub asn: Vec<PathBuf>,
+    /// Worker threads.
+    pub workers: usize,
+    /// Bytes for rows.
+    pub memory_bytes: usize,
+    /// JSON on standard output.
+    pub json: bool,
+}
+
+/// Share of the machine's memory that rows may take by default: the other half is for the closing hour and the page cache.
+const MEMORY_SHARE_DEFAULT: u64 = 2;
+/// Assumed where the machine does not tell its memory.
+const MACHINE_MEMORY_DEFAULT: u64 = 4 << 30;
+
+impl Shared {
+    /// Flags and file together, parsed.
+    ///
+    /// # Errors
+    /// What is wrong, with the flag or the file's line.
+    pub fn settle(mut self) -> Result<Settings, OptionsError> {
+        if let Some(path) = self.config.take() {
+            self.fill_from(read_configuration(&path)?);
+        }
+        let workers = self.workers.unwrap_or_else(processors);
+        if workers == 0 {
+            return Err(OptionsError::NoWorkers);
+        }
+        let memory = match self.memory {
+            None => machine_memory_bytes() / MEMORY_SHARE_DEFAULT,
+            Some(text) => size(&text).map_err(|reason| OptionsError::Size {
+                text: text.clone(),
+                reason,
+            })?,
+        };
+        Ok(Settings {
+            data: self.data.ok_or(OptionsError::NoData)?,
+            telescope: prefixes("telescope", &self.telescope)?,
+            exclude: prefixes("exclude", &self.exclude)?,
+            sensor: self.sensor.unwrap_or_else(|| "sensor".to_owned()),
+            geo: self.geo,
+            asn: self.asn,
+            workers,
+            memory_bytes: memory as usize,
+            json: self.json,
+        })
+    }
+
+    fn fill_from(&mut self, file: Shared) {
+        self.data = self.data.take().or(file.data);
+        self.sensor = self.sensor.take().or(file.sensor);
+        self.workers = self.workers.or(file.workers);
+        self.memory = self.memory.take().or(file.memory);
+        self.json |= file.json;
+        fill(&mut self.telescope, file.telescope);
+        fill(&mut self.exclude, file.exclude);
+        fill(&mut self.geo, file.geo);
+        fill(&mut self.asn, file.asn);
+    }
+}
+
+fn fill<T>(flags: &mut Vec<T>, file: Vec<T>) {
+    if flags.is_empty() {
+        *flags = file;
+    }
+}
+
+fn read_configuration(path: &Path) -> Result<Shared, OptionsError> {
+    let text = std::fs::read_to_string(path).map_err(|source| OptionsError::Unreadable {
+        path: path.to_owned(),
+        source,
+    })?;
+    toml::from_str(&text).map_err(|source| OptionsError::NotUnderstood {
+        path: path.to_owned(),
+        source: Box::new(source),
+    })
+}
+
+/// Parses the prefixes of a flag.
+///
+/// # Errors
+/// The first that is none.
+pub fn prefixes(flag: &'static str, texts: &[String]) -> Result<Vec<Prefix>, OptionsError> {
+    let parse = |text: &String| {
+        text.parse()
+            .map_err(|source| OptionsError::Prefix { flag, source })
+    };
+    texts.iter().map(parse).collect()
+}
+
+/// Bytes of a size such as `512M`, `8G` or `1000000`; K, M, G and T are powers of 1024.
+fn size(text: &str) -> Result<u64, String> {
+    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit: u64 = match text[digits.len()..]
+        .to_ascii_uppercase()
+        .trim_end_matches(['B', 'I'])
+    {
+        "" => 1,
+        "K" => 1 << 10,
+        "M" => 1 << 20,
+        "G" => 1 << 30,
+        "T" => 1 << 40,
+        _ => return Err("write a number of bytes, or one with K, M, G or T, such as 512M".into()),
+    };
+    let number: u64 = digits.parse().map_err(|_| {
+        "write a number of bytes, or one with K, M, G or T, such as 512M".to_owned()
+    })?;
+    number
+        .checked_mul(unit)
+        .ok_or_else(|| "more than can be counted".to_owned())
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
+
+fn machine_memory_bytes() -> u64 {
+    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
+    text.lines()
+        .find_map(|line| line.strip_prefix("MemTotal:"))
+        .and_then(|rest| rest.trim().strip_suffix(" kB")?.parse::<u64>().ok())
+        .map_or(MACHINE_MEMORY_DEFAULT, |kibibytes| kibibytes << 10)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        use clap::CommandFactory;
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn sizes_are_powers_of_1024() {
+        for (text, expected) in [
+            ("512M", 512 << 20),
+            ("8G", 8 << 30),
+            ("1000", 1000),
+            ("2KiB", 2048),
+        ] {
+            assert_eq!(size(text), Ok(expected));
+        }
+        for text in ["", "M", "12X", "-1", "99999999999T"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let config = folder.path().join("teiten.toml");
+        std::fs::write(
+            &config,
+            "data = \"/a\"\nsensor = \"file\"\ntelescope = [\"192.0.2.0/24\"]\n",
+        )
+        .expect("writable");
+        let flags = Shared {
+            config: Some(config),
+            sensor: Some("flag".into()),
+            ..Shared::default()
+        };
+        let settings = flags.settle().expect("good settings");
+        assert_eq!(settings.sensor, "flag");
+        assert_eq!(settings.data, PathBuf::from("/a"));
+        assert_eq!(settings.telescope.len(), 1);
+    }
+
+    #[test]
+    fn an_unknown_setting_is_named() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let config = folder.path().join("teiten.toml");
+        std::fs::write(&config, "telescop = []\n").expect("writable");
+        let error = Shared {
+            config: Some(config),
+            ..Shared::default()
+        }
+        .settle()
+        .expect_err("unknown");
+        assert!(error.to_string().contains("telescop"), "{error}");
+    }
+}

@@ -1,0 +1,347 @@
+//! Threads and queues: one reads, several decode and count, one closes hours; none waits for another while its queue has room.
+//!
+//! The reader alone decides, in the order of the input, between which two packets an hour closes; every worker is told at that very
+//! place. So what is counted where depends on the input and never on the threads.
+
+use std::collections::BTreeMap;
+use std::ops::Range;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
+use hdrhistogram::Histogram;
+use teiten_aggregator::close::Closer;
+use teiten_aggregator::minute::{HourAccount, hour_of};
+use teiten_aggregator::table::{HOUR_US, Seed};
+use teiten_aggregator::window::{LatePolicy, Window};
+use teiten_aggregator::writer::WriteError;
+
+use crate::accounting::Tally;
+use crate::closing::{self, Handover, Written};
+use crate::packet::Block;
+use crate::telescope::Telescope;
+use crate::worker::{Reading, Worker};
+
+/// How far behind the newest packet another may be and still find its hour open, microseconds: clocks of several interfaces or
+/// files differ by seconds, so five minutes are ample.
+pub const LATENESS_US: i64 = 300_000_000;
+/// Blocks that may wait for one worker.
+const QUEUE_BLOCKS: usize = 4;
+
+/// What a source gives at a time.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Packets, perhaps none.
+    pub block: Block,
+    /// The clock of a live capture, microseconds UTC; a replay has none but its packets.
+    pub clock_us: Option<i64>,
+    /// Packets the kernel dropped since the last arrival.
+    pub dropped_kernel: u64,
+    /// Packets the interface dropped since the last arrival.
+    pub dropped_interface: u64,
+}
+
+/// Settings of one passage through an input.
+#[derive(Debug)]
+pub struct Passage {
+    /// The dark prefixes.
+    pub telescope: Arc<Telescope>,
+    /// Worker threads.
+    pub workers: usize,
+    /// Bytes that the rows of all open hours may take together.
+    pub memory_bytes: usize,
+    /// What happens to late packets.
+    pub policy: LatePolicy,
+    /// What is counted.
+    pub reading: Reading,
+}
+
+/// What the workers counted.
+#[derive(Debug, Default)]
+pub struct Counted {
+    /// All tallies added.
+    pub tally: Tally,
+    /// Accounts of late packets whose rows were left out, by hour.
+    pub late: BTreeMap<i64, HourAccount>,
+    /// Time that workers took for a block, microseconds.
+    pub block_us: Option<Histogram<u64>>,
+    /// Blocks that waited for the worker that got the next one.
+    pub queue_blocks: Option<Histogram<u64>>,
+}
+
+enum Work {
+    Block(Arc<Block>, Range<usize>),
+    Close {
+        before: i64,
+    },
+    Tick(i64),
+    Dropped {
+        time_us: i64,
+        kernel: u64,
+        interface: u64,
+    },
+}
+
+/// Takes everything from `next` through workers into parts of the dataset.
+///
+/// `next` gets a block to reuse and returns none at the end of the input.
+///
+/// # Errors
+/// The first part that could not be written; what was published before it stays.
+pub fn run(
+    next: &mut dyn FnMut(Block) -> Option<Arrival>,
+    passage: &Passage,
+    closer: &Closer,
+    written: &mut Written,
+) -> Result<Counted, WriteError> {
+    let (recycle, recycled) = unbounded();
+    let (handover, handovers) = bounded(passage.workers);
+    let failed = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let accounts = matches!(passage.reading, Reading::First);
+        let (failed, workers) = (&failed, passage.workers);
+        let closing = scope
+            .spawn(move || closing::run(closer, &handovers, workers, accounts, written, failed));
+        let mut senders = Vec::new();
+        let mut threads = Vec::new();
+        for index in 0..workers {
+            let (sender, work) = bounded(QUEUE_BLOCKS);
+            let thread = WorkerThread {
+                index,
+                worker: worker_of(passage),
+                handover: handover.clone(),
+                recycle: recycle.clone(),
+                memory_bytes: passage.memory_bytes / workers,
+                block_us: histogram(),
+            };
+            senders.push(sender);
+            threads.push(scope.spawn(move || thread.run(&work)));
+        }
+        drop(handover);
+        let mut reader = Reader::new(senders, accounts);
+        while !failed.load(Ordering::Relaxed) {
+            let reuse = recycled.try_recv().unwrap_or_else(|_| Block::empty());
+            let Some(arrival) = next(reuse) else { break };
+            reader.take(arrival);
+        }
+        let queue_blocks = reader.finish();
+        let mut counted = Counted {
+            queue_blocks: Some(queue_blocks),
+            ..Counted::default()
+        };
+        for thread in threads {
+            match thread.join() {
+                Ok(part) => counted.add(part),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
+        }
+        match closing.join() {
+            Ok(outcome) => outcome.map(|()| counted),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    })
+}
+
+fn worker_of(passage: &Passage) -> Worker {
+    let window = Window::new(passage.policy, Seed::random());
+    Worker::new(
+        Arc::clone(&passage.telescope),
+        passage.reading.clone(),
+        window,
+    )
+}
+
+/// Three digits from a microsecond to an hour.
+fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 3_600_000_000, 3).expect("the bounds are valid")
+}
+
+impl Counted {
+    fn add(&mut self, other: Counted) {
+        self.tally.add(&other.tally);
+        for (hour, account) in other.late {
+            self.late.entry(hour).or_default().add(&account);
+        }
+        if let Some(theirs) = other.block_us {
+            match &mut self.block_us {
+                Some(ours) => ours
+                    .add(theirs)
+                    .expect("all histograms have the same bounds"),
+                None => self.block_us = Some(theirs),
+            }
+        }
+    }
+}
+
+/// Deals blocks to workers and decides when hours close.
+struct Reader {
+    senders: Vec<Sender<Work>>,
+    /// The packet time at which the next hour closes; none before the first packet.
+    next_close_us: Option<i64>,
+    /// Whether hours close before the end at all.
+    closes: bool,
+    queue_blocks: Histogram<u64>,
+}
+
+impl Reader {
+    fn new(senders: Vec<Sender<Work>>, closes: bool) -> Self {
+        Reader {
+            senders,
+            next_close_us: None,
+            closes,
+            queue_blocks: histogram(),
+        }
+    }
+
+    fn take(&mut self, arrival: Arrival) {
+        let Arrival {
+            block,
+            clock_us,
+            dropped_kernel,
+            dropped_interface,
+        } = arrival;
+        self.deal(block);
+        let Some(clock_us) = clock_us else { return };
+        if self.is_due(clock_us) {
+            self.advance(clock_us);
+        }
+        self.send(0, Work::Tick(clock_us));
+        if dropped_kernel + dropped_interface > 0 {
+            let (kernel, interface) = (dropped_kernel, dropped_interface);
+            self.send(
+                0,
+                Work::Dropped {
+                    time_us: clock_us,
+                    kernel,
+                    interface,
+                },
+            );
+        }
+    }
+
+    /// Hands out a block, cut wherever an hour closes.
+    fn deal(&mut self, block: Block) {
+        let block = Arc::new(block);
+        let mut start = 0;
+        for (index, record) in block.records.iter().enumerate() {
+            if self.is_due(record.time_us) {
+                self.deal_range(&block, start..index);
+                start = index;
+                self.advance(record.time_us);
+            }
+        }
+        self.deal_range(&block, start..block.records.len());
+    }
+
+    fn deal_range(&mut self, block: &Arc<Block>, range: Range<usize>) {
+        if range.is_empty() {
+            return;
+        }
+        let least = (0..self.senders.len()).min_by_key(|&worker| self.senders[worker].len());
+        let worker = least.unwrap_or(0);
+        // Only statistics: a depth beyond the histogram's bounds cannot be.
+        let _ = self
+            .queue_blocks
+            .record(self.senders[worker].len() as u64 + 1);
+        self.send(worker, Work::Block(Arc::clone(block), range));
+    }
+
+    #[inline]
+    fn is_due(&self, time_us: i64) -> bool {
+        self.next_close_us.is_none_or(|due_us| time_us >= due_us)
+    }
+
+    /// Lets the hours that are now old enough close.
+    fn advance(&mut self, time_us: i64) {
+        let before = hour_of(time_us.saturating_sub(LATENESS_US));
+        if self.next_close_us.is_some() && self.closes {
+            self.close(before);
+        }
+        self.next_close_us = Some(
+            (before + 1)
+                .saturating_mul(HOUR_US)
+                .saturating_add(LATENESS_US),
+        );
+    }
+
+    fn close(&self, before: i64) {
+        for worker in 0..self.senders.len() {
+            self.send(worker, Work::Close { before });
+        }
+    }
+
+    /// A worker that is gone has panicked; its thread's end tells.
+    fn send(&self, worker: usize, work: Work) {
+        let _ = self.senders[worker].send(work);
+    }
+
+    fn finish(self) -> Histogram<u64> {
+        self.close(i64::MAX);
+        self.queue_blocks
+    }
+}
+
+struct WorkerThread {
+    index: usize,
+    worker: Worker,
+    handover: Sender<Handover>,
+    recycle: Sender<Block>,
+    memory_bytes: usize,
+    block_us: Histogram<u64>,
+}
+
+impl WorkerThread {
+    fn run(mut self, work: &Receiver<Work>) -> Counted {
+        for work in work {
+            match work {
+                Work::Block(block, range) => self.process(block, range),
+                Work::Close { before } => self.close(before),
+                Work::Tick(time_us) => self.worker.tick(time_us),
+                Work::Dropped {
+                    time_us,
+                    kernel,
+                    interface,
+                } => {
+                    self.worker.dropped(time_us, kernel, interface);
+                }
+            }
+        }
+        Counted {
+            tally: self.worker.tally().clone(),
+            late: self.worker.window().take_late(),
+            block_us: Some(self.block_us),
+            queue_blocks: None,
+        }
+    }
+
+    fn process(&mut self, block: Arc<Block>, range: Range<usize>) {
+        let begun = Instant::now();
+        self.worker.process(block.bytes(), &block.records[range]);
+        // Only statistics: longer than an hour is left out.
+        let _ = self.block_us.record(begun.elapsed().as_micros() as u64);
+        if let Ok(block) = Arc::try_unwrap(block) {
+            let _ = self.recycle.send(block);
+        }
+        if self.worker.window().memory_bytes() > self.memory_bytes
+            && let Some(part) = self.worker.window().spill_largest()
+        {
+            self.hand_over(Handover::Spill(Box::new(part)));
+        }
+    }
+
+    fn close(&mut self, before: i64) {
+        for part in self.worker.close_before(before) {
+            self.hand_over(Handover::Part(Box::new(part)));
+        }
+        self.hand_over(Handover::Closed {
+            worker: self.index,
+            before,
+        });
+    }
+
+    /// A closing thread that is gone has panicked; its end tells.
+    fn hand_over(&self, handover: Handover) {
+        let _ = self.handover.send(handover);
+    }
+}

@@ -1,0 +1,219 @@
+//! A replay from options to a finished dataset: one passage through the input, and a second one for hours that had late packets.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use sha2::{Digest, Sha256};
+use teiten_aggregator::close::{ClosedHour, Closer};
+use teiten_aggregator::dataset::PartName;
+use teiten_aggregator::origin::{OriginError, Origins};
+use teiten_aggregator::window::LatePolicy;
+use teiten_aggregator::writer::WriteError;
+use thiserror::Error;
+
+use crate::closing::Written;
+use crate::options::Settings;
+use crate::packet::Block;
+use crate::pipeline::{Arrival, Counted, Passage, run};
+use crate::source::{FileReport, Progress, Replay, SourceError};
+use crate::telescope::Telescope;
+use crate::worker::Reading;
+
+/// Why nothing was done, or not to the end.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// No input.
+    #[error(transparent)]
+    Source(#[from] SourceError),
+    /// Country or network data.
+    #[error(transparent)]
+    Origin(#[from] OriginError),
+    /// The dataset cannot be written.
+    #[error(transparent)]
+    Write(#[from] WriteError),
+    /// The sensor's name.
+    #[error("--sensor: {0}")]
+    Name(String),
+}
+
+/// What a run did.
+#[derive(Debug)]
+pub struct Outcome {
+    /// What was counted.
+    pub counted: Counted,
+    /// What was written, with the accounts by hour.
+    pub written: Written,
+    /// What became of each input.
+    pub files: Vec<FileReport>,
+    /// Parts of an earlier replay of the same input that were removed.
+    pub stale_parts: usize,
+    /// Wall time.
+    pub elapsed: Duration,
+    /// Dark addresses, where known.
+    pub addresses: Option<u64>,
+    /// Country data used, or none.
+    pub geo: Option<String>,
+}
+
+impl Outcome {
+    /// Observed packets by hour.
+    #[must_use]
+    pub fn hours(&self) -> BTreeMap<i64, u64> {
+        let observed = |account: &teiten_aggregator::minute::HourAccount| account.total().observed;
+        let hours = self.written.ledger.hours();
+        hours
+            .map(|(hour, account)| (hour, observed(account)))
+            .filter(|(_, count)| *count > 0)
+            .collect()
+    }
+
+    /// Packets that the kernel or an interface dropped.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
+        let dropped = |(_, account): (i64, &teiten_aggregator::minute::HourAccount)| {
+            let total = account.total();
+            total.dropped_kernel + total.dropped_interface
+        };
+        self.written.ledger.hours().map(dropped).sum()
+    }
+
+    /// Rows, packets and bytes of all hours.
+    #[must_use]
+    pub fn closed(&self) -> ClosedHour {
+        let mut sum = ClosedHour::default();
+        self.written.hours.values().for_each(|hour| sum.add(hour));
+        sum
+    }
+}
+
+/// Replays `paths` into the dataset of `settings`; `progress` is called now and then.
+///
+/// # Errors
+/// When there is nothing to read, data of the settings is unusable, or a part cannot be written.
+pub fn replay(
+    paths: &[PathBuf],
+    reading: crate::source::Reading,
+    settings: &Settings,
+    progress: &mut dyn FnMut(&Progress),
+) -> Result<Outcome, RunError> {
+    let begun = Instant::now();
+    let mut source = Replay::open_by(paths, reading)?;
+    let telescope = Arc::new(Telescope::new(&settings.telescope, &settings.exclude));
+    let run_name = hexadecimal(&source.identity()[..8]);
+    let closer = closer(settings, &telescope, &run_name)?;
+    let again = source.reopen();
+    let policy = if again.is_some() {
+        LatePolicy::Reread
+    } else {
+        LatePolicy::Reopen
+    };
+    let mut passage = Passage {
+        telescope,
+        workers: settings.workers,
+        memory_bytes: settings.memory_bytes,
+        policy,
+        reading: Reading::First,
+    };
+    let mut written = Written::default();
+    let counted = run(
+        &mut |reuse| next(&mut source, reuse, progress),
+        &passage,
+        &closer,
+        &mut written,
+    )?;
+    written.add_late(&counted.late);
+    if let (Some(mut source), false) = (again, counted.late.is_empty()) {
+        let hours: BTreeSet<i64> = counted.late.keys().copied().collect();
+        written.forget(hours.iter().copied());
+        passage.reading = Reading::Again(Arc::new(hours));
+        run(
+            &mut |reuse| next(&mut source, reuse, progress),
+            &passage,
+            &closer,
+            &mut written,
+        )?;
+    }
+    written.settle_coverage(&closer)?;
+    Ok(Outcome {
+        counted,
+        stale_parts: written.remove_stale(&closer)?,
+        written,
+        files: source.finish(),
+        elapsed: begun.elapsed(),
+        addresses: closer.addresses,
+        geo: geo_text(&closer.origins),
+    })
+}
+
+fn next(source: &mut Replay, reuse: Block, progress: &mut dyn FnMut(&Progress)) -> Option<Arrival> {
+    let block = source.next_block(reuse)?;
+    progress(&source.progress());
+    Some(Arrival {
+        block,
+        clock_us: None,
+        dropped_kernel: 0,
+        dropped_interface: 0,
+    })
+}
+
+/// Everything that closing hours needs, from the settings.
+///
+/// # Errors
+/// When the sensor's name or the origin data is unusable.
+pub fn closer(
+    settings: &Settings,
+    telescope: &Telescope,
+    run_name: &str,
+) -> Result<Closer, RunError> {
+    let name = PartName::new(&settings.sensor, run_name).map_err(RunError::Name)?;
+    let geo = if settings.geo.is_empty() {
+        Origins::find_default()
+    } else {
+        settings.geo.clone()
+    };
+    let origins = Origins::load(&geo, &settings.asn)?;
+    Ok(Closer {
+        directory: settings.data.clone(),
+        name,
+        configuration_sha256: configuration_sha256(settings),
+        origins: Arc::new(origins),
+        addresses: telescope.addresses(),
+        threads: settings.workers,
+    })
+}
+
+/// The settings that decide what the tables hold; not where they lie, nor by how many threads they were made.
+fn configuration_sha256(settings: &Settings) -> String {
+    let mut text = format!("sensor {}\n", settings.sensor);
+    for (name, prefixes) in [
+        ("telescope", &settings.telescope),
+        ("exclude", &settings.exclude),
+    ] {
+        for prefix in prefixes {
+            // Writing to a String cannot fail.
+            let _ = writeln!(text, "{name} {prefix:?}");
+        }
+    }
+    hexadecimal(&Sha256::digest(text.as_bytes()))
+}
+
+fn geo_text(origins: &Origins) -> Option<String> {
+    let names: Vec<String> = origins
+        .provenance()
+        .iter()
+        .map(|data| format!("{} ({})", data.name, data.date))
+        .collect();
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+/// Lower-case hexadecimal.
+#[must_use]
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}

@@ -1,0 +1,178 @@
+//! What a run prints on standard output: the accounting as one JSON object, or the same as a table for a person.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::io::{Result, Write};
+
+use hdrhistogram::Histogram;
+use serde_json::{Map, Value, json};
+use teiten_aggregator::dataset::Hour;
+
+use crate::replay::Outcome;
+
+/// The accounting object of the contract, with timings beside it.
+#[must_use]
+pub fn accounting(outcome: &Outcome) -> Value {
+    let tally = &outcome.counted.tally;
+    let closed = outcome.closed();
+    json!({
+        "records": tally.records,
+        "bytes": tally.bytes,
+        "observed": tally.observed(),
+        "outside": tally.outside,
+        "excluded": tally.excluded,
+        "not_ip": tally.not_ip,
+        "malformed": {"link": tally.malformed[0], "ipv4": tally.malformed[1], "ipv6": tally.malformed[2]},
+        "families": {"ipv4": tally.families[0], "ipv6": tally.families[1]},
+        "protocols": object(&tally.protocols()),
+        "traffic_types": object(&tally.traffic_types()),
+        "classes": object(&tally.classes()),
+        "tools": object(&tally.tools()),
+        "hours": object(&outcome.hours().into_iter().map(|(hour, count)| (Hour(hour), count)).collect()),
+        "late": tally.late,
+        "collapsed": 0,
+        "dropped": outcome.dropped(),
+        "files": outcome.files,
+        "rows": {"sources": closed.source_rows, "traffic": closed.traffic_rows},
+        "dataset_bytes": closed.file_bytes,
+        "elapsed_seconds": outcome.elapsed.as_secs_f64(),
+        "timings": timings(outcome),
+    })
+}
+
+/// Writes the accounting as a table.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_table(outcome: &Outcome, out: &mut dyn Write) -> Result<()> {
+    let tally = &outcome.counted.tally;
+    let closed = outcome.closed();
+    line(out, "records", tally.records)?;
+    line(out, "  observed", tally.observed())?;
+    for (name, count) in [
+        ("  outside the telescope", tally.outside),
+        ("  excluded", tally.excluded),
+        ("  not IP", tally.not_ip),
+        ("  malformed link header", tally.malformed[0]),
+        ("  malformed IPv4 header", tally.malformed[1]),
+        ("  malformed IPv6 header", tally.malformed[2]),
+    ] {
+        if count > 0 {
+            line(out, name, count)?;
+        }
+    }
+    line(out, "bytes on the wire", tally.bytes)?;
+    for (name, count) in [("late", tally.late), ("dropped", outcome.dropped())] {
+        if count > 0 {
+            line(out, name, count)?;
+        }
+    }
+    shares(out, "class", &tally.classes(), tally.observed())?;
+    shares(
+        out,
+        "traffic type",
+        &tally.traffic_types(),
+        tally.observed(),
+    )?;
+    shares(out, "tool", &tally.tools(), tally.observed())?;
+    writeln!(out)?;
+    line(out, "hours with packets", outcome.hours().len() as u64)?;
+    line(out, "rows of sources", closed.source_rows)?;
+    line(out, "rows of traffic", closed.traffic_rows)?;
+    line(out, "bytes of the dataset", closed.file_bytes)?;
+    let seconds = outcome.elapsed.as_secs_f64();
+    let rate = tally.records as f64 / seconds.max(1e-9);
+    writeln!(out, "{:<28}{:>18.2}", "seconds", seconds)?;
+    line(out, "packets per second", rate as u64)
+}
+
+fn line(out: &mut dyn Write, name: &str, count: u64) -> Result<()> {
+    writeln!(out, "{name:<28}{:>18}", grouped(count))
+}
+
+fn shares<K: Display>(
+    out: &mut dyn Write,
+    title: &str,
+    counts: &BTreeMap<K, u64>,
+    all: u64,
+) -> Result<()> {
+    if counts.is_empty() {
+        return Ok(());
+    }
+    writeln!(out, "\n{title:<28}{:>18}{:>9}", "packets", "share")?;
+    let mut sorted: Vec<_> = counts.iter().collect();
+    sorted.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
+    for (name, &count) in sorted {
+        let share = 100.0 * count as f64 / all.max(1) as f64;
+        writeln!(
+            out,
+            "  {:<26}{:>18}{share:>7.2} %",
+            name.to_string(),
+            grouped(count)
+        )?;
+    }
+    Ok(())
+}
+
+/// A number with its thousands apart.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+fn object<K: Display>(counts: &BTreeMap<K, u64>) -> Value {
+    let entries: Map<String, Value> = counts
+        .iter()
+        .map(|(name, &count)| (name.to_string(), count.into()))
+        .collect();
+    Value::Object(entries)
+}
+
+/// Latencies: of a block in a worker, from an hour's last share to its durable files, and how many blocks waited.
+fn timings(outcome: &Outcome) -> Value {
+    let mut closes: Vec<f64> = outcome
+        .written
+        .durations
+        .iter()
+        .map(|time| time.as_secs_f64() * 1e3)
+        .collect();
+    closes.sort_by(f64::total_cmp);
+    json!({
+        "block_us": outcome.counted.block_us.as_ref().map(quantiles),
+        "queue_blocks": outcome.counted.queue_blocks.as_ref().map(quantiles),
+        "close_ms": {"count": closes.len(), "median": closes.get(closes.len() / 2), "max": closes.last()},
+    })
+}
+
+fn quantiles(histogram: &Histogram<u64>) -> Value {
+    json!({
+        "count": histogram.len(),
+        "median": histogram.value_at_quantile(0.5),
+        "p99": histogram.value_at_quantile(0.99),
+        "max": histogram.max(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_stand_apart() {
+        for (number, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (1_234_567, "1,234,567"),
+        ] {
+            assert_eq!(grouped(number), text);
+        }
+    }
+}

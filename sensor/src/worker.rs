@@ -1,0 +1,220 @@
+//! One worker's loop over the records of a block: decode, place, classify, and count. No file, clock, lock or log here.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use teiten_aggregator::minute::{MINUTE_US, MinuteCounts, hour_of};
+use teiten_aggregator::observation::{Address, Family, Kind, Observation};
+use teiten_aggregator::window::{Batch, HourPart, Window};
+
+use crate::accounting::Tally;
+use crate::classify::kind;
+use crate::decode::{Decoded, Packet, decode_record};
+use crate::packet::Record;
+use crate::telescope::{Place, Telescope};
+
+/// Microseconds in a second.
+const SECOND_US: i64 = 1_000_000;
+
+/// What a worker does with the packets that it decodes.
+#[derive(Clone, Debug)]
+pub enum Reading {
+    /// Counts everything.
+    First,
+    /// Counts the rows of these hours alone, whose accounts a first reading has taken.
+    Again(Arc<BTreeSet<i64>>),
+}
+
+/// The state of one worker.
+#[derive(Debug)]
+pub struct Worker {
+    telescope: Arc<Telescope>,
+    reading: Reading,
+    window: Window,
+    tally: Tally,
+    batch: Batch,
+    now: Now,
+}
+
+/// The minute that packets are being counted in.
+#[derive(Debug)]
+struct Now {
+    minute_start_us: i64,
+    second_start_us: i64,
+    hour: i64,
+    late: bool,
+    counts: MinuteCounts,
+}
+
+impl Worker {
+    /// A worker that has seen nothing.
+    #[must_use]
+    pub fn new(telescope: Arc<Telescope>, reading: Reading, window: Window) -> Self {
+        Worker {
+            telescope,
+            reading,
+            window,
+            tally: Tally::default(),
+            batch: Batch::default(),
+            now: Now {
+                minute_start_us: i64::MIN / 2,
+                second_start_us: i64::MIN / 2,
+                hour: i64::MIN / 2,
+                late: false,
+                counts: MinuteCounts::default(),
+            },
+        }
+    }
+
+    /// Counts the packets of `records`, whose bytes are in `bytes`.
+    pub fn process(&mut self, bytes: &[u8], records: &[Record]) {
+        for record in records {
+            let from_minute = record.time_us.wrapping_sub(self.now.minute_start_us);
+            if from_minute as u64 >= MINUTE_US as u64 {
+                self.enter_minute(record.time_us);
+            }
+            if let Reading::Again(hours) = &self.reading
+                && !hours.contains(&self.now.hour)
+            {
+                continue;
+            }
+            let from_second = record.time_us.wrapping_sub(self.now.second_start_us);
+            if from_second as u64 >= SECOND_US as u64 {
+                self.enter_second(record.time_us);
+            }
+            let start = record.offset as usize;
+            let captured = &bytes[start..start + record.captured_bytes as usize];
+            self.count(record, captured);
+        }
+        self.leave_minute();
+        self.window.observe(self.now.hour, &mut self.batch);
+    }
+
+    /// Notes that the source is awake at this time although no packet came.
+    pub fn tick(&mut self, time_us: i64) {
+        self.window.mark_active(time_us);
+    }
+
+    /// Counts packets that never arrived, in the minute of `time_us`.
+    pub fn dropped(&mut self, time_us: i64, kernel: u64, interface: u64) {
+        let counts = MinuteCounts {
+            dropped_kernel: kernel,
+            dropped_interface: interface,
+            ..MinuteCounts::default()
+        };
+        self.window.account(time_us, &counts);
+    }
+
+    /// Closes every hour before `hour`; hands over this worker's share of those that it has.
+    pub fn close_before(&mut self, hour: i64) -> Vec<HourPart> {
+        self.now.late = self.window.is_late(self.now.hour);
+        self.now.minute_start_us = i64::MIN / 2;
+        self.window.close_before(hour)
+    }
+
+    /// The hours that the worker has open.
+    pub fn window(&mut self) -> &mut Window {
+        &mut self.window
+    }
+
+    /// What the worker has counted.
+    #[must_use]
+    pub fn tally(&self) -> &Tally {
+        &self.tally
+    }
+
+    #[inline(always)]
+    fn count(&mut self, record: &Record, captured: &[u8]) {
+        self.tally.records += 1;
+        self.tally.bytes += u64::from(record.wire_bytes);
+        self.now.counts.received += 1;
+        match decode_record(record.link_type, captured, record.wire_bytes) {
+            Decoded::Ipv4(packet) => {
+                if let Some(observation) = self.place(record, &packet) {
+                    self.batch.ipv4.push(observation);
+                }
+            }
+            Decoded::Ipv6(packet) => {
+                if let Some(observation) = self.place(record, &packet) {
+                    self.batch.ipv6.push(observation);
+                }
+            }
+            Decoded::NotIp => {
+                self.tally.not_ip += 1;
+                self.now.counts.not_ip += 1;
+            }
+            Decoded::Malformed(layer, _) => {
+                self.tally.damaged(layer);
+                self.now.counts.malformed += 1;
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn place<A: Address>(
+        &mut self,
+        record: &Record,
+        packet: &Packet<'_, A>,
+    ) -> Option<Observation<A>> {
+        match self.telescope.place(packet.source, packet.destination) {
+            Place::Observed => {}
+            Place::Outside => {
+                self.tally.outside += 1;
+                self.now.counts.outside += 1;
+                return None;
+            }
+            Place::Excluded => {
+                self.tally.excluded += 1;
+                self.now.counts.excluded += 1;
+                return None;
+            }
+        }
+        let kind: Kind = kind(packet);
+        self.now.counts.observed += 1;
+        let family: Family = A::FAMILY;
+        self.tally.observe(family, packet.protocol, kind);
+        Some(Observation {
+            time_us: record.time_us,
+            source: packet.source,
+            destination: packet.destination,
+            kind,
+            wire_length_bytes: record.wire_bytes,
+        })
+    }
+
+    #[cold]
+    fn enter_minute(&mut self, time_us: i64) {
+        self.leave_minute();
+        if hour_of(time_us) != self.now.hour {
+            self.window.observe(self.now.hour, &mut self.batch);
+        }
+        self.now.minute_start_us = time_us.saturating_sub(time_us.rem_euclid(MINUTE_US));
+        self.now.second_start_us = i64::MIN / 2;
+        self.now.hour = hour_of(time_us);
+        self.now.late = self.window.is_late(self.now.hour);
+    }
+
+    /// Hands what was counted since the last minute began to the window.
+    fn leave_minute(&mut self) {
+        if self.now.counts == MinuteCounts::default() {
+            return;
+        }
+        if self.now.late {
+            self.now.counts.late = self.now.counts.observed;
+            self.tally.late += self.now.counts.late;
+        }
+        if matches!(self.reading, Reading::First) {
+            self.window
+                .account(self.now.minute_start_us, &self.now.counts);
+        }
+        self.now.counts = MinuteCounts::default();
+    }
+
+    #[cold]
+    fn enter_second(&mut self, time_us: i64) {
+        self.now.second_start_us = time_us.saturating_sub(time_us.rem_euclid(SECOND_US));
+        if matches!(self.reading, Reading::First) {
+            self.window.mark_active(time_us);
+        }
+    }
+}
