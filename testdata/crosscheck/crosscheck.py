@@ -222,14 +222,14 @@ def check_sketch_members(connection):
     check(f"sketch of {len(members)} addresses", (ours.get_estimate(), both.get_estimate()), (theirs.get_estimate(),) * 2)
 
 
-def check_files(data):
+def check_files(data, has_geo):
     """Every file names what made it, and counters are signed."""
-    wanted = ("schema_version",)
+    wanted = ("schema_version", "program_version", "configuration_sha256", "telescope_addresses") + (("geo_sha256",) if has_geo else ())
     for path in sorted(data.rglob("*.parquet")):
         schema = parquet.read_schema(path)
         metadata = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
         for key in wanted:
-            check(f"{path.name}: metadata {key}", any(key in name for name in metadata), True)
+            check(f"{path.name}: metadata {key}", key in metadata, True)
         unsigned = [field.name for field in schema if str(field.type).startswith("uint")]
         check(f"{path.name}: unsigned columns", unsigned, [])
 
@@ -278,11 +278,12 @@ def cross_check(options, folder):
 
     connection = connect(data)
     check_accounting(accounting, truth)
-    check_truth(connection, truth, truth["country_data"]["sha256"] is not None)
+    has_geo = truth["country_data"]["sha256"] is not None
+    check_truth(connection, truth, has_geo)
     check_sums(connection, accounting)
     check_sources_columns(connection)
     check_sketches(connection)
-    check_files(data)
+    check_files(data, has_geo)
 
     split_pcap(capture, folder / "split", SPLITS)
     other = folder / "split-data"
