@@ -13,8 +13,9 @@ pub(super) fn map(file: &File) -> io::Result<Arc<Mmap>> {
     // length is checked on the value that is then used. A file that shrinks raises SIGBUS and ends the process, as it does with
     // every program that maps; captures that are cut in place are to be read buffered (`Reading::Buffered`).
     let bytes = unsafe { Mmap::map(file)? };
-    // The kernel then reads ahead further. Filling the page tables in advance (MADV_POPULATE_READ) was measured to cost as much as
-    // the faults it saves. Advice that is not taken costs speed only.
+    // The kernel then reads ahead further. Filling the page tables in advance (MADV_POPULATE_READ) costs as much as the faults it
+    // saves; what counts is that the file lies in the page cache in large pieces, as it does when read from a disk or written in
+    // megabytes. Advice that is not taken costs speed only.
     let _ = bytes.advise(Advice::Sequential);
     Ok(Arc::new(bytes))
 }
