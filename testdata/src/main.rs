@@ -23,11 +23,11 @@ use teiten_testdata::{
 /// Exit status when nothing was made.
 const NOT_DONE: u8 = 2;
 const MODEL: &str = "\
-The model: TCP 96 %, UDP 3.6 %, ICMP 0.4 % of the packets; survey scanners (zmap, masscan, nmap, unicornscan, plain) are 0.5 % of the \
-sources and send half of the packets to every port; bots keep to 23, 445, 22, 80, 8080, 5555 and their like; victims of attacks \
-answer to forged addresses; searches for amplifiers, exploits, peer-to-peer strays, impossible sources and damaged packets make up \
-the rest. The rate follows the hours of a day. `teiten-synth --list` prints every row. The same options and seed give the same \
-bytes on every machine.";
+The model: TCP 96 %, UDP 3.6 %, ICMP 0.4 % of the packets; survey scanners (zmap, masscan, nmap, unicornscan, plain) \
+are half a percent of the sources and send half of the packets to every port; bots keep to 23, 445, 22, 80, 8080, 5555 \
+and their like; victims of attacks answer to forged addresses; searches for amplifiers, exploits, peer-to-peer strays, \
+impossible sources and damaged packets make up the rest. The rate follows the hours of a day. `teiten-synth --list` \
+prints every row. The same options and seed give the same bytes on every machine.";
 
 /// Writes darknet traffic with known truth: FILE, and FILE.truth.json that says what is in it.
 #[derive(Parser)]

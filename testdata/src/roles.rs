@@ -2,7 +2,8 @@
 //! `send/`.
 //!
 //! The shares follow what NICTER prints for 2025 and what telescopes' papers agree on: TCP 96 %, UDP 3.6 %, ICMP 0.4 %; survey scanners
-//! 0.5 % of the sources and half of the packets; the Mirai fingerprint on 1.3 % of the packets.
+//! 0.35 % of the sources to draw from (0.4 to 0.7 % of those that come) and half of the packets; the Mirai fingerprint on 1.3 % of the
+//! packets.
 
 use crate::kinds::Sent;
 use crate::send::{Probe, backscatter, bots, icmp, junk, survey, udp};
@@ -48,7 +49,7 @@ const fn row(name: &'static str, packets: u32, sources: u32, home: Home, send: S
         packets,
         sources,
         home,
-        shift: 10.0,
+        shift: 5.0,
         changing: false,
         send,
     }
@@ -71,24 +72,24 @@ const fn victims(name: &'static str, packets: u32, sources: u32, send: Sender) -
 
 /// The model.
 pub const ROLES: &[Role] = &[
-    survey("survey by zmap before 4.1", 5_500, 60, survey::zmap),
-    survey("survey by zmap 4.1", 16_500, 160, survey::zmap_stack),
+    survey("survey by zmap before 4.1", 5_500, 40, survey::zmap),
+    survey("survey by zmap 4.1", 16_500, 110, survey::zmap_stack),
     survey(
         "survey by masscan before 2023-11",
         5_500,
-        60,
+        40,
         survey::masscan_old,
     ),
-    survey("survey by masscan", 9_500, 90, survey::masscan_new),
-    survey("survey by nmap", 1_200, 15, survey::nmap),
+    survey("survey by masscan", 9_500, 65, survey::masscan_new),
+    survey("survey by nmap", 1_200, 10, survey::nmap),
     survey("survey by unicornscan", 400, 5, survey::unicornscan),
     survey(
         "survey through the operating system",
         11_400,
-        110,
+        80,
         survey::plain,
     ),
-    row("bots", 40_480, 85_280, Home::Access, bots::bot),
+    row("bots", 40_480, 85_430, Home::Access, bots::bot),
     row("Mirai family", 1_300, 4_000, Home::Access, bots::mirai),
     row(
         "scans with other flags",
