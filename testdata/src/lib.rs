@@ -66,9 +66,7 @@ pub enum Error {
         asked: u32,
     },
     /// The country file cannot be read.
-    #[error(
-        "cannot read the country file {path}: {source}; name another with --geo, or --geo none"
-    )]
+    #[error("cannot read the country file {path} (name another with --geo, or --geo none)")]
     CountryFile {
         /// The file.
         path: PathBuf,
@@ -86,7 +84,7 @@ pub enum Error {
         line: usize,
     },
     /// The capture cannot be written.
-    #[error("cannot write the capture: {0}")]
+    #[error("cannot write the capture")]
     Write(#[from] std::io::Error),
     /// A worker ended early.
     #[error("a worker thread ended early: this is a defect of the synthesiser")]

@@ -42,7 +42,7 @@ struct Arguments {
     /// Number of packets [default: 6,850 for each dark IPv4 address and day]
     #[arg(long, value_name = "N")]
     packets: Option<u64>,
-    /// Packets a second on average, instead of --packets
+    /// Packets a second on average outside outages, instead of --packets
     #[arg(long, value_name = "PPS", conflicts_with = "packets")]
     rate: Option<f64>,
     /// Number of sources to draw from, at most 16,000,000; those that never come are not in the truth [default: a fortieth of the packets]
@@ -287,18 +287,26 @@ fn scenario(arguments: &Arguments) -> anyhow::Result<Scenario> {
 }
 
 fn packets(arguments: &Arguments, addresses: u64) -> anyhow::Result<u64> {
-    let span_us = u128::from(arguments.span.unsigned_abs());
     if let Some(packets) = arguments.packets {
         return Ok(packets);
     }
+    let open_us = open_us(arguments);
     if let Some(rate) = arguments.rate {
         if !(rate > 0.0 && rate <= 1e9) {
             bail!("--rate {rate} is not between 0 and 10^9 packets a second");
         }
-        return Ok((rate * arguments.span as f64 / SECOND_US as f64) as u64);
+        return Ok((rate * open_us as f64 / SECOND_US as f64) as u64);
     }
-    let day_us = 24 * HOUR_US as u128;
-    Ok((u128::from(PACKETS_PER_ADDRESS_DAY) * u128::from(addresses) * span_us / day_us) as u64)
+    let per_day = i128::from(PACKETS_PER_ADDRESS_DAY) * i128::from(addresses);
+    Ok((per_day * i128::from(open_us) / i128::from(24 * HOUR_US)) as u64)
+}
+
+/// The span without its outages, which are taken to lie apart.
+fn open_us(arguments: &Arguments) -> i64 {
+    let start = arguments.start.unwrap_or(DEFAULT_START_US);
+    let end = start.saturating_add(arguments.span);
+    let silent = |&(from, to): &(i64, i64)| (to.min(end) - from.max(start)).max(0);
+    (arguments.span - arguments.outage.iter().map(silent).sum::<i64>()).max(0)
 }
 
 fn country_file(arguments: &Arguments) -> Option<PathBuf> {
