@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::Receiver;
 use teiten_aggregator::close::{ClosedHour, Closer, HourRuns};
 use teiten_aggregator::dataset::Hour;
-use teiten_aggregator::ledger::{Ledger, SILENCE_SECONDS_MAX};
+use teiten_aggregator::ledger::Ledger;
 use teiten_aggregator::minute::{HourAccount, SecondSet};
 use teiten_aggregator::schema::{COVERAGE, SOURCES, TRAFFIC, Table};
 use teiten_aggregator::window::HourPart;
@@ -34,7 +34,7 @@ pub enum Handover {
 }
 
 /// What has been written so far.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Written {
     /// Accounts of all hours.
     pub ledger: Ledger,
@@ -42,12 +42,28 @@ pub struct Written {
     pub hours: BTreeMap<i64, ClosedHour>,
     /// How long each close took, from the last share to the durable files.
     pub durations: Vec<Duration>,
+    /// The longest silence that counts as observed.
+    silence_seconds_max: i64,
     parts: BTreeMap<i64, u32>,
     paths: HashSet<PathBuf>,
     coverage: BTreeMap<i64, (HourAccount, SecondSet)>,
 }
 
 impl Written {
+    /// Nothing yet. A silence of up to `silence_seconds_max` between two signs of life counts as observed.
+    #[must_use]
+    pub fn new(silence_seconds_max: i64) -> Self {
+        Written {
+            ledger: Ledger::default(),
+            hours: BTreeMap::new(),
+            durations: Vec::new(),
+            silence_seconds_max,
+            parts: BTreeMap::new(),
+            paths: HashSet::new(),
+            coverage: BTreeMap::new(),
+        }
+    }
+
     /// Adds accounts whose packets came after their hour had closed.
     pub fn add_late(&mut self, late: &BTreeMap<i64, HourAccount>) {
         for (&hour, account) in late {
@@ -65,7 +81,7 @@ impl Written {
 
     /// Writes the coverage that has changed since its hour closed, and hours that had no rows.
     pub fn settle_coverage(&mut self, closer: &Closer) -> Result<(), WriteError> {
-        let mut covered = self.ledger.covered(SILENCE_SECONDS_MAX);
+        let mut covered = self.ledger.covered(self.silence_seconds_max);
         let mut hours: Vec<i64> = covered.keys().copied().collect();
         hours.extend(self.ledger.hours().map(|(hour, _)| hour));
         hours.sort_unstable();
@@ -181,7 +197,7 @@ impl Closing<'_> {
             written.hours.entry(hour).or_default().add(&closed);
         }
         if self.accounts {
-            let seconds = written.ledger.covered_in(hour, SILENCE_SECONDS_MAX);
+            let seconds = written.ledger.covered_in(hour, written.silence_seconds_max);
             written.write_coverage(self.closer, hour, seconds)?;
         }
         written.durations.push(begun.elapsed());

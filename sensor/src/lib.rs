@@ -15,3 +15,4 @@ pub mod explain;
 pub mod options;
 pub mod replay;
 pub mod summary;
+pub mod capture;

@@ -1,15 +1,23 @@
 //! The `teiten-sensor` program: flags in, messages to standard error, results to standard output, an exit code.
 
-use std::io::{IsTerminal, Write, stderr, stdout};
+use std::io::{BufWriter, IsTerminal, Write, stderr, stdout};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
-use teiten_sensor::options::{Command, CommandLine, ReplayArguments, Settings};
+use signal_hook::consts::{SIGINT, SIGTERM};
+use teiten_sensor::capture::capture;
+use teiten_sensor::options::{
+    CaptureArguments, Command, CommandLine, ExplainArguments, ReplayArguments, Settings, prefixes,
+};
+use teiten_sensor::packet::Block;
 use teiten_sensor::replay::{Outcome, replay};
-use teiten_sensor::source::{Progress, Reading};
-use teiten_sensor::summary;
+use teiten_sensor::source::{FileReport, Progress, Reading, Replay};
+use teiten_sensor::telescope::Telescope;
+use teiten_sensor::{explain, summary};
 
 /// Done, but incomplete.
 const INCOMPLETE: u8 = 1;
@@ -21,7 +29,8 @@ const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 fn main() -> ExitCode {
     let outcome = match CommandLine::parse().command {
         Command::Replay(arguments) => run_replay(arguments),
-        Command::Capture(_) | Command::Explain(_) => Ok(NOT_DONE),
+        Command::Capture(arguments) => run_capture(arguments),
+        Command::Explain(arguments) => run_explain(&arguments),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),
@@ -56,6 +65,58 @@ fn run_replay(arguments: ReplayArguments) -> anyhow::Result<u8> {
     report(&outcome?, &settings)
 }
 
+fn run_capture(mut arguments: CaptureArguments) -> anyhow::Result<u8> {
+    let settings = std::mem::take(&mut arguments.shared).settle()?;
+    say_what_is_counted(&settings);
+    let stop = Arc::new(AtomicBool::new(false));
+    for signal in [SIGINT, SIGTERM] {
+        signal_hook::flag::register(signal, Arc::clone(&stop))?;
+    }
+    let _ = writeln!(
+        stderr(),
+        "teiten-sensor: capturing on {} with libpcap into {}; SIGINT or SIGTERM ends it",
+        arguments.interfaces.join(", "),
+        settings.data.display()
+    );
+    report(&capture(&arguments, &settings, &stop)?, &settings)
+}
+
+fn run_explain(arguments: &ExplainArguments) -> anyhow::Result<u8> {
+    let dark = prefixes("telescope", &arguments.telescope)?;
+    let telescope = Telescope::new(&dark, &prefixes("exclude", &arguments.exclude)?);
+    let mut source = Replay::open(&arguments.paths)?;
+    let mut out = BufWriter::new(stdout().lock());
+    let mut block = Block::empty();
+    while let Some(next) = source.next_block(block) {
+        if !explain::write_block(&mut out, &next, &telescope)? {
+            return Ok(0);
+        }
+        block = next;
+    }
+    out.flush()?;
+    let files = source.finish();
+    say_errors(&files);
+    let damaged = files.iter().any(|file| file.error.is_some());
+    let records: u64 = files.iter().map(|file| file.records).sum();
+    Ok(exit_code(damaged, records == 0, false))
+}
+
+fn say_errors(files: &[FileReport]) {
+    for file in files {
+        if let Some(error) = &file.error {
+            let _ = writeln!(stderr(), "teiten-sensor: {}: {error}", file.path);
+        }
+    }
+}
+
+fn exit_code(damaged: bool, nothing: bool, lossy: bool) -> u8 {
+    match (damaged, nothing, lossy) {
+        (true, true, _) => NOT_DONE,
+        (true, false, _) | (false, _, true) => INCOMPLETE,
+        (false, _, false) => 0,
+    }
+}
+
 fn say_what_is_counted(settings: &Settings) {
     if settings.telescope.is_empty() {
         let _ = writeln!(
@@ -67,11 +128,7 @@ fn say_what_is_counted(settings: &Settings) {
 
 /// Prints the accounting and what was incomplete; the exit code.
 fn report(outcome: &Outcome, settings: &Settings) -> anyhow::Result<u8> {
-    for file in &outcome.files {
-        if let Some(error) = &file.error {
-            let _ = writeln!(stderr(), "teiten-sensor: {}: {error}", file.path);
-        }
-    }
+    say_errors(&outcome.files);
     if outcome.geo.is_none() {
         let _ = writeln!(
             stderr(),
@@ -85,13 +142,8 @@ fn report(outcome: &Outcome, settings: &Settings) -> anyhow::Result<u8> {
         summary::write_table(outcome, &mut out)?;
     }
     let damaged = outcome.files.iter().any(|file| file.error.is_some());
-    Ok(if damaged && outcome.counted.tally.records == 0 {
-        NOT_DONE
-    } else if damaged || outcome.dropped() > 0 {
-        INCOMPLETE
-    } else {
-        0
-    })
+    let nothing = outcome.counted.tally.records == 0;
+    Ok(exit_code(damaged, nothing, outcome.dropped() > 0))
 }
 
 /// The progress line: on a terminal only.

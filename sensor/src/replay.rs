@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use sha2::{Digest, Sha256};
 use teiten_aggregator::close::{ClosedHour, Closer};
 use teiten_aggregator::dataset::PartName;
+use teiten_aggregator::ledger::SILENCE_SECONDS_MAX;
 use teiten_aggregator::origin::{OriginError, Origins};
 use teiten_aggregator::window::LatePolicy;
 use teiten_aggregator::writer::WriteError;
@@ -117,7 +118,7 @@ pub fn replay(
         policy,
         reading: Reading::First,
     };
-    let mut written = Written::default();
+    let mut written = Written::new(SILENCE_SECONDS_MAX);
     let counted = run(
         &mut |reuse| next(&mut source, reuse, progress),
         &passage,
@@ -200,7 +201,8 @@ fn configuration_sha256(settings: &Settings) -> String {
     hexadecimal(&Sha256::digest(text.as_bytes()))
 }
 
-fn geo_text(origins: &Origins) -> Option<String> {
+/// Names and dates of the origin data, or none.
+pub(crate) fn geo_text(origins: &Origins) -> Option<String> {
     let names: Vec<String> = origins
         .provenance()
         .iter()
