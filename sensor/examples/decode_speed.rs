@@ -2,7 +2,6 @@
 //! `cargo run --release -p teiten-sensor --example decode_speed`
 
 use std::hint::black_box;
-use std::time::Instant;
 
 use teiten_sensor::classify::kind;
 use teiten_sensor::decode::{Decoded, decode_record};
@@ -10,7 +9,7 @@ use teiten_sensor::packet::LinkType;
 use teiten_sensor::telescope::{Place, Telescope};
 
 const PACKETS: usize = 1_000_000;
-const ROUNDS: usize = 5;
+const ROUNDS: usize = 12;
 
 fn main() {
     measure("TCP SYN, no options", &packets(|_| syn(&[])));
@@ -100,6 +99,8 @@ fn packets(build: impl Fn(usize) -> Vec<u8>) -> Packets {
         let random = state.to_be_bytes();
         frame[18..20].copy_from_slice(&random[..2]);
         frame[26..30].copy_from_slice(&random[2..6]);
+        // Most sources are ordinary ones.
+        frame[26] = 1 + frame[26] % 8;
         frame[33] = random[3];
         frame[38..42].copy_from_slice(&random[1..5]);
         packets
@@ -122,11 +123,13 @@ fn measure(name: &str, packets: &Packets) {
             }
         }));
         all_ns = all_ns.min(time(packets, |captured| {
-            match decode_record(LinkType(1), captured, captured.len() as u32) {
-                Decoded::Ipv4(packet)
-                    if telescope.place(packet.source, packet.destination) == Place::Observed =>
-                {
-                    u64::from(kind(&packet).bits())
+            match &decode_record(LinkType(1), captured, captured.len() as u32) {
+                Decoded::Ipv4(packet) => {
+                    if telescope.place(packet.source, packet.destination) == Place::Observed {
+                        u64::from(kind(packet).bits())
+                    } else {
+                        0
+                    }
                 }
                 _ => 0,
             }
@@ -136,12 +139,21 @@ fn measure(name: &str, packets: &Packets) {
 }
 
 fn time(packets: &Packets, read: impl Fn(&[u8]) -> u64) -> f64 {
-    let start = Instant::now();
+    let start_ns = cpu_ns();
     let mut sum = 0_u64;
     for &(offset, length) in &packets.places {
         let captured = &packets.bytes[offset as usize..][..length as usize];
         sum = sum.wrapping_add(read(captured));
     }
     black_box(sum);
-    start.elapsed().as_nanos() as f64 / packets.places.len() as f64
+    (cpu_ns() - start_ns) as f64 / packets.places.len() as f64
+}
+
+/// Time that this thread has spent on a processor; on a shared machine the clock on the wall tells of the neighbours.
+fn cpu_ns() -> u64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").expect("a Linux kernel");
+    text.split_whitespace()
+        .next()
+        .and_then(|field| field.parse().ok())
+        .expect("the first field is a number")
 }

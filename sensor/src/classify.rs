@@ -27,20 +27,20 @@ use crate::fingerprint::{self, ToolMark};
 use crate::payload::{Payload, Signature};
 pub use traffic_type::traffic_type;
 
-/// What the tests of the rules may look at.
+/// What a rule can rest on.
 #[derive(Clone, Copy)]
-pub struct Facts<'p, 'a> {
+struct Facts<'p, 'a> {
     /// The packet's type by its headers.
-    pub traffic_type: TrafficType,
+    traffic_type: TrafficType,
     /// Whether no host can have its source address ([`spoofed::cannot_exist`]).
-    pub impossible_source: bool,
-    /// What the packet carries.
-    pub transport: &'p Transport<'a>,
+    impossible_source: bool,
     /// What its payload is, where it is known.
-    pub signature: Option<&'static Signature>,
+    signature: Option<&'static Signature>,
+    /// What the packet carries.
+    transport: &'p Transport<'a>,
 }
 
-/// A rule: packets of its types for which its test holds have its class.
+/// A rule: packets of its types that are as it presupposes and for which its test holds have its class.
 #[derive(Clone, Copy)]
 pub struct Rule {
     /// Its name, as `explain` prints it.
@@ -49,12 +49,25 @@ pub struct Rule {
     pub class: TrafficClass,
     /// The traffic types it is asked for.
     pub types: Types,
-    /// Whether it decides.
-    pub test: fn(&Facts) -> bool,
+    /// What must hold before it is asked.
+    pub presupposes: Presupposition,
+    /// Whether it decides; none where types and presupposition say all.
+    pub test: Option<fn(&Transport) -> bool>,
     /// Where it is drawn from.
     pub reference: &'static str,
     /// What it rests on holds since (and until) when; empty where it is timeless.
     pub dates: &'static str,
+}
+
+/// What a rule rests on besides the type. Known beforehand, so that a packet is led to the few rules it can meet by one look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Presupposition {
+    /// Nothing.
+    Nothing,
+    /// A source that cannot exist.
+    ImpossibleSource,
+    /// A payload whose signature has this class.
+    Payload(TrafficClass),
 }
 
 /// A set of traffic types.
@@ -83,13 +96,8 @@ impl Types {
     }
 }
 
-/// The test of a rule that its types alone decide.
-fn always(_: &Facts) -> bool {
-    true
-}
-
 /// Every rule, in the order in which they are asked. The last one takes every packet.
-pub const RULES: &[Rule] = &[
+pub static RULES: [Rule; 21] = [
     malformed::DAMAGED,
     spoofed::IMPOSSIBLE_SOURCE,
     backscatter::TCP_REPLY,
@@ -113,29 +121,52 @@ pub const RULES: &[Rule] = &[
     remainder::OTHER,
 ];
 
-/// Most rules asked for one type.
-const CANDIDATES_MAX: usize = 12;
+/// Most rules that one packet can meet.
+const CANDIDATES_MAX: usize = 6;
+/// A payload without a signature, or of one of the classes.
+const PAYLOADS: usize = TrafficClass::ALL.len() + 1;
 
-/// For each traffic type the rules that are asked, in order; the rest of a row repeats the last rule.
-static CANDIDATES: [[u8; CANDIDATES_MAX]; TrafficType::ALL.len()] = candidates();
+/// For each type, payload and kind of source the rules that can decide, in order; the rest of a row repeats the last rule.
+type Candidates = [[[[u8; CANDIDATES_MAX]; 2]; PAYLOADS]; TrafficType::ALL.len()];
+static CANDIDATES: Candidates = candidates();
 
-const fn candidates() -> [[u8; CANDIDATES_MAX]; TrafficType::ALL.len()] {
+const fn candidates() -> Candidates {
     let last = RULES.len() - 1;
-    assert!(RULES[last].types.0 == Types::ALL.0);
-    let mut table = [[last as u8; CANDIDATES_MAX]; TrafficType::ALL.len()];
+    assert!(RULES[last].types.0 == Types::ALL.0 && RULES[last].test.is_none());
+    let mut table = [[[[last as u8; CANDIDATES_MAX]; 2]; PAYLOADS]; TrafficType::ALL.len()];
     let mut code = 0;
     while code < TrafficType::ALL.len() {
-        let (mut rule, mut count) = (0, 0);
-        while rule < RULES.len() {
-            if RULES[rule].types.contain(TrafficType::ALL[code]) {
-                table[code][count] = rule as u8;
-                count += 1;
-            }
-            rule += 1;
+        let mut payload = 0;
+        while payload < PAYLOADS {
+            table[code][payload][0] = row(code, payload, false);
+            table[code][payload][1] = row(code, payload, true);
+            payload += 1;
         }
         code += 1;
     }
     table
+}
+
+/// The rules up to the first that decides without a test.
+const fn row(code: usize, payload: usize, impossible_source: bool) -> [u8; CANDIDATES_MAX] {
+    let mut row = [(RULES.len() - 1) as u8; CANDIDATES_MAX];
+    let (mut rule, mut count) = (0, 0);
+    while rule < RULES.len() {
+        let met = match RULES[rule].presupposes {
+            Presupposition::Nothing => true,
+            Presupposition::ImpossibleSource => impossible_source,
+            Presupposition::Payload(class) => payload == class as usize + 1,
+        };
+        if met && RULES[rule].types.contain(TrafficType::ALL[code]) {
+            row[count] = rule as u8;
+            count += 1;
+            if RULES[rule].test.is_none() {
+                return row;
+            }
+        }
+        rule += 1;
+    }
+    row
 }
 
 /// What a packet is, and what decided it.
@@ -152,14 +183,14 @@ pub struct Verdict {
 }
 
 /// What a packet is.
-#[inline]
+#[inline(always)]
 #[must_use]
 pub fn kind<A: Address>(packet: &Packet<'_, A>) -> Kind {
     verdict(packet).kind
 }
 
 /// What a packet is, and what decided it.
-#[inline]
+#[inline(always)]
 #[must_use]
 pub fn verdict<A: Address>(packet: &Packet<'_, A>) -> Verdict {
     let traffic_type = traffic_type(packet);
@@ -190,12 +221,18 @@ pub fn verdict<A: Address>(packet: &Packet<'_, A>) -> Verdict {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn decide(facts: &Facts) -> &'static Rule {
-    for &index in &CANDIDATES[facts.traffic_type as usize] {
+    let payload = match facts.signature {
+        Some(signature) => signature.class as usize + 1,
+        None => 0,
+    };
+    let source = usize::from(facts.impossible_source);
+    for &index in &CANDIDATES[facts.traffic_type as usize][payload][source] {
         let rule = &RULES[usize::from(index)];
-        if (rule.test)(facts) {
-            return rule;
+        match rule.test {
+            Some(test) if !test(facts.transport) => {}
+            _ => return rule,
         }
     }
     &RULES[RULES.len() - 1]
@@ -212,7 +249,7 @@ const fn is_probe(class: TrafficClass) -> bool {
     )
 }
 
-#[inline]
+#[inline(always)]
 fn signature<A: Address>(
     packet: &Packet<'_, A>,
     traffic_type: TrafficType,
@@ -237,7 +274,7 @@ fn signature<A: Address>(
 
 /// The service asked for: the destination port; for backscatter the source port, and for an ICMP error the port that the quoted
 /// packet went to.
-#[inline]
+#[inline(always)]
 fn port<A: Address>(packet: &Packet<'_, A>, class: TrafficClass) -> Option<u16> {
     match (class, packet.ports()) {
         (TrafficClass::Backscatter, Some((source, _))) => Some(source),

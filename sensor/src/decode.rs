@@ -127,7 +127,7 @@ pub fn decode(link_type: LinkType, captured: &[u8]) -> Decoded<'_> {
 }
 
 /// Decodes one frame of which `captured` are the first bytes and that had `wire_bytes` on the wire.
-#[inline]
+#[inline(always)]
 #[must_use]
 pub fn decode_record(link_type: LinkType, captured: &[u8], wire_bytes: u32) -> Decoded<'_> {
     let snapped = captured.len() < wire_bytes as usize;

@@ -143,7 +143,7 @@ impl Telescope {
     }
 
     /// Where a packet stands. A packet that is outside is never called excluded.
-    #[inline]
+    #[inline(always)]
     #[must_use]
     pub fn place<A: Address>(&self, source: A, destination: A) -> Place {
         match A::FAMILY {
@@ -162,7 +162,7 @@ impl Telescope {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn place_in<A: Address>(
         &self,
         dark: &Set<A>,
@@ -219,7 +219,7 @@ impl<A: Address> Set<A> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn contains(&self, address: A) -> bool {
         match self.hull {
             Some((first, last)) if first <= address && address <= last => {
@@ -229,6 +229,7 @@ impl<A: Address> Set<A> {
         }
     }
 
+    #[inline(never)]
     fn search(&self, address: A) -> bool {
         let slot = leading_bits(address);
         let (start, end) = (self.index[slot] as usize, self.index[slot + 1] as usize);

@@ -2,7 +2,7 @@
 
 use teiten_aggregator::observation::{TrafficClass, TrafficType};
 
-use super::{Facts, Rule, Types, always};
+use super::{Presupposition, Rule, Types};
 use crate::decode::Transport;
 
 /// SYN-ACK, RST and RST-ACK.
@@ -14,7 +14,8 @@ pub const TCP_REPLY: Rule = Rule {
         TrafficType::TcpRst,
         TrafficType::TcpRstAck,
     ]),
-    test: always,
+    presupposes: Presupposition::Nothing,
+    test: None,
     reference: "Moore et al., Inferring Internet Denial-of-Service Activity, ACM TOCS 24(2), 2006, table I",
     dates: "",
 };
@@ -35,7 +36,8 @@ pub const ICMP_REPLY: Rule = Rule {
         TrafficType::IcmpInformationReply,
         TrafficType::IcmpMaskReply,
     ]),
-    test: always,
+    presupposes: Presupposition::Nothing,
+    test: None,
     reference: "Moore et al. 2006, table I; corsaro3 libcorsaro/libcorsaro_filtering.c (backscatter); RFC 4443",
     dates: "",
 };
@@ -45,11 +47,12 @@ pub const SCTP_REPLY: Rule = Rule {
     name: "sctp-reply",
     class: TrafficClass::Backscatter,
     types: Types::of(&[TrafficType::Sctp]),
-    test: is_sctp_reply,
+    presupposes: Presupposition::Nothing,
+    test: Some(is_sctp_reply),
     reference: "RFC 9260 5.1 and 8.4",
     dates: "",
 };
 
-fn is_sctp_reply(facts: &Facts) -> bool {
-    matches!(facts.transport, Transport::Sctp(sctp) if matches!(sctp.chunk_type, Some(2 | 6 | 14)))
+fn is_sctp_reply(transport: &Transport) -> bool {
+    matches!(transport, Transport::Sctp(sctp) if matches!(sctp.chunk_type, Some(2 | 6 | 14)))
 }

@@ -2,14 +2,15 @@
 
 use teiten_aggregator::observation::{TrafficClass, TrafficType};
 
-use super::{Rule, Types, always};
+use super::{Presupposition, Rule, Types};
 
 /// A header that does not fit into its packet, or a length that contradicts another.
 pub const DAMAGED: Rule = Rule {
     name: "damaged-header",
     class: TrafficClass::Malformed,
     types: Types::of(&[TrafficType::Malformed]),
-    test: always,
+    presupposes: Presupposition::Nothing,
+    test: None,
     reference: "RFC 9293 3.1 (data offset), RFC 768 (length), RFC 8200 4 (extension headers)",
     dates: "",
 };

@@ -2,7 +2,7 @@
 
 use teiten_aggregator::observation::{TrafficClass, TrafficType};
 
-use super::{Facts, Rule, Types};
+use super::{Presupposition, Rule, Types};
 
 /// Types that carry the payloads looked at. Replies by flags are decided before, whatever they carry.
 const WITH_PAYLOAD: Types = Types::of(&[
@@ -19,43 +19,25 @@ const WITH_PAYLOAD: Types = Types::of(&[
 
 const REFERENCE: &str = "the signature's own source";
 
-const fn rule(name: &'static str, class: TrafficClass, test: fn(&Facts) -> bool) -> Rule {
+const fn rule(name: &'static str, class: TrafficClass) -> Rule {
     Rule {
         name,
         class,
         types: WITH_PAYLOAD,
-        test,
+        presupposes: Presupposition::Payload(class),
+        test: None,
         reference: REFERENCE,
         dates: "",
     }
 }
 
 /// A reply by its response bit or status line.
-pub const REPLY: Rule = rule("payload-reply", TrafficClass::Backscatter, |facts| {
-    has(facts, TrafficClass::Backscatter)
-});
+pub const REPLY: Rule = rule("payload-reply", TrafficClass::Backscatter);
 /// A known attack.
-pub const EXPLOIT: Rule = rule("payload-exploit", TrafficClass::Exploit, |facts| {
-    has(facts, TrafficClass::Exploit)
-});
+pub const EXPLOIT: Rule = rule("payload-exploit", TrafficClass::Exploit);
 /// A request that makes an amplifier answer.
-pub const AMPLIFIER_REQUEST: Rule = rule(
-    "payload-amplifier-request",
-    TrafficClass::ReflectorScan,
-    |facts| has(facts, TrafficClass::ReflectorScan),
-);
+pub const AMPLIFIER_REQUEST: Rule = rule("payload-amplifier-request", TrafficClass::ReflectorScan);
 /// Peer-to-peer and other talk meant for somebody else.
-pub const STRAY: Rule = rule("payload-stray", TrafficClass::Misconfiguration, |facts| {
-    has(facts, TrafficClass::Misconfiguration)
-});
+pub const STRAY: Rule = rule("payload-stray", TrafficClass::Misconfiguration);
 /// A request of an application that amplifies nothing.
-pub const APPLICATION_REQUEST: Rule =
-    rule("payload-application-request", TrafficClass::Scan, |facts| {
-        has(facts, TrafficClass::Scan)
-    });
-
-fn has(facts: &Facts, class: TrafficClass) -> bool {
-    facts
-        .signature
-        .is_some_and(|signature| signature.class == class)
-}
+pub const APPLICATION_REQUEST: Rule = rule("payload-application-request", TrafficClass::Scan);

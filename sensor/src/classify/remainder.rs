@@ -2,14 +2,15 @@
 
 use teiten_aggregator::observation::TrafficClass;
 
-use super::{Rule, Types, always};
+use super::{Presupposition, Rule, Types};
 
 /// Everything else.
 pub const OTHER: Rule = Rule {
     name: "other",
     class: TrafficClass::Other,
     types: Types::ALL,
-    test: always,
+    presupposes: Presupposition::Nothing,
+    test: None,
     reference: "",
     dates: "",
 };

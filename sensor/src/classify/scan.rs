@@ -2,7 +2,7 @@
 
 use teiten_aggregator::observation::{TrafficClass, TrafficType};
 
-use super::{Facts, Rule, Types, always};
+use super::{Presupposition, Rule, Types};
 use crate::decode::Transport;
 
 /// A connection request.
@@ -10,7 +10,8 @@ pub const TCP_SYN: Rule = Rule {
     name: "tcp-syn",
     class: TrafficClass::Scan,
     types: Types::of(&[TrafficType::TcpSyn]),
-    test: always,
+    presupposes: Presupposition::Nothing,
+    test: None,
     reference: "Wustrow et al., Internet Background Radiation Revisited, IMC 2010, 4.1",
     dates: "",
 };
@@ -28,7 +29,8 @@ pub const TCP_STEALTH: Rule = Rule {
         TrafficType::TcpXmas,
         TrafficType::TcpSynFin,
     ]),
-    test: always,
+    presupposes: Presupposition::Nothing,
+    test: None,
     reference: "nmap reference guide, port scanning techniques -sA -sF -sM -sN -sX, --scanflags; de Vivo et al., CCR 29(2), 1999",
     dates: "",
 };
@@ -43,7 +45,8 @@ pub const ICMP_REQUEST: Rule = Rule {
         TrafficType::IcmpInformationRequest,
         TrafficType::IcmpMaskRequest,
     ]),
-    test: always,
+    presupposes: Presupposition::Nothing,
+    test: None,
     reference: "RFC 792, RFC 950; nmap reference guide, host discovery -PE -PP -PM",
     dates: "",
 };
@@ -53,13 +56,14 @@ pub const UDP: Rule = Rule {
     name: "udp-probe",
     class: TrafficClass::Scan,
     types: Types::of(&[TrafficType::Udp]),
-    test: has_header,
+    presupposes: Presupposition::Nothing,
+    test: Some(has_header),
     reference: "nmap reference guide, -sU: an empty datagram is the default probe",
     dates: "",
 };
 
-fn has_header(facts: &Facts) -> bool {
-    matches!(facts.transport, Transport::Udp(_))
+fn has_header(transport: &Transport) -> bool {
+    matches!(transport, Transport::Udp(_))
 }
 
 /// An association request, and the COOKIE-ECHO that firewalls let pass.
@@ -67,13 +71,14 @@ pub const SCTP_INIT: Rule = Rule {
     name: "sctp-init",
     class: TrafficClass::Scan,
     types: Types::of(&[TrafficType::Sctp]),
-    test: is_sctp_probe,
+    presupposes: Presupposition::Nothing,
+    test: Some(is_sctp_probe),
     reference: "RFC 9260 5.1; nmap reference guide, -sY -sZ",
     dates: "",
 };
 
-fn is_sctp_probe(facts: &Facts) -> bool {
-    matches!(facts.transport, Transport::Sctp(sctp) if matches!(sctp.chunk_type, Some(1 | 10)))
+fn is_sctp_probe(transport: &Transport) -> bool {
+    matches!(transport, Transport::Sctp(sctp) if matches!(sctp.chunk_type, Some(1 | 10)))
 }
 
 /// GRE and IP in IP: who answers is an open relay.
@@ -81,7 +86,8 @@ pub const TUNNEL: Rule = Rule {
     name: "tunnel-probe",
     class: TrafficClass::Scan,
     types: Types::of(&[TrafficType::Gre, TrafficType::IpInIp]),
-    test: always,
+    presupposes: Presupposition::Nothing,
+    test: None,
     reference: "Beitis and Vanhoef, Haunted by Legacy, USENIX Security 2025; CVE-2020-10136",
     dates: "",
 };

@@ -5,21 +5,18 @@
 
 use teiten_aggregator::observation::{Address, Family, TrafficClass};
 
-use super::{Facts, Rule, Types};
+use super::{Presupposition, Rule, Types};
 
 /// A source of special-purpose space, or equal to the destination.
 pub const IMPOSSIBLE_SOURCE: Rule = Rule {
     name: "impossible-source",
     class: TrafficClass::Spoofed,
     types: Types::ALL,
-    test: has_impossible_source,
+    presupposes: Presupposition::ImpossibleSource,
+    test: None,
     reference: "RFC 6890 and the IANA special-purpose address registries as of 2024; RFC 5771, RFC 4291 2.7 (multicast)",
     dates: "",
 };
-
-fn has_impossible_source(facts: &Facts) -> bool {
-    facts.impossible_source
-}
 
 /// What the registries say of a prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +91,7 @@ const fn octets(rows: &[Row], shift: u32) -> [bool; 256] {
 }
 
 /// Whether no host can have sent a packet from `source` to `destination`.
-#[inline]
+#[inline(always)]
 #[must_use]
 pub fn cannot_exist<A: Address>(source: A, destination: A) -> bool {
     let octet = (source.number() >> (A::BITS - 8)) as usize;
@@ -123,7 +120,7 @@ fn usage<A: Address>(address: A) -> Option<Use> {
     rows.iter()
         .find(|&&(first, length, _)| {
             let host_bits = A::BITS - u32::from(length);
-            host_bits == 128 || (address.number() ^ first) >> host_bits == 0
+            (address.number() ^ first) >> host_bits == 0
         })
         .map(|&(_, _, usage)| usage)
 }

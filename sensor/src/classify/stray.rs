@@ -2,7 +2,7 @@
 
 use teiten_aggregator::observation::{TrafficClass, TrafficType};
 
-use super::{Facts, Rule, Types};
+use super::{Presupposition, Rule, Types};
 use crate::decode::Transport;
 
 /// A segment with data that no known request starts. A dark address has completed no handshake, so the data belongs to a
@@ -16,13 +16,14 @@ pub const TCP_DATA: Rule = Rule {
         TrafficType::TcpFinAck,
         TrafficType::TcpOther,
     ]),
-    test: carries_data,
+    presupposes: Presupposition::Nothing,
+    test: Some(carries_data),
     reference: "Wustrow et al., Internet Background Radiation Revisited, IMC 2010, 4.1: neither SYN nor reply",
     dates: "",
 };
 
-fn carries_data(facts: &Facts) -> bool {
-    matches!(facts.transport, Transport::Tcp(tcp) if !tcp.payload.is_empty() && tcp.flags & (SYN | RST) == 0)
+fn carries_data(transport: &Transport) -> bool {
+    matches!(transport, Transport::Tcp(tcp) if !tcp.payload.is_empty() && tcp.flags & (SYN | RST) == 0)
 }
 
 /// A segment within a connection (ACK, neither SYN nor RST) whose flags are none of a probe's.
@@ -30,7 +31,8 @@ pub const TCP_SEGMENT: Rule = Rule {
     name: "tcp-stray-segment",
     class: TrafficClass::Misconfiguration,
     types: Types::of(&[TrafficType::TcpOther]),
-    test: is_within_connection,
+    presupposes: Presupposition::Nothing,
+    test: Some(is_within_connection),
     reference: "RFC 9293 3.10.7.4: such segments follow a handshake",
     dates: "",
 };
@@ -39,8 +41,8 @@ const SYN: u8 = 0x02;
 const RST: u8 = 0x04;
 const ACK: u8 = 0x10;
 
-fn is_within_connection(facts: &Facts) -> bool {
-    matches!(facts.transport, Transport::Tcp(tcp) if tcp.flags & (SYN | RST | ACK) == ACK)
+fn is_within_connection(transport: &Transport) -> bool {
+    matches!(transport, Transport::Tcp(tcp) if tcp.flags & (SYN | RST | ACK) == ACK)
 }
 
 /// Router and neighbour discovery and group membership: meant for one link, leaked.
@@ -48,14 +50,15 @@ pub const ICMP_NEIGHBOUR: Rule = Rule {
     name: "icmp-neighbour",
     class: TrafficClass::Misconfiguration,
     types: Types::of(&[TrafficType::IcmpOther]),
-    test: is_for_neighbours,
+    presupposes: Presupposition::Nothing,
+    test: Some(is_for_neighbours),
     reference: "RFC 1256 (9, 10), RFC 4861 (133 to 137), RFC 2710 and RFC 9777 (130 to 132, 143)",
     dates: "",
 };
 
 /// The numbers of the two families do not overlap in use.
-fn is_for_neighbours(facts: &Facts) -> bool {
-    matches!(facts.transport, Transport::Icmp(icmp) if matches!(icmp.icmp_type, 9 | 10 | 130..=137 | 143))
+fn is_for_neighbours(transport: &Transport) -> bool {
+    matches!(transport, Transport::Icmp(icmp) if matches!(icmp.icmp_type, 9 | 10 | 130..=137 | 143))
 }
 
 /// A chunk of an association that was never made.
@@ -63,11 +66,12 @@ pub const SCTP: Rule = Rule {
     name: "sctp-stray",
     class: TrafficClass::Misconfiguration,
     types: Types::of(&[TrafficType::Sctp]),
-    test: has_chunk,
+    presupposes: Presupposition::Nothing,
+    test: Some(has_chunk),
     reference: "RFC 9260 8.4: out of the blue",
     dates: "",
 };
 
-fn has_chunk(facts: &Facts) -> bool {
-    matches!(facts.transport, Transport::Sctp(sctp) if sctp.chunk_type.is_some())
+fn has_chunk(transport: &Transport) -> bool {
+    matches!(transport, Transport::Sctp(sctp) if sctp.chunk_type.is_some())
 }

@@ -13,7 +13,7 @@ static TCP_TYPES: [TrafficType; 64] = tcp_types();
 static ICMP_TYPES: [TrafficType; 256] = icmp_types();
 
 /// What a packet is by its headers.
-#[inline]
+#[inline(always)]
 #[must_use]
 pub fn traffic_type<A: Address>(packet: &Packet<'_, A>) -> TrafficType {
     if packet.damage.is_some() {
@@ -34,7 +34,7 @@ pub fn traffic_type<A: Address>(packet: &Packet<'_, A>) -> TrafficType {
     }
 }
 
-#[inline]
+#[inline(always)]
 fn tcp_type(tcp: &Tcp) -> TrafficType {
     TCP_TYPES[usize::from(tcp.flags & FLAGS_MASK)]
 }

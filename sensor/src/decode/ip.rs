@@ -45,7 +45,7 @@ const FRAGMENT: u8 = 44;
 const DESTINATION_OPTIONS: u8 = 60;
 
 /// An IPv4 packet that starts with the first of `bytes`. `snapped`: the capture has less than the wire had.
-#[inline]
+#[inline(always)]
 pub(super) fn ipv4(bytes: &[u8], snapped: bool) -> Decoded<'_> {
     let Some((header, rest)) = bytes.split_first_chunk::<20>() else {
         return Decoded::Malformed(Layer::Ipv4, Reason::Short);
@@ -107,7 +107,7 @@ fn unstated_length(captured: usize, snapped: bool) -> usize {
     if snapped { usize::MAX } else { captured }
 }
 
-#[inline]
+#[inline(always)]
 fn bounded(bytes: &[u8], length: usize) -> &[u8] {
     &bytes[..bytes.len().min(length)]
 }

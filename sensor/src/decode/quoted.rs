@@ -38,6 +38,7 @@ impl<A: Address> Packet<'_, A> {
     }
 }
 
+#[inline(never)]
 fn read<A: Address>(icmp: Icmp<'_>) -> Option<Quoted<A>> {
     // A quotation is cut as a capture is: what is missing is no damage.
     let decoded = match A::FAMILY {

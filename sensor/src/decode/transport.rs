@@ -129,7 +129,7 @@ impl Region<'_> {
 type Reading<'a> = (Transport<'a>, Option<Damage>);
 
 /// Reads the header of `protocol` from the start of `region`.
-#[inline]
+#[inline(always)]
 pub(super) fn read(family: Family, protocol: u8, region: Region<'_>) -> Reading<'_> {
     match (protocol, family) {
         (6, _) => tcp(region),
@@ -141,7 +141,7 @@ pub(super) fn read(family: Family, protocol: u8, region: Region<'_>) -> Reading<
     }
 }
 
-#[inline]
+#[inline(always)]
 fn tcp(region: Region<'_>) -> Reading<'_> {
     let Some(header) = region.bytes.first_chunk::<20>() else {
         return tcp_cut(region);
@@ -178,6 +178,7 @@ fn tcp(region: Region<'_>) -> Reading<'_> {
 
 /// A TCP header of which fewer than 20 bytes are there: the flags stand in byte 13.
 #[cold]
+#[inline(never)]
 fn tcp_cut(region: Region<'_>) -> Reading<'_> {
     let damage = region.shortage(20, Damage::TransportHeader);
     let Some(header) = region.bytes.first_chunk::<14>() else {
@@ -206,7 +207,7 @@ fn ports_only(bytes: &[u8]) -> Transport<'_> {
     }
 }
 
-#[inline]
+#[inline(never)]
 fn udp(region: Region<'_>, family: Family) -> Reading<'_> {
     let Some((header, rest)) = region.bytes.split_first_chunk::<8>() else {
         return (
@@ -230,6 +231,7 @@ fn udp(region: Region<'_>, family: Family) -> Reading<'_> {
     (Transport::Udp(udp), damaged.then_some(Damage::UdpLength))
 }
 
+#[inline(never)]
 fn icmp(region: Region<'_>, header_bytes: usize) -> Reading<'_> {
     let Some(&icmp_type) = region.bytes.first() else {
         return (
@@ -250,6 +252,7 @@ fn icmp(region: Region<'_>, header_bytes: usize) -> Reading<'_> {
     (Transport::Icmp(icmp), damage)
 }
 
+#[inline(never)]
 fn sctp(region: Region<'_>) -> Reading<'_> {
     let Some(header) = region.bytes.first_chunk::<4>() else {
         return (

@@ -9,6 +9,7 @@ const WINDOW_SCALE: u8 = 3;
 
 /// Whether the options are one of the lists that zmap 4.1 can be told to send: windows (its default), linux, bsd, smallest-probes.
 /// The timestamps differ from packet to packet; all else is fixed.
+#[inline(never)]
 pub(super) fn is_zmap_list(probe: &Probe) -> bool {
     let Some(options) = probe.options else {
         return false;

@@ -300,3 +300,28 @@ fn a_stack_shape_keeps_kinds_size_and_scale() {
         1
     );
 }
+
+proptest::proptest! {
+    #[test]
+    fn the_mark_of_a_syn_is_that_of_the_table(
+        choices in proptest::collection::vec(0_usize..3, 5),
+        sequence in proptest::prelude::any::<u32>(),
+    ) {
+        let sequence = [sequence, DESTINATION, DESTINATION ^ u32::from(PORT) ^ 54321][choices[0]];
+        let syn = Syn {
+            identification: [54321, masscan_identification(sequence), 7][choices[1]],
+            dont_fragment: choices[2] == 0,
+            time_to_live: [50, 110, 240][choices[3]],
+            sequence,
+            window: 65535,
+            options: [ZMAP_WINDOWS, ZMAP_BSD, &[]][choices[4]],
+        };
+        with_probe(&syn, |packet, probe| {
+            let name = |mark: Option<&ToolMark>| mark.map(|mark| mark.name);
+            assert_eq!(
+                name(mark(packet, TrafficType::TcpSyn)),
+                name(listed_mark(probe, TrafficType::TcpSyn))
+            );
+        });
+    }
+}
