@@ -123,7 +123,7 @@ fn write_capture(case: &Case, packets: u64, capture: &Path) -> Result<()> {
         "--packets",
         &packets.to_string(),
     ]);
-    let usage = measure(synth.args(case.synth).stdout(Stdio::null()))?;
+    let usage = measure(synth.args(case.synth).stderr(Stdio::null()))?;
     ensure!(
         usage.status.success(),
         "teiten-synth ended with {}",
