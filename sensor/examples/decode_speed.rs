@@ -4,7 +4,7 @@
 use std::hint::black_box;
 
 use teiten_sensor::classify::kind;
-use teiten_sensor::decode::{Decoded, decode_record};
+use teiten_sensor::decode::{Decoded, Packet, decode_record};
 use teiten_sensor::packet::LinkType;
 use teiten_sensor::telescope::{Place, Telescope};
 
@@ -124,18 +124,20 @@ fn measure(name: &str, packets: &Packets) {
         }));
         all_ns = all_ns.min(time(packets, |captured| {
             match &decode_record(LinkType(1), captured, captured.len() as u32) {
-                Decoded::Ipv4(packet) => {
-                    if telescope.place(packet.source, packet.destination) == Place::Observed {
-                        u64::from(kind(packet).bits())
-                    } else {
-                        0
-                    }
-                }
+                Decoded::Ipv4(packet) => observe(&telescope, packet),
                 _ => 0,
             }
         }));
     }
     println!("{name}: decode {decode_ns:.1} ns, decode + place + classify {all_ns:.1} ns a packet");
+}
+
+#[inline(always)]
+fn observe(telescope: &Telescope, packet: &Packet<'_, u32>) -> u64 {
+    match telescope.place(packet.source, packet.destination) {
+        Place::Observed => u64::from(kind(packet).bits()),
+        Place::Outside | Place::Excluded => 0,
+    }
 }
 
 fn time(packets: &Packets, read: impl Fn(&[u8]) -> u64) -> f64 {

@@ -33,7 +33,11 @@ pub enum PrefixError {
 }
 
 impl Prefix {
-    fn new<A: Address>(text: &str, address: A, length: Option<u8>) -> Result<(A, u8), PrefixError> {
+    fn checked<A: Address>(
+        text: &str,
+        address: A,
+        length: Option<u8>,
+    ) -> Result<(A, u8), PrefixError> {
         let length_max = A::BITS as u8;
         let length = length.unwrap_or(length_max);
         if length > length_max {
@@ -75,9 +79,9 @@ impl FromStr for Prefix {
             None => (text.trim(), None),
         };
         match address.parse::<IpAddr>().map_err(|_| form())? {
-            IpAddr::V4(address) => Prefix::new(text, u32::from(address), length)
+            IpAddr::V4(address) => Prefix::checked(text, u32::from(address), length)
                 .map(|(first, length)| Prefix::Ipv4(first, length)),
-            IpAddr::V6(address) => Prefix::new(text, u128::from(address), length)
+            IpAddr::V6(address) => Prefix::checked(text, u128::from(address), length)
                 .map(|(first, length)| Prefix::Ipv6(first, length)),
         }
     }

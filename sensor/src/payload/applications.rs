@@ -71,7 +71,7 @@ pub(super) const UDP: &[Signature] = &[
         "rpc-call",
         Any,
         &[],
-        |payload| super::requests::is_any_rpc_call(payload),
+        super::requests::is_any_rpc_call,
         "RFC 5531 9",
     ),
     application(

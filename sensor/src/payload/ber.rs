@@ -69,5 +69,5 @@ pub(super) fn snmp_3_is_reportable(bytes: &[u8]) -> bool {
 pub(super) fn ldap(bytes: &[u8]) -> Option<u8> {
     let message = element(bytes).filter(|message| message.tag == SEQUENCE)?;
     let identifier = element(message.contents).filter(|number| number.tag == INTEGER)?;
-    Some(identifier.rest.first().copied()?)
+    identifier.rest.first().copied()
 }

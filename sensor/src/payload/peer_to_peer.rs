@@ -80,13 +80,7 @@ pub(super) const UDP: &[Signature] = &[
         |payload| payload.starts_with(b"NOTIFY * HTTP/1.1"),
         "UPnP Device Architecture 1.1, 1.2",
     ),
-    stray(
-        "bittorrent-dht",
-        Any,
-        b"d",
-        |payload| is_dht(payload),
-        "BEP 5",
-    ),
+    stray("bittorrent-dht", Any, b"d", is_dht, "BEP 5"),
     stray(
         "bittorrent-tracker",
         Any,
