@@ -164,11 +164,16 @@ fn is_dht(payload: &Payload) -> bool {
     }
 }
 
-/// Version 1, a known extension, sequence number 1, nothing acknowledged.
+/// Version 1, nothing acknowledged, and no longer than the extension says. The first sequence number is 1 in BEP 29 and random in
+/// libutp, so it tells nothing.
 fn is_utp_syn(payload: &Payload) -> bool {
+    let has_extension = match payload.byte(1) {
+        0 => false,
+        1 | 2 => true,
+        _ => return false,
+    };
     payload.bytes.len() >= 20
-        && payload.byte(1) <= 2
-        && payload.big_endian_16(16) == Some(1)
+        && has_extension == (payload.bytes.len() > 20)
         && payload.big_endian_16(18) == Some(0)
 }
 

@@ -174,7 +174,7 @@ pub(super) const UDP: &[Signature] = &[
         "apple-remote-desktop",
         To(&[3283]),
         &[0],
-        |payload| payload.starts_with(&[0, 0x14, 0, 1, 3]),
+        |payload| matches!(payload.bytes, [0, 0x14, 0, 0 | 1, ..]),
         "Netscout ASERT, 2019-06 (ARMS)",
     ),
     reflector(

@@ -73,7 +73,9 @@ fn amplifier_requests_are_named() {
         "stun-binding",
     );
     check_request(3283, &[0, 0x14, 0, 1, 3], "apple-remote-desktop");
+    check_request(3283, &[0, 0x14, 0, 0], "apple-remote-desktop");
     check_request(69, b"\0\x01a\0octet\0", "tftp-read");
+    check_request(50000, &padded(&[0x41, 0, 9, 9], 20), "bittorrent-utp");
     check_request(1434, &[2], "mssql-browser");
     check_request(
         3389,
