@@ -78,6 +78,7 @@ impl Interfaces {
         let report = FileReport {
             path: names.join(","),
             records: 0,
+            unsupported_records: 0,
             error: None,
         };
         Interfaces {

@@ -97,8 +97,7 @@ fn run_explain(arguments: &ExplainArguments) -> anyhow::Result<u8> {
     let files = source.finish();
     say_errors(&files);
     let damaged = files.iter().any(|file| file.error.is_some());
-    let records: u64 = files.iter().map(|file| file.records).sum();
-    Ok(exit_code(damaged, records == 0, false))
+    Ok(exit_code(damaged, is_nothing(&files), false))
 }
 
 fn say_errors(files: &[FileReport]) {
@@ -107,6 +106,13 @@ fn say_errors(files: &[FileReport]) {
             let _ = writeln!(stderr(), "teiten-sensor: {}: {error}", file.path);
         }
     }
+}
+
+/// Whether not one record was read whose link type is supported.
+fn is_nothing(files: &[FileReport]) -> bool {
+    files
+        .iter()
+        .all(|file| file.records == file.unsupported_records)
 }
 
 fn exit_code(damaged: bool, nothing: bool, lossy: bool) -> u8 {
@@ -142,8 +148,11 @@ fn report(outcome: &Outcome, settings: &Settings) -> anyhow::Result<u8> {
         summary::write_table(outcome, &mut out)?;
     }
     let damaged = outcome.files.iter().any(|file| file.error.is_some());
-    let nothing = outcome.counted.tally.records == 0;
-    Ok(exit_code(damaged, nothing, outcome.dropped() > 0))
+    Ok(exit_code(
+        damaged,
+        is_nothing(&outcome.files),
+        outcome.dropped() > 0,
+    ))
 }
 
 /// The progress line: on a terminal only.

@@ -17,6 +17,7 @@ mod probe;
 mod replay;
 #[cfg(test)]
 mod sample;
+mod unsupported;
 mod walk;
 
 use serde::Serialize;
@@ -48,7 +49,10 @@ pub struct FileReport {
     pub path: String,
     /// Records read.
     pub records: u64,
-    /// Why it could not be read, or not to its end.
+    /// Those of them whose link type is not supported, which the accounting has among `not_ip`.
+    #[serde(skip)]
+    pub unsupported_records: u64,
+    /// Why it could not be read, not to its end, or not in all its link types.
     pub error: Option<String>,
 }
 

@@ -1,10 +1,16 @@
 //! Decoding against a thousand captures of others and their oracles (tshark, checked with tcpdump and dpkt; rules in
-//! `shared/captures/README.md`). Runs where that folder lies beside the checkout or `TEITEN_CAPTURES` names it, and says loudly
-//! when it does not.
+//! `shared/captures/README.md`). Skipped, and said so, where those captures are not.
+
+#[path = "support/captures.rs"]
+mod captures;
+#[path = "support/exceptions.rs"]
+mod exceptions;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
+use captures::{captures, oracles};
+use exceptions::{is_excepted, is_supported};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 use teiten_aggregator::observation::{Address, Family, Tool, TrafficType};
@@ -14,230 +20,7 @@ use teiten_sensor::fingerprint;
 use teiten_sensor::packet::{Block, Record};
 use teiten_sensor::source::Replay;
 
-/// Parts of a path to an IP header that are not followed, and why.
-const UNSUPPORTED_PATHS: &[(&str, &str)] = &[
-    ("juniper", "a vendor's cookie header of many layouts"),
-    ("wpan", "6LoWPAN has compressed IPv6 headers"),
-    ("user_dlt", "link types reserved for private use"),
-];
-
-/// Where another reading than tshark's is meant: capture, fields, reason.
-const EXCEPTIONS: &[(&str, &[&str], &str)] = &[
-    (
-        "linktypes/PcapPlusPlus__ExamplesTest-pcap_examples-solaris.snoop",
-        &[""],
-        NO_CAPTURE_FORMAT,
-    ),
-    (
-        "linktypes/pcapng-test-generator__output_be-advanced-test102.pcapng",
-        &["records", "non_ip"],
-        CUSTOM_BLOCKS,
-    ),
-    (
-        "linktypes/pcapng-test-generator__output_be-basic-test017.pcapng",
-        &["records", "non_ip"],
-        CUSTOM_BLOCKS,
-    ),
-    (
-        "linktypes/pcapng-test-generator__output_be-difficult-test202.pcapng",
-        &["records", "non_ip"],
-        CUSTOM_BLOCKS,
-    ),
-    (
-        "linktypes/pcapng-test-generator__output_le-advanced-test102.pcapng",
-        &["records", "non_ip"],
-        CUSTOM_BLOCKS,
-    ),
-    (
-        "linktypes/pcapng-test-generator__output_le-basic-test017.pcapng",
-        &["records", "non_ip"],
-        CUSTOM_BLOCKS,
-    ),
-    (
-        "linktypes/pcapng-test-generator__output_le-difficult-test202.pcapng",
-        &["records", "non_ip"],
-        CUSTOM_BLOCKS,
-    ),
-    (
-        "linktypes/pcap4j__pcap4j-packettest-src-test-resources-IpV4PacketTest.pcap",
-        &["sha256_sorted_dst"],
-        SOURCE_ROUTE,
-    ),
-    (
-        "linktypes/zeek__cisco-fabric-path.pcap",
-        &["ipv6", "protocol 99"],
-        "tshark takes the last four bytes for a checksum, and so finds headers of 36 bytes",
-    ),
-    (
-        "malformed/suricata-verify__firewall-tcp-session-decode-malformed-ipv4-input.pcap",
-        &["flags 0x10", "tcp_no_ports"],
-        "tshark gives up at the IP options; the TCP header behind them is whole",
-    ),
-    (
-        "malformed/suricata-verify__ipv6-evasion-ipv6-malformed-fragments-16-frag-16.pcap",
-        &["frag_offset_gt0", "icmpv6 4"],
-        QUOTED_FRAGMENT,
-    ),
-    (
-        "malformed/suricata-verify__ipv6-evasion-ipv6-malformed-fragments-22-frag-22.pcap",
-        &["frag_offset_gt0", "icmpv6 4"],
-        QUOTED_FRAGMENT,
-    ),
-    (
-        "malformed/suricata-verify__ipv6-evasion-ipv6-malformed-fragments-23-frag-23.pcap",
-        &["frag_offset_gt0", "icmpv6 4"],
-        QUOTED_FRAGMENT,
-    ),
-    (
-        "malformed/suricata-verify__ipv6-evasion-ipv6-malformed-fragments-24-frag-24.pcap",
-        &["frag_offset_gt0", "icmpv6 4"],
-        QUOTED_FRAGMENT,
-    ),
-    (
-        "malformed/suricata-verify__ipv6-evasion-ipv6-malformed-fragments-31-frag-31.pcap",
-        &["frag_offset_gt0", "icmpv6 4"],
-        QUOTED_FRAGMENT,
-    ),
-    (
-        "malformed/suricata-verify__ipv6-evasion-ipv6-malformed-fragments-32-frag-32.pcap",
-        &["frag_offset_gt0", "icmpv6 4"],
-        QUOTED_FRAGMENT,
-    ),
-    (
-        "malformed/suricata-verify__ipv6-evasion-ipv6-malformed-fragments-33-frag-33.pcap",
-        &["frag_offset_gt0", "icmpv6 4"],
-        QUOTED_FRAGMENT,
-    ),
-    (
-        "malformed/tcpdump__LINKTYPE_IPV6_invalid.pcap",
-        &["ipv6_malformed", "non_ip"],
-        "announced as IPv6, of another version: malformed by rule 4",
-    ),
-    (
-        "malformed/tcpdump__ipv6-bad-version.pcap",
-        &["ipv6_malformed", "non_ip"],
-        "announced as IPv6, of another version: malformed by rule 4",
-    ),
-    (
-        "malformed/tcpdump__bigtcp-ipv6.pcap",
-        &["flags 0x18", "tcp_no_ports", "udp_no_ports"],
-        JUMBOGRAM,
-    ),
-    (
-        "malformed/tcpdump__bigtcp-ipv6-geneve-ipv6.pcap",
-        &["flags 0x18", "tcp_no_ports", "udp_no_ports"],
-        JUMBOGRAM,
-    ),
-    (
-        "malformed/tcpdump__bigtcp-ipv6-vxlan-ipv4.pcap",
-        &["flags 0x18", "tcp_no_ports", "udp_no_ports"],
-        JUMBOGRAM,
-    ),
-    (
-        "malformed/tcpdump__bigtcp-ipv6-vxlan-ipv6.pcap",
-        &["flags 0x18", "tcp_no_ports", "udp_no_ports"],
-        JUMBOGRAM,
-    ),
-    (
-        "malformed/tcpdump__ipv6_missing_jumbo_payload_option.pcap",
-        &["protocol"],
-        JUMBOGRAM,
-    ),
-    (
-        "malformed/tcpdump__icmp-icmp_print-oobr-1.pcap",
-        &["icmp "],
-        "the type is there although the header is cut; the packet is malformed all the same",
-    ),
-    (
-        "malformed/tcpdump__icmp-icmp_print-oobr-2.pcap",
-        &["icmp "],
-        "the type is there although the header is cut; the packet is malformed all the same",
-    ),
-    (
-        "linktypes/zeek__trunc-ip6-ext-trunc.pcap",
-        &["protocol"],
-        UNKNOWN_PROTOCOL,
-    ),
-    (
-        "malformed/tcpdump__erspan-type-iii-pb-1.pcap",
-        &["protocol"],
-        UNKNOWN_PROTOCOL,
-    ),
-    (
-        "malformed/tcpdump__ipv6-next-header-oobr-1.pcap",
-        &["protocol"],
-        UNKNOWN_PROTOCOL,
-    ),
-    (
-        "malformed/tcpdump__ipv6-next-header-oobr-2.pcap",
-        &["protocol"],
-        UNKNOWN_PROTOCOL,
-    ),
-    (
-        "malformed/tcpdump__ipv6-rthdr-oobr.pcap",
-        &["protocol"],
-        UNKNOWN_PROTOCOL,
-    ),
-    (
-        "malformed/tcpdump__ipv6-srh-ext-header.pcap",
-        &["protocol"],
-        UNKNOWN_PROTOCOL,
-    ),
-    (
-        "malformed/tcpdump__ipv6-srh-ipproto-ether.pcap",
-        &["protocol"],
-        UNKNOWN_PROTOCOL,
-    ),
-    (
-        "malformed/tcpdump__ipv6-srh-tlv-hmac.pcap",
-        &["protocol"],
-        UNKNOWN_PROTOCOL,
-    ),
-    (
-        "malformed/tcpdump__ipv6-srh-tlv-pad1-padn-5-trunc.pcap",
-        &["protocol"],
-        UNKNOWN_PROTOCOL,
-    ),
-    (
-        "malformed/tcpdump__ipv6hdr-heapoverflow.pcap",
-        &["protocol"],
-        UNKNOWN_PROTOCOL,
-    ),
-];
-
-const NO_CAPTURE_FORMAT: &str = "snoop is no format that the sensor reads; it says so";
-const CUSTOM_BLOCKS: &str = "tshark shows custom blocks of pcapng as records; they hold no packets";
-const SOURCE_ROUTE: &str =
-    "tshark gives the end of a source route as the destination; the header's own counts here";
-const QUOTED_FRAGMENT: &str = "the oracle counts the fragment that an ICMPv6 error quotes";
-const JUMBOGRAM: &str =
-    "tshark takes a payload length of 0 at its word; here the packet reaches to the frame's end";
-const UNKNOWN_PROTOCOL: &str = "the oracle's 255 says that it could not follow the extension headers; here it is the last one read";
-
 type Tally = BTreeMap<String, u64>;
-
-fn captures() -> Option<PathBuf> {
-    let folder = std::env::var_os("TEITEN_CAPTURES").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures"),
-        PathBuf::from,
-    );
-    if folder.join("oracles.jsonl").is_file() {
-        return Some(folder);
-    }
-    eprintln!(
-        "SKIPPED: no captures at {}; set TEITEN_CAPTURES to the folder with oracles.jsonl",
-        folder.display()
-    );
-    None
-}
-
-fn oracles(folder: &Path) -> Vec<Value> {
-    std::fs::read_to_string(folder.join("oracles.jsonl"))
-        .expect("the oracles can be read")
-        .lines()
-        .map(|line| serde_json::from_str(line).expect("an oracle is JSON"))
-        .collect()
-}
 
 /// What the packets of one capture add up to, under the oracle's names.
 #[derive(Default)]
@@ -416,22 +199,6 @@ fn differences(oracle: &Value, counts: &Counts) -> Vec<String> {
         }
     }
     differences
-}
-
-fn is_supported(oracle: &Value) -> bool {
-    let paths = oracle["path_to_outer_ip"].as_object().unwrap();
-    !paths.keys().any(|path| {
-        let unsupported = UNSUPPORTED_PATHS
-            .iter()
-            .any(|(part, _)| path.contains(part));
-        unsupported && !path.contains("(no ip)")
-    })
-}
-
-fn is_excepted(path: &str, difference: &str) -> bool {
-    EXCEPTIONS.iter().any(|(capture, fields, _)| {
-        *capture == path && fields.iter().any(|field| difference.starts_with(field))
-    })
 }
 
 #[test]

@@ -194,6 +194,7 @@ impl Found {
         self.problems.push(FileReport {
             path: path.display().to_string(),
             records: 0,
+            unsupported_records: 0,
             error: Some(error.to_string()),
         });
     }

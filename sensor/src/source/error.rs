@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::FileReport;
 use super::format::Compression;
+use crate::packet::LinkType;
 
 /// Why no packets can be had at all.
 #[derive(Debug, thiserror::Error)]
@@ -155,6 +156,21 @@ pub enum CaptureError {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// Records that no decoder is for.
+    #[error(
+        "link type {}{} is not supported: its {records} {} counted as not_ip",
+        .link_type.0,
+        .name.map_or(String::new(), |name| format!(" ({name})")),
+        if *records == 1 { "record is" } else { "records are" }
+    )]
+    UnsupportedLinkType {
+        /// The link type.
+        link_type: LinkType,
+        /// Its name, where it is a common one.
+        name: Option<&'static str>,
+        /// Records of it.
+        records: u64,
+    },
     /// Compressed bytes that break off or are damaged.
     #[error("the {compression} data is damaged or breaks off: {reason}")]
     Decompression {
@@ -198,6 +214,7 @@ mod tests {
             .map(|number| FileReport {
                 path: format!("{number}.pcap"),
                 records: 0,
+                unsupported_records: 0,
                 error: Some(CaptureError::Empty.to_string()),
             })
             .collect();

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use memmap2::Mmap;
 
+use super::FileReport;
 use super::chunks::{CHUNK_BYTES, Chunk, Chunks, HEADROOM_BYTES, Message};
 use super::compression::Bytes;
 use super::error::CaptureError;
 use super::format::Compression;
+use super::unsupported::Unsupported;
 use super::walk::{Span, Stop, Walked, Walker};
 use crate::packet::{BLOCK_RECORDS_MAX, Block, BlockBytes};
 
@@ -23,6 +25,7 @@ pub(super) struct Input {
     records: u64,
     /// Place in the uncompressed capture of the first byte not read.
     offset_bytes: u64,
+    unsupported: Unsupported,
     ended: bool,
     error: Option<String>,
 }
@@ -82,6 +85,7 @@ impl Input {
             ready: None,
             records: 0,
             offset_bytes: 0,
+            unsupported: Unsupported::default(),
             ended: false,
             error: None,
         };
@@ -102,9 +106,16 @@ impl Input {
         Some(block)
     }
 
-    /// Records read so far and what ended the capture early.
-    pub(super) fn into_result(self) -> (u64, Option<String>) {
-        (self.records, self.error)
+    /// What became of the capture: records read so far, what ended it early, and what is not decoded.
+    pub(super) fn into_report(self, path: String) -> FileReport {
+        let unsupported = self.unsupported.errors().map(|error| error.to_string());
+        let errors: Vec<String> = self.error.into_iter().chain(unsupported).collect();
+        FileReport {
+            path,
+            records: self.records,
+            unsupported_records: self.unsupported.records(),
+            error: (!errors.is_empty()).then(|| errors.join("; ")),
+        }
     }
 
     /// Bytes read so far, as they lie in the file.
@@ -122,6 +133,9 @@ impl Input {
             Body::Chunked(_) => self.read_chunked(block),
         }?;
         self.records += block.records.len() as u64;
+        if self.walker.as_ref().is_some_and(Walker::has_unsupported) {
+            self.unsupported.count(&block.records);
+        }
         Some(block)
     }
 

@@ -4,6 +4,7 @@
 use super::error::CaptureError;
 use super::format::hexadecimal;
 use super::walk::{BLOCK_BYTES_MAX, RECORD_BYTES_MAX, Span, Stop, Walked};
+use crate::decode::supported;
 use crate::packet::{LinkType, Record};
 
 /// Bytes of a file's header.
@@ -76,6 +77,11 @@ impl Pcap {
             )),
         };
         Ok((pcap, FILE_HEADER_BYTES))
+    }
+
+    /// See [`super::walk::Walker::has_unsupported`].
+    pub(super) fn has_unsupported(&self) -> bool {
+        !supported(self.link_type)
     }
 
     /// Appends records; see [`super::walk::Walker::walk`].

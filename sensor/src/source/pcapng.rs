@@ -5,6 +5,7 @@ mod section;
 
 use super::error::CaptureError;
 use super::walk::{BLOCK_BYTES_MAX, RECORD_BYTES_MAX, Span, Stop, Walked};
+use crate::decode::supported;
 use crate::packet::Record;
 use section::{BLOCK_FRAME_BYTES, INTERFACE_DESCRIPTION, Interface, SECTION_HEADER};
 use section::{damaged, damaged_length, half, impossible, opened_section, word};
@@ -31,6 +32,8 @@ pub(super) struct Pcapng {
     big_endian: bool,
     interfaces: Vec<Interface>,
     last_time_us: i64,
+    /// Stays set in later sections: a block may hold records of several.
+    has_unsupported: bool,
 }
 
 /// What came of one block.
@@ -48,12 +51,18 @@ impl Pcapng {
             big_endian: false,
             interfaces: Vec::new(),
             last_time_us: 0,
+            has_unsupported: false,
         }
     }
 
     /// Whether `head` is the beginning of a pcapng.
     pub(super) fn starts(head: &[u8]) -> bool {
         head.starts_with(&SECTION_HEADER.to_be_bytes())
+    }
+
+    /// See [`super::walk::Walker::has_unsupported`].
+    pub(super) fn has_unsupported(&self) -> bool {
+        self.has_unsupported
     }
 
     /// Appends records; see [`super::walk::Walker::walk`].
@@ -141,7 +150,9 @@ impl Pcapng {
                 if self.interfaces.len() >= PCAPNG_INTERFACES_MAX {
                     return Err(damaged(block_type, "too many interfaces in one section"));
                 }
-                self.interfaces.push(Interface::from_block::<BIG>(block)?);
+                let interface = Interface::from_block::<BIG>(block)?;
+                self.has_unsupported |= !supported(interface.link_type);
+                self.interfaces.push(interface);
                 Ok(Outcome::Passed)
             }
             _ => Ok(Outcome::Passed),

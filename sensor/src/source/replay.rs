@@ -152,7 +152,14 @@ impl Replay {
         match self.candidates[index].open(self.reading) {
             Ok(input) if input.time_us().is_some() => self.open.push(Opened { index, input }),
             Ok(input) => self.close(Opened { index, input }),
-            Err(error) => self.report(index, 0, Some(error.to_string())),
+            Err(error) => {
+                self.reports[index] = Some(FileReport {
+                    path: self.candidates[index].path.display().to_string(),
+                    records: 0,
+                    unsupported_records: 0,
+                    error: Some(error.to_string()),
+                });
+            }
         }
     }
 
@@ -169,17 +176,8 @@ impl Replay {
         } else {
             candidate.size_bytes
         };
-        let (records, error) = opened.input.into_result();
-        self.report(opened.index, records, error);
-    }
-
-    fn report(&mut self, index: usize, records: u64, error: Option<String>) {
-        let path = self.candidates[index].path.display().to_string();
-        self.reports[index] = Some(FileReport {
-            path,
-            records,
-            error,
-        });
+        let path = candidate.path.display().to_string();
+        self.reports[opened.index] = Some(opened.input.into_report(path));
     }
 }
 
@@ -369,6 +367,7 @@ mod tests {
             &FileReport {
                 error: None,
                 records: 5,
+                unsupported_records: 0,
                 path: found("sound.pcap").path.clone()
             }
         );

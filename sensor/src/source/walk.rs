@@ -65,6 +65,14 @@ impl Walker {
         Ok((Walker::Pcap(pcap), header_bytes))
     }
 
+    /// Whether there are link types among those met so far that are not decoded.
+    pub(super) fn has_unsupported(&self) -> bool {
+        match self {
+            Walker::Pcap(pcap) => pcap.has_unsupported(),
+            Walker::Pcapng(pcapng) => pcapng.has_unsupported(),
+        }
+    }
+
     /// Appends the records of `window` to `records` until one of the limits or the end of the window.
     pub(super) fn walk(&mut self, window: &[u8], span: Span, records: &mut Vec<Record>) -> Walked {
         match self {
