@@ -14,36 +14,135 @@ const REGISTER_BITS: u32 = REGISTERS.trailing_zeros();
 /// A set of destinations of one row.
 #[derive(Clone, Debug)]
 pub enum DestinationSet<A> {
-    /// Every address, in no order.
-    Exact(Vec<A>),
+    /// Every address.
+    Exact(ExactSet<A>),
     /// HyperLogLog registers.
     Estimated(Box<[u8; REGISTERS]>),
 }
 
+/// Up to so many addresses lie in a list; more lie in a hash table, so that a lookup touches one cache line.
+const LIST_MAX: usize = 8;
+
+/// A few addresses, exactly.
+#[derive(Clone, Debug)]
+pub struct ExactSet<A> {
+    /// A list of `count` addresses, or a table at most half full, in which the address 0 is a free place.
+    places: Vec<A>,
+    count: u8,
+    /// Whether the address 0, which has no place in the table, is a member.
+    zero: bool,
+}
+
+impl<A: Address> ExactSet<A> {
+    fn new() -> Self {
+        ExactSet {
+            places: Vec::new(),
+            count: 0,
+            zero: false,
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.count as usize
+    }
+
+    fn iter(&self) -> impl Iterator<Item = A> + '_ {
+        let free = A::from_number(0);
+        let zero = self.zero.then_some(free);
+        self.places
+            .iter()
+            .copied()
+            .filter(move |place| *place != free)
+            .chain(zero)
+    }
+
+    /// Adds an address; true when it is new.
+    #[inline]
+    fn insert(&mut self, address: A) -> bool {
+        let free = A::from_number(0);
+        if address == free {
+            let new = !self.zero;
+            self.zero = true;
+            self.count += u8::from(new);
+            return new;
+        }
+        if self.places.len() < LIST_MAX {
+            if self.places.contains(&address) {
+                return false;
+            }
+            self.places.push(address);
+            self.count += 1;
+            return true;
+        }
+        if self.places.len() == LIST_MAX {
+            if self.places.contains(&address) {
+                return false;
+            }
+            self.grow(LIST_MAX * 4);
+        } else if self.len() * 2 >= self.places.len() {
+            self.grow(self.places.len() * 2);
+        }
+        let new = place(&mut self.places, address);
+        self.count += u8::from(new);
+        new
+    }
+
+    fn grow(&mut self, places: usize) {
+        let free = A::from_number(0);
+        let old = std::mem::replace(&mut self.places, vec![free; places]);
+        for address in old.into_iter().filter(|address| *address != free) {
+            place(&mut self.places, address);
+        }
+    }
+}
+
+/// Puts an address into a table with free places; true when it was not there.
+#[inline]
+fn place<A: Address>(places: &mut [A], address: A) -> bool {
+    let free = A::from_number(0);
+    let mask = places.len() - 1;
+    let mut index = mix(address.number()) as usize & mask;
+    loop {
+        if places[index] == address {
+            return false;
+        }
+        if places[index] == free {
+            places[index] = address;
+            return true;
+        }
+        index = (index + 1) & mask;
+    }
+}
+
 impl<A: Address> DestinationSet<A> {
-    /// The set of these two different addresses.
+    /// The set of one address.
     #[must_use]
-    pub fn pair(first: A, second: A) -> Self {
-        let mut addresses = Vec::with_capacity(4);
-        addresses.push(first);
-        addresses.push(second);
+    pub fn single(address: A) -> Self {
+        let mut addresses = ExactSet::new();
+        addresses.insert(address);
         DestinationSet::Exact(addresses)
     }
 
-    /// Adds an address; true when memory was taken for it.
+    /// The set of these two different addresses.
+    #[must_use]
+    pub fn pair(first: A, second: A) -> Self {
+        let mut addresses = ExactSet::new();
+        addresses.places.reserve_exact(LIST_MAX / 2);
+        addresses.insert(first);
+        addresses.insert(second);
+        DestinationSet::Exact(addresses)
+    }
+
+    /// Adds an address; true when memory may have been taken for it.
     #[inline]
     pub fn insert(&mut self, address: A) -> bool {
         match self {
             DestinationSet::Exact(addresses) => {
-                if addresses.contains(&address) {
+                if !addresses.insert(address) {
                     return false;
                 }
-                if addresses.len() < EXACT_DESTINATIONS_MAX {
-                    addresses.push(address);
-                } else {
-                    let mut registers = registers_of(addresses);
-                    raise(&mut registers, address);
-                    *self = DestinationSet::Estimated(registers);
+                if addresses.len() > EXACT_DESTINATIONS_MAX {
+                    *self = DestinationSet::Estimated(registers_of(addresses));
                 }
                 true
             }
@@ -58,7 +157,7 @@ impl<A: Address> DestinationSet<A> {
     pub fn merge(&mut self, other: &DestinationSet<A>) {
         match other {
             DestinationSet::Exact(addresses) => {
-                for &address in addresses {
+                for address in addresses.iter() {
                     self.insert(address);
                 }
             }
@@ -91,7 +190,7 @@ impl<A: Address> DestinationSet<A> {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         match self {
-            DestinationSet::Exact(addresses) => addresses.capacity() * size_of::<A>(),
+            DestinationSet::Exact(addresses) => addresses.places.capacity() * size_of::<A>(),
             DestinationSet::Estimated(_) => REGISTERS,
         }
     }
@@ -101,7 +200,7 @@ impl<A: Address> DestinationSet<A> {
         match self {
             DestinationSet::Exact(addresses) => {
                 bytes.push(addresses.len() as u8);
-                for &address in addresses {
+                for address in addresses.iter() {
                     let number = address.number().to_le_bytes();
                     bytes.extend_from_slice(&number[..size_of::<A>()]);
                 }
@@ -122,21 +221,21 @@ impl<A: Address> DestinationSet<A> {
             input.read_exact(registers.as_mut_slice())?;
             return Ok(DestinationSet::Estimated(registers));
         }
-        let mut addresses = Vec::with_capacity(tag[0] as usize);
+        let mut addresses = ExactSet::new();
         for _ in 0..tag[0] {
             let mut number = [0; 16];
             input.read_exact(&mut number[..size_of::<A>()])?;
-            addresses.push(A::from_number(u128::from_le_bytes(number)));
+            addresses.insert(A::from_number(u128::from_le_bytes(number)));
         }
         Ok(DestinationSet::Exact(addresses))
     }
 }
 
-const _: () = assert!(EXACT_DESTINATIONS_MAX < u8::MAX as usize);
+const _: () = assert!(EXACT_DESTINATIONS_MAX + 1 < u8::MAX as usize);
 
-fn registers_of<A: Address>(addresses: &[A]) -> Box<[u8; REGISTERS]> {
+fn registers_of<A: Address>(addresses: &ExactSet<A>) -> Box<[u8; REGISTERS]> {
     let mut registers = Box::new([0; REGISTERS]);
-    for &address in addresses {
+    for address in addresses.iter() {
         raise(&mut registers, address);
     }
     registers
@@ -185,7 +284,7 @@ mod tests {
     use super::*;
 
     fn set_of(addresses: impl IntoIterator<Item = u32>) -> DestinationSet<u32> {
-        let mut set = DestinationSet::Exact(Vec::new());
+        let mut set = DestinationSet::Exact(ExactSet::new());
         for address in addresses {
             set.insert(address);
         }

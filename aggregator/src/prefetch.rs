@@ -1,4 +1,4 @@
-//! The one place of this crate with `unsafe`: asking the processor to fetch a cache line before it is needed. No state, no logic.
+//! The one place of this crate with `unsafe`: advice to the processor and to the kernel about memory. No state, no logic.
 
 /// Hints that the element at `index` will be used soon. An index out of range is ignored.
 #[inline(always)]
@@ -14,3 +14,30 @@ pub fn prefetch<T>(slice: &[T], index: usize) {
     #[cfg(not(target_arch = "x86_64"))]
     let _ = (slice, index);
 }
+
+/// Allocations below this gain nothing from large pages.
+const LARGE_BYTES: usize = 4 << 20;
+
+/// Asks for large pages behind a vector that has just been given its room: far fewer page faults, and hardly a miss in the
+/// address cache when it is read at random. Where the kernel has none to give, nothing changes.
+pub fn advise_large_pages<T>(memory: &Vec<T>) {
+    #[cfg(target_os = "linux")]
+    {
+        let bytes = memory.capacity() * size_of::<T>();
+        if bytes < LARGE_BYTES {
+            return;
+        }
+        // The advice covers whole pages that lie within the allocation.
+        let start = (memory.as_ptr() as usize).next_multiple_of(PAGE_BYTES);
+        let end = memory.as_ptr() as usize + bytes;
+        // SAFETY: the range lies within one live allocation, and the advice changes none of its contents.
+        unsafe {
+            libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_HUGEPAGE);
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = memory;
+}
+
+#[cfg(target_os = "linux")]
+const PAGE_BYTES: usize = 4096;

@@ -11,6 +11,7 @@ pub use merge::{SourceRow, merge_range, split_sources};
 
 use crate::destinations::DestinationSet;
 use crate::observation::{Address, Kind};
+use crate::prefetch::advise_large_pages;
 use crate::table::Row;
 
 /// Rows of one worker in ascending order of (source, kind).
@@ -63,7 +64,8 @@ fn sorted_places<A: Address>(rows: &[Row<A>]) -> Vec<Place<A>> {
         .max(1)
         .ilog2()
         .min(BUCKET_BITS_MAX);
-    let bucket = |source: A| (source.number() >> (A::BITS - bits)) as usize;
+    // Without bits to look at, all is one bucket; a shift by the whole width would be none.
+    let bucket = |source: A| source.number().checked_shr(A::BITS - bits).unwrap_or(0) as usize;
     let mut starts = vec![0usize; (1 << bits) + 1];
     for row in rows {
         starts[bucket(row.source) + 1] += 1;
@@ -72,14 +74,14 @@ fn sorted_places<A: Address>(rows: &[Row<A>]) -> Vec<Place<A>> {
         starts[index] += starts[index - 1];
     }
     let mut next = starts.clone();
-    let mut order = vec![
-        Place {
-            source: first.source,
-            kind: first.kind,
-            row: 0
-        };
-        rows.len()
-    ];
+    let mut order = Vec::with_capacity(rows.len());
+    advise_large_pages(&order);
+    let none = Place {
+        source: first.source,
+        kind: first.kind,
+        row: 0,
+    };
+    order.resize(rows.len(), none);
     for (row, Row { source, kind, .. }) in rows.iter().enumerate() {
         let place = &mut next[bucket(*source)];
         order[*place] = Place {
@@ -118,5 +120,50 @@ impl<A: Address> Run<A> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::{Tool, TrafficClass, TrafficType};
+
+    fn rows<A: Address>(count: u32, source: impl Fn(u32) -> A) -> Vec<Row<A>> {
+        let kind = Kind::new(
+            TrafficType::Udp,
+            TrafficClass::Scan,
+            Tool::None,
+            17,
+            Some(53),
+        );
+        let row = |index| Row {
+            source: source(index),
+            destination: A::from_number(1),
+            kind,
+            set: 0,
+            packets: 1,
+            bytes: 60,
+            first_us: 0,
+            last_us: 0,
+        };
+        (0..count).map(row).collect()
+    }
+
+    fn check<A: Address>(count: u32, source: impl Fn(u32) -> A) {
+        let places = sorted_places(&rows(count, source));
+        assert_eq!(places.len(), count as usize);
+        assert!(
+            places
+                .windows(2)
+                .all(|pair| pair[0].source <= pair[1].source)
+        );
+    }
+
+    #[test]
+    fn few_and_many_sources_of_both_families_come_out_in_order() {
+        for count in [0, 1, 2, 1_023, 5_000] {
+            check(count, |index| index.wrapping_mul(0x9e37_79b9));
+            check(count, |index| u128::MAX - u128::from(index) * (1 << 100));
+        }
     }
 }

@@ -6,7 +6,7 @@
 
 use crate::destinations::DestinationSet;
 use crate::observation::{Address, Kind, Observation};
-use crate::prefetch::prefetch;
+use crate::prefetch::{advise_large_pages, prefetch};
 
 /// Microseconds in an hour; a time within the hour fits 32 bits.
 pub const HOUR_US: i64 = 3_600_000_000;
@@ -41,6 +41,7 @@ const SLOT_AHEAD: usize = 24;
 const ROW_AHEAD: usize = 12;
 /// Slots at the start; the index doubles whenever it is two thirds full.
 const SLOTS_MIN: usize = 1 << 10;
+const ROWS_MIN: usize = 1 << 8;
 
 /// The seeds of a table's hash, so that sources cannot be chosen to collide.
 #[derive(Clone, Copy, Debug)]
@@ -213,10 +214,17 @@ impl<A: Address> RowTable<A> {
             let slots = needed.max(self.slots.len() * 2).max(SLOTS_MIN);
             self.regrow(slots);
         }
+        if self.rows.len() + more > self.rows.capacity() {
+            self.rows
+                .reserve_exact(self.rows.len().max(more).max(ROWS_MIN));
+            advise_large_pages(&self.rows);
+        }
     }
 
     fn regrow(&mut self, slots: usize) {
-        let old = std::mem::replace(&mut self.slots, vec![0; slots]);
+        let old = std::mem::replace(&mut self.slots, Vec::with_capacity(slots));
+        advise_large_pages(&self.slots);
+        self.slots.resize(slots, 0);
         for slot in old.into_iter().filter(|&slot| slot != 0) {
             let mut place = self.place((slot >> 32) as u32);
             while self.slots[place] != 0 {

@@ -185,7 +185,7 @@ impl<'a, A: Address> Merged<'a, A> {
         let own = self.row.destination;
         let ours = self
             .set
-            .get_or_insert_with(|| Cow::Owned(DestinationSet::Exact(vec![own])))
+            .get_or_insert_with(|| Cow::Owned(DestinationSet::single(own)))
             .to_mut();
         match set {
             Some(set) => ours.merge(&set),
