@@ -1,6 +1,8 @@
 //! Reports over a Teiten dataset: a period is asked for, a question is put to the hourly tables, figures are drawn from the answer, and a
 //! document is rendered. Each step knows only the one before it; see the code map in README.md.
 
+pub mod chart;
 pub mod period;
 pub mod query;
 pub mod series;
+pub mod text;

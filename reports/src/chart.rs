@@ -1,0 +1,229 @@
+//! Charts as SVG: plain values and labels in, a drawing out. Nothing here reads data or knows a dataset.
+//!
+//! A chart stands in a page (styled by the page, which holds [`STYLE`]) or alone as a file (with the style inside).
+
+use std::fmt::Write as _;
+
+pub mod axis;
+pub mod columns;
+pub mod grid;
+pub mod line;
+pub mod ranked;
+pub mod stack;
+pub mod timeline;
+
+/// Width of every chart, units of its view box.
+pub const WIDTH: f64 = 960.0;
+/// Size of ordinary text in a chart.
+pub const FONT_SIZE: f64 = 12.5;
+
+/// Style of charts; colours are told apart by colour-blind readers (after Paul Tol's muted scheme) and alternate in lightness for grey
+/// print.
+pub const STYLE: &str = include_str!("chart/chart.css");
+
+/// A finished drawing.
+#[derive(Clone, Debug)]
+pub struct Chart {
+    /// Name, for identifiers within a page.
+    pub name: String,
+    /// What a screen reader says first.
+    pub title: String,
+    /// What a screen reader says next: the chart in a sentence.
+    pub description: String,
+    /// Height, units of the view box.
+    pub height: f64,
+    /// The drawing.
+    pub body: String,
+    /// Values under the pointer, as JSON for the page's script; empty where elements carry their own.
+    pub hover: String,
+    /// BCP 47 tag of its text.
+    pub language: &'static str,
+}
+
+impl Chart {
+    /// The drawing for a page that holds [`STYLE`].
+    #[must_use]
+    pub fn inline(&self) -> String {
+        let hover = if self.hover.is_empty() { String::new() } else { format!(" tabindex=\"0\" data-hover=\"{}\"", escaped(&self.hover)) };
+        self.element(&hover, "")
+    }
+
+    /// The drawing as a file of its own.
+    #[must_use]
+    pub fn standalone(&self) -> String {
+        let style = format!("<style>{STYLE}</style><rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>");
+        let size = format!(" width=\"{WIDTH}\" height=\"{}\"", num(self.height));
+        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}\n", self.element(&size, &style))
+    }
+
+    fn element(&self, attributes: &str, style: &str) -> String {
+        let (name, title, description) = (&self.name, escaped(&self.title), escaped(&self.description));
+        format!(
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" role=\"img\" lang=\"{}\" viewBox=\"0 0 {WIDTH} {}\" \
+             aria-labelledby=\"{name}-t {name}-d\"{attributes}><title id=\"{name}-t\">{title}</title>\
+             <desc id=\"{name}-d\">{description}</desc>{style}{}{}</svg>",
+            self.language,
+            num(self.height),
+            hatch(name),
+            self.body
+        )
+    }
+}
+
+/// The pattern of gaps: thin diagonal lines.
+fn hatch(name: &str) -> String {
+    format!(
+        "<defs><pattern id=\"{name}-h\" width=\"6\" height=\"6\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">\
+         <rect class=\"hatch-ground\" width=\"6\" height=\"6\"/><path class=\"hatch\" d=\"M0 0V6\"/></pattern></defs>"
+    )
+}
+
+/// Where text hangs from its point.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anchor {
+    /// It begins there.
+    Start,
+    /// It is centred there.
+    Middle,
+    /// It ends there.
+    End,
+}
+
+/// An SVG body being written.
+#[derive(Default)]
+pub struct Pen {
+    body: String,
+}
+
+impl Pen {
+    /// A rectangle with a class.
+    pub fn rect(&mut self, class: &str, x: f64, y: f64, width: f64, height: f64) {
+        let _ = write!(
+            self.body,
+            "<rect class=\"{class}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"/>",
+            num(x),
+            num(y),
+            num(width.max(0.0)),
+            num(height.max(0.0))
+        );
+    }
+
+    /// A rectangle that tells its value.
+    pub fn rect_titled(&mut self, class: &str, x: f64, y: f64, width: f64, height: f64, title: &str) {
+        let _ = write!(
+            self.body,
+            "<rect class=\"{class}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"><title>{}</title></rect>",
+            num(x),
+            num(y),
+            num(width.max(0.0)),
+            num(height.max(0.0)),
+            escaped(title)
+        );
+    }
+
+    /// A rectangle filled with the pattern of gaps of the chart `name`.
+    pub fn gap(&mut self, name: &str, x: f64, y: f64, width: f64, height: f64, title: &str) {
+        let _ = write!(
+            self.body,
+            "<rect x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\" fill=\"url(#{name}-h)\"><title>{}</title></rect>",
+            num(x),
+            num(y),
+            num(width.max(0.0)),
+            num(height.max(0.0)),
+            escaped(title)
+        );
+    }
+
+    /// A path with a class.
+    pub fn path(&mut self, class: &str, data: &str) {
+        if !data.is_empty() {
+            let _ = write!(self.body, "<path class=\"{class}\" d=\"{data}\"/>");
+        }
+    }
+
+    /// A straight line with a class.
+    pub fn line(&mut self, class: &str, x1: f64, y1: f64, x2: f64, y2: f64) {
+        self.path(class, &format!("M{} {}L{} {}", num(x1), num(y1), num(x2), num(y2)));
+    }
+
+    /// Text with a class.
+    pub fn text(&mut self, class: &str, x: f64, y: f64, anchor: Anchor, text: &str) {
+        let anchor = match anchor {
+            Anchor::Start => "",
+            Anchor::Middle => " text-anchor=\"middle\"",
+            Anchor::End => " text-anchor=\"end\"",
+        };
+        let _ = write!(self.body, "<text class=\"{class}\" x=\"{}\" y=\"{}\"{anchor}>{}</text>", num(x), num(y), escaped(text));
+    }
+
+    /// What was drawn.
+    #[must_use]
+    pub fn finish(self) -> String {
+        self.body
+    }
+}
+
+/// A coordinate with one decimal, without a needless zero.
+#[must_use]
+pub fn num(value: f64) -> String {
+    let rounded = (value * 10.0).round() / 10.0;
+    if rounded == rounded.trunc() { format!("{}", rounded as i64) } else { format!("{rounded:.1}") }
+}
+
+/// Text safe in elements and attributes.
+#[must_use]
+pub fn escaped(text: &str) -> String {
+    let mut safe = String::with_capacity(text.len());
+    for character in text.chars() {
+        match character {
+            '&' => safe.push_str("&amp;"),
+            '<' => safe.push_str("&lt;"),
+            '>' => safe.push_str("&gt;"),
+            '"' => safe.push_str("&quot;"),
+            '\'' => safe.push_str("&#39;"),
+            control if control.is_control() && control != '\n' => safe.push(' '),
+            plain => safe.push(plain),
+        }
+    }
+    safe
+}
+
+/// Width of a text, estimated: wide characters are as wide as high, the others a little over half.
+#[must_use]
+pub fn text_width(text: &str, size: f64) -> f64 {
+    let units: f64 = text.chars().map(|character| if u32::from(character) >= 0x2e80 { 1.0 } else { 0.57 }).sum();
+    units * size
+}
+
+/// Draws a row of legend entries and returns the height used. An entry is the class of its swatch and its label.
+pub fn legend(pen: &mut Pen, left: f64, top: f64, entries: &[(String, String)]) -> f64 {
+    let (mut x, mut y) = (left, top);
+    for (class, label) in entries {
+        let width = 17.0 + text_width(label, FONT_SIZE) + 18.0;
+        if x + width > WIDTH && x > left {
+            x = left;
+            y += 20.0;
+        }
+        pen.rect(class, x, y, 11.0, 11.0);
+        pen.text("label", x + 16.0, y + 10.0, Anchor::Start, label);
+        x += width;
+    }
+    y + 20.0 - top
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_text_cannot_leave_its_element() {
+        assert_eq!(escaped("<script>\"&'\u{0}"), "&lt;script&gt;&quot;&amp;&#39; ");
+    }
+
+    #[test]
+    fn coordinates_are_short() {
+        assert_eq!(num(12.0), "12");
+        assert_eq!(num(12.34), "12.3");
+        assert_eq!(num(-0.04), "0");
+    }
+}

@@ -1,0 +1,90 @@
+//! Columns over time, stacked: the parts of a whole in every bucket, so that the height is the total.
+
+use super::axis::{TimeAxis, ValueAxis};
+use super::timeline::{self, Labels, Series};
+use super::{Chart, Pen, legend, num};
+use crate::series::State;
+
+/// Up to this many buckets each is a column of its own; beyond, neighbours join into a stepped area.
+const COLUMNS_MAX: usize = 200;
+
+/// Draws the chart; `series` from the bottom up, a bucket is a gap when its state is missing.
+#[must_use]
+pub fn draw(labels: &Labels, time: &TimeAxis, bucket_labels: &[String], states: &[State], series: &[Series]) -> Chart {
+    let present: Vec<&Series> = series.iter().filter(|series| series.values.iter().flatten().any(|&value| value > 0.0)).collect();
+    let totals = (0..states.len()).map(|index| present.iter().filter_map(|series| series.values[index]).sum());
+    let highest = totals.fold(0.0, f64::max);
+    let values = ValueAxis::new(0.0, highest, 5);
+    let mut pen = Pen::default();
+    let entries: Vec<_> = present.iter().map(|series| (series.class.clone(), series.label.clone())).collect();
+    let legend_height = if entries.len() > 1 { legend(&mut pen, 0.0, 2.0, &entries) + 6.0 } else { 0.0 };
+    let (frame, height) = timeline::draw(&mut pen, labels, time, &values, states, legend_height, |pen, frame| {
+        let slot = (frame.right - frame.left) / states.len().max(1) as f64;
+        let mut floor = vec![0.0; states.len()];
+        for series in &present {
+            let mut path = Path { slot, left: frame.left, joined: states.len() > COLUMNS_MAX, ..Path::default() };
+            for (index, value) in series.values.iter().enumerate() {
+                let Some(value) = value.filter(|_| states[index] != State::Missing) else {
+                    path.lift();
+                    continue;
+                };
+                let bottom = values.place(floor[index], frame.bottom, frame.top);
+                floor[index] += value;
+                path.column(index, bottom, values.place(floor[index], frame.bottom, frame.top));
+            }
+            path.lift();
+            pen.path(&series.class, &path.data);
+        }
+    });
+    Chart {
+        name: labels.name.clone(),
+        title: labels.title.clone(),
+        description: labels.description.clone(),
+        height,
+        hover: timeline::hover(labels, &frame, bucket_labels, states, &present),
+        body: pen.finish(),
+        language: time.language.tag(),
+    }
+}
+
+/// The outline of one series: columns one by one, or runs of columns joined.
+#[derive(Default)]
+struct Path {
+    data: String,
+    slot: f64,
+    left: f64,
+    joined: bool,
+    upper: Vec<(f64, f64, f64)>,
+    lower: Vec<f64>,
+}
+
+impl Path {
+    fn column(&mut self, index: usize, bottom: f64, top: f64) {
+        let x = self.left + index as f64 * self.slot;
+        if self.joined {
+            self.upper.push((x, x + self.slot, top));
+            self.lower.push(bottom);
+        } else if bottom - top > 0.04 {
+            let gap = (self.slot * 0.14).min(2.0);
+            let (start, end) = (num(x + gap / 2.0), num(x + self.slot - gap / 2.0));
+            self.data.push_str(&format!("M{start} {:.1}V{:.1}H{end}V{:.1}z", bottom, top, bottom));
+        }
+    }
+
+    /// Ends a run at a gap.
+    fn lift(&mut self) {
+        let Some(&(start, _, _)) = self.upper.first() else {
+            return;
+        };
+        self.data.push_str(&format!("M{} {:.1}", num(start), self.lower[0]));
+        for (_, end, top) in &self.upper {
+            self.data.push_str(&format!("V{top:.1}H{}", num(*end)));
+        }
+        for ((start, _, _), bottom) in self.upper.iter().zip(&self.lower).rev() {
+            self.data.push_str(&format!("V{bottom:.1}H{}", num(*start)));
+        }
+        self.data.push('z');
+        self.upper.clear();
+        self.lower.clear();
+    }
+}

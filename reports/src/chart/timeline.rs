@@ -1,0 +1,158 @@
+//! What every chart over time shares: the frame, the gaps, the marks of hours with loss or observed in part, and the values on hover.
+
+use super::axis::{Frame, TimeAxis, ValueAxis};
+use super::{Anchor, FONT_SIZE, Pen, WIDTH, num, text_width};
+use crate::series::State;
+
+/// Labels of a chart over time.
+#[derive(Clone, Debug)]
+pub struct Labels {
+    /// Name of the chart.
+    pub name: String,
+    /// Title for screen readers.
+    pub title: String,
+    /// The chart in a sentence.
+    pub description: String,
+    /// Unit of the value axis.
+    pub unit: String,
+    /// What a gap is called.
+    pub no_data: String,
+    /// What a bucket observed in part is called.
+    pub partial: String,
+    /// What a bucket with loss is called.
+    pub lossy: String,
+    /// What the sum of the series is called on hover; none where they do not add up.
+    pub total: Option<String>,
+}
+
+/// One series: its label, the class that colours it, and its value in each bucket; none is a gap.
+#[derive(Clone, Debug)]
+pub struct Series {
+    /// Name in the legend.
+    pub label: String,
+    /// Class of its swatch.
+    pub class: String,
+    /// Values.
+    pub values: Vec<Option<f64>>,
+}
+
+/// Draws axes, gaps and marks, leaves the data to `data`, and returns the height of the chart and its hover values.
+pub fn draw(
+    pen: &mut Pen,
+    labels: &Labels,
+    time: &TimeAxis,
+    values: &ValueAxis,
+    states: &[State],
+    legend_height: f64,
+    data: impl FnOnce(&mut Pen, &Frame),
+) -> (Frame, f64) {
+    let widest = values.labels(time.language).iter().map(|label| text_width(label, 11.5)).fold(0.0, f64::max);
+    let top = legend_height + 26.0;
+    let frame = Frame { left: widest + 16.0, right: WIDTH - 12.0, top, bottom: top + 250.0 };
+    pen.text("unit", 0.0, legend_height + 10.0, Anchor::Start, &labels.unit);
+    gaps(pen, labels, states, &frame);
+    values.draw(pen, time.language, &frame);
+    data(pen, &frame);
+    pen.line("base", frame.left, frame.bottom, frame.right, frame.bottom);
+    marks(pen, states, &frame);
+    time.draw(pen, &frame, 26.0);
+    let key_height = key(pen, labels, states, &frame);
+    (frame, frame.bottom + 50.0 + key_height)
+}
+
+fn gaps(pen: &mut Pen, labels: &Labels, states: &[State], frame: &Frame) {
+    let slot = (frame.right - frame.left) / states.len().max(1) as f64;
+    for run in runs(states, |state| state == State::Missing) {
+        let (x, width) = (frame.left + run.start as f64 * slot, run.len() as f64 * slot);
+        pen.gap(&labels.name, x, frame.top, width, frame.bottom - frame.top, &labels.no_data);
+        if width > text_width(&labels.no_data, FONT_SIZE) + 8.0 {
+            let (middle, height) = (x + width / 2.0, (frame.top + frame.bottom) / 2.0);
+            let half = text_width(&labels.no_data, FONT_SIZE) / 2.0 + 5.0;
+            pen.rect("hatch-ground", middle - half, height - 14.0, half * 2.0, 20.0);
+            pen.text("faint", middle, height, Anchor::Middle, &labels.no_data);
+        }
+    }
+}
+
+/// A bar for loss, a triangle for partial observation, at the foot of the bucket.
+fn marks(pen: &mut Pen, states: &[State], frame: &Frame) {
+    let slot = (frame.right - frame.left) / states.len().max(1) as f64;
+    let (mut lossy, mut partial) = (String::new(), String::new());
+    for (index, state) in states.iter().enumerate() {
+        let (x, width) = (frame.left + index as f64 * slot, slot.max(2.0));
+        match state {
+            State::Lossy => lossy.push_str(&format!("M{} {}h{}v3.5h-{}z", num(x), num(frame.bottom + 6.5), num(width), num(width))),
+            State::Partial => {
+                partial.push_str(&format!("M{} {}l3.5 6h-7z", num(x + slot / 2.0), num(frame.bottom + 5.5)));
+            }
+            State::Missing | State::Complete => {}
+        }
+    }
+    pen.path("mark-lossy", &lossy);
+    pen.path("mark-partial", &partial);
+}
+
+/// Explains the marks that were drawn.
+fn key(pen: &mut Pen, labels: &Labels, states: &[State], frame: &Frame) -> f64 {
+    let has = |wanted: State| states.contains(&wanted);
+    if !has(State::Lossy) && !has(State::Partial) && !has(State::Missing) {
+        return 0.0;
+    }
+    let (mut x, y) = (frame.left, frame.bottom + 66.0);
+    let mut entry = |pen: &mut Pen, mark: &dyn Fn(&mut Pen, f64), label: &str| {
+        mark(pen, x);
+        pen.text("tick", x + 18.0, y, Anchor::Start, label);
+        x += 34.0 + text_width(label, 11.5);
+    };
+    if has(State::Missing) {
+        entry(pen, &|pen, x| pen.gap(&labels.name, x, y - 9.0, 13.0, 10.0, ""), &labels.no_data);
+    }
+    if has(State::Partial) {
+        entry(pen, &|pen, x| pen.path("mark-partial", &format!("M{} {}l3.5 6h-7z", num(x + 7.0), num(y - 7.0))), &labels.partial);
+    }
+    if has(State::Lossy) {
+        entry(pen, &|pen, x| pen.rect("mark-lossy", x, y - 6.0, 13.0, 3.5), &labels.lossy);
+    }
+    24.0
+}
+
+/// Runs of consecutive buckets whose state is wanted.
+fn runs(states: &[State], wanted: impl Fn(State) -> bool) -> Vec<std::ops::Range<usize>> {
+    let mut found: Vec<std::ops::Range<usize>> = Vec::new();
+    for (index, _) in states.iter().enumerate().filter(|(_, state)| wanted(**state)) {
+        match found.last_mut() {
+            Some(run) if run.end == index => run.end += 1,
+            _ => found.push(index..index + 1),
+        }
+    }
+    found
+}
+
+/// The values of every bucket as JSON for the page's script: `{l, r, t, b, n: names, x: [[label, note, value…]…]}`, null for a gap.
+#[must_use]
+pub fn hover(labels: &Labels, frame: &Frame, bucket_labels: &[String], states: &[State], series: &[&Series]) -> String {
+    let mut names: Vec<&str> = series.iter().map(|series| series.label.as_str()).collect();
+    if let Some(total) = &labels.total {
+        names.insert(0, total);
+    }
+    let rows: Vec<serde_json::Value> = bucket_labels
+        .iter()
+        .enumerate()
+        .map(|(index, label)| {
+            let note = match states[index] {
+                State::Missing => labels.no_data.as_str(),
+                State::Partial => labels.partial.as_str(),
+                State::Lossy => labels.lossy.as_str(),
+                State::Complete => "",
+            };
+            let mut row = vec![serde_json::json!(label), serde_json::json!(note)];
+            let values: Vec<Option<i64>> = series.iter().map(|series| series.values[index].map(|value| value.round() as i64)).collect();
+            if labels.total.is_some() {
+                row.push(serde_json::json!(values.iter().copied().sum::<Option<i64>>()));
+            }
+            row.extend(values.into_iter().map(|value| serde_json::json!(value)));
+            serde_json::Value::Array(row)
+        })
+        .collect();
+    serde_json::json!({"l": frame.left, "r": frame.right, "t": frame.top, "b": frame.bottom, "n": names, "x": rows}).to_string()
+}

@@ -1,0 +1,215 @@
+//! The figures of a report: one row of [`FIGURES`] and one file each. The document, `list`, `figure NAME` and the tests read this table.
+
+use crate::chart::axis::TimeAxis;
+use crate::chart::{Chart, timeline};
+use crate::period::HOUR_US;
+use crate::query::distinct::ERROR_PERCENT;
+use crate::query::{Answer, Group};
+use crate::series::{Buckets, State, Step, combined};
+use crate::table::Table;
+use crate::text::{Both, Language, Text, fill, number, time};
+
+mod changes;
+mod classes;
+mod countries;
+mod coverage;
+mod packets;
+mod ports;
+mod sensors;
+mod sources;
+mod tools;
+mod traffic_types;
+mod weekday;
+
+/// Where in the report a figure stands; in the order of `Text::sections`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Section {
+    /// Traffic over time.
+    Traffic,
+    /// Ports and services.
+    Services,
+    /// Countries of the sources.
+    Countries,
+    /// Scan tools.
+    Tools,
+    /// Rhythm and change.
+    Rhythm,
+    /// Coverage.
+    Coverage,
+}
+
+impl Section {
+    /// Every section, in the order of the report.
+    pub const ALL: [Section; 6] =
+        [Section::Traffic, Section::Services, Section::Countries, Section::Tools, Section::Rhythm, Section::Coverage];
+}
+
+/// A figure of the report.
+pub struct Figure {
+    /// Name on the command line and of its files.
+    pub name: &'static str,
+    /// Title.
+    pub title: Both,
+    /// The question it answers.
+    pub question: Both,
+    /// Where it stands.
+    pub section: Section,
+    /// Draws it.
+    pub draw: fn(&Answer, &Context<'_>) -> Drawn,
+}
+
+/// How a figure is to be drawn.
+pub struct Context<'a> {
+    /// Name of the figure.
+    pub name: &'static str,
+    /// Title in the language.
+    pub title: &'static str,
+    /// Language.
+    pub language: Language,
+    /// Home country, two capital letters, if one was named.
+    pub home: Option<&'a str>,
+}
+
+/// A figure, drawn.
+#[derive(Default)]
+pub struct Drawn {
+    /// The chart; none where the table says it all or there is nothing to draw.
+    pub chart: Option<Chart>,
+    /// The numbers.
+    pub table: Table,
+    /// Whether the table itself is the figure, shown and not folded away.
+    pub table_shown: bool,
+    /// What to know when reading it.
+    pub notes: Vec<String>,
+    /// Why there is no chart, if there is none.
+    pub empty: Option<&'static str>,
+}
+
+/// Every figure, in the order of the report.
+pub const FIGURES: &[Figure] = &[
+    packets::FIGURE,
+    sources::FIGURE,
+    classes::FIGURE,
+    traffic_types::FIGURE,
+    ports::PORTS,
+    ports::REFLECTORS,
+    ports::BACKSCATTER,
+    countries::BY_PACKETS,
+    countries::BY_SOURCES,
+    countries::VICTIMS,
+    tools::FIGURE,
+    changes::FIGURE,
+    weekday::FIGURE,
+    coverage::FIGURE,
+    sensors::FIGURE,
+];
+
+impl Figure {
+    /// Draws the figure in a language, with the notes that every figure owes: gaps, loss, partial hours.
+    #[must_use]
+    pub fn drawn(&self, answer: &Answer, language: Language, home: Option<&str>) -> Drawn {
+        let context = Context { name: self.name, title: self.title.of(language), language, home };
+        let mut drawn = (self.draw)(answer, &context);
+        drawn.notes.extend(standing_notes(answer, language.text()));
+        drawn
+    }
+}
+
+/// The figure of a name.
+#[must_use]
+pub fn find(name: &str) -> Option<&'static Figure> {
+    FIGURES.iter().find(|figure| figure.name == name)
+}
+
+fn standing_notes(answer: &Answer, text: &Text) -> Vec<String> {
+    let rows = [(State::Missing, text.note_gaps), (State::Lossy, text.note_lossy), (State::Partial, text.note_partial)];
+    rows.into_iter()
+        .map(|(state, note)| (answer.hours_in(state) as i64, note))
+        .filter(|(hours, _)| *hours > 0)
+        .map(|(hours, note)| fill(note, &[("n", &number::count(hours))]))
+        .collect()
+}
+
+impl Context<'_> {
+    fn text(&self) -> &'static Text {
+        self.language.text()
+    }
+
+    fn labels(&self, unit: &str, description: String) -> timeline::Labels {
+        let text = self.text();
+        timeline::Labels {
+            name: self.name.to_owned(),
+            title: self.title.to_owned(),
+            description,
+            unit: unit.to_owned(),
+            no_data: text.no_data.to_owned(),
+            partial: text.partial_mark.to_owned(),
+            lossy: text.lossy_mark.to_owned(),
+            total: None,
+        }
+    }
+
+    fn error_note(&self) -> String {
+        fill(self.text().note_error, &[("error", &ERROR_PERCENT)])
+    }
+
+    fn about(&self, estimate: f64) -> String {
+        fill(self.text().about, &[("n", &number::estimate(estimate))])
+    }
+}
+
+/// The axis, labels and states of buckets.
+struct Timeline {
+    axis: TimeAxis,
+    labels: Vec<String>,
+    states: Vec<State>,
+}
+
+impl Timeline {
+    fn of(answer: &Answer, buckets: &Buckets, language: Language) -> Self {
+        let timezone = &answer.period.timezone;
+        let first = answer.period.hours().start;
+        let starts: Vec<i64> = buckets.ranges.iter().map(|range| (first + range.start as i64) * HOUR_US).collect();
+        Self {
+            labels: starts.iter().map(|&us| time::bucket(us, buckets.step, timezone, language)).collect(),
+            states: buckets.ranges.iter().map(|range| combined(answer.hours[range.clone()].iter().map(|hour| hour.state))).collect(),
+            axis: TimeAxis { starts_us: starts, step: buckets.step, timezone: timezone.clone(), language },
+        }
+    }
+
+    fn iso(&self, bucket: usize) -> String {
+        time::iso(self.axis.starts_us[bucket], &self.axis.timezone)
+    }
+}
+
+/// Seconds observed in a bucket.
+fn seconds(answer: &Answer, range: &std::ops::Range<usize>) -> i64 {
+    answer.hours[range.clone()].iter().map(crate::query::Hour::seconds_covered).sum()
+}
+
+/// The one of three texts that fits the width of the buckets.
+const fn by_step(step: Step, hour: &'static str, day: &'static str, month: &'static str) -> &'static str {
+    match step {
+        Step::Hour => hour,
+        Step::Day => day,
+        Step::Month => month,
+    }
+}
+
+/// The name of the state in a language.
+fn state_name(state: State, text: &Text) -> &'static str {
+    let place = State::ALL.iter().position(|known| *known == state).unwrap_or(0);
+    text.states[place].name
+}
+
+/// Whether no geolocation stands behind the countries: every source is unknown.
+fn without_geolocation(answer: &Answer) -> bool {
+    !answer.countries.is_empty() && answer.countries.keys().all(|(_, code)| code == b"ZZ")
+}
+
+/// Packets that share a country with this group of sources.
+fn group_packets(answer: &Answer, group: Group) -> i64 {
+    let tallies = answer.countries.iter().filter(|((known, _), _)| *known == group);
+    tallies.map(|(_, tally)| tally.packets).sum()
+}

@@ -1,0 +1,56 @@
+//! Packets, bytes and sources of each class; the classes partition the packets.
+
+use teiten_aggregator::observation::TrafficClass;
+
+use super::{Context, Drawn, Figure, Section};
+use crate::chart::ranked::{self, Bar};
+use crate::query::Answer;
+use crate::table::{Cell, Table};
+use crate::text::{Both, number};
+
+pub const FIGURE: Figure = Figure {
+    name: "classes",
+    title: Both { ja: "分類別の内訳", en: "What the packets are, by class" },
+    question: Both { ja: "届いたパケットは何が目的か。", en: "Why did the packets come?" },
+    section: Section::Traffic,
+    draw,
+};
+
+fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
+    let text = context.text();
+    let total = answer.packets();
+    let mut table = Table::new(&[
+        ("class", ""),
+        ("class_label", text.class),
+        ("packets", text.packets),
+        ("packets_share_percent", text.share),
+        ("bytes", text.bytes),
+        ("sources_estimate", text.sources_about),
+    ]);
+    let mut bars = Vec::new();
+    for (index, class) in TrafficClass::ALL.iter().enumerate() {
+        let tally = &answer.classes[index];
+        table.push(vec![
+            Cell::text(class.name()),
+            Cell::text(text.classes[index].name),
+            Cell::Count(tally.packets),
+            Cell::share(tally.packets as f64, total as f64),
+            Cell::Count(tally.bytes),
+            Cell::Estimate(tally.sources.estimate()),
+        ]);
+        bars.push(Bar {
+            label: text.classes[index].name.to_owned(),
+            detail: String::new(),
+            value: tally.packets as f64,
+            text: format!("{} ({}%)", number::count(tally.packets), number::percent(tally.packets as f64, total as f64)),
+            class: format!("k{index}"),
+            ranked: false,
+        });
+    }
+    Drawn {
+        chart: Some(ranked::draw(context.name, context.title, text.note_exploded, text.axis_packets, context.language.tag(), &bars, &[])),
+        table,
+        notes: vec![context.error_note()],
+        ..Drawn::default()
+    }
+}

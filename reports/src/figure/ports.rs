@@ -1,0 +1,153 @@
+//! Ports: what scans ask for, which amplifiers are looked for, and which services are attacked.
+
+use super::{Context, Drawn, Figure, Section};
+use crate::chart::ranked::{self, Bar};
+use crate::query::answer::Port;
+use crate::query::distinct::{Distinct, ERROR_PERCENT_SMALL, LG_K_SMALL};
+use crate::query::{Answer, Service, Tally};
+use crate::table::{Cell, Table};
+use crate::text::{Both, Text, fill, number, service};
+
+pub const PORTS: Figure = Figure {
+    name: "ports",
+    title: Both { ja: "宛先ポート番号別パケット数(上位10)", en: "Top 10 destination ports by packets" },
+    question: Both { ja: "どのサービスが探索・攻撃されているか。", en: "Which services are looked for?" },
+    section: Section::Services,
+    draw: |answer, context| draw(answer, context, &[Service::Probed, Service::Reflector], context.text().note_scan_only, true),
+};
+
+pub const REFLECTORS: Figure = Figure {
+    name: "reflectors",
+    title: Both { ja: "リフレクター探索の対象サービス(上位10)", en: "Amplifiers looked for, top 10 services" },
+    question: Both { ja: "DDoS攻撃の踏み台として何が探されているか。", en: "What is sought for reflection attacks?" },
+    section: Section::Services,
+    draw: |answer, context| draw(answer, context, &[Service::Reflector], context.text().note_reflector_only, false),
+};
+
+pub const BACKSCATTER: Figure = Figure {
+    name: "backscatter",
+    title: Both { ja: "バックスキャッターからみた攻撃対象サービス(上位10)", en: "Services under attack, from backscatter, top 10" },
+    question: Both { ja: "送信元を詐称したDoS攻撃は、どのサービスに向けられているか。", en: "Which services do spoofed denial-of-service attacks hit?" },
+    section: Section::Services,
+    draw: |answer, context| {
+        let mut drawn = draw(answer, context, &[Service::Attacked], context.text().note_attacked_only, false);
+        drawn.notes.push(context.text().note_icmp_victim.to_owned());
+        drawn
+    },
+};
+
+const TOP: usize = 10;
+/// Rows of the CSV, so that a long tail of 65,536 ports stays a file to open.
+const CSV_ROWS_MAX: usize = 1000;
+
+fn draw(answer: &Answer, context: &Context<'_>, services: &[Service], scope: &str, devices: bool) -> Drawn {
+    let text = context.text();
+    let ranking = ranking(answer, services);
+    let total: i64 = ranking.iter().map(|(_, tally)| tally.packets).sum();
+    if total == 0 {
+        return Drawn { empty: Some(text.nothing_here), ..Drawn::default() };
+    }
+    let share = |packets: i64| number::percent(packets as f64, total as f64);
+    let mut bars: Vec<Bar> = ranking
+        .iter()
+        .take(TOP)
+        .map(|(port, tally)| {
+            let device = devices && known(*port).is_some_and(|service| service.device);
+            Bar {
+                label: port_label(*port),
+                detail: port_detail(*port, text),
+                value: tally.packets as f64,
+                text: format!("{} ({}%)", number::count(tally.packets), share(tally.packets)),
+                class: if device { "bar-device" } else { "bar" }.to_owned(),
+                ranked: true,
+            }
+        })
+        .collect();
+    let rest: i64 = ranking.iter().skip(TOP).map(|(_, tally)| tally.packets).sum();
+    if rest > 0 {
+        bars.push(Bar {
+            label: text.other_ports.to_owned(),
+            detail: String::new(),
+            value: rest as f64,
+            text: format!("{} ({}%)", number::count(rest), share(rest)),
+            class: "bar-rest".to_owned(),
+            ranked: false,
+        });
+    }
+    let legends = if devices && bars.iter().any(|bar| bar.class == "bar-device") { legends(context) } else { Vec::new() };
+    let scope = fill(scope, &[("n", &number::count(total))]);
+    Drawn {
+        chart: Some(ranked::draw(context.name, context.title, &scope, text.axis_packets, context.language.tag(), &bars, &legends)),
+        table: table(&ranking, total, text),
+        notes: vec![scope, fill(text.note_error, &[("error", &ERROR_PERCENT_SMALL)])],
+        ..Drawn::default()
+    }
+}
+
+fn legends(context: &Context<'_>) -> Vec<(String, String)> {
+    let device = Both { ja: "IoT機器(ルータ、カメラ等)に関連の深いポート", en: "mostly devices (routers, cameras, recorders)" };
+    let other = Both { ja: "その他のサービス", en: "other services" };
+    [("bar-device", device), ("bar", other)].map(|(class, label)| (class.to_owned(), label.of(context.language).to_owned())).into()
+}
+
+/// Ports by packets, services merged; ties in the order of the ports.
+fn ranking(answer: &Answer, services: &[Service]) -> Vec<(Port, Tally)> {
+    let mut merged: std::collections::BTreeMap<Port, Tally> = std::collections::BTreeMap::new();
+    for ((_, port), tally) in answer.ports.iter().filter(|((service, _), _)| services.contains(service)) {
+        let empty = || Tally { sources: Distinct::new(LG_K_SMALL), ..Tally::default() };
+        merged.entry(*port).or_insert_with(empty).merge(tally);
+    }
+    let mut ranking: Vec<(Port, Tally)> = merged.into_iter().collect();
+    ranking.sort_by_key(|(port, tally)| (std::cmp::Reverse(tally.packets), *port));
+    ranking
+}
+
+fn table(ranking: &[(Port, Tally)], total: i64, text: &Text) -> Table {
+    let mut table = Table::new(&[
+        ("rank", text.rank),
+        ("port_label", text.port),
+        ("protocol_number", ""),
+        ("port", ""),
+        ("service", text.service),
+        ("packets", text.packets),
+        ("packets_share_percent", text.share),
+        ("bytes", text.bytes),
+        ("sources_estimate", text.sources_about),
+    ]);
+    for (rank, (port, tally)) in ranking.iter().take(CSV_ROWS_MAX).enumerate() {
+        table.push(vec![
+            Cell::Count(rank as i64 + 1),
+            Cell::text(port_label(*port)),
+            Cell::Count(i64::from(port.protocol)),
+            port.port.map_or(Cell::Gap, |port| Cell::Count(i64::from(port))),
+            Cell::text(port_detail(*port, text)),
+            Cell::Count(tally.packets),
+            Cell::share(tally.packets as f64, total as f64),
+            Cell::Count(tally.bytes),
+            Cell::Estimate(tally.sources.estimate()),
+        ]);
+    }
+    table
+}
+
+fn known(port: Port) -> Option<&'static service::ServiceName> {
+    service::find(port.protocol, port.port?)
+}
+
+/// `23/TCP`, or the protocol alone.
+fn port_label(port: Port) -> String {
+    let protocol = service::protocol_name(port.protocol);
+    match port.port {
+        Some(number) => format!("{number}/{protocol}"),
+        None => protocol,
+    }
+}
+
+fn port_detail(port: Port, text: &Text) -> String {
+    match (port.protocol, port.port) {
+        (1 | 58, Some(_)) => text.via_icmp.to_owned(),
+        (1 | 58, None) => text.icmp_name.to_owned(),
+        (_, None) => text.no_port.to_owned(),
+        _ => known(port).map_or_else(String::new, |service| service.name.to_owned()),
+    }
+}

@@ -1,0 +1,53 @@
+//! The sensors behind the numbers: size, time observed, packets, loss.
+
+use super::{Context, Drawn, Figure, Section};
+use crate::query::Answer;
+use crate::query::answer::HOUR_SECONDS;
+use crate::table::{Cell, Table};
+use crate::text::{Both, fill, number};
+
+pub const FIGURE: Figure = Figure {
+    name: "sensors",
+    title: Both { ja: "センサー別の観測結果", en: "Sensors" },
+    question: Both { ja: "どのセンサーが、どれだけ観測したか。", en: "Which sensor saw how much?" },
+    section: Section::Coverage,
+    draw,
+};
+
+fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
+    let text = context.text();
+    let mut table = Table::new(&[
+        ("sensor", text.sensor),
+        ("addresses_min", ""),
+        ("addresses_max", ""),
+        ("addresses", text.addresses),
+        ("observed_hours", text.hours),
+        ("packets", text.packets),
+        ("bytes", text.bytes),
+        ("sources_estimate", text.sources_about),
+        ("packets_per_address_hour", ""),
+        ("dropped_packets", text.dropped),
+    ]);
+    for (name, sensor) in &answer.sensors {
+        let size = match sensor.addresses {
+            None => text.unknown_value.to_owned(),
+            Some((low, high)) if low == high => number::count(low),
+            Some((low, high)) => fill(text.telescope_range, &[("low", &number::count(low)), ("high", &number::count(high))]),
+        };
+        let address_hours = sensor.address_seconds as f64 / HOUR_SECONDS as f64;
+        let rate = (sensor.seconds_without_size == 0 && address_hours > 0.0).then(|| sensor.tally.packets as f64 / address_hours);
+        table.push(vec![
+            Cell::text(name.as_str()),
+            sensor.addresses.map_or(Cell::Gap, |(low, _)| Cell::Count(low)),
+            sensor.addresses.map_or(Cell::Gap, |(_, high)| Cell::Count(high)),
+            Cell::text(size),
+            Cell::Measure(sensor.seconds as f64 / HOUR_SECONDS as f64),
+            Cell::Count(sensor.tally.packets),
+            Cell::Count(sensor.tally.bytes),
+            Cell::Estimate(sensor.tally.sources.estimate()),
+            Cell::measure(rate),
+            Cell::Count(sensor.accounting.dropped_kernel + sensor.accounting.dropped_interface),
+        ]);
+    }
+    Drawn { table, table_shown: true, notes: vec![context.error_note()], ..Drawn::default() }
+}

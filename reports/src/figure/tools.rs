@@ -1,0 +1,59 @@
+//! Scan tools by their fingerprints, each with what its evidence is worth and since when.
+
+use teiten_aggregator::observation::Tool;
+
+use super::{Context, Drawn, Figure, Section};
+use crate::chart::ranked::{self, Bar};
+use crate::query::Answer;
+use crate::table::{Cell, Table};
+use crate::text::{Both, number};
+
+pub const FIGURE: Figure = Figure {
+    name: "tools",
+    title: Both { ja: "スキャンツール別パケット数", en: "Packets by scan tool" },
+    question: Both { ja: "どのツールが使われているか(パケットの特徴による)。", en: "Which tools sent the packets, as far as fingerprints tell?" },
+    section: Section::Tools,
+    draw,
+};
+
+fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
+    let text = context.text();
+    let total = answer.packets();
+    let mut table = Table::new(&[
+        ("tool", ""),
+        ("tool_label", text.tool),
+        ("packets", text.packets),
+        ("packets_share_percent", text.share),
+        ("sources_estimate", text.sources_about),
+        ("evidence", text.evidence),
+    ]);
+    let mut order: Vec<usize> = (0..Tool::ALL.len()).collect();
+    order.sort_by_key(|&index| (index == Tool::None as usize, std::cmp::Reverse(answer.tools[index].packets), index));
+    let mut bars = Vec::new();
+    for index in order {
+        let tally = &answer.tools[index];
+        let none = index == Tool::None as usize;
+        table.push(vec![
+            Cell::text(Tool::ALL[index].name()),
+            Cell::text(text.tools[index].name),
+            Cell::Count(tally.packets),
+            Cell::share(tally.packets as f64, total as f64),
+            Cell::Estimate(tally.sources.estimate()),
+            Cell::text(text.tools[index].meaning),
+        ]);
+        bars.push(Bar {
+            label: text.tools[index].name.to_owned(),
+            detail: String::new(),
+            value: tally.packets as f64,
+            text: format!("{} ({}%)", number::count(tally.packets), number::percent(tally.packets as f64, total as f64)),
+            class: if none { "bar-rest" } else { "bar" }.to_owned(),
+            ranked: false,
+        });
+    }
+    Drawn {
+        chart: Some(ranked::draw(context.name, context.title, text.note_tools, text.axis_packets, context.language.tag(), &bars, &[])),
+        table,
+        notes: vec![text.note_tools.to_owned(), context.error_note()],
+        ..Drawn::default()
+    }
+}

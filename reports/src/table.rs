@@ -1,0 +1,121 @@
+//! The numbers behind a figure: one table that the page shows to readers and a CSV file hands to programs.
+//!
+//! Cells keep their values; how a value is written is decided by who writes it. A gap is empty, never zero.
+
+use crate::text::{Language, number};
+
+/// One column: its heading for readers, and its CSV name, which carries the unit.
+#[derive(Clone, Debug)]
+pub struct Column {
+    /// Name in the CSV file.
+    pub csv: &'static str,
+    /// Heading in the page; an empty one keeps the column out of the page.
+    pub label: String,
+}
+
+/// One value.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Cell {
+    /// Words.
+    Text(String),
+    /// A count.
+    Count(i64),
+    /// An estimated count.
+    Estimate(f64),
+    /// A share of the whole, percent.
+    Percent(f64),
+    /// Any other measure.
+    Measure(f64),
+    /// No observation.
+    Gap,
+}
+
+/// Columns and rows.
+#[derive(Clone, Debug, Default)]
+pub struct Table {
+    /// The columns.
+    pub columns: Vec<Column>,
+    /// The rows, each as long as the columns.
+    pub rows: Vec<Vec<Cell>>,
+}
+
+impl Table {
+    /// An empty table with these columns (CSV name, heading).
+    #[must_use]
+    pub fn new(columns: &[(&'static str, &str)]) -> Self {
+        let columns = columns.iter().map(|(csv, label)| Column { csv, label: (*label).to_owned() });
+        Self { columns: columns.collect(), rows: Vec::new() }
+    }
+
+    /// Adds a row.
+    pub fn push(&mut self, row: Vec<Cell>) {
+        debug_assert_eq!(row.len(), self.columns.len());
+        self.rows.push(row);
+    }
+}
+
+impl Cell {
+    /// Words.
+    #[must_use]
+    pub fn text(text: impl Into<String>) -> Self {
+        Cell::Text(text.into())
+    }
+
+    /// A share; a gap where there is no whole.
+    #[must_use]
+    pub fn share(part: f64, whole: f64) -> Self {
+        if whole > 0.0 { Cell::Percent(part / whole * 100.0) } else { Cell::Gap }
+    }
+
+    /// A measure, or a gap.
+    #[must_use]
+    pub fn measure(value: Option<f64>) -> Self {
+        value.map_or(Cell::Gap, Cell::Measure)
+    }
+
+    /// Whether it is written at the right.
+    #[must_use]
+    pub const fn is_number(&self) -> bool {
+        !matches!(self, Cell::Text(_))
+    }
+
+    /// As readers see it.
+    #[must_use]
+    pub fn readable(&self, language: Language) -> String {
+        match self {
+            Cell::Text(text) => text.clone(),
+            Cell::Count(value) => number::count(*value),
+            Cell::Estimate(value) => number::estimate(*value),
+            Cell::Percent(value) => format!("{}{}", number::percent(*value, 100.0), if language == Language::En { " %" } else { "%" }),
+            Cell::Measure(value) => number::rate(*value),
+            Cell::Gap => "–".to_owned(),
+        }
+    }
+
+    /// As a CSV field: text quoted always (the country code NA is no missing value), numbers plain, gaps empty.
+    #[must_use]
+    pub fn csv(&self) -> String {
+        match self {
+            Cell::Text(text) => format!("\"{}\"", text.replace('"', "\"\"")),
+            Cell::Count(value) => value.to_string(),
+            Cell::Estimate(value) => format!("{:.0}", value.round()),
+            Cell::Percent(value) => format!("{value:.4}"),
+            Cell::Measure(value) => format!("{value:.4}"),
+            Cell::Gap => String::new(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_quoted_and_gaps_are_empty() {
+        assert_eq!(Cell::text("NA").csv(), "\"NA\"");
+        assert_eq!(Cell::text("a \"b\"").csv(), "\"a \"\"b\"\"\"");
+        assert_eq!(Cell::Gap.csv(), "");
+        assert_eq!(Cell::Count(0).csv(), "0");
+        assert_eq!(Cell::share(1.0, 0.0), Cell::Gap);
+    }
+}
