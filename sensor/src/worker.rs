@@ -128,14 +128,15 @@ impl Worker {
         self.tally.records += 1;
         self.tally.bytes += u64::from(record.wire_bytes);
         self.now.counts.received += 1;
-        match decode_record(record.link_type, captured, record.wire_bytes) {
+        // By reference: a packet's headers are many words, and moving them costs more than reading them.
+        match &decode_record(record.link_type, captured, record.wire_bytes) {
             Decoded::Ipv4(packet) => {
-                if let Some(observation) = self.place(record, &packet) {
+                if let Some(observation) = self.place(record, packet) {
                     self.batch.ipv4.push(observation);
                 }
             }
             Decoded::Ipv6(packet) => {
-                if let Some(observation) = self.place(record, &packet) {
+                if let Some(observation) = self.place(record, packet) {
                     self.batch.ipv6.push(observation);
                 }
             }
@@ -144,7 +145,7 @@ impl Worker {
                 self.now.counts.not_ip += 1;
             }
             Decoded::Malformed(layer, _) => {
-                self.tally.damaged(layer);
+                self.tally.damaged(*layer);
                 self.now.counts.malformed += 1;
             }
         }
