@@ -2,7 +2,12 @@
 //! document is rendered. Each step knows only the one before it; see the code map in README.md.
 
 pub mod chart;
+pub mod document;
+pub mod figure;
+pub mod options;
 pub mod period;
 pub mod query;
+pub mod render;
 pub mod series;
+pub mod table;
 pub mod text;

@@ -1,0 +1,277 @@
+//! Flags and `teiten.toml` become one set of options, once, at the door. A flag wins over the file.
+
+use std::path::{Path, PathBuf};
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+
+use crate::text::Language;
+
+/// Periodic reports over a dataset of hourly darknet tables.
+#[derive(Debug, Parser)]
+#[command(name = "teiten-report", version, about, max_term_width = 100)]
+pub struct CommandLine {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Make the report of a period: a page per language, and each figure's numbers (CSV) and drawing (SVG) beside it.
+    ///
+    /// Exit code 0: done; 1: done, but the period has gaps or loss; 2: not done.
+    Build(BuildArguments),
+    /// Name the figures there are, with the question each answers.
+    List(ListArguments),
+    /// Draw one figure as SVG.
+    ///
+    /// Exit code 0: done; 1: done, but the period has gaps or loss; 2: not done.
+    Figure(FigureArguments),
+}
+
+/// `build`.
+#[derive(Debug, Args)]
+pub struct BuildArguments {
+    /// Folder to write the report into; made where it does not exist, files of an earlier report are replaced.
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print one JSON object naming what was made.
+    #[arg(long)]
+    pub json: bool,
+    /// Settings shared with `figure`.
+    #[command(flatten)]
+    pub shared: Shared,
+}
+
+/// `figure`.
+#[derive(Debug, Args)]
+pub struct FigureArguments {
+    /// Name of the figure; `list` names them.
+    pub name: String,
+    /// File to write; standard output without it. A name that ends in .csv gives the numbers.
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Write the numbers as CSV instead of the drawing.
+    #[arg(long)]
+    pub csv: bool,
+    /// Settings shared with `build`.
+    #[command(flatten)]
+    pub shared: Shared,
+}
+
+/// `list`.
+#[derive(Debug, Args)]
+pub struct ListArguments {
+    /// Language of titles and questions.
+    #[arg(long, value_enum)]
+    pub language: Option<LanguageChoice>,
+    /// Print a JSON array.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// What `build` and `figure` share.
+#[derive(Debug, Default, Args)]
+pub struct Shared {
+    /// Folder of the dataset, as `teiten-sensor` wrote it.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Day 2026-11-05, week 2026-W45, month 2026-11, quarter 2026-Q4, year 2026, hour 2026-11-05T08, or FROM..TO with both included;
+    /// without it the whole span of the dataset.
+    #[arg(long, value_name = "PERIOD")]
+    pub period: Option<String>,
+    /// Timezone of days and labels, an IANA name such as Asia/Tokyo [default: UTC].
+    #[arg(long, value_name = "ZONE")]
+    pub timezone: Option<String>,
+    /// Home country, ISO 3166-1 alpha-2 such as JP: marked in charts, its share among the key numbers.
+    #[arg(long, value_name = "CC")]
+    pub home: Option<String>,
+    /// Language of the report; `figure` draws in the first [default: both].
+    #[arg(long, value_enum)]
+    pub language: Option<LanguageChoice>,
+    /// Count only this sensor; repeatable.
+    #[arg(long = "sensor", value_name = "NAME")]
+    pub sensors: Vec<String>,
+    /// Threads that read the dataset [default: one per processor].
+    #[arg(long, value_name = "N")]
+    pub workers: Option<usize>,
+    /// File in which every flag can stand, in its table [report] or above all tables.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+}
+
+/// Languages as flags name them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LanguageChoice {
+    /// Japanese
+    Ja,
+    /// English
+    En,
+    /// Both, a page each
+    Both,
+}
+
+impl LanguageChoice {
+    /// The languages meant.
+    #[must_use]
+    pub fn languages(self) -> Vec<Language> {
+        match self {
+            LanguageChoice::Ja => vec![Language::Ja],
+            LanguageChoice::En => vec![Language::En],
+            LanguageChoice::Both => Language::ALL.to_vec(),
+        }
+    }
+}
+
+/// Why the options could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum OptionsError {
+    /// A flag that must be given is not.
+    #[error("{0} is missing: give it as a flag, or in the file named by --config")]
+    Missing(&'static str),
+    /// The file could not be read.
+    #[error("cannot read the configuration {path}: {reason}")]
+    Configuration {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        reason: String,
+    },
+    /// No such timezone.
+    #[error("no timezone `{0}`: give --timezone an IANA name such as Asia/Tokyo or UTC")]
+    Timezone(String),
+    /// No such country.
+    #[error("`{0}` is no country: give --home two letters of ISO 3166-1, such as JP")]
+    Home(String),
+    /// No thread at all.
+    #[error("--workers must be 1 or more")]
+    Workers,
+}
+
+/// Keys of `teiten.toml` that reports know; other programs' keys are theirs.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct File {
+    data: Option<PathBuf>,
+    out: Option<PathBuf>,
+    period: Option<String>,
+    timezone: Option<String>,
+    home: Option<String>,
+    language: Option<LanguageChoice>,
+    sensors: Option<Names>,
+    workers: Option<usize>,
+    report: Option<Box<File>>,
+}
+
+/// One name or several.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+enum Names {
+    One(String),
+    Several(Vec<String>),
+}
+
+/// Options that can be used as they are.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Folder of the dataset.
+    pub data: PathBuf,
+    /// Where to write, if it was said.
+    pub out: Option<PathBuf>,
+    /// The period as written, if one was.
+    pub period: Option<String>,
+    /// Timezone.
+    pub timezone: TimeZone,
+    /// Home country, two capital letters.
+    pub home: Option<String>,
+    /// Languages.
+    pub languages: Vec<Language>,
+    /// Sensors to count; all when empty.
+    pub sensors: Vec<String>,
+    /// Threads that read.
+    pub workers: usize,
+}
+
+impl Options {
+    /// Unites flags and file.
+    ///
+    /// # Errors
+    /// When a needed flag is missing, the file cannot be read, or a value means nothing.
+    pub fn new(flags: Shared, out: Option<PathBuf>) -> Result<Self, OptionsError> {
+        let file = flags.config.as_deref().map_or_else(|| Ok(File::default()), read)?;
+        let own = file.report.as_deref().cloned().unwrap_or_default();
+        let zone = flags.timezone.or(own.timezone).or(file.timezone).unwrap_or_else(|| "UTC".to_owned());
+        let timezone = TimeZone::get(&zone).map_err(|_| OptionsError::Timezone(zone))?;
+        let workers = flags.workers.or(own.workers).or(file.workers);
+        if workers == Some(0) {
+            return Err(OptionsError::Workers);
+        }
+        // A sensor's own name stands above the tables of the file; only [report] says which sensors to count.
+        let sensors = match own.sensors {
+            _ if !flags.sensors.is_empty() => flags.sensors,
+            Some(Names::One(name)) => vec![name],
+            Some(Names::Several(names)) => names,
+            None => Vec::new(),
+        };
+        Ok(Self {
+            data: flags.data.or(own.data).or(file.data).ok_or(OptionsError::Missing("--data"))?,
+            out: out.or(own.out).or(file.out),
+            period: flags.period.or(own.period).or(file.period),
+            timezone,
+            home: flags.home.or(own.home).or(file.home).map(|code| home(&code)).transpose()?,
+            languages: flags.language.or(own.language).or(file.language).unwrap_or(LanguageChoice::Both).languages(),
+            sensors,
+            workers: workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+        })
+    }
+}
+
+fn read(path: &Path) -> Result<File, OptionsError> {
+    let unreadable = |reason: String| OptionsError::Configuration { path: path.to_owned(), reason };
+    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+    toml::from_str(&text).map_err(|error| unreadable(error.to_string()))
+}
+
+fn home(code: &str) -> Result<String, OptionsError> {
+    let upper = code.trim().to_ascii_uppercase();
+    let known = crate::text::country::COUNTRIES.iter().any(|row| row.0 == upper && upper != "ZZ");
+    if known { Ok(upper) } else { Err(OptionsError::Home(code.to_owned())) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shared(config: &str) -> (tempfile::TempDir, Shared) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("teiten.toml");
+        std::fs::write(&path, config).unwrap();
+        (folder, Shared { config: Some(path), ..Shared::default() })
+    }
+
+    #[test]
+    fn a_flag_wins_over_the_report_table_and_that_over_the_rest() {
+        let (_folder, flags) = shared("data = \"a\"\ntimezone = \"UTC\"\nsensor = \"x\"\n[report]\ntimezone = \"Asia/Tokyo\"\nlanguage = \"ja\"\n");
+        let options = Options::new(Shared { data: Some("b".into()), ..flags }, None).unwrap();
+        assert_eq!(options.data, PathBuf::from("b"));
+        assert_eq!(options.timezone.iana_name(), Some("Asia/Tokyo"));
+        assert_eq!(options.languages, [Language::Ja]);
+        assert!(options.sensors.is_empty());
+    }
+
+    #[test]
+    fn errors_name_the_way_out() {
+        let check = |flags: Shared, part: &str| {
+            let message = Options::new(flags, None).unwrap_err().to_string();
+            assert!(message.contains(part), "{message}");
+        };
+        check(Shared::default(), "--data");
+        check(Shared { timezone: Some("Tokyo".into()), ..Shared::default() }, "Asia/Tokyo");
+        check(Shared { data: Some("d".into()), home: Some("XX".into()), ..Shared::default() }, "--home");
+        check(Shared { data: Some("d".into()), workers: Some(0), ..Shared::default() }, "--workers");
+    }
+}

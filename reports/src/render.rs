@@ -1,0 +1,4 @@
+//! Renderers: a document or a figure becomes bytes. No question is put to a dataset here.
+
+pub mod csv;
+pub mod html;
