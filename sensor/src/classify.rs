@@ -7,7 +7,7 @@
 //! 4. A known payload decides by its row in SIGNATURES.
 //! 5. A request without a known payload is a `scan`.
 //! 6. What belongs to a connection or a network that does not exist here is `misconfiguration`.
-//! 7. The rest is `other`.
+//! 7. The rest, tunnels among it, is `other`.
 //!
 //! The rules stand in the files of `classify/`, one family each. They see headers and payload, never where a packet was read.
 
@@ -117,7 +117,7 @@ pub static RULES: [Rule; 21] = [
     scan::UDP,
     scan::SCTP_INIT,
     stray::SCTP,
-    scan::TUNNEL,
+    remainder::TUNNEL,
     remainder::OTHER,
 ];
 

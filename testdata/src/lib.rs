@@ -6,8 +6,8 @@
 //!
 //! What the truth means where words leave room:
 //! - A packet's class is its sender's purpose. A source that cannot exist makes a packet `spoofed` whatever it carries; a later fragment, a
-//!   rare protocol and a datagram of unknown bytes are `other`; scans with any TCP flags, empty datagrams, SIP OPTIONS, SCTP INITs and pings
-//!   are `scan`.
+//!   tunnel and a rare protocol are `other`; scans with any TCP flags, empty datagrams, datagrams of unknown bytes, SIP OPTIONS, SCTP INITs
+//!   and pings are `scan`.
 //! - The tool is the one that sent it. Random identifications coincide with a tool's once in 65,536 packets; the truth does not. One
 //!   packet of nmap or unicornscan cannot be told from others; the truth still names them.
 //! - The port of backscatter is the attacked service: the source port, or the quoted packet's destination port in an ICMP error.
@@ -16,7 +16,7 @@
 //!
 //! The map: `scenario` what is asked · `roles` the model, one row for each kind of sender · `send/` how their packets look · `population`,
 //! `countries`, `zipf`, `clock`, `telescope` who, where from, how much, when, where to · `packet`, `stack`, `format`, `output` bytes · `synth` the work ·
-//! `tally`, `truth`, `geo` what is known of it.
+//! `tally`, `truth`, `label`, `geo` what is known of it.
 
 pub mod clock;
 pub mod countries;
@@ -24,6 +24,7 @@ pub mod flood;
 pub mod format;
 pub mod geo;
 pub mod kinds;
+pub mod label;
 pub mod output;
 pub mod packet;
 pub mod population;
@@ -41,7 +42,7 @@ pub mod zipf;
 use std::path::PathBuf;
 
 pub use scenario::{Format, Link, Scenario, Shape};
-pub use synth::{write, write_split};
+pub use synth::{write, write_labelled, write_split};
 pub use telescope::{Prefix, Telescope};
 pub use truth::Truth;
 

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::io::ErrorKind;
+use std::io::{self, BufWriter, ErrorKind, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -17,7 +17,7 @@ use teiten_testdata::scenario::{
     PACKETS_PER_ADDRESS_DAY, default_sources,
 };
 use teiten_testdata::{
-    Error, Format, Link, Prefix, Scenario, Shape, Telescope, Truth, write_split,
+    Error, Format, Link, Prefix, Scenario, Shape, Telescope, Truth, write_labelled,
 };
 
 /// Exit status when nothing was made.
@@ -102,6 +102,9 @@ struct Arguments {
     /// Where the truth goes [default: FILE.truth.json; nowhere for standard output and devices]
     #[arg(long, value_name = "FILE")]
     truth: Option<PathBuf>,
+    /// Write the truth of each record, in order: class,traffic_type,tool,port,not_observed as CSV
+    #[arg(long, value_name = "FILE")]
+    packet_truth: Option<PathBuf>,
     /// Count the distinct (hour, source, port, kind) as well; takes 16 bytes of memory a packet
     #[arg(long)]
     rows: bool,
@@ -191,7 +194,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
         Ok(Output::open(&part, compression)?)
     };
     let files = arguments.split.unwrap_or(1);
-    let truth = write_split(&scenario, files, open, |output| Ok(output.finish()?))
+    let mut labels = open_labels(arguments.packet_truth.as_deref())?;
+    let label_writer = labels.as_mut().map(|file| file as &mut dyn io::Write);
+    let close = |output: Output| Ok(output.finish()?);
+    let truth = write_labelled(&scenario, files, open, close, label_writer)
         .map_err(anyhow::Error::new)
         .map_err(|error| {
             if is_broken_pipe(&error) {
@@ -200,6 +206,10 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
                 error.context(path.display().to_string())
             }
         })?;
+    if let Some(file) = &mut labels {
+        file.flush()
+            .context("cannot write the truth of the packets")?;
+    }
     let truth_file = match &arguments.truth {
         Some(file) => Some(file.clone()),
         None => is_file.then(|| truth_path(path)),
@@ -216,6 +226,14 @@ fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     report(path, truth_file.as_deref(), &truth);
     Ok(())
+}
+
+fn open_labels(path: Option<&Path>) -> anyhow::Result<Option<BufWriter<fs::File>>> {
+    let open = |path: &Path| {
+        let file = fs::File::create(path);
+        file.with_context(|| format!("cannot write {}", path.display()))
+    };
+    Ok(path.map(open).transpose()?.map(BufWriter::new))
 }
 
 fn report(path: &Path, truth_file: Option<&Path>, truth: &Truth) {

@@ -8,6 +8,7 @@ use crate::clock::{SECOND_US, Timeline};
 use crate::flood::ForgedSources;
 use crate::format::Framing;
 use crate::geo::CountryTable;
+use crate::label;
 use crate::packet::Packet;
 use crate::population::Population;
 use crate::random::{Random, hash, threshold};
@@ -51,21 +52,38 @@ pub fn write_split<W: Write>(
     open: impl FnMut(u64) -> Result<W>,
     close: impl FnMut(W) -> Result<()>,
 ) -> Result<Truth> {
+    write_labelled(scenario, files, open, close, None)
+}
+
+/// As [`write_split`], with the truth of each record in `labels`: a header, then a line for each record in the order of the files
+/// ([`crate::label`]).
+///
+/// # Errors
+/// As [`write_split`], and when `labels` cannot be written.
+pub fn write_labelled<W: Write>(
+    scenario: &Scenario,
+    files: u64,
+    open: impl FnMut(u64) -> Result<W>,
+    close: impl FnMut(W) -> Result<()>,
+    labels: Option<&mut dyn Write>,
+) -> Result<Truth> {
     scenario.check()?;
     let countries = match &scenario.country_file {
         Some(path) => CountryTable::load(path, scenario.ipv6_share > 0.0)?,
         None => CountryTable::built_in(),
     };
-    let maker = Maker::new(scenario, &countries, files.max(1))?;
-    let tally = maker.run(open, close)?;
+    let mut maker = Maker::new(scenario, &countries, files.max(1))?;
+    maker.labelled = labels.is_some();
+    let tally = maker.run(open, close, labels)?;
     Ok(truth(scenario, &countries, tally))
 }
 
-/// A chunk on its way to the writer: its bytes, and where in them a new file begins.
+/// A chunk on its way to the writer: its bytes, where in them a new file begins, and the truth of each record where it is asked for.
 #[derive(Default)]
 struct Chunk {
     bytes: Vec<u8>,
     cuts: Vec<usize>,
+    labels: Vec<u8>,
 }
 
 /// What a worker keeps from packet to packet.
@@ -74,6 +92,16 @@ struct Bench {
     packet: Packet,
     tally: Tally,
     bin: usize,
+    labels: Option<Vec<u8>>,
+}
+
+impl Bench {
+    /// Writes a label, where labels are asked for.
+    fn say(&mut self, write: impl FnOnce(&mut Vec<u8>)) {
+        if let Some(labels) = &mut self.labels {
+            write(labels);
+        }
+    }
 }
 
 struct Maker<'a> {
@@ -84,6 +112,7 @@ struct Maker<'a> {
     timeline: Timeline,
     framing: Framing,
     files: u64,
+    labelled: bool,
     arp: u64,
     ipv6: u64,
     outside: u64,
@@ -125,6 +154,7 @@ impl<'a> Maker<'a> {
             forged,
             timeline,
             files,
+            labelled: false,
         })
     }
 
@@ -133,6 +163,7 @@ impl<'a> Maker<'a> {
         &self,
         open: impl FnMut(u64) -> Result<W>,
         close: impl FnMut(W) -> Result<()>,
+        labels: Option<&mut dyn Write>,
     ) -> Result<Tally> {
         let workers = self.scenario.threads.max(1);
         std::thread::scope(|scope| {
@@ -144,7 +175,7 @@ impl<'a> Maker<'a> {
                 handles.push(scope.spawn(move || self.work(worker, workers, &ready, &used)));
                 lanes.push((chunks, give_back));
             }
-            let written = self.write_chunks(&lanes, open, close);
+            let written = self.write_chunks(&lanes, open, close, labels);
             drop(lanes);
             let mut total = self.tally();
             for handle in handles {
@@ -159,7 +190,11 @@ impl<'a> Maker<'a> {
         lanes: &[(Receiver<Chunk>, SyncSender<Chunk>)],
         mut open: impl FnMut(u64) -> Result<W>,
         mut close: impl FnMut(W) -> Result<()>,
+        mut labels: Option<&mut dyn Write>,
     ) -> Result<()> {
+        if let Some(labels) = &mut labels {
+            labels.write_all(label::HEADER)?;
+        }
         let mut begin = |index| {
             let mut out = open(index)?;
             out.write_all(&self.framing.file_header())?;
@@ -179,6 +214,9 @@ impl<'a> Maker<'a> {
                 from = cut;
             }
             out.write_all(&chunk.bytes[from..])?;
+            if let Some(labels) = &mut labels {
+                labels.write_all(&chunk.labels)?;
+            }
             // A worker that has finished needs no buffer any more.
             let _ = give_back.try_send(chunk);
         }
@@ -202,6 +240,7 @@ impl<'a> Maker<'a> {
             packet: Packet::default(),
             tally: self.tally(),
             bin: 0,
+            labels: None,
         };
         for number in (worker as u64..self.chunks()).step_by(workers) {
             let mut chunk = used.try_recv().unwrap_or_default();
@@ -231,6 +270,8 @@ impl<'a> Maker<'a> {
     fn make(&self, number: u64, chunk: &mut Chunk, bench: &mut Bench) {
         chunk.bytes.clear();
         chunk.cuts.clear();
+        chunk.labels.clear();
+        bench.labels = self.labelled.then(|| std::mem::take(&mut chunk.labels));
         bench.random = Random::new(self.scenario.seed, number);
         let packets =
             number * CHUNK_PACKETS..((number + 1) * CHUNK_PACKETS).min(self.scenario.packets);
@@ -244,6 +285,7 @@ impl<'a> Maker<'a> {
             let wire_bytes = self.one(index, time_us, &mut chunk.bytes, bench);
             bench.tally.record(wire_bytes);
         }
+        chunk.labels = bench.labels.take().unwrap_or_default();
     }
 
     /// First packet of the first file that begins at `index` or later, not being the first file.
@@ -278,8 +320,9 @@ impl<'a> Maker<'a> {
     fn one(&self, index: u64, time_us: i64, out: &mut Vec<u8>, bench: &mut Bench) -> u32 {
         let random = &mut bench.random;
         if random.happens(self.arp) {
-            bench.tally.not_ip += 1;
             let address = self.scenario.telescope.draw(random);
+            bench.tally.not_ip += 1;
+            bench.say(|labels| label::unobserved(labels, "not_ip"));
             return self.framing.arp(out, time_us, address);
         }
         if random.happens(self.ipv6) {
@@ -312,9 +355,12 @@ impl<'a> Maker<'a> {
         let wire_bytes = self.frame(time_us, out, bench);
         if sent.ip_header_damaged {
             bench.tally.damaged_ipv4 += 1;
+            bench.say(|labels| label::unobserved(labels, "malformed ipv4"));
         } else if outside {
             bench.tally.outside += 1;
+            bench.say(|labels| label::unobserved(labels, "outside"));
         } else {
+            bench.say(|labels| label::observed(labels, &sent));
             bench.tally.observe(&Counted {
                 sent,
                 source: number,
@@ -338,6 +384,7 @@ impl<'a> Maker<'a> {
             packet: &mut bench.packet,
         });
         let wire_bytes = self.frame(time_us, out, bench);
+        bench.say(|labels| label::observed(labels, &sent));
         bench.tally.observe(&Counted {
             sent,
             source: Some(number),

@@ -80,14 +80,3 @@ pub const SCTP_INIT: Rule = Rule {
 fn is_sctp_probe(transport: &Transport) -> bool {
     matches!(transport, Transport::Sctp(sctp) if matches!(sctp.chunk_type, Some(1 | 10)))
 }
-
-/// GRE and IP in IP: who answers is an open relay.
-pub const TUNNEL: Rule = Rule {
-    name: "tunnel-probe",
-    class: TrafficClass::Scan,
-    types: Types::of(&[TrafficType::Gre, TrafficType::IpInIp]),
-    presupposes: Presupposition::Nothing,
-    test: None,
-    reference: "Beitis and Vanhoef, Haunted by Legacy, USENIX Security 2025; CVE-2020-10136",
-    dates: "",
-};

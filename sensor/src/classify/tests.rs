@@ -232,18 +232,18 @@ fn peer_to_peer_is_misconfiguration() {
 }
 
 #[test]
-fn tunnels_are_scan() {
-    check(&ipv4_packet(47, &[0; 8]), Type::Gre, Class::Scan, None);
+fn tunnels_are_other() {
+    check(&ipv4_packet(47, &[0; 8]), Type::Gre, Class::Other, None);
     check(
         &ipv4_packet(4, &[0x45; 20]),
         Type::IpInIp,
-        Class::Scan,
+        Class::Other,
         None,
     );
     check(
         &ipv4_packet(41, &[0x60; 40]),
         Type::IpInIp,
-        Class::Scan,
+        Class::Other,
         None,
     );
     check(&ipv4_packet(50, &[0; 20]), Type::Other, Class::Other, None);

@@ -82,7 +82,7 @@ pub fn peer_to_peer(probe: &mut Probe<'_>) -> Sent {
     sent(Class::Misconfiguration, port)
 }
 
-/// Bytes of no known meaning to a high port.
+/// Bytes of no known meaning to a high port: a probe of that port, whatever the bytes would have asked of a host.
 pub fn unknown(probe: &mut Probe<'_>) -> Sent {
     let mut payload = [0; 64];
     let length = 9 + probe.random.below(48) as usize;
@@ -94,5 +94,5 @@ pub fn unknown(probe: &mut Probe<'_>) -> Sent {
     let source_port = probe.ephemeral_port();
     probe.packet.udp(source_port, port, &payload[..length]);
     probe.close(protocol::UDP, 128, 0);
-    sent(Class::Other, port)
+    sent(Class::Scan, port)
 }
