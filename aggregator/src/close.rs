@@ -4,7 +4,9 @@
 //! of workers, threads or ranges shows nowhere in the files.
 
 mod columns;
+mod contributions;
 mod coverage;
+mod fold;
 mod sources;
 mod traffic;
 
@@ -15,8 +17,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use parquet::file::metadata::KeyValue;
 
 use crate::dataset::{Hour, PartName, SCRATCH_FOLDER, parts_of};
-use crate::minute::{HourAccount, SecondSet};
-use crate::observation::Address;
+use crate::minute::{HourAccount, MINUTES, SecondSet};
+use crate::observation::{Address, Family};
 use crate::origin::Origins;
 use crate::parallel::ordered;
 use crate::run::{DiskRun, MemoryRun, Run, merge_range, split_sources};
@@ -24,13 +26,40 @@ use crate::schema::{COVERAGE, SCHEMA_VERSION, SOURCES, TABLES, TRAFFIC, Table};
 use crate::window::HourPart;
 use crate::writer::{PartWriter, WriteError};
 
-use sources::SourcesWriter;
-use traffic::Contributions;
+use contributions::Contributions;
+use fold::{Fold, SizeHistogram};
+use sources::{OriginRow, SourcesWriter};
 
 /// Rows in a row group: enough to compress well, few enough that a group under way is small.
 pub const GROUP_ROWS: usize = 120 << 10;
 /// Rows that one task merges, roughly.
 const RANGE_ROWS: usize = 48 << 10;
+
+/// Rows of `sources` that an hour may have before small sources are folded: some 400 MB of Parquet.
+pub const SOURCE_ROWS_MAX_DEFAULT: u64 = 16 << 20;
+
+/// Ranges of sources that tasks merge one by one.
+struct Ranges<A>(Vec<A>);
+
+impl<A: Address> Ranges<A> {
+    fn of(runs: &[Run<A>]) -> Self {
+        let rows: usize = runs.iter().map(Run::len).sum();
+        // Each range reads a little of each run in vain, so many runs want long ranges.
+        let range_rows = RANGE_ROWS * runs.len().div_ceil(8);
+        Ranges(split_sources(runs, rows / range_rows.max(1)))
+    }
+
+    fn count(&self) -> usize {
+        self.0.len() + 1
+    }
+
+    fn bounds(&self, index: usize) -> (Option<A>, Option<A>) {
+        (
+            index.checked_sub(1).map(|before| self.0[before]),
+            self.0.get(index).copied(),
+        )
+    }
+}
 
 /// Everything that the rows of one hour lie in.
 #[derive(Debug, Default)]
@@ -66,7 +95,7 @@ impl HourRuns {
 }
 
 /// What was written for an hour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClosedHour {
     /// Rows of `sources`.
     pub source_rows: u64,
@@ -78,6 +107,21 @@ pub struct ClosedHour {
     pub bytes: u64,
     /// Size of the files, bytes.
     pub file_bytes: u64,
+    /// Packets of folded sources, by minute.
+    pub collapsed: [u64; MINUTES],
+}
+
+impl Default for ClosedHour {
+    fn default() -> Self {
+        ClosedHour {
+            source_rows: 0,
+            traffic_rows: 0,
+            packets: 0,
+            bytes: 0,
+            file_bytes: 0,
+            collapsed: [0; MINUTES],
+        }
+    }
 }
 
 /// Writes hours into a dataset.
@@ -95,6 +139,10 @@ pub struct Closer {
     pub configuration_sha256: String,
     /// Threads to close with.
     pub threads: usize,
+    /// Rows of `sources` in an hour, at most, before small sources are folded into their prefix.
+    pub source_rows_max: u64,
+    /// Memory for sums under way, per family; more is set aside on disk.
+    pub contributions_bytes: usize,
 }
 
 impl ClosedHour {
@@ -105,6 +153,9 @@ impl ClosedHour {
         self.packets += other.packets;
         self.bytes += other.bytes;
         self.file_bytes += other.file_bytes;
+        for (ours, theirs) in self.collapsed.iter_mut().zip(other.collapsed) {
+            *ours += theirs;
+        }
     }
 }
 
@@ -160,17 +211,22 @@ impl Closer {
         if runs.is_empty() {
             return Ok(closed);
         }
-        let mut contributions = Contributions::default();
+        let threshold = self.fold_threshold(&runs)?;
         let file = self.create(&SOURCES, hour, part)?;
         let mut writer = SourcesWriter::new(file, hour, self);
-        self.merge_family(&runs.ipv4, &mut writer, &mut contributions)?;
+        let ipv4 = self.merge_family(&runs.ipv4, threshold, &mut writer, &mut closed)?;
         drop(runs.ipv4);
-        self.merge_family(&runs.ipv6, &mut writer, &mut contributions)?;
+        let ipv6 = self.merge_family(&runs.ipv6, threshold, &mut writer, &mut closed)?;
         drop(runs.ipv6);
         closed.source_rows = writer.rows();
         closed.file_bytes = writer.publish()?;
-        let file = self.create(&TRAFFIC, hour, part)?;
-        traffic::write(file, hour, self, contributions, &mut closed)?;
+        let mut file = self.create(&TRAFFIC, hour, part)?;
+        let sums = ipv4.sum(self.threads)?;
+        traffic::append(&mut file, hour, self, Family::Ipv4, &sums, &mut closed)?;
+        drop(sums);
+        let sums = ipv6.sum(self.threads)?;
+        traffic::append(&mut file, hour, self, Family::Ipv6, &sums, &mut closed)?;
+        closed.file_bytes += file.publish()?;
         Ok(closed)
     }
 
@@ -226,34 +282,97 @@ impl Closer {
         PartWriter::create(&self.path(table, hour, part), table, self.metadata())
     }
 
+    /// The packets up to which a source is folded: 0 unless the hour has more rows than it may.
+    fn fold_threshold(&self, runs: &HourRuns) -> Result<u64, WriteError> {
+        let rows = |lengths: &mut dyn Iterator<Item = usize>| lengths.sum::<usize>() as u64;
+        let all =
+            rows(&mut runs.ipv4.iter().map(Run::len)) + rows(&mut runs.ipv6.iter().map(Run::len));
+        if all <= self.source_rows_max {
+            return Ok(0);
+        }
+        let mut sizes = self.sizes(&runs.ipv4)?;
+        sizes.add(&self.sizes(&runs.ipv6)?);
+        Ok(sizes.threshold(self.source_rows_max))
+    }
+
+    fn sizes<A: Address>(&self, runs: &[Run<A>]) -> Result<SizeHistogram, WriteError> {
+        let ranges = Ranges::of(runs);
+        let mut sum = Ok(SizeHistogram::default());
+        let measure = |index: usize| {
+            let mut sizes = SizeHistogram::default();
+            let mut source: Option<(A, u64, u64)> = None;
+            let (from, to) = ranges.bounds(index);
+            merge_range(runs, from, to, |merged| {
+                let (next, packets) = merged.source_and_packets();
+                match &mut source {
+                    Some((known, rows, sum)) if *known == next => {
+                        *rows += 1;
+                        *sum += packets;
+                    }
+                    _ => {
+                        if let Some((_, rows, sum)) = source.replace((next, 1, packets)) {
+                            sizes.add_source(rows, sum);
+                        }
+                    }
+                }
+            })?;
+            if let Some((_, rows, packets)) = source {
+                sizes.add_source(rows, packets);
+            }
+            Ok::<_, WriteError>(sizes)
+        };
+        ordered(self.threads, ranges.count(), measure, |sizes| {
+            match (&mut sum, sizes) {
+                (Ok(sum), Ok(sizes)) => sum.add(&sizes),
+                (Ok(_), Err(error)) => sum = Err(error),
+                (Err(_), _) => {}
+            }
+        });
+        sum
+    }
+
     fn merge_family<A: Address>(
         &self,
         runs: &[Run<A>],
+        threshold: u64,
         writer: &mut SourcesWriter<'_>,
-        contributions: &mut Contributions,
-    ) -> Result<(), WriteError> {
-        let rows: usize = runs.iter().map(Run::len).sum();
-        let splits = split_sources(runs, rows / RANGE_ROWS);
-        let bound = |index: usize| index.checked_sub(1).map(|before| splits[before]);
-        let merge = |range: usize| {
-            let mut merged = sources::Enricher::<A>::new(&self.origins);
-            let to = splits.get(range).copied();
-            merge_range(runs, bound(range), to, |row| merged.push(row))?;
+        closed: &mut ClosedHour,
+    ) -> Result<Contributions<A>, WriteError> {
+        let scratch = self.directory.join(SCRATCH_FOLDER);
+        let mut contributions = Contributions::<A>::new(&scratch, self.contributions_bytes);
+        let ranges = Ranges::of(runs);
+        let merge = |index: usize| {
+            let mut merged = sources::Enricher::<A>::new(&self.origins, threshold);
+            let (from, to) = ranges.bounds(index);
+            merge_range(runs, from, to, |row| merged.push(row))?;
             Ok::<_, WriteError>(merged.finish())
         };
         let mut pending = Vec::new();
+        let mut fold = Fold::default();
         let mut outcome = Ok(());
-        ordered(self.threads, splits.len() + 1, merge, |result| {
+        ordered(self.threads, ranges.count(), merge, |result| {
             if outcome.is_ok() {
                 outcome = result.and_then(|merged| {
-                    contributions.extend(merged.contributions);
+                    contributions.extend(&merged.contributions)?;
                     pending.extend(merged.rows);
+                    fold.add(merged.fold);
                     writer.take_full_groups(&mut pending)
                 });
             }
         });
         outcome?;
-        writer.append(&pending)
+        writer.append(&pending)?;
+        for (sum, packets) in closed.collapsed.iter_mut().zip(fold.collapsed) {
+            *sum += packets;
+        }
+        let folded: Vec<_> = fold
+            .into_rows()
+            .map(|row| OriginRow::folded(&row))
+            .collect();
+        for group in folded.chunks(GROUP_ROWS) {
+            writer.append(group)?;
+        }
+        Ok(contributions)
     }
 
     /// What every part says of its making.

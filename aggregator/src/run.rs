@@ -7,7 +7,7 @@ mod disk;
 mod merge;
 
 pub use disk::DiskRun;
-pub use merge::{SourceRow, merge_range, split_sources};
+pub use merge::{Merged, SourceRow, merge_range, split_sources};
 
 use crate::destinations::DestinationSet;
 use crate::observation::{Address, Kind};

@@ -104,7 +104,13 @@ impl Written {
         hour: i64,
         seconds: SecondSet,
     ) -> Result<(), WriteError> {
-        let entry = (self.ledger.account(hour), seconds);
+        let mut account = self.ledger.account(hour);
+        if let Some(closed) = self.hours.get(&hour) {
+            for (minute, collapsed) in account.minutes.iter_mut().zip(closed.collapsed) {
+                minute.collapsed = collapsed;
+            }
+        }
+        let entry = (account, seconds);
         if self.coverage.get(&hour) != Some(&entry) {
             closer.write_coverage(Hour(hour), 0, &entry.0, &entry.1)?;
             self.note(closer, &COVERAGE, hour, 0);

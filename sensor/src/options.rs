@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use serde::Deserialize;
+use teiten_aggregator::close::SOURCE_ROWS_MAX_DEFAULT;
 use thiserror::Error;
 
 use crate::telescope::{Prefix, PrefixError};
@@ -111,6 +112,10 @@ pub struct Shared {
     /// the machine's].
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<String>,
+    /// Rows of `sources` in an hour, at most; beyond it the smallest sources are folded into their prefix and counted as
+    /// collapsed [default: 16777216].
+    #[arg(long, value_name = "N")]
+    pub source_rows: Option<u64>,
     /// Print the accounting as one JSON object on standard output.
     #[arg(long)]
     pub json: bool,
@@ -182,6 +187,8 @@ pub struct Settings {
     pub workers: usize,
     /// Bytes for rows.
     pub memory_bytes: usize,
+    /// Rows of `sources` in an hour, at most.
+    pub source_rows_max: u64,
     /// JSON on standard output.
     pub json: bool,
 }
@@ -220,6 +227,7 @@ impl Shared {
             asn: self.asn,
             workers,
             memory_bytes: memory as usize,
+            source_rows_max: self.source_rows.unwrap_or(SOURCE_ROWS_MAX_DEFAULT),
             json: self.json,
         })
     }
@@ -229,6 +237,7 @@ impl Shared {
         self.sensor = self.sensor.take().or(file.sensor);
         self.workers = self.workers.or(file.workers);
         self.memory = self.memory.take().or(file.memory);
+        self.source_rows = self.source_rows.or(file.source_rows);
         self.json |= file.json;
         fill(&mut self.telescope, file.telescope);
         fill(&mut self.exclude, file.exclude);

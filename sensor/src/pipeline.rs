@@ -29,6 +29,12 @@ pub const LATENESS_US: i64 = 300_000_000;
 /// Blocks that may wait for one worker.
 const QUEUE_BLOCKS: usize = 4;
 
+/// Full tables that may exist besides those the workers fill: one waits, one is being sorted, and its order takes part of another;
+/// a share of the memory is left for sums, blocks and buffers.
+const TABLES_BESIDE_WORKERS: usize = 4;
+/// Shares that may wait for the closing thread.
+const QUEUE_SHARES: usize = 1;
+
 /// What a source gives at a time.
 #[derive(Debug)]
 pub struct Arrival {
@@ -96,7 +102,7 @@ pub fn run(
     written: &mut Written,
 ) -> Result<Counted, WriteError> {
     let (recycle, recycled) = unbounded();
-    let (handover, handovers) = bounded(passage.workers);
+    let (handover, handovers) = bounded(QUEUE_SHARES);
     let failed = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let accounts = matches!(passage.reading, Reading::First);
@@ -112,7 +118,7 @@ pub fn run(
                 worker: worker_of(passage),
                 handover: handover.clone(),
                 recycle: recycle.clone(),
-                memory_bytes: passage.memory_bytes / workers,
+                memory_bytes: passage.memory_bytes / (workers + TABLES_BESIDE_WORKERS),
                 block_us: histogram(),
             };
             senders.push(sender);

@@ -23,6 +23,9 @@ use crate::source::{FileReport, Progress, Replay, SourceError};
 use crate::telescope::Telescope;
 use crate::worker::Reading;
 
+/// Of the memory for rows, one part in so many is for the sums of an hour that closes.
+const CONTRIBUTIONS_SHARE: usize = 8;
+
 /// Why nothing was done, or not to the end.
 #[derive(Debug, Error)]
 pub enum RunError {
@@ -79,6 +82,16 @@ impl Outcome {
             total.dropped_kernel + total.dropped_interface
         };
         self.written.ledger.hours().map(dropped).sum()
+    }
+
+    /// Packets whose source was folded into its prefix.
+    #[must_use]
+    pub fn collapsed(&self) -> u64 {
+        self.written
+            .hours
+            .values()
+            .flat_map(|hour| hour.collapsed)
+            .sum()
     }
 
     /// Rows, packets and bytes of all hours.
@@ -183,6 +196,8 @@ pub fn closer(
         origins: Arc::new(origins),
         addresses: telescope.addresses(),
         threads: settings.workers,
+        source_rows_max: settings.source_rows_max,
+        contributions_bytes: settings.memory_bytes / CONTRIBUTIONS_SHARE,
     })
 }
 

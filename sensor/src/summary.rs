@@ -30,7 +30,7 @@ pub fn accounting(outcome: &Outcome) -> Value {
         "tools": object(&tally.tools()),
         "hours": object(&outcome.hours().into_iter().map(|(hour, count)| (Hour(hour), count)).collect()),
         "late": tally.late,
-        "collapsed": 0,
+        "collapsed": outcome.collapsed(),
         "dropped": outcome.dropped(),
         "files": outcome.files,
         "rows": {"sources": closed.source_rows, "traffic": closed.traffic_rows},
@@ -62,7 +62,11 @@ pub fn write_table(outcome: &Outcome, out: &mut dyn Write) -> Result<()> {
         }
     }
     line(out, "bytes on the wire", tally.bytes)?;
-    for (name, count) in [("late", tally.late), ("dropped", outcome.dropped())] {
+    for (name, count) in [
+        ("late", tally.late),
+        ("collapsed", outcome.collapsed()),
+        ("dropped", outcome.dropped()),
+    ] {
         if count > 0 {
             line(out, name, count)?;
         }

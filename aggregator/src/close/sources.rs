@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use super::columns::{Column, encode_group};
-use super::traffic::Contribution;
+use super::contributions::Contribution;
+use super::fold::{Fold, FoldedRow, Small};
 use super::{Closer, GROUP_ROWS};
 use crate::dataset::Hour;
 use crate::observation::{Address, Family, Tool, TrafficClass, TrafficType};
 use crate::origin::{Country, Cursor, Origins};
-use crate::run::SourceRow;
-use crate::sketch::coupon;
+use crate::run::{Merged, SourceRow};
 use crate::writer::{PartWriter, WriteError};
 
 /// A merged row with the origin of its source.
@@ -18,72 +18,121 @@ pub struct OriginRow<A> {
     row: SourceRow<A>,
     country: Country,
     asn: Option<u32>,
+    /// Bits of the prefix that stands for the source: all, but where sources were folded.
+    prefix_bits: u8,
+}
+
+impl<A: Address> OriginRow<A> {
+    /// The row of folded sources.
+    pub fn folded(folded: &FoldedRow<A>) -> Self {
+        OriginRow {
+            row: folded.row,
+            country: Country::UNKNOWN,
+            asn: None,
+            prefix_bits: folded.prefix_bits,
+        }
+    }
+
+    fn write_source(&self, text: &mut Vec<u8>) {
+        self.row.source.write_text(text);
+        if u32::from(self.prefix_bits) < A::BITS {
+            text.extend_from_slice(format!("/{}", self.prefix_bits).as_bytes());
+        }
+    }
 }
 
 /// What one task hands on.
-pub struct Enriched<A> {
+pub struct Enriched<A: Address> {
     /// Rows in order.
     pub rows: Vec<OriginRow<A>>,
-    /// The same rows as `traffic` needs them, in the same order.
-    pub contributions: Vec<Contribution>,
+    /// The same rows, and those folded, as `traffic` needs them, in the order of their sources.
+    pub contributions: Vec<Contribution<A>>,
+    /// Rows of small sources.
+    pub fold: Fold<A>,
 }
 
 /// Adds origins to merged rows that come in the order of their sources.
 pub struct Enricher<'a, A: Address> {
     cursor: Cursor<'a, A>,
     enriched: Enriched<A>,
+    small: Small<A>,
     /// The source in hand with what is known of it.
-    source: Option<(A, Country, Option<u32>, datasketches::hll::Coupon)>,
-    text: Vec<u8>,
+    source: Option<(A, Country, Option<u32>)>,
 }
 
 impl<'a, A: Address> Enricher<'a, A> {
-    /// An enricher with no row yet.
-    pub fn new(origins: &'a Origins) -> Self {
+    /// An enricher with no row yet. Sources with up to `threshold` packets are folded.
+    pub fn new(origins: &'a Origins, threshold: u64) -> Self {
         Enricher {
             cursor: origins.cursor(),
             enriched: Enriched {
                 rows: Vec::new(),
                 contributions: Vec::new(),
+                fold: Fold::default(),
             },
+            small: Small::new(threshold),
             source: None,
-            text: Vec::new(),
         }
     }
 
     /// Takes the next row.
-    pub fn push(&mut self, row: SourceRow<A>) {
-        let (_, country, asn, coupon) = match self.source {
-            Some(known) if known.0 == row.source => known,
-            _ => self.look_up(row.source),
+    pub fn push(&mut self, merged: &Merged<'_, A>) {
+        let (source, _) = merged.source_and_packets();
+        let (_, country, asn) = match self.source {
+            Some(known) if known.0 == source => known,
+            _ => self.enter(source),
         };
-        self.enriched.rows.push(OriginRow { row, country, asn });
-        self.enriched.contributions.push(Contribution::new(
-            A::FAMILY,
-            row.kind,
-            country,
-            coupon,
-            row.packets,
-            row.bytes,
-        ));
+        let row = merged.row();
+        let contribution = Contribution::new(source, row.kind, country, row.packets, row.bytes);
+        self.enriched.contributions.push(contribution);
+        if self.small.threshold > 0 {
+            self.small.hold(merged);
+        } else {
+            let prefix_bits = A::BITS as u8;
+            self.enriched.rows.push(OriginRow {
+                row,
+                country,
+                asn,
+                prefix_bits,
+            });
+        }
     }
 
     /// All rows taken.
-    pub fn finish(self) -> Enriched<A> {
+    pub fn finish(mut self) -> Enriched<A> {
+        self.leave();
         self.enriched
     }
 
-    fn look_up(&mut self, source: A) -> (A, Country, Option<u32>, datasketches::hll::Coupon) {
-        self.text.clear();
-        source.write_text(&mut self.text);
-        let known = (
-            source,
-            self.cursor.country(source),
-            self.cursor.asn(source),
-            coupon(&self.text),
-        );
+    fn enter(&mut self, source: A) -> (A, Country, Option<u32>) {
+        self.leave();
+        let known = (source, self.cursor.country(source), self.cursor.asn(source));
         self.source = Some(known);
         known
+    }
+
+    /// Decides on the rows of the source in hand, where they were held back.
+    fn leave(&mut self) {
+        let Some((_, country, asn)) = self.source else {
+            return;
+        };
+        if self.small.rows.is_empty() {
+            return;
+        }
+        let is_small = self.small.is_small();
+        for (row, destinations) in self.small.rows.drain(..) {
+            if is_small {
+                self.enriched.fold.push(&row, destinations);
+            } else {
+                let prefix_bits = A::BITS as u8;
+                self.enriched.rows.push(OriginRow {
+                    row,
+                    country,
+                    asn,
+                    prefix_bits,
+                });
+            }
+        }
     }
 }
 
@@ -183,7 +232,7 @@ fn source_text<A: Address>(rows: &[OriginRow<A>]) -> Column {
     let mut ends = Vec::with_capacity(distinct);
     if distinct * 2 > rows.len() {
         for row in rows {
-            row.row.source.write_text(&mut bytes);
+            row.write_source(&mut bytes);
             ends.push(bytes.len() as u32);
         }
         return Column::Strings(bytes, ends);
@@ -194,7 +243,7 @@ fn source_text<A: Address>(rows: &[OriginRow<A>]) -> Column {
     for row in rows {
         if last != Some(row.row.source) {
             let mut text = Vec::with_capacity(width);
-            row.row.source.write_text(&mut text);
+            row.write_source(&mut text);
             texts.push(text);
             last = Some(row.row.source);
         }

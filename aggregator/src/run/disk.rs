@@ -17,7 +17,8 @@ use crate::table::Row;
 const MARK_ROWS: usize = 4096;
 /// Bytes of the fixed part of an IPv6 row, the longest.
 const ROW_BYTES_MAX: usize = 68;
-const BUFFER_BYTES: usize = 256 << 10;
+/// Small: many runs are read at once, by several threads.
+const BUFFER_BYTES: usize = 64 << 10;
 
 /// A sorted run on disk.
 #[derive(Debug)]

@@ -1,6 +1,9 @@
 //! The merge of sorted runs over a range of sources.
 
 use std::borrow::Cow;
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 use std::io::Result;
 
 use super::disk::DiskReader;
@@ -60,7 +63,7 @@ pub fn merge_range<A: Address>(
     runs: &[Run<A>],
     from: Option<A>,
     to: Option<A>,
-    mut push: impl FnMut(SourceRow<A>),
+    mut push: impl FnMut(&Merged<'_, A>),
 ) -> Result<()> {
     let mut cursors = Vec::with_capacity(runs.len());
     for run in runs {
@@ -69,27 +72,70 @@ pub fn merge_range<A: Address>(
             cursors.push(cursor);
         }
     }
-    while let Some(least) = least_key(&cursors) {
+    if cursors.len() > FEW_RUNS {
+        return merge_many(cursors, push);
+    }
+    while let Some(least) = cursors.iter().filter_map(Cursor::key).min() {
         let mut merged: Option<Merged<'_, A>> = None;
         for cursor in &mut cursors {
             if cursor.key() == Some(least) {
-                let head = cursor.advance()?;
-                match &mut merged {
-                    None => merged = Some(Merged::new(head)),
-                    Some(merged) => merged.add(head),
-                }
+                take_head(cursor, &mut merged)?;
             }
         }
-        if let Some(merged) = merged {
-            push(merged.finish());
+        if let Some(merged) = &merged {
+            push(merged);
         }
         cursors.retain(|cursor| cursor.head.is_some());
     }
     Ok(())
 }
 
-fn least_key<A: Address>(cursors: &[Cursor<'_, A>]) -> Option<(A, Kind)> {
-    cursors.iter().filter_map(Cursor::key).min()
+/// Runs up to so many are merged by looking at all heads; more through a heap.
+const FEW_RUNS: usize = 4;
+
+fn merge_many<'a, A: Address>(
+    mut cursors: Vec<Cursor<'a, A>>,
+    mut push: impl FnMut(&Merged<'_, A>),
+) -> Result<()> {
+    let keys = cursors
+        .iter()
+        .enumerate()
+        .filter_map(|(index, cursor)| cursor.key().map(|key| Reverse((key, index))));
+    let mut heap: BinaryHeap<Reverse<((A, Kind), usize)>> = keys.collect();
+    let mut last: Option<((A, Kind), Merged<'a, A>)> = None;
+    while let Some(mut top) = heap.peek_mut() {
+        let Reverse((key, index)) = *top;
+        let mut merged = match last.take() {
+            Some((last_key, merged)) if last_key == key => Some(merged),
+            Some((_, merged)) => {
+                push(&merged);
+                None
+            }
+            None => None,
+        };
+        take_head(&mut cursors[index], &mut merged)?;
+        last = merged.map(|merged| (key, merged));
+        match cursors[index].key() {
+            Some(next) => *top = Reverse((next, index)),
+            None => drop(PeekMut::pop(top)),
+        }
+    }
+    if let Some((_, merged)) = &last {
+        push(merged);
+    }
+    Ok(())
+}
+
+fn take_head<'a, A: Address>(
+    cursor: &mut Cursor<'a, A>,
+    merged: &mut Option<Merged<'a, A>>,
+) -> Result<()> {
+    let head = cursor.advance()?;
+    match merged {
+        None => *merged = Some(Merged::new(head)),
+        Some(merged) => merged.add(head),
+    }
+    Ok(())
 }
 
 type Head<'a, A> = (Row<A>, Option<Cow<'a, DestinationSet<A>>>);
@@ -163,8 +209,9 @@ impl<'a, A: Address> Cursor<'a, A> {
     }
 }
 
-/// A row under merge.
-struct Merged<'a, A: Address> {
+/// A row of all runs together.
+#[derive(Debug)]
+pub struct Merged<'a, A: Address> {
     row: Row<A>,
     set: Option<Cow<'a, DestinationSet<A>>>,
 }
@@ -195,15 +242,32 @@ impl<'a, A: Address> Merged<'a, A> {
         }
     }
 
-    fn finish(self) -> SourceRow<A> {
+    /// Its counts.
+    #[must_use]
+    pub fn row(&self) -> SourceRow<A> {
         SourceRow {
             source: self.row.source,
             kind: self.row.kind,
             first_us: self.row.first_us,
             last_us: self.row.last_us,
-            destinations: self.set.map_or(1, |set| set.count() as u32),
+            destinations: self.set.as_ref().map_or(1, |set| set.count() as u32),
             packets: self.row.packets,
             bytes: self.row.bytes,
+        }
+    }
+
+    /// Source and packets alone, which cost nothing to tell.
+    #[must_use]
+    pub fn source_and_packets(&self) -> (A, u64) {
+        (self.row.source, self.row.packets)
+    }
+
+    /// Its destinations.
+    #[must_use]
+    pub fn destinations(&self) -> DestinationSet<A> {
+        match &self.set {
+            Some(set) => set.clone().into_owned(),
+            None => DestinationSet::single(self.row.destination),
         }
     }
 }
@@ -251,7 +315,8 @@ mod tests {
         bounds.push(None);
         let mut rows = Vec::new();
         for pair in bounds.windows(2) {
-            merge_range(runs, pair[0], pair[1], |row| rows.push(row)).expect("runs are readable");
+            merge_range(runs, pair[0], pair[1], |merged| rows.push(merged.row()))
+                .expect("runs are readable");
         }
         rows
     }
