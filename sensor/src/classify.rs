@@ -2,7 +2,8 @@
 //!
 //! The order carries the judgement, from what a packet cannot be to what it most likely is:
 //! 1. A damaged packet is `malformed`: its fields say nothing.
-//! 2. A source that cannot exist makes `spoofed` whatever the packet says: neither a scanner nor a victim may be counted at it.
+//! 2. A source that cannot exist makes `spoofed` whatever the packet says: neither a scanner nor a victim may be counted at it. A
+//!    private one whose probe bears an exact mark of a tool is no forgery: it was captured before its address was translated.
 //! 3. A reply is `backscatter`; only its flags, type or response bit are asked, never the port alone.
 //! 4. A known payload decides by its row in SIGNATURES.
 //! 5. A request without a known payload is a `scan`.
@@ -25,6 +26,7 @@ use teiten_aggregator::observation::{Address, Kind, Tool, TrafficClass, TrafficT
 use crate::decode::{Packet, Transport};
 use crate::fingerprint::{self, ToolMark};
 use crate::payload::{Payload, Signature};
+use spoofed::Standing;
 pub use traffic_type::traffic_type;
 
 /// What a rule can rest on.
@@ -32,8 +34,8 @@ pub use traffic_type::traffic_type;
 struct Facts<'p, 'a> {
     /// The packet's type by its headers.
     traffic_type: TrafficType,
-    /// Whether no host can have its source address ([`spoofed::cannot_exist`]).
-    impossible_source: bool,
+    /// Whether a host can have its source address.
+    source: Source,
     /// What its payload is, where it is known.
     signature: Option<&'static Signature>,
     /// What the packet carries.
@@ -66,8 +68,23 @@ pub enum Presupposition {
     Nothing,
     /// A source that cannot exist.
     ImpossibleSource,
+    /// A private source whose packet bears an exact mark of a tool.
+    MarkedPrivateSource,
     /// A payload whose signature has this class.
     Payload(TrafficClass),
+}
+
+/// What a packet's source and marks say together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+enum Source {
+    Possible,
+    Impossible,
+    MarkedPrivate,
+}
+
+impl Source {
+    const ALL: [Source; 3] = [Source::Possible, Source::Impossible, Source::MarkedPrivate];
 }
 
 /// A set of traffic types.
@@ -97,7 +114,7 @@ impl Types {
 }
 
 /// Every rule, in the order in which they are asked. The last one takes every packet.
-pub static RULES: [Rule; 21] = [
+pub static RULES: [Rule; 22] = [
     malformed::DAMAGED,
     spoofed::IMPOSSIBLE_SOURCE,
     backscatter::TCP_REPLY,
@@ -108,6 +125,7 @@ pub static RULES: [Rule; 21] = [
     payload::AMPLIFIER_REQUEST,
     payload::STRAY,
     payload::APPLICATION_REQUEST,
+    spoofed::MARKED_PROBE,
     scan::TCP_SYN,
     stray::TCP_DATA,
     scan::TCP_STEALTH,
@@ -127,19 +145,23 @@ const CANDIDATES_MAX: usize = 6;
 const PAYLOADS: usize = TrafficClass::ALL.len() + 1;
 
 /// For each type, payload and kind of source the rules that can decide, in order; the rest of a row repeats the last rule.
-type Candidates = [[[[u8; CANDIDATES_MAX]; 2]; PAYLOADS]; TrafficType::ALL.len()];
+type Candidates = [[[[u8; CANDIDATES_MAX]; Source::ALL.len()]; PAYLOADS]; TrafficType::ALL.len()];
 static CANDIDATES: Candidates = candidates();
 
 const fn candidates() -> Candidates {
     let last = RULES.len() - 1;
     assert!(RULES[last].types.0 == Types::ALL.0 && RULES[last].test.is_none());
-    let mut table = [[[[last as u8; CANDIDATES_MAX]; 2]; PAYLOADS]; TrafficType::ALL.len()];
+    let mut table =
+        [[[[last as u8; CANDIDATES_MAX]; Source::ALL.len()]; PAYLOADS]; TrafficType::ALL.len()];
     let mut code = 0;
     while code < TrafficType::ALL.len() {
         let mut payload = 0;
         while payload < PAYLOADS {
-            table[code][payload][0] = row(code, payload, false);
-            table[code][payload][1] = row(code, payload, true);
+            let mut source = 0;
+            while source < Source::ALL.len() {
+                table[code][payload][source] = row(code, payload, Source::ALL[source]);
+                source += 1;
+            }
             payload += 1;
         }
         code += 1;
@@ -148,13 +170,14 @@ const fn candidates() -> Candidates {
 }
 
 /// The rules up to the first that decides without a test.
-const fn row(code: usize, payload: usize, impossible_source: bool) -> [u8; CANDIDATES_MAX] {
+const fn row(code: usize, payload: usize, source: Source) -> [u8; CANDIDATES_MAX] {
     let mut row = [(RULES.len() - 1) as u8; CANDIDATES_MAX];
     let (mut rule, mut count) = (0, 0);
     while rule < RULES.len() {
         let met = match RULES[rule].presupposes {
             Presupposition::Nothing => true,
-            Presupposition::ImpossibleSource => impossible_source,
+            Presupposition::ImpossibleSource => matches!(source, Source::Impossible),
+            Presupposition::MarkedPrivateSource => matches!(source, Source::MarkedPrivate),
             Presupposition::Payload(class) => payload == class as usize + 1,
         };
         if met && RULES[rule].types.contain(TrafficType::ALL[code]) {
@@ -197,7 +220,7 @@ pub fn verdict<A: Address>(packet: &Packet<'_, A>) -> Verdict {
     let signature = signature(packet, traffic_type);
     let facts = Facts {
         traffic_type,
-        impossible_source: spoofed::cannot_exist(packet.source, packet.destination),
+        source: source(packet, traffic_type),
         transport: &packet.transport,
         signature,
     };
@@ -227,8 +250,7 @@ fn decide(facts: &Facts) -> &'static Rule {
         Some(signature) => signature.class as usize + 1,
         None => 0,
     };
-    let source = usize::from(facts.impossible_source);
-    for &index in &CANDIDATES[facts.traffic_type as usize][payload][source] {
+    for &index in &CANDIDATES[facts.traffic_type as usize][payload][facts.source as usize] {
         let rule = &RULES[usize::from(index)];
         match rule.test {
             Some(test) if !test(facts.transport) => {}
@@ -236,6 +258,23 @@ fn decide(facts: &Facts) -> &'static Rule {
         }
     }
     &RULES[RULES.len() - 1]
+}
+
+#[inline(always)]
+fn source<A: Address>(packet: &Packet<'_, A>, traffic_type: TrafficType) -> Source {
+    match spoofed::standing(packet.source, packet.destination) {
+        Standing::Possible => Source::Possible,
+        Standing::Impossible => Source::Impossible,
+        Standing::Private => private_source(packet, traffic_type),
+    }
+}
+
+#[inline(never)]
+fn private_source<A: Address>(packet: &Packet<'_, A>, traffic_type: TrafficType) -> Source {
+    match fingerprint::mark(packet, traffic_type) {
+        Some(mark) if mark.is_exact => Source::MarkedPrivate,
+        _ => Source::Impossible,
+    }
 }
 
 /// Tools send probes: what answers or strays bears their marks by chance only.

@@ -44,6 +44,8 @@ pub struct ToolMark {
     pub name: &'static str,
     /// Packets it can stand in.
     pub probes: Probes,
+    /// Whether the mark is a value that only this tool has reason to set, rather than a shape that a system could share.
+    pub is_exact: bool,
     /// Whether a packet bears the mark.
     pub test: fn(&Probe) -> bool,
     /// Where the mark is known from.
@@ -85,6 +87,7 @@ pub static TOOLS: [ToolMark; 4] = [
         tool: Tool::Mirai,
         name: "sequence number is the destination address",
         probes: Probes::Syn,
+        is_exact: true,
         test: is_mirai,
         source: "Mirai, bot/scanner.c; Antonakakis et al., Understanding the Mirai Botnet, USENIX Security 2017",
         dates: "2016-08 on",
@@ -93,6 +96,7 @@ pub static TOOLS: [ToolMark; 4] = [
         tool: Tool::Zmap,
         name: "IP identification 54321",
         probes: Probes::SynUdpIcmp,
+        is_exact: true,
         test: is_zmap,
         source: "zmap, src/probe_modules/packet.c up to v4.0; Durumeric et al., ZMap, USENIX Security 2013",
         dates: "2013-08 to v4.1.0 of 2024-03-21",
@@ -101,6 +105,7 @@ pub static TOOLS: [ToolMark; 4] = [
         tool: Tool::Masscan,
         name: "IP identification is destination xor port xor sequence number",
         probes: Probes::SynAndInit,
+        is_exact: true,
         test: is_masscan,
         source: "masscan, src/templ-pkt.c; one packet in 65,536 of other tools matches by chance",
         dates: "2013-09 on",
@@ -109,6 +114,7 @@ pub static TOOLS: [ToolMark; 4] = [
         tool: Tool::ZmapStack,
         name: "option list and window of zmap 4.1",
         probes: Probes::Syn,
+        is_exact: false,
         test: is_zmap_stack,
         source: "zmap v4.1.0, CHANGELOG and src/probe_modules/packet.c (the shape is derived)",
         dates: "v4.1.0 of 2024-03-21 on",

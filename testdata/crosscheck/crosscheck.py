@@ -38,10 +38,6 @@ NO_COUNTRY = {"EU", "AP", "CS", "AN", "A1", "A2", "XK"}
 EXACT_TOOLS = ("zmap", "masscan", "mirai")
 CHANCE_MATCHES_MAX = 30
 
-# Classes that payload signatures tell apart over UDP. The sensor does not yet know every payload that the synthesiser sends, so
-# these are compared as one; how far each is off is printed.
-PAYLOAD_CLASSES = ("misconfiguration", "other", "reflector-scan", "scan")
-
 # A union of HLL sketches with lg_k 12 has a standard error of 1.04/sqrt(4096) = 1.6 %: four of them.
 UNION_ERROR_MAX = 0.065
 
@@ -109,28 +105,10 @@ def counts(connection, key, value="sum(packets)", table="traffic"):
     return {str(name): int(number) for name, number in rows if number}
 
 
-def folded(by_class):
-    """Counts by class with those of PAYLOAD_CLASSES as one; also where the class is the first word of a name."""
-    result = {}
-    for name, number in by_class.items():
-        class_name, _, rest = name.partition(" ")
-        key = f"{'payload' if class_name in PAYLOAD_CLASSES else class_name} {rest}".strip()
-        result[key] = result.get(key, 0) + number
-    return result
-
-
-def print_payload_classes(found, expected):
-    for name in PAYLOAD_CLASSES:
-        if found.get(name, 0) != expected.get(name, 0):
-            print(f"crosscheck: class {name}: {found.get(name, 0)} packets for {expected.get(name, 0)}")
-
-
 def check_truth(connection, truth, has_geo):
     for table in ("traffic", "sources"):
-        for column, expected in (("traffic_type", "traffic_types"), ("protocol", "protocols")):
+        for column, expected in (("class", "classes"), ("traffic_type", "traffic_types"), ("protocol", "protocols")):
             check(f"{table} by {column}", counts(connection, column, table=table), truth[expected])
-        check(f"{table} by class", folded(counts(connection, "class", table=table)), folded(truth["classes"]))
-    print_payload_classes(counts(connection, "class"), truth["classes"])
     tools = counts(connection, "tool")
     for tool in EXACT_TOOLS:
         off = tools.get(tool, 0) - truth["tools"].get(tool, 0)
@@ -142,15 +120,14 @@ def check_truth(connection, truth, has_geo):
     for kind in truth["kinds"]:
         name = f"{kind['class']} {kind['traffic_type']}"
         kinds[name] = kinds.get(name, 0) + kind["packets"]
-    check("by class and type", folded(counts(connection, "class || ' ' || traffic_type")), folded(kinds))
+    check("by class and type", counts(connection, "class || ' ' || traffic_type"), kinds)
     check("packets and bytes", connection.execute("SELECT sum(packets)::bigint, sum(bytes)::bigint FROM traffic").fetchone(),
           (truth["packets"], truth["bytes"]))
     distinct = "count(DISTINCT src_ip)"
     check("distinct sources", connection.execute(f"SELECT {distinct} FROM sources").fetchone()[0], truth["sources"]["total"])
     check("sources by hour", counts(connection, "strftime(hour_start, '%Y-%m-%dT%H')", distinct, "sources"), truth["sources"]["hours"])
     by_class = counts(connection, "class", distinct, "sources")
-    for name in set(truth["sources"]["classes"]) - set(PAYLOAD_CLASSES):
-        check(f"sources of {name}", by_class.get(name), truth["sources"]["classes"][name])
+    check("sources by class", by_class, truth["sources"]["classes"])
     if has_geo:
         expected = {}
         for code, packets in truth["countries"].items():
@@ -170,9 +147,7 @@ def check_accounting(accounting, truth):
     for key in ("families", "protocols", "traffic_types", "classes", "tools", "hours"):
         check(f"accounting: {key} partition observed", sum(accounting[key].values()), accounting["observed"])
         found = {name: number for name, number in accounting[key].items() if number}
-        if key == "classes":
-            check("accounting: classes", folded(found), folded(truth[key]))
-        elif key != "tools":
+        if key != "tools":
             check(f"accounting: {key}", found, truth[key])
 
 

@@ -1,9 +1,10 @@
 //! Sources that no host can have, by IANA's special-purpose registries (RFC 6890).
 //!
 //! An address of private use is possible where the destination is of private use too: a telescope inside an organisation's network
-//! sees its neighbours under such addresses. Towards any other destination it cannot have come from where it says.
+//! sees its neighbours under such addresses. Towards any other destination it cannot have come from where it says, unless the packet
+//! bears the exact mark of a scan tool: then it was captured on the sender's side of an address translator ([`MARKED_PROBE`]).
 
-use teiten_aggregator::observation::{Address, Family, TrafficClass};
+use teiten_aggregator::observation::{Address, Family, TrafficClass, TrafficType};
 
 use super::{Presupposition, Rule, Types};
 
@@ -18,11 +19,45 @@ pub const IMPOSSIBLE_SOURCE: Rule = Rule {
     dates: "",
 };
 
+/// A probe from an address of private use that bears an exact mark of a tool. Floods with forged sources bear none (but one packet
+/// in 65,536 by chance): whoever forges does not build probes whose answers could be told. A known payload decides before.
+pub const MARKED_PROBE: Rule = Rule {
+    name: "private-source-with-tool-mark",
+    class: TrafficClass::Scan,
+    types: Types::of(&[
+        TrafficType::TcpSyn,
+        TrafficType::Udp,
+        TrafficType::IcmpEchoRequest,
+        TrafficType::IcmpTimestampRequest,
+        TrafficType::IcmpInformationRequest,
+        TrafficType::IcmpMaskRequest,
+        TrafficType::Sctp,
+    ]),
+    presupposes: Presupposition::MarkedPrivateSource,
+    test: None,
+    reference: "RFC 1918, RFC 6598, RFC 3927, RFC 4193; the marks of mirai, zmap and masscan in TOOLS",
+    dates: "",
+};
+
+/// What a packet's source can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Standing {
+    /// A host's address.
+    Possible,
+    /// No host's address, or none that a packet to its destination can come from.
+    Impossible,
+    /// An address of private use towards one that is not: impossible, unless the packet was captured before its translation.
+    Private,
+}
+
 /// What the registries say of a prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Use {
     /// For use inside one network: possible as a source there.
     Local,
+    /// The same, and translated on the way out.
+    Private,
     /// Not possible as a source anywhere.
     Never,
     /// As a destination of use inside one network, as a source impossible.
@@ -35,15 +70,15 @@ type Row = (u128, u8, Use);
 const IPV4: &[Row] = &[
     (0x0000_0000, 32, Use::Local),
     (0x0000_0000, 8, Use::Never),
-    (0x0a00_0000, 8, Use::Local),
-    (0x6440_0000, 10, Use::Local),
+    (0x0a00_0000, 8, Use::Private),
+    (0x6440_0000, 10, Use::Private),
     (0x7f00_0000, 8, Use::Never),
-    (0xa9fe_0000, 16, Use::Local),
-    (0xac10_0000, 12, Use::Local),
+    (0xa9fe_0000, 16, Use::Private),
+    (0xac10_0000, 12, Use::Private),
     (0xc000_0009, 32, Use::Local),
     (0xc000_0000, 24, Use::Never),
     (0xc000_0200, 24, Use::Never),
-    (0xc0a8_0000, 16, Use::Local),
+    (0xc0a8_0000, 16, Use::Private),
     (0xc612_0000, 15, Use::Never),
     (0xc633_6400, 24, Use::Never),
     (0xcb00_7100, 24, Use::Never),
@@ -63,8 +98,8 @@ const IPV6: &[Row] = &[
     (0x2001_0db8 << 96, 32, Use::Never),
     (0x3fff << 112, 20, Use::Never),
     (0x5f00 << 112, 16, Use::Never),
-    (0xfc00 << 112, 7, Use::Local),
-    (0xfe80 << 112, 10, Use::Local),
+    (0xfc00 << 112, 7, Use::Private),
+    (0xfe80 << 112, 10, Use::Private),
     (0xfec0 << 112, 10, Use::Local),
     (0xff00 << 112, 8, Use::Group),
 ];
@@ -90,24 +125,37 @@ const fn octets(rows: &[Row], shift: u32) -> [bool; 256] {
     octets
 }
 
-/// Whether no host can have sent a packet from `source` to `destination`.
+/// Whether a host can have sent a packet from `source` to `destination`.
 #[inline(always)]
 #[must_use]
-pub fn cannot_exist<A: Address>(source: A, destination: A) -> bool {
+pub fn standing<A: Address>(source: A, destination: A) -> Standing {
     let octet = (source.number() >> (A::BITS - 8)) as usize;
     let octets = match A::FAMILY {
         Family::Ipv4 => &IPV4_OCTETS,
         Family::Ipv6 => &IPV6_OCTETS,
     };
-    source == destination || (octets[octet & 0xff] && is_impossible(source, destination))
+    if source == destination || octets[octet & 0xff] {
+        listed_standing(source, destination)
+    } else {
+        Standing::Possible
+    }
 }
 
 #[inline(never)]
-fn is_impossible<A: Address>(source: A, destination: A) -> bool {
+fn listed_standing<A: Address>(source: A, destination: A) -> Standing {
+    if source == destination {
+        return Standing::Impossible;
+    }
+    let is_inside = || {
+        let destination = usage(destination);
+        matches!(destination, Some(Use::Local | Use::Private | Use::Group))
+    };
     match usage(source) {
-        None => false,
-        Some(Use::Never | Use::Group) => true,
-        Some(Use::Local) => !matches!(usage(destination), Some(Use::Local | Use::Group)),
+        None => Standing::Possible,
+        Some(Use::Never | Use::Group) => Standing::Impossible,
+        Some(Use::Local | Use::Private) if is_inside() => Standing::Possible,
+        Some(Use::Local) => Standing::Impossible,
+        Some(Use::Private) => Standing::Private,
     }
 }
 
@@ -131,12 +179,12 @@ mod tests {
 
     fn ipv4(source: &str, destination: &str) -> bool {
         let number = |text: &str| u32::from(text.parse::<std::net::Ipv4Addr>().unwrap());
-        cannot_exist(number(source), number(destination))
+        standing(number(source), number(destination)) != Standing::Possible
     }
 
     fn ipv6(source: &str, destination: &str) -> bool {
         let number = |text: &str| u128::from(text.parse::<std::net::Ipv6Addr>().unwrap());
-        cannot_exist(number(source), number(destination))
+        standing(number(source), number(destination)) != Standing::Possible
     }
 
     #[test]
@@ -164,6 +212,32 @@ mod tests {
         ] {
             assert!(ipv4(source, "44.1.2.3"), "{source}");
             assert!(ipv4(source, "203.0.113.9"), "{source}");
+        }
+    }
+
+    #[test]
+    fn private_space_is_told_from_what_can_never_be() {
+        let standing = |source: &str| {
+            let source: std::net::Ipv4Addr = source.parse().unwrap();
+            super::standing(u32::from(source), 0x2c01_0203)
+        };
+        for source in [
+            "10.0.0.1",
+            "100.64.0.1",
+            "169.254.9.9",
+            "172.31.0.1",
+            "192.168.0.1",
+        ] {
+            assert_eq!(standing(source), Standing::Private, "{source}");
+        }
+        for source in [
+            "0.0.0.0",
+            "127.0.0.1",
+            "192.0.2.1",
+            "224.0.0.1",
+            "240.0.0.1",
+        ] {
+            assert_eq!(standing(source), Standing::Impossible, "{source}");
         }
     }
 

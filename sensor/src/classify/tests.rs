@@ -231,6 +231,70 @@ fn peer_to_peer_is_misconfiguration() {
     check_udp(6881, 51413, ping, Class::Misconfiguration, 51413);
 }
 
+/// A SYN to 203.0.113.9 port 23 with this sequence number and identification.
+fn marked_syn(source: [u8; 4], sequence: u32, identification: u16) -> Vec<u8> {
+    let mut segment = tcp_segment(0x02, 40000, 23, &[], b"");
+    segment[4..8].copy_from_slice(&sequence.to_be_bytes());
+    let mut bytes = from(source, ipv4_packet(6, &segment));
+    bytes[4..6].copy_from_slice(&identification.to_be_bytes());
+    bytes
+}
+
+#[test]
+fn a_private_source_with_an_exact_mark_is_scan() {
+    const DESTINATION: u32 = 0xcb00_7109;
+    let masscan = (DESTINATION ^ 23 ^ 0x0102_0304) as u16;
+    for source in [
+        [10, 1, 2, 3],
+        [100, 64, 1, 1],
+        [169, 254, 1, 1],
+        [172, 16, 1, 1],
+        [192, 168, 1, 1],
+    ] {
+        for (sequence, identification, tool) in [
+            (DESTINATION, 7, Tool::Mirai),
+            (9, 54321, Tool::Zmap),
+            (0x0102_0304, masscan, Tool::Masscan),
+        ] {
+            let bytes = marked_syn(source, sequence, identification);
+            with_packet(&bytes, |verdict| {
+                assert_eq!(verdict.rule.name, "private-source-with-tool-mark");
+                let found = (verdict.kind.class(), verdict.kind.tool());
+                assert_eq!(found, (Class::Scan, tool));
+            });
+        }
+        let unmarked = marked_syn(source, 9, 7);
+        check(&unmarked, Type::TcpSyn, Class::Spoofed, Some(23));
+    }
+}
+
+#[test]
+fn an_impossible_source_with_an_exact_mark_stays_spoofed() {
+    for source in [
+        [0, 1, 2, 3],
+        [127, 0, 0, 1],
+        [224, 0, 0, 1],
+        [240, 0, 0, 1],
+        [203, 0, 113, 9],
+    ] {
+        let bytes = marked_syn(source, 9, 54321);
+        check(&bytes, Type::TcpSyn, Class::Spoofed, Some(23));
+    }
+}
+
+#[test]
+fn the_payload_of_a_marked_private_probe_decides_first() {
+    let query = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03isc\x03org\0\0\xff\0\x01";
+    let datagram = ipv4_packet(17, &udp_datagram(40000, 53, query));
+    let mut bytes = from([10, 1, 2, 3], datagram);
+    bytes[4..6].copy_from_slice(&54321_u16.to_be_bytes());
+    check(&bytes, Type::Udp, Class::ReflectorScan, Some(53));
+    let empty = ipv4_packet(17, &udp_datagram(40000, 9, b""));
+    let mut bytes = from([10, 1, 2, 3], empty);
+    bytes[4..6].copy_from_slice(&54321_u16.to_be_bytes());
+    check(&bytes, Type::Udp, Class::Scan, Some(9));
+}
+
 #[test]
 fn tunnels_are_other() {
     check(&ipv4_packet(47, &[0; 8]), Type::Gre, Class::Other, None);
@@ -344,7 +408,7 @@ fn tools_are_named_on_probes_only() {
     with_packet(&marked(0x12), |verdict| {
         assert_eq!(verdict.kind.tool(), Tool::None);
     });
-    with_packet(&from([10, 0, 0, 1], marked(0x02)), |verdict| {
+    with_packet(&from([240, 0, 0, 1], marked(0x02)), |verdict| {
         assert_eq!(verdict.kind.tool(), Tool::Zmap);
         assert_eq!(verdict.kind.class(), Class::Spoofed);
     });
