@@ -44,20 +44,29 @@ impl Chart {
     /// The drawing for a page that holds [`STYLE`].
     #[must_use]
     pub fn inline(&self) -> String {
-        let hover = if self.hover.is_empty() { String::new() } else { format!(" tabindex=\"0\" data-hover=\"{}\"", escaped(&self.hover)) };
+        let hover = if self.hover.is_empty() {
+            String::new()
+        } else {
+            format!(" tabindex=\"0\" data-hover=\"{}\"", escaped(&self.hover))
+        };
         self.element(&hover, "")
     }
 
     /// The drawing as a file of its own.
     #[must_use]
     pub fn standalone(&self) -> String {
-        let style = format!("<style>{STYLE}</style><rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>");
+        let style =
+            format!("<style>{STYLE}</style><rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>");
         let size = format!(" width=\"{WIDTH}\" height=\"{}\"", num(self.height));
-        format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}\n", self.element(&size, &style))
+        format!(
+            "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}\n",
+            self.element(&size, &style)
+        )
     }
 
     fn element(&self, attributes: &str, style: &str) -> String {
-        let (name, title, description) = (&self.name, escaped(&self.title), escaped(&self.description));
+        let (name, title, description) =
+            (&self.name, escaped(&self.title), escaped(&self.description));
         format!(
             "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" role=\"img\" lang=\"{}\" viewBox=\"0 0 {WIDTH} {}\" \
              aria-labelledby=\"{name}-t {name}-d\"{attributes}><title id=\"{name}-t\">{title}</title>\
@@ -109,7 +118,15 @@ impl Pen {
     }
 
     /// A rectangle that tells its value.
-    pub fn rect_titled(&mut self, class: &str, x: f64, y: f64, width: f64, height: f64, title: &str) {
+    pub fn rect_titled(
+        &mut self,
+        class: &str,
+        x: f64,
+        y: f64,
+        width: f64,
+        height: f64,
+        title: &str,
+    ) {
         let _ = write!(
             self.body,
             "<rect class=\"{class}\" x=\"{}\" y=\"{}\" width=\"{}\" height=\"{}\"><title>{}</title></rect>",
@@ -143,7 +160,10 @@ impl Pen {
 
     /// A straight line with a class.
     pub fn line(&mut self, class: &str, x1: f64, y1: f64, x2: f64, y2: f64) {
-        self.path(class, &format!("M{} {}L{} {}", num(x1), num(y1), num(x2), num(y2)));
+        self.path(
+            class,
+            &format!("M{} {}L{} {}", num(x1), num(y1), num(x2), num(y2)),
+        );
     }
 
     /// Text with a class.
@@ -153,7 +173,24 @@ impl Pen {
             Anchor::Middle => " text-anchor=\"middle\"",
             Anchor::End => " text-anchor=\"end\"",
         };
-        let _ = write!(self.body, "<text class=\"{class}\" x=\"{}\" y=\"{}\"{anchor}>{}</text>", num(x), num(y), escaped(text));
+        let _ = write!(
+            self.body,
+            "<text class=\"{class}\" x=\"{}\" y=\"{}\"{anchor}>{}</text>",
+            num(x),
+            num(y),
+            escaped(text)
+        );
+    }
+
+    /// Text at its start point with a fainter addition after it, set by whoever renders it and so never overlapping.
+    pub fn text_with_detail(&mut self, x: f64, y: f64, text: &str, detail: &str) {
+        let (text, detail) = (escaped(text), escaped(detail));
+        let _ = write!(
+            self.body,
+            "<text class=\"label\" x=\"{}\" y=\"{}\">{text}<tspan class=\"tick\" dx=\"9\">{detail}</tspan></text>",
+            num(x),
+            num(y)
+        );
     }
 
     /// What was drawn.
@@ -167,7 +204,11 @@ impl Pen {
 #[must_use]
 pub fn num(value: f64) -> String {
     let rounded = (value * 10.0).round() / 10.0;
-    if rounded == rounded.trunc() { format!("{}", rounded as i64) } else { format!("{rounded:.1}") }
+    if rounded == rounded.trunc() {
+        format!("{}", rounded as i64)
+    } else {
+        format!("{rounded:.1}")
+    }
 }
 
 /// Text safe in elements and attributes.
@@ -188,10 +229,16 @@ pub fn escaped(text: &str) -> String {
     safe
 }
 
-/// Width of a text, estimated: wide characters are as wide as high, the others a little over half.
+/// Width of a text, estimated: wide characters are as wide as high, the others about half.
 #[must_use]
 pub fn text_width(text: &str, size: f64) -> f64 {
-    let units: f64 = text.chars().map(|character| if u32::from(character) >= 0x2e80 { 1.0 } else { 0.57 }).sum();
+    let unit = |character: char| match character {
+        wide if u32::from(wide) >= 0x2e80 => 1.0,
+        'A'..='Z' | 'm' | 'w' | '%' | '&' => 0.72,
+        'i' | 'j' | 'l' | 'f' | 't' | ' ' | '.' | ',' | '(' | ')' | '/' => 0.36,
+        _ => 0.57,
+    };
+    let units: f64 = text.chars().map(unit).sum();
     units * size
 }
 
@@ -217,7 +264,10 @@ mod tests {
 
     #[test]
     fn hostile_text_cannot_leave_its_element() {
-        assert_eq!(escaped("<script>\"&'\u{0}"), "&lt;script&gt;&quot;&amp;&#39; ");
+        assert_eq!(
+            escaped("<script>\"&'\u{0}"),
+            "&lt;script&gt;&quot;&amp;&#39; "
+        );
     }
 
     #[test]

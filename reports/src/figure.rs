@@ -41,8 +41,14 @@ pub enum Section {
 
 impl Section {
     /// Every section, in the order of the report.
-    pub const ALL: [Section; 6] =
-        [Section::Traffic, Section::Services, Section::Countries, Section::Tools, Section::Rhythm, Section::Coverage];
+    pub const ALL: [Section; 6] = [
+        Section::Traffic,
+        Section::Services,
+        Section::Countries,
+        Section::Tools,
+        Section::Rhythm,
+        Section::Coverage,
+    ];
 }
 
 /// A figure of the report.
@@ -109,7 +115,12 @@ impl Figure {
     /// Draws the figure in a language, with the notes that every figure owes: gaps, loss, partial hours.
     #[must_use]
     pub fn drawn(&self, answer: &Answer, language: Language, home: Option<&str>) -> Drawn {
-        let context = Context { name: self.name, title: self.title.of(language), language, home };
+        let context = Context {
+            name: self.name,
+            title: self.title.of(language),
+            language,
+            home,
+        };
         let mut drawn = (self.draw)(answer, &context);
         drawn.notes.extend(standing_notes(answer, language.text()));
         drawn
@@ -123,7 +134,11 @@ pub fn find(name: &str) -> Option<&'static Figure> {
 }
 
 fn standing_notes(answer: &Answer, text: &Text) -> Vec<String> {
-    let rows = [(State::Missing, text.note_gaps), (State::Lossy, text.note_lossy), (State::Partial, text.note_partial)];
+    let rows = [
+        (State::Missing, text.note_gaps),
+        (State::Lossy, text.note_lossy),
+        (State::Partial, text.note_partial),
+    ];
     rows.into_iter()
         .map(|(state, note)| (answer.hours_in(state) as i64, note))
         .filter(|(hours, _)| *hours > 0)
@@ -170,11 +185,27 @@ impl Timeline {
     fn of(answer: &Answer, buckets: &Buckets, language: Language) -> Self {
         let timezone = &answer.period.timezone;
         let first = answer.period.hours().start;
-        let starts: Vec<i64> = buckets.ranges.iter().map(|range| (first + range.start as i64) * HOUR_US).collect();
+        let starts: Vec<i64> = buckets
+            .ranges
+            .iter()
+            .map(|range| (first + range.start as i64) * HOUR_US)
+            .collect();
         Self {
-            labels: starts.iter().map(|&us| time::bucket(us, buckets.step, timezone, language)).collect(),
-            states: buckets.ranges.iter().map(|range| combined(answer.hours[range.clone()].iter().map(|hour| hour.state))).collect(),
-            axis: TimeAxis { starts_us: starts, step: buckets.step, timezone: timezone.clone(), language },
+            labels: starts
+                .iter()
+                .map(|&us| time::bucket(us, buckets.step, timezone, language))
+                .collect(),
+            states: buckets
+                .ranges
+                .iter()
+                .map(|range| combined(answer.hours[range.clone()].iter().map(|hour| hour.state)))
+                .collect(),
+            axis: TimeAxis {
+                starts_us: starts,
+                step: buckets.step,
+                timezone: timezone.clone(),
+                language,
+            },
         }
     }
 
@@ -185,11 +216,19 @@ impl Timeline {
 
 /// Seconds observed in a bucket.
 fn seconds(answer: &Answer, range: &std::ops::Range<usize>) -> i64 {
-    answer.hours[range.clone()].iter().map(crate::query::Hour::seconds_covered).sum()
+    answer.hours[range.clone()]
+        .iter()
+        .map(crate::query::Hour::seconds_covered)
+        .sum()
 }
 
 /// The one of three texts that fits the width of the buckets.
-const fn by_step(step: Step, hour: &'static str, day: &'static str, month: &'static str) -> &'static str {
+const fn by_step(
+    step: Step,
+    hour: &'static str,
+    day: &'static str,
+    month: &'static str,
+) -> &'static str {
     match step {
         Step::Hour => hour,
         Step::Day => day,
@@ -199,7 +238,10 @@ const fn by_step(step: Step, hour: &'static str, day: &'static str, month: &'sta
 
 /// The name of the state in a language.
 fn state_name(state: State, text: &Text) -> &'static str {
-    let place = State::ALL.iter().position(|known| *known == state).unwrap_or(0);
+    let place = State::ALL
+        .iter()
+        .position(|known| *known == state)
+        .unwrap_or(0);
     text.states[place].name
 }
 
@@ -210,6 +252,9 @@ fn without_geolocation(answer: &Answer) -> bool {
 
 /// Packets that share a country with this group of sources.
 fn group_packets(answer: &Answer, group: Group) -> i64 {
-    let tallies = answer.countries.iter().filter(|((known, _), _)| *known == group);
+    let tallies = answer
+        .countries
+        .iter()
+        .filter(|((known, _), _)| *known == group);
     tallies.map(|(_, tally)| tally.packets).sum()
 }

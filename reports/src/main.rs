@@ -10,7 +10,9 @@ use jiff::Timestamp;
 use serde_json::json;
 use teiten_reports::document::{Document, Setting};
 use teiten_reports::figure::{self, FIGURES};
-use teiten_reports::options::{BuildArguments, Command, CommandLine, FigureArguments, ListArguments, Options};
+use teiten_reports::options::{
+    BuildArguments, Command, CommandLine, FigureArguments, ListArguments, Options,
+};
 use teiten_reports::period::Period;
 use teiten_reports::query::{self, Answer, Question};
 use teiten_reports::render::{csv, html};
@@ -38,7 +40,11 @@ fn main() -> ExitCode {
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| cause.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe))
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<io::Error>()
+            .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
+    })
 }
 
 fn build(arguments: BuildArguments) -> anyhow::Result<u8> {
@@ -47,7 +53,11 @@ fn build(arguments: BuildArguments) -> anyhow::Result<u8> {
         bail!("--out is missing: name the folder the report is written into");
     };
     let answer = ask(&options)?;
-    let setting = Setting { as_of_us: as_of_us()?, home: options.home.clone(), languages: options.languages.clone() };
+    let setting = Setting {
+        as_of_us: as_of_us()?,
+        home: options.home.clone(),
+        languages: options.languages.clone(),
+    };
     let mut made = Vec::new();
     for &language in &options.languages {
         let document = Document::new(&answer, &setting, language);
@@ -58,7 +68,10 @@ fn build(arguments: BuildArguments) -> anyhow::Result<u8> {
     if arguments.json {
         writeln!(standard, "{}", summary(&answer, &made, &options))?;
     } else {
-        for path in made.iter().filter(|path| path.extension().is_some_and(|extension| extension == "html")) {
+        for path in made.iter().filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "html")
+        }) {
             writeln!(standard, "{}", path.display())?;
         }
     }
@@ -72,12 +85,24 @@ fn write_document(out: &Path, document: &Document, made: &mut Vec<PathBuf>) -> a
         if placed.drawn.empty.is_some() {
             continue;
         }
-        write(&out.join(html::csv_name(placed.figure.name, language)), &csv::render(&placed.drawn.table), made)?;
+        write(
+            &out.join(html::csv_name(placed.figure.name, language)),
+            &csv::render(&placed.drawn.table),
+            made,
+        )?;
         if let Some(chart) = &placed.drawn.chart {
-            write(&out.join(html::svg_name(placed.figure.name, language)), &chart.standalone(), made)?;
+            write(
+                &out.join(html::svg_name(placed.figure.name, language)),
+                &chart.standalone(),
+                made,
+            )?;
         }
     }
-    write(&out.join(html::file_name(language)), &html::render(document), made)
+    write(
+        &out.join(html::file_name(language)),
+        &html::render(document),
+        made,
+    )
 }
 
 /// Writes a file whole or not at all.
@@ -87,14 +112,18 @@ fn write(path: &Path, content: &str, made: &mut Vec<PathBuf>) -> anyhow::Result<
     std::fs::create_dir_all(folder).with_context(unwritten)?;
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
-    std::fs::write(&partial, content).and_then(|()| std::fs::rename(&partial, path)).with_context(unwritten)?;
+    std::fs::write(&partial, content)
+        .and_then(|()| std::fs::rename(&partial, path))
+        .with_context(unwritten)?;
     made.push(path.to_owned());
     Ok(())
 }
 
 fn summary(answer: &Answer, made: &[PathBuf], options: &Options) -> serde_json::Value {
-    let hours: serde_json::Map<String, serde_json::Value> =
-        State::ALL.iter().map(|state| (state.name().to_owned(), json!(answer.hours_in(*state)))).collect();
+    let hours: serde_json::Map<String, serde_json::Value> = State::ALL
+        .iter()
+        .map(|state| (state.name().to_owned(), json!(answer.hours_in(*state))))
+        .collect();
     json!({
         "period": answer.period.text,
         "timezone": options.timezone.iana_name(),
@@ -111,7 +140,11 @@ fn summary(answer: &Answer, made: &[PathBuf], options: &Options) -> serde_json::
 fn draw(arguments: FigureArguments) -> anyhow::Result<u8> {
     let Some(figure) = figure::find(&arguments.name) else {
         let names: Vec<&str> = FIGURES.iter().map(|figure| figure.name).collect();
-        bail!("no figure `{}`; there are: {}", arguments.name, names.join(", "));
+        bail!(
+            "no figure `{}`; there are: {}",
+            arguments.name,
+            names.join(", ")
+        );
     };
     let out = arguments.out;
     let options = Options::new(arguments.shared, None)?;
@@ -121,11 +154,17 @@ fn draw(arguments: FigureArguments) -> anyhow::Result<u8> {
     if let Some(reason) = drawn.empty {
         bail!("{}: {reason} Choose another --period.", figure.name);
     }
-    let numbers = arguments.csv || out.as_ref().is_some_and(|path| path.extension().is_some_and(|extension| extension == "csv"));
+    let numbers = arguments.csv
+        || out
+            .as_ref()
+            .is_some_and(|path| path.extension().is_some_and(|extension| extension == "csv"));
     let content = match (&drawn.chart, numbers) {
         (_, true) => csv::render(&drawn.table),
         (Some(chart), false) => chart.standalone(),
-        (None, false) => bail!("{} is a table without a drawing: ask for its numbers with --csv", figure.name),
+        (None, false) => bail!(
+            "{} is a table without a drawing: ask for its numbers with --csv",
+            figure.name
+        ),
     };
     match out {
         Some(path) => {
@@ -139,7 +178,9 @@ fn draw(arguments: FigureArguments) -> anyhow::Result<u8> {
 
 fn list(arguments: &ListArguments) -> anyhow::Result<u8> {
     let mut standard = io::stdout().lock();
-    let languages = arguments.language.map_or_else(|| vec![Language::En], |choice| choice.languages());
+    let languages = arguments
+        .language
+        .map_or_else(|| vec![Language::En], |choice| choice.languages());
     if arguments.json {
         let rows: Vec<_> = FIGURES
             .iter()
@@ -150,7 +191,13 @@ fn list(arguments: &ListArguments) -> anyhow::Result<u8> {
     }
     for figure in FIGURES {
         for &language in &languages {
-            writeln!(standard, "{:<18} {} — {}", figure.name, figure.title.of(language), figure.question.of(language))?;
+            writeln!(
+                standard,
+                "{:<18} {} — {}",
+                figure.name,
+                figure.title.of(language),
+                figure.question.of(language)
+            )?;
         }
     }
     Ok(DONE)
@@ -161,28 +208,54 @@ fn ask(options: &Options) -> anyhow::Result<Answer> {
         Some(text) => Period::parse(text, &options.timezone)?,
         None => {
             let period = Period::spanning(query::dataset_span(&options.data)?, &options.timezone);
-            eprintln!("teiten-report: no --period: the whole span of the dataset, {}", period.text);
+            eprintln!(
+                "teiten-report: no --period: the whole span of the dataset, {}",
+                period.text
+            );
             period
         }
     };
-    let question = Question { data: options.data.clone(), period, sensors: options.sensors.clone(), workers: options.workers };
+    let question = Question {
+        data: options.data.clone(),
+        period,
+        sensors: options.sensors.clone(),
+        workers: options.workers,
+    };
     Ok(query::ask(&question)?)
 }
 
 /// Says what was not whole, and gives the exit code.
 fn judge(answer: &Answer) -> u8 {
     for file in &answer.damaged {
-        eprintln!("teiten-report: left out {}: {}", file.path.display(), file.reason);
+        eprintln!(
+            "teiten-report: left out {}: {}",
+            file.path.display(),
+            file.reason
+        );
     }
     if answer.is_complete() {
         return DONE;
     }
-    let rows = [("missing", State::Missing), ("observed in part", State::Partial), ("with loss", State::Lossy)];
-    let parts: Vec<String> =
-        rows.iter().filter(|(_, state)| answer.hours_in(*state) > 0).map(|(name, state)| format!("{} {name}", answer.hours_in(*state))).collect();
-    eprintln!("teiten-report: of {} hours {}; the report says where", answer.hours.len(), parts.join(", "));
+    let rows = [
+        ("missing", State::Missing),
+        ("observed in part", State::Partial),
+        ("with loss", State::Lossy),
+    ];
+    let parts: Vec<String> = rows
+        .iter()
+        .filter(|(_, state)| answer.hours_in(*state) > 0)
+        .map(|(name, state)| format!("{} {name}", answer.hours_in(*state)))
+        .collect();
+    eprintln!(
+        "teiten-report: of {} hours {}; the report says where",
+        answer.hours.len(),
+        parts.join(", ")
+    );
     if answer.uncovered_packets > 0 {
-        eprintln!("teiten-report: left out {} packets of hours without coverage", answer.uncovered_packets);
+        eprintln!(
+            "teiten-report: left out {} packets of hours without coverage",
+            answer.uncovered_packets
+        );
     }
     INCOMPLETE
 }
@@ -191,7 +264,9 @@ fn judge(answer: &Answer) -> u8 {
 fn as_of_us() -> anyhow::Result<i64> {
     match std::env::var("SOURCE_DATE_EPOCH") {
         Ok(text) => {
-            let seconds: i64 = text.parse().context("SOURCE_DATE_EPOCH is not a number of seconds")?;
+            let seconds: i64 = text
+                .parse()
+                .context("SOURCE_DATE_EPOCH is not a number of seconds")?;
             Ok(seconds.saturating_mul(1_000_000))
         }
         Err(_) => Ok(Timestamp::now().as_microsecond()),

@@ -162,7 +162,7 @@ struct File {
     timezone: Option<String>,
     home: Option<String>,
     language: Option<LanguageChoice>,
-    sensors: Option<Names>,
+    sensor: Option<Names>,
     workers: Option<usize>,
     report: Option<Box<File>>,
 }
@@ -202,44 +202,75 @@ impl Options {
     /// # Errors
     /// When a needed flag is missing, the file cannot be read, or a value means nothing.
     pub fn new(flags: Shared, out: Option<PathBuf>) -> Result<Self, OptionsError> {
-        let file = flags.config.as_deref().map_or_else(|| Ok(File::default()), read)?;
+        let file = flags
+            .config
+            .as_deref()
+            .map_or_else(|| Ok(File::default()), read)?;
         let own = file.report.as_deref().cloned().unwrap_or_default();
-        let zone = flags.timezone.or(own.timezone).or(file.timezone).unwrap_or_else(|| "UTC".to_owned());
+        let zone = flags
+            .timezone
+            .or(own.timezone)
+            .or(file.timezone)
+            .unwrap_or_else(|| "UTC".to_owned());
         let timezone = TimeZone::get(&zone).map_err(|_| OptionsError::Timezone(zone))?;
         let workers = flags.workers.or(own.workers).or(file.workers);
         if workers == Some(0) {
             return Err(OptionsError::Workers);
         }
         // A sensor's own name stands above the tables of the file; only [report] says which sensors to count.
-        let sensors = match own.sensors {
+        let sensors = match own.sensor {
             _ if !flags.sensors.is_empty() => flags.sensors,
             Some(Names::One(name)) => vec![name],
             Some(Names::Several(names)) => names,
             None => Vec::new(),
         };
         Ok(Self {
-            data: flags.data.or(own.data).or(file.data).ok_or(OptionsError::Missing("--data"))?,
+            data: flags
+                .data
+                .or(own.data)
+                .or(file.data)
+                .ok_or(OptionsError::Missing("--data"))?,
             out: out.or(own.out).or(file.out),
             period: flags.period.or(own.period).or(file.period),
             timezone,
-            home: flags.home.or(own.home).or(file.home).map(|code| home(&code)).transpose()?,
-            languages: flags.language.or(own.language).or(file.language).unwrap_or(LanguageChoice::Both).languages(),
+            home: flags
+                .home
+                .or(own.home)
+                .or(file.home)
+                .map(|code| home(&code))
+                .transpose()?,
+            languages: flags
+                .language
+                .or(own.language)
+                .or(file.language)
+                .unwrap_or(LanguageChoice::Both)
+                .languages(),
             sensors,
-            workers: workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
+            workers: workers
+                .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
         })
     }
 }
 
 fn read(path: &Path) -> Result<File, OptionsError> {
-    let unreadable = |reason: String| OptionsError::Configuration { path: path.to_owned(), reason };
+    let unreadable = |reason: String| OptionsError::Configuration {
+        path: path.to_owned(),
+        reason,
+    };
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
     toml::from_str(&text).map_err(|error| unreadable(error.to_string()))
 }
 
 fn home(code: &str) -> Result<String, OptionsError> {
     let upper = code.trim().to_ascii_uppercase();
-    let known = crate::text::country::COUNTRIES.iter().any(|row| row.0 == upper && upper != "ZZ");
-    if known { Ok(upper) } else { Err(OptionsError::Home(code.to_owned())) }
+    let known = crate::text::country::COUNTRIES
+        .iter()
+        .any(|row| row.0 == upper && upper != "ZZ");
+    if known {
+        Ok(upper)
+    } else {
+        Err(OptionsError::Home(code.to_owned()))
+    }
 }
 
 #[cfg(test)]
@@ -250,13 +281,28 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("teiten.toml");
         std::fs::write(&path, config).unwrap();
-        (folder, Shared { config: Some(path), ..Shared::default() })
+        (
+            folder,
+            Shared {
+                config: Some(path),
+                ..Shared::default()
+            },
+        )
     }
 
     #[test]
     fn a_flag_wins_over_the_report_table_and_that_over_the_rest() {
-        let (_folder, flags) = shared("data = \"a\"\ntimezone = \"UTC\"\nsensor = \"x\"\n[report]\ntimezone = \"Asia/Tokyo\"\nlanguage = \"ja\"\n");
-        let options = Options::new(Shared { data: Some("b".into()), ..flags }, None).unwrap();
+        let (_folder, flags) = shared(
+            "data = \"a\"\ntimezone = \"UTC\"\nsensor = \"x\"\n[report]\ntimezone = \"Asia/Tokyo\"\nlanguage = \"ja\"\n",
+        );
+        let options = Options::new(
+            Shared {
+                data: Some("b".into()),
+                ..flags
+            },
+            None,
+        )
+        .unwrap();
         assert_eq!(options.data, PathBuf::from("b"));
         assert_eq!(options.timezone.iana_name(), Some("Asia/Tokyo"));
         assert_eq!(options.languages, [Language::Ja]);
@@ -270,8 +316,28 @@ mod tests {
             assert!(message.contains(part), "{message}");
         };
         check(Shared::default(), "--data");
-        check(Shared { timezone: Some("Tokyo".into()), ..Shared::default() }, "Asia/Tokyo");
-        check(Shared { data: Some("d".into()), home: Some("XX".into()), ..Shared::default() }, "--home");
-        check(Shared { data: Some("d".into()), workers: Some(0), ..Shared::default() }, "--workers");
+        check(
+            Shared {
+                timezone: Some("Tokyo".into()),
+                ..Shared::default()
+            },
+            "Asia/Tokyo",
+        );
+        check(
+            Shared {
+                data: Some("d".into()),
+                home: Some("XX".into()),
+                ..Shared::default()
+            },
+            "--home",
+        );
+        check(
+            Shared {
+                data: Some("d".into()),
+                workers: Some(0),
+                ..Shared::default()
+            },
+            "--workers",
+        );
     }
 }

@@ -131,7 +131,11 @@ impl Period {
 /// The instant of a number of microseconds; saturates at the ends of jiff's range.
 #[must_use]
 pub fn timestamp(us: i64) -> Timestamp {
-    Timestamp::from_microsecond(us).unwrap_or(if us < 0 { Timestamp::MIN } else { Timestamp::MAX })
+    Timestamp::from_microsecond(us).unwrap_or(if us < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    })
 }
 
 /// Start and end of one period without `..`.

@@ -64,7 +64,9 @@ pub enum QueryError {
         last: String,
     },
     /// A sensor asked for is not in the period.
-    #[error("no sensor `{name}` in this period; there are: {known}. Name one of them with --sensor, or leave --sensor out")]
+    #[error(
+        "no sensor `{name}` in this period; there are: {known}. Name one of them with --sensor, or leave --sensor out"
+    )]
     NoSuchSensor {
         /// The name asked for.
         name: String,
@@ -114,7 +116,13 @@ pub fn ask(question: &Question) -> Result<Answer, QueryError> {
         return Err(nothing_in_period(question)?);
     }
     let buckets = Buckets::of(&question.period);
-    let work: Vec<i64> = coverage.keys().chain(traffic.keys()).copied().collect::<BTreeSet<_>>().into_iter().collect();
+    let work: Vec<i64> = coverage
+        .keys()
+        .chain(traffic.keys())
+        .copied()
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect();
     let job = Job {
         first_hour: range.start,
         hours: (range.end - range.start) as usize,
@@ -166,11 +174,17 @@ fn read_all(question: &Question, job: &Job<'_>, work: &[i64], buckets: Buckets) 
             .collect();
         handles
             .into_iter()
-            .map(|handle| handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+            .map(|handle| {
+                handle
+                    .join()
+                    .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+            })
             .collect()
     });
     let mut parts = parts.into_iter();
-    let mut answer = parts.next().unwrap_or_else(|| Answer::empty(question.period.clone(), buckets));
+    let mut answer = parts
+        .next()
+        .unwrap_or_else(|| Answer::empty(question.period.clone(), buckets));
     for part in parts {
         answer.merge(part);
     }
@@ -193,7 +207,10 @@ fn read_hour(job: &Job<'_>, hour: i64, part: &mut Answer) {
 fn nothing_in_period(question: &Question) -> Result<QueryError, QueryError> {
     let span = dataset_span(&question.data)?;
     let whole = Period::spanning(span, &question.period.timezone);
-    let (first, last) = whole.text.split_once("..").unwrap_or((&whole.text, &whole.text));
+    let (first, last) = whole
+        .text
+        .split_once("..")
+        .unwrap_or((&whole.text, &whole.text));
     Ok(QueryError::NothingInPeriod {
         path: question.data.clone(),
         period: question.period.text.clone(),
@@ -204,11 +221,20 @@ fn nothing_in_period(question: &Question) -> Result<QueryError, QueryError> {
 
 fn check_sensors(question: &Question, answer: &Answer) -> Result<(), QueryError> {
     let known: &BTreeMap<String, SensorTally> = &answer.sensors;
-    match question.sensors.iter().find(|name| !known.contains_key(*name)) {
+    match question
+        .sensors
+        .iter()
+        .find(|name| !known.contains_key(*name))
+    {
         None => Ok(()),
         Some(name) => Err(QueryError::NoSuchSensor {
             name: name.clone(),
-            known: answer.sensors_seen.iter().cloned().collect::<Vec<_>>().join(", "),
+            known: answer
+                .sensors_seen
+                .iter()
+                .cloned()
+                .collect::<Vec<_>>()
+                .join(", "),
         }),
     }
 }

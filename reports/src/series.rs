@@ -74,7 +74,10 @@ fn cut(period: &Period, step: Step) -> Vec<Range<usize>> {
     let mut ranges: Vec<Range<usize>> = Vec::new();
     let mut current: Option<Date> = None;
     for (index, hour) in hours.enumerate() {
-        let civil = period.timezone.to_datetime(timestamp(hour * HOUR_US)).date();
+        let civil = period
+            .timezone
+            .to_datetime(timestamp(hour * HOUR_US))
+            .date();
         let key = match step {
             Step::Hour => None,
             Step::Day => Some(civil),
@@ -92,7 +95,10 @@ fn cut(period: &Period, step: Step) -> Vec<Range<usize>> {
 /// The local midnights from the period's start to its end, as microseconds.
 #[must_use]
 pub fn midnights(period: &Period) -> Vec<i64> {
-    let first = period.timezone.to_datetime(timestamp(period.start_us)).date();
+    let first = period
+        .timezone
+        .to_datetime(timestamp(period.start_us))
+        .date();
     let mut found = Vec::new();
     let mut date = first;
     loop {

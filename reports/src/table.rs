@@ -43,8 +43,14 @@ impl Table {
     /// An empty table with these columns (CSV name, heading).
     #[must_use]
     pub fn new(columns: &[(&'static str, &str)]) -> Self {
-        let columns = columns.iter().map(|(csv, label)| Column { csv, label: (*label).to_owned() });
-        Self { columns: columns.collect(), rows: Vec::new() }
+        let columns = columns.iter().map(|(csv, label)| Column {
+            csv,
+            label: (*label).to_owned(),
+        });
+        Self {
+            columns: columns.collect(),
+            rows: Vec::new(),
+        }
     }
 
     /// Adds a row.
@@ -64,7 +70,11 @@ impl Cell {
     /// A share; a gap where there is no whole.
     #[must_use]
     pub fn share(part: f64, whole: f64) -> Self {
-        if whole > 0.0 { Cell::Percent(part / whole * 100.0) } else { Cell::Gap }
+        if whole > 0.0 {
+            Cell::Percent(part / whole * 100.0)
+        } else {
+            Cell::Gap
+        }
     }
 
     /// A measure, or a gap.
@@ -86,7 +96,11 @@ impl Cell {
             Cell::Text(text) => text.clone(),
             Cell::Count(value) => number::count(*value),
             Cell::Estimate(value) => number::estimate(*value),
-            Cell::Percent(value) => format!("{}{}", number::percent(*value, 100.0), if language == Language::En { " %" } else { "%" }),
+            Cell::Percent(value) => format!(
+                "{}{}",
+                number::percent(*value, 100.0),
+                if language == Language::En { " %" } else { "%" }
+            ),
             Cell::Measure(value) => number::rate(*value),
             Cell::Gap => "–".to_owned(),
         }

@@ -93,7 +93,10 @@ pub fn fill(template: &str, values: &[(&str, &dyn std::fmt::Display)]) -> String
         filled.push_str(before);
         let close = after.find('}').map_or(after.len(), |index| index + 1);
         let (slot, tail) = after.split_at(close);
-        match values.iter().find(|(name, _)| slot == format!("{{{name}}}")) {
+        match values
+            .iter()
+            .find(|(name, _)| slot == format!("{{{name}}}"))
+        {
             Some((_, value)) => {
                 // Writing to a String cannot fail.
                 let _ = write!(filled, "{value}");
@@ -181,7 +184,12 @@ mod tests {
     #[test]
     fn both_languages_name_every_class_differently_from_each_other_class() {
         for language in Language::ALL {
-            let mut names: Vec<_> = language.text().classes.iter().map(|term| term.name).collect();
+            let mut names: Vec<_> = language
+                .text()
+                .classes
+                .iter()
+                .map(|term| term.name)
+                .collect();
             names.sort_unstable();
             names.dedup();
             assert_eq!(names.len(), 8);

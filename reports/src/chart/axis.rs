@@ -21,7 +21,10 @@ impl ValueAxis {
         let high = if high > low { high } else { low + 1.0 };
         let rough = (high - low) / wanted.max(1) as f64;
         let power = 10_f64.powf(rough.log10().floor());
-        let factor = [1.0, 2.0, 5.0, 10.0].into_iter().find(|factor| factor * power >= rough).unwrap_or(10.0);
+        let factor = [1.0, 2.0, 5.0, 10.0]
+            .into_iter()
+            .find(|factor| factor * power >= rough)
+            .unwrap_or(10.0);
         let step = (factor * power).max(1.0);
         let (first, last) = ((low / step).floor() as i64, (high / step).ceil() as i64);
         Self {
@@ -39,7 +42,10 @@ impl ValueAxis {
     /// Labels in a language.
     #[must_use]
     pub fn labels(&self, language: Language) -> Vec<String> {
-        self.ticks.iter().map(|&tick| number::axis(tick, language)).collect()
+        self.ticks
+            .iter()
+            .map(|&tick| number::axis(tick, language))
+            .collect()
     }
 
     /// Draws grid lines and labels.
@@ -102,8 +108,15 @@ impl TimeAxis {
     pub fn ticks(&self) -> Vec<TimeTick> {
         let slots = self.slots();
         match self.step {
-            Step::Hour if slots <= 60 => self.hour_ticks(if slots <= 16 { 1 } else if slots <= 30 { 3 } else { 6 }),
+            Step::Hour if slots <= 60 => self.hour_ticks(if slots <= 16 {
+                1
+            } else if slots <= 30 {
+                3
+            } else {
+                6
+            }),
             Step::Hour => self.day_ticks(slots / 24),
+            Step::Day if slots <= 40 => self.day_ticks(slots),
             Step::Day => self.month_ticks(if slots <= 460 { 1 } else { 3 }, slots <= 100),
             Step::Month => self.month_ticks(if slots <= 24 { 3 } else { 12 }, false),
         }
@@ -115,15 +128,26 @@ impl TimeAxis {
             .filter(|(_, civil)| civil.hour() % every == 0)
             .map(|(bucket, civil)| {
                 let day = Some(civil.date());
-                let context = if day == last_day { String::new() } else { time::day_short(civil.date(), self.language) };
+                let context = if day == last_day {
+                    String::new()
+                } else {
+                    time::day_short(civil.date(), self.language)
+                };
                 last_day = day;
-                TimeTick { bucket, label: format!("{:02}:{:02}", civil.hour(), civil.minute()), context }
+                TimeTick {
+                    bucket,
+                    label: format!("{:02}:{:02}", civil.hour(), civil.minute()),
+                    context,
+                }
             })
             .collect()
     }
 
     fn day_ticks(&self, days: usize) -> Vec<TimeTick> {
-        let every = [1, 2, 3, 5, 7].into_iter().find(|every| days / every <= 20).unwrap_or(7);
+        let every = [1, 2, 3, 5, 7]
+            .into_iter()
+            .find(|every| days / every <= 20)
+            .unwrap_or(7);
         let mut last_month = None;
         let mut last_date = None;
         let mut ticks = Vec::new();
@@ -133,18 +157,27 @@ impl TimeAxis {
                 continue;
             }
             last_date = Some(date);
-            let labelled = days <= 10 || (date.day() - 1) % every as i8 == 0 && (every == 1 || date.day() < 31);
+            let labelled = days <= 10
+                || (date.day() - 1) % every as i8 == 0 && (every == 1 || date.day() < 31);
             let label = match (labelled, days <= 10) {
                 (false, _) => String::new(),
                 (true, true) => time::day_short(date, self.language),
                 (true, false) => date.day().to_string(),
             };
             let new_month = labelled && last_month != Some(date.month());
-            let context = if new_month { time::month(date, self.language) } else { String::new() };
+            let context = if new_month {
+                time::month(date, self.language)
+            } else {
+                String::new()
+            };
             if labelled {
                 last_month = Some(date.month());
             }
-            ticks.push(TimeTick { bucket, label, context });
+            ticks.push(TimeTick {
+                bucket,
+                label,
+                context,
+            });
         }
         ticks
     }
@@ -175,13 +208,20 @@ impl TimeAxis {
             if labelled {
                 last_year = Some(date.year());
             }
-            ticks.push(TimeTick { bucket, label, context });
+            ticks.push(TimeTick {
+                bucket,
+                label,
+                context,
+            });
         }
         ticks
     }
 
     fn civil(&self) -> impl Iterator<Item = (usize, jiff::civil::DateTime)> + '_ {
-        self.starts_us.iter().enumerate().map(|(bucket, &us)| (bucket, time::civil(us, &self.timezone)))
+        self.starts_us
+            .iter()
+            .enumerate()
+            .map(|(bucket, &us)| (bucket, time::civil(us, &self.timezone)))
     }
 
     /// Draws marks and labels below a frame; labels that would touch the one before are left out.
@@ -194,17 +234,37 @@ impl TimeAxis {
         for tick in self.ticks() {
             let x = frame.left + tick.bucket as f64 * slot;
             if shift == 0.0 {
-                pen.line(if tick.label.is_empty() { "day" } else { "base" }, x, frame.bottom, x, frame.bottom + 5.0);
+                pen.line(
+                    if tick.label.is_empty() { "day" } else { "base" },
+                    x,
+                    frame.bottom,
+                    x,
+                    frame.bottom + 5.0,
+                );
             }
             let width = text_width(&tick.label, 11.5);
-            let centre = (x + shift).max(frame.left + width / 2.0 - 14.0).min(frame.right - width / 2.0 + 14.0);
+            let centre = (x + shift)
+                .max(frame.left + width / 2.0 - 14.0)
+                .min(frame.right - width / 2.0 + 14.0);
             if !tick.label.is_empty() && centre - width / 2.0 >= free_from {
-                pen.text("tick", centre, frame.bottom + below, Anchor::Middle, &tick.label);
+                pen.text(
+                    "tick",
+                    centre,
+                    frame.bottom + below,
+                    Anchor::Middle,
+                    &tick.label,
+                );
                 free_from = centre + width / 2.0 + 6.0;
             }
             let start = (centre - width / 2.0).min(frame.right - text_width(&tick.context, 11.5));
             if !tick.context.is_empty() && start >= context_free_from {
-                pen.text("tick strong", start, frame.bottom + below + 16.0, Anchor::Start, &tick.context);
+                pen.text(
+                    "tick strong",
+                    start,
+                    frame.bottom + below + 16.0,
+                    Anchor::Start,
+                    &tick.context,
+                );
                 context_free_from = start + text_width(&tick.context, 11.5) + 12.0;
             }
         }
@@ -220,24 +280,52 @@ mod tests {
     fn axis(text: &str, language: Language) -> TimeAxis {
         let period = Period::parse(text, &TimeZone::get("Asia/Tokyo").unwrap()).unwrap();
         let buckets = Buckets::of(&period);
-        let starts = buckets.ranges.iter().map(|range| period.start_us + range.start as i64 * HOUR_US);
-        TimeAxis { starts_us: starts.collect(), step: buckets.step, timezone: period.timezone.clone(), language }
+        let starts = buckets
+            .ranges
+            .iter()
+            .map(|range| period.start_us + range.start as i64 * HOUR_US);
+        TimeAxis {
+            starts_us: starts.collect(),
+            step: buckets.step,
+            timezone: period.timezone.clone(),
+            language,
+        }
     }
 
     fn labels(text: &str, language: Language) -> Vec<String> {
-        axis(text, language).ticks().into_iter().map(|tick| tick.label).filter(|label| !label.is_empty()).collect()
+        axis(text, language)
+            .ticks()
+            .into_iter()
+            .map(|tick| tick.label)
+            .filter(|label| !label.is_empty())
+            .collect()
     }
 
     #[test]
     fn value_axes_end_on_round_values() {
-        for (low, high, expected) in [(0.0, 97.0, vec![0.0, 20.0, 40.0, 60.0, 80.0, 100.0]), (0.0, 0.0, vec![0.0, 1.0]), (-30.0, 55.0, vec![-40.0, -20.0, 0.0, 20.0, 40.0, 60.0])] {
+        for (low, high, expected) in [
+            (0.0, 97.0, vec![0.0, 20.0, 40.0, 60.0, 80.0, 100.0]),
+            (0.0, 0.0, vec![0.0, 1.0]),
+            (-30.0, 55.0, vec![-40.0, -20.0, 0.0, 20.0, 40.0, 60.0]),
+        ] {
             assert_eq!(ValueAxis::new(low, high, 5).ticks, expected);
         }
     }
 
     #[test]
     fn every_span_has_a_legible_number_of_labels() {
-        for text in ["2026-11-05T08", "2026-11-05", "2026-11-05..2026-11-06", "2026-W45", "2026-11", "2026-10..2026-11", "2026-Q4", "2026", "2024..2026", "2017..2026"] {
+        for text in [
+            "2026-11-05T08",
+            "2026-11-05",
+            "2026-11-05..2026-11-06",
+            "2026-W45",
+            "2026-11",
+            "2026-10..2026-11",
+            "2026-Q4",
+            "2026",
+            "2024..2026",
+            "2017..2026",
+        ] {
             let count = labels(text, Language::Ja).len();
             assert!((1..=24).contains(&count), "{text}: {count}");
         }
@@ -245,7 +333,12 @@ mod tests {
 
     #[test]
     fn a_day_shows_hours_and_a_week_shows_days() {
-        assert_eq!(labels("2026-11-05", Language::En), ["00:00", "03:00", "06:00", "09:00", "12:00", "15:00", "18:00", "21:00"]);
+        assert_eq!(
+            labels("2026-11-05", Language::En),
+            [
+                "00:00", "03:00", "06:00", "09:00", "12:00", "15:00", "18:00", "21:00"
+            ]
+        );
         assert_eq!(labels("2026-W45", Language::Ja)[0], "11/2(月)");
         assert_eq!(labels("2026", Language::En)[0], "Jan");
         assert_eq!(labels("2017..2026", Language::En)[0], "2017");

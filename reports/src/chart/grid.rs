@@ -48,19 +48,39 @@ pub fn draw(grid: &Grid) -> Chart {
             pen.rect(class, x, 2.0, 13.0, 11.0);
         }
         pen.text("label", x + 18.0, 12.0, Anchor::Start, label);
-        x += 40.0 + text_width(label, super::FONT_SIZE);
+        x += if label.is_empty() {
+            14.0
+        } else {
+            40.0 + text_width(label, super::FONT_SIZE)
+        };
     }
-    let labels = grid.rows.iter().map(|(label, _)| text_width(label, 11.5)).fold(0.0, f64::max);
+    let labels = grid
+        .rows
+        .iter()
+        .map(|(label, _)| text_width(label, 11.5))
+        .fold(0.0, f64::max);
     let (left, top) = (labels + 12.0, 46.0);
     let slot = (WIDTH - left - 2.0) / grid.columns.len().max(1) as f64;
     pen.text("unit", 0.0, top - 6.0, Anchor::Start, &grid.unit);
     for (index, label) in grid.columns.iter().enumerate() {
-        pen.text("tick", left + (index as f64 + 0.5) * slot, top - 6.0, Anchor::Middle, label);
+        pen.text(
+            "tick",
+            left + (index as f64 + 0.5) * slot,
+            top - 6.0,
+            Anchor::Middle,
+            label,
+        );
     }
     let inset = if slot > 8.0 { 1.0 } else { 0.4 };
     for (row, (label, cells)) in grid.rows.iter().enumerate() {
         let y = top + row as f64 * grid.row_height;
-        pen.text("tick", left - 8.0, y + grid.row_height / 2.0 + 4.0, Anchor::End, label);
+        pen.text(
+            "tick",
+            left - 8.0,
+            y + grid.row_height / 2.0 + 4.0,
+            Anchor::End,
+            label,
+        );
         for (column, cell) in cells.iter().enumerate() {
             let x = left + column as f64 * slot;
             let (width, height) = (slot - inset, grid.row_height - inset);

@@ -7,34 +7,67 @@ use crate::series::State;
 
 /// Draws the chart; the series are compared, not added.
 #[must_use]
-pub fn draw(labels: &Labels, time: &TimeAxis, bucket_labels: &[String], states: &[State], series: &[Series]) -> Chart {
-    let present: Vec<&Series> = series.iter().filter(|series| series.values.iter().flatten().any(|&value| value > 0.0)).collect();
-    let highest = present.iter().flat_map(|series| series.values.iter().flatten()).copied().fold(0.0, f64::max);
+pub fn draw(
+    labels: &Labels,
+    time: &TimeAxis,
+    bucket_labels: &[String],
+    states: &[State],
+    series: &[Series],
+) -> Chart {
+    let present: Vec<&Series> = series
+        .iter()
+        .filter(|series| series.values.iter().flatten().any(|&value| value > 0.0))
+        .collect();
+    let highest = present
+        .iter()
+        .flat_map(|series| series.values.iter().flatten())
+        .copied()
+        .fold(0.0, f64::max);
     let values = ValueAxis::new(0.0, highest, 5);
     let mut pen = Pen::default();
-    let entries: Vec<_> = present.iter().map(|series| (format!("dot{}", series.class), series.label.clone())).collect();
+    let entries: Vec<_> = present
+        .iter()
+        .map(|series| (format!("dot{}", series.class), series.label.clone()))
+        .collect();
     let legend_height = legend(&mut pen, 0.0, 2.0, &entries) + 6.0;
-    let (frame, height) = timeline::draw(&mut pen, labels, time, &values, states, legend_height, |pen, frame| {
-        let slot = (frame.right - frame.left) / states.len().max(1) as f64;
-        for series in &present {
-            let (mut line, mut dots) = (String::new(), String::new());
-            let known = |index: usize| series.values.get(index).copied().flatten();
-            for index in 0..states.len() {
-                let Some(value) = known(index) else {
-                    continue;
-                };
-                let x = frame.left + (index as f64 + 0.5) * slot;
-                let y = values.place(value, frame.bottom, frame.top);
-                let follows = index > 0 && known(index - 1).is_some();
-                line.push_str(&format!("{}{} {:.1}", if follows { "L" } else { "M" }, num(x), y));
-                if (!follows && known(index + 1).is_none()) || states.len() <= 40 {
-                    dots.push_str(&format!("M{} {:.1}m-2.5 0a2.5 2.5 0 1 0 5 0a2.5 2.5 0 1 0 -5 0", num(x), y));
+    let (frame, height) = timeline::draw(
+        &mut pen,
+        labels,
+        time,
+        &values,
+        states,
+        legend_height,
+        |pen, frame| {
+            let slot = (frame.right - frame.left) / states.len().max(1) as f64;
+            for series in &present {
+                let (mut line, mut dots) = (String::new(), String::new());
+                let known = |index: usize| series.values.get(index).copied().flatten();
+                for index in 0..states.len() {
+                    let Some(value) = known(index) else {
+                        continue;
+                    };
+                    let x = frame.left + (index as f64 + 0.5) * slot;
+                    let y = values.place(value, frame.bottom, frame.top);
+                    let follows = index > 0 && known(index - 1).is_some();
+                    line.push_str(&format!(
+                        "{}{} {:.1}",
+                        if follows { "L" } else { "M" },
+                        num(x),
+                        y
+                    ));
+                    if (!follows && known(index + 1).is_none()) || states.len() <= 40 {
+                        dots.push_str(&format!(
+                            "M{} {:.1}m-2.5 0a2.5 2.5 0 1 0 5 0a2.5 2.5 0 1 0 -5 0",
+                            num(x),
+                            y
+                        ));
+                    }
                 }
+                pen.path(&format!("line{}", series.class), &line);
+                pen.path(&format!("dot{}", series.class), &dots);
             }
-            pen.path(&format!("line{}", series.class), &line);
-            pen.path(&format!("dot{}", series.class), &dots);
-        }
-    });
+        },
+    );
     Chart {
         name: labels.name.clone(),
         title: labels.title.clone(),

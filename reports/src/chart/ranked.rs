@@ -24,16 +24,42 @@ const BAR: f64 = 17.0;
 
 /// Draws the bars from the top down; `legends` explains classes, where more than one is used.
 #[must_use]
-pub fn draw(name: &str, title: &str, description: &str, unit: &str, language: &'static str, bars: &[Bar], legends: &[(String, String)]) -> Chart {
+pub fn draw(
+    name: &str,
+    title: &str,
+    description: &str,
+    unit: &str,
+    language: &'static str,
+    bars: &[Bar],
+    legends: &[(String, String)],
+) -> Chart {
     let mut pen = Pen::default();
-    let legend_height = if legends.len() > 1 { legend(&mut pen, 0.0, 2.0, legends) + 6.0 } else { 0.0 };
+    let legend_height = if legends.len() > 1 {
+        legend(&mut pen, 0.0, 2.0, legends) + 6.0
+    } else {
+        0.0
+    };
     pen.text("unit", WIDTH - 2.0, legend_height + 10.0, Anchor::End, unit);
-    let name_width = |bar: &Bar| text_width(&bar.label, FONT_SIZE) + if bar.detail.is_empty() { 0.0 } else { text_width(&bar.detail, 11.5) + 9.0 };
+    let name_width = |bar: &Bar| {
+        text_width(&bar.label, FONT_SIZE)
+            + if bar.detail.is_empty() {
+                0.0
+            } else {
+                text_width(&bar.detail, 11.5) + 9.0
+            }
+    };
     let names = bars.iter().map(name_width).fold(0.0, f64::max).min(340.0);
-    let texts = bars.iter().map(|bar| text_width(&bar.text, FONT_SIZE)).fold(0.0, f64::max);
-    let left = 26.0 + names + 12.0;
+    let texts = bars
+        .iter()
+        .map(|bar| text_width(&bar.text, FONT_SIZE))
+        .fold(0.0, f64::max);
+    let left = 26.0 + names + 16.0;
     let room = WIDTH - left - texts - 14.0;
-    let highest = bars.iter().map(|bar| bar.value).fold(0.0, f64::max).max(f64::MIN_POSITIVE);
+    let highest = bars
+        .iter()
+        .map(|bar| bar.value)
+        .fold(0.0, f64::max)
+        .max(f64::MIN_POSITIVE);
     let top = legend_height + 18.0;
     pen.line("base", left, top, left, top + bars.len() as f64 * ROW);
     let mut rank = 0;
@@ -44,14 +70,21 @@ pub fn draw(name: &str, title: &str, description: &str, unit: &str, language: &'
             rank += 1;
             pen.text("rank", 16.0, base, Anchor::End, &rank.to_string());
         }
-        pen.text("label", 26.0, base, Anchor::Start, &bar.label);
-        if !bar.detail.is_empty() {
-            let after = 26.0 + text_width(&bar.label, FONT_SIZE) + 9.0;
-            pen.text("tick", after, base, Anchor::Start, &bar.detail);
+        if bar.detail.is_empty() {
+            pen.text("label", 26.0, base, Anchor::Start, &bar.label);
+        } else {
+            pen.text_with_detail(26.0, base, &bar.label, &bar.detail);
         }
         let width = bar.value / highest * room;
         let told = format!("{} {}: {}", bar.label, bar.detail, bar.text);
-        pen.rect_titled(&bar.class, left, y + (ROW - BAR) / 2.0, width.max(0.8), BAR, &told);
+        pen.rect_titled(
+            &bar.class,
+            left,
+            y + (ROW - BAR) / 2.0,
+            width.max(0.8),
+            BAR,
+            &told,
+        );
         pen.text("value", left + width + 7.0, base, Anchor::Start, &bar.text);
     }
     Chart {

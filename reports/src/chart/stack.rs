@@ -10,32 +10,70 @@ const COLUMNS_MAX: usize = 200;
 
 /// Draws the chart; `series` from the bottom up, a bucket is a gap when its state is missing.
 #[must_use]
-pub fn draw(labels: &Labels, time: &TimeAxis, bucket_labels: &[String], states: &[State], series: &[Series]) -> Chart {
-    let present: Vec<&Series> = series.iter().filter(|series| series.values.iter().flatten().any(|&value| value > 0.0)).collect();
-    let totals = (0..states.len()).map(|index| present.iter().filter_map(|series| series.values[index]).sum());
+pub fn draw(
+    labels: &Labels,
+    time: &TimeAxis,
+    bucket_labels: &[String],
+    states: &[State],
+    series: &[Series],
+) -> Chart {
+    let present: Vec<&Series> = series
+        .iter()
+        .filter(|series| series.values.iter().flatten().any(|&value| value > 0.0))
+        .collect();
+    let totals = (0..states.len()).map(|index| {
+        present
+            .iter()
+            .filter_map(|series| series.values[index])
+            .sum()
+    });
     let highest = totals.fold(0.0, f64::max);
     let values = ValueAxis::new(0.0, highest, 5);
     let mut pen = Pen::default();
-    let entries: Vec<_> = present.iter().map(|series| (series.class.clone(), series.label.clone())).collect();
-    let legend_height = if entries.len() > 1 { legend(&mut pen, 0.0, 2.0, &entries) + 6.0 } else { 0.0 };
-    let (frame, height) = timeline::draw(&mut pen, labels, time, &values, states, legend_height, |pen, frame| {
-        let slot = (frame.right - frame.left) / states.len().max(1) as f64;
-        let mut floor = vec![0.0; states.len()];
-        for series in &present {
-            let mut path = Path { slot, left: frame.left, joined: states.len() > COLUMNS_MAX, ..Path::default() };
-            for (index, value) in series.values.iter().enumerate() {
-                let Some(value) = value.filter(|_| states[index] != State::Missing) else {
-                    path.lift();
-                    continue;
+    let entries: Vec<_> = present
+        .iter()
+        .map(|series| (series.class.clone(), series.label.clone()))
+        .collect();
+    let legend_height = if entries.len() > 1 {
+        legend(&mut pen, 0.0, 2.0, &entries) + 6.0
+    } else {
+        0.0
+    };
+    let (frame, height) = timeline::draw(
+        &mut pen,
+        labels,
+        time,
+        &values,
+        states,
+        legend_height,
+        |pen, frame| {
+            let slot = (frame.right - frame.left) / states.len().max(1) as f64;
+            let mut floor = vec![0.0; states.len()];
+            for series in &present {
+                let mut path = Path {
+                    slot,
+                    left: frame.left,
+                    joined: states.len() > COLUMNS_MAX,
+                    ..Path::default()
                 };
-                let bottom = values.place(floor[index], frame.bottom, frame.top);
-                floor[index] += value;
-                path.column(index, bottom, values.place(floor[index], frame.bottom, frame.top));
+                for (index, value) in series.values.iter().enumerate() {
+                    let Some(value) = value.filter(|_| states[index] != State::Missing) else {
+                        path.lift();
+                        continue;
+                    };
+                    let bottom = values.place(floor[index], frame.bottom, frame.top);
+                    floor[index] += value;
+                    path.column(
+                        index,
+                        bottom,
+                        values.place(floor[index], frame.bottom, frame.top),
+                    );
+                }
+                path.lift();
+                pen.path(&series.class, &path.data);
             }
-            path.lift();
-            pen.path(&series.class, &path.data);
-        }
-    });
+        },
+    );
     Chart {
         name: labels.name.clone(),
         title: labels.title.clone(),
@@ -67,7 +105,10 @@ impl Path {
         } else if bottom - top > 0.04 {
             let gap = (self.slot * 0.14).min(2.0);
             let (start, end) = (num(x + gap / 2.0), num(x + self.slot - gap / 2.0));
-            self.data.push_str(&format!("M{start} {:.1}V{:.1}H{end}V{:.1}z", bottom, top, bottom));
+            self.data.push_str(&format!(
+                "M{start} {:.1}V{:.1}H{end}V{:.1}z",
+                bottom, top, bottom
+            ));
         }
     }
 
@@ -76,7 +117,8 @@ impl Path {
         let Some(&(start, _, _)) = self.upper.first() else {
             return;
         };
-        self.data.push_str(&format!("M{} {:.1}", num(start), self.lower[0]));
+        self.data
+            .push_str(&format!("M{} {:.1}", num(start), self.lower[0]));
         for (_, end, top) in &self.upper {
             self.data.push_str(&format!("V{top:.1}H{}", num(*end)));
         }

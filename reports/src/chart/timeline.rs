@@ -46,10 +46,25 @@ pub fn draw(
     legend_height: f64,
     data: impl FnOnce(&mut Pen, &Frame),
 ) -> (Frame, f64) {
-    let widest = values.labels(time.language).iter().map(|label| text_width(label, 11.5)).fold(0.0, f64::max);
+    let widest = values
+        .labels(time.language)
+        .iter()
+        .map(|label| text_width(label, 11.5))
+        .fold(0.0, f64::max);
     let top = legend_height + 26.0;
-    let frame = Frame { left: widest + 16.0, right: WIDTH - 12.0, top, bottom: top + 250.0 };
-    pen.text("unit", 0.0, legend_height + 10.0, Anchor::Start, &labels.unit);
+    let frame = Frame {
+        left: widest + 16.0,
+        right: WIDTH - 12.0,
+        top,
+        bottom: top + 250.0,
+    };
+    pen.text(
+        "unit",
+        0.0,
+        legend_height + 10.0,
+        Anchor::Start,
+        &labels.unit,
+    );
     gaps(pen, labels, states, &frame);
     values.draw(pen, time.language, &frame);
     data(pen, &frame);
@@ -63,12 +78,28 @@ pub fn draw(
 fn gaps(pen: &mut Pen, labels: &Labels, states: &[State], frame: &Frame) {
     let slot = (frame.right - frame.left) / states.len().max(1) as f64;
     for run in runs(states, |state| state == State::Missing) {
-        let (x, width) = (frame.left + run.start as f64 * slot, run.len() as f64 * slot);
-        pen.gap(&labels.name, x, frame.top, width, frame.bottom - frame.top, &labels.no_data);
+        let (x, width) = (
+            frame.left + run.start as f64 * slot,
+            run.len() as f64 * slot,
+        );
+        pen.gap(
+            &labels.name,
+            x,
+            frame.top,
+            width,
+            frame.bottom - frame.top,
+            &labels.no_data,
+        );
         if width > text_width(&labels.no_data, FONT_SIZE) + 8.0 {
             let (middle, height) = (x + width / 2.0, (frame.top + frame.bottom) / 2.0);
             let half = text_width(&labels.no_data, FONT_SIZE) / 2.0 + 5.0;
-            pen.rect("hatch-ground", middle - half, height - 14.0, half * 2.0, 20.0);
+            pen.rect(
+                "hatch-ground",
+                middle - half,
+                height - 14.0,
+                half * 2.0,
+                20.0,
+            );
             pen.text("faint", middle, height, Anchor::Middle, &labels.no_data);
         }
     }
@@ -81,9 +112,19 @@ fn marks(pen: &mut Pen, states: &[State], frame: &Frame) {
     for (index, state) in states.iter().enumerate() {
         let (x, width) = (frame.left + index as f64 * slot, slot.max(2.0));
         match state {
-            State::Lossy => lossy.push_str(&format!("M{} {}h{}v3.5h-{}z", num(x), num(frame.bottom + 6.5), num(width), num(width))),
+            State::Lossy => lossy.push_str(&format!(
+                "M{} {}h{}v3.5h-{}z",
+                num(x),
+                num(frame.bottom + 6.5),
+                num(width),
+                num(width)
+            )),
             State::Partial => {
-                partial.push_str(&format!("M{} {}l3.5 6h-7z", num(x + slot / 2.0), num(frame.bottom + 5.5)));
+                partial.push_str(&format!(
+                    "M{} {}l3.5 6h-7z",
+                    num(x + slot / 2.0),
+                    num(frame.bottom + 5.5)
+                ));
             }
             State::Missing | State::Complete => {}
         }
@@ -105,13 +146,30 @@ fn key(pen: &mut Pen, labels: &Labels, states: &[State], frame: &Frame) -> f64 {
         x += 34.0 + text_width(label, 11.5);
     };
     if has(State::Missing) {
-        entry(pen, &|pen, x| pen.gap(&labels.name, x, y - 9.0, 13.0, 10.0, ""), &labels.no_data);
+        entry(
+            pen,
+            &|pen, x| pen.gap(&labels.name, x, y - 9.0, 13.0, 10.0, ""),
+            &labels.no_data,
+        );
     }
     if has(State::Partial) {
-        entry(pen, &|pen, x| pen.path("mark-partial", &format!("M{} {}l3.5 6h-7z", num(x + 7.0), num(y - 7.0))), &labels.partial);
+        entry(
+            pen,
+            &|pen, x| {
+                pen.path(
+                    "mark-partial",
+                    &format!("M{} {}l3.5 6h-7z", num(x + 7.0), num(y - 7.0)),
+                )
+            },
+            &labels.partial,
+        );
     }
     if has(State::Lossy) {
-        entry(pen, &|pen, x| pen.rect("mark-lossy", x, y - 6.0, 13.0, 3.5), &labels.lossy);
+        entry(
+            pen,
+            &|pen, x| pen.rect("mark-lossy", x, y - 6.0, 13.0, 3.5),
+            &labels.lossy,
+        );
     }
     24.0
 }
@@ -119,7 +177,11 @@ fn key(pen: &mut Pen, labels: &Labels, states: &[State], frame: &Frame) -> f64 {
 /// Runs of consecutive buckets whose state is wanted.
 fn runs(states: &[State], wanted: impl Fn(State) -> bool) -> Vec<std::ops::Range<usize>> {
     let mut found: Vec<std::ops::Range<usize>> = Vec::new();
-    for (index, _) in states.iter().enumerate().filter(|(_, state)| wanted(**state)) {
+    for (index, _) in states
+        .iter()
+        .enumerate()
+        .filter(|(_, state)| wanted(**state))
+    {
         match found.last_mut() {
             Some(run) if run.end == index => run.end += 1,
             _ => found.push(index..index + 1),
@@ -130,7 +192,13 @@ fn runs(states: &[State], wanted: impl Fn(State) -> bool) -> Vec<std::ops::Range
 
 /// The values of every bucket as JSON for the page's script: `{l, r, t, b, n: names, x: [[label, note, value…]…]}`, null for a gap.
 #[must_use]
-pub fn hover(labels: &Labels, frame: &Frame, bucket_labels: &[String], states: &[State], series: &[&Series]) -> String {
+pub fn hover(
+    labels: &Labels,
+    frame: &Frame,
+    bucket_labels: &[String],
+    states: &[State],
+    series: &[&Series],
+) -> String {
     let mut names: Vec<&str> = series.iter().map(|series| series.label.as_str()).collect();
     if let Some(total) = &labels.total {
         names.insert(0, total);
@@ -146,9 +214,14 @@ pub fn hover(labels: &Labels, frame: &Frame, bucket_labels: &[String], states: &
                 State::Complete => "",
             };
             let mut row = vec![serde_json::json!(label), serde_json::json!(note)];
-            let values: Vec<Option<i64>> = series.iter().map(|series| series.values[index].map(|value| value.round() as i64)).collect();
+            let values: Vec<Option<i64>> = series
+                .iter()
+                .map(|series| series.values[index].map(|value| value.round() as i64))
+                .collect();
             if labels.total.is_some() {
-                row.push(serde_json::json!(values.iter().copied().sum::<Option<i64>>()));
+                row.push(serde_json::json!(
+                    values.iter().copied().sum::<Option<i64>>()
+                ));
             }
             row.extend(values.into_iter().map(|value| serde_json::json!(value)));
             serde_json::Value::Array(row)

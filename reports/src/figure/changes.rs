@@ -9,8 +9,14 @@ use crate::text::Both;
 
 pub const FIGURE: Figure = Figure {
     name: "changes",
-    title: Both { ja: "パケット数の前日比", en: "Change in packets from day to day" },
-    question: Both { ja: "前日と比べて増えたか、減ったか。", en: "More or less than the day before?" },
+    title: Both {
+        ja: "パケット数の前日比",
+        en: "Change in packets from day to day",
+    },
+    question: Both {
+        ja: "前日と比べて増えたか、減ったか。",
+        en: "More or less than the day before?",
+    },
     section: Section::Rhythm,
     draw,
 };
@@ -23,7 +29,10 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         .ranges
         .iter()
         .map(|range| {
-            let packets: i64 = answer.hours[range.clone()].iter().map(crate::query::Hour::packets).sum();
+            let packets: i64 = answer.hours[range.clone()]
+                .iter()
+                .map(crate::query::Hour::packets)
+                .sum();
             let seconds = seconds(answer, range);
             (seconds > 0).then(|| packets as f64 * 3600.0 / seconds as f64)
         })
@@ -35,7 +44,10 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         })
         .collect();
     if changes.iter().flatten().count() == 0 {
-        return Drawn { empty: Some(text.too_short_days), ..Drawn::default() };
+        return Drawn {
+            empty: Some(text.too_short_days),
+            ..Drawn::default()
+        };
     }
     let mut table = Table::new(&[
         ("day_start", ""),
@@ -55,12 +67,25 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
             Cell::measure(changes[day]),
         ]);
     }
-    let series = Series { label: text.change.to_owned() + "(%)", class: String::new(), values: changes };
+    let series = Series {
+        label: text.change.to_owned() + "(%)",
+        class: String::new(),
+        values: changes,
+    };
     let labels = context.labels(text.axis_change, text.note_change.to_owned());
     Drawn {
-        chart: Some(columns::draw(&labels, &timeline.axis, &timeline.labels, &timeline.states, &series)),
+        chart: Some(columns::draw(
+            &labels,
+            &timeline.axis,
+            &timeline.labels,
+            &timeline.states,
+            &series,
+        )),
         table,
-        notes: vec![text.note_change.to_owned(), text.note_days_partial.to_owned()],
+        notes: vec![
+            text.note_change.to_owned(),
+            text.note_days_partial.to_owned(),
+        ],
         ..Drawn::default()
     }
 }

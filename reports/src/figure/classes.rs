@@ -10,8 +10,14 @@ use crate::text::{Both, number};
 
 pub const FIGURE: Figure = Figure {
     name: "classes",
-    title: Both { ja: "分類別の内訳", en: "What the packets are, by class" },
-    question: Both { ja: "届いたパケットは何が目的か。", en: "Why did the packets come?" },
+    title: Both {
+        ja: "分類別の内訳",
+        en: "What the packets are, by class",
+    },
+    question: Both {
+        ja: "届いたパケットは何が目的か。",
+        en: "Why did the packets come?",
+    },
     section: Section::Traffic,
     draw,
 };
@@ -42,13 +48,25 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
             label: text.classes[index].name.to_owned(),
             detail: String::new(),
             value: tally.packets as f64,
-            text: format!("{} ({}%)", number::count(tally.packets), number::percent(tally.packets as f64, total as f64)),
+            text: format!(
+                "{} ({}%)",
+                number::count(tally.packets),
+                number::percent(tally.packets as f64, total as f64)
+            ),
             class: format!("k{index}"),
             ranked: false,
         });
     }
     Drawn {
-        chart: Some(ranked::draw(context.name, context.title, text.note_exploded, text.axis_packets, context.language.tag(), &bars, &[])),
+        chart: Some(ranked::draw(
+            context.name,
+            context.title,
+            text.note_exploded,
+            text.axis_packets,
+            context.language.tag(),
+            &bars,
+            &[],
+        )),
         table,
         notes: vec![context.error_note()],
         ..Drawn::default()

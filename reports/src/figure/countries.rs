@@ -8,24 +8,42 @@ use crate::text::{Both, country, fill, number};
 
 pub const BY_PACKETS: Figure = Figure {
     name: "countries-packets",
-    title: Both { ja: "送信元の国・地域別パケット数(上位10)", en: "Top 10 countries by packets" },
-    question: Both { ja: "どの国・地域のアドレスから多くのパケットが届いたか。", en: "Whose addresses sent the most packets?" },
+    title: Both {
+        ja: "送信元の国・地域別パケット数(上位10)",
+        en: "Top 10 countries by packets",
+    },
+    question: Both {
+        ja: "どの国・地域のアドレスから多くのパケットが届いたか。",
+        en: "Whose addresses sent the most packets?",
+    },
     section: Section::Countries,
     draw: |answer, context| draw(answer, context, Group::Host, Measure::Packets),
 };
 
 pub const BY_SOURCES: Figure = Figure {
     name: "countries-sources",
-    title: Both { ja: "送信元の国・地域別ユニークホスト数(上位10)", en: "Top 10 countries by distinct hosts" },
-    question: Both { ja: "どの国・地域に多くの送信元ホストがあるか。", en: "Where are the most hosts?" },
+    title: Both {
+        ja: "送信元の国・地域別ユニークホスト数(上位10)",
+        en: "Top 10 countries by distinct hosts",
+    },
+    question: Both {
+        ja: "どの国・地域に多くの送信元ホストがあるか。",
+        en: "Where are the most hosts?",
+    },
     section: Section::Countries,
     draw: |answer, context| draw(answer, context, Group::Host, Measure::Sources),
 };
 
 pub const VICTIMS: Figure = Figure {
     name: "victims",
-    title: Both { ja: "DoS被害ホストの国・地域(上位10)", en: "Victims of spoofed attacks by country, top 10" },
-    question: Both { ja: "バックスキャッターの送信元(攻撃を受けた側)はどこか。", en: "Where are the sources of backscatter?" },
+    title: Both {
+        ja: "DoS被害ホストの国・地域(上位10)",
+        en: "Victims of spoofed attacks by country, top 10",
+    },
+    question: Both {
+        ja: "バックスキャッターの送信元(攻撃を受けた側)はどこか。",
+        en: "Where are the sources of backscatter?",
+    },
     section: Section::Countries,
     draw: |answer, context| draw(answer, context, Group::Victim, Measure::Sources),
 };
@@ -60,19 +78,52 @@ fn draw(answer: &Answer, context: &Context<'_>, group: Group, measure: Measure) 
         .countries
         .iter()
         .filter(|((known, _), _)| *known == group)
-        .map(|((_, code), tally)| Row { code: std::str::from_utf8(code).unwrap_or("ZZ"), tally, sources: tally.sources.estimate() })
+        .map(|((_, code), tally)| Row {
+            code: std::str::from_utf8(code).unwrap_or("ZZ"),
+            tally,
+            sources: tally.sources.estimate(),
+        })
         .collect();
     if rows.is_empty() {
-        return Drawn { empty: Some(text.nothing_here), ..Drawn::default() };
+        return Drawn {
+            empty: Some(text.nothing_here),
+            ..Drawn::default()
+        };
     }
-    rows.sort_by(|a, b| b.value(measure).total_cmp(&a.value(measure)).then_with(|| a.code.cmp(b.code)));
+    rows.sort_by(|a, b| {
+        b.value(measure)
+            .total_cmp(&a.value(measure))
+            .then_with(|| a.code.cmp(b.code))
+    });
     let packets = group_packets(answer, group);
     let sources = answer.group(group).sources.estimate();
-    let whole = if measure == Measure::Packets { packets as f64 } else { sources };
+    let whole = if measure == Measure::Packets {
+        packets as f64
+    } else {
+        sources
+    };
     let (unit, denominator) = match (measure, group) {
-        (Measure::Packets, _) => (text.axis_packets, fill(text.note_denominator_packets, &[("n", &number::count(packets))])),
-        (_, Group::Victim) => (text.axis_victims, fill(text.note_denominator_victims, &[("n", &number::estimate(sources))])),
-        _ => (text.axis_hosts, fill(text.note_denominator_hosts, &[("n", &number::estimate(sources))])),
+        (Measure::Packets, _) => (
+            text.axis_packets,
+            fill(
+                text.note_denominator_packets,
+                &[("n", &number::count(packets))],
+            ),
+        ),
+        (_, Group::Victim) => (
+            text.axis_victims,
+            fill(
+                text.note_denominator_victims,
+                &[("n", &number::estimate(sources))],
+            ),
+        ),
+        _ => (
+            text.axis_hosts,
+            fill(
+                text.note_denominator_hosts,
+                &[("n", &number::estimate(sources))],
+            ),
+        ),
     };
     let mut notes = vec![denominator];
     if measure == Measure::Sources {
@@ -85,7 +136,15 @@ fn draw(answer: &Answer, context: &Context<'_>, group: Group, measure: Measure) 
     let legends: Vec<(String, String)> = Vec::new();
     let bars = bars(context, &rows, measure, whole);
     Drawn {
-        chart: Some(ranked::draw(context.name, context.title, &notes[0], unit, context.language.tag(), &bars, &legends)),
+        chart: Some(ranked::draw(
+            context.name,
+            context.title,
+            &notes[0],
+            unit,
+            context.language.tag(),
+            &bars,
+            &legends,
+        )),
         table: table(context, &rows, packets, sources),
         notes,
         ..Drawn::default()
@@ -95,8 +154,16 @@ fn draw(answer: &Answer, context: &Context<'_>, group: Group, measure: Measure) 
 fn bars(context: &Context<'_>, rows: &[Row<'_>], measure: Measure, whole: f64) -> Vec<Bar> {
     let text = context.text();
     let written = |value: f64| match measure {
-        Measure::Packets => format!("{} ({}%)", number::count(value as i64), number::percent(value, whole)),
-        Measure::Sources => format!("{} ({}%)", context.about(value), number::percent(value, whole)),
+        Measure::Packets => format!(
+            "{} ({}%)",
+            number::count(value as i64),
+            number::percent(value, whole)
+        ),
+        Measure::Sources => format!(
+            "{} ({}%)",
+            context.about(value),
+            number::percent(value, whole)
+        ),
     };
     let mut bars: Vec<Bar> = rows
         .iter()
@@ -119,12 +186,24 @@ fn bars(context: &Context<'_>, rows: &[Row<'_>], measure: Measure, whole: f64) -
     let rest: f64 = rows.iter().skip(TOP).map(|row| row.value(measure)).sum();
     if rest > 0.0 {
         let label = text.other_countries.to_owned();
-        bars.push(Bar { label, detail: String::new(), value: rest, text: written(rest), class: "bar-rest".to_owned(), ranked: false });
+        bars.push(Bar {
+            label,
+            detail: String::new(),
+            value: rest,
+            text: written(rest),
+            class: "bar-rest".to_owned(),
+            ranked: false,
+        });
     }
     bars
 }
 
-fn home_note(context: &Context<'_>, rows: &[Row<'_>], measure: Measure, packets: i64) -> Option<String> {
+fn home_note(
+    context: &Context<'_>,
+    rows: &[Row<'_>],
+    measure: Measure,
+    packets: i64,
+) -> Option<String> {
     let home = context.home.filter(|_| measure == Measure::Packets)?;
     let place = rows.iter().position(|row| row.code == home)?;
     let row = &rows[place];
@@ -133,7 +212,10 @@ fn home_note(context: &Context<'_>, rows: &[Row<'_>], measure: Measure, packets:
         &[
             ("country", &country::name(home, context.language)),
             ("n", &number::count(row.tally.packets)),
-            ("share", &number::percent(row.tally.packets as f64, packets as f64)),
+            (
+                "share",
+                &number::percent(row.tally.packets as f64, packets as f64),
+            ),
             ("rank", &(place + 1)),
         ],
     ))

@@ -11,8 +11,14 @@ use crate::text::{Both, Text, number, time};
 
 pub const FIGURE: Figure = Figure {
     name: "coverage",
-    title: Both { ja: "観測状況", en: "What was observed, and what was not" },
-    question: Both { ja: "どの時間を観測でき、どこが欠けているか。", en: "Which hours stand behind the numbers?" },
+    title: Both {
+        ja: "観測状況",
+        en: "What was observed, and what was not",
+    },
+    question: Both {
+        ja: "どの時間を観測でき、どこが欠けているか。",
+        en: "Which hours stand behind the numbers?",
+    },
     section: Section::Coverage,
     draw,
 };
@@ -20,18 +26,41 @@ pub const FIGURE: Figure = Figure {
 fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     let text = context.text();
     let hourly = answer.hours.len() as i64 <= HOURLY_MAX;
-    let (columns, rows) = if hourly { by_hour(answer, context) } else { by_day(answer, context) };
+    let (columns, rows) = if hourly {
+        by_hour(answer, context)
+    } else {
+        by_day(answer, context)
+    };
     let mut legend: Vec<(String, String)> = State::ALL
         .iter()
-        .map(|state| (class(*state).to_owned(), format!("{} {}", state_name(*state, text), number::count(answer.hours_in(*state) as i64))))
+        .map(|state| {
+            (
+                class(*state).to_owned(),
+                format!(
+                    "{} {}",
+                    state_name(*state, text),
+                    number::count(answer.hours_in(*state) as i64)
+                ),
+            )
+        })
         .collect();
     for entry in &mut legend {
-        entry.1.push_str(if context.language == crate::text::Language::Ja { "時間" } else { " h" });
+        entry
+            .1
+            .push_str(if context.language == crate::text::Language::Ja {
+                "時間"
+            } else {
+                " h"
+            });
     }
     let chart = grid::draw(&Grid {
         name: context.name.to_owned(),
         title: context.title.to_owned(),
-        description: legend.iter().map(|(_, label)| label.as_str()).collect::<Vec<_>>().join(", "),
+        description: legend
+            .iter()
+            .map(|(_, label)| label.as_str())
+            .collect::<Vec<_>>()
+            .join(", "),
         language: context.language.tag(),
         unit: String::new(),
         columns,
@@ -39,7 +68,11 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         rows,
         legend,
     });
-    Drawn { chart: Some(chart), table: table(answer, context), ..Drawn::default() }
+    Drawn {
+        chart: Some(chart),
+        table: table(answer, context),
+        ..Drawn::default()
+    }
 }
 
 const fn class(state: State) -> &'static str {
@@ -61,12 +94,21 @@ fn by_hour(answer: &Answer, context: &Context<'_>) -> (Vec<String>, Rows) {
     for (index, hour) in answer.hours.iter().enumerate() {
         let civil = time::civil((first + index as i64) * HOUR_US, &answer.period.timezone);
         if last != Some(civil.date()) {
-            rows.push((time::day_short(civil.date(), context.language), vec![grid::Cell::Outside; 24]));
+            rows.push((
+                time::day_short(civil.date(), context.language),
+                vec![grid::Cell::Outside; 24],
+            ));
             last = Some(civil.date());
         }
-        let head = format!("{} {:02}:{:02}", time::day(civil.date(), context.language), civil.hour(), civil.minute());
+        let head = format!(
+            "{} {:02}:{:02}",
+            time::day(civil.date(), context.language),
+            civil.hour(),
+            civil.minute()
+        );
         if let Some((_, cells)) = rows.last_mut() {
-            cells[civil.hour() as usize] = cell(hour.state, hour_share(answer, index), &head, context.text());
+            cells[civil.hour() as usize] =
+                cell(hour.state, hour_share(answer, index), &head, context.text());
         }
     }
     ((0..24).map(|hour| hour.to_string()).collect(), rows)
@@ -78,16 +120,32 @@ fn by_day(answer: &Answer, context: &Context<'_>) -> (Vec<String>, Rows) {
     let first = answer.period.hours().start;
     let mut last = None;
     for range in Buckets::days(&answer.period).ranges {
-        let date = time::civil((first + range.start as i64) * HOUR_US, &answer.period.timezone).date();
+        let date = time::civil(
+            (first + range.start as i64) * HOUR_US,
+            &answer.period.timezone,
+        )
+        .date();
         let month = Some(date.first_of_month());
         if last != month {
-            rows.push((time::month(date, context.language), vec![grid::Cell::Outside; 31]));
+            rows.push((
+                time::month(date, context.language),
+                vec![grid::Cell::Outside; 31],
+            ));
             last = month;
         }
         let state = combined(answer.hours[range.clone()].iter().map(|hour| hour.state));
-        let share = range.clone().map(|hour| hour_share(answer, hour)).sum::<f64>() / range.len().max(1) as f64;
+        let share = range
+            .clone()
+            .map(|hour| hour_share(answer, hour))
+            .sum::<f64>()
+            / range.len().max(1) as f64;
         if let Some((_, cells)) = rows.last_mut() {
-            cells[date.day() as usize - 1] = cell(state, share, &time::day(date, context.language), context.text());
+            cells[date.day() as usize - 1] = cell(
+                state,
+                share,
+                &time::day(date, context.language),
+                context.text(),
+            );
         }
     }
     ((1..=31).map(|day| day.to_string()).collect(), rows)
@@ -100,7 +158,11 @@ fn hour_share(answer: &Answer, index: usize) -> f64 {
 }
 
 fn cell(state: State, share: f64, head: &str, text: &Text) -> grid::Cell {
-    let told = format!("{head}: {} ({}%)", state_name(state, text), number::percent(share, 1.0));
+    let told = format!(
+        "{head}: {} ({}%)",
+        state_name(state, text),
+        number::percent(share, 1.0)
+    );
     match state {
         State::Missing => grid::Cell::Gap(told),
         _ => grid::Cell::Full(class(state), share, told),
@@ -120,9 +182,18 @@ fn table(answer: &Answer, context: &Context<'_>) -> Table {
     ]);
     let first = answer.period.hours().start;
     for (index, hour) in answer.hours.iter().enumerate() {
-        let known = |count: i64| if hour.is_covered() { Cell::Count(count) } else { Cell::Gap };
+        let known = |count: i64| {
+            if hour.is_covered() {
+                Cell::Count(count)
+            } else {
+                Cell::Gap
+            }
+        };
         table.push(vec![
-            Cell::text(time::iso((first + index as i64) * HOUR_US, &answer.period.timezone)),
+            Cell::text(time::iso(
+                (first + index as i64) * HOUR_US,
+                &answer.period.timezone,
+            )),
             Cell::text(hour.state.name()),
             Cell::text(state_name(hour.state, text)),
             Cell::Count(hour.seconds.values().sum()),

@@ -11,8 +11,14 @@ use crate::text::{Both, number};
 
 pub const FIGURE: Figure = Figure {
     name: "packets",
-    title: Both { ja: "観測パケット数の推移(分類別)", en: "Packets over time, by class" },
-    question: Both { ja: "いつ、どのようなパケットが、どれだけ届いたか。", en: "What came when, and how much of it?" },
+    title: Both {
+        ja: "観測パケット数の推移(分類別)",
+        en: "Packets over time, by class",
+    },
+    question: Both {
+        ja: "いつ、どのようなパケットが、どれだけ届いたか。",
+        en: "What came when, and how much of it?",
+    },
     section: Section::Traffic,
     draw,
 };
@@ -25,7 +31,11 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         .map(|class| {
             let tally = answer.classes[class].packets;
             Series {
-                label: format!("{} {}%", text.classes[class].name, number::percent(tally as f64, total as f64)),
+                label: format!(
+                    "{} {}%",
+                    text.classes[class].name,
+                    number::percent(tally as f64, total as f64)
+                ),
                 class: format!("k{class}"),
                 values: answer
                     .buckets
@@ -33,19 +43,33 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
                     .iter()
                     .zip(&timeline.states)
                     .map(|(range, state)| {
-                        let packets: i64 = answer.hours[range.clone()].iter().map(|hour| hour.classes[class]).sum();
+                        let packets: i64 = answer.hours[range.clone()]
+                            .iter()
+                            .map(|hour| hour.classes[class])
+                            .sum();
                         (*state != State::Missing).then_some(packets as f64)
                     })
                     .collect(),
             }
         })
         .collect();
-    let unit = by_step(answer.buckets.step, text.axis_packets_hour, text.axis_packets_day, text.axis_packets_month);
+    let unit = by_step(
+        answer.buckets.step,
+        text.axis_packets_hour,
+        text.axis_packets_day,
+        text.axis_packets_month,
+    );
     let description = format!("{}: {} {}", text.total, number::count(total), text.packets);
     let mut labels = context.labels(unit, description);
     labels.total = Some(text.total.to_owned());
     Drawn {
-        chart: Some(stack::draw(&labels, &timeline.axis, &timeline.labels, &timeline.states, &series)),
+        chart: Some(stack::draw(
+            &labels,
+            &timeline.axis,
+            &timeline.labels,
+            &timeline.states,
+            &series,
+        )),
         table: table(answer, context, &timeline),
         ..Drawn::default()
     }
@@ -73,8 +97,19 @@ fn table(answer: &Answer, context: &Context<'_>, timeline: &Timeline) -> Table {
         ("total_packets", text.total),
         ("packets_per_observed_second", text.rate),
     ];
-    columns.extend(CLASS_COLUMNS.iter().zip(text.classes).map(|(csv, term)| (*csv, term.name)));
-    columns.extend([("tcp_packets", ""), ("udp_packets", ""), ("icmp_packets", ""), ("other_protocol_packets", ""), ("bytes", "")]);
+    columns.extend(
+        CLASS_COLUMNS
+            .iter()
+            .zip(text.classes)
+            .map(|(csv, term)| (*csv, term.name)),
+    );
+    columns.extend([
+        ("tcp_packets", ""),
+        ("udp_packets", ""),
+        ("icmp_packets", ""),
+        ("other_protocol_packets", ""),
+        ("bytes", ""),
+    ]);
     let mut table = Table::new(&columns);
     for (bucket, range) in answer.buckets.ranges.iter().enumerate() {
         let hours = &answer.hours[range.clone()];

@@ -10,27 +10,67 @@ use crate::text::{Both, Text, fill, number, service};
 
 pub const PORTS: Figure = Figure {
     name: "ports",
-    title: Both { ja: "宛先ポート番号別パケット数(上位10)", en: "Top 10 destination ports by packets" },
-    question: Both { ja: "どのサービスが探索・攻撃されているか。", en: "Which services are looked for?" },
+    title: Both {
+        ja: "宛先ポート番号別パケット数(上位10)",
+        en: "Top 10 destination ports by packets",
+    },
+    question: Both {
+        ja: "どのサービスが探索・攻撃されているか。",
+        en: "Which services are looked for?",
+    },
     section: Section::Services,
-    draw: |answer, context| draw(answer, context, &[Service::Probed, Service::Reflector], context.text().note_scan_only, true),
+    draw: |answer, context| {
+        draw(
+            answer,
+            context,
+            &[Service::Probed, Service::Reflector],
+            context.text().note_scan_only,
+            true,
+        )
+    },
 };
 
 pub const REFLECTORS: Figure = Figure {
     name: "reflectors",
-    title: Both { ja: "リフレクター探索の対象サービス(上位10)", en: "Amplifiers looked for, top 10 services" },
-    question: Both { ja: "DDoS攻撃の踏み台として何が探されているか。", en: "What is sought for reflection attacks?" },
+    title: Both {
+        ja: "リフレクター探索の対象サービス(上位10)",
+        en: "Amplifiers looked for, top 10 services",
+    },
+    question: Both {
+        ja: "DDoS攻撃の踏み台として何が探されているか。",
+        en: "What is sought for reflection attacks?",
+    },
     section: Section::Services,
-    draw: |answer, context| draw(answer, context, &[Service::Reflector], context.text().note_reflector_only, false),
+    draw: |answer, context| {
+        draw(
+            answer,
+            context,
+            &[Service::Reflector],
+            context.text().note_reflector_only,
+            false,
+        )
+    },
 };
 
 pub const BACKSCATTER: Figure = Figure {
     name: "backscatter",
-    title: Both { ja: "バックスキャッターからみた攻撃対象サービス(上位10)", en: "Services under attack, from backscatter, top 10" },
-    question: Both { ja: "送信元を詐称したDoS攻撃は、どのサービスに向けられているか。", en: "Which services do spoofed denial-of-service attacks hit?" },
+    title: Both {
+        ja: "バックスキャッターからみた攻撃対象サービス(上位10)",
+        en: "Services under attack, from backscatter, top 10",
+    },
+    question: Both {
+        ja: "送信元を詐称したDoS攻撃は、どのサービスに向けられているか。",
+        en: "Which services do spoofed denial-of-service attacks hit?",
+    },
     section: Section::Services,
     draw: |answer, context| {
-        let mut drawn = draw(answer, context, &[Service::Attacked], context.text().note_attacked_only, false);
+        let mut drawn = draw(
+            answer,
+            context,
+            &[Service::Attacked],
+            context.text().note_attacked_only,
+            false,
+        );
         drawn.notes.push(context.text().note_icmp_victim.to_owned());
         drawn
     },
@@ -40,12 +80,21 @@ const TOP: usize = 10;
 /// Rows of the CSV, so that a long tail of 65,536 ports stays a file to open.
 const CSV_ROWS_MAX: usize = 1000;
 
-fn draw(answer: &Answer, context: &Context<'_>, services: &[Service], scope: &str, devices: bool) -> Drawn {
+fn draw(
+    answer: &Answer,
+    context: &Context<'_>,
+    services: &[Service],
+    scope: &str,
+    devices: bool,
+) -> Drawn {
     let text = context.text();
     let ranking = ranking(answer, services);
     let total: i64 = ranking.iter().map(|(_, tally)| tally.packets).sum();
     if total == 0 {
-        return Drawn { empty: Some(text.nothing_here), ..Drawn::default() };
+        return Drawn {
+            empty: Some(text.nothing_here),
+            ..Drawn::default()
+        };
     }
     let share = |packets: i64| number::percent(packets as f64, total as f64);
     let mut bars: Vec<Bar> = ranking
@@ -57,13 +106,21 @@ fn draw(answer: &Answer, context: &Context<'_>, services: &[Service], scope: &st
                 label: port_label(*port),
                 detail: port_detail(*port, text),
                 value: tally.packets as f64,
-                text: format!("{} ({}%)", number::count(tally.packets), share(tally.packets)),
+                text: format!(
+                    "{} ({}%)",
+                    number::count(tally.packets),
+                    share(tally.packets)
+                ),
                 class: if device { "bar-device" } else { "bar" }.to_owned(),
                 ranked: true,
             }
         })
         .collect();
-    let rest: i64 = ranking.iter().skip(TOP).map(|(_, tally)| tally.packets).sum();
+    let rest: i64 = ranking
+        .iter()
+        .skip(TOP)
+        .map(|(_, tally)| tally.packets)
+        .sum();
     if rest > 0 {
         bars.push(Bar {
             label: text.other_ports.to_owned(),
@@ -74,27 +131,57 @@ fn draw(answer: &Answer, context: &Context<'_>, services: &[Service], scope: &st
             ranked: false,
         });
     }
-    let legends = if devices && bars.iter().any(|bar| bar.class == "bar-device") { legends(context) } else { Vec::new() };
+    let legends = if devices && bars.iter().any(|bar| bar.class == "bar-device") {
+        legends(context)
+    } else {
+        Vec::new()
+    };
     let scope = fill(scope, &[("n", &number::count(total))]);
     Drawn {
-        chart: Some(ranked::draw(context.name, context.title, &scope, text.axis_packets, context.language.tag(), &bars, &legends)),
+        chart: Some(ranked::draw(
+            context.name,
+            context.title,
+            &scope,
+            text.axis_packets,
+            context.language.tag(),
+            &bars,
+            &legends,
+        )),
         table: table(&ranking, total, text),
-        notes: vec![scope, fill(text.note_error, &[("error", &ERROR_PERCENT_SMALL)])],
+        notes: vec![
+            scope,
+            fill(text.note_error, &[("error", &ERROR_PERCENT_SMALL)]),
+        ],
         ..Drawn::default()
     }
 }
 
 fn legends(context: &Context<'_>) -> Vec<(String, String)> {
-    let device = Both { ja: "IoT機器(ルータ、カメラ等)に関連の深いポート", en: "mostly devices (routers, cameras, recorders)" };
-    let other = Both { ja: "その他のサービス", en: "other services" };
-    [("bar-device", device), ("bar", other)].map(|(class, label)| (class.to_owned(), label.of(context.language).to_owned())).into()
+    let device = Both {
+        ja: "IoT機器(ルータ、カメラ等)に関連の深いポート",
+        en: "mostly devices (routers, cameras, recorders)",
+    };
+    let other = Both {
+        ja: "その他のサービス",
+        en: "other services",
+    };
+    [("bar-device", device), ("bar", other)]
+        .map(|(class, label)| (class.to_owned(), label.of(context.language).to_owned()))
+        .into()
 }
 
 /// Ports by packets, services merged; ties in the order of the ports.
 fn ranking(answer: &Answer, services: &[Service]) -> Vec<(Port, Tally)> {
     let mut merged: std::collections::BTreeMap<Port, Tally> = std::collections::BTreeMap::new();
-    for ((_, port), tally) in answer.ports.iter().filter(|((service, _), _)| services.contains(service)) {
-        let empty = || Tally { sources: Distinct::new(LG_K_SMALL), ..Tally::default() };
+    for ((_, port), tally) in answer
+        .ports
+        .iter()
+        .filter(|((service, _), _)| services.contains(service))
+    {
+        let empty = || Tally {
+            sources: Distinct::new(LG_K_SMALL),
+            ..Tally::default()
+        };
         merged.entry(*port).or_insert_with(empty).merge(tally);
     }
     let mut ranking: Vec<(Port, Tally)> = merged.into_iter().collect();
@@ -119,7 +206,8 @@ fn table(ranking: &[(Port, Tally)], total: i64, text: &Text) -> Table {
             Cell::Count(rank as i64 + 1),
             Cell::text(port_label(*port)),
             Cell::Count(i64::from(port.protocol)),
-            port.port.map_or(Cell::Gap, |port| Cell::Count(i64::from(port))),
+            port.port
+                .map_or(Cell::Gap, |port| Cell::Count(i64::from(port))),
             Cell::text(port_detail(*port, text)),
             Cell::Count(tally.packets),
             Cell::share(tally.packets as f64, total as f64),

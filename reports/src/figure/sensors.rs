@@ -8,8 +8,14 @@ use crate::text::{Both, fill, number};
 
 pub const FIGURE: Figure = Figure {
     name: "sensors",
-    title: Both { ja: "センサー別の観測結果", en: "Sensors" },
-    question: Both { ja: "どのセンサーが、どれだけ観測したか。", en: "Which sensor saw how much?" },
+    title: Both {
+        ja: "センサー別の観測結果",
+        en: "Sensors",
+    },
+    question: Both {
+        ja: "どのセンサーが、どれだけ観測したか。",
+        en: "Which sensor saw how much?",
+    },
     section: Section::Coverage,
     draw,
 };
@@ -30,17 +36,25 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     ]);
     for (name, sensor) in &answer.sensors {
         let size = match sensor.addresses {
-            None => text.unknown_value.to_owned(),
-            Some((low, high)) if low == high => number::count(low),
-            Some((low, high)) => fill(text.telescope_range, &[("low", &number::count(low)), ("high", &number::count(high))]),
+            None => Cell::text(text.unknown_value),
+            Some((low, high)) if low == high => Cell::Count(low),
+            Some((low, high)) => Cell::Text(fill(
+                text.telescope_range,
+                &[("low", &number::count(low)), ("high", &number::count(high))],
+            )),
         };
         let address_hours = sensor.address_seconds as f64 / HOUR_SECONDS as f64;
-        let rate = (sensor.seconds_without_size == 0 && address_hours > 0.0).then(|| sensor.tally.packets as f64 / address_hours);
+        let rate = (sensor.seconds_without_size == 0 && address_hours > 0.0)
+            .then(|| sensor.tally.packets as f64 / address_hours);
         table.push(vec![
             Cell::text(name.as_str()),
-            sensor.addresses.map_or(Cell::Gap, |(low, _)| Cell::Count(low)),
-            sensor.addresses.map_or(Cell::Gap, |(_, high)| Cell::Count(high)),
-            Cell::text(size),
+            sensor
+                .addresses
+                .map_or(Cell::Gap, |(low, _)| Cell::Count(low)),
+            sensor
+                .addresses
+                .map_or(Cell::Gap, |(_, high)| Cell::Count(high)),
+            size,
             Cell::Measure(sensor.seconds as f64 / HOUR_SECONDS as f64),
             Cell::Count(sensor.tally.packets),
             Cell::Count(sensor.tally.bytes),
@@ -49,5 +63,10 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
             Cell::Count(sensor.accounting.dropped_kernel + sensor.accounting.dropped_interface),
         ]);
     }
-    Drawn { table, table_shown: true, notes: vec![context.error_note()], ..Drawn::default() }
+    Drawn {
+        table,
+        table_shown: true,
+        notes: vec![context.error_note()],
+        ..Drawn::default()
+    }
 }

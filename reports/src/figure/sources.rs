@@ -9,8 +9,14 @@ use crate::text::Both;
 
 pub const FIGURE: Figure = Figure {
     name: "sources",
-    title: Both { ja: "ユニークホスト数の推移", en: "Distinct hosts over time" },
-    question: Both { ja: "何台のホストが送信したか(推定)。", en: "How many hosts sent packets (estimate)?" },
+    title: Both {
+        ja: "ユニークホスト数の推移",
+        en: "Distinct hosts over time",
+    },
+    question: Both {
+        ja: "何台のホストが送信したか(推定)。",
+        en: "How many hosts sent packets (estimate)?",
+    },
     section: Section::Traffic,
     draw,
 };
@@ -20,13 +26,28 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     let timeline = Timeline::of(answer, &answer.buckets, context.language);
     let values = |slot: usize| -> Vec<Option<f64>> {
         let buckets = answer.bucket_sources.iter().zip(&timeline.states);
-        buckets.map(|(sources, state)| (*state != State::Missing).then(|| sources[slot].estimate())).collect()
+        buckets
+            .map(|(sources, state)| (*state != State::Missing).then(|| sources[slot].estimate()))
+            .collect()
     };
     let series = [
-        Series { label: text.hosts.to_owned(), class: "0".to_owned(), values: values(0) },
-        Series { label: text.victims.to_owned(), class: "1".to_owned(), values: values(1) },
+        Series {
+            label: text.hosts.to_owned(),
+            class: "0".to_owned(),
+            values: values(0),
+        },
+        Series {
+            label: text.victims.to_owned(),
+            class: "1".to_owned(),
+            values: values(1),
+        },
     ];
-    let unit = by_step(answer.buckets.step, text.axis_sources_hour, text.axis_sources_day, text.axis_sources_month);
+    let unit = by_step(
+        answer.buckets.step,
+        text.axis_sources_hour,
+        text.axis_sources_day,
+        text.axis_sources_month,
+    );
     let labels = context.labels(unit, text.axis_hosts.to_owned());
     let mut table = Table::new(&[
         ("start", ""),
@@ -49,7 +70,13 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         ]);
     }
     Drawn {
-        chart: Some(line::draw(&labels, &timeline.axis, &timeline.labels, &timeline.states, &series)),
+        chart: Some(line::draw(
+            &labels,
+            &timeline.axis,
+            &timeline.labels,
+            &timeline.states,
+            &series,
+        )),
         table,
         notes: vec![context.error_note()],
         ..Drawn::default()

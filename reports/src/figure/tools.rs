@@ -10,8 +10,14 @@ use crate::text::{Both, number};
 
 pub const FIGURE: Figure = Figure {
     name: "tools",
-    title: Both { ja: "スキャンツール別パケット数", en: "Packets by scan tool" },
-    question: Both { ja: "どのツールが使われているか(パケットの特徴による)。", en: "Which tools sent the packets, as far as fingerprints tell?" },
+    title: Both {
+        ja: "スキャンツール別パケット数",
+        en: "Packets by scan tool",
+    },
+    question: Both {
+        ja: "どのツールが使われているか(パケットの特徴による)。",
+        en: "Which tools sent the packets, as far as fingerprints tell?",
+    },
     section: Section::Tools,
     draw,
 };
@@ -28,7 +34,13 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         ("evidence", text.evidence),
     ]);
     let mut order: Vec<usize> = (0..Tool::ALL.len()).collect();
-    order.sort_by_key(|&index| (index == Tool::None as usize, std::cmp::Reverse(answer.tools[index].packets), index));
+    order.sort_by_key(|&index| {
+        (
+            index == Tool::None as usize,
+            std::cmp::Reverse(answer.tools[index].packets),
+            index,
+        )
+    });
     let mut bars = Vec::new();
     for index in order {
         let tally = &answer.tools[index];
@@ -45,13 +57,25 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
             label: text.tools[index].name.to_owned(),
             detail: String::new(),
             value: tally.packets as f64,
-            text: format!("{} ({}%)", number::count(tally.packets), number::percent(tally.packets as f64, total as f64)),
+            text: format!(
+                "{} ({}%)",
+                number::count(tally.packets),
+                number::percent(tally.packets as f64, total as f64)
+            ),
             class: if none { "bar-rest" } else { "bar" }.to_owned(),
             ranked: false,
         });
     }
     Drawn {
-        chart: Some(ranked::draw(context.name, context.title, text.note_tools, text.axis_packets, context.language.tag(), &bars, &[])),
+        chart: Some(ranked::draw(
+            context.name,
+            context.title,
+            text.note_tools,
+            text.axis_packets,
+            context.language.tag(),
+            &bars,
+            &[],
+        )),
         table,
         notes: vec![text.note_tools.to_owned(), context.error_note()],
         ..Drawn::default()

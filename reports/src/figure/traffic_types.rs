@@ -9,8 +9,14 @@ use crate::text::Both;
 
 pub const FIGURE: Figure = Figure {
     name: "types",
-    title: Both { ja: "パケット種別の内訳", en: "Packets by traffic type" },
-    question: Both { ja: "ヘッダからみて何のパケットか。", en: "What do the headers say?" },
+    title: Both {
+        ja: "パケット種別の内訳",
+        en: "Packets by traffic type",
+    },
+    question: Both {
+        ja: "ヘッダからみて何のパケットか。",
+        en: "What do the headers say?",
+    },
     section: Section::Traffic,
     draw,
 };
@@ -26,8 +32,15 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         ("bytes", text.bytes),
         ("sources_estimate", text.sources_about),
     ]);
-    let mut order: Vec<usize> = (0..TrafficType::ALL.len()).filter(|&index| answer.traffic_types[index].packets > 0).collect();
-    order.sort_by_key(|&index| (std::cmp::Reverse(answer.traffic_types[index].packets), index));
+    let mut order: Vec<usize> = (0..TrafficType::ALL.len())
+        .filter(|&index| answer.traffic_types[index].packets > 0)
+        .collect();
+    order.sort_by_key(|&index| {
+        (
+            std::cmp::Reverse(answer.traffic_types[index].packets),
+            index,
+        )
+    });
     for index in order {
         let tally = &answer.traffic_types[index];
         table.push(vec![
@@ -39,5 +52,10 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
             Cell::Estimate(tally.sources.estimate()),
         ]);
     }
-    Drawn { table, table_shown: true, notes: vec![context.error_note()], ..Drawn::default() }
+    Drawn {
+        table,
+        table_shown: true,
+        notes: vec![context.error_note()],
+        ..Drawn::default()
+    }
 }

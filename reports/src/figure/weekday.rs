@@ -9,8 +9,14 @@ use crate::text::{Both, number, time};
 
 pub const FIGURE: Figure = Figure {
     name: "weekday",
-    title: Both { ja: "曜日・時刻別の平均パケット数", en: "Mean packets by weekday and hour" },
-    question: Both { ja: "一週間のどの時間帯に多いか。", en: "When in the week is it busy?" },
+    title: Both {
+        ja: "曜日・時刻別の平均パケット数",
+        en: "Mean packets by weekday and hour",
+    },
+    question: Both {
+        ja: "一週間のどの時間帯に多いか。",
+        en: "When in the week is it busy?",
+    },
     section: Section::Rhythm,
     draw,
 };
@@ -21,13 +27,23 @@ const HOURS_MIN: usize = 7 * 24;
 fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     let text = context.text();
     if answer.hours.len() < HOURS_MIN {
-        return Drawn { empty: Some(text.too_short_week), ..Drawn::default() };
+        return Drawn {
+            empty: Some(text.too_short_week),
+            ..Drawn::default()
+        };
     }
     let means = means(answer);
     let known = || means.iter().flatten().flatten().copied();
-    let (low, high) = (known().fold(f64::MAX, f64::min), known().fold(0.0, f64::max));
+    let (low, high) = (
+        known().fold(f64::MAX, f64::min),
+        known().fold(0.0, f64::max),
+    );
     let shade = |mean: f64| {
-        let share = if high > low { (mean - low) / (high - low) } else { 0.5 };
+        let share = if high > low {
+            (mean - low) / (high - low)
+        } else {
+            0.5
+        };
         SHADES[((share * SHADES.len() as f64) as usize).min(SHADES.len() - 1)]
     };
     let mut table = Table::new(&[
@@ -41,15 +57,27 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         let mut cells = Vec::new();
         for (hour, mean) in hours.iter().enumerate() {
             let head = format!("{} {hour:02}:00", text.weekdays[day]);
-            table.push(vec![Cell::Count(day as i64 + 1), Cell::text(text.weekdays[day]), Cell::Count(hour as i64), Cell::measure(*mean)]);
+            table.push(vec![
+                Cell::Count(day as i64 + 1),
+                Cell::text(text.weekdays[day]),
+                Cell::Count(hour as i64),
+                Cell::measure(*mean),
+            ]);
             cells.push(match mean {
-                Some(mean) => grid::Cell::Full(shade(*mean), 1.0, format!("{head}: {}", number::decimal(*mean, 0))),
+                Some(mean) => grid::Cell::Full(
+                    shade(*mean),
+                    1.0,
+                    format!("{head}: {}", number::decimal(*mean, 0)),
+                ),
                 None => grid::Cell::Gap(format!("{head}: {}", text.no_data)),
             });
         }
         rows.push((text.weekdays[day].to_owned(), cells));
     }
-    let mut legend: Vec<(String, String)> = SHADES.iter().map(|shade| ((*shade).to_owned(), String::new())).collect();
+    let mut legend: Vec<(String, String)> = SHADES
+        .iter()
+        .map(|shade| ((*shade).to_owned(), String::new()))
+        .collect();
     for (index, value) in [(0, low), (SHADES.len() - 1, high)] {
         legend[index].1 = number::decimal(value, 0);
     }
@@ -67,7 +95,12 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         row_height: 25.0,
         legend,
     });
-    Drawn { chart: Some(chart), table, notes: vec![text.note_means.to_owned()], ..Drawn::default() }
+    Drawn {
+        chart: Some(chart),
+        table,
+        notes: vec![text.note_means.to_owned()],
+        ..Drawn::default()
+    }
 }
 
 /// Mean packets per observed hour of each weekday and hour; none where it was never observed.
@@ -81,5 +114,9 @@ fn means(answer: &Answer) -> [[Option<f64>; 24]; 7] {
         cell.0 += hour.packets();
         cell.1 += hour.seconds_covered();
     }
-    sums.map(|day| day.map(|(packets, seconds)| (seconds > 0).then(|| packets as f64 * 3600.0 / seconds as f64)))
+    sums.map(|day| {
+        day.map(|(packets, seconds)| {
+            (seconds > 0).then(|| packets as f64 * 3600.0 / seconds as f64)
+        })
+    })
 }

@@ -116,7 +116,12 @@ pub enum Protocol {
 
 impl Protocol {
     /// Every member.
-    pub const ALL: [Protocol; 4] = [Protocol::Tcp, Protocol::Udp, Protocol::Icmp, Protocol::Other];
+    pub const ALL: [Protocol; 4] = [
+        Protocol::Tcp,
+        Protocol::Udp,
+        Protocol::Icmp,
+        Protocol::Other,
+    ];
 
     /// The member of an IANA protocol number.
     #[must_use]
@@ -389,7 +394,8 @@ impl Answer {
     pub(crate) fn settle_hours(&mut self) {
         let mut disagreeing = 0;
         for hour in &mut self.hours {
-            let whole = |name: &String| hour.seconds.get(name).copied().unwrap_or(0) >= HOUR_SECONDS;
+            let whole =
+                |name: &String| hour.seconds.get(name).copied().unwrap_or(0) >= HOUR_SECONDS;
             let disagrees = hour.is_covered() && hour.observed != hour.packets();
             disagreeing += usize::from(disagrees);
             hour.state = if !hour.is_covered() {
@@ -438,7 +444,9 @@ impl Answer {
     /// Whether every hour was observed whole and without loss, and every file could be read.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.hours_in(State::Complete) == self.hours.len() && self.damaged.is_empty() && self.uncovered_packets == 0
+        self.hours_in(State::Complete) == self.hours.len()
+            && self.damaged.is_empty()
+            && self.uncovered_packets == 0
     }
 
     /// What was received and where it went, over all sensors.
@@ -454,8 +462,15 @@ impl Answer {
     /// Dark addresses × hours really observed; none when a sensor's size is not known.
     #[must_use]
     pub fn address_hours(&self) -> Option<f64> {
-        let known = self.sensors.values().all(|sensor| sensor.seconds_without_size == 0);
-        let total: i128 = self.sensors.values().map(|sensor| sensor.address_seconds).sum();
+        let known = self
+            .sensors
+            .values()
+            .all(|sensor| sensor.seconds_without_size == 0);
+        let total: i128 = self
+            .sensors
+            .values()
+            .map(|sensor| sensor.address_seconds)
+            .sum();
         (known && total > 0).then_some(total as f64 / HOUR_SECONDS as f64)
     }
 
@@ -463,7 +478,11 @@ impl Answer {
     #[must_use]
     pub fn metadata_value(&self, key: &str) -> Option<String> {
         let values = self.metadata.get(key)?;
-        let known: Vec<&str> = values.iter().map(String::as_str).filter(|value| !value.is_empty()).collect();
+        let known: Vec<&str> = values
+            .iter()
+            .map(String::as_str)
+            .filter(|value| !value.is_empty())
+            .collect();
         (!known.is_empty()).then(|| known.join(", "))
     }
 }

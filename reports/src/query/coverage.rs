@@ -37,7 +37,9 @@ pub fn read(job: &Job<'_>, hour: usize, paths: &[PathBuf], part: &mut Answer) {
         .collect();
     let mut minutes = Minutes::new();
     for path in paths {
-        let result = rows::read(path, &columns, part, |batch, part| add(job, hour, batch, part, &mut minutes));
+        let result = rows::read(path, &columns, part, |batch, part| {
+            add(job, hour, batch, part, &mut minutes)
+        });
         if let Err(reason) = result {
             part.damaged.push(DamagedFile {
                 path: path.clone(),
@@ -50,7 +52,13 @@ pub fn read(job: &Job<'_>, hour: usize, paths: &[PathBuf], part: &mut Answer) {
     }
 }
 
-fn add(job: &Job<'_>, hour: usize, batch: &Columns<'_>, part: &mut Answer, minutes: &mut Minutes) -> Result<(), String> {
+fn add(
+    job: &Job<'_>,
+    hour: usize,
+    batch: &Columns<'_>,
+    part: &mut Answer,
+    minutes: &mut Minutes,
+) -> Result<(), String> {
     let starts = batch.timestamps("minute_start")?;
     let sensors = batch.text("sensor", |name| Ok(name.to_owned()))?;
     let addresses = batch.int64("addresses")?;
@@ -73,11 +81,18 @@ fn add(job: &Job<'_>, hour: usize, batch: &Columns<'_>, part: &mut Answer, minut
                 *counter += values.value(row);
             }
         }
-        let value = |name: &str| counters.iter().find(|(known, _)| *known == name).map_or(0, |(_, values)| values.value(row));
+        let value = |name: &str| {
+            counters
+                .iter()
+                .find(|(known, _)| *known == name)
+                .map_or(0, |(_, values)| values.value(row))
+        };
         part.hours[hour].observed += value("observed");
         part.hours[hour].dropped += value("dropped_kernel") + value("dropped_interface");
         let index = starts[row].div_euclid(MINUTE_US).rem_euclid(60) as usize;
-        let minute = &mut minutes.entry(sensor.clone()).or_insert([Minute::default(); 60])[index];
+        let minute = &mut minutes
+            .entry(sensor.clone())
+            .or_insert([Minute::default(); 60])[index];
         minute.seconds = (minute.seconds + seconds.value(row).max(0)).min(60);
         if !arrow::array::Array::is_null(addresses, row) {
             minute.addresses = minute.addresses.max(Some(addresses.value(row)));

@@ -64,7 +64,11 @@ impl Distinct {
         match (mode & 3, words) {
             (0, 2) => {
                 let length = usize::from(state) * 4;
-                let coupons = if flags & 4 != 0 { &[] } else { image.get(8..8 + length).ok_or(SketchError)? };
+                let coupons = if flags & 4 != 0 {
+                    &[]
+                } else {
+                    image.get(8..8 + length).ok_or(SketchError)?
+                };
                 self.add_coupons(coupons);
             }
             (1, 3) => self.add_coupons(image.get(12..).ok_or(SketchError)?),
@@ -234,7 +238,9 @@ mod tests {
         for index in 0..images.len() {
             forward.merge_image(&images[index]).unwrap();
             let mut other = Distinct::default();
-            other.merge_image(&images[images.len() - 1 - index]).unwrap();
+            other
+                .merge_image(&images[images.len() - 1 - index])
+                .unwrap();
             backward.merge(&other);
         }
         assert_eq!(forward.estimate(), backward.estimate());
@@ -262,7 +268,12 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_sketch_are_refused() {
-        for bytes in [&b""[..], b"12345678", &[2, 1, 7, 12, 3, 8, 8, 8], &[10, 1, 7, 12, 0, 0, 0, 10]] {
+        for bytes in [
+            &b""[..],
+            b"12345678",
+            &[2, 1, 7, 12, 3, 8, 8, 8],
+            &[10, 1, 7, 12, 0, 0, 0, 10],
+        ] {
             assert_eq!(Distinct::default().merge_image(bytes), Err(SketchError));
         }
     }

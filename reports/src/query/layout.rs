@@ -80,7 +80,10 @@ fn parquet_files(path: &Path) -> Result<Vec<PathBuf>, QueryError> {
             .file_name()
             .and_then(|name| name.to_str())
             .is_none_or(|name| name.starts_with(['.', '_']));
-        !hidden && part.extension().is_some_and(|extension| extension == "parquet")
+        !hidden
+            && part
+                .extension()
+                .is_some_and(|extension| extension == "parquet")
     });
     parts.sort();
     Ok(parts)
@@ -116,8 +119,14 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         touch(root.path(), "traffic/date=1970-01-02/hour=03/a-1-0.parquet");
         touch(root.path(), "traffic/date=1970-01-02/hour=03/b-1-0.parquet");
-        touch(root.path(), "traffic/date=1970-01-02/hour=03/.a-1-1.parquet");
-        touch(root.path(), "traffic/date=1970-01-02/hour=04/a-1-0.parquet.part");
+        touch(
+            root.path(),
+            "traffic/date=1970-01-02/hour=03/.a-1-1.parquet",
+        );
+        touch(
+            root.path(),
+            "traffic/date=1970-01-02/hour=04/a-1-0.parquet.part",
+        );
         touch(root.path(), "traffic/date=1970-01-02/hour=05/a-1-0.parquet");
         touch(root.path(), "traffic/date=1970-01-09/hour=05/a-1-0.parquet");
         let hours = files(root.path(), "traffic", &(27..29)).unwrap();

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use arrow::array::{Array, AsArray, BinaryArray, Int32Array, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, TimestampMicrosecondType};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+};
 
 use super::Answer;
 
@@ -28,18 +30,26 @@ pub fn read(
 ) -> Result<(), String> {
     let file = File::open(path).map_err(|error| error.to_string())?;
     let plain = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let metadata = ArrowReaderMetadata::load(&file, plain.clone()).map_err(|error| error.to_string())?;
+    let metadata =
+        ArrowReaderMetadata::load(&file, plain.clone()).map_err(|error| error.to_string())?;
     for column in columns {
-        metadata.schema().field_with_name(column).map_err(|_| format!("no column {column}"))?;
+        metadata
+            .schema()
+            .field_with_name(column)
+            .map_err(|_| format!("no column {column}"))?;
     }
     if let Some(pairs) = metadata.metadata().file_metadata().key_value_metadata() {
-        for pair in pairs.iter().filter(|pair| !FOREIGN_KEYS.contains(&pair.key.as_str())) {
+        for pair in pairs
+            .iter()
+            .filter(|pair| !FOREIGN_KEYS.contains(&pair.key.as_str()))
+        {
             let values = part.metadata.entry(pair.key.clone()).or_default();
             values.insert(pair.value.clone().unwrap_or_default());
         }
     }
     let options = plain.with_schema(with_dictionaries(metadata.schema()));
-    let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options).map_err(|error| error.to_string())?;
+    let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)
+        .map_err(|error| error.to_string())?;
     let mask = ProjectionMask::columns(metadata.parquet_schema(), columns.iter().copied());
     let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
         .with_projection(mask)
@@ -56,7 +66,8 @@ pub fn read(
 fn with_dictionaries(schema: &Schema) -> Arc<Schema> {
     let fields = schema.fields().iter().map(|field| match field.data_type() {
         DataType::Utf8 => {
-            let dictionary = DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+            let dictionary =
+                DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
             Field::new(field.name(), dictionary, field.is_nullable())
         }
         _ => field.as_ref().clone(),
@@ -74,14 +85,25 @@ impl<'a> Columns<'a> {
     }
 
     /// A text column, each distinct value turned into what `meaning` gives for it.
-    pub fn text<T>(&self, name: &str, meaning: impl Fn(&str) -> Result<T, String>) -> Result<Texts<'a, T>, String> {
+    pub fn text<T>(
+        &self,
+        name: &str,
+        meaning: impl Fn(&str) -> Result<T, String>,
+    ) -> Result<Texts<'a, T>, String> {
         let array = self.array(name)?;
-        let array = array.as_dictionary_opt::<Int32Type>().ok_or_else(|| wrong_type(name))?;
-        let values: &StringArray = array.values().as_string_opt().ok_or_else(|| wrong_type(name))?;
+        let array = array
+            .as_dictionary_opt::<Int32Type>()
+            .ok_or_else(|| wrong_type(name))?;
+        let values: &StringArray = array
+            .values()
+            .as_string_opt()
+            .ok_or_else(|| wrong_type(name))?;
         if array.null_count() > 0 {
             return Err(format!("column {name} holds nulls"));
         }
-        let values = (0..values.len()).map(|index| meaning(values.value(index))).collect::<Result<_, _>>()?;
+        let values = (0..values.len())
+            .map(|index| meaning(values.value(index)))
+            .collect::<Result<_, _>>()?;
         Ok(Texts {
             keys: array.keys().values(),
             values,
@@ -90,32 +112,47 @@ impl<'a> Columns<'a> {
 
     /// A 32-bit integer column.
     pub fn int32(&self, name: &str) -> Result<&'a Int32Array, String> {
-        self.array(name)?.as_primitive_opt::<Int32Type>().ok_or_else(|| wrong_type(name))
+        self.array(name)?
+            .as_primitive_opt::<Int32Type>()
+            .ok_or_else(|| wrong_type(name))
     }
 
     /// A 64-bit integer column.
     pub fn int64(&self, name: &str) -> Result<&'a Int64Array, String> {
-        self.array(name)?.as_primitive_opt::<Int64Type>().ok_or_else(|| wrong_type(name))
+        self.array(name)?
+            .as_primitive_opt::<Int64Type>()
+            .ok_or_else(|| wrong_type(name))
     }
 
     /// A column of timestamps, microseconds since 1970-01-01 UTC.
     pub fn timestamps(&self, name: &str) -> Result<&'a [i64], String> {
-        let array = self.array(name)?.as_primitive_opt::<TimestampMicrosecondType>();
-        array.map(|array| array.values().as_ref()).ok_or_else(|| wrong_type(name))
+        let array = self
+            .array(name)?
+            .as_primitive_opt::<TimestampMicrosecondType>();
+        array
+            .map(|array| array.values().as_ref())
+            .ok_or_else(|| wrong_type(name))
     }
 
     /// A column of bytes.
     pub fn bytes(&self, name: &str) -> Result<&'a BinaryArray, String> {
-        self.array(name)?.as_binary_opt::<i32>().ok_or_else(|| wrong_type(name))
+        self.array(name)?
+            .as_binary_opt::<i32>()
+            .ok_or_else(|| wrong_type(name))
     }
 
     fn array(&self, name: &str) -> Result<&'a Arc<dyn Array>, String> {
-        self.0.column_by_name(name).ok_or_else(|| format!("no column {name}"))
+        self.0
+            .column_by_name(name)
+            .ok_or_else(|| format!("no column {name}"))
     }
 }
 
 fn wrong_type(name: &str) -> String {
-    format!("column {name} has another type than schema version {}", teiten_aggregator::schema::SCHEMA_VERSION)
+    format!(
+        "column {name} has another type than schema version {}",
+        teiten_aggregator::schema::SCHEMA_VERSION
+    )
 }
 
 /// A text column whose distinct values were translated.

@@ -25,7 +25,9 @@ const COLUMNS: &[&str] = &[
 
 pub fn read(job: &Job<'_>, hour: usize, paths: &[PathBuf], part: &mut Answer) {
     for path in paths {
-        let result = rows::read(path, COLUMNS, part, |batch, part| add(job, hour, batch, part));
+        let result = rows::read(path, COLUMNS, part, |batch, part| {
+            add(job, hour, batch, part)
+        });
         if let Err(reason) = result {
             part.damaged.push(DamagedFile {
                 path: path.clone(),
@@ -36,15 +38,34 @@ pub fn read(job: &Job<'_>, hour: usize, paths: &[PathBuf], part: &mut Answer) {
 }
 
 fn add(job: &Job<'_>, hour: usize, batch: &Columns<'_>, part: &mut Answer) -> Result<(), String> {
-    let unknown = |what: &str, name: &str| format!("unknown {what} `{name}`: the dataset is newer than this program");
+    let unknown = |what: &str, name: &str| {
+        format!("unknown {what} `{name}`: the dataset is newer than this program")
+    };
     let covered = &part.hours[hour].seconds;
-    let sensors = batch.text("sensor", |name| Ok(Standing::of(name, job, covered.contains_key(name))))?;
-    let types = batch.text("traffic_type", |name| TrafficType::from_name(name).ok_or_else(|| unknown("traffic_type", name)))?;
-    let classes = batch.text("class", |name| TrafficClass::from_name(name).ok_or_else(|| unknown("class", name)))?;
-    let tools = batch.text("tool", |name| Tool::from_name(name).ok_or_else(|| unknown("tool", name)))?;
-    let countries = batch.text("country", |name| Ok(name.as_bytes().try_into().unwrap_or(*b"ZZ")))?;
-    let (versions, protocols, ports) = (batch.int32("ip_version")?, batch.int32("protocol")?, batch.int32("port")?);
-    let (packets, bytes) = (batch.int64("packets")?.values(), batch.int64("bytes")?.values());
+    let sensors = batch.text("sensor", |name| {
+        Ok(Standing::of(name, job, covered.contains_key(name)))
+    })?;
+    let types = batch.text("traffic_type", |name| {
+        TrafficType::from_name(name).ok_or_else(|| unknown("traffic_type", name))
+    })?;
+    let classes = batch.text("class", |name| {
+        TrafficClass::from_name(name).ok_or_else(|| unknown("class", name))
+    })?;
+    let tools = batch.text("tool", |name| {
+        Tool::from_name(name).ok_or_else(|| unknown("tool", name))
+    })?;
+    let countries = batch.text("country", |name| {
+        Ok(name.as_bytes().try_into().unwrap_or(*b"ZZ"))
+    })?;
+    let (versions, protocols, ports) = (
+        batch.int32("ip_version")?,
+        batch.int32("protocol")?,
+        batch.int32("port")?,
+    );
+    let (packets, bytes) = (
+        batch.int64("packets")?.values(),
+        batch.int64("bytes")?.values(),
+    );
     let sketches = batch.bytes("sources_sketch")?;
     let bucket = job.bucket_of_hour[hour];
     for row in 0..batch.rows() {
@@ -67,7 +88,11 @@ fn add(job: &Job<'_>, hour: usize, batch: &Columns<'_>, part: &mut Answer) -> Re
         fact.add_to(&mut part.traffic_types[*types.at(row) as usize])?;
         fact.add_to(&mut part.tools[*tools.at(row) as usize])?;
         fact.add_to(&mut part.families[usize::from(versions.value(row) == 6)])?;
-        fact.add_to(part.countries.entry((group, *countries.at(row))).or_default())?;
+        fact.add_to(
+            part.countries
+                .entry((group, *countries.at(row)))
+                .or_default(),
+        )?;
         if let Some(service) = Service::of(class) {
             let port = Port {
                 protocol: protocols.value(row) as u8,
@@ -84,7 +109,9 @@ fn add(job: &Job<'_>, hour: usize, batch: &Columns<'_>, part: &mut Answer) -> Re
             Group::Void => None,
         };
         if let Some(slot) = slot {
-            part.bucket_sources[bucket][slot].merge_image(fact.sketch).map_err(|error| error.to_string())?;
+            part.bucket_sources[bucket][slot]
+                .merge_image(fact.sketch)
+                .map_err(|error| error.to_string())?;
         }
         let cell = &mut part.hours[hour];
         cell.classes[class as usize] += fact.packets;
@@ -126,6 +153,9 @@ impl Fact<'_> {
     fn add_to(&self, tally: &mut Tally) -> Result<(), String> {
         tally.packets += self.packets;
         tally.bytes += self.bytes;
-        tally.sources.merge_image(self.sketch).map_err(|error| error.to_string())
+        tally
+            .sources
+            .merge_image(self.sketch)
+            .map_err(|error| error.to_string())
     }
 }

@@ -5,7 +5,12 @@ use crate::table::Table;
 /// The table as a CSV file.
 #[must_use]
 pub fn render(table: &Table) -> String {
-    let mut text = table.columns.iter().map(|column| column.csv).collect::<Vec<_>>().join(",");
+    let mut text = table
+        .columns
+        .iter()
+        .map(|column| column.csv)
+        .collect::<Vec<_>>()
+        .join(",");
     text.push_str("\r\n");
     for row in &table.rows {
         let fields: Vec<String> = row.iter().map(crate::table::Cell::csv).collect();
@@ -25,6 +30,9 @@ mod tests {
         let mut table = Table::new(&[("country", "Country"), ("packets", "Packets")]);
         table.push(vec![Cell::text("NA"), Cell::Count(3)]);
         table.push(vec![Cell::text("a,b"), Cell::Gap]);
-        assert_eq!(render(&table), "country,packets\r\n\"NA\",3\r\n\"a,b\",\r\n");
+        assert_eq!(
+            render(&table),
+            "country,packets\r\n\"NA\",3\r\n\"a,b\",\r\n"
+        );
     }
 }

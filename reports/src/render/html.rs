@@ -52,7 +52,11 @@ pub fn render(document: &Document) -> String {
     let mut section_id = 0;
     for (title, figures) in &document.sections {
         section_id += 1;
-        let _ = write!(page, "<section id=\"s{section_id}\"><h2>{}</h2>\n", escaped(title));
+        let _ = write!(
+            page,
+            "<section id=\"s{section_id}\"><h2>{}</h2>\n",
+            escaped(title)
+        );
         for placed in figures {
             figure(&mut page, placed, document, text);
         }
@@ -60,13 +64,25 @@ pub fn render(document: &Document) -> String {
     }
     definitions(&mut page, document, text);
     page.push_str("</main>\n");
-    let _ = write!(page, "<footer>{}</footer>\n<script>{SCRIPT}</script>\n</body>\n</html>\n", escaped(text.made_by));
+    let _ = write!(
+        page,
+        "<footer>{}</footer>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
+        escaped(text.made_by)
+    );
     page
 }
 
 fn head(page: &mut String, document: &Document, text: &Text) {
-    let _ = write!(page, "<header><div class=\"brand\">{}</div>", escaped(text.made_by));
-    for language in document.languages.iter().filter(|language| **language != document.language) {
+    let _ = write!(
+        page,
+        "<header><div class=\"brand\">{}</div>",
+        escaped(text.made_by)
+    );
+    for language in document
+        .languages
+        .iter()
+        .filter(|language| **language != document.language)
+    {
         let _ = write!(
             page,
             "<a class=\"language\" hreflang=\"{}\" lang=\"{0}\" href=\"{}\">{}</a>",
@@ -75,12 +91,26 @@ fn head(page: &mut String, document: &Document, text: &Text) {
             language.own_name()
         );
     }
-    let _ = write!(page, "<h1>{}<span>{}</span></h1><dl class=\"facts\">", escaped(text.report_title), escaped(&document.period));
+    let _ = write!(
+        page,
+        "<h1>{}<span>{}</span></h1><dl class=\"facts\">",
+        escaped(text.report_title),
+        escaped(&document.period)
+    );
     for (label, value) in &document.facts {
-        let _ = write!(page, "<div><dt>{}</dt><dd>{}</dd></div>", escaped(label), escaped(value));
+        let _ = write!(
+            page,
+            "<div><dt>{}</dt><dd>{}</dd></div>",
+            escaped(label),
+            escaped(value)
+        );
     }
     page.push_str("</dl>");
-    let class = if document.warns { "notice warns" } else { "notice" };
+    let class = if document.warns {
+        "notice warns"
+    } else {
+        "notice"
+    };
     let _ = write!(page, "<div class=\"{class}\">");
     if document.warns {
         let _ = write!(page, "<strong>{}</strong>", escaped(text.notice_title));
@@ -93,7 +123,11 @@ fn head(page: &mut String, document: &Document, text: &Text) {
 }
 
 fn key_numbers(page: &mut String, document: &Document, text: &Text) {
-    let _ = write!(page, "<section><h2>{}</h2><dl class=\"numbers\">", escaped(text.key_numbers));
+    let _ = write!(
+        page,
+        "<section><h2>{}</h2><dl class=\"numbers\">",
+        escaped(text.key_numbers)
+    );
     for key in &document.numbers {
         let _ = write!(
             page,
@@ -109,9 +143,18 @@ fn key_numbers(page: &mut String, document: &Document, text: &Text) {
 fn contents(page: &mut String, document: &Document, text: &Text) {
     let _ = write!(page, "<nav aria-label=\"{}\"><ol>", escaped(text.contents));
     for (index, (title, _)) in document.sections.iter().enumerate() {
-        let _ = write!(page, "<li><a href=\"#s{}\">{}</a></li>", index + 1, escaped(title));
+        let _ = write!(
+            page,
+            "<li><a href=\"#s{}\">{}</a></li>",
+            index + 1,
+            escaped(title)
+        );
     }
-    let _ = write!(page, "<li><a href=\"#definitions\">{}</a></li></ol></nav>\n", escaped(text.definitions));
+    let _ = write!(
+        page,
+        "<li><a href=\"#definitions\">{}</a></li></ol></nav>\n",
+        escaped(text.definitions)
+    );
 }
 
 fn figure(page: &mut String, placed: &Placed, document: &Document, text: &Text) {
@@ -126,7 +169,11 @@ fn figure(page: &mut String, placed: &Placed, document: &Document, text: &Text) 
         escaped(placed.figure.question.of(language))
     );
     if let Some(reason) = placed.drawn.empty {
-        let _ = write!(page, "<p class=\"empty\">{}</p></figure>\n", escaped(reason));
+        let _ = write!(
+            page,
+            "<p class=\"empty\">{}</p></figure>\n",
+            escaped(reason)
+        );
         return;
     }
     if let Some(chart) = &placed.drawn.chart {
@@ -135,14 +182,32 @@ fn figure(page: &mut String, placed: &Placed, document: &Document, text: &Text) 
     if placed.drawn.table_shown {
         table(page, &placed.drawn.table, language, text);
     }
-    let _ = write!(page, "<p class=\"notes\">{}</p><p class=\"files\">", escaped(&placed.drawn.notes.join(" ")));
-    let _ = write!(page, "<a href=\"{}\" download>{}</a>", csv_name(name, language), escaped(text.csv));
+    let _ = write!(
+        page,
+        "<p class=\"notes\">{}</p><p class=\"files\">",
+        escaped(&placed.drawn.notes.join(" "))
+    );
+    let _ = write!(
+        page,
+        "<a href=\"{}\" download>{}</a>",
+        csv_name(name, language),
+        escaped(text.csv)
+    );
     if placed.drawn.chart.is_some() {
-        let _ = write!(page, "<a href=\"{}\">{}</a>", svg_name(name, language), escaped(text.svg));
+        let _ = write!(
+            page,
+            "<a href=\"{}\">{}</a>",
+            svg_name(name, language),
+            escaped(text.svg)
+        );
     }
     page.push_str("</p>");
     if !placed.drawn.table_shown {
-        let _ = write!(page, "<details><summary>{}</summary>", escaped(text.data_table));
+        let _ = write!(
+            page,
+            "<details><summary>{}</summary>",
+            escaped(text.data_table)
+        );
         table(page, &placed.drawn.table, language, text);
         page.push_str("</details>");
     }
@@ -150,11 +215,21 @@ fn figure(page: &mut String, placed: &Placed, document: &Document, text: &Text) 
 }
 
 fn table(page: &mut String, table: &Table, language: Language, text: &Text) {
-    let shown: Vec<usize> = (0..table.columns.len()).filter(|&column| !table.columns[column].label.is_empty()).collect();
+    let shown: Vec<usize> = (0..table.columns.len())
+        .filter(|&column| !table.columns[column].label.is_empty())
+        .collect();
     page.push_str("<div class=\"scroll\"><table><thead><tr>");
     for &column in &shown {
-        let numeric = table.rows.first().is_some_and(|row| row[column].is_number());
-        let _ = write!(page, "<th scope=\"col\"{}>{}</th>", if numeric { " class=\"n\"" } else { "" }, escaped(&table.columns[column].label));
+        let numeric = table
+            .rows
+            .first()
+            .is_some_and(|row| row[column].is_number());
+        let _ = write!(
+            page,
+            "<th scope=\"col\"{}>{}</th>",
+            if numeric { " class=\"n\"" } else { "" },
+            escaped(&table.columns[column].label)
+        );
     }
     page.push_str("</tr></thead><tbody>\n");
     for row in table.rows.iter().take(TABLE_ROWS_MAX) {
@@ -166,34 +241,73 @@ fn table(page: &mut String, table: &Table, language: Language, text: &Text) {
     }
     page.push_str("</tbody></table></div>");
     if table.rows.len() > TABLE_ROWS_MAX {
-        let _ = write!(page, "<p class=\"notes\">{}</p>", escaped(&fill(text.note_table_cut, &[("n", &TABLE_ROWS_MAX)])));
+        let _ = write!(
+            page,
+            "<p class=\"notes\">{}</p>",
+            escaped(&fill(text.note_table_cut, &[("n", &TABLE_ROWS_MAX)]))
+        );
     }
 }
 
 fn cell(page: &mut String, cell: &Cell, language: Language) {
     let class = if cell.is_number() { " class=\"n\"" } else { "" };
-    let _ = write!(page, "<td{class}>{}</td>", escaped(&cell.readable(language)));
+    let _ = write!(
+        page,
+        "<td{class}>{}</td>",
+        escaped(&cell.readable(language))
+    );
 }
 
 fn definitions(page: &mut String, document: &Document, text: &Text) {
-    let _ = write!(page, "<section id=\"definitions\"><h2>{}</h2><h3>{}</h3><ul>", escaped(text.definitions), escaped(text.caveats_title));
+    let _ = write!(
+        page,
+        "<section id=\"definitions\"><h2>{}</h2><h3>{}</h3><ul>",
+        escaped(text.definitions),
+        escaped(text.caveats_title)
+    );
     for caveat in text.caveats {
         let _ = write!(page, "<li>{}</li>", escaped(caveat));
     }
     page.push_str("</ul>");
     for block in &document.definitions {
-        let _ = write!(page, "<h3>{}</h3><dl class=\"terms\">", escaped(block.title));
+        let _ = write!(
+            page,
+            "<h3>{}</h3><dl class=\"terms\">",
+            escaped(block.title)
+        );
         for term in &block.terms {
-            let _ = write!(page, "<div><dt>{}</dt><dd>{}</dd></div>", escaped(term.name), escaped(term.meaning));
+            let _ = write!(
+                page,
+                "<div><dt>{}</dt><dd>{}</dd></div>",
+                escaped(term.name),
+                escaped(term.meaning)
+            );
         }
         page.push_str("</dl>");
     }
-    let _ = write!(page, "<h3>{}</h3><div class=\"scroll\"><table class=\"narrow\"><tbody>", escaped(text.accounting_title));
+    let _ = write!(
+        page,
+        "<h3>{}</h3><div class=\"scroll\"><table class=\"slim\"><tbody>",
+        escaped(text.accounting_title)
+    );
     for (label, count) in &document.accounting {
-        let _ = write!(page, "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td></tr>", escaped(label), number::count(*count));
+        let _ = write!(
+            page,
+            "<tr><th scope=\"row\">{}</th><td class=\"n\">{}</td></tr>",
+            escaped(label),
+            number::count(*count)
+        );
     }
-    let _ = write!(page, "</tbody></table></div><p class=\"notes\">{}</p>", escaped(text.accounting_note));
-    let _ = write!(page, "<h3>{}</h3><ul class=\"provenance\">", escaped(text.provenance_title));
+    let _ = write!(
+        page,
+        "</tbody></table></div><p class=\"notes\">{}</p>",
+        escaped(text.accounting_note)
+    );
+    let _ = write!(
+        page,
+        "<h3>{}</h3><ul class=\"provenance\">",
+        escaped(text.provenance_title)
+    );
     for line in &document.provenance {
         let _ = write!(page, "<li>{}</li>", escaped(line));
     }

@@ -78,7 +78,10 @@ pub const COUNTRIES: &[(&str, &str, &str)] = &[
 /// The name of a country; the code itself where it has none.
 #[must_use]
 pub fn name(code: &str, language: Language) -> String {
-    let row = COUNTRIES.binary_search_by_key(&code, |row| row.0).ok().map(|index| COUNTRIES[index]);
+    let row = COUNTRIES
+        .binary_search_by_key(&code, |row| row.0)
+        .ok()
+        .map(|index| COUNTRIES[index]);
     match (row, language) {
         (Some((_, ja, _)), Language::Ja) => ja.to_owned(),
         (Some((_, _, en)), Language::En) => en.to_owned(),

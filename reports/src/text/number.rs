@@ -50,8 +50,20 @@ pub fn decimal(value: f64, digits: usize) -> String {
     let text = format!("{:.digits$}", value.abs());
     let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
     let whole = count(whole.parse().unwrap_or(i64::MAX));
-    let sign = if value < 0.0 && text.bytes().any(|byte| byte.is_ascii_digit() && byte != b'0') { "−" } else { "" };
-    if fraction.is_empty() { format!("{sign}{whole}") } else { format!("{sign}{whole}.{fraction}") }
+    let sign = if value < 0.0
+        && text
+            .bytes()
+            .any(|byte| byte.is_ascii_digit() && byte != b'0')
+    {
+        "−"
+    } else {
+        ""
+    };
+    if fraction.is_empty() {
+        format!("{sign}{whole}")
+    } else {
+        format!("{sign}{whole}.{fraction}")
+    }
 }
 
 /// A rate: two decimals below 10, one below 100, else whole.
@@ -84,7 +96,11 @@ pub fn axis(value: f64, language: Language) -> String {
 
 fn short(value: f64) -> String {
     let text = decimal(value, 2);
-    if text.contains('.') { text.trim_end_matches('0').trim_end_matches('.').to_owned() } else { text }
+    if text.contains('.') {
+        text.trim_end_matches('0').trim_end_matches('.').to_owned()
+    } else {
+        text
+    }
 }
 
 /// Bytes in decimal units: `1.23 GB`.
@@ -97,7 +113,11 @@ pub fn bytes(value: i64) -> String {
         scaled /= 1000.0;
         unit += 1;
     }
-    if unit == 0 { format!("{} B", count(value)) } else { format!("{} {}", rate(scaled), UNITS[unit]) }
+    if unit == 0 {
+        format!("{} B", count(value))
+    } else {
+        format!("{} {}", rate(scaled), UNITS[unit])
+    }
 }
 
 #[cfg(test)]
@@ -106,14 +126,26 @@ mod tests {
 
     #[test]
     fn thousands_are_separated() {
-        for (value, text) in [(0, "0"), (999, "999"), (1000, "1,000"), (-1_234_567, "−1,234,567")] {
+        for (value, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (-1_234_567, "−1,234,567"),
+        ] {
             assert_eq!(count(value), text);
         }
     }
 
     #[test]
     fn estimates_show_three_digits() {
-        for (value, text) in [(0.0, "0"), (12.4, "12"), (999.4, "999"), (1234.0, "1,230"), (98_765_432.0, "98,800,000"), (999_999.0, "1,000,000")] {
+        for (value, text) in [
+            (0.0, "0"),
+            (12.4, "12"),
+            (999.4, "999"),
+            (1234.0, "1,230"),
+            (98_765_432.0, "98,800,000"),
+            (999_999.0, "1,000,000"),
+        ] {
             assert_eq!(estimate(value), text);
         }
     }

@@ -21,11 +21,21 @@ pub struct ServiceName {
 }
 
 const fn service(protocol: u8, port: u16, name: &'static str) -> ServiceName {
-    ServiceName { protocol, port, name, device: false }
+    ServiceName {
+        protocol,
+        port,
+        name,
+        device: false,
+    }
 }
 
 const fn device(protocol: u8, port: u16, name: &'static str) -> ServiceName {
-    ServiceName { protocol, port, name, device: true }
+    ServiceName {
+        protocol,
+        port,
+        name,
+        device: true,
+    }
 }
 
 /// Ports by protocol and number.
@@ -256,7 +266,9 @@ pub const SERVICES: &[ServiceName] = &[
 /// The row of a port, if it has a name.
 #[must_use]
 pub fn find(protocol: u8, port: u16) -> Option<&'static ServiceName> {
-    SERVICES.iter().find(|service| service.protocol == protocol && service.port == port)
+    SERVICES
+        .iter()
+        .find(|service| service.protocol == protocol && service.port == port)
 }
 
 /// The short name of an IP protocol, for `23/TCP`; the number where it has none here.
@@ -279,7 +291,10 @@ mod tests {
 
     #[test]
     fn no_port_is_named_twice() {
-        let mut keys: Vec<_> = SERVICES.iter().map(|service| (service.protocol, service.port)).collect();
+        let mut keys: Vec<_> = SERVICES
+            .iter()
+            .map(|service| (service.protocol, service.port))
+            .collect();
         let all = keys.len();
         keys.sort_unstable();
         keys.dedup();

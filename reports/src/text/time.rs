@@ -18,8 +18,18 @@ pub fn civil(us: i64, timezone: &TimeZone) -> DateTime {
 pub fn day(date: Date, language: Language) -> String {
     let weekday = language.text().weekdays[date.weekday().to_monday_zero_offset() as usize];
     match language {
-        Language::Ja => format!("{}年{}月{}日({weekday})", date.year(), date.month(), date.day()),
-        Language::En => format!("{weekday} {} {} {}", date.day(), month_short(date.month()), date.year()),
+        Language::Ja => format!(
+            "{}年{}月{}日({weekday})",
+            date.year(),
+            date.month(),
+            date.day()
+        ),
+        Language::En => format!(
+            "{weekday} {} {} {}",
+            date.day(),
+            month_short(date.month()),
+            date.year()
+        ),
     }
 }
 
@@ -45,7 +55,9 @@ pub fn month(date: Date, language: Language) -> String {
 /// `Nov`
 #[must_use]
 pub fn month_short(month: i8) -> &'static str {
-    const NAMES: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    const NAMES: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
     NAMES[usize::from(month.unsigned_abs()).clamp(1, 12) - 1]
 }
 
@@ -54,7 +66,12 @@ pub fn month_short(month: i8) -> &'static str {
 pub fn bucket(us: i64, step: Step, timezone: &TimeZone, language: Language) -> String {
     let civil = civil(us, timezone);
     match step {
-        Step::Hour => format!("{} {:02}:{:02}", day(civil.date(), language), civil.hour(), civil.minute()),
+        Step::Hour => format!(
+            "{} {:02}:{:02}",
+            day(civil.date(), language),
+            civil.hour(),
+            civil.minute()
+        ),
         Step::Day => day(civil.date(), language),
         Step::Month => month(civil.date(), language),
     }
@@ -73,7 +90,12 @@ pub fn instant(us: i64, timezone: &TimeZone, language: Language) -> String {
     let zoned = timestamp(us).to_zoned(timezone.clone());
     let zoned = zoned.round(Unit::Minute).unwrap_or(zoned);
     let zone = zoned.strftime("%Z").to_string();
-    format!("{} {:02}:{:02} {zone}", day(zoned.date(), language), zoned.hour(), zoned.minute())
+    format!(
+        "{} {:02}:{:02} {zone}",
+        day(zoned.date(), language),
+        zoned.hour(),
+        zoned.minute()
+    )
 }
 
 /// The title of a period.
@@ -83,7 +105,10 @@ pub fn period(period: &Period, language: Language) -> String {
     let last = civil(period.end_us - HOUR_US, &period.timezone);
     match period.kind {
         PeriodKind::Day => day(first.date(), language),
-        PeriodKind::Month => month(first.date(), language),
+        PeriodKind::Month => match language {
+            Language::Ja => month(first.date(), language),
+            Language::En => first.strftime("%B %Y").to_string(),
+        },
         PeriodKind::Year => match language {
             Language::Ja => format!("{}年", first.year()),
             Language::En => first.year().to_string(),
@@ -91,19 +116,36 @@ pub fn period(period: &Period, language: Language) -> String {
         PeriodKind::Quarter => {
             let quarter = (first.month() - 1) / 3 + 1;
             match language {
-                Language::Ja => format!("{}年第{quarter}四半期({}月〜{}月)", first.year(), first.month(), last.month()),
-                Language::En => format!("Q{quarter} {} ({}–{})", first.year(), month_short(first.month()), month_short(last.month())),
+                Language::Ja => format!(
+                    "{}年第{quarter}四半期({}月〜{}月)",
+                    first.year(),
+                    first.month(),
+                    last.month()
+                ),
+                Language::En => format!(
+                    "Q{quarter} {} ({}–{})",
+                    first.year(),
+                    month_short(first.month()),
+                    month_short(last.month())
+                ),
             }
         }
         PeriodKind::Week => {
             let week = first.date().iso_week_date();
-            let (from, to) = (day(first.date(), language), day(last.date(), language));
+            let (from, to) = (
+                day_short(first.date(), language),
+                day_short(last.date(), language),
+            );
             match language {
                 Language::Ja => format!("{}年第{}週 {from}〜{to}", week.year(), week.week()),
-                Language::En => format!("Week {} of {}, {from} to {to}", week.week(), week.year()),
+                Language::En => format!("Week {} of {} ({from} to {to})", week.week(), week.year()),
             }
         }
-        PeriodKind::Range => join(&day(first.date(), language), &day(last.date(), language), language),
+        PeriodKind::Range => join(
+            &day(first.date(), language),
+            &day(last.date(), language),
+            language,
+        ),
         PeriodKind::Hour | PeriodKind::Span => hours(period, language),
     }
 }
@@ -111,10 +153,23 @@ pub fn period(period: &Period, language: Language) -> String {
 fn hours(period: &Period, language: Language) -> String {
     let first = civil(period.start_us, &period.timezone);
     let end = civil(period.end_us, &period.timezone);
-    let from = format!("{} {:02}:{:02}", day(first.date(), language), first.hour(), first.minute());
+    let from = format!(
+        "{} {:02}:{:02}",
+        day(first.date(), language),
+        first.hour(),
+        first.minute()
+    );
     let same_day = civil(period.end_us - 1, &period.timezone).date() == first.date();
-    let time = if end.hour() == 0 && same_day { "24:00".to_owned() } else { format!("{:02}:{:02}", end.hour(), end.minute()) };
-    let to = if same_day { time } else { format!("{} {time}", day(end.date(), language)) };
+    let time = if end.hour() == 0 && same_day {
+        "24:00".to_owned()
+    } else {
+        format!("{:02}:{:02}", end.hour(), end.minute())
+    };
+    let to = if same_day {
+        time
+    } else {
+        format!("{} {time}", day(end.date(), language))
+    };
     join(&from, &to, language)
 }
 
@@ -135,11 +190,23 @@ mod tests {
         let tokyo = TimeZone::get("Asia/Tokyo").unwrap();
         for (text, ja, en) in [
             ("2026-11-05", "2026年11月5日(木)", "Thu 5 Nov 2026"),
-            ("2026-11", "2026年11月", "Nov 2026"),
-            ("2026-Q4", "2026年第4四半期(10月〜12月)", "Q4 2026 (Oct–Dec)"),
-            ("2026-W45", "2026年第45週 2026年11月2日(月)〜2026年11月8日(日)", "Week 45 of 2026, Mon 2 Nov 2026 to Sun 8 Nov 2026"),
+            ("2026-11", "2026年11月", "November 2026"),
+            (
+                "2026-Q4",
+                "2026年第4四半期(10月〜12月)",
+                "Q4 2026 (Oct–Dec)",
+            ),
+            (
+                "2026-W45",
+                "2026年第45週 11/2(月)〜11/8(日)",
+                "Week 45 of 2026 (Mon 2 Nov to Sun 8 Nov)",
+            ),
             ("2026", "2026年", "2026"),
-            ("2026-11-05T23", "2026年11月5日(木) 23:00〜24:00", "Thu 5 Nov 2026 23:00 to 24:00"),
+            (
+                "2026-11-05T23",
+                "2026年11月5日(木) 23:00〜24:00",
+                "Thu 5 Nov 2026 23:00 to 24:00",
+            ),
         ] {
             let parsed = Period::parse(text, &tokyo).unwrap();
             assert_eq!(period(&parsed, Language::Ja), ja);

@@ -1,0 +1,194 @@
+//! A small dataset with a whole hour, a lossy one, a partial one and gaps, written as the contract lays it out. No assertion here.
+
+use std::fs::{self, File};
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{
+    ArrayRef, BinaryArray, Int32Array, Int64Array, RecordBatch, StringArray,
+    TimestampMicrosecondArray,
+};
+use datasketches::hll::{HllSketch, HllType};
+use parquet::arrow::ArrowWriter;
+
+/// 2026-11-05T00:00:00Z
+const START_US: i64 = 1_793_836_800_000_000;
+const HOUR_US: i64 = 3_600_000_000;
+
+/// One row of `traffic`: class, type, tool, protocol, port, country, packets, members of its sketch.
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    i32,
+    Option<i32>,
+    &'static str,
+    i64,
+    std::ops::Range<u32>,
+);
+
+const ROWS: &[Row] = &[
+    ("scan", "tcp-syn", "mirai", 6, Some(23), "CN", 100, 0..40),
+    ("scan", "tcp-syn", "none", 6, Some(445), "NA", 30, 100..110),
+    (
+        "reflector-scan",
+        "udp",
+        "none",
+        17,
+        Some(53),
+        "US",
+        20,
+        200..203,
+    ),
+    (
+        "backscatter",
+        "tcp-syn-ack",
+        "none",
+        6,
+        Some(443),
+        "DE",
+        15,
+        300..302,
+    ),
+    ("spoofed", "tcp-syn", "none", 6, Some(80), "ZZ", 5, 400..405),
+    (
+        "scan",
+        "icmp-echo-request",
+        "none",
+        1,
+        None,
+        "JP",
+        10,
+        500..505,
+    ),
+];
+/// Packets of each hour and sensor.
+pub const HOUR_PACKETS: i64 = 180;
+
+/// Hours 0 (whole), 2 (loss) and 3 (twenty minutes) of a day; hour 1 and the rest are missing.
+pub fn dataset(folder: &Path) {
+    for (hour, minutes, dropped) in [(0, 60, 0), (2, 60, 7), (3, 20, 0)] {
+        write_traffic(folder, hour, "tokyo");
+        write_coverage(folder, hour, "tokyo", minutes, dropped);
+    }
+}
+
+fn sketch(members: std::ops::Range<u32>) -> Vec<u8> {
+    let mut sketch = HllSketch::new(12, HllType::Hll8).unwrap();
+    for member in members {
+        sketch.update(member);
+    }
+    sketch.serialize()
+}
+
+pub fn write_traffic(folder: &Path, hour: i64, sensor: &str) {
+    let texts = |of: &dyn Fn(&Row) -> &'static str| -> ArrayRef {
+        Arc::new(
+            ROWS.iter()
+                .map(|row| Some(of(row)))
+                .collect::<StringArray>(),
+        )
+    };
+    let images: Vec<Vec<u8>> = ROWS.iter().map(|row| sketch(row.7.clone())).collect();
+    let columns: Vec<(&str, ArrayRef)> = vec![
+        (
+            "hour_start",
+            Arc::new(
+                TimestampMicrosecondArray::from(vec![START_US + hour * HOUR_US; ROWS.len()])
+                    .with_timezone("UTC"),
+            ),
+        ),
+        (
+            "sensor",
+            Arc::new(StringArray::from(vec![sensor; ROWS.len()])),
+        ),
+        (
+            "ip_version",
+            Arc::new(Int32Array::from(vec![4; ROWS.len()])),
+        ),
+        (
+            "protocol",
+            Arc::new(ROWS.iter().map(|row| Some(row.3)).collect::<Int32Array>()),
+        ),
+        (
+            "port",
+            Arc::new(ROWS.iter().map(|row| row.4).collect::<Int32Array>()),
+        ),
+        ("traffic_type", texts(&|row| row.1)),
+        ("class", texts(&|row| row.0)),
+        ("tool", texts(&|row| row.2)),
+        ("country", texts(&|row| row.5)),
+        (
+            "packets",
+            Arc::new(ROWS.iter().map(|row| Some(row.6)).collect::<Int64Array>()),
+        ),
+        (
+            "bytes",
+            Arc::new(
+                ROWS.iter()
+                    .map(|row| Some(row.6 * 60))
+                    .collect::<Int64Array>(),
+            ),
+        ),
+        (
+            "sources_sketch",
+            Arc::new(BinaryArray::from_iter_values(
+                images.iter().map(Vec::as_slice),
+            )),
+        ),
+    ];
+    write(folder, "traffic", hour, sensor, columns);
+}
+
+pub fn write_coverage(folder: &Path, hour: i64, sensor: &str, minutes: i64, dropped: i64) {
+    let rows = minutes as usize;
+    let first = |value: i64| -> ArrayRef {
+        Arc::new(
+            (0..rows)
+                .map(|row| Some(if row == 0 { value } else { 0 }))
+                .collect::<Int64Array>(),
+        )
+    };
+    let each = |value: i64| -> ArrayRef { Arc::new(Int64Array::from(vec![value; rows])) };
+    let starts = (0..minutes).map(|minute| START_US + hour * HOUR_US + minute * 60_000_000);
+    let mut columns: Vec<(&str, ArrayRef)> = vec![
+        (
+            "minute_start",
+            Arc::new(TimestampMicrosecondArray::from_iter_values(starts).with_timezone("UTC")),
+        ),
+        ("sensor", Arc::new(StringArray::from(vec![sensor; rows]))),
+        ("received", first(HOUR_PACKETS + 3)),
+        ("observed", first(HOUR_PACKETS)),
+        ("outside", first(3)),
+        ("dropped_kernel", first(dropped)),
+        ("addresses", each(256)),
+        ("seconds", each(60)),
+    ];
+    columns.extend(
+        [
+            "excluded",
+            "not_ip",
+            "malformed",
+            "dropped_interface",
+            "late",
+            "collapsed",
+        ]
+        .map(|name| (name, each(0))),
+    );
+    write(folder, "coverage", hour, sensor, columns);
+}
+
+fn write(folder: &Path, table: &str, hour: i64, sensor: &str, columns: Vec<(&str, ArrayRef)>) {
+    let folder = folder.join(format!("{table}/date=2026-11-05/hour={hour:02}"));
+    fs::create_dir_all(&folder).unwrap();
+    let batch = RecordBatch::try_from_iter_with_nullable(
+        columns
+            .into_iter()
+            .map(|(name, array)| (name, array, name == "port")),
+    )
+    .unwrap();
+    let file = File::create(folder.join(format!("{sensor}-1-0.parquet"))).unwrap();
+    let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
+    writer.write(&batch).unwrap();
+    writer.close().unwrap();
+}
