@@ -3,7 +3,7 @@
 //! An hour closes once every worker has said that it will hand over nothing more of it. What hours and files are is the
 //! aggregator's; here is only who waits for whom.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -21,9 +21,9 @@ use teiten_aggregator::writer::WriteError;
 #[derive(Debug)]
 pub enum Handover {
     /// Its share of an hour that is closing.
-    Part(Box<HourPart>),
+    Part(usize, Box<HourPart>),
     /// Rows of an hour that stays open, set aside because memory is short.
-    Spill(Box<HourPart>),
+    Spill(usize, Box<HourPart>),
     /// It has handed over all that it had before this hour.
     Closed {
         /// Which worker.
@@ -136,8 +136,8 @@ pub fn run(
     let mut closing = Closing {
         closer,
         accounts,
-        open: BTreeMap::new(),
-        closed_before: vec![i64::MIN; workers],
+        rounds: VecDeque::new(),
+        finished: vec![0; workers],
     };
     let mut outcome = Ok(());
     for handover in handovers {
@@ -152,8 +152,18 @@ pub fn run(
 struct Closing<'a> {
     closer: &'a Closer,
     accounts: bool,
-    open: BTreeMap<i64, OpenHour>,
-    closed_before: Vec<i64>,
+    rounds: VecDeque<Round>,
+    /// For each worker, how many of `rounds` it has finished.
+    finished: Vec<usize>,
+}
+
+/// What the workers hand over between two closes. Each worker is told every close at the same place of the input, but one may be
+/// rounds ahead of another: an hour that was opened once more by late packets must not close together with its first opening.
+#[derive(Default)]
+struct Round {
+    hours: BTreeMap<i64, OpenHour>,
+    before: i64,
+    workers_finished: usize,
 }
 
 #[derive(Default)]
@@ -165,29 +175,68 @@ struct OpenHour {
 impl Closing<'_> {
     fn take(&mut self, handover: Handover, written: &mut Written) -> Result<(), WriteError> {
         match handover {
-            Handover::Part(part) => {
+            Handover::Part(worker, part) => {
                 if self.accounts {
                     written.ledger.add(part.hour, &part.account);
                 }
-                self.open.entry(part.hour).or_default().parts.push(*part);
+                let hours = &mut self.round_of(worker).hours;
+                hours.entry(part.hour).or_default().parts.push(*part);
             }
-            Handover::Spill(part) => {
+            Handover::Spill(worker, part) => {
                 let hour = part.hour;
                 let spilled = self.closer.spill(*part)?;
-                self.open.entry(hour).or_default().spilled.append(spilled);
+                let hours = &mut self.round_of(worker).hours;
+                hours.entry(hour).or_default().spilled.append(spilled);
             }
             Handover::Closed { worker, before } => {
-                self.closed_before[worker] = before;
-                let all = self.closed_before.iter().copied().min().unwrap_or(before);
-                while let Some((&hour, _)) = self.open.first_key_value()
-                    && hour < all
-                {
-                    let open = self.open.remove(&hour).unwrap_or_default();
-                    self.close(hour, open, written)?;
-                }
+                let round = self.round_of(worker);
+                round.before = before;
+                round.workers_finished += 1;
+                self.finished[worker] += 1;
+                self.close_rounds(written)?;
             }
         }
         Ok(())
+    }
+
+    fn round_of(&mut self, worker: usize) -> &mut Round {
+        let index = self.finished[worker];
+        while self.rounds.len() <= index {
+            self.rounds.push_back(Round::default());
+        }
+        &mut self.rounds[index]
+    }
+
+    /// Closes the hours of every round that all workers have finished.
+    fn close_rounds(&mut self, written: &mut Written) -> Result<(), WriteError> {
+        let workers = self.finished.len();
+        while let Some(round) = self
+            .rounds
+            .pop_front_if(|round| round.workers_finished == workers)
+        {
+            self.finished.iter_mut().for_each(|count| *count -= 1);
+            let mut closing = round.hours;
+            self.keep(closing.split_off(&round.before));
+            for (hour, open) in closing {
+                self.close(hour, open, written)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Rows that were set aside of hours that stay open go on to the next round.
+    fn keep(&mut self, hours: BTreeMap<i64, OpenHour>) {
+        if hours.is_empty() {
+            return;
+        }
+        if self.rounds.is_empty() {
+            self.rounds.push_back(Round::default());
+        }
+        for (hour, open) in hours {
+            let kept = self.rounds[0].hours.entry(hour).or_default();
+            kept.parts.extend(open.parts);
+            kept.spilled.append(open.spilled);
+        }
     }
 
     fn close(&self, hour: i64, open: OpenHour, written: &mut Written) -> Result<(), WriteError> {

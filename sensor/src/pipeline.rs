@@ -332,13 +332,13 @@ impl WorkerThread {
         if self.worker.window().memory_bytes() > self.memory_bytes
             && let Some(part) = self.worker.window().spill_largest()
         {
-            self.hand_over(Handover::Spill(Box::new(part)));
+            self.hand_over(Handover::Spill(self.index, Box::new(part)));
         }
     }
 
     fn close(&mut self, before: i64) {
         for part in self.worker.close_before(before) {
-            self.hand_over(Handover::Part(Box::new(part)));
+            self.hand_over(Handover::Part(self.index, Box::new(part)));
         }
         self.hand_over(Handover::Closed {
             worker: self.index,
