@@ -11,6 +11,7 @@ use super::chunks::{CHUNK_BYTES, Chunk, Chunks, HEADROOM_BYTES, Message};
 use super::compression::Bytes;
 use super::error::CaptureError;
 use super::format::Compression;
+use super::map::release_behind;
 use super::unsupported::Unsupported;
 use super::walk::{Span, Stop, Walked, Walker};
 use crate::packet::{BLOCK_RECORDS_MAX, Block, BlockBytes};
@@ -160,6 +161,7 @@ impl Input {
         if block.records.is_empty() {
             return None;
         }
+        release_behind(&map, from, walked.next);
         block.bytes = BlockBytes::Mapped(map, from, walked.next - from);
         Some(block)
     }

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io;
 use std::sync::Arc;
 
-use memmap2::{Advice, Mmap};
+use memmap2::{Advice, Mmap, UncheckedAdvice};
 
 /// Maps a whole regular file. An empty file cannot be mapped.
 pub(super) fn map(file: &File) -> io::Result<Arc<Mmap>> {
@@ -18,4 +18,21 @@ pub(super) fn map(file: &File) -> io::Result<Arc<Mmap>> {
     // megabytes. Advice that is not taken costs speed only.
     let _ = bytes.advise(Advice::Sequential);
     Ok(Arc::new(bytes))
+}
+
+/// Pages are given back in steps of this size, one step behind the one being read: blocks that are still being worked on are at
+/// most some megabytes behind.
+const RELEASE_BYTES: usize = 32 << 20;
+
+/// Gives back the pages of a map that lie well behind `to`, when reading has come from `from` to there: they stay in the page
+/// cache and count no longer as this process's memory. Whoever still reads them gets them again.
+pub(super) fn release_behind(map: &Mmap, from: usize, to: usize) {
+    let step = to / RELEASE_BYTES;
+    if step < 2 || step == from / RELEASE_BYTES {
+        return;
+    }
+    let start = (step - 2) * RELEASE_BYTES;
+    // SAFETY: the map is a file's and read-only, so dropped pages come back with the file's contents. Advice that is not taken
+    // costs memory only.
+    let _ = unsafe { map.unchecked_advise_range(UncheckedAdvice::DontNeed, start, RELEASE_BYTES) };
 }
