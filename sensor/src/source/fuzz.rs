@@ -26,7 +26,7 @@ pub fn fuzz_capture(data: &[u8]) {
     let Ok(mut input) = Input::chunked(owned(data), super::format::compression(data)) else {
         return;
     };
-    while let Some(block) = input.take(Block::empty()) {
+    while let Some(block) = input.take(i64::MAX, Block::empty()) {
         check_block(&block);
     }
 }
@@ -60,7 +60,7 @@ fn check_walk(bytes: &[u8]) {
     let whole = walk_whole(bytes);
     let mut chunked = Vec::new();
     if let Ok(mut input) = Input::chunked(owned(bytes), None) {
-        while let Some(block) = input.take(Block::empty()) {
+        while let Some(block) = input.take(i64::MAX, Block::empty()) {
             check_block(&block);
             chunked.extend(block.records);
         }

@@ -2,6 +2,7 @@
 //! the blocks' bytes. The next block is always read ahead, so that its time is known before it is taken.
 
 use std::io;
+use std::ops::Range;
 use std::sync::Arc;
 
 use memmap2::Mmap;
@@ -22,6 +23,8 @@ pub(super) struct Input {
     body: Body,
     walker: Option<Walker>,
     ready: Option<Block>,
+    /// Records of the block that is ready and were taken.
+    taken: usize,
     /// Records read and handed out, and those that are ready.
     records: u64,
     /// Place in the uncompressed capture of the first byte not read.
@@ -84,6 +87,7 @@ impl Input {
             body,
             walker: None,
             ready: None,
+            taken: 0,
             records: 0,
             offset_bytes: 0,
             unsupported: Unsupported::default(),
@@ -97,12 +101,28 @@ impl Input {
     /// Time of the first packet of the next block; none at the end of the capture.
     pub(super) fn time_us(&self) -> Option<i64> {
         let block = self.ready.as_ref()?;
-        block.records.first().map(|record| record.time_us)
+        block.records.get(self.taken).map(|record| record.time_us)
     }
 
-    /// Takes the next block and reads the one after it into `reuse`.
-    pub(super) fn take(&mut self, reuse: Block) -> Option<Block> {
-        let block = self.ready.take()?;
+    /// Takes the next block, which ends before the first packet later than `until_us` but has one packet at least. `reuse` gives the
+    /// memory for it or for the block after it.
+    pub(super) fn take(&mut self, until_us: i64, reuse: Block) -> Option<Block> {
+        let mut block = self.ready.take()?;
+        if until_us < i64::MAX {
+            let left = &block.records[self.taken..];
+            let later = left.iter().position(|record| record.time_us > until_us);
+            if let Some(count) = later {
+                let end = self.taken + count.max(1);
+                if end < block.records.len() {
+                    let piece = piece(&block, self.taken..end, reuse);
+                    self.taken = end;
+                    self.ready = Some(block);
+                    return Some(piece);
+                }
+            }
+        }
+        block.records.drain(..self.taken);
+        self.taken = 0;
         self.ready = self.read(reuse);
         Some(block)
     }
@@ -282,6 +302,38 @@ impl Input {
         self.ended = true;
         let record = self.records + block.records.len() as u64 + 1;
         self.error = Some(damage.at(record, self.offset_bytes));
+    }
+}
+
+/// Some records of a block as a block of their own: mapped bytes are shared, others copied.
+fn piece(block: &Block, records: Range<usize>, reuse: Block) -> Block {
+    let Block {
+        bytes: reused,
+        records: mut taken,
+    } = reuse;
+    taken.clear();
+    taken.extend_from_slice(&block.records[records]);
+    let bytes = match (&block.bytes, reused) {
+        (BlockBytes::Mapped(file, start, length), _) => {
+            BlockBytes::Mapped(Arc::clone(file), *start, *length)
+        }
+        (BlockBytes::Owned(bytes), reused) => {
+            let mut copy = match reused {
+                BlockBytes::Owned(bytes) => bytes,
+                BlockBytes::Mapped(..) => Vec::new(),
+            };
+            copy.clear();
+            for record in &mut taken {
+                let from = record.offset as usize;
+                record.offset = copy.len() as u32;
+                copy.extend_from_slice(&bytes[from..from + record.captured_bytes as usize]);
+            }
+            BlockBytes::Owned(copy)
+        }
+    };
+    Block {
+        bytes,
+        records: taken,
     }
 }
 

@@ -1,0 +1,341 @@
+//! Replays of small captures: order, damage, identity.
+
+use std::fs;
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::super::format::Compression;
+use super::super::sample::{PcapShape, PcapngBuilder, compressed, pcap};
+use super::*;
+use crate::packet::BLOCK_RECORDS_MAX;
+
+/// (time, contents) of every packet, and the reports.
+fn read(paths: &[PathBuf], reading: Reading) -> (Vec<(i64, Vec<u8>)>, Vec<FileReport>) {
+    let mut replay = Replay::open_by(paths, reading).expect("readable inputs");
+    let mut packets = Vec::new();
+    let mut reuse = Block::empty();
+    while let Some(block) = replay.next_block(reuse) {
+        assert!(!block.records.is_empty() && block.records.len() <= BLOCK_RECORDS_MAX);
+        for record in &block.records {
+            let data = &block.bytes()[record.offset as usize..][..record.captured_bytes as usize];
+            packets.push((record.time_us, data.to_vec()));
+        }
+        reuse = block;
+    }
+    (packets, replay.finish())
+}
+
+fn times(paths: &[PathBuf]) -> Vec<i64> {
+    read(paths, Reading::Mapped)
+        .0
+        .into_iter()
+        .map(|(time_us, _)| time_us)
+        .collect()
+}
+
+fn write(folder: &Path, name: &str, bytes: &[u8]) -> PathBuf {
+    let path = folder.join(name);
+    fs::write(&path, bytes).expect("a writable folder");
+    path
+}
+
+/// A capture with a packet every `step_us` from `begin_us`.
+fn series(begin_us: i64, step_us: i64, count: i64) -> Vec<u8> {
+    let packets: Vec<(i64, &[u8])> = (0..count)
+        .map(|number| (begin_us + number * step_us, &b"packet"[..]))
+        .collect();
+    pcap(PcapShape::default(), &packets)
+}
+
+#[test]
+fn every_format_and_compression_gives_the_same_packets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let plain = series(5, 10, 10_000);
+    let mut builder = PcapngBuilder::new(true);
+    builder.section().interface(1, 0, &[]);
+    for number in 0..10_000 {
+        builder.enhanced(0, 5 + number * 10, b"packet");
+    }
+    let mut inputs = vec![plain.clone(), builder.build()];
+    for compression in [
+        Compression::Gzip,
+        Compression::Zstandard,
+        Compression::Xz,
+        Compression::Lz4,
+    ] {
+        let (first, second) = plain.split_at(100_000);
+        inputs.push(
+            [
+                compressed(compression, first),
+                compressed(compression, second),
+            ]
+            .concat(),
+        );
+    }
+    let expected: Vec<(i64, Vec<u8>)> = (0..10_000)
+        .map(|number| (5 + number * 10, b"packet".to_vec()))
+        .collect();
+    for (number, input) in inputs.iter().enumerate() {
+        let path = write(folder.path(), &format!("{number}.bin"), input);
+        for reading in [Reading::Mapped, Reading::Buffered] {
+            let (packets, reports) = read(std::slice::from_ref(&path), reading);
+            assert!(packets == expected, "input {number}, {reading:?}");
+            assert_eq!((reports[0].records, &reports[0].error), (10_000, &None));
+        }
+    }
+}
+
+#[test]
+fn a_folder_is_read_in_order_of_first_packets() {
+    let folder = tempfile::tempdir().expect("a folder");
+    write(folder.path(), "a.pcap", &series(300, 1, 3));
+    fs::create_dir(folder.path().join("deeper")).expect("a folder");
+    write(&folder.path().join("deeper"), "z.pcap", &series(100, 1, 3));
+    write(
+        folder.path(),
+        "b.gz",
+        &compressed(Compression::Gzip, &series(200, 1, 3)),
+    );
+    write(folder.path(), "notes.txt", b"notes on the captures");
+    let paths = [folder.path().to_path_buf()];
+    assert_eq!(times(&paths), [100, 101, 102, 200, 201, 202, 300, 301, 302]);
+    let reports = read(&paths, Reading::Mapped).1;
+    assert_eq!(reports.len(), 4);
+    assert!(reports[3].path.ends_with("notes.txt"));
+    assert!(
+        reports[3]
+            .error
+            .as_ref()
+            .is_some_and(|error| error.contains("is no capture"))
+    );
+}
+
+#[test]
+fn overlapping_inputs_are_interleaved_block_by_block() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let count = 3 * BLOCK_RECORDS_MAX as i64;
+    let early = write(folder.path(), "early.pcap", &series(0, 2, count));
+    let late = write(folder.path(), "late.pcap", &series(count, 2, count));
+    let mut latest_us = 0;
+    for time_us in times(&[late, early]) {
+        assert!(
+            time_us > latest_us - 2 * BLOCK_RECORDS_MAX as i64,
+            "{time_us} after {latest_us}"
+        );
+        latest_us = latest_us.max(time_us);
+    }
+}
+
+#[test]
+fn more_inputs_than_may_be_open_are_all_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for number in 0..OPEN_INPUTS_MAX as i64 + 20 {
+        write(
+            folder.path(),
+            &format!("{number}.pcap"),
+            &series(number, 1000, 5),
+        );
+    }
+    assert_eq!(
+        times(&[folder.path().to_path_buf()]).len(),
+        5 * (OPEN_INPUTS_MAX + 20)
+    );
+}
+
+#[test]
+fn a_damaged_input_ends_with_its_error_and_the_others_are_read_on() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let mut wild = series(10, 1, 5);
+    let broken = write(folder.path(), "broken.pcap", &wild[..wild.len() - 2]);
+    wild[24 + 22 + 8..24 + 22 + 12].fill(0xff);
+    let wild = write(folder.path(), "wild.pcap", &wild);
+    let gzip = compressed(Compression::Gzip, &series(20, 1, 50_000));
+    let cut = write(folder.path(), "cut.gz", &gzip[..gzip.len() - 9]);
+    let missing = folder.path().join("missing.pcap");
+    let sound = write(folder.path(), "sound.pcap", &series(30, 1, 5));
+    let (_, reports) = read(&[broken, wild, cut, missing, sound], Reading::Mapped);
+    let found = |name: &str| {
+        reports
+            .iter()
+            .find(|report| report.path.ends_with(name))
+            .expect("a report")
+    };
+    let error = |name: &str| found(name).error.clone().expect("an error");
+    assert_eq!(found("broken.pcap").records, 4);
+    assert!(
+        error("broken.pcap").starts_with("record 5, byte 112: the capture breaks off"),
+        "{reports:?}"
+    );
+    assert_eq!(found("wild.pcap").records, 1);
+    assert!(
+        error("wild.pcap").starts_with("record 2, byte 46: a captured length"),
+        "{reports:?}"
+    );
+    assert!(found("cut.gz").records > 0);
+    assert!(
+        error("cut.gz").contains("the gz data is damaged or breaks off"),
+        "{reports:?}"
+    );
+    assert!(error("missing.pcap").contains("does not exist"));
+    assert_eq!(
+        found("sound.pcap"),
+        &FileReport {
+            error: None,
+            records: 5,
+            unsupported_records: 0,
+            path: found("sound.pcap").path.clone()
+        }
+    );
+}
+
+#[test]
+fn nothing_to_read_is_an_error_that_names_each_path() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let empty = folder.path().join("empty");
+    fs::create_dir(&empty).expect("a folder");
+    let missing = folder.path().join("missing.pcap");
+    let error = Replay::open(&[empty, missing])
+        .err()
+        .expect("nothing to read")
+        .to_string();
+    assert!(
+        error.contains("empty: is a folder without files"),
+        "{error}"
+    );
+    assert!(error.contains("missing.pcap: does not exist"), "{error}");
+    assert!(matches!(Replay::open(&[]), Err(SourceError::NothingGiven)));
+}
+
+#[test]
+fn a_capture_named_twice_is_read_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = write(folder.path(), "a.pcap", &series(0, 1, 3));
+    let (packets, reports) = read(&[folder.path().to_path_buf(), path], Reading::Mapped);
+    assert_eq!(packets.len(), 3);
+    assert!(
+        reports[1]
+            .error
+            .as_ref()
+            .is_some_and(|error| error.contains("is the same file as"))
+    );
+}
+
+#[test]
+fn identity_depends_on_contents_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let first = write(folder.path(), "1.pcap", &series(0, 1, 3));
+    let second = write(folder.path(), "2.pcap", &series(9, 1, 3));
+    let renamed = write(folder.path(), "3.pcap", &series(0, 1, 3));
+    let identity = |paths: &[&PathBuf]| {
+        let paths: Vec<PathBuf> = paths.iter().map(|path| path.to_path_buf()).collect();
+        Replay::open(&paths).expect("readable inputs").identity()
+    };
+    assert_eq!(identity(&[&first, &second]), identity(&[&second, &renamed]));
+    assert_ne!(identity(&[&first, &second]), identity(&[&first]));
+}
+
+#[test]
+fn a_replay_can_be_read_again_but_not_a_stream() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = write(folder.path(), "1.pcap", &series(0, 1, 3));
+    let mut replay = Replay::open(&[path]).expect("a readable input");
+    while replay.next_block(Block::empty()).is_some() {}
+    let progress = replay.progress();
+    assert_eq!(
+        (Some(progress.read_bytes), progress.packets),
+        (progress.total_bytes, 3)
+    );
+    let mut again = replay.reopen().expect("files can be read again");
+    assert_eq!(
+        again
+            .next_block(Block::empty())
+            .map(|block| block.records.len()),
+        Some(3)
+    );
+    assert_eq!(again.identity(), replay.identity());
+}
+
+#[test]
+fn a_named_pipe_is_read_as_a_stream() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo")
+        .arg(&pipe)
+        .status()
+        .expect("mkfifo runs");
+    assert!(made.success());
+    let writer_end = pipe.clone();
+    let bytes = compressed(Compression::Zstandard, &series(7, 1, 20_000));
+    let writer = std::thread::spawn(move || fs::write(writer_end, bytes));
+    let mut replay = Replay::open(&[pipe]).expect("a readable pipe");
+    assert!(replay.reopen().is_none());
+    let mut records = 0;
+    while let Some(block) = replay.next_block(Block::empty()) {
+        records += block.records.len();
+    }
+    assert_eq!((records, replay.progress().total_bytes), (20_000, None));
+    writer
+        .join()
+        .expect("a sound thread")
+        .expect("a written pipe");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn splitting_a_capture_changes_no_packet(
+        lengths in proptest::collection::vec(0usize..3000, 1..600),
+        cuts in proptest::collection::vec(0usize..600, 0..5),
+    ) {
+        let contents: Vec<Vec<u8>> = lengths.iter().enumerate().map(|(number, &length)| vec![number as u8; length]).collect();
+        let packets: Vec<(i64, &[u8])> = contents.iter().enumerate().map(|(number, content)| (number as i64, &content[..])).collect();
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut bounds: Vec<usize> = cuts.iter().map(|cut| cut % packets.len()).chain([0, packets.len()]).collect();
+        bounds.sort_unstable();
+        bounds.dedup();
+        for bound in bounds.windows(2) {
+            let shape = PcapShape::ALL[bound[0] % PcapShape::ALL.len()];
+            write(folder.path(), &format!("{}.pcap", bound[0]), &pcap(shape, &packets[bound[0]..bound[1]]));
+        }
+        let expected: Vec<(i64, Vec<u8>)> = packets.iter().map(|&(time_us, content)| (time_us, content.to_vec())).collect();
+        for reading in [Reading::Mapped, Reading::Buffered] {
+            prop_assert!(read(&[folder.path().to_path_buf()], reading).0 == expected);
+        }
+    }
+}
+
+#[test]
+fn a_sparse_input_does_not_run_ahead_of_the_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let second_us = 1_000_000;
+    let sparse = series(0, 10 * second_us, 1000);
+    let dense = series(5, second_us / 2, 20_000);
+    let later = series(3000 * second_us, 3 * second_us, 500);
+    for compression in [None, Some(Compression::Gzip)] {
+        let paths: Vec<PathBuf> = [&sparse, &dense, &later]
+            .into_iter()
+            .enumerate()
+            .map(|(number, bytes)| {
+                let bytes = match compression {
+                    None => bytes.clone(),
+                    Some(compression) => compressed(compression, bytes),
+                };
+                write(folder.path(), &format!("{number}.bin"), &bytes)
+            })
+            .collect();
+        let (packets, reports) = read(&paths, Reading::Mapped);
+        assert_eq!(packets.len(), 21_500);
+        assert!(packets.iter().all(|(_, data)| data == b"packet"));
+        assert!(reports.iter().all(|report| report.error.is_none()));
+        let mut latest_us = 0;
+        for (time_us, _) in packets {
+            assert!(
+                time_us >= latest_us - AHEAD_US_MAX,
+                "{time_us} after {latest_us}"
+            );
+            latest_us = latest_us.max(time_us);
+        }
+    }
+}
