@@ -1,0 +1,502 @@
+//! The laws of the data on synthetic telescope traffic: the same packets give the same tables whatever the workers, the memory and
+//! the files they come in; nothing is counted twice; nothing vanishes. And how the built program behaves around them.
+
+#[path = "support/capture_file.rs"]
+mod capture_file;
+#[path = "support/dataset.rs"]
+mod dataset;
+#[path = "support/program.rs"]
+mod program;
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::OnceLock;
+
+use capture_file::{Parts, TELESCOPE, hour, made, pcap_of_link_type, scenario};
+use dataset::{Workshop, broken_sums, files, hour_sums, replayed, rows};
+use serde_json::{Value, json};
+use teiten_sensor::options::Settings;
+use teiten_sensor::replay::Outcome;
+use teiten_testdata::Truth;
+
+/// Packets of the capture that most tests share.
+const PACKETS: u64 = 60_000;
+/// Files that a capture is split into.
+const FILES: usize = 10;
+/// The tables whose rows must not depend on how the input is split.
+const TABLES: [&str; 3] = ["traffic", "sources", "coverage"];
+
+/// The capture that most tests share.
+fn shared() -> &'static (Vec<u8>, Truth) {
+    static MADE: OnceLock<(Vec<u8>, Truth)> = OnceLock::new();
+    MADE.get_or_init(|| made(&scenario(PACKETS, 7)))
+}
+
+/// Settings with the telescope of the shared capture.
+fn settings(workshop: &Workshop, name: &str, workers: usize) -> Settings {
+    let telescope = TELESCOPE.map(|text| text.parse().expect("a prefix")).into();
+    Settings {
+        telescope,
+        ..workshop.settings(name, workers)
+    }
+}
+
+fn replay_into(paths: &[PathBuf], settings: &Settings) -> Outcome {
+    let outcome = replayed(paths, settings).expect("a sound input");
+    assert_eq!(broken_sums(&settings.data), [""; 0]);
+    outcome
+}
+
+/// Rows of all tables; the datasets of two inputs differ in the names of their files alone.
+fn all_rows(data: &Path) -> Vec<Vec<String>> {
+    TABLES.iter().map(|table| rows(data, table, &[])).collect()
+}
+
+fn write_all(workshop: &Workshop, name: &str, captures: &[Vec<u8>]) -> Vec<PathBuf> {
+    let numbered = captures.iter().enumerate();
+    numbered
+        .map(|(number, bytes)| workshop.file(&format!("{name}{number}.pcap"), bytes))
+        .collect()
+}
+
+/// Panics with the first row that differs, not with thousands.
+fn assert_same_rows(ours: &[Vec<String>], theirs: &[Vec<String>], what: &str) {
+    for ((ours, theirs), table) in ours.iter().zip(theirs).zip(TABLES) {
+        assert_eq!(ours.len(), theirs.len(), "{what}: rows of {table}");
+        for (left, right) in ours.iter().zip(theirs) {
+            assert_eq!(left, right, "{what}: {table}");
+        }
+    }
+}
+
+#[test]
+fn the_dataset_holds_what_the_synthesiser_sent() {
+    let (capture, truth) = shared();
+    let workshop = Workshop::new();
+    let path = workshop.file("in.pcap", capture);
+    let settings = settings(&workshop, "data", 2);
+    let outcome = replay_into(&[path], &settings);
+    let accounting = teiten_sensor::summary::accounting(&outcome);
+    for (name, expected) in [
+        ("records", truth.accounting.records),
+        ("observed", truth.accounting.observed),
+        ("outside", truth.accounting.outside),
+        ("not_ip", truth.accounting.not_ip),
+        ("late", 0),
+    ] {
+        assert_eq!(accounting[name], expected, "{name}");
+    }
+    assert_eq!(accounting["hours"], json!(truth.hours));
+    assert_eq!(accounting["protocols"], json!(truth.protocols));
+    let sums = hour_sums(&settings.data, "traffic");
+    let (packets, bytes) = sums
+        .values()
+        .fold((0, 0), |sum, hour| (sum.0 + hour.0, sum.1 + hour.1));
+    assert_eq!((packets as u64, bytes as u64), (truth.packets, truth.bytes));
+}
+
+#[test]
+fn any_number_of_workers_writes_the_same_bytes() {
+    let workshop = Workshop::new();
+    let path = [workshop.file("in.pcap", &shared().0)];
+    let mut expected = None;
+    for workers in [1, 2, 3, 8] {
+        let settings = settings(&workshop, &format!("by{workers}"), workers);
+        replay_into(&path, &settings);
+        let files = files(&settings.data);
+        assert_eq!(files.len(), 9, "three tables of three hours: {files:?}");
+        let expected = expected.get_or_insert_with(|| files.clone());
+        assert_eq!(files, *expected, "{workers} workers");
+    }
+}
+
+#[test]
+fn little_memory_writes_the_same_bytes() {
+    let workshop = Workshop::new();
+    let path = [workshop.file("in.pcap", &shared().0)];
+    let ample = settings(&workshop, "ample", 2);
+    replay_into(&path, &ample);
+    for workers in [1, 3] {
+        let tight = Settings {
+            memory_bytes: 1 << 20,
+            ..settings(&workshop, &format!("tight{workers}"), workers)
+        };
+        replay_into(&path, &tight);
+        let aside = std::fs::read_dir(tight.data.join(".teiten")).expect("rows were set aside");
+        assert_eq!(aside.count(), 0, "files that were set aside are left");
+        assert_eq!(files(&tight.data), files(&ample.data), "{workers} workers");
+    }
+}
+
+#[test]
+fn any_splitting_into_files_gives_the_same_rows() {
+    let workshop = Workshop::new();
+    let capture = &shared().0;
+    let parts = Parts::of(capture);
+    let whole = settings(&workshop, "whole", 2);
+    replay_into(&[workshop.file("in.pcap", capture)], &whole);
+    let expected = all_rows(&whole.data);
+
+    let chunks = parts.records.chunks(parts.records.len().div_ceil(FILES));
+    let consecutive: Vec<Vec<u8>> = chunks.map(|records| parts.joined(records)).collect();
+    let mut paths = write_all(&workshop, "consecutive", &consecutive);
+    paths.reverse();
+    let reversed = settings(&workshop, "reversed", 2);
+    replay_into(&paths, &reversed);
+    assert_same_rows(&all_rows(&reversed.data), &expected, "ten files, reversed");
+
+    let dealt: Vec<Vec<u8>> = (0..FILES)
+        .map(|first| parts.joined(parts.records.iter().skip(first).step_by(FILES)))
+        .collect();
+    let paths = write_all(&workshop, "dealt", &dealt);
+    let overlapping = settings(&workshop, "overlapping", 2);
+    replay_into(&paths, &overlapping);
+    assert_same_rows(&all_rows(&overlapping.data), &expected, "ten that overlap");
+}
+
+#[test]
+fn replaying_again_replaces() {
+    let workshop = Workshop::new();
+    let path = [workshop.file("in.pcap", &shared().0)];
+    let settings = settings(&workshop, "data", 2);
+    replay_into(&path, &settings);
+    let before = files(&settings.data);
+    let again = replay_into(&path, &settings);
+    assert_eq!(files(&settings.data), before);
+    assert_eq!(again.stale_parts, 0);
+}
+
+#[test]
+fn another_telescope_replaces_what_was_there() {
+    let workshop = Workshop::new();
+    let path = [workshop.file("in.pcap", &shared().0)];
+    let wide = settings(&workshop, "data", 2);
+    replay_into(&path, &wide);
+    let nowhere = Settings {
+        telescope: vec!["203.0.113.0/24".parse().expect("a prefix")],
+        ..wide
+    };
+    let outcome = replay_into(&path, &nowhere);
+    assert_eq!(outcome.stale_parts, 6, "traffic and sources of three hours");
+    assert!(hour_sums(&nowhere.data, "traffic").is_empty());
+}
+
+#[test]
+fn two_inputs_stand_side_by_side() {
+    let workshop = Workshop::new();
+    let (other, _) = made(&scenario(10_000, 8));
+    let first = [workshop.file("first.pcap", &shared().0)];
+    let second = [workshop.file("second.pcap", &other)];
+    let together = settings(&workshop, "together", 2);
+    replay_into(&first, &together);
+    let alone = hour_sums(&together.data, "sources");
+    replay_into(&second, &together);
+    let apart = settings(&workshop, "apart", 2);
+    replay_into(&second, &apart);
+    let mut expected = alone;
+    for (hour, (packets, bytes)) in hour_sums(&apart.data, "sources") {
+        let sum = expected.entry(hour).or_default();
+        *sum = (sum.0 + packets, sum.1 + bytes);
+    }
+    assert_eq!(hour_sums(&together.data, "sources"), expected);
+    assert_eq!(files(&together.data).len(), 18);
+}
+
+/// The shared capture with every tenth packet of its first two hours at the end, and the first hour after the second.
+fn going_back_in_time() -> Vec<u8> {
+    let parts = Parts::of(&shared().0);
+    let first_hour = hour(parts.records[0]);
+    let hours = |number: u32| {
+        let of_hour = move |record: &&&[u8]| hour(record) == first_hour + number;
+        parts.records.iter().filter(of_hour)
+    };
+    let (mut ordered, mut behind) = (Vec::new(), Vec::new());
+    for number in [1, 0] {
+        for (index, record) in hours(number).enumerate() {
+            if index % 10 == 0 {
+                behind.push(*record);
+            } else {
+                ordered.push(*record);
+            }
+        }
+    }
+    ordered.extend(hours(2));
+    ordered.extend(behind);
+    assert_eq!(ordered.len(), parts.records.len());
+    parts.joined(&ordered)
+}
+
+#[test]
+fn packets_that_go_back_in_time_are_counted_in_their_own_hour() {
+    let workshop = Workshop::new();
+    let sorted = settings(&workshop, "sorted", 2);
+    replay_into(&[workshop.file("in.pcap", &shared().0)], &sorted);
+    let path = [workshop.file("back.pcap", &going_back_in_time())];
+    let mut files_by_workers = Vec::new();
+    for workers in [1, 3] {
+        let back = settings(&workshop, &format!("back{workers}"), workers);
+        let outcome = replay_into(&path, &back);
+        assert!(outcome.counted.tally.late > 1000);
+        for table in TABLES {
+            let without: &[&str] = if table == "coverage" { &["late"] } else { &[] };
+            let (ours, theirs) = (
+                rows(&back.data, table, without),
+                rows(&sorted.data, table, without),
+            );
+            assert_same_rows(&[ours], &[theirs], table);
+        }
+        files_by_workers.push(files(&back.data));
+    }
+    assert_eq!(files_by_workers[0], files_by_workers[1]);
+}
+
+/// `replay` with the shared telescope and JSON output, as arguments.
+fn arguments(workshop: &Workshop, name: &str, paths: &[&str]) -> Vec<String> {
+    let mut arguments = vec!["replay".to_owned()];
+    arguments.extend(paths.iter().map(|path| (*path).to_owned()));
+    for (flag, value) in [
+        ("--data", workshop.path(name)),
+        ("--geo", workshop.countries()),
+        ("--telescope", TELESCOPE[0].into()),
+        ("--telescope", TELESCOPE[1].into()),
+    ] {
+        arguments.push(flag.to_owned());
+        arguments.push(value.display().to_string());
+    }
+    arguments.push("--json".to_owned());
+    arguments
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().expect("a temporary folder has a plain name")
+}
+
+/// An accounting without what differs from run to run and from file to file.
+fn comparable(mut accounting: Value) -> Value {
+    let object = accounting.as_object_mut().expect("an object");
+    for name in ["files", "timings", "elapsed_seconds", "dataset_bytes"] {
+        object.remove(name);
+    }
+    accounting
+}
+
+#[test]
+fn standard_input_counts_as_a_file_does() {
+    let workshop = Workshop::new();
+    let capture = &shared().0;
+    let path = workshop.file("in.pcap", capture);
+    let from_file = program::run(arguments(&workshop, "file", &[text(&path)]));
+    assert_eq!(from_file.exit_code, Some(0), "{}", from_file.messages);
+    let compressed = zstd::encode_all(&capture[..], 1).expect("memory takes it");
+    for (name, input) in [("plain", capture), ("compressed", &compressed)] {
+        let run = program::run_with_input(arguments(&workshop, name, &["-"]), input);
+        assert_eq!(run.exit_code, Some(0), "{}", run.messages);
+        assert_eq!(comparable(run.json()), comparable(from_file.json()));
+        assert_eq!(run.json()["files"][0]["path"], "-");
+        assert_same_rows(
+            &all_rows(&workshop.path(name)),
+            &all_rows(&workshop.path("file")),
+            name,
+        );
+    }
+}
+
+#[test]
+fn a_stream_that_goes_back_in_time_adds_up() {
+    let workshop = Workshop::new();
+    let input = going_back_in_time();
+    let mut datasets = Vec::new();
+    for workers in ["1", "3"] {
+        let mut arguments = arguments(&workshop, workers, &["-"]);
+        arguments.extend(["--workers".to_owned(), workers.to_owned()]);
+        let run = program::run_with_input(arguments, &input);
+        assert_eq!(run.exit_code, Some(0), "{}", run.messages);
+        assert!(run.json()["late"].as_u64() > Some(1000));
+        let data = workshop.path(workers);
+        assert_eq!(broken_sums(&data), [""; 0]);
+        datasets.push(files(&data));
+    }
+    let sources = |name: &str| name.starts_with("sources/");
+    assert!(datasets[0].keys().filter(|name| sources(name)).count() > 3);
+    assert_eq!(datasets[0], datasets[1]);
+}
+
+#[test]
+fn a_file_that_breaks_off_is_counted_up_to_there_and_the_others_are_read() {
+    let workshop = Workshop::new();
+    let (whole, truth) = made(&scenario(2_000, 9));
+    let cut = workshop.file("cut.pcap", &whole[..whole.len() - 3]);
+    let sound = workshop.file("sound.pcap", &made(&scenario(1_000, 10)).0);
+    let paths = [text(&cut), text(&sound)];
+    let run = program::run(arguments(&workshop, "data", &paths));
+    assert_eq!(run.exit_code, Some(1), "{}", run.messages);
+    let records = truth.accounting.records;
+    assert!(
+        run.messages
+            .contains(&format!("cut.pcap: record {records}, byte ")),
+        "{}",
+        run.messages
+    );
+    let accounting = run.json();
+    assert_eq!(accounting["records"], records - 1 + 1_000);
+    let files = accounting["files"].as_array().expect("a list");
+    let of = |name: &str| {
+        let is_it = |file: &&Value| {
+            file["path"]
+                .as_str()
+                .is_some_and(|path| path.ends_with(name))
+        };
+        files.iter().find(is_it).expect("a report").clone()
+    };
+    assert_eq!(of("cut.pcap")["records"], records - 1);
+    assert!(of("cut.pcap")["error"].is_string());
+    assert_eq!(of("sound.pcap")["records"], 1_000);
+    assert!(of("sound.pcap")["error"].is_null());
+    assert_eq!(broken_sums(&workshop.path("data")), [""; 0]);
+}
+
+#[test]
+fn when_nothing_can_be_read_nothing_is_done() {
+    let workshop = Workshop::new();
+    let notes = workshop.file("notes.txt", b"notes on the captures");
+    let missing = workshop.path("missing.pcap");
+    let paths = [text(&notes), text(&missing)];
+    let run = program::run(arguments(&workshop, "data", &paths));
+    assert_eq!(run.exit_code, Some(2));
+    assert_eq!(run.output, "");
+    for part in ["notes.txt: is no capture", "missing.pcap: does not exist"] {
+        assert!(run.messages.contains(part), "{}", run.messages);
+    }
+    assert!(!workshop.path("data").exists());
+}
+
+#[test]
+fn an_unsupported_link_type_is_said_by_number() {
+    let workshop = Workshop::new();
+    let usb = workshop.file("usb.pcap", &pcap_of_link_type(189));
+    let sound = workshop.file("sound.pcap", &made(&scenario(1_000, 11)).0);
+    for (paths, exit_code, records) in [
+        (&[text(&usb)][..], 2, 1),
+        (&[text(&usb), text(&sound)], 1, 1_001),
+    ] {
+        let run = program::run(arguments(&workshop, "data", paths));
+        assert_eq!(run.exit_code, Some(exit_code), "{}", run.messages);
+        let expected = "usb.pcap: link type 189 (USB_LINUX) is not supported: its 1 record is counted as not_ip";
+        assert!(run.messages.contains(expected), "{}", run.messages);
+        assert_eq!(run.json()["records"], records);
+    }
+}
+
+#[test]
+fn a_dataset_that_cannot_be_written_is_an_error_that_names_it() {
+    let workshop = Workshop::new();
+    let path = workshop.file("in.pcap", &shared().0);
+    // A file where the folder should be stops even root.
+    workshop.file("data", b"");
+    let run = program::run(arguments(&workshop, "data", &[text(&path)]));
+    assert_eq!(run.exit_code, Some(2), "{}", run.messages);
+    assert_eq!(run.output, "");
+    assert!(run.messages.contains("cannot write"), "{}", run.messages);
+    assert!(
+        run.messages.contains(text(&workshop.path("data"))),
+        "{}",
+        run.messages
+    );
+}
+
+#[test]
+fn a_read_only_dataset_is_left_as_it_is() {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+    use std::os::unix::process::CommandExt;
+    const NOBODY: u32 = 65_534;
+    let workshop = Workshop::new();
+    let path = workshop.file("in.pcap", &shared().0);
+    let data = workshop.path("data");
+    std::fs::create_dir(&data).expect("writable");
+    let set = |path: &Path, mode: u32| {
+        let permissions = std::fs::Permissions::from_mode(mode);
+        std::fs::set_permissions(path, permissions).expect("our own file");
+    };
+    set(&workshop.path(""), 0o755);
+    set(&data, 0o555);
+    let mut command = program::program();
+    command.args(arguments(&workshop, "data", &[text(&path)]));
+    let is_root = std::fs::metadata(&data).expect("there").uid() == 0;
+    if is_root {
+        command.uid(NOBODY);
+    }
+    let output = match command.output() {
+        Ok(output) => output,
+        Err(error) if is_root => {
+            eprintln!("SKIPPED: the built program cannot be run as nobody: {error}");
+            return;
+        }
+        Err(error) => panic!("the program does not start: {error}"),
+    };
+    let messages = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{messages}");
+    assert!(messages.contains("Permission denied"), "{messages}");
+    assert_eq!(files(&data), BTreeMap::new());
+}
+
+#[test]
+fn a_reader_that_has_seen_enough_is_no_failure() {
+    let workshop = Workshop::new();
+    let path = workshop.file("in.pcap", &shared().0);
+    let explain = vec!["explain".to_owned(), text(&path).to_owned()];
+    for arguments in [arguments(&workshop, "data", &[text(&path)]), explain] {
+        let mut child = program::program()
+            .args(&arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        drop(child.stdout.take());
+        let mut messages = String::new();
+        let mut stderr = child.stderr.take().expect("a pipe");
+        stderr.read_to_string(&mut messages).expect("text");
+        let code = child.wait().expect("it ends").code();
+        assert_eq!((code, messages.as_str()), (Some(0), ""), "{arguments:?}");
+    }
+}
+
+#[test]
+fn in_a_pipe_the_program_prints_its_result_alone() {
+    let workshop = Workshop::new();
+    let path = workshop.file("in.pcap", &shared().0);
+    let mut arguments = arguments(&workshop, "data", &[text(&path)]);
+    let run = program::run(&arguments);
+    assert_eq!((run.exit_code, run.messages.as_str()), (Some(0), ""));
+    assert_eq!(run.output.lines().count(), 1);
+    arguments.pop();
+    let run = program::run(&arguments);
+    assert_eq!((run.exit_code, run.messages.as_str()), (Some(0), ""));
+    assert!(run.output.starts_with("records"), "{}", run.output);
+    assert!(!run.output.contains(['\r', '\u{1b}']), "{}", run.output);
+}
+
+#[test]
+fn without_a_telescope_every_destination_counts_and_that_is_said() {
+    let workshop = Workshop::new();
+    let path = workshop.file("in.pcap", &shared().0);
+    let run = program::run([
+        "replay",
+        text(&path),
+        "--json",
+        "--data",
+        text(&workshop.path("data")),
+        "--geo",
+        text(&workshop.countries()),
+    ]);
+    assert_eq!(run.exit_code, Some(0));
+    assert!(run.messages.contains("no --telescope"), "{}", run.messages);
+    assert_eq!(run.json()["outside"], 0);
+    let addresses = rows(&workshop.path("data"), "coverage", &[]);
+    assert!(
+        addresses
+            .iter()
+            .all(|row| row.contains("(\"addresses\", Null)"))
+    );
+}
