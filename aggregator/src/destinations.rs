@@ -4,6 +4,7 @@
 //! gives the same count. Rows with one destination keep it in the row itself and have no set here.
 
 use crate::observation::Address;
+use crate::prefetch::prefetch;
 
 /// Distinct destinations that are counted exactly; above, the count is an estimate.
 pub const EXACT_DESTINATIONS_MAX: usize = 128;
@@ -149,6 +150,21 @@ impl<A: Address> DestinationSet<A> {
             DestinationSet::Estimated(registers) => {
                 raise(registers, address);
                 false
+            }
+        }
+    }
+
+    /// Asks for the memory that adding this address will touch.
+    #[inline]
+    pub fn prefetch(&self, address: A) {
+        match self {
+            DestinationSet::Exact(addresses) => {
+                let mask = addresses.places.len().wrapping_sub(1);
+                prefetch(&addresses.places, mix(address.number()) as usize & mask);
+            }
+            DestinationSet::Estimated(registers) => {
+                let register = mix(address.number()) >> (64 - REGISTER_BITS);
+                prefetch(registers.as_slice(), register as usize);
             }
         }
     }

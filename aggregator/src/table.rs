@@ -36,9 +36,11 @@ pub struct Row<A> {
 const _: () = assert!(size_of::<Row<u32>>() == 40);
 const _: () = assert!(size_of::<Row<u128>>() == 64);
 
-/// How far ahead of an update its index slot is asked for, and its row.
-const SLOT_AHEAD: usize = 24;
-const ROW_AHEAD: usize = 12;
+/// How far ahead of an update its index slot is asked for, then its row, then the row's destination set, then the place in the set.
+const SLOT_AHEAD: usize = 32;
+const ROW_AHEAD: usize = 20;
+const SET_AHEAD: usize = 10;
+const PLACE_AHEAD: usize = 4;
 /// Slots at the start; the index doubles whenever it is two thirds full.
 const SLOTS_MIN: usize = 1 << 10;
 const ROWS_MIN: usize = 1 << 8;
@@ -120,6 +122,17 @@ impl<A: Address> RowTable<A> {
                 let slot = self.slots[self.place(hash)];
                 prefetch(&self.rows, (slot as u32).wrapping_sub(1) as usize);
             }
+            if let Some(&hash) = hashes.get(index + SET_AHEAD)
+                && let Some(set) = self.likely_set(hash)
+            {
+                prefetch(&self.sets, set);
+            }
+            if let Some(&hash) = hashes.get(index + PLACE_AHEAD)
+                && let Some(set) = self.likely_set(hash)
+                && let Some(set) = self.sets.get(set)
+            {
+                set.prefetch(batch[index + PLACE_AHEAD].destination);
+            }
             let time_us = (observation.time_us - hour_start_us) as u32;
             self.count(hashes[index], observation, time_us);
         }
@@ -161,6 +174,17 @@ impl<A: Address> RowTable<A> {
     #[inline(always)]
     fn place(&self, hash: u32) -> usize {
         ((u64::from(hash) * self.slots.len() as u64) >> 32) as usize
+    }
+
+    /// The set of the row that most likely has this hash: only a hint, the row's key is not looked at.
+    #[inline(always)]
+    fn likely_set(&self, hash: u32) -> Option<usize> {
+        let slot = self.slots[self.place(hash)];
+        if (slot >> 32) as u32 != hash {
+            return None;
+        }
+        let row = self.rows.get((slot as u32).wrapping_sub(1) as usize)?;
+        (row.set as usize).checked_sub(1)
     }
 
     #[inline(always)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::columns::{Column, encode_group};
 use super::contributions::Contribution;
 use super::fold::{Fold, FoldedRow, Small};
-use super::{Closer, GROUP_ROWS};
+use super::{Closer, GROUP_ROWS, RANGE_ROWS};
 use crate::dataset::Hour;
 use crate::observation::{Address, Family, Tool, TrafficClass, TrafficType};
 use crate::origin::{Country, Cursor, Origins};
@@ -66,8 +66,8 @@ impl<'a, A: Address> Enricher<'a, A> {
         Enricher {
             cursor: origins.cursor(),
             enriched: Enriched {
-                rows: Vec::new(),
-                contributions: Vec::new(),
+                rows: Vec::with_capacity(RANGE_ROWS),
+                contributions: Vec::with_capacity(RANGE_ROWS),
                 fold: Fold::default(),
             },
             small: Small::new(threshold),

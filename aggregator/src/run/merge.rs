@@ -68,7 +68,7 @@ pub fn merge_range<A: Address>(
     let mut cursors = Vec::with_capacity(runs.len());
     for run in runs {
         let cursor = Cursor::open(run, from, to)?;
-        if cursor.head.is_some() {
+        if cursor.key.is_some() {
             cursors.push(cursor);
         }
     }
@@ -85,7 +85,7 @@ pub fn merge_range<A: Address>(
         if let Some(merged) = &merged {
             push(merged);
         }
-        cursors.retain(|cursor| cursor.head.is_some());
+        cursors.retain(|cursor| cursor.key.is_some());
     }
     Ok(())
 }
@@ -140,16 +140,19 @@ fn take_head<'a, A: Address>(
 
 type Head<'a, A> = (Row<A>, Option<Cow<'a, DestinationSet<A>>>);
 
-/// A place in a run: the row at its head has been read.
+/// A place in a run.
 struct Cursor<'a, A: Address> {
-    head: Option<Head<'a, A>>,
+    /// Key of the row at this place; none at the end.
+    key: Option<(A, Kind)>,
     rest: Rest<'a, A>,
     to: Option<A>,
 }
 
 enum Rest<'a, A: Address> {
+    /// A run, and the number of the row at this place.
     Memory(&'a MemoryRun<A>, usize),
-    Disk(DiskReader<A>),
+    /// The row at this place, and what follows.
+    Disk(Option<Head<'static, A>>, DiskReader<A>),
 }
 
 impl<'a, A: Address> Cursor<'a, A> {
@@ -161,52 +164,68 @@ impl<'a, A: Address> Cursor<'a, A> {
                 });
                 Rest::Memory(run, start)
             }
-            Run::Disk(run) => Rest::Disk(run.reader(from)?),
+            Run::Disk(run) => {
+                let mut reader = run.reader(from)?;
+                let mut head = read_disk(&mut reader)?;
+                while let (Some(from), Some((row, _))) = (from, &head)
+                    && row.source < from
+                {
+                    head = read_disk(&mut reader)?;
+                }
+                Rest::Disk(head, reader)
+            }
         };
         let mut cursor = Cursor {
-            head: None,
+            key: None,
             rest,
             to,
         };
-        cursor.head = cursor.read()?;
-        while let (Some(from), Some((row, _))) = (from, &cursor.head) {
-            if row.source >= from {
-                break;
-            }
-            cursor.head = cursor.read()?;
-        }
+        cursor.find_key();
         Ok(cursor)
     }
 
     #[inline]
     fn key(&self) -> Option<(A, Kind)> {
-        self.head.as_ref().map(|(row, _)| (row.source, row.kind))
+        self.key
     }
 
-    /// The head; the row after it becomes the head.
+    /// The row at this place; the cursor moves on.
+    #[inline]
     fn advance(&mut self) -> Result<Head<'a, A>> {
-        let next = self.read()?;
-        Ok(std::mem::replace(&mut self.head, next).expect("only cursors with a head are advanced"))
-    }
-
-    fn read(&mut self) -> Result<Option<Head<'a, A>>> {
         let head = match &mut self.rest {
             Rest::Memory(run, position) => {
+                let row = run.rows[run.order[*position].row as usize];
+                let set = run.sets.get((row.set as usize).wrapping_sub(1));
+                *position += 1;
                 if let Some(ahead) = run.order.get(*position + ROW_AHEAD) {
                     prefetch(&run.rows, ahead.row as usize);
                 }
-                let head = run.order.get(*position).map(|place| {
-                    let row = run.rows[place.row as usize];
-                    let set = run.sets.get((row.set as usize).wrapping_sub(1));
-                    (row, set.map(Cow::Borrowed))
-                });
-                *position += 1;
-                head
+                (row, set.map(Cow::Borrowed))
             }
-            Rest::Disk(reader) => reader.next()?.map(|(row, set)| (row, set.map(Cow::Owned))),
+            Rest::Disk(head, reader) => {
+                let next = read_disk(reader)?;
+                std::mem::replace(head, next).expect("only cursors with a key are advanced")
+            }
         };
-        Ok(head.filter(|(row, _)| self.to.is_none_or(|to| row.source < to)))
+        self.find_key();
+        Ok(head)
     }
+
+    #[inline]
+    fn find_key(&mut self) {
+        let key = match &self.rest {
+            Rest::Memory(run, position) => run
+                .order
+                .get(*position)
+                .map(|place| (place.source, place.kind)),
+            Rest::Disk(head, _) => head.as_ref().map(|(row, _)| (row.source, row.kind)),
+        };
+        self.key = key.filter(|(source, _)| self.to.is_none_or(|to| *source < to));
+    }
+}
+
+fn read_disk<A: Address>(reader: &mut DiskReader<A>) -> Result<Option<Head<'static, A>>> {
+    Ok(reader.next()?.map(|(row, set)| (row, set.map(Cow::Owned))))
 }
 
 /// A row of all runs together.
