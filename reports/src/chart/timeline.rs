@@ -156,10 +156,8 @@ fn key(pen: &mut Pen, labels: &Labels, states: &[State], frame: &Frame) -> f64 {
         entry(
             pen,
             &|pen, x| {
-                pen.path(
-                    "mark-partial",
-                    &format!("M{} {}l3.5 6h-7z", num(x + 7.0), num(y - 7.0)),
-                )
+                let triangle = format!("M{} {}l3.5 6h-7z", num(x + 7.0), num(y - 7.0));
+                pen.path("mark-partial", &triangle);
             },
             &labels.partial,
         );

@@ -9,7 +9,7 @@ use crate::text::{Both, country, fill, number};
 pub const BY_PACKETS: Figure = Figure {
     name: "countries-packets",
     title: Both {
-        ja: "送信元の国・地域別パケット数(上位10)",
+        ja: "送信元の国・地域別パケット数（上位10）",
         en: "Top 10 countries by packets",
     },
     question: Both {
@@ -23,7 +23,7 @@ pub const BY_PACKETS: Figure = Figure {
 pub const BY_SOURCES: Figure = Figure {
     name: "countries-sources",
     title: Both {
-        ja: "送信元の国・地域別ユニークホスト数(上位10)",
+        ja: "送信元の国・地域別ユニークホスト数（上位10）",
         en: "Top 10 countries by distinct hosts",
     },
     question: Both {
@@ -37,11 +37,11 @@ pub const BY_SOURCES: Figure = Figure {
 pub const VICTIMS: Figure = Figure {
     name: "victims",
     title: Both {
-        ja: "DoS被害ホストの国・地域(上位10)",
+        ja: "DoS被害ホストの国・地域（上位10）",
         en: "Victims of spoofed attacks by country, top 10",
     },
     question: Both {
-        ja: "バックスキャッターの送信元(攻撃を受けた側)はどこか。",
+        ja: "バックスキャッターの送信元（攻撃を受けた側）はどこか。",
         en: "Where are the sources of backscatter?",
     },
     section: Section::Countries,

@@ -12,7 +12,7 @@ use crate::text::{Both, number};
 pub const FIGURE: Figure = Figure {
     name: "packets",
     title: Both {
-        ja: "観測パケット数の推移(分類別)",
+        ja: "観測パケット数の推移（分類別）",
         en: "Packets over time, by class",
     },
     question: Both {

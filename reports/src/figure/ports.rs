@@ -11,7 +11,7 @@ use crate::text::{Both, Text, fill, number, service};
 pub const PORTS: Figure = Figure {
     name: "ports",
     title: Both {
-        ja: "宛先ポート番号別パケット数(上位10)",
+        ja: "宛先ポート番号別パケット数（上位10）",
         en: "Top 10 destination ports by packets",
     },
     question: Both {
@@ -33,7 +33,7 @@ pub const PORTS: Figure = Figure {
 pub const REFLECTORS: Figure = Figure {
     name: "reflectors",
     title: Both {
-        ja: "リフレクター探索の対象サービス(上位10)",
+        ja: "リフレクター探索の対象サービス（上位10）",
         en: "Amplifiers looked for, top 10 services",
     },
     question: Both {
@@ -55,7 +55,7 @@ pub const REFLECTORS: Figure = Figure {
 pub const BACKSCATTER: Figure = Figure {
     name: "backscatter",
     title: Both {
-        ja: "バックスキャッターからみた攻撃対象サービス(上位10)",
+        ja: "バックスキャッターからみた攻撃対象サービス（上位10）",
         en: "Services under attack, from backscatter, top 10",
     },
     question: Both {
@@ -158,7 +158,7 @@ fn draw(
 
 fn legends(context: &Context<'_>) -> Vec<(String, String)> {
     let device = Both {
-        ja: "IoT機器(ルータ、カメラ等)に関連の深いポート",
+        ja: "IoT機器（ルータ、カメラ等）に関連の深いポート",
         en: "mostly devices (routers, cameras, recorders)",
     };
     let other = Both {

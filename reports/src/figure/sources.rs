@@ -14,7 +14,7 @@ pub const FIGURE: Figure = Figure {
         en: "Distinct hosts over time",
     },
     question: Both {
-        ja: "何台のホストが送信したか(推定)。",
+        ja: "何台のホストが送信したか（推定）。",
         en: "How many hosts sent packets (estimate)?",
     },
     section: Section::Traffic,

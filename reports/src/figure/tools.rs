@@ -15,7 +15,7 @@ pub const FIGURE: Figure = Figure {
         en: "Packets by scan tool",
     },
     question: Both {
-        ja: "どのツールが使われているか(パケットの特徴による)。",
+        ja: "どのツールが使われているか（パケットの特徴による）。",
         en: "Which tools sent the packets, as far as fingerprints tell?",
     },
     section: Section::Tools,

@@ -276,7 +276,7 @@ pub struct SensorTally {
 }
 
 impl SensorTally {
-    fn merge(&mut self, other: SensorTally) {
+    fn merge(&mut self, other: &SensorTally) {
         self.tally.merge(&other.tally);
         self.seconds += other.seconds;
         self.address_seconds += other.address_seconds;
@@ -376,7 +376,7 @@ impl Answer {
             self.port(key).merge(&tally);
         }
         for (name, tally) in other.sensors {
-            self.sensors.entry(name).or_default().merge(tally);
+            self.sensors.entry(name).or_default().merge(&tally);
         }
         self.sensors_seen.extend(other.sensors_seen);
         for (key, values) in other.metadata {

@@ -67,7 +67,7 @@ fn add(
         .iter()
         .map(|name| Ok((*name, batch.int64(name)?)))
         .collect::<Result<Vec<_>, String>>()?;
-    for row in 0..batch.rows() {
+    for (row, start_us) in starts.iter().enumerate() {
         let sensor = sensors.at(row);
         if !part.sensors_seen.contains(sensor) {
             part.sensors_seen.insert(sensor.clone());
@@ -89,7 +89,7 @@ fn add(
         };
         part.hours[hour].observed += value("observed");
         part.hours[hour].dropped += value("dropped_kernel") + value("dropped_interface");
-        let index = starts[row].div_euclid(MINUTE_US).rem_euclid(60) as usize;
+        let index = start_us.div_euclid(MINUTE_US).rem_euclid(60) as usize;
         let minute = &mut minutes
             .entry(sensor.clone())
             .or_insert([Minute::default(); 60])[index];

@@ -37,10 +37,10 @@ pub fn render(document: &Document) -> String {
     let mut page = String::with_capacity(1 << 18);
     let title = format!("{} {}", text.report_title, document.period);
     // Writing to a String cannot fail.
-    let _ = write!(
+    let _ = writeln!(
         page,
         "<!DOCTYPE html>\n<html lang=\"{}\">\n<head>\n<meta charset=\"utf-8\">\n<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\n\
-         <meta name=\"generator\" content=\"teiten-report {}\">\n<title>{}</title>\n<style>{STYLE}{PAGE_STYLE}</style>\n</head>\n<body>\n",
+         <meta name=\"generator\" content=\"teiten-report {}\">\n<title>{}</title>\n<style>{STYLE}{PAGE_STYLE}</style>\n</head>\n<body>",
         document.language.tag(),
         env!("CARGO_PKG_VERSION"),
         escaped(&title)
@@ -52,9 +52,9 @@ pub fn render(document: &Document) -> String {
     let mut section_id = 0;
     for (title, figures) in &document.sections {
         section_id += 1;
-        let _ = write!(
+        let _ = writeln!(
             page,
-            "<section id=\"s{section_id}\"><h2>{}</h2>\n",
+            "<section id=\"s{section_id}\"><h2>{}</h2>",
             escaped(title)
         );
         for placed in figures {
@@ -64,9 +64,9 @@ pub fn render(document: &Document) -> String {
     }
     definitions(&mut page, document, text);
     page.push_str("</main>\n");
-    let _ = write!(
+    let _ = writeln!(
         page,
-        "<footer>{}</footer>\n<script>{SCRIPT}</script>\n</body>\n</html>\n",
+        "<footer>{}</footer>\n<script>{SCRIPT}</script>\n</body>\n</html>",
         escaped(text.made_by)
     );
     page
@@ -150,9 +150,9 @@ fn contents(page: &mut String, document: &Document, text: &Text) {
             escaped(title)
         );
     }
-    let _ = write!(
+    let _ = writeln!(
         page,
-        "<li><a href=\"#definitions\">{}</a></li></ol></nav>\n",
+        "<li><a href=\"#definitions\">{}</a></li></ol></nav>",
         escaped(text.definitions)
     );
 }
@@ -160,20 +160,16 @@ fn contents(page: &mut String, document: &Document, text: &Text) {
 fn figure(page: &mut String, placed: &Placed, document: &Document, text: &Text) {
     let (name, language) = (placed.figure.name, document.language);
     let separator = if language == Language::Ja { "" } else { " " };
-    let _ = write!(
+    let _ = writeln!(
         page,
-        "<figure id=\"{name}\"><figcaption><h3><span>{}{separator}{}</span>{}</h3><p>{}</p></figcaption>\n",
+        "<figure id=\"{name}\"><figcaption><h3><span>{}{separator}{}</span>{}</h3><p>{}</p></figcaption>",
         escaped(text.figure),
         placed.number,
         escaped(placed.figure.title.of(language)),
         escaped(placed.figure.question.of(language))
     );
     if let Some(reason) = placed.drawn.empty {
-        let _ = write!(
-            page,
-            "<p class=\"empty\">{}</p></figure>\n",
-            escaped(reason)
-        );
+        let _ = writeln!(page, "<p class=\"empty\">{}</p></figure>", escaped(reason));
         return;
     }
     if let Some(chart) = &placed.drawn.chart {
