@@ -10,6 +10,8 @@ use teiten_sensor::telescope::{Place, Telescope};
 
 const PACKETS: usize = 1_000_000;
 const ROUNDS: usize = 12;
+/// Full frames: fewer, as they fill the memory.
+const DATA_PACKETS: usize = 100_000;
 
 fn main() {
     measure("TCP SYN, no options", &packets(|_| syn(&[])));
@@ -22,6 +24,42 @@ fn main() {
         }),
     );
     measure("mix of a telescope", &packets(mixed));
+    let data = |start: &'static [u8], fill: &'static [u8]| {
+        measure(
+            &format!("data: {}", start.escape_ascii()),
+            &some_packets(DATA_PACKETS, move |_| tcp_data(start, fill)),
+        );
+    };
+    data(
+        b"GET / HTTP/1.1\r\nHost: a\r\n",
+        b"Accept: text/html, */*\r\n",
+    );
+    data(
+        b"POST /x HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"NewNTPServer;/shell/GponForm$(",
+    );
+    data(b"GET ", b"/");
+    data(b"GET /", b"${jnd");
+    data(b"\x80\x81\x82", b"\x80\x81\x82");
+    measure(
+        "data: M-SEARCH",
+        &some_packets(DATA_PACKETS, |_| {
+            udp(&filled(b"M-SEARCH * HTTP/1.1\r\n", b";cd;wge`"), 1900)
+        }),
+    );
+}
+
+/// As much data as a frame holds: 1,448 bytes that start so and go on with `fill`.
+fn filled(start: &[u8], fill: &[u8]) -> Vec<u8> {
+    let fill = fill.iter().cycle();
+    start.iter().chain(fill).take(1448).copied().collect()
+}
+
+fn tcp_data(start: &[u8], fill: &[u8]) -> Vec<u8> {
+    let mut segment = vec![0x9c, 0x40, 0, 80, 1, 2, 3, 4, 5, 6, 7, 8];
+    segment.extend([0x50, 0x18, 4, 1, 0, 0, 0, 0]);
+    segment.extend(filled(start, fill));
+    ip(6, &segment)
 }
 
 /// 90 % SYN, 4 % replies, 4 % UDP (half of it known requests), 2 % ICMP.
@@ -86,12 +124,16 @@ struct Packets {
 
 /// The packets one behind the other, with sources, destinations, sequence numbers and identifications of their own.
 fn packets(build: impl Fn(usize) -> Vec<u8>) -> Packets {
+    some_packets(PACKETS, build)
+}
+
+fn some_packets(count: usize, build: impl Fn(usize) -> Vec<u8>) -> Packets {
     let mut packets = Packets {
         bytes: Vec::new(),
         places: Vec::new(),
     };
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    for number in 0..PACKETS {
+    for number in 0..count {
         let mut frame = build(number);
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)

@@ -297,16 +297,16 @@ fn signature<A: Address>(
         return None;
     }
     match &packet.transport {
-        Transport::Tcp(tcp) if !tcp.payload.is_empty() => crate::payload::tcp(&Payload {
-            bytes: tcp.payload,
-            source_port: tcp.source_port,
-            destination_port: tcp.destination_port,
-        }),
-        Transport::Udp(udp) if !udp.payload.is_empty() => crate::payload::udp(&Payload {
-            bytes: udp.payload,
-            source_port: udp.source_port,
-            destination_port: udp.destination_port,
-        }),
+        Transport::Tcp(tcp) if !tcp.payload.is_empty() => crate::payload::tcp(&Payload::new(
+            tcp.payload,
+            tcp.source_port,
+            tcp.destination_port,
+        )),
+        Transport::Udp(udp) if !udp.payload.is_empty() => crate::payload::udp(&Payload::new(
+            udp.payload,
+            udp.source_port,
+            udp.destination_port,
+        )),
         _ => None,
     }
 }

@@ -10,18 +10,37 @@ mod peer_to_peer;
 mod replies;
 mod requests;
 mod tcp;
+mod words;
 
+use std::cell::Cell;
+
+use memchr::memmem;
 use teiten_aggregator::observation::TrafficClass;
 
+use words::{TEXT_BYTES_MAX, Word, Words};
+
 /// What a test may look at.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Payload<'a> {
-    /// Data, as far as it was captured; never empty.
-    pub bytes: &'a [u8],
-    /// Source port.
-    pub source_port: u16,
-    /// Destination port.
-    pub destination_port: u16,
+    bytes: &'a [u8],
+    source_port: u16,
+    destination_port: u16,
+    /// The words it holds, once a row has asked for them.
+    words: Cell<Option<Words>>,
+}
+
+impl<'a> Payload<'a> {
+    /// Data as far as it was captured, never empty, and where it goes from and to.
+    #[inline(always)]
+    #[must_use]
+    pub const fn new(bytes: &'a [u8], source_port: u16, destination_port: u16) -> Self {
+        Payload {
+            bytes,
+            source_port,
+            destination_port,
+            words: Cell::new(None),
+        }
+    }
 }
 
 /// A known payload.
@@ -205,12 +224,28 @@ impl Payload<'_> {
         self.bytes.starts_with(prefix)
     }
 
-    /// Whether `needle` stands anywhere in the first [`SEARCH_BYTES_MAX`] bytes.
+    /// Whether `needle` stands anywhere in the first [`TEXT_BYTES_MAX`] bytes. For rows that a port or a word before them guards:
+    /// each call is a pass of its own.
     fn contains(&self, needle: &[u8]) -> bool {
-        let searched = &self.bytes[..self.bytes.len().min(SEARCH_BYTES_MAX)];
-        searched
-            .windows(needle.len())
-            .any(|window| window == needle)
+        let searched = &self.bytes[..self.bytes.len().min(TEXT_BYTES_MAX)];
+        memmem::find(searched, needle).is_some()
+    }
+
+    /// Whether it holds a word of [`words`]: the first call looks for all of them.
+    fn holds(&self, word: Word) -> bool {
+        let words = self.words.get().unwrap_or_else(|| {
+            let words = words::words(self.bytes);
+            self.words.set(Some(words));
+            words
+        });
+        words.contain(word)
+    }
+
+    /// What follows the last space of the first line: a request's protocol and version.
+    fn version(&self) -> &[u8] {
+        let line = words::first_line(self.bytes);
+        let space = memchr::memrchr(b' ', line);
+        space.map_or(&[], |space| &line[space + 1..])
     }
 
     fn byte(&self, position: usize) -> u8 {
@@ -231,9 +266,6 @@ impl Payload<'_> {
         }
     }
 }
-
-/// Bytes searched for a word: a whole Ethernet frame's payload.
-const SEARCH_BYTES_MAX: usize = 1500;
 
 #[cfg(test)]
 mod tests;

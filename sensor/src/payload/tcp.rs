@@ -33,13 +33,13 @@ pub(super) const REQUESTS: &[Signature] = &[
     probe(
         "rtsp-request",
         b"ODSPTAG",
-        |payload| first_line_has(payload, b" RTSP/1.0"),
+        |payload| payload.version().starts_with(b"RTSP/"),
         "RFC 2326 6",
     ),
     probe(
         "sip-request",
         b"OIRNS",
-        |payload| first_line_has(payload, b" SIP/2.0"),
+        |payload| payload.version().starts_with(b"SIP/2.0"),
         "RFC 3261 7.1",
     ),
     probe(
@@ -129,12 +129,7 @@ pub(super) const REQUESTS: &[Signature] = &[
         },
         "RFC 1928 3",
     ),
-    probe(
-        "mqtt-connect",
-        &[0x10],
-        |payload| payload.contains(b"\0\x04MQTT") || payload.contains(b"\0\x06MQIsdp"),
-        "MQTT 3.1.1, 3.1",
-    ),
+    probe("mqtt-connect", &[0x10], is_mqtt_connect, "MQTT 3.1.1, 3.1"),
     probe(
         "java-rmi",
         b"J",
@@ -194,14 +189,15 @@ fn is_http(payload: &Payload) -> bool {
         b"PROPFIND ",
     ];
     METHODS.iter().any(|method| payload.starts_with(method))
-        && !first_line_has(payload, b" RTSP/")
-        && !first_line_has(payload, b" SIP/")
+        && !payload.version().starts_with(b"RTSP/")
+        && !payload.version().starts_with(b"SIP/")
 }
 
-fn first_line_has(payload: &Payload, word: &[u8]) -> bool {
-    payload
-        .bytes
-        .split(|octet| *octet == b'\r')
-        .next()
-        .is_some_and(|line| line.windows(word.len()).any(|window| window == word))
+/// The protocol's name stands behind the type and a length of one to four bytes.
+fn is_mqtt_connect(payload: &Payload) -> bool {
+    (2..=5).any(|place| {
+        payload.bytes.get(place..).is_some_and(|rest| {
+            rest.starts_with(b"\0\x04MQTT") || rest.starts_with(b"\0\x06MQIsdp")
+        })
+    })
 }

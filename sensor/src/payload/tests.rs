@@ -3,11 +3,7 @@
 use super::*;
 
 fn udp_name(source_port: u16, destination_port: u16, bytes: &[u8]) -> Option<&'static str> {
-    let payload = Payload {
-        bytes,
-        source_port,
-        destination_port,
-    };
+    let payload = Payload::new(bytes, source_port, destination_port);
     udp(&payload).map(|signature| signature.name)
 }
 
@@ -173,12 +169,26 @@ fn requests_in_segments_are_named() {
             b"POST /ctrlt/DeviceUpgrade_1 HTTP/1.1\r\n",
             "huawei-device-upgrade",
         ),
+        (
+            b"GET / HTTP/1.1\r\nUser-Agent: () { :;}; echo\r\n",
+            "shellshock",
+        ),
+        (
+            b"POST /HNAP1/ HTTP/1.1\r\nSOAPAction: http://x/`cd /tmp`\r\n",
+            "dlink-hnap",
+        ),
+        (
+            b"POST /UD/act?1 HTTP/1.1\r\n\r\n<NewNTPServer1>`cd /tmp`</NewNTPServer1>",
+            "tr-064-command",
+        ),
+        (
+            b"GET /setup.cgi?next_file=netgear.cfg&todo=syscmd HTTP/1.0\r\n",
+            "netgear-setup",
+        ),
+        (b"\x10\x0c\0\x04MQTT\x04\x02\0\x3c\0\0", "mqtt-connect"),
+        (b"OPTIONS sip:a@b SIP/2.0\r\n", "sip-request"),
     ] {
-        let payload = Payload {
-            bytes,
-            source_port: 1,
-            destination_port: 2,
-        };
+        let payload = Payload::new(bytes, 1, 2);
         assert_eq!(tcp(&payload).map(|row| row.name), Some(name));
     }
 }
@@ -214,7 +224,7 @@ proptest::proptest! {
             *first = start;
         }
         let (source_port, destination_port) = pick(UDP[row].ports);
-        let payload = Payload { bytes: &bytes, source_port, destination_port };
+        let payload = Payload::new(&bytes, source_port, destination_port);
         if !bytes.is_empty() {
             for row in UDP.iter().chain(&TCP) {
                 let _ = (row.test)(&payload);
