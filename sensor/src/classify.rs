@@ -47,6 +47,8 @@ struct Facts<'p, 'a> {
 pub struct Rule {
     /// Its name, as `explain` prints it.
     pub name: &'static str,
+    /// What it asks, in words.
+    pub words: &'static str,
     /// The class it gives.
     pub class: TrafficClass,
     /// The traffic types it is asked for.

@@ -1,6 +1,8 @@
 //! One JSON line for each packet: what it is and which rule decided, or why it is not observed. For a person or a notebook; nothing
 //! of this runs while packets are counted.
 
+mod groups;
+
 use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
@@ -8,9 +10,10 @@ use teiten_aggregator::observation::{Address, Tool, TrafficType};
 
 use crate::classify::{self, Verdict};
 use crate::decode::{Decoded, Packet, Transport, decode_record, supported};
-use crate::fingerprint;
+use crate::fingerprint::{self, Probe};
 use crate::packet::{Block, Record};
 use crate::telescope::{Place, Telescope};
+pub use groups::Groups;
 
 /// Writes a line for each packet of a block. `Ok(false)` says that the reader has gone (a broken pipe): stop, it is no error.
 ///
@@ -114,19 +117,32 @@ fn evidence<A: Address>(packet: &Packet<'_, A>, verdict: &Verdict) -> Vec<String
     let Some(probe) = fingerprint::probe(packet, traffic_type) else {
         return evidence;
     };
-    if verdict.kind.tool() == Tool::Masscan
-        && let Some(shape) = fingerprint::masscan_shape(&probe)
-    {
-        evidence.push(format!("masscan: shape of {shape}"));
-    }
-    if traffic_type == TrafficType::TcpSyn
-        && let Some(value) = fingerprint::nmap_invariant(&probe)
-    {
-        evidence.push(format!(
-            "nmap: shape, and a source's SYNs must share {value:#06x}"
-        ));
+    if traffic_type == TrafficType::TcpSyn {
+        evidence.extend(masscan_evidence(&probe, verdict.kind.tool()));
+        evidence.extend(nmap_evidence(&probe));
     }
     evidence
+}
+
+/// The shape beside the 16-bit match: together they are no coincidence.
+fn masscan_evidence(probe: &Probe, tool: Tool) -> Option<String> {
+    match (fingerprint::masscan_shape(probe), tool) {
+        (Some(shape), Tool::Masscan) => Some(format!("masscan: shape of {shape}")),
+        (Some(shape), _) => Some(format!(
+            "masscan: shape of {shape}, but the identification does not match"
+        )),
+        (None, Tool::Masscan) => {
+            Some("masscan: neither of its shapes, so the match of 16 bits may be chance".to_owned())
+        }
+        (None, _) => None,
+    }
+}
+
+fn nmap_evidence(probe: &Probe) -> Option<String> {
+    let value = fingerprint::nmap_invariant(probe)?;
+    Some(format!(
+        "nmap: shape of -sS (window 1024, MSS alone, TTL up to 59); a source's SYNs to other destinations must share {value:#06x}"
+    ))
 }
 
 fn insert_headers<A: Address>(line: &mut Map<String, Value>, packet: &Packet<'_, A>) {

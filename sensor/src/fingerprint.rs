@@ -121,6 +121,38 @@ pub static TOOLS: [ToolMark; 4] = [
     },
 ];
 
+/// A tool that leaves no mark in one packet, but a value that all SYNs of one run to different destinations share.
+pub struct SourceMark {
+    /// The tool.
+    pub tool: Tool,
+    /// What is shared, in words.
+    pub name: &'static str,
+    /// The value; none where the SYN has not the tool's shape.
+    pub value: fn(&Probe) -> Option<u32>,
+    /// Where it is known from.
+    pub source: &'static str,
+    /// When the tool left it.
+    pub dates: &'static str,
+}
+
+/// Every tool that two packets of a source tell: no single packet is named by these.
+pub static SOURCE_MARKS: [SourceMark; 2] = [
+    SourceMark {
+        tool: Tool::Nmap,
+        name: "two SYNs of window 1024, MSS alone and TTL up to 59 whose sequence numbers differ by the same 16 bits twice",
+        value: |probe| nmap_invariant(probe).map(u32::from),
+        source: "nmap, scan_engine_raw.cc and tcpip.cc; one pair in 65,536 of other tools matches by chance",
+        dates: "",
+    },
+    SourceMark {
+        tool: Tool::Unicornscan,
+        name: "two SYNs whose sequence number xor destination xor ports is the same key",
+        value: |probe| Some(unicornscan_invariant(probe)),
+        source: "unicornscan, tcphash.h",
+        dates: "",
+    },
+];
+
 /// The mark that a packet of this type bears, the first in the order of [`TOOLS`].
 ///
 /// The tests are called by name, in the table's order, so that the compiler puts them in place: through the table the calls and

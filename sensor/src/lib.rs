@@ -12,6 +12,7 @@ pub mod closing;
 pub mod pipeline;
 pub mod worker;
 pub mod explain;
+pub mod rules;
 pub mod options;
 pub mod replay;
 pub mod summary;

@@ -10,14 +10,16 @@ use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use teiten_sensor::capture::capture;
+use teiten_sensor::explain::Groups;
 use teiten_sensor::options::{
-    CaptureArguments, Command, CommandLine, ExplainArguments, ReplayArguments, Settings, prefixes,
+    CaptureArguments, Command, CommandLine, ExplainArguments, ReplayArguments, RulesArguments,
+    Settings, prefixes,
 };
 use teiten_sensor::packet::Block;
 use teiten_sensor::replay::{Outcome, replay};
 use teiten_sensor::source::{FileReport, Progress, Reading, Replay};
 use teiten_sensor::telescope::Telescope;
-use teiten_sensor::{explain, summary};
+use teiten_sensor::{explain, rules, summary};
 
 /// Done, but incomplete.
 const INCOMPLETE: u8 = 1;
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         Command::Replay(arguments) => run_replay(arguments),
         Command::Capture(arguments) => run_capture(arguments),
         Command::Explain(arguments) => run_explain(&arguments),
+        Command::Rules(arguments) => run_rules(&arguments),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),
@@ -86,18 +89,37 @@ fn run_explain(arguments: &ExplainArguments) -> anyhow::Result<u8> {
     let telescope = Telescope::new(&dark, &prefixes("exclude", &arguments.exclude)?);
     let mut source = Replay::open(&arguments.paths)?;
     let mut out = BufWriter::new(stdout().lock());
+    let mut groups = Groups::default();
     let mut block = Block::empty();
     while let Some(next) = source.next_block(block) {
-        if !explain::write_block(&mut out, &next, &telescope)? {
+        if arguments.summary {
+            groups.add(&next, &telescope);
+        } else if !explain::write_block(&mut out, &next, &telescope)? {
             return Ok(0);
         }
         block = next;
+    }
+    match (arguments.summary, arguments.json) {
+        (true, true) => groups.write_json(&mut out)?,
+        (true, false) => groups.write_table(&mut out)?,
+        (false, _) => {}
     }
     out.flush()?;
     let files = source.finish();
     say_errors(&files);
     let damaged = files.iter().any(|file| file.error.is_some());
     Ok(exit_code(damaged, is_nothing(&files), false))
+}
+
+fn run_rules(arguments: &RulesArguments) -> anyhow::Result<u8> {
+    let mut out = BufWriter::new(stdout().lock());
+    if arguments.json {
+        writeln!(out, "{:#}", rules::json())?;
+    } else {
+        rules::write_table(&mut out)?;
+    }
+    out.flush()?;
+    Ok(0)
 }
 
 fn say_errors(files: &[FileReport]) {

@@ -32,6 +32,8 @@ pub enum Command {
     Capture(CaptureArguments),
     /// Print one JSON line per packet: what it is, and the rule that decided.
     Explain(ExplainArguments),
+    /// Print every rule, tool mark and payload signature with its test, source and dates.
+    Rules(RulesArguments),
 }
 
 /// `replay`.
@@ -80,6 +82,20 @@ pub struct ExplainArguments {
     /// Prefix whose packets, to or from, are not observed; repeatable.
     #[arg(long = "exclude", value_name = "PREFIX")]
     pub exclude: Vec<String>,
+    /// Print counts by class, traffic type, tool, rule and port instead, the largest first.
+    #[arg(long)]
+    pub summary: bool,
+    /// Print the summary as one JSON line per group.
+    #[arg(long, requires = "summary")]
+    pub json: bool,
+}
+
+/// `rules`.
+#[derive(Debug, Args)]
+pub struct RulesArguments {
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Settings that `replay` and `capture` share; all of them can stand in `teiten.toml` under the same names.

@@ -8,6 +8,7 @@ use crate::decode::Transport;
 /// SYN-ACK, RST and RST-ACK.
 pub const TCP_REPLY: Rule = Rule {
     name: "tcp-reply",
+    words: "SYN and ACK, RST, or RST and ACK, whatever it carries; ECE and CWR do not count",
     class: TrafficClass::Backscatter,
     types: Types::of(&[
         TrafficType::TcpSynAck,
@@ -23,6 +24,7 @@ pub const TCP_REPLY: Rule = Rule {
 /// ICMP replies and errors: types 0, 3, 4, 5, 11, 12, 14, 16, 18; ICMPv6 1 to 4 and 129.
 pub const ICMP_REPLY: Rule = Rule {
     name: "icmp-reply",
+    words: "ICMP type 0, 3, 4, 5, 11, 12, 14, 16 or 18; ICMPv6 type 1 to 4 or 129",
     class: TrafficClass::Backscatter,
     types: Types::of(&[
         TrafficType::IcmpEchoReply,
@@ -45,6 +47,7 @@ pub const ICMP_REPLY: Rule = Rule {
 /// INIT-ACK, ABORT and SHUTDOWN-COMPLETE: what an SCTP host sends to a packet out of the blue.
 pub const SCTP_REPLY: Rule = Rule {
     name: "sctp-reply",
+    words: "the first chunk is INIT-ACK, ABORT or SHUTDOWN-COMPLETE",
     class: TrafficClass::Backscatter,
     types: Types::of(&[TrafficType::Sctp]),
     presupposes: Presupposition::Nothing,

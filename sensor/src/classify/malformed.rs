@@ -7,6 +7,7 @@ use super::{Presupposition, Rule, Types};
 /// A header that does not fit into its packet, or a length that contradicts another.
 pub const DAMAGED: Rule = Rule {
     name: "damaged-header",
+    words: "a header does not fit into its packet, or a length contradicts another",
     class: TrafficClass::Malformed,
     types: Types::of(&[TrafficType::Malformed]),
     presupposes: Presupposition::Nothing,

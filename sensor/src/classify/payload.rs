@@ -19,9 +19,10 @@ const WITH_PAYLOAD: Types = Types::of(&[
 
 const REFERENCE: &str = "the signature's own source";
 
-const fn rule(name: &'static str, class: TrafficClass) -> Rule {
+const fn rule(name: &'static str, class: TrafficClass, words: &'static str) -> Rule {
     Rule {
         name,
+        words,
         class,
         types: WITH_PAYLOAD,
         presupposes: Presupposition::Payload(class),
@@ -32,12 +33,32 @@ const fn rule(name: &'static str, class: TrafficClass) -> Rule {
 }
 
 /// A reply by its response bit or status line.
-pub const REPLY: Rule = rule("payload-reply", TrafficClass::Backscatter);
+pub const REPLY: Rule = rule(
+    "payload-reply",
+    TrafficClass::Backscatter,
+    "the payload is a reply by a signature of class backscatter",
+);
 /// A known attack.
-pub const EXPLOIT: Rule = rule("payload-exploit", TrafficClass::Exploit);
+pub const EXPLOIT: Rule = rule(
+    "payload-exploit",
+    TrafficClass::Exploit,
+    "the payload is a known attack by a signature of class exploit",
+);
 /// A request that makes an amplifier answer.
-pub const AMPLIFIER_REQUEST: Rule = rule("payload-amplifier-request", TrafficClass::ReflectorScan);
+pub const AMPLIFIER_REQUEST: Rule = rule(
+    "payload-amplifier-request",
+    TrafficClass::ReflectorScan,
+    "the payload is a request by a signature of class reflector-scan",
+);
 /// Peer-to-peer and other talk meant for somebody else.
-pub const STRAY: Rule = rule("payload-stray", TrafficClass::Misconfiguration);
+pub const STRAY: Rule = rule(
+    "payload-stray",
+    TrafficClass::Misconfiguration,
+    "the payload is talk meant for somebody else by a signature of class misconfiguration",
+);
 /// A request of an application that amplifies nothing.
-pub const APPLICATION_REQUEST: Rule = rule("payload-application-request", TrafficClass::Scan);
+pub const APPLICATION_REQUEST: Rule = rule(
+    "payload-application-request",
+    TrafficClass::Scan,
+    "the payload is a request by a signature of class scan",
+);

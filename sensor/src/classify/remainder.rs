@@ -8,6 +8,7 @@ use super::{Presupposition, Rule, Types};
 /// which alone is read, asks the dark address for nothing, and the same bytes to it prove no probe. So no purpose is claimed.
 pub const TUNNEL: Rule = Rule {
     name: "tunnel",
+    words: "the protocol is GRE (47), IPv4 (4) or IPv6 (41) in IP",
     class: TrafficClass::Other,
     types: Types::of(&[TrafficType::Gre, TrafficType::IpInIp]),
     presupposes: Presupposition::Nothing,
@@ -19,6 +20,7 @@ pub const TUNNEL: Rule = Rule {
 /// Everything else.
 pub const OTHER: Rule = Rule {
     name: "other",
+    words: "whatever no rule before it takes",
     class: TrafficClass::Other,
     types: Types::ALL,
     presupposes: Presupposition::Nothing,

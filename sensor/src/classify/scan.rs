@@ -8,6 +8,7 @@ use crate::decode::Transport;
 /// A connection request.
 pub const TCP_SYN: Rule = Rule {
     name: "tcp-syn",
+    words: "SYN alone, with or without ECE and CWR, and no known payload",
     class: TrafficClass::Scan,
     types: Types::of(&[TrafficType::TcpSyn]),
     presupposes: Presupposition::Nothing,
@@ -20,6 +21,7 @@ pub const TCP_SYN: Rule = Rule {
 /// Segments with data stand before this rule as strays.
 pub const TCP_STEALTH: Rule = Rule {
     name: "tcp-stealth",
+    words: "ACK, FIN, FIN and ACK, no flag, FIN and PSH and URG, or SYN and FIN, without data that another rule takes",
     class: TrafficClass::Scan,
     types: Types::of(&[
         TrafficType::TcpAck,
@@ -38,6 +40,7 @@ pub const TCP_STEALTH: Rule = Rule {
 /// ICMP echo, timestamp, information and mask requests.
 pub const ICMP_REQUEST: Rule = Rule {
     name: "icmp-request",
+    words: "ICMP type 8, 13, 15 or 17; ICMPv6 type 128",
     class: TrafficClass::Scan,
     types: Types::of(&[
         TrafficType::IcmpEchoRequest,
@@ -54,6 +57,7 @@ pub const ICMP_REQUEST: Rule = Rule {
 /// A datagram whose payload is empty or unknown, whatever its port.
 pub const UDP: Rule = Rule {
     name: "udp-probe",
+    words: "a datagram that is empty or whose payload is unknown",
     class: TrafficClass::Scan,
     types: Types::of(&[TrafficType::Udp]),
     presupposes: Presupposition::Nothing,
@@ -69,6 +73,7 @@ fn has_header(transport: &Transport) -> bool {
 /// An association request, and the COOKIE-ECHO that firewalls let pass.
 pub const SCTP_INIT: Rule = Rule {
     name: "sctp-init",
+    words: "the first chunk is INIT or COOKIE-ECHO",
     class: TrafficClass::Scan,
     types: Types::of(&[TrafficType::Sctp]),
     presupposes: Presupposition::Nothing,

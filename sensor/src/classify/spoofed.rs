@@ -11,6 +11,7 @@ use super::{Presupposition, Rule, Types};
 /// A source of special-purpose space, or equal to the destination.
 pub const IMPOSSIBLE_SOURCE: Rule = Rule {
     name: "impossible-source",
+    words: "the source is special-purpose space that cannot reach its destination, multicast, or the destination itself",
     class: TrafficClass::Spoofed,
     types: Types::ALL,
     presupposes: Presupposition::ImpossibleSource,
@@ -23,6 +24,7 @@ pub const IMPOSSIBLE_SOURCE: Rule = Rule {
 /// in 65,536 by chance): whoever forges does not build probes whose answers could be told. A known payload decides before.
 pub const MARKED_PROBE: Rule = Rule {
     name: "private-source-with-tool-mark",
+    words: "the source is private, link-local or unique-local towards one that is not, and the packet bears an exact mark of a tool",
     class: TrafficClass::Scan,
     types: Types::of(&[
         TrafficType::TcpSyn,

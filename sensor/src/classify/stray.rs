@@ -9,6 +9,7 @@ use crate::decode::Transport;
 /// connection of somebody else: a stale or garbled address, or a balancer that lost its way.
 pub const TCP_DATA: Rule = Rule {
     name: "tcp-stray-data",
+    words: "data without SYN and RST that no known request starts",
     class: TrafficClass::Misconfiguration,
     types: Types::of(&[
         TrafficType::TcpAck,
@@ -29,6 +30,7 @@ fn carries_data(transport: &Transport) -> bool {
 /// A segment within a connection (ACK, neither SYN nor RST) whose flags are none of a probe's.
 pub const TCP_SEGMENT: Rule = Rule {
     name: "tcp-stray-segment",
+    words: "ACK without SYN and RST, and further flags that no probe has",
     class: TrafficClass::Misconfiguration,
     types: Types::of(&[TrafficType::TcpOther]),
     presupposes: Presupposition::Nothing,
@@ -48,6 +50,7 @@ fn is_within_connection(transport: &Transport) -> bool {
 /// Router and neighbour discovery and group membership: meant for one link, leaked.
 pub const ICMP_NEIGHBOUR: Rule = Rule {
     name: "icmp-neighbour",
+    words: "ICMP type 9 or 10; ICMPv6 type 130 to 137 or 143",
     class: TrafficClass::Misconfiguration,
     types: Types::of(&[TrafficType::IcmpOther]),
     presupposes: Presupposition::Nothing,
@@ -64,6 +67,7 @@ fn is_for_neighbours(transport: &Transport) -> bool {
 /// A chunk of an association that was never made.
 pub const SCTP: Rule = Rule {
     name: "sctp-stray",
+    words: "any other first chunk",
     class: TrafficClass::Misconfiguration,
     types: Types::of(&[TrafficType::Sctp]),
     presupposes: Presupposition::Nothing,

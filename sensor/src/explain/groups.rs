@@ -1,0 +1,217 @@
+//! The packets of a capture in groups: by what they are, the rule that decided and the port, or by why they are not observed. What a
+//! single packet is stands in `explain.rs`.
+
+use std::collections::BTreeMap;
+use std::io::{Result, Write};
+
+use serde_json::{Value, json};
+use teiten_aggregator::observation::{Address, Kind};
+
+use crate::classify;
+use crate::decode::{Decoded, Packet, decode_record};
+use crate::packet::Block;
+use crate::telescope::{Place, Telescope};
+
+/// What the packets of a group have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Group {
+    Observed {
+        kind: Kind,
+        rule: &'static str,
+        signature: Option<&'static str>,
+    },
+    NotObserved(&'static str, Option<&'static str>),
+}
+
+/// Packets and wire bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Count {
+    packets: u64,
+    bytes: u64,
+}
+
+/// Packets counted by group.
+#[derive(Debug, Default)]
+pub struct Groups {
+    counts: BTreeMap<Group, Count>,
+}
+
+impl Groups {
+    /// Counts the packets of a block.
+    pub fn add(&mut self, block: &Block, telescope: &Telescope) {
+        let bytes = block.bytes();
+        for record in &block.records {
+            let captured = &bytes[record.offset as usize..][..record.captured_bytes as usize];
+            let group = match decode_record(record.link_type, captured, record.wire_bytes) {
+                Decoded::Ipv4(packet) => packet_group(&packet, telescope),
+                Decoded::Ipv6(packet) => packet_group(&packet, telescope),
+                Decoded::NotIp => Group::NotObserved("not_ip", None),
+                Decoded::Malformed(layer, _) => Group::NotObserved("malformed", Some(layer.name())),
+            };
+            let count = self.counts.entry(group).or_default();
+            count.packets += 1;
+            count.bytes += u64::from(record.wire_bytes);
+        }
+    }
+
+    /// One JSON line for each group, the largest first.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn write_json(&self, out: &mut dyn Write) -> Result<()> {
+        for (group, count) in self.sorted() {
+            writeln!(out, "{}", group_json(&group, count))?;
+        }
+        Ok(())
+    }
+
+    /// The same as a table.
+    ///
+    /// # Errors
+    /// When `out` cannot be written.
+    pub fn write_table(&self, out: &mut dyn Write) -> Result<()> {
+        let heads = ["packets", "class", "traffic type", "tool", "port", "rule"];
+        let [packets, class, traffic_type, tool, port, rule] = heads;
+        writeln!(
+            out,
+            "{packets:>12} {class:<16} {traffic_type:<24} {tool:<11} {port:>5}  {rule}"
+        )?;
+        for (group, Count { packets, .. }) in self.sorted() {
+            match group {
+                Group::NotObserved(reason, layer) => {
+                    let layer = layer.unwrap_or_default();
+                    writeln!(out, "{packets:>12} not observed: {reason} {layer}")?;
+                }
+                Group::Observed {
+                    kind,
+                    rule,
+                    signature,
+                } => {
+                    let port = kind
+                        .port()
+                        .map_or_else(|| "-".to_owned(), |port| port.to_string());
+                    let signature = signature
+                        .map(|name| format!(" ({name})"))
+                        .unwrap_or_default();
+                    writeln!(
+                        out,
+                        "{packets:>12} {:<16} {:<24} {:<11} {port:>5}  {rule}{signature}",
+                        kind.class().name(),
+                        kind.traffic_type().name(),
+                        kind.tool().name(),
+                    )?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn sorted(&self) -> Vec<(Group, Count)> {
+        let mut rows: Vec<_> = self
+            .counts
+            .iter()
+            .map(|(group, count)| (*group, *count))
+            .collect();
+        rows.sort_by_key(|(_, count)| std::cmp::Reverse(count.packets));
+        rows
+    }
+}
+
+fn packet_group<A: Address>(packet: &Packet<'_, A>, telescope: &Telescope) -> Group {
+    match telescope.place(packet.source, packet.destination) {
+        Place::Outside => Group::NotObserved("outside", None),
+        Place::Excluded => Group::NotObserved("excluded", None),
+        Place::Observed => {
+            let verdict = classify::verdict(packet);
+            Group::Observed {
+                kind: verdict.kind,
+                rule: verdict.rule.name,
+                signature: verdict.signature.map(|signature| signature.name),
+            }
+        }
+    }
+}
+
+fn group_json(group: &Group, count: Count) -> Value {
+    match group {
+        Group::Observed {
+            kind,
+            rule,
+            signature,
+        } => json!({
+            "class": kind.class().name(),
+            "traffic_type": kind.traffic_type().name(),
+            "tool": kind.tool().name(),
+            "rule": rule,
+            "signature": signature,
+            "port": kind.port(),
+            "packets": count.packets,
+            "bytes": count.bytes,
+        }),
+        Group::NotObserved(reason, layer) => {
+            let reason = [Some(*reason), *layer]
+                .into_iter()
+                .flatten()
+                .collect::<Vec<_>>();
+            json!({
+                "not_observed": reason.join(" "),
+                "packets": count.packets,
+                "bytes": count.bytes,
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::tests_support::{ethernet, ipv4_packet, tcp_segment};
+    use crate::packet::{BlockBytes, LinkType, Record};
+
+    fn block(frames: &[Vec<u8>]) -> Block {
+        let mut records = Vec::new();
+        let mut bytes = Vec::new();
+        for frame in frames {
+            records.push(Record {
+                time_us: 0,
+                offset: bytes.len() as u32,
+                captured_bytes: frame.len() as u32,
+                wire_bytes: frame.len() as u32,
+                link_type: LinkType(1),
+            });
+            bytes.extend(frame);
+        }
+        Block {
+            bytes: BlockBytes::Owned(bytes),
+            records,
+        }
+    }
+
+    #[test]
+    fn like_packets_are_one_group_and_the_largest_comes_first() {
+        let segment = |flags, port| {
+            let segment = tcp_segment(flags, 443, port, &[], b"");
+            ethernet(0x0800, &ipv4_packet(6, &segment))
+        };
+        let arp = ethernet(0x0806, &[0; 28]);
+        let mut groups = Groups::default();
+        let everything = Telescope::new(&[], &[]);
+        groups.add(&block(&[segment(2, 23), segment(2, 22), arp]), &everything);
+        groups.add(&block(&[segment(2, 22), segment(2, 22)]), &everything);
+        let mut lines = Vec::new();
+        groups.write_json(&mut lines).unwrap();
+        let lines = String::from_utf8(lines).unwrap();
+        let lines: Vec<Value> = lines
+            .lines()
+            .map(|line| serde_json::from_str(line).unwrap())
+            .collect();
+        assert_eq!(lines.len(), 3);
+        assert_eq!(lines[0]["packets"], 3);
+        assert_eq!(lines[0]["port"], 22);
+        assert_eq!(lines[0]["rule"], "tcp-syn");
+        assert!(lines.iter().any(|line| line["not_observed"] == "not_ip"));
+        let mut table = Vec::new();
+        groups.write_table(&mut table).unwrap();
+        assert_eq!(String::from_utf8(table).unwrap().lines().count(), 4);
+    }
+}
