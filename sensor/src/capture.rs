@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use teiten_aggregator::dataset::Hour;
 use teiten_aggregator::minute::hour_of;
@@ -15,13 +15,17 @@ use crate::packet::Block;
 use crate::pipeline::{Arrival, Passage, run};
 use crate::replay::{Outcome, RunError, closer, geo_text};
 use crate::source::FileReport;
-use crate::source::live::Live;
+use crate::source::live::{LIVE_WAIT, Live};
 use crate::telescope::Telescope;
 use crate::worker::Reading;
 
 /// The longest silence, in seconds, that counts as observed: a capture shows every tenth of a second that it is awake, so more
 /// means that it was not.
 pub const LIVE_SILENCE_SECONDS_MAX: i64 = 3;
+
+/// How long a capture goes on after `stop` is set: the kernel may hold packets back for [`LIVE_WAIT`], and those that came before
+/// the signal are still to be counted.
+pub const LAST_PACKETS_WAIT: Duration = LIVE_WAIT.saturating_mul(2);
 
 /// Captures until `stop` is set; what was captured is then in the dataset.
 ///
@@ -70,6 +74,7 @@ pub fn capture(
 struct Interfaces {
     report: FileReport,
     clock_us: Option<i64>,
+    stopped: Option<Instant>,
     ended: bool,
 }
 
@@ -84,6 +89,7 @@ impl Interfaces {
         Interfaces {
             report,
             clock_us: None,
+            stopped: None,
             ended: false,
         }
     }
@@ -93,7 +99,10 @@ impl Interfaces {
             return None;
         }
         if stop.load(Ordering::Relaxed) {
-            return self.last_words(live);
+            let stopped = *self.stopped.get_or_insert_with(Instant::now);
+            if stopped.elapsed() >= LAST_PACKETS_WAIT {
+                return self.last_words(live);
+            }
         }
         match live.next_block(reuse) {
             Ok(arrived) => {

@@ -40,6 +40,16 @@ pub enum SourceError {
         /// Path of the running program.
         program: String,
     },
+    /// An interface whose packets no decoder is for.
+    #[error(
+        "interface {interface} has link type {link_type}, which is not supported; name one that carries Ethernet or IP"
+    )]
+    UnsupportedInterface {
+        /// The interface.
+        interface: String,
+        /// Its link type's number.
+        link_type: u16,
+    },
     /// An interface that cannot be captured on, or that fails while it is.
     #[error("capturing on {interface} failed: {reason}; check that it is up")]
     Interface {

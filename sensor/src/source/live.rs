@@ -8,6 +8,7 @@ use pcap::{Active, Capture, Device};
 
 use super::error::SourceError;
 use super::walk::BLOCK_BYTES_MAX;
+use crate::decode::supported;
 use crate::packet::{BLOCK_RECORDS_MAX, Block, BlockBytes, LinkType, Record};
 
 /// How long the kernel may keep packets back to hand over many at once, and the longest that [`Live::next_block`] waits.
@@ -180,6 +181,12 @@ impl Interface {
             .and_then(Capture::setnonblock)
             .map_err(|error| explained(name, &error))?;
         let link_type = link_type(capture.get_datalink().0);
+        if !supported(link_type) {
+            return Err(SourceError::UnsupportedInterface {
+                interface: name.to_string(),
+                link_type: link_type.0,
+            });
+        }
         let mut interface = Interface {
             name: name.to_string(),
             capture,
