@@ -1,5 +1,5 @@
 //! The laws of the data on synthetic telescope traffic: the same packets give the same tables whatever the workers, the memory and
-//! the files they come in; nothing is counted twice; nothing vanishes. And how the built program behaves around them.
+//! the files they come in; nothing is counted twice; nothing vanishes.
 
 #[path = "support/capture_file.rs"]
 mod capture_file;
@@ -8,31 +8,18 @@ mod dataset;
 #[path = "support/program.rs"]
 mod program;
 
-use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
-use std::sync::OnceLock;
 
-use capture_file::{Parts, TELESCOPE, hour, made, pcap_of_link_type, scenario};
-use dataset::{Workshop, broken_sums, files, hour_sums, replayed, rows};
+use capture_file::{Parts, hour, made, scenario, shared};
+use dataset::{TELESCOPE, Workshop, broken_sums, files, hour_sums, replayed, rows, text};
 use serde_json::{Value, json};
 use teiten_sensor::options::Settings;
 use teiten_sensor::replay::Outcome;
-use teiten_testdata::Truth;
 
-/// Packets of the capture that most tests share.
-const PACKETS: u64 = 60_000;
 /// Files that a capture is split into.
 const FILES: usize = 10;
 /// The tables whose rows must not depend on how the input is split.
 const TABLES: [&str; 3] = ["traffic", "sources", "coverage"];
-
-/// The capture that most tests share.
-fn shared() -> &'static (Vec<u8>, Truth) {
-    static MADE: OnceLock<(Vec<u8>, Truth)> = OnceLock::new();
-    MADE.get_or_init(|| made(&scenario(PACKETS, 7)))
-}
 
 /// Settings with the telescope of the shared capture.
 fn settings(workshop: &Workshop, name: &str, workers: usize) -> Settings {
@@ -252,27 +239,6 @@ fn packets_that_go_back_in_time_are_counted_in_their_own_hour() {
     assert_eq!(files_by_workers[0], files_by_workers[1]);
 }
 
-/// `replay` with the shared telescope and JSON output, as arguments.
-fn arguments(workshop: &Workshop, name: &str, paths: &[&str]) -> Vec<String> {
-    let mut arguments = vec!["replay".to_owned()];
-    arguments.extend(paths.iter().map(|path| (*path).to_owned()));
-    for (flag, value) in [
-        ("--data", workshop.path(name)),
-        ("--geo", workshop.countries()),
-        ("--telescope", TELESCOPE[0].into()),
-        ("--telescope", TELESCOPE[1].into()),
-    ] {
-        arguments.push(flag.to_owned());
-        arguments.push(value.display().to_string());
-    }
-    arguments.push("--json".to_owned());
-    arguments
-}
-
-fn text(path: &Path) -> &str {
-    path.to_str().expect("a temporary folder has a plain name")
-}
-
 /// An accounting without what differs from run to run and from file to file.
 fn comparable(mut accounting: Value) -> Value {
     let object = accounting.as_object_mut().expect("an object");
@@ -287,11 +253,11 @@ fn standard_input_counts_as_a_file_does() {
     let workshop = Workshop::new();
     let capture = &shared().0;
     let path = workshop.file("in.pcap", capture);
-    let from_file = program::run(arguments(&workshop, "file", &[text(&path)]));
+    let from_file = program::run(workshop.arguments("file", &[text(&path)]));
     assert_eq!(from_file.exit_code, Some(0), "{}", from_file.messages);
     let compressed = zstd::encode_all(&capture[..], 1).expect("memory takes it");
     for (name, input) in [("plain", capture), ("compressed", &compressed)] {
-        let run = program::run_with_input(arguments(&workshop, name, &["-"]), input);
+        let run = program::run_with_input(workshop.arguments(name, &["-"]), input);
         assert_eq!(run.exit_code, Some(0), "{}", run.messages);
         assert_eq!(comparable(run.json()), comparable(from_file.json()));
         assert_eq!(run.json()["files"][0]["path"], "-");
@@ -309,7 +275,7 @@ fn a_stream_that_goes_back_in_time_adds_up() {
     let input = going_back_in_time();
     let mut datasets = Vec::new();
     for workers in ["1", "3"] {
-        let mut arguments = arguments(&workshop, workers, &["-"]);
+        let mut arguments = workshop.arguments(workers, &["-"]);
         arguments.extend(["--workers".to_owned(), workers.to_owned()]);
         let run = program::run_with_input(arguments, &input);
         assert_eq!(run.exit_code, Some(0), "{}", run.messages);
@@ -321,182 +287,4 @@ fn a_stream_that_goes_back_in_time_adds_up() {
     let sources = |name: &str| name.starts_with("sources/");
     assert!(datasets[0].keys().filter(|name| sources(name)).count() > 3);
     assert_eq!(datasets[0], datasets[1]);
-}
-
-#[test]
-fn a_file_that_breaks_off_is_counted_up_to_there_and_the_others_are_read() {
-    let workshop = Workshop::new();
-    let (whole, truth) = made(&scenario(2_000, 9));
-    let cut = workshop.file("cut.pcap", &whole[..whole.len() - 3]);
-    let sound = workshop.file("sound.pcap", &made(&scenario(1_000, 10)).0);
-    let paths = [text(&cut), text(&sound)];
-    let run = program::run(arguments(&workshop, "data", &paths));
-    assert_eq!(run.exit_code, Some(1), "{}", run.messages);
-    let records = truth.accounting.records;
-    assert!(
-        run.messages
-            .contains(&format!("cut.pcap: record {records}, byte ")),
-        "{}",
-        run.messages
-    );
-    let accounting = run.json();
-    assert_eq!(accounting["records"], records - 1 + 1_000);
-    let files = accounting["files"].as_array().expect("a list");
-    let of = |name: &str| {
-        let is_it = |file: &&Value| {
-            file["path"]
-                .as_str()
-                .is_some_and(|path| path.ends_with(name))
-        };
-        files.iter().find(is_it).expect("a report").clone()
-    };
-    assert_eq!(of("cut.pcap")["records"], records - 1);
-    assert!(of("cut.pcap")["error"].is_string());
-    assert_eq!(of("sound.pcap")["records"], 1_000);
-    assert!(of("sound.pcap")["error"].is_null());
-    assert_eq!(broken_sums(&workshop.path("data")), [""; 0]);
-}
-
-#[test]
-fn when_nothing_can_be_read_nothing_is_done() {
-    let workshop = Workshop::new();
-    let notes = workshop.file("notes.txt", b"notes on the captures");
-    let missing = workshop.path("missing.pcap");
-    let paths = [text(&notes), text(&missing)];
-    let run = program::run(arguments(&workshop, "data", &paths));
-    assert_eq!(run.exit_code, Some(2));
-    assert_eq!(run.output, "");
-    for part in ["notes.txt: is no capture", "missing.pcap: does not exist"] {
-        assert!(run.messages.contains(part), "{}", run.messages);
-    }
-    assert!(!workshop.path("data").exists());
-}
-
-#[test]
-fn an_unsupported_link_type_is_said_by_number() {
-    let workshop = Workshop::new();
-    let usb = workshop.file("usb.pcap", &pcap_of_link_type(189));
-    let sound = workshop.file("sound.pcap", &made(&scenario(1_000, 11)).0);
-    for (paths, exit_code, records) in [
-        (&[text(&usb)][..], 2, 1),
-        (&[text(&usb), text(&sound)], 1, 1_001),
-    ] {
-        let run = program::run(arguments(&workshop, "data", paths));
-        assert_eq!(run.exit_code, Some(exit_code), "{}", run.messages);
-        let expected = "usb.pcap: link type 189 (USB_LINUX) is not supported: its 1 record is counted as not_ip";
-        assert!(run.messages.contains(expected), "{}", run.messages);
-        assert_eq!(run.json()["records"], records);
-    }
-}
-
-#[test]
-fn a_dataset_that_cannot_be_written_is_an_error_that_names_it() {
-    let workshop = Workshop::new();
-    let path = workshop.file("in.pcap", &shared().0);
-    // A file where the folder should be stops even root.
-    workshop.file("data", b"");
-    let run = program::run(arguments(&workshop, "data", &[text(&path)]));
-    assert_eq!(run.exit_code, Some(2), "{}", run.messages);
-    assert_eq!(run.output, "");
-    assert!(run.messages.contains("cannot write"), "{}", run.messages);
-    assert!(
-        run.messages.contains(text(&workshop.path("data"))),
-        "{}",
-        run.messages
-    );
-}
-
-#[test]
-fn a_read_only_dataset_is_left_as_it_is() {
-    use std::os::unix::fs::{MetadataExt, PermissionsExt};
-    use std::os::unix::process::CommandExt;
-    const NOBODY: u32 = 65_534;
-    let workshop = Workshop::new();
-    let path = workshop.file("in.pcap", &shared().0);
-    let data = workshop.path("data");
-    std::fs::create_dir(&data).expect("writable");
-    let set = |path: &Path, mode: u32| {
-        let permissions = std::fs::Permissions::from_mode(mode);
-        std::fs::set_permissions(path, permissions).expect("our own file");
-    };
-    set(&workshop.path(""), 0o755);
-    set(&data, 0o555);
-    let mut command = program::program();
-    command.args(arguments(&workshop, "data", &[text(&path)]));
-    let is_root = std::fs::metadata(&data).expect("there").uid() == 0;
-    if is_root {
-        command.uid(NOBODY);
-    }
-    let output = match command.output() {
-        Ok(output) => output,
-        Err(error) if is_root => {
-            eprintln!("SKIPPED: the built program cannot be run as nobody: {error}");
-            return;
-        }
-        Err(error) => panic!("the program does not start: {error}"),
-    };
-    let messages = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(2), "{messages}");
-    assert!(messages.contains("Permission denied"), "{messages}");
-    assert_eq!(files(&data), BTreeMap::new());
-}
-
-#[test]
-fn a_reader_that_has_seen_enough_is_no_failure() {
-    let workshop = Workshop::new();
-    let path = workshop.file("in.pcap", &shared().0);
-    let explain = vec!["explain".to_owned(), text(&path).to_owned()];
-    for arguments in [arguments(&workshop, "data", &[text(&path)]), explain] {
-        let mut child = program::program()
-            .args(&arguments)
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the program starts");
-        drop(child.stdout.take());
-        let mut messages = String::new();
-        let mut stderr = child.stderr.take().expect("a pipe");
-        stderr.read_to_string(&mut messages).expect("text");
-        let code = child.wait().expect("it ends").code();
-        assert_eq!((code, messages.as_str()), (Some(0), ""), "{arguments:?}");
-    }
-}
-
-#[test]
-fn in_a_pipe_the_program_prints_its_result_alone() {
-    let workshop = Workshop::new();
-    let path = workshop.file("in.pcap", &shared().0);
-    let mut arguments = arguments(&workshop, "data", &[text(&path)]);
-    let run = program::run(&arguments);
-    assert_eq!((run.exit_code, run.messages.as_str()), (Some(0), ""));
-    assert_eq!(run.output.lines().count(), 1);
-    arguments.pop();
-    let run = program::run(&arguments);
-    assert_eq!((run.exit_code, run.messages.as_str()), (Some(0), ""));
-    assert!(run.output.starts_with("records"), "{}", run.output);
-    assert!(!run.output.contains(['\r', '\u{1b}']), "{}", run.output);
-}
-
-#[test]
-fn without_a_telescope_every_destination_counts_and_that_is_said() {
-    let workshop = Workshop::new();
-    let path = workshop.file("in.pcap", &shared().0);
-    let run = program::run([
-        "replay",
-        text(&path),
-        "--json",
-        "--data",
-        text(&workshop.path("data")),
-        "--geo",
-        text(&workshop.countries()),
-    ]);
-    assert_eq!(run.exit_code, Some(0));
-    assert!(run.messages.contains("no --telescope"), "{}", run.messages);
-    assert_eq!(run.json()["outside"], 0);
-    let addresses = rows(&workshop.path("data"), "coverage", &[]);
-    assert!(
-        addresses
-            .iter()
-            .all(|row| row.contains("(\"addresses\", Null)"))
-    );
 }

@@ -1,14 +1,17 @@
 //! Captures in memory for the tests: what the synthesiser makes, taken apart into records and put together in other orders.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
+use std::sync::OnceLock;
+
 use teiten_testdata::clock::HOUR_US;
 use teiten_testdata::{Prefix, Scenario, Truth, write};
 
+use crate::dataset::TELESCOPE;
+
+/// Packets of the capture that most tests share.
+const PACKETS: u64 = 60_000;
 const FILE_HEADER_BYTES: usize = 24;
 const RECORD_HEADER_BYTES: usize = 16;
-
-/// The telescope of [`scenario`].
-pub const TELESCOPE: [&str; 2] = ["198.18.0.0/20", "2001:db8::/32"];
 
 /// Three hours of darknet traffic with everything in it that the synthesiser knows.
 pub fn scenario(packets: u64, seed: u64) -> Scenario {
@@ -35,6 +38,12 @@ pub fn made(scenario: &Scenario) -> (Vec<u8>, Truth) {
     let mut bytes = Vec::new();
     let truth = write(scenario, &mut bytes).expect("the scenario is sound");
     (bytes, truth)
+}
+
+/// The capture that most tests share.
+pub fn shared() -> &'static (Vec<u8>, Truth) {
+    static MADE: OnceLock<(Vec<u8>, Truth)> = OnceLock::new();
+    MADE.get_or_init(|| made(&scenario(PACKETS, 7)))
 }
 
 /// A little-endian pcap, taken apart.

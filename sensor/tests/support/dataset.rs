@@ -17,6 +17,9 @@ use teiten_sensor::source::Reading;
 const COUNTRIES: &str = "0.0.0.0,63.255.255.255,JP\n64.0.0.0,127.255.255.255,US\n128.0.0.0,191.255.255.255,BR\n\
                          2001:db8::,2001:db8:ffff:ffff:ffff:ffff:ffff:ffff,DE\n";
 
+/// The telescope of the synthetic captures.
+pub const TELESCOPE: [&str; 2] = ["198.18.0.0/20", "2001:db8::/32"];
+
 /// A temporary folder for captures and datasets, with a small file of countries.
 pub struct Workshop {
     folder: tempfile::TempDir,
@@ -45,6 +48,19 @@ impl Workshop {
         path
     }
 
+    /// `replay` of `paths` into the dataset `name`, with the telescope of the synthetic captures and JSON output, as arguments.
+    pub fn arguments(&self, name: &str, paths: &[&str]) -> Vec<String> {
+        let (data, countries) = (self.path(name), self.countries());
+        let mut arguments = vec!["replay"];
+        arguments.extend(paths);
+        arguments.extend(["--data", text(&data), "--geo", text(&countries)]);
+        for prefix in TELESCOPE {
+            arguments.extend(["--telescope", prefix]);
+        }
+        arguments.push("--json");
+        arguments.into_iter().map(str::to_owned).collect()
+    }
+
     /// Settings for the dataset `name`.
     pub fn settings(&self, name: &str, workers: usize) -> Settings {
         let shared = Shared {
@@ -56,6 +72,11 @@ impl Workshop {
         };
         shared.settle().expect("sound settings")
     }
+}
+
+/// The path of a temporary file, which is plain text.
+pub fn text(path: &Path) -> &str {
+    path.to_str().expect("a temporary folder has a plain name")
 }
 
 pub fn replayed(paths: &[PathBuf], settings: &Settings) -> Result<Outcome, RunError> {
