@@ -179,7 +179,7 @@ impl Closer {
             sorted
         };
         ordered(self.threads, parts.len(), task, |sorted| {
-            runs.append(sorted)
+            runs.append(sorted);
         });
         runs
     }

@@ -2,19 +2,19 @@
 //!
 //! `sensor` fills hours with observations, `reports` reads the tables; see the code map in README.md.
 
+pub mod close;
+pub mod dataset;
+pub mod destinations;
+pub mod encode;
+pub mod ledger;
+pub mod minute;
 pub mod observation;
 pub mod origin;
-pub mod schema;
-pub mod destinations;
-mod prefetch;
-pub mod table;
-pub mod minute;
-pub mod sketch;
-pub mod window;
-pub mod encode;
 pub mod parallel;
+mod prefetch;
 pub mod run;
-pub mod dataset;
+pub mod schema;
+pub mod sketch;
+pub mod table;
+pub mod window;
 pub mod writer;
-pub mod close;
-pub mod ledger;

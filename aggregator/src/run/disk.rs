@@ -106,6 +106,9 @@ impl<A> Drop for DiskRun<A> {
     }
 }
 
+/// A row, and its destination set where it has one.
+pub(super) type DiskRow<A> = (Row<A>, Option<DestinationSet<A>>);
+
 /// Rows of a run, one after the other.
 pub(super) struct DiskReader<A> {
     file: BufReader<File>,
@@ -115,7 +118,7 @@ pub(super) struct DiskReader<A> {
 
 impl<A: Address> DiskReader<A> {
     /// The next row with its destination set, if it has one.
-    pub(super) fn next(&mut self) -> Result<Option<(Row<A>, Option<DestinationSet<A>>)>> {
+    pub(super) fn next(&mut self) -> Result<Option<DiskRow<A>>> {
         if self.left == 0 {
             return Ok(None);
         }
