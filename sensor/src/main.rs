@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let _ = writeln!(stderr(), "teiten-sensor: {error:#}");
+            let _ = writeln!(stderr(), "teiten-sensor: {error}");
             ExitCode::from(NOT_DONE)
         }
     }

@@ -14,6 +14,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use dataset::{Workshop, broken_sums, coverage_sums, each_row, hour_sums, number};
+use parquet::record::Field;
 use serde_json::Value;
 
 /// Longest wait for the program to open its interfaces.
@@ -127,9 +128,8 @@ fn send_udp(to: &str, count: u16) {
 fn packets_by_port(data: &Path) -> BTreeMap<(i32, i32), i64> {
     let mut packets = BTreeMap::new();
     each_row(data, "sources", |row| {
-        let text: BTreeMap<_, _> = row.get_column_iter().map(|(name, f)| (name, f)).collect();
-        let of = |name: &str| match text.iter().find(|(column, _)| **column == name) {
-            Some((_, parquet::record::Field::Int(number))) => *number,
+        let of = |name: &str| match row.get_column_iter().find(|(column, _)| *column == name) {
+            Some((_, Field::Int(number))) => *number,
             other => panic!("{name} is {other:?}"),
         };
         *packets.entry((of("protocol"), of("port"))).or_default() += number(row, "packets");

@@ -12,7 +12,7 @@ use std::io::Read;
 use std::path::Path;
 use std::process::Stdio;
 
-use capture_file::{made, pcap_of_link_type, scenario, shared};
+use capture_file::{made, pcap_of_link_type, pcapng_at, scenario, shared};
 use dataset::{Workshop, broken_sums, files, rows, text};
 use serde_json::Value;
 
@@ -92,6 +92,7 @@ fn a_dataset_that_cannot_be_written_is_an_error_that_names_it() {
     assert_eq!(run.exit_code, Some(2), "{}", run.messages);
     assert_eq!(run.output, "");
     assert!(run.messages.contains("cannot write"), "{}", run.messages);
+    assert_eq!(run.messages.matches("os error").count(), 1);
     assert!(
         run.messages.contains(text(&workshop.path("data"))),
         "{}",
@@ -132,6 +133,20 @@ fn a_read_only_dataset_is_left_as_it_is() {
     assert_eq!(output.status.code(), Some(2), "{messages}");
     assert!(messages.contains("Permission denied"), "{messages}");
     assert_eq!(files(&data), BTreeMap::new());
+}
+
+#[test]
+fn times_that_cannot_be_stop_nothing() {
+    let workshop = Workshop::new();
+    let ticks = [0, 5, 1 << 62, u64::MAX, u64::MAX - 3_600_000_000];
+    for offset_seconds in [i64::MIN, -(1 << 62), -1, 0, 1 << 40, i64::MAX] {
+        let path = workshop.file("in.pcapng", &pcapng_at(&ticks, offset_seconds));
+        let name = format!("at{offset_seconds}");
+        let run = program::run(workshop.arguments(&name, &[text(&path)]));
+        assert_eq!(run.exit_code, Some(0), "{offset_seconds}: {}", run.messages);
+        assert_eq!(run.json()["observed"], ticks.len(), "{offset_seconds}");
+        assert_eq!(broken_sums(&workshop.path(&name)), [""; 0]);
+    }
 }
 
 #[test]

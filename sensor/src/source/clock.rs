@@ -1,7 +1,10 @@
 //! The time of a pcapng interface: ticks of its resolution and an offset become microseconds (draft-ietf-opsawg-pcapng,
-//! if_tsresol and if_tsoffset). Times that do not fit saturate.
+//! if_tsresol and if_tsoffset). Times before 1970 or after 9999 become the nearest that a dataset can name.
 
 const MICROSECONDS_PER_SECOND: i64 = 1_000_000;
+
+/// 9999-12-31T23:59:59.999999Z: a folder's date has a year of four digits, and sums with an hour must not overflow.
+const TIME_US_MAX: i64 = 253_402_300_799_999_999;
 
 /// How an interface's ticks become microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,6 +74,7 @@ impl Clock {
         i64::try_from(since_offset_us)
             .unwrap_or(i64::MAX)
             .saturating_add(self.offset_us)
+            .clamp(0, TIME_US_MAX)
     }
 }
 
@@ -111,12 +115,12 @@ mod tests {
 
     #[test]
     fn times_beyond_the_range_saturate() {
-        check(0, u64::MAX, i64::MAX);
-        check(6, u64::MAX, i64::MAX);
-        check(0x80, u64::MAX, i64::MAX);
+        check(0, u64::MAX, TIME_US_MAX);
+        check(6, u64::MAX, TIME_US_MAX);
+        check(0x80, u64::MAX, TIME_US_MAX);
         let late = Clock::default().with_offset(i64::MAX);
-        assert_eq!(late.time_us(1), i64::MAX);
-        assert_eq!(Clock::default().with_offset(i64::MIN).time_us(0), i64::MIN);
+        assert_eq!(late.time_us(1), TIME_US_MAX);
+        assert_eq!(Clock::default().with_offset(i64::MIN).time_us(0), 0);
     }
 
     #[test]

@@ -98,3 +98,29 @@ pub fn pcap_of_link_type(link_type: u8) -> Vec<u8> {
     bytes.extend(*b"what");
     bytes
 }
+
+/// A pcapng of raw IPv4 packets at these microseconds, with an offset in seconds for all of them.
+pub fn pcapng_at(ticks: &[u64], offset_seconds: i64) -> Vec<u8> {
+    const DATAGRAM: [u8; 28] = [
+        0x45, 0, 0, 28, 0, 1, 0, 0, 64, 17, 0, 0, 8, 8, 4, 4, 198, 18, 0, 1, 0, 1, 0, 2, 0, 8, 0, 0,
+    ];
+    let block = |block_type: u32, body: &[u8]| {
+        let length = (body.len() as u32 + 12).to_le_bytes();
+        [&block_type.to_le_bytes()[..], &length, body, &length].concat()
+    };
+    let mut interface = vec![101, 0, 0, 0, 0, 0, 0, 0, 14, 0, 8, 0];
+    interface.extend(offset_seconds.to_le_bytes());
+    interface.extend([0; 4]);
+    let mut section = vec![0x4d, 0x3c, 0x2b, 0x1a, 1, 0, 0, 0];
+    section.extend([0xff; 8]);
+    let mut capture = [block(0x0a0d_0d0a, &section), block(1, &interface)].concat();
+    for ticks in ticks {
+        let mut packet = vec![0; 4];
+        for number in [(ticks >> 32) as u32, *ticks as u32, 28, 28] {
+            packet.extend(number.to_le_bytes());
+        }
+        packet.extend(DATAGRAM);
+        capture.extend(block(6, &packet));
+    }
+    capture
+}
