@@ -22,6 +22,11 @@ crosscheck: ## The dataset against DuckDB, pyarrow and DataSketches
 	@.ci/setup test
 	@.ci/crosscheck
 
+.PHONY: accuracy
+accuracy: ## Confusion matrices of class, type and tool: a synthetic capture packet for packet, then real captures
+	@cargo build --quiet --bins -p teiten-sensor -p teiten-testdata
+	@python3 testdata/crosscheck/accuracy.py --binaries $(TARGET)/debug
+
 fuzz: ## Every fuzz target for a minute
 	@.ci/fuzz 60
 
