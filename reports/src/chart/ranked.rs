@@ -21,6 +21,8 @@ pub struct Bar {
 
 const ROW: f64 = 27.0;
 const BAR: f64 = 17.0;
+/// How many times the first rank the rest may be before its bar is cut.
+const REST_MAX: f64 = 1.6;
 
 /// Draws the bars from the top down; `legends` explains classes, where more than one is used.
 #[must_use]
@@ -55,11 +57,7 @@ pub fn draw(
         .fold(0.0, f64::max);
     let left = 26.0 + names + 16.0;
     let room = WIDTH - left - texts - 14.0;
-    let highest = bars
-        .iter()
-        .map(|bar| bar.value)
-        .fold(0.0, f64::max)
-        .max(f64::MIN_POSITIVE);
+    let highest = scale_end(bars);
     let top = legend_height + 18.0;
     pen.line("base", left, top, left, top + bars.len() as f64 * ROW);
     let mut rank = 0;
@@ -75,7 +73,7 @@ pub fn draw(
         } else {
             pen.text_with_detail(26.0, base, &bar.label, &bar.detail);
         }
-        let width = bar.value / highest * room;
+        let width = (bar.value / highest).min(1.0) * room;
         let told = format!("{} {}: {}", bar.label, bar.detail, bar.text);
         pen.rect_titled(
             &bar.class,
@@ -85,6 +83,9 @@ pub fn draw(
             BAR,
             &told,
         );
+        if bar.value > highest {
+            broken(&mut pen, left + width * 0.93, y + ROW / 2.0);
+        }
         pen.text("value", left + width + 7.0, base, Anchor::Start, &bar.text);
     }
     Chart {
@@ -95,5 +96,61 @@ pub fn draw(
         body: pen.finish(),
         hover: String::new(),
         language,
+    }
+}
+
+/// The value at the full length: the highest, but for a rest so large that it would leave the ranked bars no room; that is cut.
+fn scale_end(bars: &[Bar]) -> f64 {
+    let highest = |ranked: bool| {
+        let values = bars.iter().filter(|bar| bar.ranked == ranked);
+        values.map(|bar| bar.value).fold(0.0, f64::max)
+    };
+    let (ranked, rest) = (highest(true), highest(false));
+    let cut = ranked > 0.0 && rest > REST_MAX * ranked;
+    let end = if cut {
+        REST_MAX * ranked
+    } else {
+        rest.max(ranked)
+    };
+    end.max(f64::MIN_POSITIVE)
+}
+
+/// Two slanted strokes across a bar that is longer than it can be drawn.
+fn broken(pen: &mut Pen, x: f64, middle: f64) {
+    let half = BAR / 2.0 + 2.0;
+    for shift in [0.0, 6.0] {
+        let x = x + shift;
+        pen.line("cut", x - 3.0, middle + half, x + 3.0, middle - half);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bar(value: f64, ranked: bool) -> Bar {
+        Bar {
+            label: "23/TCP".to_owned(),
+            detail: "telnet".to_owned(),
+            value,
+            text: value.to_string(),
+            class: "bar".to_owned(),
+            ranked,
+        }
+    }
+
+    #[test]
+    fn a_rest_that_dwarfs_the_ranking_is_cut_and_shows_it() {
+        let body = |rest: f64| {
+            let bars = [bar(10.0, true), bar(rest, false)];
+            draw("n", "t", "d", "u", "en", &bars, &[]).body
+        };
+        assert!(!body(14.0).contains("cut"));
+        assert!(body(90.0).contains("cut"));
+    }
+
+    #[test]
+    fn bars_without_any_rank_share_one_scale() {
+        assert_eq!(scale_end(&[bar(10.0, false), bar(2.0, false)]), 10.0);
     }
 }

@@ -201,11 +201,11 @@ fn figure(page: &mut String, placed: &Placed, document: &Document, text: &Text) 
     if !placed.drawn.table_shown {
         let _ = write!(
             page,
-            "<details><summary>{}</summary>",
+            "<details><summary>{}</summary><div class=\"scroll\">",
             escaped(text.data_table)
         );
         table(page, &placed.drawn.table, language, text);
-        page.push_str("</details>");
+        page.push_str("</div></details>");
     }
     page.push_str("</figure>\n");
 }
@@ -214,7 +214,7 @@ fn table(page: &mut String, table: &Table, language: Language, text: &Text) {
     let shown: Vec<usize> = (0..table.columns.len())
         .filter(|&column| !table.columns[column].label.is_empty())
         .collect();
-    page.push_str("<div class=\"scroll\"><table><thead><tr>");
+    page.push_str("<table><thead><tr>");
     for &column in &shown {
         let numeric = table
             .rows
@@ -235,7 +235,7 @@ fn table(page: &mut String, table: &Table, language: Language, text: &Text) {
         }
         page.push_str("</tr>\n");
     }
-    page.push_str("</tbody></table></div>");
+    page.push_str("</tbody></table>");
     if table.rows.len() > TABLE_ROWS_MAX {
         let _ = write!(
             page,
