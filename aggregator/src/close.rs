@@ -219,14 +219,16 @@ impl Closer {
         let ipv6 = self.merge_family(&runs.ipv6, threshold, &mut writer, &mut closed)?;
         drop(runs.ipv6);
         closed.source_rows = writer.rows();
-        closed.file_bytes = writer.publish()?;
+        let sources = writer.finish()?;
         let mut file = self.create(&TRAFFIC, hour, part)?;
         let sums = ipv4.sum(self.threads)?;
         traffic::append(&mut file, hour, self, Family::Ipv4, &sums, &mut closed)?;
         drop(sums);
         let sums = ipv6.sum(self.threads)?;
         traffic::append(&mut file, hour, self, Family::Ipv6, &sums, &mut closed)?;
-        closed.file_bytes += file.publish()?;
+        // Both are on disk before either is visible: the two renames are all that can come between them.
+        let traffic = file.finish()?;
+        closed.file_bytes = sources.publish()? + traffic.publish()?;
         Ok(closed)
     }
 

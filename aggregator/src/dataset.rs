@@ -118,21 +118,54 @@ impl PartName {
 /// When a folder cannot be listed.
 pub fn parts_of(directory: &Path, table: &str, name: &PartName) -> std::io::Result<Vec<PathBuf>> {
     let mut parts = Vec::new();
-    for date in folders(&directory.join(table), "date=")? {
-        for hour in folders(&date, "hour=")? {
-            for entry in std::fs::read_dir(&hour)? {
-                let entry = entry?;
-                if entry
-                    .file_name()
-                    .to_str()
-                    .is_some_and(|file| name.owns(file))
-                {
-                    parts.push(entry.path());
-                }
+    for hour in hour_folders(&directory.join(table))? {
+        for entry in std::fs::read_dir(&hour)? {
+            let entry = entry?;
+            let file = entry.file_name();
+            if file.to_str().is_some_and(|file| name.owns(file)) {
+                parts.push(entry.path());
             }
         }
     }
     Ok(parts)
+}
+
+/// Every `date=…/hour=…` folder of a table, in order; a table that does not exist has none.
+///
+/// # Errors
+/// When a folder cannot be listed.
+pub fn hour_folders(table: &Path) -> std::io::Result<Vec<PathBuf>> {
+    let mut hours = Vec::new();
+    for date in folders(table, "date=")? {
+        hours.extend(folders(&date, "hour=")?);
+    }
+    hours.sort();
+    Ok(hours)
+}
+
+/// Removes what processes that are gone have left in the scratch folder; files there begin with their process's number.
+///
+/// # Errors
+/// When the folder cannot be listed.
+pub fn clean_scratch(directory: &Path) -> std::io::Result<()> {
+    let entries = match std::fs::read_dir(directory.join(SCRATCH_FOLDER)) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    for entry in entries {
+        let entry = entry?;
+        let name = entry.file_name();
+        let process = name
+            .to_str()
+            .and_then(|name| name.split('-').next()?.parse::<u32>().ok());
+        let alive = |process| Path::new("/proc").join(format!("{process}")).exists();
+        if process.is_some_and(|process| !alive(process)) {
+            // Another process may be cleaning at the same time.
+            let _ = std::fs::remove_file(entry.path());
+        }
+    }
+    Ok(())
 }
 
 fn folders(parent: &Path, prefix: &str) -> std::io::Result<Vec<PathBuf>> {

@@ -16,5 +16,6 @@ pub mod run;
 pub mod schema;
 pub mod sketch;
 pub mod table;
+pub mod verify;
 pub mod window;
 pub mod writer;

@@ -1,2 +1,106 @@
-//! The `teiten-aggregator` program.
-fn main() {}
+//! The `teiten-aggregator` program: tends a dataset that sensors have written.
+
+use std::io::{Write, stderr, stdout};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use serde_json::json;
+use teiten_aggregator::verify::{Verdict, verify};
+
+/// Done, but something is wrong with the dataset.
+const INCOMPLETE: u8 = 1;
+/// Not done.
+const NOT_DONE: u8 = 2;
+
+/// Tends a dataset of hourly Parquet tables.
+#[derive(Debug, Parser)]
+#[command(name = "teiten-aggregator", version, about, max_term_width = 100)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Check that every part is readable and that the tables of each hour hold the same packets.
+    ///
+    /// Exit code 0: all is well; 1: something is wrong, each on a line; 2: the dataset could not be read.
+    Verify {
+        /// Folder of the dataset.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// Print one JSON object on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+fn main() -> ExitCode {
+    let Command::Verify { data, json } = CommandLine::parse().command;
+    match run_verify(&data, json) {
+        Ok(code) => ExitCode::from(code),
+        Err(error) => {
+            let broken_pipe = error
+                .downcast_ref::<std::io::Error>()
+                .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe);
+            if broken_pipe {
+                return ExitCode::SUCCESS;
+            }
+            let _ = writeln!(stderr(), "teiten-aggregator: {error:#}");
+            ExitCode::from(NOT_DONE)
+        }
+    }
+}
+
+fn run_verify(data: &Path, as_json: bool) -> anyhow::Result<u8> {
+    anyhow::ensure!(
+        data.is_dir(),
+        "{} is no folder: name a dataset with --data",
+        data.display()
+    );
+    let verdict = verify(data)?;
+    anyhow::ensure!(
+        verdict.parts > 0,
+        "{} holds no part of a dataset: is it the folder that a sensor wrote with --data?",
+        data.display()
+    );
+    let mut out = stdout().lock();
+    if as_json {
+        writeln!(out, "{}", verdict_json(&verdict))?;
+    } else {
+        for finding in &verdict.findings {
+            writeln!(out, "{}: {}", finding.path.display(), finding.reason)?;
+        }
+        let Verdict {
+            parts,
+            hours,
+            packets,
+            findings,
+        } = &verdict;
+        writeln!(
+            out,
+            "{parts} parts, {hours} hours, {packets} packets, {} findings",
+            findings.len()
+        )?;
+    }
+    Ok(if verdict.findings.is_empty() {
+        0
+    } else {
+        INCOMPLETE
+    })
+}
+
+fn verdict_json(verdict: &Verdict) -> serde_json::Value {
+    let findings: Vec<_> = verdict
+        .findings
+        .iter()
+        .map(|finding| json!({"path": finding.path, "reason": finding.reason}))
+        .collect();
+    json!({
+        "parts": verdict.parts,
+        "hours": verdict.hours,
+        "packets": verdict.packets,
+        "findings": findings,
+    })
+}

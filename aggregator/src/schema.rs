@@ -107,6 +107,14 @@ const fn column(
 
 use ColumnType::{Bytes, Int32, Int64, Text, TimestampMicros};
 
+/// The column of `traffic` and `sources` that counts packets.
+pub const PACKETS_COLUMN: &str = PACKETS.name;
+/// The column of `traffic` and `sources` that counts bytes.
+pub const BYTES_COLUMN: &str = BYTES.name;
+/// The column of `coverage` that counts the packets of the other tables.
+pub const OBSERVED_COLUMN: &str = OBSERVED.name;
+
+const OBSERVED: Column = column("observed", Int64, false, "packets counted in the tables");
 const HOUR_START: Column = column(
     "hour_start",
     TimestampMicros,
@@ -230,7 +238,7 @@ pub const COVERAGE: Table = Table {
         ),
         SENSOR,
         column("received", Int64, false, "packets read or received"),
-        column("observed", Int64, false, "packets counted in the tables"),
+        OBSERVED,
         column(
             "outside",
             Int64,

@@ -47,7 +47,7 @@ pub enum WriteError {
 pub struct PartWriter {
     writer: SerializedFileWriter<BufWriter<File>>,
     schema: SchemaDescPtr,
-    temporary: PathBuf,
+    temporary: Temporary,
     path: PathBuf,
 }
 
@@ -63,8 +63,8 @@ impl PartWriter {
             source,
         };
         std::fs::create_dir_all(folder).map_err(file_error)?;
-        let temporary = path.with_extension("under-way");
-        let file = File::create(&temporary).map_err(file_error)?;
+        let temporary = Temporary(path.with_extension("under-way"));
+        let file = File::create(&temporary.0).map_err(file_error)?;
         let message = table.parquet_type();
         let properties = WriterProperties::builder()
             .set_created_by(concat!("teiten ", env!("CARGO_PKG_VERSION")).to_owned())
@@ -111,11 +111,11 @@ impl PartWriter {
         Ok(())
     }
 
-    /// Ends the part and makes it visible; returns its size in bytes.
+    /// Ends the part and forces it to disk; it is not visible yet.
     ///
     /// # Errors
-    /// When the file cannot be written, forced to disk or renamed.
-    pub fn publish(self) -> Result<u64, WriteError> {
+    /// When the file cannot be written or forced to disk.
+    pub fn finish(self) -> Result<FinishedPart, WriteError> {
         let PartWriter {
             writer,
             temporary,
@@ -135,11 +135,48 @@ impl PartWriter {
             .map_err(|error| file_error(error.into_error()))?;
         let length = file.metadata().map_err(file_error)?.len();
         file.sync_all().map_err(file_error)?;
-        std::fs::rename(&temporary, &path).map_err(file_error)?;
-        let folder = path.parent().unwrap_or(Path::new("."));
+        Ok(FinishedPart {
+            temporary,
+            path,
+            length,
+        })
+    }
+}
+
+/// A part that is whole and on disk, under a name that no reader takes for a part.
+#[derive(Debug)]
+pub struct FinishedPart {
+    temporary: Temporary,
+    path: PathBuf,
+    length: u64,
+}
+
+impl FinishedPart {
+    /// Makes the part visible; returns its size in bytes.
+    ///
+    /// # Errors
+    /// When the file cannot be renamed.
+    pub fn publish(self) -> Result<u64, WriteError> {
+        let file_error = |source| WriteError::File {
+            path: self.path.clone(),
+            source,
+        };
+        std::fs::rename(&self.temporary.0, &self.path).map_err(file_error)?;
+        let folder = self.path.parent().unwrap_or(Path::new("."));
         File::open(folder)
             .and_then(|folder| folder.sync_all())
             .map_err(file_error)?;
-        Ok(length)
+        Ok(self.length)
+    }
+}
+
+/// The name of a file under way; what still has it in the end is removed.
+#[derive(Debug)]
+struct Temporary(PathBuf);
+
+impl Drop for Temporary {
+    fn drop(&mut self) {
+        // After a part was published nothing has this name any more.
+        let _ = std::fs::remove_file(&self.0);
     }
 }

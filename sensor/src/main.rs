@@ -77,7 +77,7 @@ fn run_capture(mut arguments: CaptureArguments) -> anyhow::Result<u8> {
     }
     let _ = writeln!(
         stderr(),
-        "teiten-sensor: capturing on {} with libpcap into {}; SIGINT or SIGTERM ends it",
+        "teiten-sensor: will capture on {} with libpcap into {}; SIGINT or SIGTERM ends it",
         arguments.interfaces.join(", "),
         settings.data.display()
     );

@@ -268,15 +268,31 @@ fn fill<T>(flags: &mut Vec<T>, file: Vec<T>) {
     }
 }
 
+/// What stands in the same file for the other programs of the house.
+const SETTINGS_OF_OTHERS: &[&str] = &[
+    "report",
+    "aggregator",
+    "out",
+    "period",
+    "timezone",
+    "home",
+    "language",
+];
+
 fn read_configuration(path: &Path) -> Result<Shared, OptionsError> {
     let text = std::fs::read_to_string(path).map_err(|source| OptionsError::Unreadable {
         path: path.to_owned(),
         source,
     })?;
-    toml::from_str(&text).map_err(|source| OptionsError::NotUnderstood {
+    let not_understood = |source| OptionsError::NotUnderstood {
         path: path.to_owned(),
         source: Box::new(source),
-    })
+    };
+    let mut table: toml::Table = toml::from_str(&text).map_err(not_understood)?;
+    for name in SETTINGS_OF_OTHERS {
+        table.remove(*name);
+    }
+    table.try_into().map_err(not_understood)
 }
 
 /// Parses the prefixes of a flag.
@@ -368,6 +384,19 @@ mod tests {
         assert_eq!(settings.sensor, "flag");
         assert_eq!(settings.data, PathBuf::from("/a"));
         assert_eq!(settings.telescope.len(), 1);
+    }
+
+    #[test]
+    fn settings_of_the_report_are_none_of_ours() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let config = folder.path().join("teiten.toml");
+        let text = "data = \"d\"\nhome = \"JP\"\n[report]\nsensor = [\"a\"]\n";
+        std::fs::write(&config, text).expect("writable");
+        let flags = Shared {
+            config: Some(config),
+            ..Shared::default()
+        };
+        assert_eq!(flags.settle().expect("good settings").sensor, "sensor");
     }
 
     #[test]

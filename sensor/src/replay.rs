@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use teiten_aggregator::close::{ClosedHour, Closer};
-use teiten_aggregator::dataset::PartName;
+use teiten_aggregator::dataset::{PartName, clean_scratch};
 use teiten_aggregator::ledger::SILENCE_SECONDS_MAX;
 use teiten_aggregator::origin::{OriginError, Origins};
 use teiten_aggregator::window::LatePolicy;
@@ -188,6 +188,7 @@ pub fn closer(
     } else {
         settings.geo.clone()
     };
+    clean_scratch(&settings.data).map_err(WriteError::Run)?;
     let origins = Origins::load(&geo, &settings.asn)?;
     Ok(Closer {
         directory: settings.data.clone(),

@@ -135,13 +135,10 @@ impl Telescope {
             addresses: None,
         };
         if !telescope.everything {
-            telescope.addresses = Some(
-                telescope
-                    .dark_ipv4
-                    .size_without(&telescope.excluded_ipv4)
-                    .saturating_add(telescope.dark_ipv6.size_without(&telescope.excluded_ipv6))
-                    .min(i64::MAX as u64),
-            );
+            let ipv4 = telescope.dark_ipv4.size_without(&telescope.excluded_ipv4);
+            let ipv6 = || telescope.dark_ipv6.size_without(&telescope.excluded_ipv6);
+            let addresses = if ipv4 > 0 { ipv4 } else { ipv6() };
+            telescope.addresses = Some(addresses.min(i64::MAX as u64));
         }
         telescope
     }
@@ -183,8 +180,10 @@ impl Telescope {
         }
     }
 
-    /// The telescope's size: dark addresses that are not excluded, each counted once; none where no prefix was given. A number
-    /// beyond 2^63 - 1 (the tables' counters are signed) is given as that.
+    /// The telescope's size: dark addresses that are not excluded, each counted once; none where no prefix was given.
+    ///
+    /// With IPv4 prefixes it is the number of IPv4 addresses alone: every figure per address rests on it, and one IPv6 prefix
+    /// beside them would outweigh them all. A number beyond 2^63 - 1 (the tables' counters are signed) is given as that.
     #[must_use]
     pub fn addresses(&self) -> Option<u64> {
         self.addresses
@@ -375,7 +374,7 @@ mod tests {
         );
         assert_eq!(size(&["0.0.0.0/0"], &[]), Some(1 << 32));
         assert_eq!(size(&["2001:db8::/32"], &[]), Some(i64::MAX as u64));
-        assert_eq!(size(&["::/0", "1.0.0.0/8"], &[]), Some(i64::MAX as u64));
+        assert_eq!(size(&["::/0", "1.0.0.0/8"], &[]), Some(1 << 24));
         assert_eq!(size(&["2001:db8::/120"], &[]), Some(256));
     }
 

@@ -25,7 +25,7 @@ pub fn write(
         // Sixty rows are not worth a second thread.
         file.append(encode_group(&columns, &file.schema(), 1, &path)?)?;
     }
-    file.publish()
+    file.finish()?.publish()
 }
 
 fn coverage_columns(

@@ -10,7 +10,7 @@ use crate::dataset::Hour;
 use crate::observation::{Address, Family, Tool, TrafficClass, TrafficType};
 use crate::origin::{Country, Cursor, Origins};
 use crate::run::{Merged, SourceRow};
-use crate::writer::{PartWriter, WriteError};
+use crate::writer::{FinishedPart, PartWriter, WriteError};
 
 /// A merged row with the origin of its source.
 #[derive(Clone, Copy, Debug)]
@@ -186,9 +186,9 @@ impl<'a> SourcesWriter<'a> {
         self.file.append(encoded)
     }
 
-    /// Ends the part; returns its size in bytes.
-    pub fn publish(self) -> Result<u64, WriteError> {
-        self.file.publish()
+    /// Ends the part; it is not visible yet.
+    pub fn finish(self) -> Result<FinishedPart, WriteError> {
+        self.file.finish()
     }
 }
 

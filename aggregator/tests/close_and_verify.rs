@@ -1,0 +1,128 @@
+//! An hour closed into parts, and the checks that find it sound, or say what was done to it.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use teiten_aggregator::close::{ClosedHour, Closer, HourRuns};
+use teiten_aggregator::dataset::{Hour, PartName};
+use teiten_aggregator::minute::{HourAccount, SecondSet};
+use teiten_aggregator::observation::{Kind, Observation, Tool, TrafficClass, TrafficType};
+use teiten_aggregator::origin::Origins;
+use teiten_aggregator::schema::{SOURCES, TRAFFIC};
+use teiten_aggregator::table::{HOUR_US, Seed};
+use teiten_aggregator::verify::verify;
+use teiten_aggregator::window::{Batch, LatePolicy, Window};
+
+/// An hour of this test: 2026-11-05T07.
+const HOUR: i64 = 498_535;
+const SOURCES_COUNT: u32 = 3_000;
+
+fn closer(directory: &Path, source_rows_max: u64) -> Closer {
+    Closer {
+        directory: directory.to_owned(),
+        name: PartName::new("test", "0123").expect("a good name"),
+        origins: Arc::new(Origins::empty()),
+        addresses: Some(65_536),
+        configuration_sha256: "none".to_owned(),
+        threads: 2,
+        source_rows_max,
+        contributions_bytes: 1 << 16,
+    }
+}
+
+/// Two packets from every source, and a thousand from the first.
+fn observations() -> Vec<Observation<u32>> {
+    let kind = Kind::new(
+        TrafficType::TcpSyn,
+        TrafficClass::Scan,
+        Tool::None,
+        6,
+        Some(23),
+    );
+    let one = |index: u32| Observation {
+        time_us: HOUR * HOUR_US + i64::from(index) * 1000,
+        source: (index % SOURCES_COUNT).wrapping_mul(0x0100_4001),
+        destination: 0xc612_0000 + index % 5,
+        kind,
+        wire_length_bytes: 60,
+    };
+    (0..2 * SOURCES_COUNT)
+        .chain((0..1000).map(|index| index * SOURCES_COUNT))
+        .map(one)
+        .collect()
+}
+
+fn close(directory: &Path, source_rows_max: u64) -> ClosedHour {
+    let closer = closer(directory, source_rows_max);
+    let mut window = Window::new(LatePolicy::Reread, Seed::random());
+    window.observe(
+        HOUR,
+        &mut Batch {
+            ipv4: observations(),
+            ipv6: Vec::new(),
+        },
+    );
+    let mut runs = HourRuns::default();
+    runs.append(closer.sort(window.close_before(HOUR + 1)));
+    let closed = closer
+        .close(Hour(HOUR), 0, runs)
+        .expect("a writable folder");
+    let mut account = HourAccount::default();
+    account.minutes[0].received = closed.packets;
+    account.minutes[0].observed = closed.packets;
+    closer
+        .write_coverage(Hour(HOUR), 0, &account, &SecondSet::default())
+        .expect("a writable folder");
+    closed
+}
+
+#[test]
+fn a_closed_hour_is_found_sound() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let closed = close(folder.path(), u64::MAX);
+    assert_eq!(closed.source_rows, u64::from(SOURCES_COUNT));
+    assert_eq!(closed.packets, 7_000);
+    let verdict = verify(folder.path()).expect("readable");
+    assert_eq!(
+        (verdict.parts, verdict.hours, verdict.packets),
+        (3, 1, 7_000)
+    );
+    assert_eq!(verdict.findings, []);
+}
+
+#[test]
+fn small_sources_fold_and_no_packet_is_lost() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let closed = close(folder.path(), 100);
+    let collapsed: u64 = closed.collapsed.iter().sum();
+    assert_eq!(collapsed, 2 * u64::from(SOURCES_COUNT - 1));
+    // One large source, and the leading octets of the others.
+    assert!(
+        closed.source_rows > 1 && closed.source_rows <= 257,
+        "{}",
+        closed.source_rows
+    );
+    assert_eq!(closed.packets, 7_000);
+    assert_eq!(verify(folder.path()).expect("readable").findings, []);
+}
+
+#[test]
+fn a_missing_and_a_damaged_part_are_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    close(folder.path(), u64::MAX);
+    let closer = closer(folder.path(), u64::MAX);
+    std::fs::remove_file(closer.path(&SOURCES, Hour(HOUR), 0)).expect("a part");
+    let findings = verify(folder.path()).expect("readable").findings;
+    assert!(
+        findings[0].reason.contains("sources 0 and 0"),
+        "{findings:?}"
+    );
+    std::fs::write(closer.path(&TRAFFIC, Hour(HOUR), 0), b"PAR1").expect("writable");
+    let findings = verify(folder.path()).expect("readable").findings;
+    assert!(
+        findings
+            .iter()
+            .any(|finding| finding.reason.contains("cannot be read")),
+        "{findings:?}"
+    );
+}
