@@ -1,7 +1,7 @@
 # Everything a person types. The work is done by cargo and by the small scripts in .ci/.
 .DEFAULT_GOAL := help
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-.PHONY: help demo test lint crosscheck fuzz bench bench-small clean-demo
+.PHONY: help demo test lint crosscheck fuzz bench bench-small bench-peers clean-demo
 
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,14 +30,19 @@ accuracy: ## Confusion matrices of class, type and tool: a synthetic capture pac
 fuzz: ## Every fuzz target for a minute
 	@.ci/fuzz 60
 
-bench: ## Packets per second, CPU-seconds and peak memory of the whole line
+bench: ## Packets per second, CPU-seconds and peak memory of the whole line; FLAGS="--save NAME" keeps them
 	@.ci/setup demo
 	@cargo build --quiet --release --bins -p teiten-benches -p teiten-sensor -p teiten-testdata
-	@$(TARGET)/release/teiten-bench
+	@$(TARGET)/release/teiten-bench all $(FLAGS)
 
 bench-small: ## The same on a small input: does it run
 	@cargo build --quiet --bins -p teiten-benches -p teiten-sensor -p teiten-testdata
-	@$(TARGET)/debug/teiten-bench --small
+	@$(TARGET)/debug/teiten-bench all --small
+
+bench-peers: ## The same capture through the peers that Debian packages, in alternation; installs them
+	@.ci/setup bench
+	@cargo build --quiet --release --bins -p teiten-benches -p teiten-sensor -p teiten-testdata
+	@$(TARGET)/release/teiten-bench peers $(FLAGS)
 
 clean-demo: ## Removes demo/
 	rm -rf demo

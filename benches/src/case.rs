@@ -1,52 +1,168 @@
-//! What is measured: one row per case in CASES, each a capture that `teiten-synth` writes and the flags of its replay.
+//! CASES: the whole job in its variants, each a capture, how it is replayed, and what is aimed at.
 
-/// A capture and how it is replayed.
+/// A variant of the whole job.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
-    /// Name in the table and of the capture.
+    /// Name in the table.
     pub name: &'static str,
     /// What it stands for.
     pub about: &'static str,
-    /// Packets of the full size.
-    pub packets: u64,
-    /// Flags of `teiten-synth` besides the file, the telescope and the packets.
-    pub synth: &'static [&'static str],
-    /// Flags of `teiten-sensor replay` besides the file, the data folder and the telescope.
-    pub replay: &'static [&'static str],
+    /// Name of the capture, among [`crate::input::INPUTS`].
+    pub input: &'static str,
+    /// What is run.
+    pub work: Work,
+    /// What is aimed at.
+    pub aim: Aim,
 }
 
-/// The dark prefix of every case: 64 k addresses of the benchmarking space (RFC 2544).
-pub const TELESCOPE: &str = "198.18.0.0/16";
+/// What is run on a capture.
+#[derive(Clone, Copy, Debug)]
+pub enum Work {
+    /// The built sensor, with these flags besides the file, the data folder and the telescope.
+    Replay(&'static [&'static str]),
+    /// The decompressor alone, on one thread.
+    Decompress,
+}
 
-/// Packets of a small run: enough for several blocks, hours and parts.
-pub const SMALL_PACKETS: u64 = 20_000;
+/// The aims of a case; they are meant for two cores, and as high as they are on purpose.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Aim {
+    /// Millions of packets a second of wall time.
+    pub rate: Option<f64>,
+    /// Millions of packets for each second of processor time.
+    pub processor_rate: Option<f64>,
+    /// Memory beyond the mapped file, bytes.
+    pub own_bytes: Option<u64>,
+    /// Rate as a share of that of another case.
+    pub share: Option<(&'static str, f64)>,
+}
 
-/// Every case, in the order of the table.
+const NONE: Aim = Aim {
+    rate: None,
+    processor_rate: None,
+    own_bytes: None,
+    share: None,
+};
+const PLAIN_BYTES: Option<u64> = Some(1 << 30);
+
+/// A compressed capture must be replayed at four fifths of what its decompressor gives on one core.
+const fn compressed(name: &'static str, alone: &'static str, about: &'static str) -> Case {
+    Case {
+        name,
+        about,
+        input: name,
+        work: Work::Replay(&[]),
+        aim: Aim {
+            own_bytes: PLAIN_BYTES,
+            share: Some((alone, 0.8)),
+            ..NONE
+        },
+    }
+}
+
+const fn alone(name: &'static str, input: &'static str) -> Case {
+    Case {
+        name,
+        about: "its decompressor alone",
+        input,
+        work: Work::Decompress,
+        aim: NONE,
+    }
+}
+
+/// Every case, in the order of the table. Cases of one capture run in alternation.
 pub const CASES: &[Case] = &[
     Case {
-        name: "mixed",
-        about: "10 million packets of a million sources in two hours",
-        packets: 10_000_000,
-        synth: &["--sources", "1000000", "--span", "2h"],
-        replay: &[],
+        name: "plain",
+        about: "pcap, a worker for each processor",
+        input: "plain",
+        work: Work::Replay(&[]),
+        aim: Aim {
+            // 10 GbE of smallest frames: 10^10 / (84 × 8) a second.
+            rate: Some(14.88),
+            processor_rate: Some(7.5),
+            own_bytes: PLAIN_BYTES,
+            share: None,
+        },
     },
     Case {
-        name: "mixed-1-worker",
-        about: "the same with one worker",
-        packets: 10_000_000,
-        synth: &["--sources", "1000000", "--span", "2h"],
-        replay: &["--workers", "1"],
+        name: "workers-1",
+        about: "the same by one worker",
+        input: "plain",
+        work: Work::Replay(&["--workers", "1"]),
+        aim: NONE,
+    },
+    Case {
+        name: "workers-2",
+        about: "the same by two",
+        input: "plain",
+        work: Work::Replay(&["--workers", "2"]),
+        aim: Aim {
+            share: Some(("workers-1", 1.8)),
+            ..NONE
+        },
+    },
+    Case {
+        name: "flat",
+        about: "39 % of the packets are of a source's first",
+        input: "flat",
+        work: Work::Replay(&[]),
+        aim: Aim {
+            rate: Some(6.0),
+            own_bytes: Some(2 << 30),
+            ..NONE
+        },
+    },
+    Case {
+        name: "pcapng",
+        about: "the packets of plain as pcapng",
+        input: "pcapng",
+        work: Work::Replay(&[]),
+        aim: Aim {
+            rate: Some(10.0),
+            own_bytes: PLAIN_BYTES,
+            ..NONE
+        },
+    },
+    compressed("gz", "gz-alone", "the packets of plain, gzip level 6"),
+    alone("gz-alone", "gz"),
+    compressed("zst", "zst-alone", "the packets of plain, zstd level 3"),
+    alone("zst-alone", "zst"),
+    compressed("lz4", "lz4-alone", "the packets of plain, LZ4 frames"),
+    alone("lz4-alone", "lz4"),
+    Case {
+        name: "flood",
+        about: "every packet of a new forged source",
+        input: "flood",
+        work: Work::Replay(&["--memory", "512M"]),
+        aim: Aim {
+            rate: Some(3.0),
+            own_bytes: Some(640 << 20),
+            ..NONE
+        },
     },
 ];
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::input::input;
 
     #[test]
-    fn names_of_cases_are_unique() {
+    fn names_of_cases_are_unique_and_their_inputs_exist() {
         for (index, case) in CASES.iter().enumerate() {
             assert!(CASES[..index].iter().all(|other| other.name != case.name));
+            assert!(input(case.input).is_some(), "{}", case.input);
+        }
+    }
+
+    #[test]
+    fn shares_are_of_cases_with_the_same_capture() {
+        for case in CASES {
+            if let Some((other, _)) = case.aim.share {
+                let other = CASES.iter().find(|case| case.name == other);
+                assert_eq!(other.map(|other| other.input), Some(case.input));
+            }
         }
     }
 }

@@ -1,6 +1,18 @@
-//! Measures the programs as they are built: cases, runs of child processes, and the table that `make bench` prints. Nothing of the
-//! sensor is called from here, so that what is timed is what a user runs.
+//! Measures the sensor: its stages alone by calling the libraries ([`stage`]), the whole job as built programs ([`whole`]), the same
+//! file through other programs ([`peer`]), and what follows for more cores ([`model`]).
+//!
+//! The map: `case` and `input` what is measured · `usage` what running takes · `dataset` what was written · `outcome` what it gave ·
+//! `program` where the programs are · `decompress` what a compressed capture is held against · `record` what is kept.
 
 pub mod case;
-pub mod child;
+pub mod dataset;
+pub mod decompress;
+pub mod input;
+pub mod model;
 pub mod outcome;
+pub mod peer;
+pub mod program;
+pub mod record;
+pub mod stage;
+pub mod usage;
+pub mod whole;

@@ -1,185 +1,275 @@
-//! The `teiten-bench` program: writes each case's capture once, replays it several times, prints the best run of each.
+//! The `teiten-bench` program: a command becomes measurements, printed as tables on standard output and kept when asked.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
-use clap::Parser;
-use serde_json::json;
-use teiten_benches::case::{CASES, Case, SMALL_PACKETS, TELESCOPE};
-use teiten_benches::child::{Usage, measure};
-use teiten_benches::outcome::{HEADINGS, Outcome, hash_of_tables};
+use anyhow::{Context, Result};
+use clap::{Args, Parser, Subcommand};
+use serde_json::{Map, Value};
+use teiten_benches::input::{
+    self, Capture, FLOOD_PACKETS, FLOOD_PACKETS_FULL, PACKETS_SMALL, Scale,
+};
+use teiten_benches::model::Model;
+use teiten_benches::outcome::{self, Outcome, comparisons, disagreements};
+use teiten_benches::program::SENSOR;
+use teiten_benches::record::{Circumstances, RUNS_FOLDER};
+use teiten_benches::stage::{self, Bench, Measured, conclusions};
+use teiten_benches::whole::Whole;
+use teiten_benches::{decompress, peer};
 
-/// Packets per second, CPU-seconds and peak memory of the whole line, from capture to durable tables.
-#[derive(Debug, Parser)]
-#[command(version)]
-struct Options {
+/// Measured, but something that must agree does not.
+const DISAGREES: u8 = 1;
+/// Not measured.
+const NOT_DONE: u8 = 2;
+
+/// Measures the sensor: stages, whole jobs, peers, and what more cores would reach. See benches/README.md.
+#[derive(Parser)]
+#[command(name = "teiten-bench", version)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// The whole job as built programs: rates, processor time, memory, hash of the tables
+    Run(Shared),
+    /// Each stage alone on one thread, by calling the libraries
+    Stages(Shared),
+    /// The plain capture through other programs, in alternation with the sensor
+    Peers(Shared),
+    /// What 16 and 64 cores would reach, from measured costs
+    Model(ModelArguments),
+    /// Whole job, stages and model, in one record
+    All(Shared),
+    /// A capture through its decompressor into nothing
+    #[command(hide = true)]
+    Decompress {
+        /// The capture.
+        path: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct Shared {
     /// Small captures, one run each: shows that everything runs, not how fast
     #[arg(long)]
     small: bool,
-    /// Replays of each case; the best one is printed
-    #[arg(long, default_value_t = 3)]
-    runs: usize,
-    /// Only this case (repeatable)
+    /// Runs of each program, rounds of each stage; the median is printed [default: 3, with --small 1]
+    #[arg(long, value_name = "N")]
+    runs: Option<usize>,
+    /// Packets of a capture; floods have their own number
+    #[arg(long, value_name = "N", default_value_t = input::PACKETS)]
+    packets: u64,
+    /// Packets of the flood [default: 20,000,000, with --full 100,000,000]
+    #[arg(long, value_name = "N")]
+    flood_packets: Option<u64>,
+    /// The flood at its full length: takes 8 GB of disk
+    #[arg(long)]
+    full: bool,
+    /// Only this case of the whole job; repeatable
     #[arg(long = "case", value_name = "NAME")]
     cases: Vec<String>,
+    /// Measure this sensor instead of the one beside this program
+    #[arg(long, value_name = "FILE")]
+    sensor: Option<PathBuf>,
     /// Folder for captures and tables; captures are kept for the next time
     #[arg(long, default_value = "target/bench", value_name = "DIR")]
     work: PathBuf,
-    /// Also write the results to this file, as JSON
+    /// Keep the results as benches/runs/DATE-NAME.json and .txt
+    #[arg(long, value_name = "NAME")]
+    save: Option<String>,
+}
+
+#[derive(Args)]
+struct ModelArguments {
+    /// From the costs of a kept record, without measuring
     #[arg(long, value_name = "FILE")]
-    record: Option<PathBuf>,
+    from: Option<PathBuf>,
+    #[command(flatten)]
+    shared: Shared,
+}
+
+impl Shared {
+    fn runs(&self) -> usize {
+        self.runs.unwrap_or(if self.small { 1 } else { 3 }).max(1)
+    }
+
+    fn scale(&self) -> Scale {
+        if self.small {
+            return Scale {
+                packets: PACKETS_SMALL,
+                flood_packets: PACKETS_SMALL,
+            };
+        }
+        let flood_packets = if self.full {
+            FLOOD_PACKETS_FULL
+        } else {
+            FLOOD_PACKETS
+        };
+        Scale {
+            packets: self.packets,
+            flood_packets: self.flood_packets.unwrap_or(flood_packets),
+        }
+    }
+
+    fn sensor(&self) -> Result<PathBuf> {
+        match &self.sensor {
+            Some(path) => Ok(path.clone()),
+            None => SENSOR.find(),
+        }
+    }
+
+    fn plain(&self) -> Result<Capture> {
+        let plain = input::input("plain").context("no plain capture")?;
+        plain.capture(&self.work, self.scale().packets)
+    }
+
+    fn bench(&self) -> Result<Bench> {
+        Bench::new(self.plain()?, self.work.clone())
+    }
 }
 
 fn main() -> ExitCode {
-    match run(&Options::parse()) {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(CommandLine::parse().command) {
+        Ok(code) => ExitCode::from(code),
         Err(error) => {
             eprintln!("teiten-bench: {error:#}");
-            ExitCode::from(2)
+            ExitCode::from(NOT_DONE)
         }
     }
 }
 
-fn run(options: &Options) -> Result<()> {
-    std::fs::create_dir_all(&options.work)?;
-    let asked = |case: &&Case| {
-        options.cases.is_empty() || options.cases.iter().any(|name| name == case.name)
+fn run(command: Command) -> Result<u8> {
+    match command {
+        Command::Run(shared) => measured(&shared, whole),
+        Command::Stages(shared) => measured(&shared, stages),
+        Command::Peers(shared) => measured(&shared, peers),
+        Command::Model(ModelArguments { from: None, shared }) => measured(&shared, model),
+        Command::Model(ModelArguments {
+            from: Some(file), ..
+        }) => model_of(&file),
+        Command::All(shared) => measured(&shared, |shared, page| {
+            whole(shared, page)?;
+            page.say("");
+            stages(shared, page)?;
+            page.say("");
+            model(shared, page)
+        }),
+        Command::Decompress { path } => {
+            decompress::decompress(&path).with_context(|| path.display().to_string())?;
+            Ok(0)
+        }
+    }
+}
+
+/// What is printed, kept for the record, with the results.
+#[derive(Default)]
+struct Page {
+    text: String,
+    results: Map<String, Value>,
+    problems: Vec<String>,
+}
+
+impl Page {
+    fn say(&mut self, line: impl AsRef<str>) {
+        println!("{}", line.as_ref().trim_end());
+        self.text.push_str(line.as_ref().trim_end());
+        self.text.push('\n');
+    }
+
+    fn say_all(&mut self, lines: impl IntoIterator<Item = String>) {
+        lines.into_iter().for_each(|line| self.say(line));
+    }
+}
+
+fn measured(shared: &Shared, work: impl Fn(&Shared, &mut Page) -> Result<()>) -> Result<u8> {
+    std::fs::create_dir_all(&shared.work)
+        .with_context(|| format!("cannot make {}", shared.work.display()))?;
+    let circumstances = Circumstances::now();
+    let mut page = Page::default();
+    page.say(circumstances.text());
+    page.say("");
+    work(shared, &mut page)?;
+    for problem in std::mem::take(&mut page.problems) {
+        page.say(format!("DISAGREES: {problem}"));
+        page.problems.push(problem);
+    }
+    if let Some(name) = &shared.save {
+        let results = Value::Object(page.results.clone());
+        let files = circumstances.save(Path::new(RUNS_FOLDER), name, &page.text, &results)?;
+        eprintln!("kept as {} and {}", files[0].display(), files[1].display());
+    }
+    Ok(if page.problems.is_empty() {
+        0
+    } else {
+        DISAGREES
+    })
+}
+
+fn whole(shared: &Shared, page: &mut Page) -> Result<()> {
+    let whole = Whole {
+        sensor: shared.sensor()?,
+        work: shared.work.clone(),
+        scale: shared.scale(),
+        runs: shared.runs(),
     };
-    println!("{HEADINGS}");
-    let mut results = Vec::new();
-    for case in CASES.iter().filter(asked) {
-        let outcome = measure_case(case, options)
-            .with_context(|| format!("case {}: {}", case.name, case.about))?;
-        println!("{outcome}");
-        results.push(outcome.json());
+    page.say(format!("the whole job, median of {} runs", whole.runs));
+    page.say(outcome::HEADINGS);
+    let outcomes = whole.run(&shared.cases, &mut |outcome| page.say(outcome.row()))?;
+    page.say("");
+    page.say_all(comparisons(&outcomes));
+    page.problems.extend(disagreements(&outcomes));
+    if page.problems.is_empty() {
+        page.say("packets and bytes: accounting, sources and traffic hold what the truth says, to the last one");
     }
-    let names: Vec<&str> = CASES.iter().map(|case| case.name).collect();
-    ensure!(!results.is_empty(), "no such case; there are {names:?}");
-    if let Some(file) = &options.record {
-        let record = json!({ "machine": machine(), "commit": commit(), "small": options.small, "results": results });
-        std::fs::write(file, format!("{record:#}\n"))
-            .with_context(|| format!("cannot write {}", file.display()))?;
-    }
+    let objects = outcomes.iter().map(Outcome::json).collect();
+    page.results.insert("whole".to_owned(), objects);
     Ok(())
 }
 
-/// Writes the case's capture, unless it lies there, and replays it.
-fn measure_case(case: &Case, options: &Options) -> Result<Outcome> {
-    let packets = if options.small {
-        SMALL_PACKETS
-    } else {
-        case.packets
-    };
-    let runs = if options.small {
-        1
-    } else {
-        options.runs.max(1)
-    };
-    let capture = options
-        .work
-        .join(format!("{packets}-{}.pcap", flags_name(case.synth)));
-    if !capture.exists() {
-        write_capture(case, packets, &capture)?;
-    }
-    let data = options.work.join(format!("{}-data", case.name));
-    let mut usages = Vec::new();
-    for _ in 0..runs {
-        // Replaying replaces the parts, but a run is timed with a folder as new as a user's first.
-        let _ = std::fs::remove_dir_all(&data);
-        usages.push(replay(case, &capture, &data)?);
-    }
-    let best = usages
-        .into_iter()
-        .min_by_key(|usage| usage.wall)
-        .context("no run")?;
-    let outcome = Outcome {
-        name: case.name,
-        packets,
-        best,
-        runs,
-        tables: hash_of_tables(&data)?,
-    };
-    let _ = std::fs::remove_dir_all(&data);
-    Ok(outcome)
-}
-
-/// Captures of the same flags are one file.
-fn flags_name(flags: &[&str]) -> String {
-    flags
-        .join("")
-        .replace("--", "-")
-        .trim_start_matches('-')
-        .to_owned()
-}
-
-fn write_capture(case: &Case, packets: u64, capture: &Path) -> Result<()> {
-    // Under another name until it is whole: a broken-off one must not be measured next time.
-    let growing = capture.with_extension("growing.pcap");
-    let mut synth = program("teiten-synth")?;
-    synth.arg("-o").arg(&growing).args([
-        "--telescope",
-        TELESCOPE,
-        "--packets",
-        &packets.to_string(),
-    ]);
-    let usage = measure(synth.args(case.synth).stderr(Stdio::null()))?;
-    ensure!(
-        usage.status.success(),
-        "teiten-synth ended with {}",
-        usage.status
-    );
-    std::fs::rename(&growing, capture)?;
+fn stages(shared: &Shared, page: &mut Page) -> Result<()> {
+    let (bench, rounds) = (shared.bench()?, shared.runs());
+    page.say(format!(
+        "stages on one thread, {} packets, median of {rounds} rounds; indented: within the term above",
+        bench.capture().records
+    ));
+    page.say(stage::HEADINGS);
+    let measured = bench.run(rounds)?;
+    page.say_all(measured.iter().map(Measured::row));
+    page.say("");
+    page.say_all(conclusions(&measured));
+    let objects = measured.iter().map(Measured::json).collect();
+    page.results.insert("stages".to_owned(), objects);
     Ok(())
 }
 
-fn replay(case: &Case, capture: &Path, data: &Path) -> Result<Usage> {
-    let mut sensor = program("teiten-sensor")?;
-    sensor
-        .arg("replay")
-        .arg(capture)
-        .arg("--data")
-        .arg(data)
-        .args(["--telescope", TELESCOPE, "--sensor", "bench", "--json"]);
-    let usage = measure(
-        sensor
-            .args(case.replay)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null()),
-    )?;
-    ensure!(
-        usage.status.success(),
-        "teiten-sensor ended with {}",
-        usage.status
-    );
-    Ok(usage)
+fn peers(shared: &Shared, page: &mut Page) -> Result<()> {
+    let (sensor, capture, runs) = (shared.sensor()?, shared.plain()?, shared.runs());
+    page.say(format!(
+        "the same pcap of {} packets, programs in alternation, median of {runs} runs",
+        capture.records
+    ));
+    page.say(peer::HEADINGS);
+    let comparison = peer::compare(&sensor, &capture, &shared.work, runs)?;
+    page.say_all(comparison.rows());
+    page.results.insert("peers".to_owned(), comparison.json());
+    Ok(())
 }
 
-/// A program of this build: it lies beside this one.
-fn program(name: &str) -> Result<Command> {
-    let own = std::env::current_exe()?;
-    let path = own.with_file_name(name);
-    if !path.exists() {
-        bail!("{} is not built: use `make bench`", path.display());
-    }
-    Ok(Command::new(path))
+fn model(shared: &Shared, page: &mut Page) -> Result<()> {
+    let bench = shared.bench()?;
+    let model = Model::measure(&bench, &shared.work, shared.runs())?;
+    page.say("beyond two cores: processor time by thread of a replay in this process");
+    page.say_all(model.lines());
+    page.results.insert("model".to_owned(), model.json());
+    Ok(())
 }
 
-/// Processor and its number, as Linux names it.
-fn machine() -> String {
-    let info = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let model = info
-        .lines()
-        .find_map(|line| line.strip_prefix("model name"))
-        .unwrap_or_default();
-    let threads = std::thread::available_parallelism().map_or(0, usize::from);
-    format!("{threads} × {}", model.trim_start_matches([' ', '\t', ':']))
-}
-
-fn commit() -> String {
-    let output = Command::new("git")
-        .args(["rev-parse", "--short", "HEAD"])
-        .output();
-    let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned());
-    text.unwrap_or_default().trim().to_owned()
+fn model_of(file: &Path) -> Result<u8> {
+    let model = Model::of_record(file)?;
+    let mut page = Page::default();
+    page.say(format!("beyond two cores, by {}", file.display()));
+    page.say_all(model.lines());
+    Ok(0)
 }

@@ -1,0 +1,244 @@
+//! INPUTS: the captures that are measured with, each written once by `teiten-synth` and kept with its truth. What is done with them
+//! must not be here.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use crate::program::SYNTH;
+use crate::usage::measure;
+
+/// The dark prefix of every capture: 64 k addresses of the benchmarking space (RFC 2544).
+pub const TELESCOPE: &str = "198.18.0.0/16";
+/// Packets of a capture, unless another number is asked for.
+pub const PACKETS: u64 = 10_000_000;
+/// Packets of a flood, and of a full one.
+pub const FLOOD_PACKETS: u64 = 20_000_000;
+/// Packets of the flood of `--full`.
+pub const FLOOD_PACKETS_FULL: u64 = 100_000_000;
+/// Packets of a small run: enough for several blocks, hours and parts.
+pub const PACKETS_SMALL: u64 = 20_000;
+
+/// A capture.
+#[derive(Clone, Copy, Debug)]
+pub struct Input {
+    /// Its name.
+    pub name: &'static str,
+    /// Ending of its file, which says format and compression.
+    pub ending: &'static str,
+    /// Flags of `teiten-synth`.
+    pub flags: &'static [&'static str],
+    /// Sources to draw from, for each thousand packets; none: the synthesiser's own rule.
+    pub sources_per_mille: Option<u64>,
+    /// Whether it is as long as a flood.
+    pub is_flood: bool,
+}
+
+/// The traffic of the plain case in another form.
+const fn mixed(name: &'static str, ending: &'static str, flags: &'static [&'static str]) -> Input {
+    Input {
+        name,
+        ending,
+        flags,
+        sources_per_mille: Some(100),
+        is_flood: false,
+    }
+}
+
+/// Ten million packets of a million possible sources by Zipf's law with exponent 1.1 in two hours, in all forms; the same number of
+/// packets of sources that are all alike; and a flood.
+pub const INPUTS: &[Input] = &[
+    mixed("plain", "pcap", &["--zipf", "1.1", "--span", "2h"]),
+    mixed(
+        "pcapng",
+        "pcapng",
+        &["--zipf", "1.1", "--span", "2h", "--format", "pcapng"],
+    ),
+    mixed("gz", "pcap.gz", &["--zipf", "1.1", "--span", "2h"]),
+    mixed("zst", "pcap.zst", &["--zipf", "1.1", "--span", "2h"]),
+    mixed("lz4", "pcap.lz4", &["--zipf", "1.1", "--span", "2h"]),
+    Input {
+        name: "flat",
+        ending: "pcap",
+        flags: &["--flat", "--span", "2h"],
+        // 10 million draws of 4.33 million sources meet 3.9 million of them.
+        sources_per_mille: Some(433),
+        is_flood: false,
+    },
+    Input {
+        name: "flood",
+        ending: "pcap",
+        flags: &["--flood", "--span", "2h"],
+        sources_per_mille: None,
+        is_flood: true,
+    },
+];
+
+/// The input of this name.
+#[must_use]
+pub fn input(name: &str) -> Option<&'static Input> {
+    INPUTS.iter().find(|input| input.name == name)
+}
+
+/// How much is measured.
+#[derive(Clone, Copy, Debug)]
+pub struct Scale {
+    /// Packets of all captures but floods.
+    pub packets: u64,
+    /// Packets of floods.
+    pub flood_packets: u64,
+}
+
+impl Scale {
+    /// Packets of an input.
+    #[must_use]
+    pub fn packets_of(self, input: &Input) -> u64 {
+        if input.is_flood {
+            self.flood_packets
+        } else {
+            self.packets
+        }
+    }
+}
+
+/// A capture as it lies on the disk, with what is known of it.
+#[derive(Clone, Debug)]
+pub struct Capture {
+    /// The file.
+    pub path: PathBuf,
+    /// Its size, bytes.
+    pub file_bytes: u64,
+    /// Records in it.
+    pub records: u64,
+    /// Bytes of all records on the wire.
+    pub wire_bytes: u64,
+    /// Packets that a sensor must observe.
+    pub observed: u64,
+    /// Bytes of them on the wire.
+    pub observed_bytes: u64,
+    /// Distinct sources.
+    pub sources: u64,
+}
+
+impl Input {
+    /// The capture of so many packets in `folder`: written there unless it lies there.
+    ///
+    /// # Errors
+    /// When it cannot be written or its truth not be read.
+    pub fn capture(&self, folder: &Path, packets: u64) -> Result<Capture> {
+        let flags = self.all_flags(packets);
+        let path = folder.join(format!(
+            "{}-{packets}-{}.{}",
+            self.name,
+            short_hash(&flags),
+            self.ending
+        ));
+        if !path.exists() || !truth_path(&path).exists() {
+            write(&path, &flags)?;
+        }
+        read_truth(&path).with_context(|| format!("the truth of {}", path.display()))
+    }
+
+    fn all_flags(&self, packets: u64) -> Vec<String> {
+        let mut flags: Vec<String> = ["--telescope", TELESCOPE, "--packets"]
+            .map(str::to_owned)
+            .into();
+        flags.push(packets.to_string());
+        if let Some(per_mille) = self.sources_per_mille {
+            flags.push("--sources".to_owned());
+            flags.push((packets * per_mille / 1000).max(1).to_string());
+        }
+        flags.extend(self.flags.iter().map(|flag| (*flag).to_owned()));
+        flags
+    }
+}
+
+/// Captures of other flags have other names, so that an old one is never taken for a new one.
+fn short_hash(flags: &[String]) -> String {
+    let digest = Sha256::digest(flags.join(" ").as_bytes());
+    digest[..4]
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect()
+}
+
+fn truth_path(path: &Path) -> PathBuf {
+    PathBuf::from(format!("{}.truth.json", path.display()))
+}
+
+fn write(path: &Path, flags: &[String]) -> Result<()> {
+    // Under another name until it is whole: a broken-off one must not be measured next time. The ending says the compression.
+    let name = path
+        .file_name()
+        .context("a capture has a name")?
+        .to_string_lossy();
+    let growing = path.with_file_name(format!("growing-{name}"));
+    let mut synth = Command::new(SYNTH.find()?);
+    synth.arg("-o").arg(&growing).args(flags);
+    let usage = measure(synth.stdout(Stdio::null()).stderr(Stdio::null()))?;
+    ensure!(
+        usage.status.success(),
+        "teiten-synth ended with {}: is there room for {}?",
+        usage.status,
+        path.display()
+    );
+    // Dirty pages that the kernel writes out later would be written while something is measured.
+    File::open(&growing)?.sync_all()?;
+    std::fs::rename(truth_path(&growing), truth_path(path))?;
+    std::fs::rename(&growing, path)?;
+    Ok(())
+}
+
+fn read_truth(path: &Path) -> Result<Capture> {
+    let truth: Value = serde_json::from_slice(&std::fs::read(truth_path(path))?)?;
+    let number = |pointer: &str| {
+        let value = truth.pointer(pointer).and_then(Value::as_u64);
+        value.with_context(|| format!("it has no {pointer}"))
+    };
+    Ok(Capture {
+        path: path.to_owned(),
+        file_bytes: std::fs::metadata(path)?.len(),
+        records: number("/accounting/records")?,
+        wire_bytes: number("/accounting/bytes")?,
+        observed: number("/packets")?,
+        observed_bytes: number("/bytes")?,
+        sources: number("/sources/total")?,
+    })
+}
+
+impl Capture {
+    /// Reads it through, so that the page cache holds what there is room for.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn warm(&self) -> Result<()> {
+        let mut file = File::open(&self.path)?;
+        let mut buffer = vec![0; 1 << 20];
+        while file.read(&mut buffer)? > 0 {}
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_inputs_are_unique() {
+        for (index, one) in INPUTS.iter().enumerate() {
+            assert!(INPUTS[..index].iter().all(|other| other.name != one.name));
+        }
+    }
+
+    #[test]
+    fn other_flags_are_another_file() {
+        let flags = |name: &str| input(name).expect("a known input").all_flags(1000);
+        assert_ne!(short_hash(&flags("plain")), short_hash(&flags("flat")));
+        assert_eq!(short_hash(&flags("plain")), short_hash(&flags("zst")));
+    }
+}

@@ -1,0 +1,198 @@
+//! The whole job, measured as a user runs it: the built sensor as a process, from a capture to durable tables.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+
+use crate::case::{CASES, Case, Work};
+use crate::dataset::{hash, sums};
+use crate::input::{Capture, Scale, TELESCOPE, input};
+use crate::outcome::{Left, Outcome};
+use crate::usage::{Usage, measure};
+
+/// How the whole job is measured.
+#[derive(Clone, Debug)]
+pub struct Whole {
+    /// The sensor's binary.
+    pub sensor: PathBuf,
+    /// Folder for captures and datasets.
+    pub work: PathBuf,
+    /// Packets.
+    pub scale: Scale,
+    /// Runs of each case.
+    pub runs: usize,
+}
+
+impl Whole {
+    /// Runs the cases of these names, all when there is no name. `say` gets every outcome as soon as it is known.
+    ///
+    /// # Errors
+    /// When a name is no case's, or a program fails.
+    pub fn run(&self, names: &[String], say: &mut dyn FnMut(&Outcome)) -> Result<Vec<Outcome>> {
+        let known: Vec<&str> = CASES.iter().map(|case| case.name).collect();
+        for name in names {
+            ensure!(
+                known.contains(&name.as_str()),
+                "there is no case {name}; there are {}",
+                known.join(", ")
+            );
+        }
+        let asked = |case: &&Case| names.is_empty() || names.iter().any(|name| name == case.name);
+        let mut outcomes: Vec<Outcome> = Vec::new();
+        for case in CASES.iter().filter(asked) {
+            if outcomes
+                .iter()
+                .any(|outcome| outcome.case.name == case.name)
+            {
+                continue;
+            }
+            let together: Vec<&'static Case> = CASES
+                .iter()
+                .filter(asked)
+                .filter(|other| other.input == case.input)
+                .collect();
+            let measured = self
+                .alternate(case.input, &together)
+                .with_context(|| format!("cases of the capture {}", case.input))?;
+            measured.iter().for_each(&mut *say);
+            outcomes.extend(measured);
+        }
+        Ok(outcomes)
+    }
+
+    /// Runs the cases of one capture in turn, round by round, so that what else the machine does meets all of them alike.
+    fn alternate(&self, name: &str, cases: &[&'static Case]) -> Result<Vec<Outcome>> {
+        let input = input(name).context("no such capture")?;
+        let capture = input.capture(&self.work, self.scale.packets_of(input))?;
+        capture.warm()?;
+        let mut outcomes: BTreeMap<usize, Outcome> = BTreeMap::new();
+        for round in 0..self.runs.max(1) {
+            for (index, case) in cases.iter().enumerate() {
+                let last = round + 1 == self.runs.max(1);
+                let (usage, left) = self.once(case, &capture, last)?;
+                let outcome = outcomes.entry(index).or_insert_with(|| Outcome {
+                    case,
+                    capture: capture.clone(),
+                    runs: Vec::new(),
+                    left: None,
+                    problems: Vec::new(),
+                });
+                outcome.runs.push(usage);
+                if let (Some(before), Some(now)) = (&outcome.left, &left)
+                    && before.hash != now.hash
+                {
+                    let problem = format!("run {} gave other tables than those before", round + 1);
+                    outcome.problems.push(problem);
+                }
+                outcome.left = left;
+            }
+        }
+        let finished = outcomes.into_values().map(|mut outcome| {
+            outcome.runs.sort_by_key(|usage| usage.wall);
+            outcome.check_against_truth();
+            outcome
+        });
+        Ok(finished.collect())
+    }
+
+    fn once(&self, case: &Case, capture: &Capture, summed: bool) -> Result<(Usage, Option<Left>)> {
+        match case.work {
+            Work::Decompress => {
+                let mut command = Command::new(std::env::current_exe()?);
+                command.arg("decompress").arg(&capture.path);
+                let usage = self.finish(case.name, &mut command)?;
+                remove(&self.printed(case.name))?;
+                Ok((usage, None))
+            }
+            Work::Replay(flags) => {
+                // Replaying replaces the parts, but a run is timed with a folder as new as a user's first.
+                let data = self.work.join(format!("data-{}", case.name));
+                remove(&data)?;
+                let usage = self.replay(case.name, &self.sensor, capture, &data, flags)?;
+                let left = self.left(case.name, &data, summed)?;
+                remove(&data)?;
+                Ok((usage, Some(left)))
+            }
+        }
+    }
+
+    /// Replays a capture into `data`; what it printed is kept for [`Whole::left`].
+    ///
+    /// # Errors
+    /// When the sensor fails.
+    pub fn replay(
+        &self,
+        name: &str,
+        sensor: &Path,
+        capture: &Capture,
+        data: &Path,
+        flags: &[&str],
+    ) -> Result<Usage> {
+        let mut command = Command::new(sensor);
+        command
+            .arg("replay")
+            .arg(&capture.path)
+            .arg("--data")
+            .arg(data)
+            .args(["--telescope", TELESCOPE, "--sensor", "bench", "--json"])
+            .args(flags);
+        self.finish(name, &mut command)
+    }
+
+    /// Measures a program whose output goes to files of the working folder.
+    fn finish(&self, name: &str, command: &mut Command) -> Result<Usage> {
+        let messages = self.work.join(format!("{name}.messages"));
+        command
+            .stdin(Stdio::null())
+            .stdout(File::create(self.printed(name))?)
+            .stderr(File::create(&messages)?);
+        let usage = measure(command)?;
+        ensure!(
+            usage.status.success(),
+            "{name} ended with {}: {}",
+            usage.status,
+            fs::read_to_string(&messages).unwrap_or_default().trim()
+        );
+        remove(&messages)?;
+        Ok(usage)
+    }
+
+    fn printed(&self, name: &str) -> PathBuf {
+        self.work.join(format!("{name}.printed"))
+    }
+
+    fn left(&self, name: &str, data: &Path, summed: bool) -> Result<Left> {
+        let printed = self.printed(name);
+        let accounting = serde_json::from_slice(&fs::read(&printed)?)
+            .context("the sensor's accounting is no JSON")?;
+        remove(&printed)?;
+        let mut left = Left {
+            hash: hash(data)?,
+            accounting,
+            ..Left::default()
+        };
+        if summed {
+            left.sources = sums(data, "sources")?;
+            left.traffic = sums(data, "traffic")?;
+        }
+        Ok(left)
+    }
+}
+
+/// Removes a file or a folder with all that is in it, where there is one.
+///
+/// # Errors
+/// When it cannot be removed.
+pub fn remove(path: &Path) -> Result<()> {
+    let removed = if path.is_dir() {
+        fs::remove_dir_all(path)
+    } else if path.exists() {
+        fs::remove_file(path)
+    } else {
+        Ok(())
+    };
+    removed.with_context(|| format!("cannot remove {}", path.display()))
+}
