@@ -13,7 +13,7 @@ use captures::{captures, oracles};
 use exceptions::{is_excepted, is_supported};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use teiten_aggregator::observation::{Address, Family, Tool, TrafficType};
+use teiten_aggregator::observation::{Address, Family, Tool, TrafficClass, TrafficType};
 use teiten_sensor::classify::{kind, verdict};
 use teiten_sensor::decode::{Decoded, Layer, Packet, Transport, decode_record};
 use teiten_sensor::fingerprint;
@@ -230,6 +230,35 @@ fn captures_of_grade_a_and_b_decode_as_their_oracles_say() {
         "{} differences:\n{}",
         failures.len(),
         failures.join("\n")
+    );
+}
+
+/// Captured on the scanner's own side of its address translator: the source is private, the probes are no forgeries.
+#[test]
+fn a_masscan_run_behind_a_translator_is_a_scan_by_masscan() {
+    let Some(folder) = captures() else { return };
+    let path =
+        folder.join("tools/curated-pcaps__attacks-scanners-masscan-tcp_0_1000_20190821.pcap");
+    let mut source = Replay::open(&[path]).expect("the capture is there");
+    let mut verdicts = BTreeMap::<_, u64>::new();
+    while let Some(block) = source.next_block(Block::empty()) {
+        for record in &block.records {
+            let captured =
+                &block.bytes()[record.offset as usize..][..record.captured_bytes as usize];
+            if let Decoded::Ipv4(packet) =
+                decode_record(record.link_type, captured, record.wire_bytes)
+            {
+                let kind = kind(&packet);
+                let key = (kind.traffic_type(), kind.class(), kind.tool());
+                *verdicts.entry(key).or_default() += 1;
+            }
+        }
+    }
+    let probes = (TrafficType::TcpSyn, TrafficClass::Scan, Tool::Masscan);
+    let resets = (TrafficType::TcpRst, TrafficClass::Spoofed, Tool::None);
+    assert_eq!(
+        verdicts.into_iter().collect::<Vec<_>>(),
+        [(probes, 1001), (resets, 4)]
     );
 }
 

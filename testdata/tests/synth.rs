@@ -3,7 +3,10 @@
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use sha2::{Digest, Sha256};
 use teiten_testdata::clock::HOUR_US;
-use teiten_testdata::{Error, Format, Link, Prefix, Scenario, Shape, Truth, write, write_split};
+use teiten_testdata::label;
+use teiten_testdata::{
+    Error, Format, Link, Prefix, Scenario, Shape, Truth, write, write_labelled, write_split,
+};
 
 /// The capture of [`small`]; changes only together with `MODEL_VERSION`; the failing test prints the new one.
 const GOLDEN_SHA256: &str = "c1be0cc5e53bd7ec5660cec8f80675eaf236bda2de0190d387fdd761eecc6755";
@@ -136,6 +139,37 @@ fn files_of_a_split_hold_the_packets_of_the_whole() {
         assert_eq!(parts.len() as u64, files);
         let joined: Vec<u8> = parts.iter().flat_map(|part| &part[24..]).copied().collect();
         assert!(joined == whole[24..], "{files} files");
+    }
+}
+
+#[test]
+fn labels_of_single_records_add_up_to_the_truth() {
+    let (bytes, truth) = made(&everything());
+    for threads in [1, 3] {
+        let (mut capture, mut labels) = (Vec::new(), Vec::new());
+        let scenario = Scenario {
+            threads,
+            ..everything()
+        };
+        let mut only = Some(&mut capture);
+        let again = write_labelled(
+            &scenario,
+            1,
+            |_| only.take().ok_or(Error::Worker),
+            |_| Ok::<(), Error>(()),
+            Some(&mut labels),
+        );
+        assert_eq!(again.ok().as_ref(), Some(&truth));
+        assert!(capture == bytes, "labels change no packet");
+        let text = labels.strip_prefix(label::HEADER).expect("a header");
+        let text = std::str::from_utf8(text).expect("text");
+        assert_eq!(text.lines().count() as u64, truth.accounting.records);
+        let mut classes = std::collections::BTreeMap::new();
+        for line in text.lines().filter(|line| !line.starts_with(',')) {
+            let class = line.split(',').next().unwrap_or_default().to_owned();
+            *classes.entry(class).or_insert(0_u64) += 1;
+        }
+        assert_eq!(classes, truth.classes);
     }
 }
 
