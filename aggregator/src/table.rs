@@ -42,8 +42,8 @@ const ROW_AHEAD: usize = 20;
 const SET_AHEAD: usize = 10;
 const PLACE_AHEAD: usize = 4;
 /// Slots at the start; the index doubles whenever it is two thirds full.
-const SLOTS_MIN: usize = 1 << 10;
-const ROWS_MIN: usize = 1 << 8;
+const SLOTS_MIN: usize = 1 << 6;
+const ROWS_MIN: usize = 1 << 4;
 
 /// The seeds of a table's hash, so that sources cannot be chosen to collide.
 #[derive(Clone, Copy, Debug)]

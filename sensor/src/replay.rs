@@ -188,7 +188,10 @@ pub fn closer(
     } else {
         settings.geo.clone()
     };
-    clean_scratch(&settings.data).map_err(WriteError::Run)?;
+    clean_scratch(&settings.data).map_err(|source| WriteError::File {
+        path: settings.data.clone(),
+        source,
+    })?;
     let origins = Origins::load(&geo, &settings.asn)?;
     Ok(Closer {
         directory: settings.data.clone(),

@@ -1,6 +1,6 @@
 //! Synthesises darknet traffic with known truth, for tests, benchmarks and demonstrations.
 //!
-//! A [`Scenario`] says everything: [`write`] turns it into a capture and returns the [`Truth`], counted while the packets are made. The
+//! A [`Scenario`] says everything: [`write()`] turns it into a capture and returns the [`Truth`], counted while the packets are made. The
 //! code is written apart from the programs that it checks: it shares no table, no parser and no classifier with them, so that a mistake
 //! cannot agree with itself. The same scenario gives the same bytes on every machine and with any number of threads.
 //!

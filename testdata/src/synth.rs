@@ -45,7 +45,7 @@ pub fn write<W: Write>(scenario: &Scenario, out: &mut W) -> Result<Truth> {
 /// finishes it.
 ///
 /// # Errors
-/// As [`write`], and what `open` and `close` return.
+/// As [`write()`], and what `open` and `close` return.
 pub fn write_split<W: Write>(
     scenario: &Scenario,
     files: u64,
