@@ -98,7 +98,7 @@ pub struct Shared {
     /// Threads that read the dataset [default: one per processor].
     #[arg(long, value_name = "N")]
     pub workers: Option<usize>,
-    /// File in which every flag can stand, in its table [report] or above all tables.
+    /// File in which every flag can stand, in its table `[report]` or above all tables.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }

@@ -62,7 +62,7 @@ fn run_replay(arguments: ReplayArguments) -> anyhow::Result<u8> {
     };
     let mut bar = Bar::new();
     let outcome = replay(&arguments.paths, reading, &settings, &mut |progress| {
-        bar.show(progress)
+        bar.show(progress);
     });
     bar.clear();
     report(&outcome?, &settings)

@@ -140,7 +140,7 @@ impl Protocol {
 pub struct Hour {
     /// Observed seconds of each sensor, at most 3600.
     pub seconds: BTreeMap<String, i64>,
-    /// What the hour is worth; set by [`Answer::settle_hours`].
+    /// What the hour is worth; set when all parts of the hour have been read.
     pub state: State,
     /// Packets by class.
     pub classes: [i64; CLASSES],
