@@ -57,7 +57,7 @@ pub const KINDS_MAX: usize = 12;
 pub struct StackShape {
     /// Window.
     pub window: u16,
-    /// Kinds of the options in their order; the first [`KINDS_MAX`].
+    /// Kinds of the options in their order; the first `KINDS_MAX`.
     pub kinds: [u8; KINDS_MAX],
     /// How many kinds there are.
     pub kinds_count: u8,

@@ -16,7 +16,7 @@ pub const AHEAD_US_MAX: i64 = 60_000_000;
 
 /// All inputs of a replay as one sequence of blocks: the next block is always that of the open input whose next packet is
 /// earliest, and it ends where it would run ahead of the others, so inputs that are in order of time come out in order of time but
-/// for [`AHEAD_US_MAX`].
+/// for `AHEAD_US_MAX`.
 pub struct Replay {
     reading: Reading,
     /// In order of their first packet; those before `next` were opened.
