@@ -10,7 +10,7 @@ use teiten_aggregator::table::HOUR_US;
 use teiten_aggregator::window::LatePolicy;
 
 use crate::closing::Written;
-use crate::options::{CaptureArguments, Settings};
+use crate::options::{CaptureSettings, Settings};
 use crate::packet::Block;
 use crate::pipeline::{Arrival, Passage, run};
 use crate::replay::{Outcome, RunError, closer, geo_text};
@@ -32,17 +32,17 @@ pub const LAST_PACKETS_WAIT: Duration = LIVE_WAIT.saturating_mul(2);
 /// # Errors
 /// When an interface cannot be opened, data of the settings is unusable, or a part cannot be written.
 pub fn capture(
-    arguments: &CaptureArguments,
+    capture: &CaptureSettings,
     settings: &Settings,
     stop: &AtomicBool,
 ) -> Result<Outcome, RunError> {
     let begun = Instant::now();
-    let buffer_bytes = usize::try_from(arguments.buffer).unwrap_or(usize::MAX);
+    let buffer_bytes = usize::try_from(capture.buffer_bytes).unwrap_or(usize::MAX);
     let mut live = Live::open(
-        &arguments.interfaces,
-        arguments.snap_length,
+        &capture.interfaces,
+        capture.snap_length,
         buffer_bytes,
-        !arguments.no_promiscuous,
+        capture.promiscuous,
     )?;
     let telescope = Arc::new(Telescope::new(&settings.telescope, &settings.exclude));
     let closer = closer(settings, &telescope, &run_name())?;
@@ -54,7 +54,7 @@ pub fn capture(
         reading: Reading::First,
     };
     let mut written = Written::new(LIVE_SILENCE_SECONDS_MAX);
-    let mut interfaces = Interfaces::new(&arguments.interfaces);
+    let mut interfaces = Interfaces::new(&capture.interfaces);
     let mut next = |reuse| interfaces.next(&mut live, reuse, stop);
     let counted = run(&mut next, &passage, &closer, &mut written)?;
     written.settle_coverage(&closer)?;

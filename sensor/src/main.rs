@@ -53,23 +53,23 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn run_replay(arguments: ReplayArguments) -> anyhow::Result<u8> {
-    let settings = arguments.shared.settle()?;
+    let (paths, no_map, settings) = arguments.settle()?;
     say_what_is_counted(&settings);
-    let reading = if arguments.no_map {
+    let reading = if no_map {
         Reading::Buffered
     } else {
         Reading::Mapped
     };
     let mut bar = Bar::new();
-    let outcome = replay(&arguments.paths, reading, &settings, &mut |progress| {
+    let outcome = replay(&paths, reading, &settings, &mut |progress| {
         bar.show(progress);
     });
     bar.clear();
     report(&outcome?, &settings)
 }
 
-fn run_capture(mut arguments: CaptureArguments) -> anyhow::Result<u8> {
-    let settings = std::mem::take(&mut arguments.shared).settle()?;
+fn run_capture(arguments: CaptureArguments) -> anyhow::Result<u8> {
+    let (interfaces, settings) = arguments.settle()?;
     say_what_is_counted(&settings);
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -78,10 +78,10 @@ fn run_capture(mut arguments: CaptureArguments) -> anyhow::Result<u8> {
     let _ = writeln!(
         stderr(),
         "teiten-sensor: will capture on {} with libpcap into {}; SIGINT or SIGTERM ends it",
-        arguments.interfaces.join(", "),
+        interfaces.interfaces.join(", "),
         settings.data.display()
     );
-    report(&capture(&arguments, &settings, &stop)?, &settings)
+    report(&capture(&interfaces, &settings, &stop)?, &settings)
 }
 
 fn run_explain(arguments: &ExplainArguments) -> anyhow::Result<u8> {

@@ -1,5 +1,7 @@
 //! Flags and `teiten.toml` become one set of options, once, at the door. A flag wins over the file.
 
+mod size;
+
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
@@ -8,6 +10,7 @@ use teiten_aggregator::close::SOURCE_ROWS_MAX_DEFAULT;
 use thiserror::Error;
 
 use crate::telescope::{Prefix, PrefixError};
+use size::{machine_memory_bytes, size};
 
 /// High-speed darknet sensor: says what each unsolicited packet is, and writes hourly Parquet tables.
 #[derive(Debug, Parser)]
@@ -54,14 +57,14 @@ pub struct ReplayArguments {
 #[derive(Debug, Args)]
 pub struct CaptureArguments {
     /// Interface to capture on; repeatable.
-    #[arg(long = "interface", short, required = true, value_name = "IF")]
+    #[arg(long = "interface", short, value_name = "IF")]
     pub interfaces: Vec<String>,
-    /// Bytes kept of each packet. Payload signatures need the first few hundred.
-    #[arg(long, default_value_t = 2048, value_name = "BYTES")]
-    pub snap_length: u32,
-    /// Kernel buffer of each interface: what a burst may fill before packets are dropped.
-    #[arg(long, default_value = "64M", value_name = "SIZE", value_parser = size)]
-    pub buffer: u64,
+    /// Bytes kept of each packet; payload signatures need the first few hundred [default: 2048].
+    #[arg(long, value_name = "BYTES")]
+    pub snap_length: Option<u32>,
+    /// Kernel buffer of each interface: what a burst may fill before packets are dropped [default: 64M].
+    #[arg(long, value_name = "SIZE")]
+    pub buffer: Option<String>,
     /// Leave the interface out of promiscuous mode: only packets sent to its own address arrive.
     #[arg(long)]
     pub no_promiscuous: bool,
@@ -135,6 +138,21 @@ pub struct Shared {
     /// Print the accounting as one JSON object on standard output.
     #[arg(long)]
     pub json: bool,
+    /// What the file says for `--interface`.
+    #[arg(skip)]
+    pub interface: Vec<String>,
+    /// What the file says for `--snap-length`.
+    #[arg(skip)]
+    pub snap_length: Option<u32>,
+    /// What the file says for `--buffer`.
+    #[arg(skip)]
+    pub buffer: Option<String>,
+    /// What the file says for `--no-promiscuous`.
+    #[arg(skip)]
+    pub no_promiscuous: bool,
+    /// What the file says for `--no-map`.
+    #[arg(skip)]
+    pub no_map: bool,
     /// Read settings from this file; flags win.
     #[arg(long, value_name = "FILE")]
     #[serde(skip)]
@@ -172,13 +190,20 @@ pub enum OptionsError {
         source: PrefixError,
     },
     /// A size is not one.
-    #[error("--memory {text}: {reason}")]
+    #[error("--{flag} {text}: {reason}")]
     Size {
+        /// The flag.
+        flag: &'static str,
         /// What was given.
         text: String,
         /// Why.
         reason: String,
     },
+    /// No interface was named.
+    #[error(
+        "no interface named: give --interface IF, or interface = [\"IF\"] in the configuration"
+    )]
+    NoInterface,
     /// No worker.
     #[error("--workers 0: at least one worker is needed")]
     NoWorkers,
@@ -211,8 +236,62 @@ pub struct Settings {
 
 /// Share of the machine's memory that rows may take by default: the other half is for the closing hour and the page cache.
 const MEMORY_SHARE_DEFAULT: u64 = 2;
-/// Assumed where the machine does not tell its memory.
-const MACHINE_MEMORY_DEFAULT: u64 = 4 << 30;
+
+/// Bytes kept of a packet by default: all of an ordinary one.
+const SNAP_LENGTH_DEFAULT: u32 = 2048;
+/// The kernel's buffer by default: a second of a million small packets.
+const BUFFER_DEFAULT: &str = "64M";
+
+/// Settings of a live capture that cannot be wrong.
+#[derive(Clone, Debug)]
+pub struct CaptureSettings {
+    /// Interfaces, at least one.
+    pub interfaces: Vec<String>,
+    /// Bytes kept of each packet.
+    pub snap_length: u32,
+    /// Bytes of the kernel's buffer for each interface.
+    pub buffer_bytes: u64,
+    /// Whether packets to other hosts' hardware addresses are wanted.
+    pub promiscuous: bool,
+}
+
+impl CaptureArguments {
+    /// Flags and file together, parsed.
+    ///
+    /// # Errors
+    /// What is wrong, with the flag or the file's line.
+    pub fn settle(mut self) -> Result<(CaptureSettings, Settings), OptionsError> {
+        self.shared.read_file()?;
+        let shared = &mut self.shared;
+        fill(&mut self.interfaces, std::mem::take(&mut shared.interface));
+        if self.interfaces.is_empty() {
+            return Err(OptionsError::NoInterface);
+        }
+        let buffer = self.buffer.or(shared.buffer.take());
+        let capture = CaptureSettings {
+            interfaces: self.interfaces,
+            snap_length: self
+                .snap_length
+                .or(shared.snap_length)
+                .unwrap_or(SNAP_LENGTH_DEFAULT),
+            buffer_bytes: size_of_flag("buffer", buffer.as_deref().unwrap_or(BUFFER_DEFAULT))?,
+            promiscuous: !(self.no_promiscuous || shared.no_promiscuous),
+        };
+        Ok((capture, self.shared.settle()?))
+    }
+}
+
+impl ReplayArguments {
+    /// The inputs, whether they are read without maps, and the shared settings.
+    ///
+    /// # Errors
+    /// What is wrong, with the flag or the file's line.
+    pub fn settle(mut self) -> Result<(Vec<PathBuf>, bool, Settings), OptionsError> {
+        self.shared.read_file()?;
+        let no_map = self.no_map || self.shared.no_map;
+        Ok((self.paths, no_map, self.shared.settle()?))
+    }
+}
 
 impl Shared {
     /// Flags and file together, parsed.
@@ -220,19 +299,14 @@ impl Shared {
     /// # Errors
     /// What is wrong, with the flag or the file's line.
     pub fn settle(mut self) -> Result<Settings, OptionsError> {
-        if let Some(path) = self.config.take() {
-            self.fill_from(read_configuration(&path)?);
-        }
+        self.read_file()?;
         let workers = self.workers.unwrap_or_else(processors);
         if workers == 0 {
             return Err(OptionsError::NoWorkers);
         }
         let memory = match self.memory {
             None => machine_memory_bytes() / MEMORY_SHARE_DEFAULT,
-            Some(text) => size(&text).map_err(|reason| OptionsError::Size {
-                text: text.clone(),
-                reason,
-            })?,
+            Some(text) => size_of_flag("memory", &text)?,
         };
         Ok(Settings {
             data: self.data.ok_or(OptionsError::NoData)?,
@@ -248,7 +322,20 @@ impl Shared {
         })
     }
 
+    /// Takes from the configuration file what no flag says; the file is read once.
+    fn read_file(&mut self) -> Result<(), OptionsError> {
+        if let Some(path) = self.config.take() {
+            self.fill_from(read_configuration(&path)?);
+        }
+        Ok(())
+    }
+
     fn fill_from(&mut self, file: Shared) {
+        self.interface = file.interface;
+        self.snap_length = file.snap_length;
+        self.buffer = file.buffer;
+        self.no_promiscuous = file.no_promiscuous;
+        self.no_map = file.no_map;
         self.data = self.data.take().or(file.data);
         self.sensor = self.sensor.take().or(file.sensor);
         self.workers = self.workers.or(file.workers);
@@ -307,38 +394,17 @@ pub fn prefixes(flag: &'static str, texts: &[String]) -> Result<Vec<Prefix>, Opt
     texts.iter().map(parse).collect()
 }
 
-/// Bytes of a size such as `512M`, `8G` or `1000000`; K, M, G and T are powers of 1024.
-fn size(text: &str) -> Result<u64, String> {
-    let digits = text.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
-    let unit: u64 = match text[digits.len()..]
-        .to_ascii_uppercase()
-        .trim_end_matches(['B', 'I'])
-    {
-        "" => 1,
-        "K" => 1 << 10,
-        "M" => 1 << 20,
-        "G" => 1 << 30,
-        "T" => 1 << 40,
-        _ => return Err("write a number of bytes, or one with K, M, G or T, such as 512M".into()),
-    };
-    let number: u64 = digits.parse().map_err(|_| {
-        "write a number of bytes, or one with K, M, G or T, such as 512M".to_owned()
-    })?;
-    number
-        .checked_mul(unit)
-        .ok_or_else(|| "more than can be counted".to_owned())
+fn size_of_flag(flag: &'static str, text: &str) -> Result<u64, OptionsError> {
+    let text_owned = || text.to_owned();
+    size(text).map_err(|reason| OptionsError::Size {
+        flag,
+        text: text_owned(),
+        reason,
+    })
 }
 
 fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, usize::from)
-}
-
-fn machine_memory_bytes() -> u64 {
-    let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    text.lines()
-        .find_map(|line| line.strip_prefix("MemTotal:"))
-        .and_then(|rest| rest.trim().strip_suffix(" kB")?.parse::<u64>().ok())
-        .map_or(MACHINE_MEMORY_DEFAULT, |kibibytes| kibibytes << 10)
 }
 
 #[cfg(test)]
@@ -349,21 +415,6 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
         CommandLine::command().debug_assert();
-    }
-
-    #[test]
-    fn sizes_are_powers_of_1024() {
-        for (text, expected) in [
-            ("512M", 512 << 20),
-            ("8G", 8 << 30),
-            ("1000", 1000),
-            ("2KiB", 2048),
-        ] {
-            assert_eq!(size(text), Ok(expected));
-        }
-        for text in ["", "M", "12X", "-1", "99999999999T"] {
-            assert!(size(text).is_err(), "{text}");
-        }
     }
 
     #[test]
@@ -384,6 +435,33 @@ mod tests {
         assert_eq!(settings.sensor, "flag");
         assert_eq!(settings.data, PathBuf::from("/a"));
         assert_eq!(settings.telescope.len(), 1);
+    }
+
+    #[test]
+    fn a_capture_can_be_described_by_the_file_alone() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let config = folder.path().join("teiten.toml");
+        let text = "data = \"d\"\ninterface = [\"eth0\"]\nbuffer = \"8M\"\n";
+        std::fs::write(&config, text).expect("writable");
+        let arguments = |shared| CaptureArguments {
+            interfaces: Vec::new(),
+            snap_length: Some(96),
+            buffer: None,
+            no_promiscuous: false,
+            shared,
+        };
+        let shared = Shared {
+            config: Some(config),
+            ..Shared::default()
+        };
+        let (capture, settings) = arguments(shared).settle().expect("good settings");
+        assert_eq!(capture.interfaces, ["eth0"]);
+        assert_eq!((capture.buffer_bytes, capture.snap_length), (8 << 20, 96));
+        assert_eq!(settings.data, PathBuf::from("d"));
+        let error = arguments(Shared::default())
+            .settle()
+            .expect_err("no interface");
+        assert!(error.to_string().contains("--interface"), "{error}");
     }
 
     #[test]
