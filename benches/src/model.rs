@@ -9,7 +9,7 @@ use teiten_sensor::replay::replay;
 use teiten_sensor::source::Reading;
 
 use crate::record::cores;
-use crate::stage::{Bench, own_ns_of_closing, settings, start_ns};
+use crate::stage::{Bench, own_ns_of_closing, settings, start};
 use crate::usage::{process_ns, thread_ns};
 use crate::whole::remove;
 
@@ -25,7 +25,7 @@ pub struct Model {
     pub closing_ns: f64,
     /// Of all threads together.
     pub total_ns: f64,
-    /// What a job takes once, whatever its length, nanoseconds.
+    /// Wall time that a job takes once, whatever its length, nanoseconds.
     pub start_ns: f64,
     /// Bytes of the capture's file a packet.
     pub file_bytes: f64,
@@ -45,15 +45,17 @@ impl Model {
         capture.warm()?;
         for _ in 0..rounds.max(1) {
             remove(&data)?;
-            let start = start_ns(bench)?;
+            let thread = thread_ns();
+            let start = start(bench)?;
+            let own_start_ns = thread_ns() - thread;
             let paths = [capture.path.clone()];
             let (thread, process) = (thread_ns(), process_ns());
-            // The calling thread is the reader; before it reads it loads the country data.
+            // The calling thread is the reader; before it reads it has the country data loaded.
             replay(&paths, Reading::Mapped, &settings, &mut |_| {})?;
-            readers.push((thread_ns() - thread).saturating_sub(start));
-            totals.push((process_ns() - process).saturating_sub(start));
+            readers.push((thread_ns() - thread).saturating_sub(own_start_ns));
+            totals.push((process_ns() - process).saturating_sub(start.processor_ns));
             closings.push(own_ns_of_closing(bench, cores().max(2))?);
-            starts.push(start);
+            starts.push(start.wall_ns);
         }
         remove(&data)?;
         let each = |mut values: Vec<u64>| {

@@ -176,15 +176,15 @@ impl Bench {
 pub fn own_ns_of_closing(bench: &Bench, threads: usize) -> Result<u64> {
     let mut stopwatch = Stopwatch::default();
     closing::close_all(bench, threads, &mut stopwatch)?;
-    Ok(stopwatch.processor_ns)
+    Ok(stopwatch.processor_ns())
 }
 
-/// What a job does once, nanoseconds of processor time.
+/// What a job does once.
 ///
 /// # Errors
 /// When country data is damaged.
-pub fn start_ns(bench: &Bench) -> Result<u64> {
-    Ok(closing::start(bench)?.processor_ns)
+pub fn start(bench: &Bench) -> Result<Cost> {
+    closing::start(bench)
 }
 
 /// The settings of a replay in this process, as its flags would give them.
@@ -230,12 +230,10 @@ impl Measured {
     pub fn row(&self) -> String {
         let (name, median) = (self.stage.name, self.median);
         if self.stage.part == Part::Once {
-            return format!(
-                "{name:<12}{:>9.1} ms in all {:>49} {}",
-                median.processor_ns as f64 / 1e6,
-                "",
-                self.stage.about
-            );
+            let [processor_ms, wall_ms] =
+                [median.processor_ns, median.wall_ns].map(|ns| ns as f64 / 1e6);
+            let times = format!("{processor_ms:.0} ms of processor time, {wall_ms:.0} ms on the wall");
+            return format!("{name:<12}  {times:<85}  {}", self.stage.about);
         }
         let name = match self.stage.part {
             Part::Within(_) => format!("  {name}"),

@@ -199,8 +199,8 @@ fn each_block(bench: &Bench, mut work: impl FnMut(&Block)) -> Result<u64> {
 
 fn cost(stopwatch: &Stopwatch, packets: u64) -> Cost {
     Cost {
-        processor_ns: stopwatch.processor_ns,
-        wall_ns: stopwatch.wall_ns,
+        processor_ns: stopwatch.processor_ns(),
+        wall_ns: stopwatch.wall_ns(),
         packets,
         rows: None,
     }
