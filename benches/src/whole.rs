@@ -119,7 +119,7 @@ impl Whole {
         }
     }
 
-    /// Replays a capture into `data`; what it printed is kept for [`Whole::left`].
+    /// Replays a capture into `data`; what it printed is kept with it.
     ///
     /// # Errors
     /// When the sensor fails.
