@@ -232,7 +232,8 @@ impl Measured {
         if self.stage.part == Part::Once {
             let [processor_ms, wall_ms] =
                 [median.processor_ns, median.wall_ns].map(|ns| ns as f64 / 1e6);
-            let times = format!("{processor_ms:.0} ms of processor time, {wall_ms:.0} ms on the wall");
+            let times =
+                format!("{processor_ms:.0} ms of processor time, {wall_ms:.0} ms on the wall");
             return format!("{name:<12}  {times:<85}  {}", self.stage.about);
         }
         let name = match self.stage.part {
