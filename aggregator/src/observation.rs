@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::hash::Hash;
-use std::net::{Ipv4Addr, Ipv6Addr};
+use std::net::Ipv6Addr;
 
 /// A closed set whose members have one spelling each, the one that tables, JSON and flags use.
 macro_rules! spelled {
@@ -352,14 +352,10 @@ pub struct Observation<A> {
 
 const _: () = assert!(size_of::<Observation<u32>>() == 24);
 
-/// The text of an IPv4 address in host byte order.
-#[must_use]
-pub fn ipv4_text(address: u32) -> String {
-    Ipv4Addr::from(address).to_string()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::net::Ipv4Addr;
+
     use super::*;
 
     #[test]
@@ -412,7 +408,7 @@ mod tests {
         for address in [0, 0x0102_0304, 0xff64_0a09, u32::MAX] {
             let mut text = Vec::new();
             address.write_text(&mut text);
-            assert_eq!(text, ipv4_text(address).into_bytes());
+            assert_eq!(text, Ipv4Addr::from(address).to_string().into_bytes());
         }
     }
 }

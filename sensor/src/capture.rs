@@ -65,7 +65,6 @@ pub fn capture(
         written,
         files: vec![interfaces.report],
         elapsed: begun.elapsed(),
-        addresses: closer.addresses,
         geo: geo_text(&closer.origins),
     })
 }

@@ -56,8 +56,6 @@ pub struct Outcome {
     pub stale_parts: usize,
     /// Wall time.
     pub elapsed: Duration,
-    /// Dark addresses, where known.
-    pub addresses: Option<u64>,
     /// Country data used, or none.
     pub geo: Option<String>,
 }
@@ -157,7 +155,6 @@ pub fn replay(
         written,
         files: source.finish(),
         elapsed: begun.elapsed(),
-        addresses: closer.addresses,
         geo: geo_text(&closer.origins),
     })
 }
