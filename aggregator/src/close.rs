@@ -73,11 +73,13 @@ impl HourRuns {
     fn add(&mut self, mut part: HourPart) {
         if !part.ipv4.is_empty() {
             let (rows, sets) = part.ipv4.take();
-            self.ipv4.push(Run::Memory(MemoryRun::sort(rows, sets)));
+            self.ipv4
+                .push(Run::Memory(Box::new(MemoryRun::sort(rows, sets))));
         }
         if !part.ipv6.is_empty() {
             let (rows, sets) = part.ipv6.take();
-            self.ipv6.push(Run::Memory(MemoryRun::sort(rows, sets)));
+            self.ipv6
+                .push(Run::Memory(Box::new(MemoryRun::sort(rows, sets))));
         }
     }
 

@@ -11,6 +11,7 @@ pub mod minute;
 pub mod observation;
 pub mod origin;
 pub mod parallel;
+mod pieces;
 mod prefetch;
 pub mod run;
 pub mod schema;

@@ -271,6 +271,9 @@ pub enum Family {
     Ipv6 = 6,
 }
 
+/// Buckets that addresses fall into by their leading bits.
+pub const BUCKETS: usize = 256;
+
 /// An address as the number it is, host byte order: `u32` for IPv4, `u128` for IPv6.
 pub trait Address: Copy + Ord + Hash + Send + Sync + fmt::Debug + 'static {
     /// The family of such addresses.
@@ -283,6 +286,10 @@ pub trait Address: Copy + Ord + Hash + Send + Sync + fmt::Debug + 'static {
 
     /// From a number that fits; higher bits are dropped.
     fn from_number(number: u128) -> Self;
+
+    /// A number below [`BUCKETS`] that never falls when the address rises: the leading octet of IPv4; of IPv6 the eight bits behind
+    /// the prefix 2000::/4, where nearly all sources are, with the others at the two ends.
+    fn bucket(self) -> usize;
 
     /// Appends the usual text form (RFC 5952 for IPv6) to `text`.
     fn write_text(self, text: &mut Vec<u8>);
@@ -298,6 +305,11 @@ impl Address for u32 {
 
     fn from_number(number: u128) -> Self {
         number as u32
+    }
+
+    #[inline(always)]
+    fn bucket(self) -> usize {
+        (self >> 24) as usize
     }
 
     fn write_text(self, text: &mut Vec<u8>) {
@@ -328,6 +340,11 @@ impl Address for u128 {
         number
     }
 
+    #[inline(always)]
+    fn bucket(self) -> usize {
+        ((self >> 116) as usize).clamp(0x200, 0x2ff) - 0x200
+    }
+
     fn write_text(self, text: &mut Vec<u8>) {
         use std::io::Write;
         // Writing to a Vec cannot fail.
@@ -348,9 +365,15 @@ pub struct Observation<A> {
     pub kind: Kind,
     /// Length on the wire including the link layer, bytes.
     pub wire_length_bytes: u32,
+    /// Compatibility flags of the packet, a bit each; 0 where none holds.
+    pub flags: u32,
+    /// Stack signature of a SYN, packed; 0 for other packets.
+    pub stack: u64,
+    /// What any two SYNs of one run of a tool share although they go to different destinations; 0 where no tool is thought of.
+    pub pair: u32,
 }
 
-const _: () = assert!(size_of::<Observation<u32>>() == 24);
+const _: () = assert!(size_of::<Observation<u32>>() == 40);
 
 #[cfg(test)]
 mod tests {

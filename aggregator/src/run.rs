@@ -7,22 +7,87 @@ mod disk;
 mod merge;
 
 pub use disk::DiskRun;
-pub use merge::{Merged, SourceRow, merge_range, split_sources};
+pub use merge::{Merged, merge_range, split_sources};
 
-use crate::destinations::DestinationSet;
-use crate::observation::{Address, Kind};
+use crate::destinations::SetStore;
+use crate::observation::{Address, BUCKETS, Family, Kind};
 use crate::prefetch::advise_large_pages;
-use crate::table::Row;
+use crate::table::{Row, Rows};
+
+/// What one source did of one kind in one hour, all workers together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SourceRow<A> {
+    /// Source address.
+    pub source: A,
+    /// Kind of the packets.
+    pub kind: Kind,
+    /// First packet, microseconds after the hour's start.
+    pub first_us: u32,
+    /// Last packet, microseconds after the hour's start.
+    pub last_us: u32,
+    /// Distinct destinations.
+    pub destinations: u32,
+    /// Compatibility flags of all packets together.
+    pub flags: u32,
+    /// Packets.
+    pub packets: u64,
+    /// Bytes on the wire.
+    pub bytes: u64,
+    /// Stack signature of the first packet; of those at the same time the smallest.
+    pub stack: u64,
+    /// The smallest pair value of all packets.
+    pub pair: u32,
+    /// Packets that have it.
+    pub pair_packets: u64,
+}
+
+impl<A: Address> SourceRow<A> {
+    /// The counts of a worker's row, its destinations not counted.
+    #[inline(always)]
+    pub(crate) fn of(row: &Row<A>) -> Self {
+        SourceRow {
+            source: row.source,
+            kind: row.kind,
+            first_us: row.first_us,
+            last_us: row.last_us,
+            destinations: 0,
+            flags: row.flags,
+            packets: u64::from(row.packets),
+            bytes: row.bytes,
+            stack: row.stack,
+            pair: row.pair,
+            pair_packets: u64::from(row.pair_packets),
+        }
+    }
+
+    /// Adds the counts of `other`; source, kind and destinations are the caller's business.
+    pub fn add(&mut self, other: &SourceRow<A>) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        self.flags |= other.flags;
+        if (other.first_us, other.stack) < (self.first_us, self.stack) {
+            self.stack = other.stack;
+        }
+        self.first_us = self.first_us.min(other.first_us);
+        self.last_us = self.last_us.max(other.last_us);
+        if other.pair == self.pair {
+            self.pair_packets += other.pair_packets;
+        } else if other.pair < self.pair {
+            self.pair = other.pair;
+            self.pair_packets = other.pair_packets;
+        }
+    }
+}
 
 /// Rows of one worker in ascending order of (source, kind).
 #[derive(Debug)]
 pub struct MemoryRun<A> {
-    rows: Vec<Row<A>>,
+    rows: Rows<A>,
     order: Vec<Place<A>>,
-    sets: Vec<DestinationSet<A>>,
+    sets: SetStore<A>,
 }
 
-/// A row's key, and where the row lies.
+/// A row's key, and its number.
 #[derive(Clone, Copy, Debug)]
 struct Place<A> {
     source: A,
@@ -30,14 +95,10 @@ struct Place<A> {
     row: u32,
 }
 
-/// Places per bucket that the first pass of the sort aims at: a bucket then sorts within the first-level cache.
-const BUCKET_PLACES: usize = 512;
-const BUCKET_BITS_MAX: u32 = 16;
-
 impl<A: Address> MemoryRun<A> {
     /// Sorts the rows of a table.
     #[must_use]
-    pub fn sort(rows: Vec<Row<A>>, sets: Vec<DestinationSet<A>>) -> Self {
+    pub fn sort(rows: Rows<A>, sets: SetStore<A>) -> Self {
         let order = sorted_places(&rows);
         MemoryRun { rows, order, sets }
     }
@@ -45,63 +106,87 @@ impl<A: Address> MemoryRun<A> {
     /// Number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.rows.len()
+        self.order.len()
     }
 
     /// Whether there is no row.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.rows.is_empty()
+        self.order.is_empty()
     }
 }
 
-/// The rows' places in order: one counting pass over the highest bits of the source, then a comparison sort within each bucket.
-fn sorted_places<A: Address>(rows: &[Row<A>]) -> Vec<Place<A>> {
-    let Some(first) = rows.first() else {
-        return Vec::new();
-    };
-    let bits = (rows.len() / BUCKET_PLACES)
-        .max(1)
-        .ilog2()
-        .min(BUCKET_BITS_MAX);
-    // Without bits to look at, all is one bucket; a shift by the whole width would be none.
-    let bucket = |source: A| source.number().checked_shr(A::BITS - bits).unwrap_or(0) as usize;
-    let mut starts = vec![0usize; (1 << bits) + 1];
-    for row in rows {
-        starts[bucket(row.source) + 1] += 1;
-    }
-    for index in 1..starts.len() {
-        starts[index] += starts[index - 1];
-    }
-    let mut next = starts.clone();
-    let mut order = Vec::with_capacity(rows.len());
+/// The rows' places in order. Rows lie by bucket; each bucket is sorted within the second-level cache.
+fn sorted_places<A: Address>(rows: &Rows<A>) -> Vec<Place<A>> {
+    let (numbers, starts) = rows.by_bucket();
+    let mut order: Vec<Place<A>> = Vec::with_capacity(numbers.len());
     advise_large_pages(&order);
-    let none = Place {
-        source: first.source,
-        kind: first.kind,
-        row: 0,
-    };
-    order.resize(rows.len(), none);
-    for (row, Row { source, kind, .. }) in rows.iter().enumerate() {
-        let place = &mut next[bucket(*source)];
-        order[*place] = Place {
-            source: *source,
-            kind: *kind,
-            row: row as u32,
-        };
-        *place += 1;
-    }
-    for bounds in starts.windows(2) {
-        order[bounds[0]..bounds[1]].sort_unstable_by_key(|place| (place.source, place.kind));
+    let mut scratch = Vec::new();
+    for bucket in 0..BUCKETS {
+        let begin = order.len();
+        let numbers = &numbers[starts[bucket]..starts[bucket + 1]];
+        for (index, &number) in numbers.iter().enumerate() {
+            if let Some(&ahead) = numbers.get(index + ROWS_AHEAD) {
+                rows.prefetch(ahead);
+            }
+            let row = rows.row(number);
+            order.push(Place {
+                source: row.source,
+                kind: row.kind,
+                row: number,
+            });
+        }
+        sort_bucket(&mut order[begin..], &mut scratch);
     }
     order
+}
+
+/// Rows ahead of the sort whose cache lines are asked for.
+const ROWS_AHEAD: usize = 16;
+/// Fewer places than this are sorted by comparing: counting octets would cost more.
+const COUNTED_MIN: usize = 256;
+
+/// Sorts the places of one bucket: of IPv4 by the three octets that differ, the last one first, then by kind within each source.
+fn sort_bucket<A: Address>(places: &mut [Place<A>], scratch: &mut Vec<Place<A>>) {
+    if places.len() < COUNTED_MIN || A::FAMILY == Family::Ipv6 {
+        places.sort_unstable_by_key(|place| (place.source, place.kind));
+        return;
+    }
+    scratch.clear();
+    scratch.extend_from_slice(places);
+    by_octet(scratch, places, 0);
+    by_octet(places, scratch, 8);
+    by_octet(scratch, places, 16);
+    for places in places.chunk_by_mut(|left, right| left.source == right.source) {
+        if places.len() > 1 {
+            places.sort_unstable_by_key(|place| place.kind);
+        }
+    }
+}
+
+/// Copies places in the order of the octet of their source at `shift`; equal ones keep theirs.
+fn by_octet<A: Address>(from: &[Place<A>], to: &mut [Place<A>], shift: u32) {
+    let octet = |place: &Place<A>| (place.source.number() as u32 >> shift) as u8 as usize;
+    let mut next = [0usize; 256];
+    for place in from {
+        next[octet(place)] += 1;
+    }
+    let mut start = 0;
+    for count in &mut next {
+        start += std::mem::replace(count, start);
+    }
+    for place in from {
+        let next = &mut next[octet(place)];
+        to[*next] = *place;
+        *next += 1;
+    }
 }
 
 /// A run wherever it lies.
 #[derive(Debug)]
 pub enum Run<A> {
     /// In memory.
-    Memory(MemoryRun<A>),
+    Memory(Box<MemoryRun<A>>),
     /// On disk.
     Disk(DiskRun<A>),
 }
@@ -126,44 +211,45 @@ impl<A: Address> Run<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observation::{Tool, TrafficClass, TrafficType};
-
-    fn rows<A: Address>(count: u32, source: impl Fn(u32) -> A) -> Vec<Row<A>> {
-        let kind = Kind::new(
-            TrafficType::Udp,
-            TrafficClass::Scan,
-            Tool::None,
-            17,
-            Some(53),
-        );
-        let row = |index| Row {
-            source: source(index),
-            destination: A::from_number(1),
-            kind,
-            set: 0,
-            packets: 1,
-            bytes: 60,
-            first_us: 0,
-            last_us: 0,
-        };
-        (0..count).map(row).collect()
-    }
+    use crate::observation::{Observation, Tool, TrafficClass, TrafficType};
+    use crate::table::{RowTable, Seed};
 
     fn check<A: Address>(count: u32, source: impl Fn(u32) -> A) {
-        let places = sorted_places(&rows(count, source));
+        let observation = |index: u32| Observation {
+            time_us: 0,
+            source: source(index / 2),
+            destination: A::from_number(1),
+            kind: Kind::new(
+                TrafficType::Udp,
+                TrafficClass::Scan,
+                Tool::None,
+                17,
+                Some((index % 2) as u16 ^ 1),
+            ),
+            wire_length_bytes: 60,
+            flags: 0,
+            stack: 0,
+            pair: 0,
+        };
+        let observations: Vec<_> = (0..count).map(observation).collect();
+        let mut table = RowTable::new(Seed::random());
+        table.observe(0, &observations);
+        let places = sorted_places(&table.take().0);
         assert_eq!(places.len(), count as usize);
         assert!(
             places
                 .windows(2)
-                .all(|pair| pair[0].source <= pair[1].source)
+                .all(|pair| (pair[0].source, pair[0].kind) < (pair[1].source, pair[1].kind))
         );
     }
 
     #[test]
     fn few_and_many_sources_of_both_families_come_out_in_order() {
-        for count in [0, 1, 2, 1_023, 5_000] {
+        for count in [0, 2, 1_022, 5_000, 100_000] {
             check(count, |index| index.wrapping_mul(0x9e37_79b9));
+            check(count, |index| 10 << 24 | index);
             check(count, |index| u128::MAX - u128::from(index) * (1 << 100));
+            check(count, |index| (0x2001 << 112) + (u128::from(index) << 107));
         }
     }
 }

@@ -1,49 +1,27 @@
 //! The rows of one open hour, private to one worker: a hash table from (source, kind) to counters, made for attackers' input.
 //!
-//! Rows lie in one vector in the order of their first packet; the index beside it holds 32 bits of a seeded hash and the row's
-//! number, so that it grows without looking at the rows. Updates come in batches, and the cache lines of a batch are asked for
-//! ahead of their use. No file, clock, lock or log here.
+//! The index holds 32 bits of a seeded hash and the row's number, so that it grows without looking at the rows. Updates come in
+//! batches, and the cache lines of a batch are asked for ahead of their use. No file, clock, lock or log here.
 
-use crate::destinations::DestinationSet;
+mod rows;
+
+pub use rows::{Row, Rows};
+
+use crate::destinations::{SetNumber, SetStore};
 use crate::observation::{Address, Kind, Observation};
 use crate::prefetch::{advise_large_pages, prefetch};
+use rows::OWN_DESTINATIONS;
 
 /// Microseconds in an hour; a time within the hour fits 32 bits.
 pub const HOUR_US: i64 = 3_600_000_000;
 const _: () = assert!(HOUR_US <= u32::MAX as i64);
 
-/// What one source did of one kind in one hour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Row<A> {
-    /// Source address.
-    pub source: A,
-    /// The destination, when it is the only one; else one of them.
-    pub destination: A,
-    /// Kind of the packets.
-    pub kind: Kind,
-    /// One more than the number of the row's destination set, or 0 when `destination` is the only one.
-    pub set: u32,
-    /// Packets.
-    pub packets: u64,
-    /// Bytes on the wire.
-    pub bytes: u64,
-    /// First packet, microseconds after the hour's start.
-    pub first_us: u32,
-    /// Last packet, microseconds after the hour's start.
-    pub last_us: u32,
-}
-
-const _: () = assert!(size_of::<Row<u32>>() == 40);
-const _: () = assert!(size_of::<Row<u128>>() == 64);
-
-/// How far ahead of an update its index slot is asked for, then its row, then the row's destination set, then the place in the set.
+/// How far ahead of an update its index slot is asked for, then its row, then the place in the row's destination set.
 const SLOT_AHEAD: usize = 32;
-const ROW_AHEAD: usize = 20;
-const SET_AHEAD: usize = 10;
-const PLACE_AHEAD: usize = 4;
+const ROW_AHEAD: usize = 16;
+const PLACE_AHEAD: usize = 6;
 /// Slots at the start; the index doubles whenever it is two thirds full.
 const SLOTS_MIN: usize = 1 << 6;
-const ROWS_MIN: usize = 1 << 4;
 
 /// The seeds of a table's hash, so that sources cannot be chosen to collide.
 #[derive(Clone, Copy, Debug)]
@@ -84,9 +62,8 @@ fn folded_multiply(left: u64, right: u64) -> u64 {
 pub struct RowTable<A> {
     /// Hash in the upper half, row number plus one in the lower; 0 is free. A slot's place follows from its hash alone.
     slots: Vec<u64>,
-    rows: Vec<Row<A>>,
-    sets: Vec<DestinationSet<A>>,
-    sets_bytes: usize,
+    rows: Rows<A>,
+    sets: SetStore<A>,
     hashes: Vec<u32>,
     seed: Seed,
 }
@@ -97,9 +74,8 @@ impl<A: Address> RowTable<A> {
     pub fn new(seed: Seed) -> Self {
         RowTable {
             slots: Vec::new(),
-            rows: Vec::new(),
-            sets: Vec::new(),
-            sets_bytes: 0,
+            rows: Rows::default(),
+            sets: SetStore::default(),
             hashes: Vec::new(),
             seed,
         }
@@ -120,18 +96,13 @@ impl<A: Address> RowTable<A> {
             }
             if let Some(&hash) = hashes.get(index + ROW_AHEAD) {
                 let slot = self.slots[self.place(hash)];
-                prefetch(&self.rows, (slot as u32).wrapping_sub(1) as usize);
-            }
-            if let Some(&hash) = hashes.get(index + SET_AHEAD)
-                && let Some(set) = self.likely_set(hash)
-            {
-                prefetch(&self.sets, set);
+                self.rows.prefetch((slot as u32).wrapping_sub(1));
             }
             if let Some(&hash) = hashes.get(index + PLACE_AHEAD)
-                && let Some(set) = self.likely_set(hash)
-                && let Some(set) = self.sets.get(set)
+                && let Some(row) = self.likely_row(hash)
             {
-                set.prefetch(batch[index + PLACE_AHEAD].destination);
+                self.sets
+                    .prefetch(row.set, batch[index + PLACE_AHEAD].destination);
             }
             let time_us = (observation.time_us - hour_start_us) as u32;
             self.count(hashes[index], observation, time_us);
@@ -141,9 +112,8 @@ impl<A: Address> RowTable<A> {
 
     /// The rows and the destination sets they refer to; the table is empty afterwards.
     #[must_use]
-    pub fn take(&mut self) -> (Vec<Row<A>>, Vec<DestinationSet<A>>) {
+    pub fn take(&mut self) -> (Rows<A>, SetStore<A>) {
         self.slots = Vec::new();
-        self.sets_bytes = 0;
         (
             std::mem::take(&mut self.rows),
             std::mem::take(&mut self.sets),
@@ -166,9 +136,8 @@ impl<A: Address> RowTable<A> {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.slots.capacity() * size_of::<u64>()
-            + self.rows.capacity() * size_of::<Row<A>>()
-            + self.sets.capacity() * size_of::<DestinationSet<A>>()
-            + self.sets_bytes
+            + self.rows.memory_bytes()
+            + self.sets.memory_bytes()
     }
 
     #[inline(always)]
@@ -176,15 +145,14 @@ impl<A: Address> RowTable<A> {
         ((u64::from(hash) * self.slots.len() as u64) >> 32) as usize
     }
 
-    /// The set of the row that most likely has this hash: only a hint, the row's key is not looked at.
+    /// The row that most likely has this hash: only a hint, its key is not looked at.
     #[inline(always)]
-    fn likely_set(&self, hash: u32) -> Option<usize> {
+    fn likely_row(&self, hash: u32) -> Option<&Row<A>> {
         let slot = self.slots[self.place(hash)];
         if (slot >> 32) as u32 != hash {
             return None;
         }
-        let row = self.rows.get((slot as u32).wrapping_sub(1) as usize)?;
-        (row.set as usize).checked_sub(1)
+        self.rows.get((slot as u32).wrapping_sub(1))
     }
 
     #[inline(always)]
@@ -193,34 +161,19 @@ impl<A: Address> RowTable<A> {
         loop {
             let slot = self.slots[place];
             if slot == 0 {
-                self.slots[place] = u64::from(hash) << 32 | (self.rows.len() as u64 + 1);
-                self.rows.push(Row {
-                    source: observation.source,
-                    destination: observation.destination,
-                    kind: observation.kind,
-                    set: 0,
-                    packets: 1,
-                    bytes: u64::from(observation.wire_length_bytes),
-                    first_us: time_us,
-                    last_us: time_us,
-                });
+                self.slots[place] = u64::from(hash) << 32 | self.begin(observation, time_us);
                 return;
             }
             if (slot >> 32) as u32 == hash {
-                let row = &mut self.rows[(slot as u32 - 1) as usize];
+                let row = self.rows.row_mut(slot as u32 - 1);
                 if row.source == observation.source && row.kind == observation.kind {
-                    row.packets += 1;
-                    row.bytes += u64::from(observation.wire_length_bytes);
-                    row.first_us = row.first_us.min(time_us);
-                    row.last_us = row.last_us.max(time_us);
-                    if row.set != 0 || row.destination != observation.destination {
-                        touch(
-                            &mut self.sets,
-                            &mut self.sets_bytes,
-                            row,
-                            observation.destination,
-                        );
+                    if row.packets == u32::MAX {
+                        self.slots[place] =
+                            u64::from(hash) << 32 | self.begin(observation, time_us);
+                        return;
                     }
+                    add(row, observation, time_us);
+                    row.touch(&mut self.sets, observation.destination);
                     return;
                 }
             }
@@ -231,17 +184,32 @@ impl<A: Address> RowTable<A> {
         }
     }
 
+    /// Adds the row of a first packet; gives its number plus one.
+    #[inline]
+    fn begin(&mut self, observation: &Observation<A>, time_us: u32) -> u64 {
+        let number = self.rows.push(Row {
+            source: observation.source,
+            destinations: [observation.destination; OWN_DESTINATIONS],
+            kind: observation.kind,
+            set: SetNumber::NONE,
+            packets: 1,
+            first_us: time_us,
+            last_us: time_us,
+            flags: observation.flags,
+            bytes: u64::from(observation.wire_length_bytes),
+            stack: observation.stack,
+            pair: observation.pair,
+            pair_packets: 1,
+        });
+        u64::from(number) + 1
+    }
+
     /// Makes room for `more` new rows, so that no slot moves while a batch is counted.
     fn reserve(&mut self, more: usize) {
         let needed = (self.rows.len() + more) * 3 / 2 + 1;
         if needed > self.slots.len() {
             let slots = needed.max(self.slots.len() * 2).max(SLOTS_MIN);
             self.regrow(slots);
-        }
-        if self.rows.len() + more > self.rows.capacity() {
-            self.rows
-                .reserve_exact(self.rows.len().max(more).max(ROWS_MIN));
-            advise_large_pages(&self.rows);
         }
     }
 
@@ -262,26 +230,22 @@ impl<A: Address> RowTable<A> {
     }
 }
 
-/// Adds a destination to a row that has, or now gets, a set.
-#[cold]
-#[inline(never)]
-fn touch<A: Address>(
-    sets: &mut Vec<DestinationSet<A>>,
-    sets_bytes: &mut usize,
-    row: &mut Row<A>,
-    destination: A,
-) {
-    if row.set == 0 {
-        let set = DestinationSet::pair(row.destination, destination);
-        *sets_bytes += set.memory_bytes();
-        sets.push(set);
-        row.set = sets.len() as u32;
-    } else {
-        let set = &mut sets[(row.set - 1) as usize];
-        let before = set.memory_bytes();
-        if set.insert(destination) {
-            *sets_bytes = *sets_bytes + set.memory_bytes() - before;
-        }
+/// Adds a packet to the counts of its row.
+#[inline(always)]
+fn add<A: Address>(row: &mut Row<A>, observation: &Observation<A>, time_us: u32) {
+    row.packets += 1;
+    row.bytes += u64::from(observation.wire_length_bytes);
+    row.flags |= observation.flags;
+    if (time_us, observation.stack) < (row.first_us, row.stack) {
+        row.stack = observation.stack;
+    }
+    row.first_us = row.first_us.min(time_us);
+    row.last_us = row.last_us.max(time_us);
+    if observation.pair == row.pair {
+        row.pair_packets += 1;
+    } else if observation.pair < row.pair {
+        row.pair = observation.pair;
+        row.pair_packets = 1;
     }
 }
 
@@ -290,6 +254,7 @@ mod tests {
     use std::collections::{BTreeMap, BTreeSet};
 
     use super::*;
+    use crate::destinations::EXACT_DESTINATIONS_MAX;
     use crate::observation::{Tool, TrafficClass, TrafficType};
 
     fn observation(source: u32, destination: u32, port: u16, time_us: i64) -> Observation<u32> {
@@ -306,20 +271,33 @@ mod tests {
             destination,
             kind,
             wire_length_bytes: 60,
+            flags: 1 << (destination & 7),
+            stack: u64::from(destination),
+            pair: destination & 3,
         }
+    }
+
+    #[derive(Default)]
+    struct Expected {
+        packets: u32,
+        first: (u32, u64),
+        last_us: u32,
+        flags: u32,
+        pairs: BTreeMap<u32, u32>,
+        destinations: BTreeSet<u32>,
     }
 
     #[test]
     fn a_table_counts_what_a_map_counts() {
         let mut table = RowTable::<u32>::new(Seed::random());
-        let mut expected = BTreeMap::<(u32, Kind), (u64, i64, i64, BTreeSet<u32>)>::new();
+        let mut expected = BTreeMap::<(u32, Kind), Expected>::new();
         let mut state = 7u32;
-        for _ in 0..50 {
+        for _ in 0..200 {
             let batch: Vec<_> = (0..1000)
                 .map(|index| {
                     state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
                     observation(
-                        state >> 20,
+                        (state >> 16).wrapping_mul(state >> 31) << 16 | state >> 27,
                         state >> 8 & 0xff,
                         (state >> 4) as u16 & 7,
                         index * 1000,
@@ -327,36 +305,55 @@ mod tests {
                 })
                 .collect();
             for one in &batch {
-                let entry = expected.entry((one.source, one.kind)).or_insert((
-                    0,
-                    i64::MAX,
-                    0,
-                    BTreeSet::new(),
-                ));
-                entry.0 += 1;
-                entry.1 = entry.1.min(one.time_us);
-                entry.2 = entry.2.max(one.time_us);
-                entry.3.insert(one.destination);
+                let entry = expected.entry((one.source, one.kind)).or_insert(Expected {
+                    first: (u32::MAX, 0),
+                    ..Expected::default()
+                });
+                entry.packets += 1;
+                entry.first = entry.first.min((one.time_us as u32, one.stack));
+                entry.last_us = entry.last_us.max(one.time_us as u32);
+                entry.flags |= one.flags;
+                *entry.pairs.entry(one.pair).or_default() += 1;
+                entry.destinations.insert(one.destination);
             }
             table.observe(0, &batch);
         }
         let (rows, sets) = table.take();
         assert_eq!(rows.len(), expected.len());
-        for row in rows {
-            let (packets, first, last, destinations) = &expected[&(row.source, row.kind)];
-            assert_eq!(row.packets, *packets);
-            assert_eq!(row.bytes, packets * 60);
-            assert_eq!(
-                (i64::from(row.first_us), i64::from(row.last_us)),
-                (*first, *last)
-            );
-            let count = if row.set == 0 {
-                1
-            } else {
-                sets[row.set as usize - 1].count()
-            };
-            assert_eq!(count, destinations.len() as u64);
+        let (numbers, starts) = rows.by_bucket();
+        assert_eq!(numbers.iter().collect::<BTreeSet<_>>().len(), rows.len());
+        for (bucket, bounds) in starts.windows(2).enumerate() {
+            for &number in &numbers[bounds[0]..bounds[1]] {
+                let row = rows.row(number);
+                let expected = &expected[&(row.source, row.kind)];
+                assert_eq!(row.source.bucket(), bucket);
+                assert_eq!(row.packets, expected.packets);
+                assert_eq!(row.bytes, u64::from(expected.packets) * 60);
+                assert_eq!((row.first_us, row.stack), expected.first);
+                assert_eq!((row.last_us, row.flags), (expected.last_us, expected.flags));
+                let pair = expected.pairs.first_key_value();
+                assert_eq!(Some((&row.pair, &row.pair_packets)), pair);
+                let destinations = expected.destinations.len() as u64;
+                let counted = row.destinations(&sets).count();
+                if destinations <= EXACT_DESTINATIONS_MAX as u64 {
+                    assert_eq!(counted, destinations);
+                } else {
+                    assert!(counted > EXACT_DESTINATIONS_MAX as u64);
+                }
+            }
         }
+    }
+
+    #[test]
+    fn a_row_whose_packets_do_not_fit_is_followed_by_another() {
+        let mut table = RowTable::<u32>::new(Seed::random());
+        table.observe(0, &[observation(1, 2, 80, 5)]);
+        table.rows.row_mut(0).packets = u32::MAX;
+        table.observe(0, &[observation(1, 2, 80, 6), observation(1, 3, 80, 7)]);
+        let packets: Vec<u32> = (0..2)
+            .map(|number| table.rows.row(number).packets)
+            .collect();
+        assert_eq!((table.len(), packets), (2, vec![u32::MAX, 2]));
     }
 
     #[test]

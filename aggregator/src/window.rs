@@ -196,6 +196,9 @@ mod tests {
             destination: 2,
             kind,
             wire_length_bytes: 60,
+            flags: 0,
+            stack: 0,
+            pair: 0,
         };
         Batch {
             ipv4: vec![observation],

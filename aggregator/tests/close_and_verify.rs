@@ -45,6 +45,9 @@ fn observations() -> Vec<Observation<u32>> {
         destination: 0xc612_0000 + index % 5,
         kind,
         wire_length_bytes: 60,
+        flags: 0,
+        stack: 0,
+        pair: 0,
     };
     (0..2 * SOURCES_COUNT)
         .chain((0..1000).map(|index| index * SOURCES_COUNT))

@@ -180,6 +180,9 @@ impl Worker {
             destination: packet.destination,
             kind,
             wire_length_bytes: record.wire_bytes,
+            flags: 0,
+            stack: 0,
+            pair: 0,
         })
     }
 

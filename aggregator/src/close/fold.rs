@@ -132,11 +132,8 @@ impl<A: Address> Fold<A> {
             }
             std::collections::btree_map::Entry::Occupied(mut entry) => {
                 let sum = entry.get_mut();
-                sum.row.packets += folded.row.packets;
-                sum.row.bytes += folded.row.bytes;
-                sum.row.first_us = sum.row.first_us.min(folded.row.first_us);
-                sum.row.last_us = sum.row.last_us.max(folded.row.last_us);
-                sum.destinations.merge(&folded.destinations);
+                sum.row.add(&folded.row);
+                sum.destinations.merge(folded.destinations.view());
             }
         }
         if self.bits > 0 && self.rows.len() > PREFIX_ROWS_MAX {
@@ -208,8 +205,12 @@ mod tests {
             first_us: source % 60 * 60_000_000,
             last_us: 3_599_000_000,
             destinations: 1,
+            flags: 1 << (source % 32),
             packets: 2,
             bytes: 120,
+            stack: u64::from(source % 5),
+            pair: source % 3,
+            pair_packets: 2,
         }
     }
 

@@ -8,10 +8,9 @@ use std::io::{BufReader, BufWriter, Read, Result, Seek, SeekFrom, Write};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
-use super::MemoryRun;
+use super::{MemoryRun, SourceRow};
 use crate::destinations::DestinationSet;
 use crate::observation::{Address, Kind};
-use crate::table::Row;
 
 /// Rows between two marks of the in-memory index.
 const MARK_ROWS: usize = 4096;
@@ -49,13 +48,10 @@ impl<A: Address> DiskRun<A> {
             if index % MARK_ROWS == 0 {
                 disk.marks.push((place.source, offset));
             }
-            let row = &run.rows[place.row as usize];
+            let row = run.rows.row(place.row);
             bytes.clear();
-            write_row(
-                row,
-                run.sets.get((row.set as usize).wrapping_sub(1)),
-                &mut bytes,
-            );
+            write_row(&SourceRow::of(row), &mut bytes);
+            row.destinations(&run.sets).write_to(&mut bytes);
             file.write_all(&bytes)?;
             offset += bytes.len() as u64;
         }
@@ -106,8 +102,8 @@ impl<A> Drop for DiskRun<A> {
     }
 }
 
-/// A row, and its destination set where it has one.
-pub(super) type DiskRow<A> = (Row<A>, Option<DestinationSet<A>>);
+/// A row, its destinations not counted, and the set of them.
+pub(super) type DiskRow<A> = (SourceRow<A>, DestinationSet<A>);
 
 /// Rows of a run, one after the other.
 pub(super) struct DiskReader<A> {
@@ -117,7 +113,7 @@ pub(super) struct DiskReader<A> {
 }
 
 impl<A: Address> DiskReader<A> {
-    /// The next row with its destination set, if it has one.
+    /// The next row.
     pub(super) fn next(&mut self) -> Result<Option<DiskRow<A>>> {
         if self.left == 0 {
             return Ok(None);
@@ -125,38 +121,31 @@ impl<A: Address> DiskReader<A> {
         self.left -= 1;
         let mut bytes = [0; ROW_BYTES_MAX];
         self.file.read_exact(&mut bytes[..row_bytes::<A>()])?;
-        let row = read_row(&bytes);
-        let set = if row.set == 0 {
-            None
-        } else {
-            Some(DestinationSet::read_from(&mut self.file)?)
-        };
-        Ok(Some((row, set)))
+        let set = DestinationSet::read_from(&mut self.file)?;
+        Ok(Some((read_row(&bytes), set)))
     }
 }
 
 const fn row_bytes<A>() -> usize {
-    2 * size_of::<A>() + 4 + 1 + 8 + 8 + 4 + 4
+    size_of::<A>() + 4 + 4 + 4 + 4 + 8 + 8 + 8 + 4 + 8
 }
 
 const _: () = assert!(row_bytes::<u128>() <= ROW_BYTES_MAX);
 
-fn write_row<A: Address>(row: &Row<A>, set: Option<&DestinationSet<A>>, bytes: &mut Vec<u8>) {
-    let width = size_of::<A>();
-    bytes.extend_from_slice(&row.source.number().to_le_bytes()[..width]);
-    bytes.extend_from_slice(&row.destination.number().to_le_bytes()[..width]);
+fn write_row<A: Address>(row: &SourceRow<A>, bytes: &mut Vec<u8>) {
+    bytes.extend_from_slice(&row.source.number().to_le_bytes()[..size_of::<A>()]);
     bytes.extend_from_slice(&row.kind.bits().to_le_bytes());
-    bytes.push(u8::from(set.is_some()));
-    bytes.extend_from_slice(&row.packets.to_le_bytes());
-    bytes.extend_from_slice(&row.bytes.to_le_bytes());
     bytes.extend_from_slice(&row.first_us.to_le_bytes());
     bytes.extend_from_slice(&row.last_us.to_le_bytes());
-    if let Some(set) = set {
-        set.write_to(bytes);
-    }
+    bytes.extend_from_slice(&row.flags.to_le_bytes());
+    bytes.extend_from_slice(&row.packets.to_le_bytes());
+    bytes.extend_from_slice(&row.bytes.to_le_bytes());
+    bytes.extend_from_slice(&row.stack.to_le_bytes());
+    bytes.extend_from_slice(&row.pair.to_le_bytes());
+    bytes.extend_from_slice(&row.pair_packets.to_le_bytes());
 }
 
-fn read_row<A: Address>(bytes: &[u8; ROW_BYTES_MAX]) -> Row<A> {
+fn read_row<A: Address>(bytes: &[u8; ROW_BYTES_MAX]) -> SourceRow<A> {
     let mut place = 0;
     let mut take = |width: usize| {
         let mut number = [0; 16];
@@ -164,17 +153,19 @@ fn read_row<A: Address>(bytes: &[u8; ROW_BYTES_MAX]) -> Row<A> {
         place += width;
         u128::from_le_bytes(number)
     };
-    let width = size_of::<A>();
-    let (source, destination) = (A::from_number(take(width)), A::from_number(take(width)));
+    let source = A::from_number(take(size_of::<A>()));
     let kind = Kind::from_bits(take(4) as u32).expect("a run holds the kinds it was written with");
-    Row {
+    SourceRow {
         source,
-        destination,
         kind,
-        set: take(1) as u32,
-        packets: take(8) as u64,
-        bytes: take(8) as u64,
         first_us: take(4) as u32,
         last_us: take(4) as u32,
+        flags: take(4) as u32,
+        packets: take(8) as u64,
+        bytes: take(8) as u64,
+        stack: take(8) as u64,
+        pair: take(4) as u32,
+        pair_packets: take(8) as u64,
+        destinations: 0,
     }
 }

@@ -1,36 +1,14 @@
 //! The merge of sorted runs over a range of sources.
 
-use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::io::Result;
 
-use super::disk::DiskReader;
-use super::{MemoryRun, Run};
-use crate::destinations::DestinationSet;
+use super::disk::{DiskReader, DiskRow};
+use super::{MemoryRun, Run, SourceRow};
+use crate::destinations::{DestinationSet, View};
 use crate::observation::{Address, Kind};
-use crate::prefetch::prefetch;
-use crate::table::Row;
-
-/// What one source did of one kind in one hour, all workers together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct SourceRow<A> {
-    /// Source address.
-    pub source: A,
-    /// Kind of the packets.
-    pub kind: Kind,
-    /// First packet, microseconds after the hour's start.
-    pub first_us: u32,
-    /// Last packet, microseconds after the hour's start.
-    pub last_us: u32,
-    /// Distinct destinations.
-    pub destinations: u32,
-    /// Packets.
-    pub packets: u64,
-    /// Bytes on the wire.
-    pub bytes: u64,
-}
 
 /// Rows ahead of the merge whose cache lines are asked for.
 const ROW_AHEAD: usize = 16;
@@ -75,19 +53,31 @@ pub fn merge_range<A: Address>(
     if cursors.len() > FEW_RUNS {
         return merge_many(cursors, push);
     }
-    while let Some(least) = cursors.iter().filter_map(Cursor::key).min() {
-        let mut merged: Option<Merged<'_, A>> = None;
-        for cursor in &mut cursors {
-            if cursor.key() == Some(least) {
-                take_head(cursor, &mut merged)?;
+    while let Some((key, index)) = least(&cursors) {
+        let mut merged = Merged::new(cursors[index].advance()?);
+        // A run can hold a key more than once: a row whose counters were full was followed by another.
+        for cursor in &mut cursors[index..] {
+            while cursor.key == Some(key) {
+                merged.add(cursor.advance()?);
             }
         }
-        if let Some(merged) = &merged {
-            push(merged);
-        }
-        cursors.retain(|cursor| cursor.key.is_some());
+        push(&merged);
     }
     Ok(())
+}
+
+/// The smallest key, and the first cursor that is at it.
+#[inline(always)]
+fn least<A: Address>(cursors: &[Cursor<'_, A>]) -> Option<((A, Kind), usize)> {
+    let mut least = None;
+    for (index, cursor) in cursors.iter().enumerate() {
+        if let Some(key) = cursor.key
+            && least.is_none_or(|(known, _)| key < known)
+        {
+            least = Some((key, index));
+        }
+    }
+    least
 }
 
 /// Runs up to so many are merged by looking at all heads; more through a heap.
@@ -100,7 +90,7 @@ fn merge_many<'a, A: Address>(
     let keys = cursors
         .iter()
         .enumerate()
-        .filter_map(|(index, cursor)| cursor.key().map(|key| Reverse((key, index))));
+        .filter_map(|(index, cursor)| cursor.key.map(|key| Reverse((key, index))));
     let mut heap: BinaryHeap<Reverse<((A, Kind), usize)>> = keys.collect();
     let mut last: Option<((A, Kind), Merged<'a, A>)> = None;
     while let Some(mut top) = heap.peek_mut() {
@@ -115,7 +105,7 @@ fn merge_many<'a, A: Address>(
         };
         take_head(&mut cursors[index], &mut merged)?;
         last = merged.map(|merged| (key, merged));
-        match cursors[index].key() {
+        match cursors[index].key {
             Some(next) => *top = Reverse((next, index)),
             None => drop(PeekMut::pop(top)),
         }
@@ -138,7 +128,26 @@ fn take_head<'a, A: Address>(
     Ok(())
 }
 
-type Head<'a, A> = (Row<A>, Option<Cow<'a, DestinationSet<A>>>);
+/// A row, and its destinations where they lie.
+type Head<'a, A> = (SourceRow<A>, Held<'a, A>);
+
+/// Destinations of a row.
+#[derive(Debug)]
+enum Held<'a, A> {
+    /// In a run.
+    Lying(View<'a, A>),
+    /// Read or united.
+    Alone(DestinationSet<A>),
+}
+
+impl<A: Address> Held<'_, A> {
+    fn view(&self) -> View<'_, A> {
+        match self {
+            Held::Lying(view) => *view,
+            Held::Alone(set) => set.view(),
+        }
+    }
+}
 
 /// A place in a run.
 struct Cursor<'a, A: Address> {
@@ -152,7 +161,7 @@ enum Rest<'a, A: Address> {
     /// A run, and the number of the row at this place.
     Memory(&'a MemoryRun<A>, usize),
     /// The row at this place, and what follows.
-    Disk(Option<Head<'static, A>>, DiskReader<A>),
+    Disk(Option<DiskRow<A>>, DiskReader<A>),
 }
 
 impl<'a, A: Address> Cursor<'a, A> {
@@ -166,11 +175,11 @@ impl<'a, A: Address> Cursor<'a, A> {
             }
             Run::Disk(run) => {
                 let mut reader = run.reader(from)?;
-                let mut head = read_disk(&mut reader)?;
+                let mut head = reader.next()?;
                 while let (Some(from), Some((row, _))) = (from, &head)
                     && row.source < from
                 {
-                    head = read_disk(&mut reader)?;
+                    head = reader.next()?;
                 }
                 Rest::Disk(head, reader)
             }
@@ -184,27 +193,23 @@ impl<'a, A: Address> Cursor<'a, A> {
         Ok(cursor)
     }
 
-    #[inline]
-    fn key(&self) -> Option<(A, Kind)> {
-        self.key
-    }
-
     /// The row at this place; the cursor moves on.
     #[inline]
     fn advance(&mut self) -> Result<Head<'a, A>> {
         let head = match &mut self.rest {
             Rest::Memory(run, position) => {
-                let row = run.rows[run.order[*position].row as usize];
-                let set = run.sets.get((row.set as usize).wrapping_sub(1));
+                let row = run.rows.row(run.order[*position].row);
                 *position += 1;
                 if let Some(ahead) = run.order.get(*position + ROW_AHEAD) {
-                    prefetch(&run.rows, ahead.row as usize);
+                    run.rows.prefetch(ahead.row);
                 }
-                (row, set.map(Cow::Borrowed))
+                (SourceRow::of(row), Held::Lying(row.destinations(&run.sets)))
             }
             Rest::Disk(head, reader) => {
-                let next = read_disk(reader)?;
-                std::mem::replace(head, next).expect("only cursors with a key are advanced")
+                let next = reader.next()?;
+                let (row, set) =
+                    std::mem::replace(head, next).expect("only cursors with a key are advanced");
+                (row, Held::Alone(set))
             }
         };
         self.find_key();
@@ -224,54 +229,39 @@ impl<'a, A: Address> Cursor<'a, A> {
     }
 }
 
-fn read_disk<A: Address>(reader: &mut DiskReader<A>) -> Result<Option<Head<'static, A>>> {
-    Ok(reader.next()?.map(|(row, set)| (row, set.map(Cow::Owned))))
-}
-
 /// A row of all runs together.
 #[derive(Debug)]
-pub struct Merged<'a, A: Address> {
-    row: Row<A>,
-    set: Option<Cow<'a, DestinationSet<A>>>,
+pub struct Merged<'a, A> {
+    row: SourceRow<A>,
+    destinations: Held<'a, A>,
 }
 
 impl<'a, A: Address> Merged<'a, A> {
-    fn new((row, set): Head<'a, A>) -> Self {
-        Merged { row, set }
+    fn new((row, destinations): Head<'a, A>) -> Self {
+        Merged { row, destinations }
     }
 
-    fn add(&mut self, (row, set): Head<'a, A>) {
-        self.row.packets += row.packets;
-        self.row.bytes += row.bytes;
-        self.row.first_us = self.row.first_us.min(row.first_us);
-        self.row.last_us = self.row.last_us.max(row.last_us);
-        if set.is_none() && self.set.is_none() && row.destination == self.row.destination {
-            return;
-        }
-        let own = self.row.destination;
-        let ours = self
-            .set
-            .get_or_insert_with(|| Cow::Owned(DestinationSet::single(own)))
-            .to_mut();
-        match set {
-            Some(set) => ours.merge(&set),
-            None => {
-                ours.insert(row.destination);
+    fn add(&mut self, (row, destinations): Head<'a, A>) {
+        self.row.add(&row);
+        match (&mut self.destinations, destinations) {
+            (Held::Lying(View::Few([ours])), Held::Lying(View::Few([theirs])))
+                if ours == theirs => {}
+            (Held::Alone(ours), theirs) => ours.merge(theirs.view()),
+            (Held::Lying(ours), theirs) => {
+                let mut united = DestinationSet::from(*ours);
+                united.merge(theirs.view());
+                self.destinations = Held::Alone(united);
             }
         }
     }
 
     /// Its counts.
     #[must_use]
+    #[inline]
     pub fn row(&self) -> SourceRow<A> {
         SourceRow {
-            source: self.row.source,
-            kind: self.row.kind,
-            first_us: self.row.first_us,
-            last_us: self.row.last_us,
-            destinations: self.set.as_ref().map_or(1, |set| set.count() as u32),
-            packets: self.row.packets,
-            bytes: self.row.bytes,
+            destinations: self.destinations.view().count() as u32,
+            ..self.row
         }
     }
 
@@ -284,10 +274,7 @@ impl<'a, A: Address> Merged<'a, A> {
     /// Its destinations.
     #[must_use]
     pub fn destinations(&self) -> DestinationSet<A> {
-        match &self.set {
-            Some(set) => set.clone().into_owned(),
-            None => DestinationSet::single(self.row.destination),
-        }
+        self.destinations.view().into()
     }
 }
 
@@ -315,6 +302,9 @@ mod tests {
                         Some((state >> 13 & 1) as u16),
                     ),
                     wire_length_bytes: 60,
+                    flags: 1 << (state & 15),
+                    stack: u64::from(state & 7),
+                    pair: state & 31,
                 }
             })
             .collect()
@@ -343,7 +333,7 @@ mod tests {
     #[test]
     fn any_split_into_runs_and_ranges_merges_to_the_same_rows() {
         let all = observations(200_000);
-        let whole = merged(&[Run::Memory(run_of(&all))], 1);
+        let whole = merged(&[Run::Memory(Box::new(run_of(&all)))], 1);
         assert!(
             whole
                 .windows(2)
@@ -359,7 +349,7 @@ mod tests {
                 .map(|(index, chunk)| {
                     let run = run_of(chunk);
                     if index % 2 == 0 {
-                        return Run::Memory(run);
+                        return Run::Memory(Box::new(run));
                     }
                     let path = folder.path().join(format!("run-{parts}-{index}"));
                     Run::Disk(DiskRun::write(&path, &run).expect("a writable folder"))

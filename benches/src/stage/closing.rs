@@ -116,7 +116,7 @@ fn sorted_run<A: Address>(table: &mut RowTable<A>) -> Option<Run<A>> {
         return None;
     }
     let (rows, sets) = table.take();
-    Some(Run::Memory(MemoryRun::sort(rows, sets)))
+    Some(Run::Memory(Box::new(MemoryRun::sort(rows, sets))))
 }
 
 fn rows_of(part: &HourPart) -> usize {

@@ -168,6 +168,9 @@ fn observe<A: Address>(
         destination: packet.destination,
         kind: kind(packet),
         wire_length_bytes: record.wire_bytes,
+        flags: 0,
+        stack: 0,
+        pair: 0,
     })
 }
 

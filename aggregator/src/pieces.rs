@@ -1,0 +1,144 @@
+//! A vector in large pieces: what it holds never moves, but for the first piece while it is small, and memory comes in large pages.
+//!
+//! A vector that doubles copies all it holds again and again and needs half as much memory once more while it does; and an open hour
+//! is read at random, where small pages cost more than the memory itself. No file, clock, lock or log here.
+
+use crate::prefetch::{advise_large_pages, prefetch};
+
+/// Bytes of a piece: a few large pages.
+const PIECE_BYTES: usize = 8 << 20;
+/// Elements of the first piece at its start.
+const FIRST_MIN: usize = 64;
+
+/// The elements, in pieces of equal length.
+#[derive(Clone, Debug)]
+pub struct Pieces<T> {
+    pieces: Vec<Vec<T>>,
+    length: usize,
+}
+
+impl<T> Default for Pieces<T> {
+    fn default() -> Self {
+        Pieces {
+            pieces: Vec::new(),
+            length: 0,
+        }
+    }
+}
+
+impl<T> Pieces<T> {
+    /// Number of elements.
+    #[must_use]
+    #[inline(always)]
+    pub fn len(&self) -> usize {
+        self.length
+    }
+}
+
+impl<T: Copy> Pieces<T> {
+    /// Base-2 logarithm of the elements in a piece.
+    const BITS: u32 = (PIECE_BYTES / size_of::<T>()).ilog2();
+    const MASK: usize = (1 << Self::BITS) - 1;
+
+    /// Memory held, bytes.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        self.pieces.iter().map(Vec::capacity).sum::<usize>() * size_of::<T>()
+    }
+
+    /// Appends `count` elements that lie in a row in memory: `count` must divide the length of a piece, and must be the same at every
+    /// call. Gives the index of the first.
+    #[inline]
+    pub fn extend(&mut self, count: usize, value: T) -> usize {
+        let start = self.length;
+        let piece = start >> Self::BITS;
+        if piece == self.pieces.len() || piece == 0 {
+            self.reserve(piece, count);
+        }
+        let piece = &mut self.pieces[piece];
+        let end = piece.len() + count;
+        piece.resize(end, value);
+        self.length += count;
+        start
+    }
+
+    #[inline(never)]
+    fn reserve(&mut self, piece: usize, count: usize) {
+        if piece == self.pieces.len() {
+            let whole = 1 << Self::BITS;
+            let elements = if piece == 0 {
+                FIRST_MIN.clamp(count, whole)
+            } else {
+                whole
+            };
+            let memory = Vec::with_capacity(elements);
+            advise_large_pages(&memory);
+            self.pieces.push(memory);
+        }
+        let memory = &mut self.pieces[piece];
+        if memory.len() + count > memory.capacity() {
+            memory.reserve_exact(memory.capacity().max(count));
+            advise_large_pages(memory);
+        }
+    }
+
+    /// The element at `index`.
+    #[inline(always)]
+    pub fn at(&self, index: usize) -> &T {
+        &self.pieces[index >> Self::BITS][index & Self::MASK]
+    }
+
+    /// The element at `index`.
+    #[inline(always)]
+    pub fn at_mut(&mut self, index: usize) -> &mut T {
+        &mut self.pieces[index >> Self::BITS][index & Self::MASK]
+    }
+
+    /// The element at `index`, where there is one.
+    #[inline(always)]
+    pub fn get(&self, index: usize) -> Option<&T> {
+        self.pieces
+            .get(index >> Self::BITS)?
+            .get(index & Self::MASK)
+    }
+
+    /// The `count` elements from `start` on that were appended together.
+    #[inline(always)]
+    pub fn slice(&self, start: usize, count: usize) -> &[T] {
+        &self.pieces[start >> Self::BITS][start & Self::MASK..][..count]
+    }
+
+    /// The `count` elements from `start` on that were appended together.
+    #[inline(always)]
+    pub fn slice_mut(&mut self, start: usize, count: usize) -> &mut [T] {
+        &mut self.pieces[start >> Self::BITS][start & Self::MASK..][..count]
+    }
+
+    /// Asks for the memory of an element. Only a hint: it need not exist.
+    #[inline(always)]
+    pub fn prefetch(&self, index: usize) {
+        if let Some(piece) = self.pieces.get(index >> Self::BITS) {
+            prefetch(piece, index & Self::MASK);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn elements_stay_where_they_are_over_many_pieces() {
+        let mut pieces = Pieces::<u64>::default();
+        let count = 3 * (PIECE_BYTES / 8) / 32 + 5;
+        for number in 0..count {
+            assert_eq!(pieces.extend(32, number as u64), number * 32);
+        }
+        assert_eq!(pieces.len(), count * 32);
+        assert_eq!(pieces.pieces.len(), 4);
+        for number in 0..count {
+            assert_eq!(pieces.slice(number * 32, 32), [number as u64; 32]);
+        }
+        assert_eq!(pieces.get(count * 32), None);
+    }
+}
