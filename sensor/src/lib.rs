@@ -7,6 +7,7 @@ pub mod closing;
 pub mod decode;
 pub mod explain;
 pub mod fingerprint;
+pub mod log;
 pub mod options;
 pub mod packet;
 pub mod payload;

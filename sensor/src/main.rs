@@ -6,20 +6,19 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
-use clap::Parser;
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use teiten_sensor::capture::capture;
 use teiten_sensor::explain::Groups;
 use teiten_sensor::options::{
-    CaptureArguments, Command, CommandLine, ExplainArguments, ReplayArguments, RulesArguments,
-    Settings, prefixes,
+    CaptureArguments, Command, ExplainArguments, Refusal, ReplayArguments, RulesArguments,
+    Settings, parse, prefixes,
 };
 use teiten_sensor::packet::Block;
 use teiten_sensor::replay::{Outcome, replay};
 use teiten_sensor::source::{FileReport, Progress, Reading, Replay};
 use teiten_sensor::telescope::Telescope;
-use teiten_sensor::{explain, rules, summary};
+use teiten_sensor::{explain, log, rules, summary};
 
 /// Done, but incomplete.
 const INCOMPLETE: u8 = 1;
@@ -29,7 +28,12 @@ const NOT_DONE: u8 = 2;
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
-    let outcome = match CommandLine::parse().command {
+    let line = match parse(std::env::args_os()) {
+        Ok(line) => line,
+        Err(Refusal::Flags(error)) => error.exit(),
+        Err(error) => return not_done(&error),
+    };
+    let outcome = match line.command {
         Command::Replay(arguments) => run_replay(arguments),
         Command::Capture(arguments) => run_capture(arguments),
         Command::Explain(arguments) => run_explain(&arguments),
@@ -38,11 +42,13 @@ fn main() -> ExitCode {
     match outcome {
         Ok(code) => ExitCode::from(code),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(stderr(), "teiten-sensor: {error}");
-            ExitCode::from(NOT_DONE)
-        }
+        Err(error) => not_done(&error),
     }
+}
+
+fn not_done(error: &dyn std::fmt::Display) -> ExitCode {
+    let _ = writeln!(stderr(), "teiten-sensor: {error}");
+    ExitCode::from(NOT_DONE)
 }
 
 /// A reader of our output that has seen enough is no failure.
@@ -70,16 +76,16 @@ fn run_replay(arguments: ReplayArguments) -> anyhow::Result<u8> {
 
 fn run_capture(arguments: CaptureArguments) -> anyhow::Result<u8> {
     let (interfaces, settings) = arguments.settle()?;
+    log::start(settings.log, settings.log_level, Box::new(stderr()));
     say_what_is_counted(&settings);
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
     }
-    let _ = writeln!(
-        stderr(),
-        "teiten-sensor: will capture on {} with libpcap into {}; SIGINT or SIGTERM ends it",
-        interfaces.interfaces.join(", "),
-        settings.data.display()
+    tracing::info!(
+        interfaces = interfaces.interfaces.join(","),
+        data = %settings.data.display(),
+        "will capture with libpcap; SIGINT or SIGTERM ends it"
     );
     report(&capture(&interfaces, &settings, &stop)?, &settings)
 }

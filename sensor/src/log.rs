@@ -1,0 +1,366 @@
+//! What a capture says while it runs: `tracing` events as lines of text or JSON on standard error, which do not repeat themselves
+//! under a flood. Replays and other short commands print their few messages themselves.
+
+mod limit;
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
+
+use clap::ValueEnum;
+use serde_json::{Map, Value, json};
+use teiten_aggregator::dataset::Hour;
+use tracing::field::{Field, Visit};
+use tracing::span::{Attributes, Id, Record};
+use tracing::subscriber::Interest;
+use tracing::{Event, Level, Metadata, Subscriber};
+
+use limit::{Limiter, Verdict};
+
+/// The form of a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A line for people: time, level, message, and what belongs to it as `name=value`.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// The weight of a message.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, ValueEnum)]
+pub enum LogLevel {
+    /// Something was lost or will not work.
+    Error,
+    /// Something is not as it should be, and was survived.
+    Warn,
+    /// What happens in ordinary times.
+    #[default]
+    Info,
+    /// What only somebody who looks for an error wants.
+    Debug,
+}
+
+/// Levels with their name and the number that syslog and the journal give them (RFC 5424, section 6.2.1).
+const LEVELS: [(LogLevel, &str, u8); 4] = [
+    (LogLevel::Error, "error", 3),
+    (LogLevel::Warn, "warn", 4),
+    (LogLevel::Info, "info", 6),
+    (LogLevel::Debug, "debug", 7),
+];
+
+/// Messages written since the start, by level in the order of [`LEVELS`], and those that were held back.
+static WRITTEN: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
+static HELD_BACK: AtomicU64 = AtomicU64::new(0);
+static LOG: OnceLock<Arc<Log>> = OnceLock::new();
+
+/// Messages written since the start, by the name of their level.
+#[must_use]
+pub fn written() -> [(&'static str, u64); 4] {
+    let mut counts = [("", 0); 4];
+    for (index, (_, name, _)) in LEVELS.into_iter().enumerate() {
+        counts[index] = (name, WRITTEN[index].load(Ordering::Relaxed));
+    }
+    counts
+}
+
+/// Messages held back since the start, because their like had just been written.
+#[must_use]
+pub fn held_back() -> u64 {
+    HELD_BACK.load(Ordering::Relaxed)
+}
+
+/// Sends this process's messages to `out`; the first call counts.
+pub fn start(format: Format, level: LogLevel, out: Box<dyn Write + Send>) {
+    // The journal notes the time itself and reads a level in front of the line (sd-daemon(3)).
+    let journal = std::env::var_os("JOURNAL_STREAM").is_some();
+    let log = Arc::new(Log::new(format, level, journal, out));
+    if tracing::subscriber::set_global_default(Arc::clone(&log)).is_ok() {
+        let _ = LOG.set(log);
+    }
+}
+
+/// Writes how many messages were held back, for kinds whose time is over. To be called every few seconds.
+pub fn tick() {
+    if let Some(log) = LOG.get() {
+        log.tick(Instant::now());
+    }
+}
+
+/// Where messages go, and which of them.
+struct Log {
+    format: Format,
+    level: LogLevel,
+    journal: bool,
+    limiter: Mutex<Limiter>,
+    out: Mutex<Box<dyn Write + Send>>,
+}
+
+impl Log {
+    fn new(format: Format, level: LogLevel, journal: bool, out: Box<dyn Write + Send>) -> Self {
+        Log {
+            format,
+            level,
+            journal,
+            limiter: Mutex::default(),
+            out: Mutex::new(out),
+        }
+    }
+
+    fn tick(&self, now: Instant) {
+        let due = lock(&self.limiter).due(now);
+        for (kind, count) in due {
+            let mut fields = Fields {
+                message: format!("{count} more messages like this were held back: {kind}"),
+                ..Fields::default()
+            };
+            fields.rest.insert("suppressed".into(), count.into());
+            self.write(LogLevel::Warn, &fields);
+        }
+    }
+
+    fn write(&self, level: LogLevel, fields: &Fields) {
+        let line = self.line(level, fields, SystemTime::now());
+        WRITTEN[level as usize].fetch_add(1, Ordering::Relaxed);
+        // Nobody is left to be told that messages cannot be written.
+        let mut out = lock(&self.out);
+        let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+    }
+
+    fn line(&self, level: LogLevel, fields: &Fields, now: SystemTime) -> String {
+        let (_, name, number) = LEVELS[level as usize];
+        let time = time_text(now);
+        if self.format == Format::Json {
+            let mut object = Map::new();
+            object.insert("time".into(), time.into());
+            object.insert("level".into(), name.into());
+            object.insert("message".into(), fields.message.clone().into());
+            object.extend(fields.rest.clone());
+            return format!("{}\n", Value::Object(object));
+        }
+        let mut line = if self.journal {
+            format!("<{number}>{}", fields.message)
+        } else {
+            format!("{time} {name:<5} {}", fields.message)
+        };
+        for (name, value) in &fields.rest {
+            // Writing to a String cannot fail.
+            let _ = match value {
+                Value::String(text) if !text.contains(char::is_whitespace) => {
+                    write!(line, " {name}={text}")
+                }
+                value => write!(line, " {name}={value}"),
+            };
+        }
+        // A line is a message and a message a line, whatever it quotes.
+        line.replace(['\n', '\r'], " ") + "\n"
+    }
+}
+
+impl Subscriber for Log {
+    fn register_callsite(&self, metadata: &'static Metadata<'static>) -> Interest {
+        if self.enabled(metadata) {
+            Interest::always()
+        } else {
+            Interest::never()
+        }
+    }
+
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.is_event() && level(*metadata.level()) <= self.level
+    }
+
+    fn event(&self, event: &Event<'_>) {
+        let mut fields = Fields::default();
+        event.record(&mut fields);
+        let kind = event.metadata().callsite();
+        let verdict = lock(&self.limiter).admit(kind, &fields.message, Instant::now());
+        match verdict {
+            Verdict::HoldBack => {
+                HELD_BACK.fetch_add(1, Ordering::Relaxed);
+            }
+            Verdict::Write { held_back } => {
+                if held_back > 0 {
+                    fields.rest.insert("suppressed".into(), held_back.into());
+                }
+                self.write(level(*event.metadata().level()), &fields);
+            }
+        }
+    }
+
+    fn new_span(&self, _: &Attributes<'_>) -> Id {
+        Id::from_u64(1)
+    }
+
+    fn record(&self, _: &Id, _: &Record<'_>) {}
+    fn record_follows_from(&self, _: &Id, _: &Id) {}
+    fn enter(&self, _: &Id) {}
+    fn exit(&self, _: &Id) {}
+}
+
+fn level(level: Level) -> LogLevel {
+    match level {
+        Level::ERROR => LogLevel::Error,
+        Level::WARN => LogLevel::Warn,
+        Level::INFO => LogLevel::Info,
+        _ => LogLevel::Debug,
+    }
+}
+
+/// A thread that panicked while it wrote has left nothing half done that matters.
+fn lock<T: ?Sized>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The message of an event and what belongs to it.
+#[derive(Default)]
+struct Fields {
+    message: String,
+    rest: Map<String, Value>,
+}
+
+impl Fields {
+    fn put(&mut self, field: &Field, value: Value) {
+        match (field.name(), value) {
+            ("message", Value::String(text)) => self.message = text,
+            (name, value) => {
+                self.rest.insert(name.to_owned(), value);
+            }
+        }
+    }
+}
+
+impl Visit for Fields {
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        self.put(field, format!("{value:?}").into());
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.put(field, value.into());
+    }
+
+    fn record_u64(&mut self, field: &Field, value: u64) {
+        self.put(field, value.into());
+    }
+
+    fn record_i64(&mut self, field: &Field, value: i64) {
+        self.put(field, value.into());
+    }
+
+    fn record_f64(&mut self, field: &Field, value: f64) {
+        self.put(field, json!(value));
+    }
+
+    fn record_bool(&mut self, field: &Field, value: bool) {
+        self.put(field, value.into());
+    }
+}
+
+/// `2026-11-05T08:04:09.120Z`
+fn time_text(time: SystemTime) -> String {
+    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    let seconds = since.as_secs() as i64;
+    let hour = Hour(seconds.div_euclid(3600));
+    let (minute, second) = (seconds / 60 % 60, seconds % 60);
+    format!(
+        "{hour}:{minute:02}:{second:02}.{:03}Z",
+        since.subsec_millis()
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// What was written, to be looked at.
+    #[derive(Clone, Default)]
+    struct Page(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Page {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            lock(&self.0).extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Page {
+        fn lines(&self) -> Vec<String> {
+            let text = String::from_utf8(lock(&self.0).clone()).expect("text");
+            text.lines().map(str::to_owned).collect()
+        }
+    }
+
+    /// Lines written while `speak` runs, and the log for more.
+    fn lines(format: Format, journal: bool, speak: fn()) -> (Page, Arc<Log>) {
+        let page = Page::default();
+        let out = Box::new(page.clone());
+        let log = Arc::new(Log::new(format, LogLevel::Info, journal, out));
+        tracing::subscriber::with_default(Arc::clone(&log), speak);
+        (page, log)
+    }
+
+    #[test]
+    fn a_json_line_has_time_level_message_and_fields() {
+        let (page, _) = lines(Format::Json, false, || {
+            tracing::warn!(interface = "lo", packets = 3_u64, "down\nand \"out\"");
+            tracing::debug!("unheard");
+        });
+        let lines = page.lines();
+        assert_eq!(lines.len(), 1, "{lines:?}");
+        let object: Value = serde_json::from_str(&lines[0]).expect("JSON");
+        assert_eq!(object["level"], "warn");
+        assert_eq!(object["message"], "down\nand \"out\"");
+        assert_eq!(object["interface"], "lo");
+        assert_eq!(object["packets"], 3);
+        assert!(
+            object["time"]
+                .as_str()
+                .is_some_and(|time| time.ends_with('Z'))
+        );
+    }
+
+    #[test]
+    fn a_text_line_is_one_line_and_the_journal_gets_the_level_in_its_way() {
+        let speak = || tracing::error!(path = %"a b", count = 2, "no\nroom");
+        let text = lines(Format::Text, false, speak).0.lines().concat();
+        assert!(
+            text.ends_with("error no room count=2 path=\"a b\""),
+            "{text}"
+        );
+        let journal = lines(Format::Text, true, speak).0.lines().concat();
+        assert_eq!(journal, "<3>no room count=2 path=\"a b\"");
+    }
+
+    #[test]
+    fn a_flood_of_one_kind_is_counted_and_another_kind_still_heard() {
+        let (page, log) = lines(Format::Text, false, || {
+            for packet in 0..100_000 {
+                tracing::warn!(packet, "flood");
+            }
+            tracing::warn!("another");
+        });
+        assert_eq!(page.lines().len(), limit::BURST as usize + 1);
+        log.tick(Instant::now() + 2 * limit::WINDOW);
+        let last = page.lines().pop().expect("a line");
+        let held_back = 100_000 - u64::from(limit::BURST);
+        assert!(
+            last.contains(&format!("{held_back} more messages")),
+            "{last}"
+        );
+        assert!(last.contains("flood"), "{last}");
+    }
+
+    #[test]
+    fn times_are_utc_to_the_millisecond() {
+        let time = UNIX_EPOCH + Duration::from_millis(1_237_107_849_012);
+        assert_eq!(time_text(time), "2009-03-15T09:04:09.012Z");
+    }
+}

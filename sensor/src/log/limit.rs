@@ -1,0 +1,78 @@
+//! How often a kind of message may be written: a few at once, then a count of those that were held back. A kind is a place in the
+//! code, so there are only as many as the program has.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use tracing::callsite::Identifier;
+
+/// Messages of a kind that are written within a [`WINDOW`].
+pub const BURST: u32 = 10;
+/// How long a kind that has used up its [`BURST`] is held back.
+pub const WINDOW: Duration = Duration::from_secs(60);
+
+/// What to do with a message.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Write it, and that so many of its kind were held back before.
+    Write {
+        /// How many.
+        held_back: u64,
+    },
+    /// Count it only.
+    HoldBack,
+}
+
+/// The kinds seen so far.
+#[derive(Debug, Default)]
+pub struct Limiter {
+    kinds: HashMap<Identifier, Kind>,
+}
+
+#[derive(Debug)]
+struct Kind {
+    since: Instant,
+    written: u32,
+    held_back: u64,
+    /// The last message held back, as an example.
+    example: String,
+}
+
+impl Limiter {
+    /// Decides about one message.
+    pub fn admit(&mut self, kind: Identifier, message: &str, now: Instant) -> Verdict {
+        let kind = self.kinds.entry(kind).or_insert_with(|| Kind {
+            since: now,
+            written: 0,
+            held_back: 0,
+            example: String::new(),
+        });
+        if now.duration_since(kind.since) >= WINDOW {
+            kind.since = now;
+            kind.written = 0;
+        }
+        if kind.written < BURST {
+            kind.written += 1;
+            let held_back = std::mem::take(&mut kind.held_back);
+            return Verdict::Write { held_back };
+        }
+        if kind.held_back == 0 {
+            message.clone_into(&mut kind.example);
+        }
+        kind.held_back += 1;
+        Verdict::HoldBack
+    }
+
+    /// Kinds whose window is over although messages of theirs were held back: an example of each and how many; they begin anew.
+    pub fn due(&mut self, now: Instant) -> Vec<(String, u64)> {
+        let over = self
+            .kinds
+            .values_mut()
+            .filter(|kind| kind.held_back > 0 && now.duration_since(kind.since) >= WINDOW);
+        over.map(|kind| {
+            (kind.since, kind.written) = (now, 0);
+            (kind.example.clone(), std::mem::take(&mut kind.held_back))
+        })
+        .collect()
+    }
+}

@@ -1,0 +1,127 @@
+//! The flags of every command, as clap reads them: each with its unit, default and consequence. What they come to is decided in
+//! `settle.rs`; that each can stand in `teiten.toml` is the work of `file.rs`.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use crate::log::{Format, LogLevel};
+
+/// `replay`.
+#[derive(Debug, Args)]
+pub struct ReplayArguments {
+    /// Captures, folders of captures (read in the order of their first packet), or - for standard input.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Read plain files through buffers instead of memory maps: for files that may shrink while they are read.
+    #[arg(long)]
+    pub no_map: bool,
+    /// Settings shared with `capture`.
+    #[command(flatten)]
+    pub shared: Shared,
+}
+
+/// `capture`.
+#[derive(Debug, Args)]
+pub struct CaptureArguments {
+    /// Interface to capture on; repeatable.
+    #[arg(long = "interface", short, value_name = "IF")]
+    pub interfaces: Vec<String>,
+    /// Bytes kept of each packet; payload signatures need the first few hundred [default: 2048].
+    #[arg(long, value_name = "BYTES")]
+    pub snap_length: Option<u32>,
+    /// Kernel buffer of each interface: what a burst may fill before packets are dropped [default: 64M].
+    #[arg(long, value_name = "SIZE")]
+    pub buffer: Option<String>,
+    /// Leave the interface out of promiscuous mode: only packets sent to its own address arrive.
+    #[arg(long)]
+    pub no_promiscuous: bool,
+    /// Once the interfaces are open, go on as this user, with CAP_NET_RAW alone; needs root [default: stay].
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Leave out the confinement of files (landlock) and system calls (seccomp): for systems on which it goes wrong.
+    #[arg(long)]
+    pub no_sandbox: bool,
+    /// Serve /metrics, /health and /live by HTTP at this address and port, such as 127.0.0.1:9898 [default: nowhere].
+    #[arg(long, value_name = "ADDRESS:PORT")]
+    pub status: Option<SocketAddr>,
+    /// Allow a --status address that other machines can reach: what is served there tells what the telescope is.
+    #[arg(long)]
+    pub status_remote: bool,
+    /// Settings shared with `replay`.
+    #[command(flatten)]
+    pub shared: Shared,
+}
+
+/// `explain`.
+#[derive(Debug, Args)]
+pub struct ExplainArguments {
+    /// Captures, folders of captures, or - for standard input.
+    #[arg(required = true, value_name = "PATH")]
+    pub paths: Vec<PathBuf>,
+    /// Dark prefix; repeatable. Without it every destination counts.
+    #[arg(long = "telescope", value_name = "PREFIX")]
+    pub telescope: Vec<String>,
+    /// Prefix whose packets, to or from, are not observed; repeatable.
+    #[arg(long = "exclude", value_name = "PREFIX")]
+    pub exclude: Vec<String>,
+    /// Print counts by class, traffic type, tool, rule and port instead, the largest first.
+    #[arg(long)]
+    pub summary: bool,
+    /// Print the summary as one JSON line per group.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// `rules`.
+#[derive(Debug, Args)]
+pub struct RulesArguments {
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Settings that `replay` and `capture` share; all of them can stand in `teiten.toml` under the same names.
+#[derive(Debug, Default, Args)]
+pub struct Shared {
+    /// Folder of the dataset; made where it is missing.
+    #[arg(long, value_name = "DIR")]
+    pub data: Option<PathBuf>,
+    /// Dark prefix; repeatable. Without it a replay counts every destination, and says so.
+    #[arg(long = "telescope", value_name = "PREFIX")]
+    pub telescope: Vec<String>,
+    /// Prefix whose packets, to or from, are not observed; repeatable.
+    #[arg(long = "exclude", value_name = "PREFIX")]
+    pub exclude: Vec<String>,
+    /// Name of this sensor in the tables: letters, digits, `.` and `_` [default: sensor].
+    #[arg(long, value_name = "NAME")]
+    pub sensor: Option<String>,
+    /// Country data: tor geoip text, RIR delegated-extended, START,END,CC, or MMDB; repeatable [default: Debian's tor-geoipdb
+    /// where it is installed].
+    #[arg(long = "geo", value_name = "FILE")]
+    pub geo: Vec<PathBuf>,
+    /// Network data: MMDB, RouteViews pfx2as, or iptoasn TSV; repeatable.
+    #[arg(long = "asn", value_name = "FILE")]
+    pub asn: Vec<PathBuf>,
+    /// Worker threads [default: the number of processors]. The tables do not depend on it.
+    #[arg(long, value_name = "N")]
+    pub workers: Option<usize>,
+    /// Memory that the rows of open hours may take, such as 512M or 8G; beyond it rows are set aside on disk [default: half of
+    /// the machine's].
+    #[arg(long, value_name = "SIZE")]
+    pub memory: Option<String>,
+    /// Rows of `sources` in an hour, at most; beyond it the smallest sources are folded into their prefix and counted as
+    /// collapsed [default: 16777216].
+    #[arg(long, value_name = "N")]
+    pub source_rows: Option<u64>,
+    /// Print the accounting as one JSON object on standard output.
+    #[arg(long)]
+    pub json: bool,
+    /// Form of the messages on standard error: text or json (one object a line) [default: text].
+    #[arg(long, value_name = "FORM")]
+    pub log: Option<Format>,
+    /// Least weight of the messages that are written: error, warn, info or debug [default: info].
+    #[arg(long, value_name = "LEVEL")]
+    pub log_level: Option<LogLevel>,
+}

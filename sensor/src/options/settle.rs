@@ -1,0 +1,159 @@
+//! What the flags come to: settings that cannot be wrong. Defaults stand here, each beside its reason.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use teiten_aggregator::close::SOURCE_ROWS_MAX_DEFAULT;
+
+use super::arguments::{CaptureArguments, ReplayArguments, Shared};
+use super::size::{machine_memory_bytes, size};
+use super::{OptionsError, prefixes};
+use crate::log::{Format, LogLevel};
+use crate::telescope::Prefix;
+
+/// Settings that cannot be wrong.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Folder of the dataset.
+    pub data: PathBuf,
+    /// Dark prefixes; none: every destination.
+    pub telescope: Vec<Prefix>,
+    /// Excluded prefixes.
+    pub exclude: Vec<Prefix>,
+    /// Name of the sensor.
+    pub sensor: String,
+    /// Country data files.
+    pub geo: Vec<PathBuf>,
+    /// Network data files.
+    pub asn: Vec<PathBuf>,
+    /// Worker threads.
+    pub workers: usize,
+    /// Bytes for rows.
+    pub memory_bytes: usize,
+    /// Rows of `sources` in an hour, at most.
+    pub source_rows_max: u64,
+    /// JSON on standard output.
+    pub json: bool,
+    /// Form of the messages of a capture.
+    pub log: Format,
+    /// Least weight of them.
+    pub log_level: LogLevel,
+}
+
+/// Share of the machine's memory that rows may take by default: the other half is for the closing hour and the page cache.
+const MEMORY_SHARE_DEFAULT: u64 = 2;
+
+/// Bytes kept of a packet by default: all of an ordinary one.
+const SNAP_LENGTH_DEFAULT: u32 = 2048;
+/// The kernel's buffer by default: a second of a million small packets.
+const BUFFER_DEFAULT: &str = "64M";
+
+/// Settings of a live capture that cannot be wrong.
+#[derive(Clone, Debug)]
+pub struct CaptureSettings {
+    /// Interfaces, at least one.
+    pub interfaces: Vec<String>,
+    /// Bytes kept of each packet.
+    pub snap_length: u32,
+    /// Bytes of the kernel's buffer for each interface.
+    pub buffer_bytes: u64,
+    /// Whether packets to other hosts' hardware addresses are wanted.
+    pub promiscuous: bool,
+    /// What it does beside capturing.
+    pub service: ServiceSettings,
+}
+
+/// What a capture that runs for years does beside capturing.
+#[derive(Clone, Debug)]
+pub struct ServiceSettings {
+    /// The user to go on as once the interfaces are open; none: the one that started it.
+    pub user: Option<String>,
+    /// Whether files and system calls are confined.
+    pub sandbox: bool,
+    /// Where metrics and the live view are served; none: nowhere.
+    pub status: Option<SocketAddr>,
+}
+
+impl CaptureArguments {
+    /// The flags, parsed.
+    ///
+    /// # Errors
+    /// What is wrong, with the flag.
+    pub fn settle(self) -> Result<(CaptureSettings, Settings), OptionsError> {
+        if self.interfaces.is_empty() {
+            return Err(OptionsError::NoInterface);
+        }
+        if let Some(address) = self.status
+            && !address.ip().is_loopback()
+            && !self.status_remote
+        {
+            return Err(OptionsError::RemoteStatus(address));
+        }
+        let buffer = self.buffer.as_deref().unwrap_or(BUFFER_DEFAULT);
+        let capture = CaptureSettings {
+            interfaces: self.interfaces,
+            snap_length: self.snap_length.unwrap_or(SNAP_LENGTH_DEFAULT),
+            buffer_bytes: size_of_flag("buffer", buffer)?,
+            promiscuous: !self.no_promiscuous,
+            service: ServiceSettings {
+                user: self.user,
+                sandbox: !self.no_sandbox,
+                status: self.status,
+            },
+        };
+        Ok((capture, self.shared.settle()?))
+    }
+}
+
+impl ReplayArguments {
+    /// The inputs, whether they are read without maps, and the shared settings.
+    ///
+    /// # Errors
+    /// What is wrong, with the flag.
+    pub fn settle(self) -> Result<(Vec<PathBuf>, bool, Settings), OptionsError> {
+        Ok((self.paths, self.no_map, self.shared.settle()?))
+    }
+}
+
+impl Shared {
+    /// The flags, parsed.
+    ///
+    /// # Errors
+    /// What is wrong, with the flag.
+    pub fn settle(self) -> Result<Settings, OptionsError> {
+        let workers = self.workers.unwrap_or_else(processors);
+        if workers == 0 {
+            return Err(OptionsError::NoWorkers);
+        }
+        let memory = match self.memory {
+            None => machine_memory_bytes() / MEMORY_SHARE_DEFAULT,
+            Some(text) => size_of_flag("memory", &text)?,
+        };
+        Ok(Settings {
+            data: self.data.ok_or(OptionsError::NoData)?,
+            telescope: prefixes("telescope", &self.telescope)?,
+            exclude: prefixes("exclude", &self.exclude)?,
+            sensor: self.sensor.unwrap_or_else(|| "sensor".to_owned()),
+            geo: self.geo,
+            asn: self.asn,
+            workers,
+            memory_bytes: memory as usize,
+            source_rows_max: self.source_rows.unwrap_or(SOURCE_ROWS_MAX_DEFAULT),
+            json: self.json,
+            log: self.log.unwrap_or_default(),
+            log_level: self.log_level.unwrap_or_default(),
+        })
+    }
+}
+
+fn size_of_flag(flag: &'static str, text: &str) -> Result<u64, OptionsError> {
+    size(text).map_err(|reason| OptionsError::Size {
+        flag,
+        text: text.to_owned(),
+        reason,
+    })
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, usize::from)
+}
