@@ -6,7 +6,9 @@
 mod columns;
 mod contributions;
 mod coverage;
+mod enrich;
 mod fold;
+mod group;
 mod sources;
 mod traffic;
 
@@ -17,18 +19,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use parquet::file::metadata::KeyValue;
 
 use crate::dataset::{Hour, PartName, SCRATCH_FOLDER, parts_of};
+use crate::encode::{EncodedColumn, Encoder};
 use crate::minute::{HourAccount, MINUTES, SecondSet};
 use crate::observation::{Address, Family};
 use crate::origin::Origins;
-use crate::parallel::ordered;
+use crate::parallel::{ordered, staged};
 use crate::run::{DiskRun, MemoryRun, Run, merge_range, split_sources};
 use crate::schema::{COVERAGE, SCHEMA_VERSION, SOURCES, TABLES, TRAFFIC, Table};
 use crate::window::HourPart;
 use crate::writer::{PartWriter, WriteError};
 
-use contributions::Contributions;
+use columns::Columns;
+use contributions::{Bounds, Contributions, Key};
+use enrich::{Enricher, folded_chunk};
 use fold::{Fold, SizeHistogram};
-use sources::{OriginRow, SourcesWriter};
+use group::Cutter;
 
 /// Rows in a row group: enough to compress well, few enough that a group under way is small.
 pub const GROUP_ROWS: usize = 120 << 10;
@@ -37,6 +42,9 @@ const RANGE_ROWS: usize = 48 << 10;
 
 /// Rows of `sources` that an hour may have before small sources are folded: some 400 MB of Parquet.
 pub const SOURCE_ROWS_MAX_DEFAULT: u64 = 16 << 20;
+
+/// Rows of each run that are looked at to learn how the keys of `traffic` are spread.
+const SAMPLES: usize = 4096;
 
 /// Ranges of sources that tasks merge one by one.
 struct Ranges<A>(Vec<A>);
@@ -214,20 +222,15 @@ impl Closer {
             return Ok(closed);
         }
         let threshold = self.fold_threshold(&runs)?;
-        let file = self.create(&SOURCES, hour, part)?;
-        let mut writer = SourcesWriter::new(file, hour, self);
-        let ipv4 = self.merge_family(&runs.ipv4, threshold, &mut writer, &mut closed)?;
-        drop(runs.ipv4);
-        let ipv6 = self.merge_family(&runs.ipv6, threshold, &mut writer, &mut closed)?;
-        drop(runs.ipv6);
-        closed.source_rows = writer.rows();
-        let sources = writer.finish()?;
+        let mut file = self.create(&SOURCES, hour, part)?;
+        let HourRuns { ipv4, ipv6 } = runs;
+        let of_ipv4 = self.merge_family(ipv4, threshold, &mut file, hour, &mut closed)?;
+        let of_ipv6 = self.merge_family(ipv6, threshold, &mut file, hour, &mut closed)?;
+        let sources = file.finish()?;
         let mut file = self.create(&TRAFFIC, hour, part)?;
-        let sums = ipv4.sum(self.threads)?;
-        traffic::append(&mut file, hour, self, Family::Ipv4, &sums, &mut closed)?;
-        drop(sums);
-        let sums = ipv6.sum(self.threads)?;
-        traffic::append(&mut file, hour, self, Family::Ipv6, &sums, &mut closed)?;
+        for (family, contributions) in [(Family::Ipv4, of_ipv4), (Family::Ipv6, of_ipv6)] {
+            traffic::append(&mut file, hour, self, family, &contributions, &mut closed)?;
+        }
         // Both are on disk before either is visible: the two renames are all that can come between them.
         let traffic = file.finish()?;
         closed.file_bytes = sources.publish()? + traffic.publish()?;
@@ -307,7 +310,7 @@ impl Closer {
             let mut source: Option<(A, u64, u64)> = None;
             let (from, to) = ranges.bounds(index);
             merge_range(runs, from, to, |merged| {
-                let (next, packets) = merged.source_and_packets();
+                let (next, packets) = (merged.source(), merged.packets());
                 match &mut source {
                     Some((known, rows, sum)) if *known == next => {
                         *rows += 1;
@@ -335,48 +338,87 @@ impl Closer {
         sum
     }
 
+    /// Appends the rows of one family to `file`; gives what they add to `traffic`.
     fn merge_family<A: Address>(
         &self,
-        runs: &[Run<A>],
+        runs: Vec<Run<A>>,
         threshold: u64,
-        writer: &mut SourcesWriter<'_>,
+        file: &mut PartWriter,
+        hour: Hour,
         closed: &mut ClosedHour,
-    ) -> Result<Contributions<A>, WriteError> {
+    ) -> Result<Contributions, WriteError> {
         let scratch = self.directory.join(SCRATCH_FOLDER);
-        let mut contributions = Contributions::<A>::new(&scratch, self.contributions_bytes);
-        let ranges = Ranges::of(runs);
-        let merge = |index: usize| {
-            let mut merged = sources::Enricher::<A>::new(&self.origins, threshold);
-            let (from, to) = ranges.bounds(index);
-            merge_range(runs, from, to, |row| merged.push(row))?;
-            Ok::<_, WriteError>(merged.finish())
-        };
-        let mut pending = Vec::new();
+        let bounds = Bounds::of(self.sample_keys(&runs));
+        let mut contributions = Contributions::new(&bounds, &scratch, self.contributions_bytes);
+        let ranges = Ranges::of(&runs);
+        let path = self.path(&SOURCES, hour, 0);
+        let schema = file.schema();
+        let mut cutter = Cutter::new(GROUP_ROWS, usize::MAX);
         let mut fold = Fold::default();
-        let mut outcome = Ok(());
-        ordered(self.threads, ranges.count(), merge, |result| {
-            if outcome.is_ok() {
-                outcome = result.and_then(|merged| {
-                    contributions.extend(&merged.contributions)?;
-                    pending.extend(merged.rows);
-                    fold.add(merged.fold);
-                    writer.take_full_groups(&mut pending)
-                });
-            }
-        });
-        outcome?;
-        writer.append(&pending)?;
-        for (sum, packets) in closed.collapsed.iter_mut().zip(fold.collapsed) {
-            *sum += packets;
-        }
-        let folded: Vec<_> = fold
-            .into_rows()
-            .map(|row| OriginRow::folded(&row))
-            .collect();
-        for group in folded.chunks(GROUP_ROWS) {
-            writer.append(group)?;
-        }
+        let (mut merged, mut written) = (Ok(()), Ok(()));
+        staged(
+            self.threads,
+            ranges.count(),
+            |index| {
+                let mut enricher = Enricher::new(&self.origins, &bounds, threshold, RANGE_ROWS);
+                let (from, to) = ranges.bounds(index);
+                merge_range(&runs, from, to, |row| enricher.push(row))?;
+                Ok(enricher.finish())
+            },
+            |enriched: Option<std::io::Result<enrich::Enriched<A>>>| {
+                let is_end = enriched.is_none();
+                let chunk = match enriched {
+                    Some(Ok(enriched)) => {
+                        if merged.is_ok() {
+                            merged = contributions.extend(enriched.contributions);
+                        }
+                        fold.add(enriched.fold);
+                        enriched.chunk
+                    }
+                    Some(Err(error)) => {
+                        merged = Err(error);
+                        return Vec::new();
+                    }
+                    None => {
+                        for (sum, packets) in closed.collapsed.iter_mut().zip(fold.collapsed) {
+                            *sum += packets;
+                        }
+                        folded_chunk(std::mem::take(&mut fold).into_rows())
+                    }
+                };
+                let rows = chunk.len();
+                closed.source_rows += rows as u64;
+                let mut groups = cutter.push(chunk, rows, |_, _| 0);
+                if is_end {
+                    groups.extend(cutter.finish());
+                }
+                groups
+            },
+            |group| {
+                encode_with(&path, |encoder| {
+                    let mut columns = Columns::new(encoder, &schema, group.rows());
+                    sources::fill::<A>(&mut columns, &group, hour, &self.name.sensor)?;
+                    Ok(columns.finish())
+                })
+            },
+            |encoded| {
+                if written.is_ok() {
+                    written = encoded.and_then(|columns| file.append(columns));
+                }
+            },
+        );
+        merged?;
+        written?;
         Ok(contributions)
+    }
+
+    /// Keys of `traffic` that rows at even distances will have.
+    fn sample_keys<A: Address>(&self, runs: &[Run<A>]) -> Vec<Key> {
+        let mut origins = self.origins.cursor();
+        let samples = runs.iter().flat_map(|run| run.samples(SAMPLES));
+        samples
+            .map(|(source, kind)| Key::new(kind, 0, origins.country(source)))
+            .collect()
     }
 
     /// What every part says of its making.
@@ -412,6 +454,19 @@ impl Closer {
             .map(|(key, value)| KeyValue::new(key, value))
             .collect()
     }
+}
+
+/// Encodes a row group of the file that will be at `path`.
+fn encode_with(
+    path: &Path,
+    encode: impl FnOnce(&mut Encoder) -> parquet::errors::Result<Vec<EncodedColumn>>,
+) -> Result<Vec<EncodedColumn>, WriteError> {
+    Encoder::new()
+        .and_then(|mut encoder| encode(&mut encoder))
+        .map_err(|source| WriteError::Encode {
+            path: path.to_owned(),
+            source,
+        })
 }
 
 /// Writes runs to files of this process and counts on nobody else using the same number.

@@ -2,7 +2,8 @@
 //!
 //! The `parquet` crate writes the pages' headers, the footer and the file; here are the bytes within the pages. The crate's own
 //! column writers look every value up in a hash table, which costs more than all the rest of an hour's close; here each text is
-//! known by its number before it is written. Format: Apache Parquet, `Encodings.md`.
+//! known by its number before it is written, and values go from the rows into the page one by one, without a column of them in
+//! between. Format: Apache Parquet, `Encodings.md`.
 
 mod delta;
 mod hybrid;
@@ -20,32 +21,11 @@ use parquet::file::statistics::Statistics;
 use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
+use delta::Delta;
+use hybrid::Hybrid;
+
 /// zstd's level: the fastest standard one; columns that matter for size are small already.
 pub const ZSTD_LEVEL: i32 = 1;
-
-/// The values of one column in one row group.
-#[derive(Debug)]
-pub enum Values<'a> {
-    /// Integers, stored as deltas.
-    Integers(&'a [i64]),
-    /// Integers with nulls: the values that are there, and for each row whether it has one.
-    SparseIntegers(&'a [i64], &'a [bool]),
-    /// Text by number: the texts, and for each row the number of its text.
-    Numbered(&'a [&'a [u8]], &'a [u32]),
-    /// Byte strings laid end to end, with the end of each.
-    Strings(&'a [u8], &'a [u32]),
-}
-
-impl Values<'_> {
-    fn rows(&self) -> usize {
-        match self {
-            Values::Integers(values) => values.len(),
-            Values::SparseIntegers(_, present) => present.len(),
-            Values::Numbered(_, numbers) => numbers.len(),
-            Values::Strings(_, ends) => ends.len(),
-        }
-    }
-}
 
 /// A column chunk ready to be appended to a row group.
 #[derive(Debug)]
@@ -60,6 +40,22 @@ pub struct EncodedColumn {
 pub struct Encoder {
     compressor: zstd::bulk::Compressor<'static>,
     page: Vec<u8>,
+    blocks: Vec<u8>,
+    levels: Vec<u8>,
+}
+
+/// What a chunk holds besides its data page.
+#[derive(Default)]
+struct Summary {
+    rows: usize,
+    dictionary: Option<Dictionary>,
+    statistics: Option<Statistics>,
+}
+
+/// The bytes of a dictionary page.
+struct Dictionary {
+    page: Vec<u8>,
+    values: usize,
 }
 
 impl Encoder {
@@ -73,144 +69,288 @@ impl Encoder {
         Ok(Encoder {
             compressor,
             page: Vec::new(),
+            blocks: Vec::new(),
+            levels: Vec::new(),
         })
     }
 
-    /// The chunk of `column` with these values.
+    /// Integers, stored as deltas.
     ///
     /// # Errors
-    /// When a page is too large for the format (2 GiB).
-    pub fn encode(&mut self, column: &ColumnDescPtr, values: &Values<'_>) -> Result<EncodedColumn> {
-        let mut chunk = Chunk::default();
-        let mut sink = TrackedWrite::new(Vec::new());
-        let mut pages = SerializedPageWriter::new(&mut sink);
-        if let Values::Numbered(texts, _) = values {
-            self.write_dictionary(texts, &mut chunk, &mut pages)?;
-        }
-        self.write_data(column, values, &mut chunk, &mut pages)?;
-        pages.close()?;
-        let bytes = Bytes::from(sink.into_inner()?);
-        let close = close_result(column, values, &chunk)?;
-        Ok(EncodedColumn { bytes, close })
-    }
-
-    fn write_dictionary(
-        &mut self,
-        texts: &[&[u8]],
-        chunk: &mut Chunk,
-        pages: &mut impl PageWriter,
-    ) -> Result<()> {
-        let mut page = std::mem::take(&mut self.page);
-        page.clear();
-        for text in texts {
-            push_plain(&mut page, text);
-        }
-        let dictionary = Page::DictionaryPage {
-            buf: self.compress(&page)?,
-            num_values: texts.len() as u32,
-            encoding: Encoding::PLAIN,
-            is_sorted: false,
-        };
-        let spec = pages.write_page(CompressedPage::new(dictionary, page.len()))?;
-        chunk.dictionary_bytes = Some(spec.compressed_size);
-        chunk.add(spec.compressed_size, spec.uncompressed_size);
-        self.page = page;
-        Ok(())
-    }
-
-    fn write_data(
+    /// As of every method here, when a page is too large for the format (2 GiB).
+    pub fn integers(
         &mut self,
         column: &ColumnDescPtr,
-        values: &Values<'_>,
-        chunk: &mut Chunk,
-        pages: &mut impl PageWriter,
-    ) -> Result<()> {
-        let mut page = std::mem::take(&mut self.page);
-        page.clear();
-        if column.max_def_level() > 0 {
-            push_levels(&mut page, values);
+        values: impl Iterator<Item = i64>,
+    ) -> Result<EncodedColumn> {
+        let mut delta = Delta::new(std::mem::take(&mut self.blocks));
+        values.for_each(|value| delta.push(value));
+        let rows = delta.count() as usize;
+        self.page.clear();
+        self.deltas(column, delta, rows)
+    }
+
+    /// Integers of which some are missing.
+    ///
+    /// # Errors
+    /// See [`Encoder::integers`].
+    pub fn sparse(
+        &mut self,
+        column: &ColumnDescPtr,
+        values: impl Iterator<Item = Option<i64>>,
+    ) -> Result<EncodedColumn> {
+        let mut delta = Delta::new(std::mem::take(&mut self.blocks));
+        let mut levels = Hybrid::new(1);
+        self.levels.clear();
+        let mut rows = 0;
+        let bits = &mut self.levels;
+        values.for_each(|value| {
+            rows += 1;
+            levels.push(u32::from(value.is_some()), bits);
+            if let Some(value) = value {
+                delta.push(value);
+            }
+        });
+        levels.finish(&mut self.levels);
+        // Definition levels stand before the values, with the length in front that data pages of version 1 want.
+        self.page.clear();
+        self.page
+            .extend_from_slice(&(self.levels.len() as u32).to_le_bytes());
+        self.page.extend_from_slice(&self.levels);
+        self.deltas(column, delta, rows)
+    }
+
+    fn deltas(
+        &mut self,
+        column: &ColumnDescPtr,
+        delta: Delta,
+        rows: usize,
+    ) -> Result<EncodedColumn> {
+        let nulls = (rows as u64) - delta.count();
+        let statistics = integer_statistics(column, delta.bounds(), nulls);
+        self.blocks = delta.finish(&mut self.page);
+        let summary = Summary {
+            rows,
+            dictionary: None,
+            statistics: Some(statistics),
+        };
+        self.chunk(column, Encoding::DELTA_BINARY_PACKED, summary)
+    }
+
+    /// Integers by number: the values that occur, and for each row the number of its value.
+    ///
+    /// # Errors
+    /// See [`Encoder::integers`].
+    pub fn numbered_integers(
+        &mut self,
+        column: &ColumnDescPtr,
+        values: &[i64],
+        numbers: impl Iterator<Item = u32>,
+    ) -> Result<EncodedColumn> {
+        let is_narrow = column.physical_type() == parquet::basic::Type::INT32;
+        let mut page = Vec::with_capacity(values.len() * 8);
+        for value in values {
+            page.extend_from_slice(&value.to_le_bytes()[..if is_narrow { 4 } else { 8 }]);
         }
-        push_values(&mut page, values);
+        let bounds = values
+            .iter()
+            .min()
+            .copied()
+            .zip(values.iter().max().copied());
+        let statistics = integer_statistics(column, bounds, 0);
+        let values = values.len();
+        self.numbered(column, Dictionary { page, values }, statistics, numbers)
+    }
+
+    /// Text by number: the texts, and for each row the number of its text.
+    ///
+    /// # Errors
+    /// See [`Encoder::integers`].
+    pub fn numbered_texts<'t>(
+        &mut self,
+        column: &ColumnDescPtr,
+        texts: impl Iterator<Item = &'t [u8]>,
+        numbers: impl Iterator<Item = u32>,
+    ) -> Result<EncodedColumn> {
+        let (mut page, mut values) = (Vec::new(), 0);
+        let mut bounds: Option<(&[u8], &[u8])> = None;
+        for text in texts {
+            push_plain(&mut page, text);
+            values += 1;
+            bounds = Some(match bounds {
+                Some((least, greatest)) => (least.min(text), greatest.max(text)),
+                None => (text, text),
+            });
+        }
+        let owned = |text: &[u8]| ByteArray::from(text.to_vec());
+        let statistics = Statistics::byte_array(
+            bounds.map(|bounds| owned(bounds.0)),
+            bounds.map(|bounds| owned(bounds.1)),
+            None,
+            Some(0),
+            false,
+        );
+        self.numbered(column, Dictionary { page, values }, statistics, numbers)
+    }
+
+    fn numbered(
+        &mut self,
+        column: &ColumnDescPtr,
+        dictionary: Dictionary,
+        statistics: Statistics,
+        numbers: impl Iterator<Item = u32>,
+    ) -> Result<EncodedColumn> {
+        let width = u32::BITS - (dictionary.values.max(1) as u32 - 1).leading_zeros();
+        let mut hybrid = Hybrid::new(width);
+        self.page.clear();
+        self.page.push(width as u8);
+        let (mut rows, page) = (0, &mut self.page);
+        numbers.for_each(|number| {
+            rows += 1;
+            hybrid.push(number, page);
+        });
+        hybrid.finish(&mut self.page);
+        let summary = Summary {
+            rows,
+            dictionary: Some(dictionary),
+            statistics: Some(statistics),
+        };
+        self.chunk(column, Encoding::RLE_DICTIONARY, summary)
+    }
+
+    /// The same text in every row.
+    ///
+    /// # Errors
+    /// See [`Encoder::integers`].
+    pub fn constant_text(
+        &mut self,
+        column: &ColumnDescPtr,
+        text: &str,
+        rows: usize,
+    ) -> Result<EncodedColumn> {
+        let bytes = ByteArray::from(text.as_bytes().to_vec());
+        let statistics =
+            Statistics::byte_array(Some(bytes.clone()), Some(bytes), None, Some(0), false);
+        let mut page = Vec::new();
+        push_plain(&mut page, text.as_bytes());
+        self.constant(column, Dictionary { page, values: 1 }, statistics, rows)
+    }
+
+    /// The same integer in every row.
+    ///
+    /// # Errors
+    /// See [`Encoder::integers`].
+    pub fn constant_integer(
+        &mut self,
+        column: &ColumnDescPtr,
+        value: i64,
+        rows: usize,
+    ) -> Result<EncodedColumn> {
+        let is_narrow = column.physical_type() == parquet::basic::Type::INT32;
+        let page = value.to_le_bytes()[..if is_narrow { 4 } else { 8 }].to_vec();
+        let statistics = integer_statistics(column, Some((value, value)), 0);
+        self.constant(column, Dictionary { page, values: 1 }, statistics, rows)
+    }
+
+    fn constant(
+        &mut self,
+        column: &ColumnDescPtr,
+        dictionary: Dictionary,
+        statistics: Statistics,
+        rows: usize,
+    ) -> Result<EncodedColumn> {
+        let mut hybrid = Hybrid::new(0);
+        self.page.clear();
+        self.page.push(0);
+        hybrid.push_many(0, rows, &mut self.page);
+        hybrid.finish(&mut self.page);
+        let summary = Summary {
+            rows,
+            dictionary: Some(dictionary),
+            statistics: Some(statistics),
+        };
+        self.chunk(column, Encoding::RLE_DICTIONARY, summary)
+    }
+
+    /// Byte strings, one after the other.
+    ///
+    /// # Errors
+    /// See [`Encoder::integers`].
+    pub fn strings<'s>(
+        &mut self,
+        column: &ColumnDescPtr,
+        strings: impl Iterator<Item = &'s [u8]>,
+    ) -> Result<EncodedColumn> {
+        self.page.clear();
+        let (mut summary, page) = (Summary::default(), &mut self.page);
+        strings.for_each(|string| {
+            summary.rows += 1;
+            push_plain(page, string);
+        });
+        self.chunk(column, Encoding::PLAIN, summary)
+    }
+
+    /// The chunk whose data page is `self.page`.
+    fn chunk(
+        &mut self,
+        column: &ColumnDescPtr,
+        encoding: Encoding,
+        summary: Summary,
+    ) -> Result<EncodedColumn> {
+        let mut sink = TrackedWrite::new(Vec::new());
+        let mut pages = SerializedPageWriter::new(&mut sink);
+        let mut sizes = Sizes::default();
+        if let Some(dictionary) = &summary.dictionary {
+            let page = Page::DictionaryPage {
+                buf: compress(&mut self.compressor, &dictionary.page)?,
+                num_values: dictionary.values as u32,
+                encoding: Encoding::PLAIN,
+                is_sorted: false,
+            };
+            let page = CompressedPage::new(page, dictionary.page.len());
+            sizes.dictionary_bytes = Some(sizes.add(&pages.write_page(page)?));
+        }
         let data = Page::DataPage {
-            buf: self.compress(&page)?,
-            num_values: values.rows() as u32,
-            encoding: data_encoding(values),
+            buf: compress(&mut self.compressor, &self.page)?,
+            num_values: summary.rows as u32,
+            encoding,
             def_level_encoding: Encoding::RLE,
             rep_level_encoding: Encoding::RLE,
             statistics: None,
         };
-        let spec = pages.write_page(CompressedPage::new(data, page.len()))?;
-        chunk.add(spec.compressed_size, spec.uncompressed_size);
-        self.page = page;
-        Ok(())
+        sizes.add(&pages.write_page(CompressedPage::new(data, self.page.len()))?);
+        pages.close()?;
+        Ok(EncodedColumn {
+            bytes: Bytes::from(sink.into_inner()?),
+            close: close_result(column, encoding, &sizes, summary)?,
+        })
     }
+}
 
-    fn compress(&mut self, page: &[u8]) -> Result<Bytes> {
-        self.compressor
-            .compress(page)
-            .map(Bytes::from)
-            .map_err(|error| ParquetError::External(Box::new(error)))
-    }
+fn compress(compressor: &mut zstd::bulk::Compressor<'static>, page: &[u8]) -> Result<Bytes> {
+    compressor
+        .compress(page)
+        .map(Bytes::from)
+        .map_err(|error| ParquetError::External(Box::new(error)))
 }
 
 /// Sizes of a chunk's pages, headers included.
 #[derive(Default)]
-struct Chunk {
+struct Sizes {
     dictionary_bytes: Option<usize>,
     compressed_bytes: usize,
     uncompressed_bytes: usize,
 }
 
-impl Chunk {
-    fn add(&mut self, compressed: usize, uncompressed: usize) {
-        self.compressed_bytes += compressed;
-        self.uncompressed_bytes += uncompressed;
+impl Sizes {
+    fn add(&mut self, page: &parquet::column::page::PageWriteSpec) -> usize {
+        self.compressed_bytes += page.compressed_size;
+        self.uncompressed_bytes += page.uncompressed_size;
+        page.compressed_size
     }
 }
 
-fn data_encoding(values: &Values<'_>) -> Encoding {
-    match values {
-        Values::Integers(_) | Values::SparseIntegers(..) => Encoding::DELTA_BINARY_PACKED,
-        Values::Numbered(..) => Encoding::RLE_DICTIONARY,
-        Values::Strings(..) => Encoding::PLAIN,
-    }
-}
-
-/// Definition levels: 1 where there is a value, with the length in front that data pages of version 1 want.
-fn push_levels(page: &mut Vec<u8>, values: &Values<'_>) {
-    let start = page.len();
-    page.extend_from_slice(&[0; 4]);
-    match values {
-        Values::SparseIntegers(_, present) => {
-            let levels: Vec<u32> = present.iter().map(|&there| u32::from(there)).collect();
-            hybrid::encode(&levels, 1, page);
-        }
-        _ => hybrid::encode(&vec![1; values.rows()], 1, page),
-    }
-    let length = (page.len() - start - 4) as u32;
-    page[start..start + 4].copy_from_slice(&length.to_le_bytes());
-}
-
-fn push_values(page: &mut Vec<u8>, values: &Values<'_>) {
-    match values {
-        Values::Integers(integers) | Values::SparseIntegers(integers, _) => {
-            delta::encode(integers, page);
-        }
-        Values::Numbered(texts, numbers) => {
-            let width = u32::BITS - (texts.len().max(1) as u32 - 1).leading_zeros();
-            page.push(width as u8);
-            hybrid::encode(numbers, width, page);
-        }
-        Values::Strings(bytes, ends) => {
-            let mut start = 0;
-            for &end in *ends {
-                push_plain(page, &bytes[start..end as usize]);
-                start = end as usize;
-            }
-        }
-    }
-}
-
+#[inline]
 fn push_plain(page: &mut Vec<u8>, text: &[u8]) {
     page.extend_from_slice(&(text.len() as u32).to_le_bytes());
     page.extend_from_slice(text);
@@ -218,27 +358,28 @@ fn push_plain(page: &mut Vec<u8>, text: &[u8]) {
 
 fn close_result(
     column: &ColumnDescPtr,
-    values: &Values<'_>,
-    chunk: &Chunk,
+    encoding: Encoding,
+    sizes: &Sizes,
+    summary: Summary,
 ) -> Result<ColumnCloseResult> {
-    let mut encodings = vec![Encoding::RLE, data_encoding(values)];
-    if chunk.dictionary_bytes.is_some() {
+    let mut encodings = vec![Encoding::RLE, encoding];
+    if summary.dictionary.is_some() {
         encodings.push(Encoding::PLAIN);
     }
     let mut builder = ColumnChunkMetaData::builder(Arc::clone(column))
         .set_encodings(encodings)
         .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
-        .set_num_values(values.rows() as i64)
-        .set_total_compressed_size(chunk.compressed_bytes as i64)
-        .set_total_uncompressed_size(chunk.uncompressed_bytes as i64)
-        .set_data_page_offset(chunk.dictionary_bytes.unwrap_or(0) as i64)
-        .set_dictionary_page_offset(chunk.dictionary_bytes.map(|_| 0));
-    if let Some(statistics) = statistics(column, values) {
+        .set_num_values(summary.rows as i64)
+        .set_total_compressed_size(sizes.compressed_bytes as i64)
+        .set_total_uncompressed_size(sizes.uncompressed_bytes as i64)
+        .set_data_page_offset(sizes.dictionary_bytes.unwrap_or(0) as i64)
+        .set_dictionary_page_offset(sizes.dictionary_bytes.map(|_| 0));
+    if let Some(statistics) = summary.statistics {
         builder = builder.set_statistics(statistics);
     }
     Ok(ColumnCloseResult {
-        bytes_written: chunk.compressed_bytes as u64,
-        rows_written: values.rows() as u64,
+        bytes_written: sizes.compressed_bytes as u64,
+        rows_written: summary.rows as u64,
         metadata: builder.build()?,
         bloom_filter: None,
         column_index: None,
@@ -247,40 +388,20 @@ fn close_result(
 }
 
 /// Smallest and largest value and the number of nulls, so that readers can skip row groups.
-fn statistics(column: &ColumnDescPtr, values: &Values<'_>) -> Option<Statistics> {
-    match values {
-        Values::Integers(integers) | Values::SparseIntegers(integers, _) => {
-            let nulls = Some((values.rows() - integers.len()) as u64);
-            let least = integers.iter().min().copied();
-            let greatest = integers.iter().max().copied();
-            Some(match column.physical_type() {
-                parquet::basic::Type::INT32 => Statistics::int32(
-                    least.map(|value| value as i32),
-                    greatest.map(|value| value as i32),
-                    None,
-                    nulls,
-                    false,
-                ),
-                _ => Statistics::int64(least, greatest, None, nulls, false),
-            })
-        }
-        Values::Numbered(texts, _) => {
-            let least = texts
-                .iter()
-                .min()
-                .map(|text| ByteArray::from(text.to_vec()));
-            let greatest = texts
-                .iter()
-                .max()
-                .map(|text| ByteArray::from(text.to_vec()));
-            Some(Statistics::byte_array(
-                least,
-                greatest,
-                None,
-                Some(0),
-                false,
-            ))
-        }
-        Values::Strings(..) => None,
+fn integer_statistics(
+    column: &ColumnDescPtr,
+    bounds: Option<(i64, i64)>,
+    nulls: u64,
+) -> Statistics {
+    let (least, greatest) = (bounds.map(|pair| pair.0), bounds.map(|pair| pair.1));
+    match column.physical_type() {
+        parquet::basic::Type::INT32 => Statistics::int32(
+            least.map(|value| value as i32),
+            greatest.map(|value| value as i32),
+            None,
+            Some(nulls),
+            false,
+        ),
+        _ => Statistics::int64(least, greatest, None, Some(nulls), false),
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crossbeam::channel::{bounded, unbounded};
+use crossbeam::channel::{Receiver, Sender, bounded, select_biased, unbounded};
 
 /// Results that may be under way or waiting, per thread.
 const WINDOW_PER_THREAD: usize = 2;
@@ -14,49 +14,176 @@ pub fn ordered<T: Send>(
     task: impl Fn(usize) -> T + Sync,
     mut take: impl FnMut(T),
 ) {
-    if threads <= 1 || tasks <= 1 {
-        (0..tasks).for_each(|index| take(task(index)));
+    let cut = |result: Option<T>| result;
+    staged(threads, tasks, task, cut, |result| result, &mut take);
+}
+
+/// Work in two stages, for pieces whose bounds show only when the pieces before them are there.
+///
+/// Runs `first(0)` to `first(tasks - 1)` on `threads` threads; gives each result, in order, and none at the end, to `cut` on this
+/// thread; runs `second` on the threads for every piece that `cut` gives back; and calls `take` with what comes of each, in order, on
+/// this thread.
+pub fn staged<T: Send, P: Send, R: Send, I: IntoIterator<Item = P>>(
+    threads: usize,
+    tasks: usize,
+    first: impl Fn(usize) -> T + Sync,
+    mut cut: impl FnMut(Option<T>) -> I,
+    second: impl Fn(P) -> R + Sync,
+    mut take: impl FnMut(R),
+) {
+    if threads <= 1 || tasks == 0 {
+        for index in 0..tasks {
+            cut(Some(first(index)))
+                .into_iter()
+                .for_each(|piece| take(second(piece)));
+        }
+        cut(None).into_iter().for_each(|piece| take(second(piece)));
         return;
     }
-    let (tickets, claims) = unbounded();
-    let (sender, results) = bounded(threads * WINDOW_PER_THREAD);
     std::thread::scope(|scope| {
-        for _ in 0..threads.min(tasks) {
-            let (claims, sender, task) = (claims.clone(), sender.clone(), &task);
-            scope.spawn(move || {
-                for index in claims {
-                    if sender.send((index, task(index))).is_err() {
-                        return;
-                    }
-                }
-            });
+        let (queue, doors) = queues(threads);
+        for _ in 0..threads {
+            let (doors, first, second) = (doors.clone(), &first, &second);
+            scope.spawn(move || doors.work(first, second));
         }
-        drop(sender);
-        let mut issued = (threads * WINDOW_PER_THREAD).min(tasks);
-        for index in 0..issued {
-            let _ = tickets.send(index);
+        drop(doors);
+        queue.run(tasks, &mut cut, &mut take);
+    });
+}
+
+/// What a thread works on and where its results go.
+struct Doors<T, P, R> {
+    indices: Receiver<usize>,
+    pieces: Receiver<(usize, P)>,
+    results: Sender<Done<T, R>>,
+}
+
+impl<T, P, R> Clone for Doors<T, P, R> {
+    fn clone(&self) -> Self {
+        Doors {
+            indices: self.indices.clone(),
+            pieces: self.pieces.clone(),
+            results: self.results.clone(),
         }
-        let mut waiting = BTreeMap::new();
-        for next in 0..tasks {
-            while !waiting.contains_key(&next) {
-                // A thread that panicked closes the channel; the scope then passes the panic on.
-                let Ok((index, result)) = results.recv() else {
-                    return;
-                };
-                waiting.insert(index, result);
+    }
+}
+
+enum Done<T, R> {
+    First(usize, T),
+    Second(usize, R),
+}
+
+impl<T, P, R> Doors<T, P, R> {
+    /// Pieces come before new tasks: what is nearly done frees memory soonest.
+    fn work(self, first: &impl Fn(usize) -> T, second: &impl Fn(P) -> R) {
+        let Doors {
+            indices,
+            pieces,
+            results,
+        } = self;
+        loop {
+            let done = select_biased! {
+                recv(pieces) -> piece => match piece {
+                    Ok((number, piece)) => Done::Second(number, second(piece)),
+                    Err(_) => return,
+                },
+                recv(indices) -> index => match index {
+                    Ok(index) => Done::First(index, first(index)),
+                    // No task is left; pieces may still come.
+                    Err(_) => match pieces.recv() {
+                        Ok((number, piece)) => Done::Second(number, second(piece)),
+                        Err(_) => return,
+                    },
+                },
+            };
+            if results.send(done).is_err() {
+                return;
             }
-            take(
-                waiting
-                    .remove(&next)
-                    .expect("present: the loop above waited for it"),
-            );
-            if issued < tasks {
-                let _ = tickets.send(issued);
+        }
+    }
+}
+
+/// The side of the thread that waits.
+struct Queue<T, P, R> {
+    indices: Sender<usize>,
+    pieces: Sender<(usize, P)>,
+    results: Receiver<Done<T, R>>,
+    window: usize,
+}
+
+fn queues<T, P, R>(threads: usize) -> (Queue<T, P, R>, Doors<T, P, R>) {
+    let window = threads * WINDOW_PER_THREAD;
+    let (indices, for_indices) = unbounded();
+    let (pieces, for_pieces) = unbounded();
+    let (for_results, results) = bounded(window);
+    let queue = Queue {
+        indices,
+        pieces,
+        results,
+        window,
+    };
+    let doors = Doors {
+        indices: for_indices,
+        pieces: for_pieces,
+        results: for_results,
+    };
+    (queue, doors)
+}
+
+impl<T, P, R> Queue<T, P, R> {
+    fn run<I: IntoIterator<Item = P>>(
+        self,
+        tasks: usize,
+        cut: &mut impl FnMut(Option<T>) -> I,
+        take: &mut impl FnMut(R),
+    ) {
+        let Queue {
+            indices,
+            pieces,
+            results,
+            window,
+        } = self;
+        let mut indices = Some(indices);
+        let (mut firsts, mut seconds) = (BTreeMap::new(), BTreeMap::new());
+        let (mut issued, mut cut_count) = (0, 0);
+        let (mut sent, mut taken) = (0, 0);
+        loop {
+            // As many tasks under way as the window has room for, pieces included.
+            while issued < tasks && issued - cut_count + sent - taken < window {
+                if let Some(indices) = &indices {
+                    let _ = indices.send(issued);
+                }
                 issued += 1;
             }
+            if issued == tasks {
+                indices = None;
+            }
+            if cut_count > tasks && sent == taken {
+                return;
+            }
+            // A thread that panicked closes the channel; the scope then passes the panic on.
+            match results.recv() {
+                Ok(Done::First(index, result)) => drop(firsts.insert(index, result)),
+                Ok(Done::Second(number, result)) => drop(seconds.insert(number, result)),
+                Err(_) => return,
+            }
+            while cut_count <= tasks {
+                let result = firsts.remove(&cut_count);
+                if result.is_none() && cut_count < tasks {
+                    break;
+                }
+                cut_count += 1;
+                for piece in cut(result) {
+                    let _ = pieces.send((sent, piece));
+                    sent += 1;
+                }
+            }
+            while let Some(result) = seconds.remove(&taken) {
+                take(result);
+                taken += 1;
+            }
         }
-        drop(tickets);
-    });
+    }
 }
 
 #[cfg(test)]
@@ -77,6 +204,31 @@ mod tests {
                 taken,
                 (0..100).map(|index| index * index).collect::<Vec<_>>()
             );
+        }
+    }
+
+    #[test]
+    fn pieces_that_are_cut_across_results_come_in_order() {
+        for (threads, tasks) in [(1, 50), (2, 50), (8, 50), (4, 1), (4, 0)] {
+            let (mut held, mut taken) = (Vec::new(), Vec::new());
+            staged(
+                threads,
+                tasks,
+                |index| (index * 7..index * 7 + 7).collect::<Vec<_>>(),
+                |more: Option<Vec<usize>>| {
+                    let is_end = more.is_none();
+                    held.extend(more.into_iter().flatten());
+                    let mut pieces = Vec::new();
+                    while held.len() >= 10 || (is_end && !held.is_empty()) {
+                        let rest = held.split_off(held.len().min(10));
+                        pieces.push(std::mem::replace(&mut held, rest));
+                    }
+                    pieces
+                },
+                |piece| piece,
+                |piece| taken.extend(piece),
+            );
+            assert_eq!(taken, (0..tasks * 7).collect::<Vec<_>>());
         }
     }
 }

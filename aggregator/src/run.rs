@@ -206,6 +206,20 @@ impl<A: Address> Run<A> {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+
+    /// Source and kind of rows at even distances, about `count` of them where the run has so many.
+    pub fn samples(&self, count: usize) -> impl Iterator<Item = (A, Kind)> + '_ {
+        let (order, marks) = match self {
+            Run::Memory(run) => (&run.order[..], &[][..]),
+            Run::Disk(run) => (&[][..], run.marks()),
+        };
+        let step = |rows: usize| (rows / count.max(1)).max(1);
+        let places = order.iter().step_by(step(order.len()));
+        let marks = marks.iter().step_by(step(marks.len()));
+        places
+            .map(|place| (place.source, place.kind))
+            .chain(marks.map(|mark| (mark.source, mark.kind)))
+    }
 }
 
 #[cfg(test)]

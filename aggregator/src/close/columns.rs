@@ -1,100 +1,136 @@
-//! Helpers that turn rows into the values of columns: text by number from small codes, and the encoding of many columns at once.
+//! What the columns of `traffic` and `sources` have in common: text that stands for small codes.
 
+use parquet::errors::Result;
 use parquet::schema::types::SchemaDescPtr;
 
-use crate::encode::{EncodedColumn, Encoder, Values};
-use crate::parallel::ordered;
-use crate::writer::WriteError;
+use crate::encode::{EncodedColumn, Encoder};
+use crate::observation::{Kind, Tool, TrafficClass, TrafficType};
+use crate::origin::Country;
 
-/// Values of one column, owned.
-#[derive(Debug)]
-pub enum Column {
-    /// Integers.
-    Integers(Vec<i64>),
-    /// Integers with nulls.
-    SparseIntegers(Vec<i64>, Vec<bool>),
-    /// Text by number.
-    Numbered(Vec<Vec<u8>>, Vec<u32>),
-    /// Byte strings end to end, with their ends.
-    Strings(Vec<u8>, Vec<u32>),
+/// Columns of a row group under way, in the order of the schema.
+pub struct Columns<'e> {
+    encoder: &'e mut Encoder,
+    schema: SchemaDescPtr,
+    rows: usize,
+    encoded: Vec<EncodedColumn>,
 }
 
-impl Column {
-    /// The same text in every row.
-    pub fn constant(text: &str, rows: usize) -> Column {
-        Column::Numbered(vec![text.as_bytes().to_vec()], vec![0; rows])
+impl<'e> Columns<'e> {
+    /// None yet of a group of so many rows.
+    pub fn new(encoder: &'e mut Encoder, schema: &SchemaDescPtr, rows: usize) -> Self {
+        Columns {
+            encoder,
+            schema: SchemaDescPtr::clone(schema),
+            rows,
+            encoded: Vec::with_capacity(schema.num_columns()),
+        }
     }
 
-    /// Text from codes below 2^16: each code that occurs is named once, in the order of the codes.
-    pub fn named(codes: &[u16], name: impl Fn(u16) -> Vec<u8>) -> Column {
-        let mut numbers = vec![u32::MAX; 1 + codes.iter().copied().max().unwrap_or(0) as usize];
-        for &code in codes {
-            numbers[code as usize] = 0;
-        }
-        let mut texts = Vec::new();
-        for (code, number) in numbers.iter_mut().enumerate() {
-            if *number == 0 {
-                *number = texts.len() as u32;
-                texts.push(name(code as u16));
-            }
-        }
-        Column::Numbered(
-            texts,
-            codes.iter().map(|&code| numbers[code as usize]).collect(),
-        )
+    /// All columns.
+    pub fn finish(self) -> Vec<EncodedColumn> {
+        self.encoded
+    }
+
+    fn add(
+        &mut self,
+        encode: impl FnOnce(
+            &mut Encoder,
+            &parquet::schema::types::ColumnDescPtr,
+        ) -> Result<EncodedColumn>,
+    ) -> Result<()> {
+        let column = self.schema.column(self.encoded.len());
+        self.encoded.push(encode(self.encoder, &column)?);
+        Ok(())
+    }
+
+    /// The same text in every row.
+    pub fn constant_text(&mut self, text: &str) -> Result<()> {
+        let rows = self.rows;
+        self.add(|encoder, column| encoder.constant_text(column, text, rows))
+    }
+
+    /// The same integer in every row.
+    pub fn constant_integer(&mut self, value: i64) -> Result<()> {
+        let rows = self.rows;
+        self.add(|encoder, column| encoder.constant_integer(column, value, rows))
+    }
+
+    /// Integers.
+    pub fn integers(&mut self, values: impl Iterator<Item = i64>) -> Result<()> {
+        self.add(|encoder, column| encoder.integers(column, values))
     }
 
     /// Integers of which some are missing.
-    pub fn sparse(values: impl Iterator<Item = Option<i64>>) -> Column {
-        let mut there = Vec::with_capacity(values.size_hint().0);
-        let mut present = Vec::with_capacity(values.size_hint().0);
-        for value in values {
-            present.push(value.is_some());
-            there.extend(value);
-        }
-        Column::SparseIntegers(there, present)
+    pub fn sparse(&mut self, values: impl Iterator<Item = Option<i64>>) -> Result<()> {
+        self.add(|encoder, column| encoder.sparse(column, values))
     }
 
-    fn encode(
-        &self,
-        encoder: &mut Encoder,
-        schema: &SchemaDescPtr,
-        index: usize,
-    ) -> parquet::errors::Result<EncodedColumn> {
-        let column = schema.column(index);
-        match self {
-            Column::Integers(values) => encoder.encode(&column, &Values::Integers(values)),
-            Column::SparseIntegers(values, present) => {
-                encoder.encode(&column, &Values::SparseIntegers(values, present))
-            }
-            Column::Numbered(texts, numbers) => {
-                let texts: Vec<&[u8]> = texts.iter().map(Vec::as_slice).collect();
-                encoder.encode(&column, &Values::Numbered(&texts, numbers))
-            }
-            Column::Strings(bytes, ends) => encoder.encode(&column, &Values::Strings(bytes, ends)),
-        }
+    /// Byte strings.
+    pub fn strings<'s>(&mut self, strings: impl Iterator<Item = &'s [u8]>) -> Result<()> {
+        self.add(|encoder, column| encoder.strings(column, strings))
+    }
+
+    /// Text by number.
+    pub fn numbered<'t>(
+        &mut self,
+        texts: impl Iterator<Item = &'t [u8]>,
+        numbers: impl Iterator<Item = u32>,
+    ) -> Result<()> {
+        self.add(|encoder, column| encoder.numbered_texts(column, texts, numbers))
+    }
+
+    /// Text from codes below 2^16: each code that occurs is named once, in the order of the codes.
+    pub fn named<'t>(
+        &mut self,
+        codes: impl Iterator<Item = u16> + Clone,
+        name: impl Fn(u16) -> &'t str,
+    ) -> Result<()> {
+        let (occurring, numbers) = number(codes.clone());
+        let texts = occurring.iter().map(|&code| name(code).as_bytes());
+        self.numbered(texts, codes.map(|code| numbers[usize::from(code)]))
+    }
+
+    /// Small integers from codes below 2^16: each that occurs stands once in the dictionary.
+    pub fn small_integers(&mut self, codes: impl Iterator<Item = u16> + Clone) -> Result<()> {
+        let (occurring, numbers) = number(codes.clone());
+        let values: Vec<i64> = occurring.into_iter().map(i64::from).collect();
+        let numbers = codes.map(|code| numbers[usize::from(code)]);
+        self.add(|encoder, column| encoder.numbered_integers(column, &values, numbers))
+    }
+
+    /// `traffic_type`, `class` and `tool`.
+    pub fn kinds(&mut self, kinds: impl Iterator<Item = Kind> + Clone) -> Result<()> {
+        let codes = |code: fn(Kind) -> u16| kinds.clone().map(code);
+        self.named(codes(|kind| kind.traffic_type() as u16), |code| {
+            TrafficType::ALL[usize::from(code)].name()
+        })?;
+        self.named(codes(|kind| kind.class() as u16), |code| {
+            TrafficClass::ALL[usize::from(code)].name()
+        })?;
+        self.named(codes(|kind| kind.tool() as u16), |code| {
+            Tool::ALL[usize::from(code)].name()
+        })
+    }
+
+    /// `country` from codes.
+    pub fn countries(&mut self, codes: impl Iterator<Item = u16> + Clone) -> Result<()> {
+        let (occurring, numbers) = number(codes.clone());
+        let countries: Vec<Country> = occurring.into_iter().map(Country::from_code).collect();
+        let texts = countries.iter().map(|country| country.as_str().as_bytes());
+        self.numbered(texts, codes.map(|code| numbers[usize::from(code)]))
     }
 }
 
-/// Encodes the columns of a row group, in the order of the schema, on several threads.
-pub fn encode_group(
-    columns: &[Column],
-    schema: &SchemaDescPtr,
-    threads: usize,
-    path: &std::path::Path,
-) -> Result<Vec<EncodedColumn>, WriteError> {
-    let failed = |source| WriteError::Encode {
-        path: path.to_owned(),
-        source,
-    };
-    let mut encoded = Vec::with_capacity(columns.len());
-    let task = |index: usize| {
-        let mut encoder = Encoder::new()?;
-        columns[index].encode(&mut encoder, schema, index)
-    };
-    ordered(threads, columns.len(), task, |column| encoded.push(column));
-    encoded
-        .into_iter()
-        .collect::<Result<_, _>>()
-        .map_err(failed)
+/// The codes that occur, ascending, and for each code its number among them.
+fn number(codes: impl Iterator<Item = u16>) -> (Vec<u16>, Vec<u32>) {
+    let mut numbers = vec![0; 1 << u16::BITS];
+    codes.for_each(|code| numbers[usize::from(code)] = 1);
+    let mut occurring = Vec::new();
+    for (code, number) in numbers.iter_mut().enumerate() {
+        if *number == 1 {
+            *number = occurring.len() as u32;
+            occurring.push(code as u16);
+        }
+    }
+    (occurring, numbers)
 }

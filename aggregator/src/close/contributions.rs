@@ -1,241 +1,246 @@
 //! What the rows of `sources` add to the rows of `traffic`, gathered in bounded memory.
 //!
-//! Contributions are spread over partitions by their key, so that partitions are summed in parallel. When too many wait, those of
-//! large rows are summed at once, and the others are set aside on disk until their partition's turn. Neither shows in the sums:
-//! contributions that wait keep the order of their sources, and a large row's sketch does not depend on any order.
+//! Contributions are spread over partitions by ranges of their key, so that partitions are summed in parallel and follow each other in
+//! the table. When too many wait, those of large rows are summed at once, and the others are set aside on disk until their partition's
+//! turn. Neither shows in the sums, which depend on no order.
 
-use std::collections::HashMap;
-use std::fs::File;
-use std::io::{BufReader, Read, Result, Write};
+mod partition;
+
+use std::io::Result;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-use crate::observation::{Address, Kind};
+use crate::observation::Kind;
 use crate::origin::Country;
-use crate::parallel::ordered;
-use crate::sketch::SourceSketch;
+use crate::sketch::Member;
+use partition::Partition;
+pub use partition::Sums;
 
-/// Partitions: more than threads, so that they share the work evenly, and enough that one of them fits in memory.
+/// Partitions: more than threads, so that they share the work evenly, and enough that one of them sorts within the second-level cache.
 const PARTITIONS: usize = 64;
-const _: () = assert!(PARTITIONS.is_power_of_two());
-/// Contributions of one key that are worth a sketch at once: far more than a sketch holds one by one.
-const LARGE_MEMBERS: usize = 4096;
 
-/// What one row of `sources` adds to a row of `traffic`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Contribution<A> {
-    key: u64,
-    source: A,
-    packets: u64,
-    bytes: u64,
-}
+/// Kind, actor and country: what makes a row of `traffic`, in the order of its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(u64);
 
-const _: () = assert!(size_of::<Contribution<u32>>() == 32);
-const COUNTRY_BITS: u32 = 16;
-
-impl<A: Address> Contribution<A> {
-    /// The contribution of one row.
-    pub fn new(source: A, kind: Kind, country: Country, packets: u64, bytes: u64) -> Self {
-        let key = u64::from(kind.bits()) << COUNTRY_BITS | u64::from(country.code());
-        Contribution {
-            key,
-            source,
-            packets,
-            bytes,
-        }
+impl Key {
+    /// Packs a key. `actor` is a number that the caller knows how to read.
+    #[inline]
+    pub fn new(kind: Kind, actor: u16, country: Country) -> Self {
+        Key(u64::from(kind.bits()) << 32 | u64::from(actor) << 16 | u64::from(country.code()))
     }
 
-    fn partition(&self) -> usize {
-        (self.key.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32) as usize % PARTITIONS
-    }
-
-    fn write_to(&self, bytes: &mut Vec<u8>) {
-        bytes.extend_from_slice(&self.key.to_le_bytes());
-        bytes.extend_from_slice(&self.packets.to_le_bytes());
-        bytes.extend_from_slice(&self.bytes.to_le_bytes());
-        bytes.extend_from_slice(&self.source.number().to_le_bytes()[..size_of::<A>()]);
-    }
-
-    fn read_from(input: &mut impl Read) -> Result<Self> {
-        let mut word = || {
-            let mut bytes = [0; 8];
-            input
-                .read_exact(&mut bytes)
-                .map(|()| u64::from_le_bytes(bytes))
-        };
-        let (key, packets, bytes) = (word()?, word()?, word()?);
-        let mut number = [0; 16];
-        input.read_exact(&mut number[..size_of::<A>()])?;
-        let source = A::from_number(u128::from_le_bytes(number));
-        Ok(Contribution {
-            key,
-            source,
-            packets,
-            bytes,
-        })
-    }
-}
-
-/// The sum of all contributions of a key: a row of `traffic` without its hour.
-#[derive(Debug)]
-pub struct Sum {
-    key: u64,
-    /// Packets.
-    pub packets: u64,
-    /// Bytes on the wire.
-    pub bytes: u64,
-    /// Distinct sources.
-    pub sources: u64,
-    /// The serialized sketch of them.
-    pub sketch: Vec<u8>,
-}
-
-impl Sum {
     /// The kind of the packets.
-    pub fn kind(&self) -> Kind {
-        let bits = self.key >> COUNTRY_BITS;
-        Kind::from_bits(bits as u32).expect("a contribution's key holds the kind it was made of")
+    pub fn kind(self) -> Kind {
+        Kind::from_bits((self.0 >> 32) as u32).expect("a key holds the kind it was made of")
     }
 
     /// The code of the country.
-    pub fn country_code(&self) -> u16 {
-        self.key as u16
+    pub fn country_code(self) -> u16 {
+        self.0 as u16
     }
 }
 
-/// A large row: summed before its hour's other contributions are known.
-struct Large {
-    packets: u64,
-    bytes: u64,
-    sources: u64,
-    sketch: SourceSketch,
+/// What one row of `sources` adds to a row of `traffic`: 24 bytes, as there are millions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contribution {
+    key: [u32; 2],
+    member: Member,
+    /// Packets below 2^40 and bytes below 2^56: what no source can send in an hour.
+    counts: [u32; 3],
 }
 
-impl Large {
-    fn new() -> Self {
-        Large {
-            packets: 0,
-            bytes: 0,
-            sources: 0,
-            sketch: SourceSketch::new(),
+const _: () = assert!(size_of::<Contribution>() == CONTRIBUTION_BYTES);
+const CONTRIBUTION_BYTES: usize = 24;
+const PACKETS_MAX: u64 = (1 << 40) - 1;
+const BYTES_MAX: u64 = (1 << 56) - 1;
+
+impl Contribution {
+    /// The contribution of one row.
+    ///
+    /// # Panics
+    /// When packets or bytes are more than an hour at any speed can bring.
+    #[inline]
+    pub fn new(key: Key, member: Member, packets: u64, bytes: u64) -> Self {
+        assert!(
+            packets <= PACKETS_MAX && bytes <= BYTES_MAX,
+            "counts of an hour"
+        );
+        let high = (packets >> 32 << 24) as u32 | (bytes >> 32) as u32;
+        Contribution {
+            key: [(key.0 >> 32) as u32, key.0 as u32],
+            member,
+            counts: [packets as u32, bytes as u32, high],
         }
     }
 
-    fn add<A: Address>(&mut self, members: &[Contribution<A>]) {
-        for one in members {
-            self.packets += one.packets;
-            self.bytes += one.bytes;
-            self.sketch.insert(one.source);
-        }
-        self.sources += members.len() as u64;
+    const fn words(&self) -> [u32; 6] {
+        let [low, high] = self.key;
+        let [packets, bytes, rest] = self.counts;
+        [low, high, self.member.bits(), packets, bytes, rest]
     }
 
-    fn sum(self, key: u64) -> Sum {
-        let Large {
-            packets,
-            bytes,
-            sources,
-            sketch,
-        } = self;
-        Sum {
-            key,
-            packets,
-            bytes,
-            sources,
-            sketch: sketch.serialize(),
+    const fn from_words([low, high, member, packets, bytes, rest]: [u32; 6]) -> Self {
+        Contribution {
+            key: [low, high],
+            member: Member::from_bits(member),
+            counts: [packets, bytes, rest],
         }
+    }
+
+    #[inline]
+    fn key(&self) -> Key {
+        Key(u64::from(self.key[0]) << 32 | u64::from(self.key[1]))
+    }
+
+    #[inline]
+    fn packets(&self) -> u64 {
+        u64::from(self.counts[2] >> 24) << 32 | u64::from(self.counts[0])
+    }
+
+    #[inline]
+    fn bytes(&self) -> u64 {
+        u64::from(self.counts[2] & 0xff_ffff) << 32 | u64::from(self.counts[1])
     }
 }
 
-/// A partition: what waits in memory, what was set aside, what has been summed.
-struct Partition<A> {
-    waiting: Vec<Contribution<A>>,
-    aside: Option<(File, PathBuf)>,
-    large: HashMap<u64, Large>,
+/// Keys at which partitions begin, the first excepted.
+#[derive(Clone, Debug)]
+pub struct Bounds(Vec<Key>);
+
+impl Bounds {
+    /// Bounds that cut keys like the `samples` into partitions of like size.
+    pub fn of(mut samples: Vec<Key>) -> Self {
+        samples.sort_unstable();
+        let at = |partition| samples[samples.len() * partition / PARTITIONS];
+        let mut bounds: Vec<Key> = match samples.is_empty() {
+            true => Vec::new(),
+            false => (1..PARTITIONS).map(at).collect(),
+        };
+        bounds.dedup();
+        Bounds(bounds)
+    }
+
+    fn partitions(&self) -> usize {
+        self.0.len() + 1
+    }
+
+    #[inline]
+    fn partition(&self, key: Key) -> usize {
+        self.0.partition_point(|bound| *bound <= key)
+    }
+
+    /// Puts contributions together by partition.
+    pub fn scatter(&self, contributions: &[Contribution]) -> Scattered {
+        let partitions: Vec<u8> = contributions
+            .iter()
+            .map(|one| self.partition(one.key()) as u8)
+            .collect();
+        let mut starts = vec![0u32; self.partitions() + 1];
+        for &partition in &partitions {
+            starts[usize::from(partition) + 1] += 1;
+        }
+        for index in 1..starts.len() {
+            starts[index] += starts[index - 1];
+        }
+        let mut next = starts.clone();
+        let mut all = contributions.to_vec();
+        for (one, &partition) in contributions.iter().zip(&partitions) {
+            let place = &mut next[usize::from(partition)];
+            all[*place as usize] = *one;
+            *place += 1;
+        }
+        Scattered { all, starts }
+    }
 }
 
-impl<A> Default for Partition<A> {
-    fn default() -> Self {
-        Partition {
-            waiting: Vec::new(),
-            aside: None,
-            large: HashMap::new(),
-        }
+const _: () = assert!(PARTITIONS <= 1 << u8::BITS);
+
+/// Contributions by partition.
+#[derive(Debug)]
+pub struct Scattered {
+    all: Vec<Contribution>,
+    /// Where each partition begins, and the end.
+    starts: Vec<u32>,
+}
+
+impl Scattered {
+    fn of_partition(&self, partition: usize) -> &[Contribution] {
+        &self.all[self.starts[partition] as usize..self.starts[partition + 1] as usize]
     }
 }
 
 /// All contributions of one family in an hour.
-pub struct Contributions<A> {
-    partitions: Vec<Partition<A>>,
+pub struct Contributions {
+    partitions: Vec<Mutex<Partition>>,
+    chunks: Vec<Scattered>,
+    /// Contributions in memory.
     waiting: usize,
     waiting_max: usize,
     folder: PathBuf,
 }
 
-impl<A: Address> Contributions<A> {
+impl Contributions {
     /// None yet. Those that wait take at most `memory_bytes`; others go to files in `folder`.
-    pub fn new(folder: &Path, memory_bytes: usize) -> Self {
+    pub fn new(bounds: &Bounds, folder: &Path, memory_bytes: usize) -> Self {
+        let partitions = (0..bounds.partitions()).map(|_| Mutex::default()).collect();
         Contributions {
-            partitions: (0..PARTITIONS).map(|_| Partition::default()).collect(),
+            partitions,
+            chunks: Vec::new(),
             waiting: 0,
-            waiting_max: (memory_bytes / size_of::<Contribution<A>>()).max(PARTITIONS),
+            waiting_max: (memory_bytes / CONTRIBUTION_BYTES).max(PARTITIONS),
             folder: folder.to_owned(),
         }
     }
 
-    /// Adds contributions, in the order of their sources.
+    /// Adds contributions, spread by the same bounds.
     ///
     /// # Errors
     /// When some must be set aside and cannot.
-    pub fn extend(&mut self, more: &[Contribution<A>]) -> Result<()> {
-        for one in more {
-            self.partitions[one.partition()].waiting.push(*one);
-        }
-        self.waiting += more.len();
+    pub fn extend(&mut self, more: Scattered) -> Result<()> {
+        self.waiting += more.all.len();
+        self.chunks.push(more);
         if self.waiting > self.waiting_max {
             self.make_room()?;
         }
         Ok(())
     }
 
-    /// The rows in ascending order of their keys.
+    /// Number of partitions: each is summed by [`Contributions::sum`], and their sums follow each other.
+    pub fn partitions(&self) -> usize {
+        self.partitions.len()
+    }
+
+    /// The rows of one partition in ascending order of their keys; to be asked for once.
     ///
     /// # Errors
     /// When what was set aside cannot be read back.
-    pub fn sum(self, threads: usize) -> Result<Vec<Sum>> {
-        let partitions: Vec<_> = self
-            .partitions
-            .into_iter()
-            .map(|partition| Mutex::new(Some(partition)))
-            .collect();
-        let task = |index: usize| {
-            // Taken once: a poisoned lock means that this very task panicked.
-            let mut partition = partitions[index]
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner);
-            partition.take().map_or(Ok(Vec::new()), sum_partition)
-        };
-        let mut sums = Ok(Vec::new());
-        ordered(threads, PARTITIONS, task, |summed| {
-            match (&mut sums, summed) {
-                (Ok(sums), Ok(summed)) => sums.extend(summed),
-                (Ok(_), Err(error)) => sums = Err(error),
-                (Err(_), _) => {}
-            }
-        });
-        let mut sums = sums?;
-        sums.sort_unstable_by_key(|sum: &Sum| sum.key);
-        Ok(sums)
+    pub fn sum(&self, partition: usize) -> Result<Sums> {
+        // A poisoned lock means that this very task panicked.
+        let mut taken = self.partitions[partition]
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *taken).sum(self.waiting_of(partition))
+    }
+
+    fn waiting_of(&self, partition: usize) -> impl Iterator<Item = &[Contribution]> {
+        self.chunks
+            .iter()
+            .map(move |chunk| chunk.of_partition(partition))
     }
 
     fn make_room(&mut self) -> Result<()> {
-        for partition in &mut self.partitions {
-            partition.sum_large();
+        let mut waiting = 0;
+        for index in 0..self.partitions.len() {
+            let mut partition = self.partitions[index]
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            waiting += partition.sum_large(self.waiting_of(index));
         }
-        let mut waiting: usize = self.partitions.iter().map(|part| part.waiting.len()).sum();
+        self.chunks.clear();
         if waiting > self.waiting_max / 2 {
             for partition in &mut self.partitions {
+                let partition = partition.get_mut().unwrap_or_else(PoisonError::into_inner);
                 partition.set_aside(&self.folder)?;
             }
             waiting = 0;
@@ -245,89 +250,12 @@ impl<A: Address> Contributions<A> {
     }
 }
 
-impl<A: Address> Partition<A> {
-    fn sum_large(&mut self) {
-        let mut waiting = std::mem::take(&mut self.waiting);
-        waiting.sort_by_key(|one| one.key);
-        for members in waiting.chunk_by(|left, right| left.key == right.key) {
-            let key = members[0].key;
-            match self.large.get_mut(&key) {
-                Some(large) => large.add(members),
-                None if members.len() >= LARGE_MEMBERS => {
-                    self.large
-                        .entry(key)
-                        .or_insert_with(Large::new)
-                        .add(members);
-                }
-                None => self.waiting.extend_from_slice(members),
-            }
-        }
-    }
-
-    fn set_aside(&mut self, folder: &Path) -> Result<()> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let mut bytes = Vec::new();
-        self.waiting.iter().for_each(|one| one.write_to(&mut bytes));
-        if self.aside.is_none() {
-            std::fs::create_dir_all(folder)?;
-            let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let path = folder.join(format!("{}-{number}.sums", std::process::id()));
-            self.aside = Some((File::create(&path)?, path));
-        }
-        if let Some((file, _)) = &mut self.aside {
-            file.write_all(&bytes)?;
-        }
-        self.waiting = Vec::new();
-        Ok(())
-    }
-
-    /// Everything of the partition that has not been summed, in the order of the sources within each key.
-    fn take_waiting(&mut self) -> Result<Vec<Contribution<A>>> {
-        let mut all = Vec::new();
-        if let Some((file, path)) = &self.aside {
-            let record_bytes = 24 + size_of::<A>() as u64;
-            let count = file.metadata()?.len() / record_bytes;
-            let mut input = BufReader::with_capacity(1 << 20, File::open(path)?);
-            all.reserve_exact(count as usize + self.waiting.len());
-            for _ in 0..count {
-                all.push(Contribution::read_from(&mut input)?);
-            }
-        }
-        all.append(&mut self.waiting);
-        Ok(all)
-    }
-}
-
-impl<A> Drop for Partition<A> {
-    fn drop(&mut self) {
-        if let Some((_, path)) = &self.aside {
-            // What cannot be removed now lies in the scratch folder, which no reader looks at.
-            let _ = std::fs::remove_file(path);
-        }
-    }
-}
-
-fn sum_partition<A: Address>(mut partition: Partition<A>) -> Result<Vec<Sum>> {
-    let mut waiting = partition.take_waiting()?;
-    // Stable: contributions of a key stay in the order of their sources.
-    waiting.sort_by_key(|one| one.key);
-    let mut sums = Vec::new();
-    for members in waiting.chunk_by(|left, right| left.key == right.key) {
-        let key = members[0].key;
-        let mut row = partition.large.remove(&key).unwrap_or_else(Large::new);
-        row.add(members);
-        sums.push(row.sum(key));
-    }
-    sums.extend(partition.large.drain().map(|(key, large)| large.sum(key)));
-    Ok(sums)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observation::{Tool, TrafficClass, TrafficType};
+    use crate::observation::{Address, Tool, TrafficClass, TrafficType};
 
-    fn contributions(count: u32, ports: u32) -> Vec<Contribution<u32>> {
+    fn contributions(count: u32, ports: u32) -> Vec<Contribution> {
         let one = |index: u32| {
             // Half of all have one key, the rest many.
             let port = if index.is_multiple_of(2) {
@@ -342,30 +270,55 @@ mod tests {
                 17,
                 Some(port as u16),
             );
-            Contribution::new(index, kind, Country::UNKNOWN, 1, 60)
+            let mut text = Vec::new();
+            index.write_text(&mut text);
+            let key = Key::new(kind, 0, Country::UNKNOWN);
+            Contribution::new(key, Member::of(&text), 1, 60)
         };
         (0..count).map(one).collect()
     }
 
     #[test]
-    fn little_memory_gives_the_same_sums_as_much() {
+    fn counts_come_back_from_their_few_bits() {
+        let of = contributions(1, 1)[0];
+        for (packets, bytes) in [
+            (1, 60),
+            (PACKETS_MAX, 5),
+            (1 << 33, BYTES_MAX),
+            (7, 1 << 32),
+        ] {
+            let one = Contribution::new(of.key(), of.member, packets, bytes);
+            assert_eq!((one.packets(), one.bytes()), (packets, bytes));
+        }
+    }
+
+    #[test]
+    fn little_memory_and_any_bounds_give_the_same_sums_as_much() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let all = contributions(60_000, 900);
-        let sums = |memory_bytes: usize| {
-            let mut gathered = Contributions::new(folder.path(), memory_bytes);
+        let sums = |memory_bytes: usize, samples: usize| {
+            let bounds = Bounds::of(all.iter().take(samples).map(Contribution::key).collect());
+            let mut gathered = Contributions::new(&bounds, folder.path(), memory_bytes);
             for chunk in all.chunks(1_000) {
-                gathered.extend(chunk).expect("writable");
+                gathered.extend(bounds.scatter(chunk)).expect("writable");
             }
-            let sums = gathered.sum(2).expect("readable");
-            sums.into_iter()
-                .map(|sum| (sum.key, sum.packets, sum.bytes, sum.sources, sum.sketch))
-                .collect::<Vec<_>>()
+            let mut rows = Vec::new();
+            for partition in 0..gathered.partitions() {
+                let sums = gathered.sum(partition).expect("readable");
+                rows.extend((0..sums.len()).map(|row| {
+                    let (packets, bytes) = (sums.packets[row], sums.bytes[row]);
+                    let sketch = sums.sketch(row).to_vec();
+                    (sums.keys[row], packets, bytes, sums.sources[row], sketch)
+                }));
+            }
+            assert!(rows.windows(2).all(|pair| pair[0].0 < pair[1].0));
+            rows
         };
-        let much = sums(1 << 30);
+        let much = sums(1 << 30, 0);
         assert_eq!(much.len(), 900);
         assert_eq!(much.iter().map(|sum| sum.1).sum::<u64>(), 60_000);
-        for memory_bytes in [1 << 19, 1 << 16] {
-            assert_eq!(sums(memory_bytes), much);
+        for (memory_bytes, samples) in [(1 << 30, 5_000), (1 << 19, 300), (1 << 16, 2_000)] {
+            assert!(sums(memory_bytes, samples) == much);
         }
         assert_eq!(
             std::fs::read_dir(folder.path()).expect("readable").count(),

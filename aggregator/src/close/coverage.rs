@@ -1,7 +1,7 @@
 //! The `coverage` table: a row for each minute that the sensor observed, and for each that has packets to account for.
 
-use super::Closer;
-use super::columns::{Column, encode_group};
+use super::columns::Columns;
+use super::{Closer, encode_with};
 use crate::dataset::Hour;
 use crate::minute::{HourAccount, MINUTE_US, MINUTES, MinuteCounts, SecondSet};
 use crate::writer::{PartWriter, WriteError};
@@ -20,52 +20,51 @@ pub fn write(
         })
         .collect();
     if !minutes.is_empty() {
-        let columns = coverage_columns(&minutes, hour, closer, account, covered);
         let path = closer.path(&crate::schema::COVERAGE, hour, 0);
-        // Sixty rows are not worth a second thread.
-        file.append(encode_group(&columns, &file.schema(), 1, &path)?)?;
+        let schema = file.schema();
+        file.append(encode_with(&path, |encoder| {
+            let mut columns = Columns::new(encoder, &schema, minutes.len());
+            fill(&mut columns, &minutes, hour, closer, account, covered)?;
+            Ok(columns.finish())
+        })?)?;
     }
     file.finish()?.publish()
 }
 
-fn coverage_columns(
+/// The columns in the order of the schema.
+fn fill(
+    columns: &mut Columns<'_>,
     minutes: &[usize],
     hour: Hour,
     closer: &Closer,
     account: &HourAccount,
     covered: &SecondSet,
-) -> Vec<Column> {
-    let count = |value: &dyn Fn(&MinuteCounts) -> u64| {
-        Column::Integers(
-            minutes
-                .iter()
-                .map(|&minute| value(&account.minutes[minute]) as i64)
-                .collect(),
-        )
-    };
+) -> parquet::errors::Result<()> {
     let start = |&minute: &usize| hour.start_us() + minute as i64 * MINUTE_US;
     let addresses = closer
         .addresses
         .map(|addresses| i64::try_from(addresses).unwrap_or(i64::MAX));
-    vec![
-        Column::Integers(minutes.iter().map(start).collect()),
-        Column::constant(&closer.name.sensor, minutes.len()),
-        count(&|minute| minute.received),
-        count(&|minute| minute.observed),
-        count(&|minute| minute.outside),
-        count(&|minute| minute.excluded),
-        count(&|minute| minute.not_ip),
-        count(&|minute| minute.malformed),
-        count(&|minute| minute.dropped_kernel),
-        count(&|minute| minute.dropped_interface),
-        count(&|minute| minute.late),
-        count(&|minute| minute.collapsed),
-        Column::sparse(minutes.iter().map(|_| addresses)),
-        Column::Integers(
-            minutes
-                .iter()
-                .map(|&minute| covered.in_minute(minute) as i64)
-                .collect(),
-        ),
-    ]
+    columns.integers(minutes.iter().map(start))?;
+    columns.constant_text(&closer.name.sensor)?;
+    let counts: [fn(&MinuteCounts) -> u64; 10] = [
+        |minute| minute.received,
+        |minute| minute.observed,
+        |minute| minute.outside,
+        |minute| minute.excluded,
+        |minute| minute.not_ip,
+        |minute| minute.malformed,
+        |minute| minute.dropped_kernel,
+        |minute| minute.dropped_interface,
+        |minute| minute.late,
+        |minute| minute.collapsed,
+    ];
+    for count in counts {
+        let minutes = minutes.iter().map(|&minute| &account.minutes[minute]);
+        columns.integers(minutes.map(|minute| count(minute) as i64))?;
+    }
+    columns.sparse(minutes.iter().map(|_| addresses))?;
+    let seconds = minutes
+        .iter()
+        .map(|&minute| covered.in_minute(minute) as i64);
+    columns.integers(seconds)
 }

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use crate::destinations::DestinationSet;
 use crate::minute::{MINUTE_US, MINUTES};
 use crate::observation::{Address, Kind};
-use crate::run::{Merged, SourceRow};
+use crate::run::SourceRow;
 
 /// Rows of folded sources, at most, that still name the leading octet (IPv4) or 16 bits (IPv6); with more, all sources of a kind
 /// become one row.
@@ -154,36 +154,6 @@ fn prefix_of<A: Address>(source: A, bits: u8) -> A {
     let host_bits = A::BITS - u32::from(bits);
     let network = source.number().checked_shr(host_bits).unwrap_or(0);
     A::from_number(network.checked_shl(host_bits).unwrap_or(0))
-}
-
-/// The rows of one source until it is known whether it is small.
-#[derive(Debug)]
-pub struct Small<A: Address> {
-    /// Sources up to so many packets are small.
-    pub threshold: u64,
-    /// Rows of the source in hand.
-    pub rows: Vec<(SourceRow<A>, DestinationSet<A>)>,
-}
-
-impl<A: Address> Small<A> {
-    /// Nothing is small at threshold 0.
-    pub fn new(threshold: u64) -> Self {
-        Small {
-            threshold,
-            rows: Vec::new(),
-        }
-    }
-
-    /// Holds a row back.
-    pub fn hold(&mut self, merged: &Merged<'_, A>) {
-        self.rows.push((merged.row(), merged.destinations()));
-    }
-
-    /// Whether the source in hand is small.
-    #[must_use]
-    pub fn is_small(&self) -> bool {
-        self.rows.iter().map(|(row, _)| row.packets).sum::<u64>() <= self.threshold
-    }
 }
 
 #[cfg(test)]

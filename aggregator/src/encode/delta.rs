@@ -1,26 +1,85 @@
-//! Parquet's DELTA_BINARY_PACKED: differences in blocks of 128, each a quarter with its own bit width.
+//! Parquet's DELTA_BINARY_PACKED: differences in blocks of 128, each a quarter with its own bit width, one value after the other.
 
 const BLOCK: usize = 128;
 const MINIBLOCKS: usize = 4;
 const MINIBLOCK: usize = BLOCK / MINIBLOCKS;
 
-/// Appends the encoded values to `page`. Values of an INT32 column must fit 32 bits, and so must their differences.
-pub fn encode(values: &[i64], page: &mut Vec<u8>) {
-    push_varint(page, BLOCK as u64);
-    push_varint(page, MINIBLOCKS as u64);
-    push_varint(page, values.len() as u64);
-    push_zigzag(page, values.first().copied().unwrap_or(0));
-    let mut previous = values.first().copied().unwrap_or(0);
-    let mut deltas = [0i64; BLOCK];
-    for block in values.get(1..).unwrap_or_default().chunks(BLOCK) {
-        for (delta, &value) in deltas.iter_mut().zip(block) {
-            *delta = value.wrapping_sub(previous);
-            previous = value;
+/// Values on their way into a page. Those of an INT32 column must fit 32 bits, and so must their differences.
+#[derive(Debug)]
+pub struct Delta {
+    deltas: [i64; BLOCK],
+    /// Differences in `deltas`.
+    held: usize,
+    previous: i64,
+    /// The blocks; the header, which tells the number of values, comes before them in the page.
+    blocks: Vec<u8>,
+    first: i64,
+    count: u64,
+    least: i64,
+    greatest: i64,
+}
+
+impl Delta {
+    /// No value yet; `blocks` is memory to use again.
+    pub fn new(mut blocks: Vec<u8>) -> Self {
+        blocks.clear();
+        Delta {
+            deltas: [0; BLOCK],
+            held: 0,
+            previous: 0,
+            blocks,
+            first: 0,
+            count: 0,
+            least: i64::MAX,
+            greatest: i64::MIN,
         }
-        push_block(page, &deltas[..block.len()]);
+    }
+
+    /// Appends a value.
+    #[inline(always)]
+    pub fn push(&mut self, value: i64) {
+        self.least = self.least.min(value);
+        self.greatest = self.greatest.max(value);
+        self.count += 1;
+        let delta = value.wrapping_sub(self.previous);
+        self.previous = value;
+        if self.count == 1 {
+            self.first = value;
+            return;
+        }
+        self.deltas[self.held] = delta;
+        self.held += 1;
+        if self.held == BLOCK {
+            push_block(&mut self.blocks, &self.deltas);
+            self.held = 0;
+        }
+    }
+
+    /// Number of values.
+    pub const fn count(&self) -> u64 {
+        self.count
+    }
+
+    /// The smallest and the largest value, where there is one.
+    pub fn bounds(&self) -> Option<(i64, i64)> {
+        (self.count > 0).then_some((self.least, self.greatest))
+    }
+
+    /// Appends header and blocks to `page`; gives back the memory for blocks.
+    pub fn finish(mut self, page: &mut Vec<u8>) -> Vec<u8> {
+        if self.held > 0 {
+            push_block(&mut self.blocks, &self.deltas[..self.held]);
+        }
+        push_varint(page, BLOCK as u64);
+        push_varint(page, MINIBLOCKS as u64);
+        push_varint(page, self.count);
+        push_zigzag(page, self.first);
+        page.extend_from_slice(&self.blocks);
+        self.blocks
     }
 }
 
+#[inline(never)]
 fn push_block(page: &mut Vec<u8>, deltas: &[i64]) {
     let least = deltas.iter().copied().min().unwrap_or(0);
     push_zigzag(page, least);
@@ -41,24 +100,45 @@ fn push_block(page: &mut Vec<u8>, deltas: &[i64]) {
     }
 }
 
-/// Packs values of `width` bits, least significant bit first.
-pub fn pack(values: &[u64], width: u32, page: &mut Vec<u8>) {
+/// Packs the values of a quarter, `width` bits each, least significant bit first: `width` words of 32 bits.
+fn pack(values: &[u64], width: u32, page: &mut Vec<u8>) {
+    let mut packed = [0u8; MINIBLOCK * 8 + 8];
+    let (mut held, mut bits, mut place) = (0u64, 0, 0);
     if width == 0 {
         return;
     }
-    let mut held = 0u128;
-    let mut bits = 0;
     for &value in values {
-        held |= u128::from(value) << bits;
+        held |= value << bits;
         bits += width;
-        if bits >= 64 {
-            page.extend_from_slice(&(held as u64).to_le_bytes());
-            held >>= 64;
-            bits -= 64;
+        if bits >= u64::BITS {
+            packed[place..place + 8].copy_from_slice(&held.to_le_bytes());
+            place += 8;
+            bits -= u64::BITS;
+            // A shift by the whole width would be none; then nothing of the value is left.
+            held = value.checked_shr(width - bits).unwrap_or(0);
         }
     }
-    let bytes = bits.div_ceil(8) as usize;
-    page.extend_from_slice(&(held as u64).to_le_bytes()[..bytes]);
+    packed[place..place + 8].copy_from_slice(&held.to_le_bytes());
+    page.extend_from_slice(&packed[..width as usize * MINIBLOCK / 8]);
+}
+
+/// Packs eight values of `width` bits, least significant bit first: `width` bytes.
+#[inline(always)]
+pub fn pack_group(values: &[u32; 8], width: u32, page: &mut Vec<u8>) {
+    let mut packed = [0u8; 40];
+    let (mut held, mut bits, mut place) = (0u64, 0, 0);
+    for &value in values {
+        held |= u64::from(value) << bits;
+        bits += width;
+        if bits >= 32 {
+            packed[place..place + 4].copy_from_slice(&(held as u32).to_le_bytes());
+            place += 4;
+            held >>= 32;
+            bits -= 32;
+        }
+    }
+    packed[place..place + 4].copy_from_slice(&(held as u32).to_le_bytes());
+    page.extend_from_slice(&packed[..width as usize]);
 }
 
 /// Appends an unsigned LEB128 number.
@@ -72,4 +152,76 @@ pub fn push_varint(page: &mut Vec<u8>, mut value: u64) {
 
 fn push_zigzag(page: &mut Vec<u8>, value: i64) {
     push_varint(page, ((value << 1) ^ (value >> 63)) as u64);
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// The values by the plain rule of the format, a bit at a time.
+    fn decode(mut bytes: &[u8]) -> Vec<i64> {
+        fn varint(bytes: &mut &[u8]) -> u64 {
+            let (mut value, mut shift) = (0, 0);
+            loop {
+                let byte = bytes[0];
+                *bytes = &bytes[1..];
+                value |= u64::from(byte & 0x7f) << shift;
+                shift += 7;
+                if byte & 0x80 == 0 {
+                    return value;
+                }
+            }
+        }
+        fn zigzag(bytes: &mut &[u8]) -> i64 {
+            let value = varint(bytes);
+            (value >> 1) as i64 ^ -((value & 1) as i64)
+        }
+        assert_eq!(varint(&mut bytes), 128);
+        assert_eq!(varint(&mut bytes), 4);
+        let count = varint(&mut bytes) as usize;
+        let mut values = vec![zigzag(&mut bytes)];
+        while values.len() < count {
+            let least = zigzag(&mut bytes);
+            let widths: Vec<usize> = bytes[..4].iter().map(|&width| usize::from(width)).collect();
+            bytes = &bytes[4..];
+            for width in widths {
+                if values.len() >= count {
+                    break;
+                }
+                let (block, rest) = bytes.split_at(width * 4);
+                bytes = rest;
+                for value in 0..32 {
+                    let bit = |bit: usize| u64::from(block[bit / 8] >> (bit % 8) & 1);
+                    let above: u64 = (0..width)
+                        .map(|place| bit(value * width + place) << place)
+                        .sum();
+                    let last = values[values.len() - 1];
+                    values.push(last.wrapping_add(least).wrapping_add(above as i64));
+                }
+            }
+        }
+        assert!(bytes.is_empty());
+        values.truncate(count);
+        values
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(
+            values in prop::collection::vec(
+                prop_oneof![Just(0i64), 0i64..100, any::<i64>(), any::<u32>().prop_map(i64::from)],
+                1..400,
+            ),
+        ) {
+            let mut delta = Delta::new(Vec::new());
+            values.iter().for_each(|&value| delta.push(value));
+            let bounds = (*values.iter().min().unwrap(), *values.iter().max().unwrap());
+            prop_assert_eq!(delta.bounds(), Some(bounds));
+            let mut page = Vec::new();
+            let _ = delta.finish(&mut page);
+            prop_assert_eq!(decode(&page), values);
+        }
+    }
 }

@@ -1,56 +1,192 @@
-//! Parquet's RLE / bit-packing hybrid, for dictionary indices and definition levels.
+//! Parquet's RLE / bit-packing hybrid, for dictionary indices and definition levels, one value after the other.
 
-use super::delta::{pack, push_varint};
+use super::delta::{pack_group, push_varint};
 
 /// Values in a bit-packed group, and the shortest run that is worth its own header.
 const GROUP: usize = 8;
+/// Groups behind one header, which must fit the byte that was left for it.
+const GROUPS_MAX: usize = 63;
 
-/// Appends the encoded values, each of `width` bits at most, without a length in front.
-pub fn encode(values: &[u32], width: u32, page: &mut Vec<u8>) {
-    let mut literal_start = 0;
-    let mut position = 0;
-    while position < values.len() {
-        let run = run_length(&values[position..]);
-        let literals = position - literal_start;
-        // Literals come in whole groups, so a run first lends what the last group lacks.
-        let lent = (GROUP - literals % GROUP) % GROUP;
-        if run >= lent + GROUP {
-            push_literals(&values[literal_start..position + lent], width, page);
-            push_run(values[position], run - lent, width, page);
-            position += run;
-            literal_start = position;
+/// Values on their way into a page.
+#[derive(Debug)]
+pub struct Hybrid {
+    width: u32,
+    group: [u32; GROUP],
+    /// Values in `group`.
+    held: usize,
+    /// The last value, and how often it came in a row since the last whole group.
+    last: u32,
+    repeats: usize,
+    /// Where the header of the bit-packed groups under way stands, and how many groups follow it.
+    header: usize,
+    groups: usize,
+}
+
+impl Hybrid {
+    /// No value yet; each will have `width` bits at most.
+    pub const fn new(width: u32) -> Self {
+        Hybrid {
+            width,
+            group: [0; GROUP],
+            held: 0,
+            last: 0,
+            repeats: 0,
+            header: 0,
+            groups: 0,
+        }
+    }
+
+    /// Appends a value.
+    #[inline(always)]
+    pub fn push(&mut self, value: u32, page: &mut Vec<u8>) {
+        if value == self.last && self.repeats >= GROUP {
+            self.repeats += 1;
+            return;
+        }
+        self.push_other(value, page);
+    }
+
+    /// Appends a value that does not go on with a run.
+    #[inline(always)]
+    fn push_other(&mut self, value: u32, page: &mut Vec<u8>) {
+        if value == self.last {
+            self.repeats += 1;
         } else {
-            position += run;
+            if self.repeats >= GROUP {
+                self.end_run(page);
+            }
+            (self.last, self.repeats) = (value, 1);
+        }
+        self.group[self.held] = value;
+        self.held += 1;
+        if self.held == GROUP {
+            self.held = 0;
+            if self.repeats < GROUP {
+                self.push_group(page);
+                self.repeats = 0;
+            } else {
+                // The group is the beginning of a run, which ends the groups before it.
+                self.groups = 0;
+            }
         }
     }
-    push_literals(&values[literal_start..], width, page);
-}
 
-fn run_length(values: &[u32]) -> usize {
-    let first = values[0];
-    values
-        .iter()
-        .position(|&value| value != first)
-        .unwrap_or(values.len())
-}
-
-fn push_run(value: u32, length: usize, width: u32, page: &mut Vec<u8>) {
-    push_varint(page, (length as u64) << 1);
-    page.extend_from_slice(&value.to_le_bytes()[..width.div_ceil(8) as usize]);
-}
-
-fn push_literals(values: &[u32], width: u32, page: &mut Vec<u8>) {
-    if values.is_empty() {
-        return;
-    }
-    let groups = values.len().div_ceil(GROUP);
-    push_varint(page, (groups as u64) << 1 | 1);
-    let mut group = [0u64; GROUP];
-    for chunk in values.chunks(GROUP) {
-        group.fill(0);
-        for (wide, &value) in group.iter_mut().zip(chunk) {
-            *wide = u64::from(value);
+    /// Appends the same value many times.
+    pub fn push_many(&mut self, value: u32, count: usize, page: &mut Vec<u8>) {
+        let mut left = count;
+        while left > 0 && (value != self.last || self.repeats < GROUP) {
+            self.push_other(value, page);
+            left -= 1;
         }
-        pack(&group, width, page);
+        self.repeats += left;
+    }
+
+    /// Writes what is still held.
+    pub fn finish(mut self, page: &mut Vec<u8>) {
+        if self.repeats >= GROUP && self.held == 0 {
+            self.end_run(page);
+        } else if self.held > 0 {
+            self.group[self.held..].fill(0);
+            self.push_group(page);
+        }
+    }
+
+    fn push_group(&mut self, page: &mut Vec<u8>) {
+        if self.groups == 0 || self.groups == GROUPS_MAX {
+            self.groups = 0;
+            self.header = page.len();
+            page.push(0);
+        }
+        self.groups += 1;
+        page[self.header] = (self.groups << 1 | 1) as u8;
+        pack_group(&self.group, self.width, page);
+    }
+
+    #[inline(never)]
+    fn end_run(&mut self, page: &mut Vec<u8>) {
+        push_varint(page, (self.repeats as u64) << 1);
+        let bytes = self.width.div_ceil(8) as usize;
+        page.extend_from_slice(&self.last.to_le_bytes()[..bytes]);
+        (self.repeats, self.groups) = (0, 0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn decode(mut bytes: &[u8], width: u32, count: usize) -> Vec<u32> {
+        let mut values = Vec::new();
+        let mut take = |length: usize| {
+            let (head, rest) = bytes.split_at(length);
+            bytes = rest;
+            head.to_vec()
+        };
+        while values.len() < count {
+            let (mut header, mut shift) = (0u64, 0);
+            loop {
+                let byte = take(1)[0];
+                header |= u64::from(byte & 0x7f) << shift;
+                shift += 7;
+                if byte & 0x80 == 0 {
+                    break;
+                }
+            }
+            if header & 1 == 0 {
+                let mut value = [0; 4];
+                let width_bytes = width.div_ceil(8) as usize;
+                value[..width_bytes].copy_from_slice(&take(width_bytes));
+                let run = std::iter::repeat_n(u32::from_le_bytes(value), (header >> 1) as usize);
+                values.extend(run);
+            } else {
+                for _ in 0..header >> 1 {
+                    let group = take(width as usize);
+                    let bit = |bit: usize| u32::from(group[bit / 8] >> (bit % 8) & 1);
+                    values.extend((0..8).map(|value| {
+                        (0..width as usize)
+                            .map(|place| bit(value * width as usize + place) << place)
+                            .sum::<u32>()
+                    }));
+                }
+            }
+        }
+        values.truncate(count);
+        values
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_encoded_is_decoded(
+            runs in prop::collection::vec((0u32..1 << 17, 1usize..40), 0..60),
+            width in 17u32..=20,
+        ) {
+            let values: Vec<u32> = runs
+                .iter()
+                .flat_map(|&(value, count)| std::iter::repeat_n(value, count))
+                .collect();
+            let (mut page, mut many) = (Vec::new(), Vec::new());
+            let mut hybrid = Hybrid::new(width);
+            values.iter().for_each(|&value| hybrid.push(value, &mut page));
+            hybrid.finish(&mut page);
+            prop_assert_eq!(decode(&page, width, values.len()), values.clone());
+            let mut hybrid = Hybrid::new(width);
+            for (value, count) in runs {
+                hybrid.push_many(value, count, &mut many);
+            }
+            hybrid.finish(&mut many);
+            prop_assert_eq!(many, page);
+        }
+    }
+
+    #[test]
+    fn one_value_of_no_bits_is_a_run() {
+        let mut page = Vec::new();
+        let mut hybrid = Hybrid::new(0);
+        hybrid.push_many(0, 1000, &mut page);
+        hybrid.finish(&mut page);
+        assert_eq!(decode(&page, 0, 1000), vec![0; 1000]);
+        assert_eq!(page.len(), 2);
     }
 }

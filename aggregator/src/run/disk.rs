@@ -24,9 +24,16 @@ const BUFFER_BYTES: usize = 64 << 10;
 pub struct DiskRun<A> {
     path: PathBuf,
     rows: usize,
-    /// Source and file offset of every 4096th row.
-    marks: Vec<(A, u64)>,
-    family: PhantomData<A>,
+    marks: Vec<Mark<A>>,
+}
+
+/// Every 4096th row of a run.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mark<A> {
+    pub source: A,
+    pub kind: Kind,
+    /// Where it begins in the file.
+    offset: u64,
 }
 
 impl<A: Address> DiskRun<A> {
@@ -39,14 +46,17 @@ impl<A: Address> DiskRun<A> {
             path: path.to_owned(),
             rows: run.len(),
             marks: Vec::new(),
-            family: PhantomData,
         };
         let mut file = BufWriter::with_capacity(BUFFER_BYTES, File::create(path)?);
         let mut offset = 0;
         let mut bytes = Vec::new();
         for (index, place) in run.order.iter().enumerate() {
             if index % MARK_ROWS == 0 {
-                disk.marks.push((place.source, offset));
+                disk.marks.push(Mark {
+                    source: place.source,
+                    kind: place.kind,
+                    offset,
+                });
             }
             let row = run.rows.row(place.row);
             bytes.clear();
@@ -71,21 +81,21 @@ impl<A: Address> DiskRun<A> {
         self.rows == 0
     }
 
-    /// Sources at even distances, for splitting the work.
-    pub(super) fn samples(&self) -> impl Iterator<Item = A> + '_ {
-        self.marks.iter().map(|mark| mark.0)
+    /// Rows at even distances, for splitting the work.
+    pub(super) fn marks(&self) -> &[Mark<A>] {
+        &self.marks
     }
 
     /// Reads rows in order, from a row at or before the first one of `source`.
     pub(super) fn reader(&self, source: Option<A>) -> Result<DiskReader<A>> {
         // The mark before the first that reaches the source: rows of the source may begin between the two.
         let mark = source.map_or(0, |source| {
-            self.marks.partition_point(|mark| mark.0 < source)
+            self.marks.partition_point(|mark| mark.source < source)
         });
         let mark = mark.saturating_sub(1);
         let mut file = File::open(&self.path)?;
         file.seek(SeekFrom::Start(
-            self.marks.get(mark).map_or(0, |mark| mark.1),
+            self.marks.get(mark).map_or(0, |mark| mark.offset),
         ))?;
         Ok(DiskReader {
             file: BufReader::with_capacity(BUFFER_BYTES, file),

@@ -16,16 +16,11 @@ const ROW_AHEAD: usize = 16;
 /// Sources that cut the runs into about `parts` ranges of like size; each range begins at one of them.
 #[must_use]
 pub fn split_sources<A: Address>(runs: &[Run<A>], parts: usize) -> Vec<A> {
-    let mut samples: Vec<A> = Vec::new();
-    for run in runs {
-        match run {
-            Run::Memory(run) => {
-                let step = (run.order.len() / (parts * 8).max(1)).max(1);
-                samples.extend(run.order.iter().step_by(step).map(|place| place.source));
-            }
-            Run::Disk(run) => samples.extend(run.samples()),
-        }
-    }
+    let mut samples: Vec<A> = runs
+        .iter()
+        .flat_map(|run| run.samples(parts * 8))
+        .map(|(source, _)| source)
+        .collect();
     samples.sort_unstable();
     let step = samples.len().div_ceil(parts.max(1)).max(1);
     let mut splits: Vec<A> = samples.into_iter().step_by(step).skip(1).collect();
@@ -37,11 +32,11 @@ pub fn split_sources<A: Address>(runs: &[Run<A>], parts: usize) -> Vec<A> {
 ///
 /// # Errors
 /// When a run on disk cannot be read.
-pub fn merge_range<A: Address>(
-    runs: &[Run<A>],
+pub fn merge_range<'r, A: Address>(
+    runs: &'r [Run<A>],
     from: Option<A>,
     to: Option<A>,
-    mut push: impl FnMut(&Merged<'_, A>),
+    mut push: impl FnMut(Merged<'r, A>),
 ) -> Result<()> {
     let mut cursors = Vec::with_capacity(runs.len());
     for run in runs {
@@ -61,7 +56,7 @@ pub fn merge_range<A: Address>(
                 merged.add(cursor.advance()?);
             }
         }
-        push(&merged);
+        push(merged);
     }
     Ok(())
 }
@@ -85,7 +80,7 @@ const FEW_RUNS: usize = 4;
 
 fn merge_many<'a, A: Address>(
     mut cursors: Vec<Cursor<'a, A>>,
-    mut push: impl FnMut(&Merged<'_, A>),
+    mut push: impl FnMut(Merged<'a, A>),
 ) -> Result<()> {
     let keys = cursors
         .iter()
@@ -98,7 +93,7 @@ fn merge_many<'a, A: Address>(
         let mut merged = match last.take() {
             Some((last_key, merged)) if last_key == key => Some(merged),
             Some((_, merged)) => {
-                push(&merged);
+                push(merged);
                 None
             }
             None => None,
@@ -110,7 +105,7 @@ fn merge_many<'a, A: Address>(
             None => drop(PeekMut::pop(top)),
         }
     }
-    if let Some((_, merged)) = &last {
+    if let Some((_, merged)) = last {
         push(merged);
     }
     Ok(())
@@ -265,10 +260,18 @@ impl<'a, A: Address> Merged<'a, A> {
         }
     }
 
-    /// Source and packets alone, which cost nothing to tell.
+    /// Its source.
     #[must_use]
-    pub fn source_and_packets(&self) -> (A, u64) {
-        (self.row.source, self.row.packets)
+    #[inline]
+    pub fn source(&self) -> A {
+        self.row.source
+    }
+
+    /// Its packets.
+    #[must_use]
+    #[inline]
+    pub fn packets(&self) -> u64 {
+        self.row.packets
     }
 
     /// Its destinations.

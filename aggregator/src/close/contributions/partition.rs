@@ -1,0 +1,237 @@
+//! A partition of the contributions: what was kept or set aside of it when memory was short, and its sums.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufReader, Read, Result, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::{CONTRIBUTION_BYTES, Contribution, Key};
+use crate::sketch::{Member, Registers, write_sketch};
+
+/// Contributions of one key that are worth a sketch at once: far more than a sketch holds one by one.
+const LARGE_MEMBERS: usize = 4096;
+
+/// Rows of `traffic` without their hour, in ascending order of their keys.
+#[derive(Debug, Default)]
+pub struct Sums {
+    /// Kind and country.
+    pub keys: Vec<Key>,
+    /// Packets.
+    pub packets: Vec<u64>,
+    /// Bytes on the wire.
+    pub bytes: Vec<u64>,
+    /// Distinct sources.
+    pub sources: Vec<u64>,
+    /// The serialized sketches, one after the other, and where each ends.
+    sketches: Vec<u8>,
+    ends: Vec<u32>,
+}
+
+impl Sums {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Bytes of the sketches of the rows before `row`.
+    pub fn sketch_bytes(&self, row: usize) -> usize {
+        row.checked_sub(1)
+            .map_or(0, |before| self.ends[before] as usize)
+    }
+
+    /// The serialized sketch of a row.
+    pub fn sketch(&self, row: usize) -> &[u8] {
+        &self.sketches[self.sketch_bytes(row)..self.ends[row] as usize]
+    }
+
+    fn push(&mut self, key: Key, packets: u64, bytes: u64, sources: u64) {
+        self.keys.push(key);
+        self.packets.push(packets);
+        self.bytes.push(bytes);
+        self.sources.push(sources);
+        self.ends.push(self.sketches.len() as u32);
+    }
+}
+
+/// A large row: summed before its hour's other contributions are known.
+struct Large {
+    packets: u64,
+    bytes: u64,
+    sources: u64,
+    sketch: Registers,
+}
+
+impl Large {
+    fn new() -> Self {
+        Large {
+            packets: 0,
+            bytes: 0,
+            sources: 0,
+            sketch: Registers::default(),
+        }
+    }
+
+    fn add(&mut self, member: Member, packets: u64, bytes: u64) {
+        self.packets += packets;
+        self.bytes += bytes;
+        self.sources += 1;
+        self.sketch.insert(member);
+    }
+}
+
+/// What a partition holds besides the contributions that wait as they came in.
+#[derive(Default)]
+pub(super) struct Partition {
+    kept: Vec<Contribution>,
+    aside: Option<Aside>,
+    large: HashMap<Key, Large>,
+}
+
+/// A file of contributions; removed when it is dropped.
+struct Aside {
+    file: File,
+    path: PathBuf,
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        // What cannot be removed now lies in the scratch folder, which no reader looks at.
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// Contributions by key.
+fn by_key(contributions: &[Contribution]) -> Vec<(Key, u32)> {
+    let mut order: Vec<(Key, u32)> = contributions
+        .iter()
+        .enumerate()
+        .map(|(index, one)| (one.key(), index as u32))
+        .collect();
+    order.sort_unstable();
+    order
+}
+
+impl Partition {
+    /// Sums the large rows among what was kept and `more`, and keeps the rest; gives the number kept.
+    pub(super) fn sum_large<'c>(
+        &mut self,
+        more: impl Iterator<Item = &'c [Contribution]>,
+    ) -> usize {
+        let mut waiting = std::mem::take(&mut self.kept);
+        more.for_each(|more| waiting.extend_from_slice(more));
+        let order = by_key(&waiting);
+        for members in order.chunk_by(|left, right| left.0 == right.0) {
+            let key = members[0].0;
+            let is_large = members.len() >= LARGE_MEMBERS || self.large.contains_key(&key);
+            let members = members.iter().map(|member| waiting[member.1 as usize]);
+            if is_large {
+                let large = self.large.entry(key).or_insert_with(Large::new);
+                members.for_each(|one| large.add(one.member, one.packets(), one.bytes()));
+            } else {
+                self.kept.extend(members);
+            }
+        }
+        self.kept.len()
+    }
+
+    /// Writes what was kept to a file.
+    pub(super) fn set_aside(&mut self, folder: &Path) -> Result<()> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        if self.aside.is_none() {
+            std::fs::create_dir_all(folder)?;
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            let path = folder.join(format!("{}-{number}.sums", std::process::id()));
+            let file = File::create(&path)?;
+            self.aside = Some(Aside { file, path });
+        }
+        let mut bytes = Vec::with_capacity(self.kept.len() * CONTRIBUTION_BYTES);
+        for word in self.kept.iter().flat_map(|one| one.words()) {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+        if let Some(aside) = &mut self.aside {
+            aside.file.write_all(&bytes)?;
+        }
+        self.kept = Vec::new();
+        Ok(())
+    }
+
+    /// The sums of all, what waits still among them.
+    pub(super) fn sum<'c>(
+        mut self,
+        waiting: impl Iterator<Item = &'c [Contribution]>,
+    ) -> Result<Sums> {
+        let mut all = self.take_aside()?;
+        all.append(&mut self.kept);
+        waiting.for_each(|more| all.extend_from_slice(more));
+        let order = by_key(&all);
+        let mut sums = Sums::default();
+        let mut row_members = Vec::new();
+        let mut large: Vec<_> = self.large.drain().collect();
+        large.sort_unstable_by_key(|large| std::cmp::Reverse(large.0));
+        for members in order.chunk_by(|left, right| left.0 == right.0) {
+            let key = members[0].0;
+            while large.last().is_some_and(|large| large.0 < key) {
+                large
+                    .pop()
+                    .into_iter()
+                    .for_each(|(key, row)| sums.push_large(key, row));
+            }
+            let members = members.iter().map(|member| all[member.1 as usize]);
+            match large.pop_if(|large| large.0 == key) {
+                Some((key, mut row)) => {
+                    members.for_each(|one| row.add(one.member, one.packets(), one.bytes()));
+                    sums.push_large(key, row);
+                }
+                None => sums.push_members(key, members, &mut row_members),
+            }
+        }
+        while let Some((key, row)) = large.pop() {
+            sums.push_large(key, row);
+        }
+        Ok(sums)
+    }
+
+    fn take_aside(&mut self) -> Result<Vec<Contribution>> {
+        let Some(aside) = self.aside.take() else {
+            return Ok(Vec::new());
+        };
+        let count = aside.file.metadata()?.len() as usize / CONTRIBUTION_BYTES;
+        let mut input = BufReader::with_capacity(1 << 20, File::open(&aside.path)?);
+        let mut all = Vec::with_capacity(count);
+        let mut bytes = [0; CONTRIBUTION_BYTES];
+        for _ in 0..count {
+            input.read_exact(&mut bytes)?;
+            let word = |index: usize| {
+                let bytes = &bytes[index * 4..][..4];
+                u32::from_le_bytes(bytes.try_into().expect("four bytes"))
+            };
+            all.push(Contribution::from_words(std::array::from_fn(word)));
+        }
+        Ok(all)
+    }
+}
+
+impl Sums {
+    fn push_members(
+        &mut self,
+        key: Key,
+        contributions: impl Iterator<Item = Contribution>,
+        members: &mut Vec<Member>,
+    ) {
+        let (mut packets, mut bytes) = (0, 0);
+        members.clear();
+        for one in contributions {
+            packets += one.packets();
+            bytes += one.bytes();
+            members.push(one.member);
+        }
+        write_sketch(members, &mut self.sketches);
+        self.push(key, packets, bytes, members.len() as u64);
+    }
+
+    fn push_large(&mut self, key: Key, row: Large) {
+        row.sketch.write_to(&mut self.sketches);
+        self.push(key, row.packets, row.bytes, row.sources);
+    }
+}

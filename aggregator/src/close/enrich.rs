@@ -1,0 +1,116 @@
+//! Merged rows, source by source: each source gets its origin once, and its rows go on to `sources` and to the sums of `traffic`.
+
+use super::GROUP_ROWS;
+use super::contributions::{Bounds, Contribution, Key, Scattered};
+use super::fold::{Fold, FoldedRow};
+use super::sources::{Origin, SourceChunk};
+use crate::observation::Address;
+use crate::origin::{Cursor, Origins};
+use crate::run::Merged;
+use crate::sketch::Member;
+
+/// What one task hands on.
+pub struct Enriched<A: Address> {
+    /// Rows in order.
+    pub chunk: SourceChunk,
+    /// The same rows, and those folded, as `traffic` needs them.
+    pub contributions: Scattered,
+    /// Rows of small sources.
+    pub fold: Fold<A>,
+}
+
+/// Takes merged rows in the order of their sources.
+pub struct Enricher<'a, 'r, A: Address> {
+    cursor: Cursor<'a, A>,
+    bounds: &'a Bounds,
+    /// Sources up to so many packets are folded.
+    small_packets: u64,
+    chunk: SourceChunk,
+    contributions: Vec<Contribution>,
+    fold: Fold<A>,
+    /// The rows of the source in hand.
+    held: Vec<Merged<'r, A>>,
+    text: Vec<u8>,
+}
+
+impl<'a, 'r, A: Address> Enricher<'a, 'r, A> {
+    /// An enricher with no row yet, for about `rows` of them. Sources with up to `small_packets` packets are folded.
+    pub fn new(origins: &'a Origins, bounds: &'a Bounds, small_packets: u64, rows: usize) -> Self {
+        Enricher {
+            cursor: origins.cursor(),
+            bounds,
+            small_packets,
+            chunk: SourceChunk::with_capacity(rows),
+            contributions: Vec::with_capacity(rows),
+            fold: Fold::default(),
+            held: Vec::new(),
+            text: Vec::new(),
+        }
+    }
+
+    /// Takes the next row.
+    #[inline]
+    pub fn push(&mut self, merged: Merged<'r, A>) {
+        if let Some(last) = self.held.last()
+            && last.source() != merged.source()
+        {
+            self.leave();
+        }
+        self.held.push(merged);
+    }
+
+    /// All rows taken.
+    pub fn finish(mut self) -> Enriched<A> {
+        self.leave();
+        Enriched {
+            chunk: self.chunk,
+            contributions: self.bounds.scatter(&self.contributions),
+            fold: self.fold,
+        }
+    }
+
+    /// Decides on the rows of the source in hand, all of which are here.
+    fn leave(&mut self) {
+        let Some(first) = self.held.first() else {
+            return;
+        };
+        let source = first.source();
+        let origin = Origin {
+            country: self.cursor.country(source),
+            asn: self.cursor.asn(source),
+        };
+        self.text.clear();
+        source.write_text(&mut self.text);
+        let member = Member::of(&self.text);
+        let is_small = self.small_packets > 0
+            && self.held.iter().map(Merged::packets).sum::<u64>() <= self.small_packets;
+        if !is_small {
+            self.chunk.begin_source(&self.text);
+        }
+        for merged in self.held.drain(..) {
+            let row = merged.row();
+            let key = Key::new(row.kind, 0, origin.country);
+            self.contributions
+                .push(Contribution::new(key, member, row.packets, row.bytes));
+            if is_small {
+                self.fold.push(&row, merged.destinations());
+            } else {
+                self.chunk.push(&row, origin);
+            }
+        }
+    }
+}
+
+/// The rows of folded sources as a chunk, the source a prefix, of no country.
+pub fn folded_chunk<A: Address>(rows: impl Iterator<Item = FoldedRow<A>>) -> SourceChunk {
+    let mut chunk = SourceChunk::with_capacity(GROUP_ROWS);
+    let mut text = Vec::new();
+    for folded in rows {
+        text.clear();
+        folded.row.source.write_text(&mut text);
+        text.extend_from_slice(format!("/{}", folded.prefix_bits).as_bytes());
+        chunk.begin_source(&text);
+        chunk.push(&folded.row, Origin::default());
+    }
+    chunk
+}
