@@ -224,8 +224,10 @@ impl Closer {
         let threshold = self.fold_threshold(&runs)?;
         let mut file = self.create(&SOURCES, hour, part)?;
         let HourRuns { ipv4, ipv6 } = runs;
-        let of_ipv4 = self.merge_family(ipv4, threshold, &mut file, hour, &mut closed)?;
-        let of_ipv6 = self.merge_family(ipv6, threshold, &mut file, hour, &mut closed)?;
+        let of_ipv4 = self.merge_family(&ipv4, threshold, &mut file, hour, &mut closed)?;
+        drop(ipv4);
+        let of_ipv6 = self.merge_family(&ipv6, threshold, &mut file, hour, &mut closed)?;
+        drop(ipv6);
         let sources = file.finish()?;
         let mut file = self.create(&TRAFFIC, hour, part)?;
         for (family, contributions) in [(Family::Ipv4, of_ipv4), (Family::Ipv6, of_ipv6)] {
@@ -341,16 +343,16 @@ impl Closer {
     /// Appends the rows of one family to `file`; gives what they add to `traffic`.
     fn merge_family<A: Address>(
         &self,
-        runs: Vec<Run<A>>,
+        runs: &[Run<A>],
         threshold: u64,
         file: &mut PartWriter,
         hour: Hour,
         closed: &mut ClosedHour,
     ) -> Result<Contributions, WriteError> {
         let scratch = self.directory.join(SCRATCH_FOLDER);
-        let bounds = Bounds::of(self.sample_keys(&runs));
+        let bounds = Bounds::of(self.sample_keys(runs));
         let mut contributions = Contributions::new(&bounds, &scratch, self.contributions_bytes);
-        let ranges = Ranges::of(&runs);
+        let ranges = Ranges::of(runs);
         let path = self.path(&SOURCES, hour, 0);
         let schema = file.schema();
         let mut cutter = Cutter::new(GROUP_ROWS, usize::MAX);
@@ -362,7 +364,7 @@ impl Closer {
             |index| {
                 let mut enricher = Enricher::new(&self.origins, &bounds, threshold, RANGE_ROWS);
                 let (from, to) = ranges.bounds(index);
-                merge_range(&runs, from, to, |row| enricher.push(row))?;
+                merge_range(runs, from, to, |row| enricher.push(row))?;
                 Ok(enricher.finish())
             },
             |enriched: Option<std::io::Result<enrich::Enriched<A>>>| {

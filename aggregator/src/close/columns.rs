@@ -99,7 +99,7 @@ impl<'e> Columns<'e> {
     }
 
     /// `traffic_type`, `class` and `tool`.
-    pub fn kinds(&mut self, kinds: impl Iterator<Item = Kind> + Clone) -> Result<()> {
+    pub fn kinds(&mut self, kinds: &(impl Iterator<Item = Kind> + Clone)) -> Result<()> {
         let codes = |code: fn(Kind) -> u16| kinds.clone().map(code);
         self.named(codes(|kind| kind.traffic_type() as u16), |code| {
             TrafficType::ALL[usize::from(code)].name()

@@ -102,7 +102,7 @@ pub fn fill<A: Address>(
     columns.constant_integer(family as i64)?;
     columns.small_integers(kinds.clone().map(|kind| u16::from(kind.protocol(family))))?;
     columns.sparse(kinds.clone().map(|kind| kind.port().map(i64::from)))?;
-    columns.kinds(kinds)?;
+    columns.kinds(&kinds)?;
     columns.constant_text("")?;
     columns.countries(group.each(|chunk, row| chunk.countries[row]))?;
     columns.sparse(group.each(|chunk, row| chunk.asns[row].map(i64::from)))?;

@@ -75,7 +75,7 @@ fn fill(
     columns.constant_integer(family as i64)?;
     columns.small_integers(kinds.clone().map(|kind| u16::from(kind.protocol(family))))?;
     columns.sparse(kinds.clone().map(|kind| kind.port().map(i64::from)))?;
-    columns.kinds(kinds)?;
+    columns.kinds(&kinds)?;
     columns.constant_text("")?;
     columns.countries(group.each(|sums, row| Key::country_code(sums.keys[row])))?;
     columns.integers(group.each(|sums, row| sums.packets[row] as i64))?;

@@ -170,7 +170,7 @@ mod tests {
             let mut hybrid = Hybrid::new(width);
             values.iter().for_each(|&value| hybrid.push(value, &mut page));
             hybrid.finish(&mut page);
-            prop_assert_eq!(decode(&page, width, values.len()), values.clone());
+            prop_assert_eq!(decode(&page, width, values.len()), values);
             let mut hybrid = Hybrid::new(width);
             for (value, count) in runs {
                 hybrid.push_many(value, count, &mut many);

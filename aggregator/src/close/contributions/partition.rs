@@ -175,19 +175,19 @@ impl Partition {
                 large
                     .pop()
                     .into_iter()
-                    .for_each(|(key, row)| sums.push_large(key, row));
+                    .for_each(|(key, row)| sums.push_large(key, &row));
             }
             let members = members.iter().map(|member| all[member.1 as usize]);
             match large.pop_if(|large| large.0 == key) {
                 Some((key, mut row)) => {
                     members.for_each(|one| row.add(one.member, one.packets(), one.bytes()));
-                    sums.push_large(key, row);
+                    sums.push_large(key, &row);
                 }
                 None => sums.push_members(key, members, &mut row_members),
             }
         }
         while let Some((key, row)) = large.pop() {
-            sums.push_large(key, row);
+            sums.push_large(key, &row);
         }
         Ok(sums)
     }
@@ -230,7 +230,7 @@ impl Sums {
         self.push(key, packets, bytes, members.len() as u64);
     }
 
-    fn push_large(&mut self, key: Key, row: Large) {
+    fn push_large(&mut self, key: Key, row: &Large) {
         row.sketch.write_to(&mut self.sketches);
         self.push(key, row.packets, row.bytes, row.sources);
     }
