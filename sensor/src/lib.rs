@@ -12,6 +12,7 @@ pub mod options;
 pub mod packet;
 pub mod payload;
 pub mod pipeline;
+pub mod privilege;
 pub mod replay;
 pub mod rules;
 pub mod source;

@@ -1,0 +1,149 @@
+//! Giving up what a capture does not need once its interfaces are open: the user, capabilities, new privileges, files, system calls.
+//! Each step says what it did; what this kernel cannot do is named and left out. All of it holds for the calling thread and those that
+//! it starts later, so it comes before any thread is made.
+
+mod files;
+mod identity;
+mod system_calls;
+
+use std::fmt;
+use std::path::PathBuf;
+
+use nix::sys::prctl;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use thiserror::Error;
+
+pub use identity::{Privileges, privileges};
+
+/// Files that may be open at once: interfaces, hour files and parts under way, visitors of the status address.
+pub const OPEN_FILES_MAX: u64 = 4096;
+
+/// What a capture still needs.
+#[derive(Clone, Debug, Default)]
+pub struct Needs {
+    /// The user to go on as; none: the present one.
+    pub user: Option<String>,
+    /// Whether files and system calls are confined.
+    pub sandbox: bool,
+    /// Folders in which files are made, changed and removed; made where they are missing.
+    pub written: Vec<PathBuf>,
+    /// Files that are read, now and when they are reloaded: the folder of each is opened for reading, so that a new file that takes
+    /// the place of an old one is found.
+    pub read: Vec<PathBuf>,
+}
+
+/// One step of the confinement.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What the step is about: a word for a log.
+    pub name: &'static str,
+    /// Whether it took effect in full.
+    pub done: bool,
+    /// What was done, or why it could not be.
+    pub text: String,
+}
+
+impl Step {
+    fn done(name: &'static str, text: impl Into<String>) -> Step {
+        Step {
+            name,
+            done: true,
+            text: text.into(),
+        }
+    }
+
+    fn left_out(name: &'static str, text: impl Into<String>) -> Step {
+        Step {
+            name,
+            done: false,
+            text: text.into(),
+        }
+    }
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let how = if self.done { "" } else { " not in full" };
+        write!(formatter, "{}{how}: {}", self.name, self.text)
+    }
+}
+
+/// Why a capture cannot go on as it was told to.
+#[derive(Debug, Error)]
+pub enum PrivilegeError {
+    /// The user is not known here.
+    #[error(
+        "--user {user}: this machine has no such user; make one: adduser --system --group {user}"
+    )]
+    NoSuchUser {
+        /// The name given.
+        user: String,
+    },
+    /// Only root can become somebody else.
+    #[error(
+        "--user {user}: only root can go on as another user; start as root, or leave --user out"
+    )]
+    NotRoot {
+        /// The name given.
+        user: String,
+    },
+    /// The system refused a step that must not be left out.
+    #[error("--user {user}: {step} failed: {reason}")]
+    Refused {
+        /// The name given.
+        user: String,
+        /// What was tried.
+        step: &'static str,
+        /// What the system said.
+        reason: String,
+    },
+    /// The data folder is not writable by the user that the capture goes on as.
+    #[error("{path} cannot be written: {reason}; give it to the user of the capture: chown -R {user} {path}", path = .path.display())]
+    NotWritable {
+        /// The folder.
+        path: PathBuf,
+        /// The user.
+        user: String,
+        /// What the system said.
+        reason: String,
+    },
+}
+
+/// Gives up all but `needs`. To be called with the interfaces open and before any thread is started.
+///
+/// # Errors
+/// When the user cannot be changed to, or could not write; nothing else ends a capture.
+pub fn confine(needs: &Needs) -> Result<Vec<Step>, PrivilegeError> {
+    let mut steps = vec![limits()];
+    steps.extend(identity::take(needs)?);
+    identity::check_writable(needs)?;
+    steps.push(match prctl::set_no_new_privs() {
+        Ok(()) => Step::done("new privileges", "can no more be had by this process"),
+        Err(error) => Step::left_out("new privileges", error.to_string()),
+    });
+    if needs.sandbox {
+        steps.push(files::confine(needs));
+        steps.push(system_calls::confine());
+    } else {
+        let text = "not confined, as --no-sandbox says";
+        steps.push(Step::left_out("files and system calls", text));
+    }
+    Ok(steps)
+}
+
+/// No core files, which would hold packets; enough open files.
+fn limits() -> Step {
+    const NAME: &str = "limits";
+    let core = setrlimit(Resource::RLIMIT_CORE, 0, 0);
+    let files = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| {
+        let files = hard.min(OPEN_FILES_MAX);
+        setrlimit(Resource::RLIMIT_NOFILE, files, files).map(|()| files)
+    });
+    match (core, files) {
+        (Ok(()), Ok(files)) => Step::done(NAME, format!("no core files, {files} open files")),
+        (Err(error), _) | (_, Err(error)) => Step::left_out(NAME, error.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

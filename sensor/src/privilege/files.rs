@@ -1,0 +1,121 @@
+//! Which files the process can reach from here on (landlock, Linux 5.13 and later): its data folders to write, the folders of its
+//! lists, its own program and the kernel's figures on interfaces to read, no other. TCP ports can no more be bound or connected to.
+
+use std::path::{Path, PathBuf};
+
+use landlock::{
+    ABI, Access, AccessFs, AccessNet, BitFlags, LandlockStatus, PathBeneath, PathFd, Ruleset,
+    RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus,
+};
+
+use super::{Needs, Step};
+
+/// Read although no setting names it: what libpcap and the metrics are told by the kernel. `/sys/class/net` holds links into
+/// `/sys/devices`.
+const READ_ALWAYS: [&str; 3] = ["/sys/class/net", "/sys/devices", "/proc/self"];
+
+/// The newest set of rights that is asked for; the kernel gives what it has of it.
+const RIGHTS: ABI = ABI::V5;
+
+const NAME: &str = "files";
+
+pub(super) fn confine(needs: &Needs) -> Step {
+    match restrict(needs) {
+        Ok(status) => match status.ruleset {
+            RulesetStatus::FullyEnforced => Step::done(NAME, reach(needs)),
+            RulesetStatus::PartiallyEnforced => Step::left_out(
+                NAME,
+                format!(
+                    "{}, as far as this kernel's landlock goes ({})",
+                    reach(needs),
+                    level(status.landlock)
+                ),
+            ),
+            RulesetStatus::NotEnforced => Step::left_out(
+                NAME,
+                "this kernel has no landlock (5.13 and later can; it may be switched off at boot)",
+            ),
+        },
+        Err(error) => Step::left_out(NAME, error.to_string()),
+    }
+}
+
+fn restrict(needs: &Needs) -> Result<landlock::RestrictionStatus, RulesetError> {
+    let read = AccessFs::ReadFile | AccessFs::ReadDir;
+    let mut ruleset = Ruleset::default()
+        .handle_access(AccessFs::from_all(RIGHTS))?
+        .handle_access(AccessNet::from_all(RIGHTS))?
+        .create()?;
+    for path in &needs.written {
+        ruleset = allow(ruleset, path, written())?;
+    }
+    for path in read_folders(needs) {
+        ruleset = allow(ruleset, &path, read)?;
+    }
+    if let Ok(program) = std::env::current_exe() {
+        // For the names of functions, should this program ever panic.
+        ruleset = allow(ruleset, &program, AccessFs::ReadFile.into())?;
+    }
+    ruleset.restrict_self()
+}
+
+fn written() -> BitFlags<AccessFs> {
+    AccessFs::ReadFile
+        | AccessFs::ReadDir
+        | AccessFs::WriteFile
+        | AccessFs::Truncate
+        | AccessFs::Refer
+        | AccessFs::MakeReg
+        | AccessFs::MakeDir
+        | AccessFs::RemoveFile
+        | AccessFs::RemoveDir
+}
+
+/// A path that is not there needs no rule.
+fn allow(
+    ruleset: landlock::RulesetCreated,
+    path: &Path,
+    rights: BitFlags<AccessFs>,
+) -> Result<landlock::RulesetCreated, RulesetError> {
+    match PathFd::new(path) {
+        Ok(path) => ruleset.add_rule(PathBeneath::new(path, rights)),
+        Err(_) => Ok(ruleset),
+    }
+}
+
+/// Folders to read from: those of every list, and the kernel's.
+fn read_folders(needs: &Needs) -> Vec<PathBuf> {
+    let folder = |path: &PathBuf| match path.parent() {
+        _ if path.is_dir() => path.clone(),
+        Some(parent) if parent.as_os_str().is_empty() => PathBuf::from("."),
+        Some(parent) => parent.to_owned(),
+        None => path.clone(),
+    };
+    let mut folders: Vec<PathBuf> = needs.read.iter().map(folder).collect();
+    folders.extend(READ_ALWAYS.map(PathBuf::from));
+    folders.sort();
+    folders.dedup();
+    folders
+}
+
+fn reach(needs: &Needs) -> String {
+    let names = |paths: &[PathBuf]| {
+        let names: Vec<String> = paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        names.join(", ")
+    };
+    format!(
+        "{} to write, {} to read",
+        names(&needs.written),
+        names(&read_folders(needs))
+    )
+}
+
+fn level(status: LandlockStatus) -> String {
+    match status {
+        LandlockStatus::Available { effective_abi, .. } => format!("{effective_abi:?}"),
+        other => format!("{other:?}"),
+    }
+}

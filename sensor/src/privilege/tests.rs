@@ -1,0 +1,165 @@
+//! What the confinement lets through and what not. It cannot be taken off again, so each case runs in a process of its own: this
+//! test's program once more, with a word in its environment that says which case it is.
+
+use std::io::ErrorKind;
+use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
+use std::process::{Command, ExitStatus};
+
+use super::*;
+
+/// Names the case to the process that plays it.
+const CASE: &str = "TEITEN_PRIVILEGE_CASE";
+/// And the folder that it may write to.
+const FOLDER: &str = "TEITEN_PRIVILEGE_FOLDER";
+
+/// Plays `case` in a process of its own after it was confined to a temporary folder; how that process ended, and what it said.
+fn play(test: &str, case: fn(&Path)) -> Option<(ExitStatus, String)> {
+    if std::env::var(CASE).is_ok_and(|name| name == test) {
+        let folder = std::env::var(FOLDER).expect("a folder is named");
+        let needs = Needs {
+            sandbox: true,
+            written: vec![folder.clone().into()],
+            ..Needs::default()
+        };
+        let steps = confine(&needs).expect("confined");
+        for step in &steps {
+            eprintln!("STEP {step}");
+        }
+        case(Path::new(&folder));
+        return None;
+    }
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let program = std::env::current_exe().expect("this program");
+    let name = format!("privilege::tests::{test}");
+    let output = Command::new(program)
+        .args([&name, "--exact", "--nocapture", "--test-threads=1"])
+        .env(CASE, test)
+        .env(FOLDER, folder.path().join("data"))
+        .output()
+        .expect("it runs");
+    let text = String::from_utf8_lossy(&output.stderr) + String::from_utf8_lossy(&output.stdout);
+    Some((output.status, text.into_owned()))
+}
+
+/// Whether a step took effect in that process; says so where it could not.
+fn has(text: &str, step: &str) -> bool {
+    let done = text.contains(&format!("STEP {step}: "));
+    if !done {
+        eprintln!("SKIPPED: this kernel left out the confinement of {step}: {text}");
+    }
+    done
+}
+
+#[test]
+fn files_outside_are_out_of_reach_and_those_inside_are_not() {
+    let played = play(
+        "files_outside_are_out_of_reach_and_those_inside_are_not",
+        |folder| {
+            let inner = folder.join("table/hour");
+            std::fs::create_dir_all(&inner).expect("a folder within");
+            std::fs::write(inner.join("part.tmp"), b"rows").expect("a file within");
+            std::fs::rename(inner.join("part.tmp"), folder.join("part")).expect("renamed");
+            assert_eq!(std::fs::read(folder.join("part")).expect("read"), b"rows");
+            std::fs::remove_file(folder.join("part")).expect("removed");
+            std::fs::read_dir("/sys/class/net").expect("interfaces are listed");
+            std::fs::read_to_string("/proc/self/stat").expect("its own figures");
+            for path in ["/etc/passwd", "/etc/hostname"] {
+                match std::fs::read(path) {
+                    Err(error) => println!("READ {path}: {:?}", error.kind()),
+                    Ok(_) => println!("READ {path}: all of it"),
+                }
+            }
+            let outside = folder.parent().expect("a parent").join("outside");
+            println!(
+                "WRITE: {:?}",
+                std::fs::write(outside, b"x").map_err(|error| error.kind())
+            );
+        },
+    );
+    let Some((status, text)) = played else { return };
+    assert!(status.success(), "{text}");
+    if has(&text, "files") {
+        let refused = format!("{:?}", ErrorKind::PermissionDenied);
+        assert!(
+            text.contains(&format!("READ /etc/passwd: {refused}")),
+            "{text}"
+        );
+        assert!(text.contains(&format!("WRITE: Err({refused})")), "{text}");
+    }
+}
+
+#[test]
+fn what_a_capture_does_still_works_when_it_is_confined() {
+    let played = play(
+        "what_a_capture_does_still_works_when_it_is_confined",
+        |folder| {
+            let threads = (0..4).map(|number| {
+                let path = folder.join(format!("{number}"));
+                std::thread::Builder::new()
+                    .name(format!("worker-{number}"))
+                    .spawn(move || {
+                        let file = std::fs::File::create(&path).expect("a file");
+                        file.sync_all().expect("durable");
+                        std::thread::sleep(std::time::Duration::from_millis(2));
+                        std::fs::rename(&path, path.with_extension("part")).expect("renamed");
+                    })
+            });
+            for thread in threads.collect::<Vec<_>>() {
+                thread.expect("a thread").join().expect("it ends well");
+            }
+            let status = std::net::UdpSocket::bind("127.0.0.1:0").expect("a socket");
+            status
+                .send_to(b"x", status.local_addr().expect("an address"))
+                .expect("sent");
+            std::net::UdpSocket::bind("[::1]:0").err();
+            let mut memory: Vec<u8> = Vec::new();
+            memory.resize(64 << 20, 1);
+            memory.shrink_to(1 << 20);
+            std::panic::catch_unwind(|| panic!("a panic is told and survived"))
+                .expect_err("it panics");
+            println!("DONE");
+        },
+    );
+    let Some((status, text)) = played else { return };
+    assert!(status.success() && text.contains("DONE"), "{text}");
+}
+
+#[test]
+fn a_call_that_no_capture_makes_ends_the_process() {
+    let played = play("a_call_that_no_capture_makes_ends_the_process", |_| {
+        let _ = nix::unistd::setgid(nix::unistd::getgid());
+        println!("STILL HERE");
+    });
+    let Some((status, text)) = played else { return };
+    if has_system_calls(&text) {
+        assert_eq!(status.signal(), Some(libc::SIGSYS), "{text}");
+        assert!(!text.contains("STILL HERE"), "{text}");
+    }
+}
+
+#[test]
+fn another_program_can_not_be_started() {
+    let played = play("another_program_can_not_be_started", |_| {
+        println!("STARTED: {:?}", Command::new("/bin/true").status());
+    });
+    let Some((_, text)) = played else { return };
+    if has_system_calls(&text) {
+        assert!(!text.contains("STARTED: Ok"), "{text}");
+    }
+}
+
+/// The step before it in the order may be the last that a killed process says.
+fn has_system_calls(text: &str) -> bool {
+    has(text, "system calls")
+}
+
+#[test]
+fn a_user_who_does_not_exist_is_named() {
+    let needs = Needs {
+        user: Some("nobody-of-that-name".into()),
+        ..Needs::default()
+    };
+    let error = identity::take(&needs).expect_err("no such user");
+    assert!(error.to_string().contains("nobody-of-that-name"), "{error}");
+}
