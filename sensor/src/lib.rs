@@ -16,6 +16,7 @@ pub mod privilege;
 pub mod replay;
 pub mod rules;
 pub mod source;
+pub mod status;
 pub mod summary;
 pub mod telescope;
 pub mod worker;

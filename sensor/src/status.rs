@@ -1,0 +1,306 @@
+//! What a capture shows of itself while it runs: counters, the last minutes, what is wrong. Workers add to it once a block, the
+//! closing thread once an hour; `/metrics`, `/live` and `/health` read it. It decides nothing and holds nothing up.
+
+pub mod glance;
+mod live;
+mod metrics;
+mod process;
+mod server;
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use serde_json::{Value, json};
+use teiten_aggregator::close::ClosedHour;
+use teiten_aggregator::minute::MinuteCounts;
+use teiten_aggregator::observation::{TrafficClass, TrafficType};
+use teiten_aggregator::origin::Origins;
+
+use glance::Glance;
+pub use live::{ENTRIES_MAX, Live, MINUTES_KEPT};
+pub use metrics::{METRICS, Metric};
+pub use process::space;
+pub use server::serve;
+
+/// How long the reader may be silent before a capture no more counts as alive: it shows itself ten times a second.
+pub const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// Free bytes of the data folder below which health says so: an hour of a busy /16 telescope is some hundred megabytes.
+pub const FREE_BYTES_MIN: u64 = 1 << 30;
+
+/// Sums since the start. Each is what [`METRICS`] says of it.
+#[derive(Debug, Default)]
+struct Sums {
+    received: AtomicU64,
+    observed: AtomicU64,
+    outside: AtomicU64,
+    excluded: AtomicU64,
+    not_ip: AtomicU64,
+    malformed: AtomicU64,
+    late: AtomicU64,
+    dropped_kernel: AtomicU64,
+    dropped_interface: AtomicU64,
+    observed_bytes: AtomicU64,
+    classes: Vec<AtomicU64>,
+    types: Vec<AtomicU64>,
+    busy_us: AtomicU64,
+    hours: AtomicU64,
+    close_us: AtomicU64,
+    rows_sources: AtomicU64,
+    rows_traffic: AtomicU64,
+    dataset_bytes: AtomicU64,
+    collapsed: AtomicU64,
+    reloads_done: AtomicU64,
+    reloads_failed: AtomicU64,
+}
+
+/// What does not change while a capture runs.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    /// Folder of the dataset.
+    pub data: PathBuf,
+    /// Interfaces.
+    pub interfaces: Vec<String>,
+    /// Name of the sensor.
+    pub sensor: String,
+    /// Dark addresses; none where no telescope was given.
+    pub addresses: Option<i64>,
+    /// Bytes that the rows of open hours may take.
+    pub memory_bytes: u64,
+    /// Worker threads.
+    pub workers: usize,
+}
+
+/// The status of one capture.
+#[derive(Debug)]
+pub struct Status {
+    facts: Facts,
+    sums: Sums,
+    live: Live,
+    origins: RwLock<Arc<Origins>>,
+    rows_bytes: Vec<AtomicU64>,
+    begun: Instant,
+    started: SystemTime,
+    /// When the reader last showed itself, milliseconds after `begun`.
+    beat_ms: AtomicI64,
+    clock_us: AtomicI64,
+    closed_last: AtomicI64,
+    problems: Mutex<BTreeMap<&'static str, String>>,
+}
+
+impl Status {
+    /// The status of a capture that begins now.
+    #[must_use]
+    pub fn new(facts: Facts, origins: Arc<Origins>) -> Self {
+        Status {
+            rows_bytes: zeros(facts.workers),
+            facts,
+            sums: Sums {
+                classes: zeros(TrafficClass::ALL.len()),
+                types: zeros(TrafficType::ALL.len()),
+                ..Sums::default()
+            },
+            live: Live::default(),
+            origins: RwLock::new(origins),
+            begun: Instant::now(),
+            started: SystemTime::now(),
+            beat_ms: AtomicI64::new(0),
+            clock_us: AtomicI64::new(0),
+            closed_last: AtomicI64::new(0),
+            problems: Mutex::default(),
+        }
+    }
+
+    /// Notes that the reader is alive, and the capture's clock, microseconds since 1970-01-01 UTC.
+    pub fn beat(&self, clock_us: i64) {
+        let since = self.begun.elapsed().as_millis() as i64;
+        self.beat_ms.store(since, Ordering::Relaxed);
+        self.clock_us.fetch_max(clock_us, Ordering::Relaxed);
+    }
+
+    /// How long ago the reader last showed itself.
+    #[must_use]
+    pub fn silence(&self) -> Duration {
+        let since = self.begun.elapsed().as_millis() as i64;
+        let silence = since - self.beat_ms.load(Ordering::Relaxed);
+        Duration::from_millis(silence.max(0) as u64)
+    }
+
+    /// Takes a worker's notes on a block, and empties them. `busy` is the time the block took, `rows_bytes` what its rows hold now.
+    pub fn take(&self, worker: usize, glance: &mut Glance, busy: Duration, rows_bytes: usize) {
+        let sums = &self.sums;
+        self.add_counts(&glance.counts);
+        add(&sums.observed_bytes, glance.bytes);
+        add(&sums.busy_us, busy.as_micros() as u64);
+        add_each(&sums.classes, &glance.classes);
+        add_each(&sums.types, &glance.types);
+        if let Some(bytes) = self.rows_bytes.get(worker) {
+            bytes.store(rows_bytes as u64, Ordering::Relaxed);
+        }
+        let origins = self.origins();
+        self.live.add(glance, |source| country(&origins, source));
+        glance.clear();
+    }
+
+    /// Adds counts that are of no block: what was dropped.
+    pub fn add_counts(&self, counts: &MinuteCounts) {
+        for (sum, count) in [
+            (&self.sums.received, counts.received),
+            (&self.sums.observed, counts.observed),
+            (&self.sums.outside, counts.outside),
+            (&self.sums.excluded, counts.excluded),
+            (&self.sums.not_ip, counts.not_ip),
+            (&self.sums.malformed, counts.malformed),
+            (&self.sums.late, counts.late),
+            (&self.sums.dropped_kernel, counts.dropped_kernel),
+            (&self.sums.dropped_interface, counts.dropped_interface),
+        ] {
+            add(sum, count);
+        }
+    }
+
+    /// Notes that an hour was published.
+    pub fn hour_closed(&self, closed: &ClosedHour, took: Duration) {
+        let sums = &self.sums;
+        add(&sums.hours, 1);
+        add(&sums.close_us, took.as_micros() as u64);
+        add(&sums.rows_sources, closed.source_rows);
+        add(&sums.rows_traffic, closed.traffic_rows);
+        add(&sums.dataset_bytes, closed.file_bytes);
+        add(&sums.collapsed, closed.collapsed.iter().sum());
+        self.closed_last
+            .store(unix_seconds(SystemTime::now()), Ordering::Relaxed);
+    }
+
+    /// Notes what is wrong with `part` of the capture, or that nothing is any more.
+    pub fn problem(&self, part: &'static str, text: Option<String>) {
+        let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
+        match text {
+            Some(text) => problems.insert(part, text),
+            None => problems.remove(part),
+        };
+    }
+
+    /// Counts a reload of the lists, with the data that holds from now on where it went well.
+    pub fn reloaded(&self, origins: Option<Arc<Origins>>) {
+        let Some(origins) = origins else {
+            return add(&self.sums.reloads_failed, 1);
+        };
+        add(&self.sums.reloads_done, 1);
+        *self.origins.write().unwrap_or_else(PoisonError::into_inner) = origins;
+    }
+
+    fn origins(&self) -> Arc<Origins> {
+        Arc::clone(&self.origins.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// What is wrong at present, by the part of the capture that it concerns.
+    #[must_use]
+    pub fn problems(&self) -> BTreeMap<&'static str, String> {
+        let mut problems = self
+            .problems
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        if self.silence() > SILENCE_MAX {
+            let text = format!("nothing was read for {} s", self.silence().as_secs());
+            problems.insert("reader", text);
+        }
+        if let Some((free, _)) = space(&self.facts.data)
+            && free < FREE_BYTES_MIN
+        {
+            let text = format!("{} MiB free in {}", free >> 20, self.facts.data.display());
+            problems.insert("space", text);
+        }
+        problems
+    }
+
+    /// `/health`: whether all is well, and the object that says so.
+    #[must_use]
+    pub fn health(&self) -> (bool, Value) {
+        let problems = self.problems();
+        let well = problems.is_empty();
+        let object = json!({
+            "status": if well { "ok" } else { "failing" },
+            "problems": problems,
+            "sensor": self.facts.sensor,
+            "interfaces": self.facts.interfaces,
+            "version": env!("CARGO_PKG_VERSION"),
+            "uptime_seconds": self.begun.elapsed().as_secs(),
+            "silence_seconds": self.silence().as_secs_f64(),
+        });
+        (well, object)
+    }
+
+    /// `/live`: the last minutes, the largest of each kind, and the sums since the start.
+    #[must_use]
+    pub fn live(&self, minutes: i64, top: usize) -> Value {
+        let origins = self.origins();
+        let clock_us = self.clock_us.load(Ordering::Relaxed);
+        let mut view = self
+            .live
+            .json(minutes, top, clock_us, |source| country(&origins, source));
+        let sum = |sum: &AtomicU64| sum.load(Ordering::Relaxed);
+        let sums = &self.sums;
+        view["sensor"] = json!(self.facts.sensor);
+        view["interfaces"] = json!(self.facts.interfaces);
+        view["uptime_seconds"] = json!(self.begun.elapsed().as_secs());
+        view["problems"] = json!(self.problems());
+        view["since_start"] = json!({
+            "received": sum(&sums.received),
+            "observed": sum(&sums.observed),
+            "outside": sum(&sums.outside),
+            "excluded": sum(&sums.excluded),
+            "not_ip": sum(&sums.not_ip),
+            "malformed": sum(&sums.malformed),
+            "dropped_kernel": sum(&sums.dropped_kernel),
+            "dropped_interface": sum(&sums.dropped_interface),
+        });
+        view
+    }
+
+    /// `/metrics`, in the OpenMetrics text format.
+    #[must_use]
+    pub fn metrics(self: &Arc<Self>) -> String {
+        metrics::text(self)
+    }
+}
+
+fn zeros(count: usize) -> Vec<AtomicU64> {
+    (0..count).map(|_| AtomicU64::new(0)).collect()
+}
+
+fn add(sum: &AtomicU64, count: u64) {
+    // Most counts of most blocks are zero, and a shared counter that is not touched costs nothing.
+    if count > 0 {
+        sum.fetch_add(count, Ordering::Relaxed);
+    }
+}
+
+fn add_each(sums: &[AtomicU64], counts: &[u64]) {
+    sums.iter()
+        .zip(counts)
+        .for_each(|(sum, &count)| add(sum, count));
+}
+
+fn country(origins: &Origins, source: IpAddr) -> [u8; 2] {
+    let country = match source {
+        IpAddr::V4(address) => origins.country(address.to_bits()),
+        IpAddr::V6(address) => origins.country(address.to_bits()),
+    };
+    let mut letters = *b"ZZ";
+    letters.copy_from_slice(country.as_str().as_bytes());
+    letters
+}
+
+fn unix_seconds(time: SystemTime) -> i64 {
+    time.duration_since(UNIX_EPOCH)
+        .unwrap_or_default()
+        .as_secs() as i64
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,160 @@
+//! The status of a capture that never was: what visitors are told, and that they cannot hold it up.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+
+use teiten_aggregator::window::Batch;
+
+use super::glance::tests::observation;
+use super::*;
+
+fn status() -> Arc<Status> {
+    let facts = Facts {
+        data: "/".into(),
+        interfaces: vec!["dark0".into()],
+        sensor: "tokyo".into(),
+        addresses: Some(256),
+        memory_bytes: 1 << 30,
+        workers: 2,
+    };
+    Arc::new(Status::new(facts, Arc::new(Origins::empty())))
+}
+
+/// A status that is served, with a block of three packets counted.
+fn served() -> (Arc<Status>, SocketAddr) {
+    let status = status();
+    let mut glance = Glance::default();
+    let ipv4 = [1, 1, 2]
+        .map(|source| observation(source, 60_000_000))
+        .to_vec();
+    glance.look(&Batch {
+        ipv4,
+        ipv6: Vec::new(),
+    });
+    glance.counts = MinuteCounts {
+        received: 5,
+        observed: 3,
+        outside: 2,
+        ..MinuteCounts::default()
+    };
+    status.take(1, &mut glance, Duration::from_millis(1), 4096);
+    status.beat(61_000_000);
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let address = listener.local_addr().expect("an address");
+    serve(listener, Arc::clone(&status)).expect("a thread");
+    (status, address)
+}
+
+fn ask(address: SocketAddr, request: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("somebody listens");
+    stream.write_all(request.as_bytes()).expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("text");
+    answer
+}
+
+fn get(address: SocketAddr, target: &str) -> String {
+    ask(
+        address,
+        &format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n"),
+    )
+}
+
+fn body(answer: &str) -> Value {
+    let (_, body) = answer.split_once("\r\n\r\n").expect("head and body");
+    serde_json::from_str(body).expect("JSON")
+}
+
+#[test]
+fn the_sums_stand_on_the_metrics_page() {
+    let (_, address) = served();
+    let page = get(address, "/metrics");
+    assert!(page.starts_with("HTTP/1.1 200"), "{page}");
+    for line in [
+        "# TYPE teiten_received_packets counter",
+        "teiten_received_packets_total 5.0",
+        "teiten_packets_total{outcome=\"observed\"} 3.0",
+        "teiten_packets_total{outcome=\"outside\"} 2.0",
+        "teiten_class_packets_total{class=\"scan\"} 3.0",
+        "teiten_traffic_type_packets_total{traffic_type=\"tcp-syn\"} 3.0",
+        "teiten_observed_bytes_total 180.0",
+        "teiten_telescope_addresses 256.0",
+        "teiten_rows_memory_bytes 4096.0",
+        "# EOF",
+    ] {
+        assert!(page.lines().any(|found| found == line), "{line}\n{page}");
+    }
+}
+
+#[test]
+fn every_metric_follows_the_conventions_of_names() {
+    for metric in METRICS {
+        let name = metric.name;
+        let allowed = |letter: char| letter.is_ascii_lowercase() || letter == '_';
+        assert!(name.chars().all(allowed), "{name}");
+        assert!(
+            name.starts_with("teiten_") || name.starts_with("process_"),
+            "{name}"
+        );
+        assert!(!name.ends_with("_total"), "{name}: the ending is put on");
+        assert!(
+            !metric.help.ends_with('.') && !metric.help.is_empty(),
+            "{name}"
+        );
+        let same = METRICS.iter().filter(|other| other.name == name);
+        assert_eq!(same.count(), 1, "{name}");
+    }
+}
+
+#[test]
+fn health_turns_when_something_is_wrong_and_back() {
+    let (status, address) = served();
+    assert_eq!(body(&get(address, "/health"))["status"], "ok");
+    status.problem("writing", Some("disk full".into()));
+    let answer = get(address, "/health");
+    assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+    assert_eq!(body(&answer)["problems"]["writing"], "disk full");
+    assert!(get(address, "/metrics").contains("teiten_problems{part=\"writing\"} 1.0"));
+    status.problem("writing", None);
+    assert!(get(address, "/health").starts_with("HTTP/1.1 200"));
+}
+
+#[test]
+fn the_live_view_takes_minutes_and_rows_from_the_query() {
+    let (_, address) = served();
+    let view = body(&get(address, "/live?minutes=1&top=1"));
+    assert_eq!(view["minutes"].as_array().map(Vec::len), Some(1));
+    assert_eq!(view["sources"].as_array().map(Vec::len), Some(1));
+    assert_eq!(view["sources"][0]["packets"], 2);
+    assert_eq!(view["sources"][0]["country"], "ZZ");
+    assert_eq!(view["since_start"]["received"], 5);
+}
+
+#[test]
+fn requests_that_make_no_sense_are_turned_away() {
+    let (_, address) = served();
+    for (request, expected) in [
+        ("POST /metrics HTTP/1.1\r\n\r\n", "HTTP/1.1 405"),
+        ("GET /no HTTP/1.1\r\n\r\n", "HTTP/1.1 404"),
+        ("\r\n\r\n", "HTTP/1.1 405"),
+        (
+            "GET /live?minutes=-1&top=99999999999999999999 HTTP/1.1\r\n\r\n",
+            "HTTP/1.1 200",
+        ),
+    ] {
+        let answer = ask(address, request);
+        assert!(answer.starts_with(expected), "{request}: {answer}");
+    }
+    let head = ask(address, "HEAD /health HTTP/1.1\r\n\r\n");
+    assert!(head.ends_with("\r\n\r\n"), "{head}");
+}
+
+#[test]
+fn visitors_who_say_nothing_hold_nobody_up() {
+    let (_, address) = served();
+    let silent: Vec<TcpStream> = (0..8)
+        .map(|_| TcpStream::connect(address).expect("one"))
+        .collect();
+    assert!(get(address, "/health").starts_with("HTTP/1.1 200"));
+    drop(silent);
+}
