@@ -135,7 +135,7 @@ impl Default for ClosedHour {
 }
 
 /// Writes hours into a dataset.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Closer {
     /// Folder of the dataset.
     pub directory: PathBuf,

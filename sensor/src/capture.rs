@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use teiten_aggregator::dataset::Hour;
 use teiten_aggregator::minute::hour_of;
+use teiten_aggregator::origin::Origins;
 use teiten_aggregator::table::HOUR_US;
 use teiten_aggregator::window::LatePolicy;
 
@@ -14,6 +15,7 @@ use crate::options::{CaptureSettings, Settings};
 use crate::packet::Block;
 use crate::pipeline::{Arrival, Passage, run};
 use crate::replay::{Outcome, RunError, closer, geo_text};
+use crate::service::{Reload, Service};
 use crate::source::FileReport;
 use crate::source::live::{LIVE_WAIT, Live};
 use crate::telescope::Telescope;
@@ -46,7 +48,15 @@ pub fn capture(
     )?;
     let telescope = Arc::new(Telescope::new(&settings.telescope, &settings.exclude));
     let closer = closer(settings, &telescope, &run_name())?;
+    let service = Service::begin(
+        capture,
+        settings,
+        telescope.addresses(),
+        Arc::clone(&closer.origins),
+        reload(settings),
+    )?;
     let passage = Passage {
+        status: service.watched(),
         telescope,
         workers: settings.workers,
         memory_bytes: settings.memory_bytes,
@@ -55,7 +65,12 @@ pub fn capture(
     };
     let mut written = Written::new(LIVE_SILENCE_SECONDS_MAX);
     let mut interfaces = Interfaces::new(&capture.interfaces);
-    let mut next = |reuse| interfaces.next(&mut live, reuse, stop);
+    written.status = Some(Arc::clone(service.status()));
+    let mut next = |reuse| {
+        let arrival = interfaces.next(&mut live, reuse, stop);
+        service.note(arrival.as_ref());
+        arrival
+    };
     let counted = run(&mut next, &passage, &closer, &mut written)?;
     written.settle_coverage(&closer)?;
     interfaces.report.records = counted.tally.records;
@@ -66,6 +81,20 @@ pub fn capture(
         files: vec![interfaces.report],
         elapsed: begun.elapsed(),
         geo: geo_text(&closer.origins),
+    })
+}
+
+/// What SIGHUP does: the country and network files are read again, as they were named at the start.
+fn reload(settings: &Settings) -> Reload {
+    let (geo, asn) = (settings.geo.clone(), settings.asn.clone());
+    Box::new(move || {
+        let geo = if geo.is_empty() {
+            Origins::find_default()
+        } else {
+            geo.clone()
+        };
+        let origins = Origins::load(&geo, &asn).map_err(|error| error.to_string())?;
+        Ok(Arc::new(origins))
     })
 }
 

@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, HashSet, VecDeque};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -16,6 +17,8 @@ use teiten_aggregator::minute::{HourAccount, SecondSet};
 use teiten_aggregator::schema::{COVERAGE, SOURCES, TRAFFIC, Table};
 use teiten_aggregator::window::HourPart;
 use teiten_aggregator::writer::WriteError;
+
+use crate::status::Status;
 
 /// What a worker hands over.
 #[derive(Debug)]
@@ -42,6 +45,8 @@ pub struct Written {
     pub hours: BTreeMap<i64, ClosedHour>,
     /// How long each close took, from the last share to the durable files.
     pub durations: Vec<Duration>,
+    /// Where hours that were published are shown.
+    pub status: Option<Arc<Status>>,
     /// The longest silence that counts as observed.
     silence_seconds_max: i64,
     parts: BTreeMap<i64, u32>,
@@ -57,6 +62,7 @@ impl Written {
             ledger: Ledger::default(),
             hours: BTreeMap::new(),
             durations: Vec::new(),
+            status: None,
             silence_seconds_max,
             parts: BTreeMap::new(),
             paths: HashSet::new(),
@@ -241,19 +247,30 @@ impl Closing<'_> {
 
     fn close(&self, hour: i64, open: OpenHour, written: &mut Written) -> Result<(), WriteError> {
         let begun = Instant::now();
+        // An hour is closed with the lists of one moment, those that a reload has left last.
+        let closer = &match &written.status {
+            None => self.closer.clone(),
+            Some(status) => Closer {
+                origins: status.origins(),
+                ..self.closer.clone()
+            },
+        };
         let mut runs = open.spilled;
-        runs.append(self.closer.sort(open.parts));
+        runs.append(closer.sort(open.parts));
         let part = written.parts.get(&hour).copied().unwrap_or(0);
         if !runs.is_empty() {
-            let closed = self.closer.close(Hour(hour), part, runs)?;
-            written.note(self.closer, &SOURCES, hour, part);
-            written.note(self.closer, &TRAFFIC, hour, part);
+            let closed = closer.close(Hour(hour), part, runs)?;
+            written.note(closer, &SOURCES, hour, part);
+            written.note(closer, &TRAFFIC, hour, part);
             written.parts.insert(hour, part + 1);
             written.hours.entry(hour).or_default().add(&closed);
+            if let Some(status) = &written.status {
+                status.hour_closed(&closed, begun.elapsed());
+            }
         }
         if self.accounts {
             let seconds = written.ledger.covered_in(hour, written.silence_seconds_max);
-            written.write_coverage(self.closer, hour, seconds)?;
+            written.write_coverage(closer, hour, seconds)?;
         }
         written.durations.push(begun.elapsed());
         Ok(())

@@ -15,6 +15,7 @@ pub mod pipeline;
 pub mod privilege;
 pub mod replay;
 pub mod rules;
+pub mod service;
 pub mod source;
 pub mod status;
 pub mod summary;

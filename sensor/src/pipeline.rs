@@ -20,6 +20,7 @@ use teiten_aggregator::writer::WriteError;
 use crate::accounting::Tally;
 use crate::closing::{self, Handover, Written};
 use crate::packet::Block;
+use crate::status::Status;
 use crate::telescope::Telescope;
 use crate::worker::{Reading, Worker};
 
@@ -61,6 +62,8 @@ pub struct Passage {
     pub policy: LatePolicy,
     /// What is counted.
     pub reading: Reading,
+    /// Where workers show what they count; none: nobody looks on.
+    pub status: Option<Arc<Status>>,
 }
 
 /// What the workers counted.
@@ -120,6 +123,7 @@ pub fn run(
                 recycle: recycle.clone(),
                 memory_bytes: passage.memory_bytes / (workers + TABLES_BESIDE_WORKERS),
                 block_us: histogram(),
+                status: passage.status.clone(),
             };
             senders.push(sender);
             threads.push(scope.spawn(move || thread.run(&work)));
@@ -151,11 +155,15 @@ pub fn run(
 
 fn worker_of(passage: &Passage) -> Worker {
     let window = Window::new(passage.policy, Seed::random());
-    Worker::new(
+    let mut worker = Worker::new(
         Arc::clone(&passage.telescope),
         passage.reading.clone(),
         window,
-    )
+    );
+    if passage.status.is_some() {
+        worker.look_on();
+    }
+    worker
 }
 
 /// Three digits from a microsecond to an hour.
@@ -295,6 +303,7 @@ struct WorkerThread {
     recycle: Sender<Block>,
     memory_bytes: usize,
     block_us: Histogram<u64>,
+    status: Option<Arc<Status>>,
 }
 
 impl WorkerThread {
@@ -310,6 +319,9 @@ impl WorkerThread {
                     interface,
                 } => {
                     self.worker.dropped(time_us, kernel, interface);
+                    if let Some(status) = &self.status {
+                        status.dropped(kernel, interface);
+                    }
                 }
             }
         }
@@ -325,7 +337,14 @@ impl WorkerThread {
         let begun = Instant::now();
         self.worker.process(block.bytes(), &block.records[range]);
         // Only statistics: longer than an hour is left out.
-        let _ = self.block_us.record(begun.elapsed().as_micros() as u64);
+        let busy = begun.elapsed();
+        let _ = self.block_us.record(busy.as_micros() as u64);
+        if let Some(status) = &self.status {
+            let rows_bytes = self.worker.window().memory_bytes();
+            if let Some(glance) = self.worker.glance() {
+                status.take(self.index, glance, busy, rows_bytes);
+            }
+        }
         if let Ok(block) = Arc::try_unwrap(block) {
             let _ = self.recycle.send(block);
         }

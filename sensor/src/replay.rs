@@ -38,6 +38,9 @@ pub enum RunError {
     /// The dataset cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// What a capture does beside capturing.
+    #[error(transparent)]
+    Service(#[from] crate::service::ServiceError),
     /// The sensor's name.
     #[error("--sensor: {0}")]
     Name(String),
@@ -128,6 +131,7 @@ pub fn replay(
         memory_bytes: settings.memory_bytes,
         policy,
         reading: Reading::First,
+        status: None,
     };
     let mut written = Written::new(SILENCE_SECONDS_MAX);
     let counted = run(

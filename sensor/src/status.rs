@@ -16,7 +16,6 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use teiten_aggregator::close::ClosedHour;
-use teiten_aggregator::minute::MinuteCounts;
 use teiten_aggregator::observation::{TrafficClass, TrafficType};
 use teiten_aggregator::origin::Origins;
 
@@ -67,7 +66,7 @@ pub struct Facts {
     /// Name of the sensor.
     pub sensor: String,
     /// Dark addresses; none where no telescope was given.
-    pub addresses: Option<i64>,
+    pub addresses: Option<u64>,
     /// Bytes that the rows of open hours may take.
     pub memory_bytes: u64,
     /// Worker threads.
@@ -132,7 +131,18 @@ impl Status {
     /// Takes a worker's notes on a block, and empties them. `busy` is the time the block took, `rows_bytes` what its rows hold now.
     pub fn take(&self, worker: usize, glance: &mut Glance, busy: Duration, rows_bytes: usize) {
         let sums = &self.sums;
-        self.add_counts(&glance.counts);
+        let counts = &glance.counts;
+        for (sum, count) in [
+            (&sums.received, counts.received),
+            (&sums.observed, counts.observed),
+            (&sums.outside, counts.outside),
+            (&sums.excluded, counts.excluded),
+            (&sums.not_ip, counts.not_ip),
+            (&sums.malformed, counts.malformed),
+            (&sums.late, counts.late),
+        ] {
+            add(sum, count);
+        }
         add(&sums.observed_bytes, glance.bytes);
         add(&sums.busy_us, busy.as_micros() as u64);
         add_each(&sums.classes, &glance.classes);
@@ -145,21 +155,10 @@ impl Status {
         glance.clear();
     }
 
-    /// Adds counts that are of no block: what was dropped.
-    pub fn add_counts(&self, counts: &MinuteCounts) {
-        for (sum, count) in [
-            (&self.sums.received, counts.received),
-            (&self.sums.observed, counts.observed),
-            (&self.sums.outside, counts.outside),
-            (&self.sums.excluded, counts.excluded),
-            (&self.sums.not_ip, counts.not_ip),
-            (&self.sums.malformed, counts.malformed),
-            (&self.sums.late, counts.late),
-            (&self.sums.dropped_kernel, counts.dropped_kernel),
-            (&self.sums.dropped_interface, counts.dropped_interface),
-        ] {
-            add(sum, count);
-        }
+    /// Adds packets that never came: lost in the kernel's buffer, or by the interface.
+    pub fn dropped(&self, kernel: u64, interface: u64) {
+        add(&self.sums.dropped_kernel, kernel);
+        add(&self.sums.dropped_interface, interface);
     }
 
     /// Notes that an hour was published.
@@ -193,7 +192,9 @@ impl Status {
         *self.origins.write().unwrap_or_else(PoisonError::into_inner) = origins;
     }
 
-    fn origins(&self) -> Arc<Origins> {
+    /// Countries and networks of sources, as they were last loaded.
+    #[must_use]
+    pub fn origins(&self) -> Arc<Origins> {
         Arc::clone(&self.origins.read().unwrap_or_else(PoisonError::into_inner))
     }
 

@@ -11,6 +11,7 @@ use crate::accounting::Tally;
 use crate::classify::kind;
 use crate::decode::{Decoded, Packet, decode_record};
 use crate::packet::Record;
+use crate::status::glance::Glance;
 use crate::telescope::{Place, Telescope};
 
 /// Microseconds in a second.
@@ -33,6 +34,7 @@ pub struct Worker {
     window: Window,
     tally: Tally,
     batch: Batch,
+    glance: Option<Box<Glance>>,
     now: Now,
 }
 
@@ -56,6 +58,7 @@ impl Worker {
             window,
             tally: Tally::default(),
             batch: Batch::default(),
+            glance: None,
             now: Now {
                 minute_start_us: i64::MIN / 2,
                 second_start_us: i64::MIN / 2,
@@ -87,6 +90,24 @@ impl Worker {
             self.count(record, captured);
         }
         self.leave_minute();
+        self.observe();
+    }
+
+    /// From now on notes are taken for those who look on: of each block, or not at all.
+    pub fn look_on(&mut self) {
+        self.glance = Some(Box::default());
+    }
+
+    /// The notes on the last block, where any are taken.
+    pub fn glance(&mut self) -> Option<&mut Glance> {
+        self.glance.as_deref_mut()
+    }
+
+    /// Hands the observations that wait to their hour.
+    fn observe(&mut self) {
+        if let Some(glance) = &mut self.glance {
+            glance.look(&self.batch);
+        }
         self.window.observe(self.now.hour, &mut self.batch);
     }
 
@@ -190,7 +211,7 @@ impl Worker {
     fn enter_minute(&mut self, time_us: i64) {
         self.leave_minute();
         if hour_of(time_us) != self.now.hour {
-            self.window.observe(self.now.hour, &mut self.batch);
+            self.observe();
         }
         self.now.minute_start_us = time_us.saturating_sub(time_us.rem_euclid(MINUTE_US));
         self.now.second_start_us = i64::MIN / 2;
@@ -210,6 +231,9 @@ impl Worker {
         if matches!(self.reading, Reading::First) {
             self.window
                 .account(self.now.minute_start_us, &self.now.counts);
+        }
+        if let Some(glance) = &mut self.glance {
+            glance.counts.add(&self.now.counts);
         }
         self.now.counts = MinuteCounts::default();
     }

@@ -375,16 +375,13 @@ impl Collector for Page {
                 MetricType::Gauge
             };
             let mut family = encoder.encode_descriptor(metric.name, metric.help, None, kind)?;
+            if metric.label.is_empty() {
+                put(metric.counter, values[0].1, family)?;
+                continue;
+            }
             for (label, value) in values {
-                if metric.label.is_empty() {
-                    put(metric.counter, value, family.encode_family(&[("", ""); 0])?)?;
-                } else {
-                    put(
-                        metric.counter,
-                        value,
-                        family.encode_family(&[(metric.label, label)])?,
-                    )?;
-                }
+                let labels = [(metric.label, label)];
+                put(metric.counter, value, family.encode_family(&labels)?)?;
             }
         }
         Ok(())

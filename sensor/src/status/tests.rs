@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 
+use teiten_aggregator::minute::MinuteCounts;
 use teiten_aggregator::window::Batch;
 
 use super::glance::tests::observation;

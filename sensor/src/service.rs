@@ -1,0 +1,268 @@
+//! What a capture that runs for years does beside capturing: gives up privileges, serves its status, tells the service manager that it
+//! lives, reloads its lists on SIGHUP, and says what is wrong. One thread of its own, once a second; no packet waits for it.
+
+use std::collections::BTreeMap;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use sd_notify::{NotifyState, notify};
+use signal_hook::consts::SIGHUP;
+use teiten_aggregator::origin::Origins;
+use thiserror::Error;
+
+use crate::log;
+use crate::options::{CaptureSettings, Settings};
+use crate::pipeline::Arrival;
+use crate::privilege::{Needs, PrivilegeError, confine};
+use crate::status::{Facts, Status, serve};
+
+/// How often the service looks after itself.
+const ROUND: Duration = Duration::from_secs(1);
+/// How long the reader may be silent before the service manager is no more told that all is well: it then restarts the sensor after
+/// its own WatchdogSec. Longer than any wait for a disk that is slow.
+pub const WATCHDOG_SILENCE_MAX: Duration = Duration::from_secs(120);
+
+/// Loads the lists anew and lets hours that close from now on use them.
+pub type Reload = Box<dyn FnMut() -> Result<Arc<Origins>, String> + Send>;
+
+/// Why a capture cannot begin.
+#[derive(Debug, Error)]
+pub enum ServiceError {
+    /// Somebody else listens there, or the address is another machine's.
+    #[error("--status {address}: cannot listen there: {reason}; give another port")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// What the system said.
+        reason: std::io::Error,
+    },
+    /// No thread, no signal.
+    #[error("the service's own thread cannot be started: {0}")]
+    Start(std::io::Error),
+    /// The user or the data folder.
+    #[error(transparent)]
+    Privilege(#[from] PrivilegeError),
+}
+
+/// The service of one capture.
+#[derive(Debug)]
+pub struct Service {
+    status: Arc<Status>,
+    looked_at: bool,
+    flags: Arc<Flags>,
+}
+
+#[derive(Debug, Default)]
+struct Flags {
+    reload: Arc<AtomicBool>,
+    finishing: AtomicBool,
+    ended: AtomicBool,
+}
+
+impl Service {
+    /// Begins it. To be called with the interfaces open and before any other thread is started: what is given up here is given up by
+    /// the threads that come later.
+    ///
+    /// # Errors
+    /// When the status address or the user cannot be had, or the data folder not be written.
+    pub fn begin(
+        capture: &CaptureSettings,
+        settings: &Settings,
+        addresses: Option<u64>,
+        origins: Arc<Origins>,
+        reload: Reload,
+    ) -> Result<Service, ServiceError> {
+        let listener = capture.service.status.map(listen).transpose()?;
+        let facts = Facts {
+            data: settings.data.clone(),
+            interfaces: capture.interfaces.clone(),
+            sensor: settings.sensor.clone(),
+            addresses,
+            memory_bytes: settings.memory_bytes as u64,
+            workers: settings.workers,
+        };
+        let status = Arc::new(Status::new(facts, origins));
+        let flags = Arc::new(Flags::default());
+        signal_hook::flag::register(SIGHUP, Arc::clone(&flags.reload))
+            .map_err(ServiceError::Start)?;
+        for step in confine(&needs(capture, settings))? {
+            if step.done {
+                tracing::info!(step = step.name, "confined: {}", step.text);
+            } else {
+                tracing::warn!(step = step.name, "not confined in full: {}", step.text);
+            }
+        }
+        let looked_at = listener.is_some();
+        if let Some(listener) = listener {
+            if let Ok(address) = listener.local_addr() {
+                tracing::info!(%address, "serving /metrics, /health and /live");
+            }
+            serve(listener, Arc::clone(&status)).map_err(ServiceError::Start)?;
+        }
+        let round = Rounds {
+            status: Arc::clone(&status),
+            flags: Arc::clone(&flags),
+            reload,
+            known: BTreeMap::new(),
+            watchdog: Watchdog::new(),
+        };
+        std::thread::Builder::new()
+            .name("service".into())
+            .spawn(move || round.run())
+            .map_err(ServiceError::Start)?;
+        // Without a service manager nobody is told.
+        let _ = notify(&[NotifyState::Ready, NotifyState::Status("capturing")]);
+        Ok(Service {
+            status,
+            looked_at,
+            flags,
+        })
+    }
+
+    /// The status.
+    #[must_use]
+    pub fn status(&self) -> &Arc<Status> {
+        &self.status
+    }
+
+    /// The status for workers to add to; none where nobody can look at it.
+    #[must_use]
+    pub fn watched(&self) -> Option<Arc<Status>> {
+        self.looked_at.then(|| Arc::clone(&self.status))
+    }
+
+    /// Notes what the reader got: it lives, or it has come to the end and the last hours are being written.
+    pub fn note(&self, arrival: Option<&Arrival>) {
+        match arrival.map(|arrival| arrival.clock_us) {
+            Some(clock_us) => self.status.beat(clock_us.unwrap_or(0)),
+            None => {
+                self.flags.finishing.store(true, Ordering::Relaxed);
+                let _ = notify(&[NotifyState::Stopping]);
+            }
+        }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.flags.ended.store(true, Ordering::Relaxed);
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<TcpListener, ServiceError> {
+    TcpListener::bind(address).map_err(|reason| ServiceError::Listen { address, reason })
+}
+
+fn needs(capture: &CaptureSettings, settings: &Settings) -> Needs {
+    let geo = if settings.geo.is_empty() {
+        Origins::find_default()
+    } else {
+        settings.geo.clone()
+    };
+    let lists = geo.iter().chain(&settings.asn);
+    let read: Vec<PathBuf> = lists.cloned().collect();
+    Needs {
+        user: capture.service.user.clone(),
+        sandbox: capture.service.sandbox,
+        written: vec![settings.data.clone()],
+        read,
+    }
+}
+
+/// The service's own thread.
+struct Rounds {
+    status: Arc<Status>,
+    flags: Arc<Flags>,
+    reload: Reload,
+    /// Problems that were told.
+    known: BTreeMap<&'static str, String>,
+    watchdog: Watchdog,
+}
+
+impl Rounds {
+    fn run(mut self) {
+        while !self.flags.ended.load(Ordering::Relaxed) {
+            std::thread::sleep(ROUND);
+            self.look();
+        }
+    }
+
+    fn look(&mut self) {
+        log::tick();
+        if self.flags.reload.swap(false, Ordering::Relaxed) {
+            self.reload();
+        }
+        let finishing = self.flags.finishing.load(Ordering::Relaxed);
+        if finishing || self.status.silence() <= WATCHDOG_SILENCE_MAX {
+            self.watchdog.feed();
+        }
+        if !finishing {
+            self.tell_problems();
+        }
+    }
+
+    fn reload(&mut self) {
+        let begun = Instant::now();
+        let _ = notify(&[NotifyState::Status("reloading lists")]);
+        match (self.reload)() {
+            Ok(origins) => {
+                let data = origins.provenance().iter().map(|data| data.name.as_str());
+                tracing::info!(
+                    data = data.collect::<Vec<_>>().join(","),
+                    milliseconds = begun.elapsed().as_millis() as u64,
+                    "lists reloaded; other settings need a restart"
+                );
+                self.status.reloaded(Some(origins));
+            }
+            Err(error) => {
+                tracing::error!("lists not reloaded, the old ones stay: {error}");
+                self.status.reloaded(None);
+            }
+        }
+        let _ = notify(&[NotifyState::Status("capturing")]);
+    }
+
+    /// Says what has gone wrong and what is well again, once each.
+    fn tell_problems(&mut self) {
+        let problems = self.status.problems();
+        for (part, text) in &problems {
+            if !self.known.contains_key(part) {
+                tracing::warn!(part, "{text}");
+            }
+        }
+        for part in self
+            .known
+            .keys()
+            .filter(|part| !problems.contains_key(*part))
+        {
+            tracing::info!(part, "well again");
+        }
+        self.known = problems;
+    }
+}
+
+/// Tells the service manager that the sensor lives, as often as it wants to hear it.
+struct Watchdog {
+    every: Option<Duration>,
+    fed: Instant,
+}
+
+impl Watchdog {
+    fn new() -> Self {
+        Watchdog {
+            // Half of what is allowed, as sd_watchdog_enabled(3) recommends.
+            every: sd_notify::watchdog_enabled().map(|allowed| allowed / 2),
+            fed: Instant::now(),
+        }
+    }
+
+    fn feed(&mut self) {
+        if self.every.is_some_and(|every| self.fed.elapsed() >= every) {
+            self.fed = Instant::now();
+            let _ = notify(&[NotifyState::Watchdog]);
+        }
+    }
+}
