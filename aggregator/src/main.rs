@@ -4,7 +4,8 @@ use std::io::{Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use serde_json::json;
 use teiten_aggregator::verify::{Verdict, verify};
 
@@ -34,11 +35,34 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Write manual pages and shell completions into a folder: a step of making the package.
+    #[command(hide = true)]
+    Documents {
+        /// The folder; `man` and `completions` are made in it.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
+}
+
+/// Writes a manual page for each command, and completions for the shells that Debian has.
+fn write_documents(folder: &Path) -> anyhow::Result<u8> {
+    let (man, completions) = (folder.join("man"), folder.join("completions"));
+    std::fs::create_dir_all(&man)?;
+    std::fs::create_dir_all(&completions)?;
+    clap_mangen::generate_to(CommandLine::command(), &man)?;
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+        let mut command = CommandLine::command();
+        clap_complete::generate_to(shell, &mut command, "teiten-aggregator", &completions)?;
+    }
+    Ok(0)
 }
 
 fn main() -> ExitCode {
-    let Command::Verify { data, json } = CommandLine::parse().command;
-    match run_verify(&data, json) {
+    let outcome = match CommandLine::parse().command {
+        Command::Verify { data, json } => run_verify(&data, json),
+        Command::Documents { folder } => write_documents(&folder),
+    };
+    match outcome {
         Ok(code) => ExitCode::from(code),
         Err(error) => {
             let broken_pipe = error

@@ -2,6 +2,7 @@
 
 pub mod accounting;
 pub mod capture;
+pub mod check;
 pub mod classify;
 pub mod closing;
 pub mod decode;

@@ -1,24 +1,28 @@
 //! The `teiten-sensor` program: flags in, messages to standard error, results to standard output, an exit code.
 
 use std::io::{BufWriter, IsTerminal, Write, stderr, stdout};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
+use clap::CommandFactory;
+use clap_complete::Shell;
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use teiten_sensor::capture::capture;
+use teiten_sensor::check::{Plan, Verdict};
 use teiten_sensor::explain::Groups;
 use teiten_sensor::options::{
-    CaptureArguments, Command, ExplainArguments, Refusal, ReplayArguments, RulesArguments,
-    Settings, parse, prefixes,
+    CaptureArguments, Command, CommandLine, ExplainArguments, Refusal, ReplayArguments,
+    RulesArguments, Settings, parse, prefixes,
 };
 use teiten_sensor::packet::Block;
 use teiten_sensor::replay::{Outcome, replay};
 use teiten_sensor::source::{FileReport, Progress, Reading, Replay};
 use teiten_sensor::telescope::Telescope;
-use teiten_sensor::{explain, log, rules, summary};
+use teiten_sensor::{check, explain, log, rules, summary};
 
 /// Done, but incomplete.
 const INCOMPLETE: u8 = 1;
@@ -36,6 +40,8 @@ fn main() -> ExitCode {
     let outcome = match line.command {
         Command::Replay(arguments) => run_replay(arguments),
         Command::Capture(arguments) => run_capture(arguments),
+        Command::Check(arguments) => run_check(arguments),
+        Command::Documents(arguments) => write_documents(&arguments.folder).map(|()| 0),
         Command::Explain(arguments) => run_explain(&arguments),
         Command::Rules(arguments) => run_rules(&arguments),
     };
@@ -90,6 +96,23 @@ fn run_capture(arguments: CaptureArguments) -> anyhow::Result<u8> {
     report(&capture(&interfaces, &settings, &stop)?, &settings)
 }
 
+fn run_check(arguments: CaptureArguments) -> anyhow::Result<u8> {
+    let (capture, settings) = arguments.settle()?;
+    let plan = Plan { capture, settings };
+    let findings = check::findings(&plan);
+    let mut out = stdout().lock();
+    if plan.settings.json {
+        writeln!(out, "{}", serde_json::to_string(&findings)?)?;
+    } else {
+        check::write_table(&plan, &findings, &mut out)?;
+    }
+    Ok(match check::worst(&findings) {
+        Verdict::Ok => 0,
+        Verdict::Warn => INCOMPLETE,
+        Verdict::Fail => NOT_DONE,
+    })
+}
+
 fn run_explain(arguments: &ExplainArguments) -> anyhow::Result<u8> {
     let dark = prefixes("telescope", &arguments.telescope)?;
     let telescope = Telescope::new(&dark, &prefixes("exclude", &arguments.exclude)?);
@@ -115,6 +138,19 @@ fn run_explain(arguments: &ExplainArguments) -> anyhow::Result<u8> {
     say_errors(&files);
     let damaged = files.iter().any(|file| file.error.is_some());
     Ok(exit_code(damaged, is_nothing(&files), false))
+}
+
+/// Writes a manual page for each command, and completions for the shells that Debian has.
+fn write_documents(folder: &Path) -> anyhow::Result<()> {
+    let (man, completions) = (folder.join("man"), folder.join("completions"));
+    std::fs::create_dir_all(&man)?;
+    std::fs::create_dir_all(&completions)?;
+    clap_mangen::generate_to(CommandLine::command(), &man)?;
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+        let mut command = CommandLine::command();
+        clap_complete::generate_to(shell, &mut command, "teiten-sensor", &completions)?;
+    }
+    Ok(())
 }
 
 fn run_rules(arguments: &RulesArguments) -> anyhow::Result<u8> {

@@ -12,9 +12,12 @@ use clap::{Parser, Subcommand};
 use thiserror::Error;
 
 use crate::telescope::{Prefix, PrefixError};
-pub use arguments::{CaptureArguments, ExplainArguments, ReplayArguments, RulesArguments, Shared};
+pub use arguments::{
+    CaptureArguments, DocumentsArguments, ExplainArguments, ReplayArguments, RulesArguments, Shared,
+};
 pub use file::{Refusal, SETTINGS_OF_OTHERS, parse};
 pub use settle::{CaptureSettings, ServiceSettings, Settings};
+pub use size::machine_memory_bytes;
 
 /// High-speed darknet sensor: says what each unsolicited packet is, and writes hourly Parquet tables.
 #[derive(Debug, Parser)]
@@ -40,8 +43,15 @@ pub enum Command {
     ///
     /// Exit code 0: done; 1: done, but packets were dropped; 2: not done.
     Capture(CaptureArguments),
+    /// Look at everything that `capture` with the same flags would need, say what it would do, and capture nothing.
+    ///
+    /// Exit code 0: nothing stands in the way; 1: something could be better; 2: a capture would not run.
+    Check(CaptureArguments),
     /// Print one JSON line per packet: what it is, and the rule that decided.
     Explain(ExplainArguments),
+    /// Write manual pages and shell completions into a folder: a step of making the package.
+    #[command(hide = true)]
+    Documents(DocumentsArguments),
     /// Print every rule, tool mark and payload signature with its test, source and dates.
     Rules(RulesArguments),
 }

@@ -13,6 +13,7 @@ use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use thiserror::Error;
 
+pub(crate) use identity::writable;
 pub use identity::{Privileges, privileges};
 
 /// Files that may be open at once: interfaces, hour files and parts under way, visitors of the status address.

@@ -74,6 +74,14 @@ pub struct ExplainArguments {
     pub json: bool,
 }
 
+/// `documents`.
+#[derive(Debug, Args)]
+pub struct DocumentsArguments {
+    /// The folder; `man` and `completions` are made in it.
+    #[arg(value_name = "DIR")]
+    pub folder: PathBuf,
+}
+
 /// `rules`.
 #[derive(Debug, Args)]
 pub struct RulesArguments {

@@ -26,7 +26,8 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
 }
 
 /// Memory of the machine, bytes.
-pub(super) fn machine_memory_bytes() -> u64 {
+#[must_use]
+pub fn machine_memory_bytes() -> u64 {
     let text = std::fs::read_to_string("/proc/meminfo").unwrap_or_default();
     text.lines()
         .find_map(|line| line.strip_prefix("MemTotal:"))

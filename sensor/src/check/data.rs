@@ -1,0 +1,172 @@
+//! Whether the data folder can be written and has room, and how old the country data is.
+
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use teiten_aggregator::dataset::Hour;
+use teiten_aggregator::origin::Origins;
+
+use super::{Plan, Verdict};
+use crate::privilege::writable;
+use crate::status::{FREE_BYTES_MIN, space};
+
+/// Older country data than this is told: address space moves between countries every week.
+const COUNTRIES_DAYS_MAX: i64 = 180;
+/// File systems whose renames or syncs hold less than a local disk's, or that are gone with the machine.
+const POOR: &[&str] = &[
+    "tmpfs",
+    "ramfs",
+    "nfs",
+    "nfs4",
+    "cifs",
+    "9p",
+    "overlay",
+    "fuse.sshfs",
+];
+
+/// A folder that is there is tried; of one that is missing, the nearest that is there.
+pub(super) fn folder(plan: &Plan) -> Vec<(Verdict, String)> {
+    let data = &plan.settings.data;
+    let shown = data.display();
+    let finding = if data.is_dir() {
+        match writable(data) {
+            Ok(()) => (Verdict::Ok, format!("{shown} can be written")),
+            Err(error) => (Verdict::Fail, format!("{shown} cannot be written: {error}")),
+        }
+    } else {
+        let parent = nearest(data);
+        match writable(&parent) {
+            Ok(()) => (Verdict::Ok, format!("{shown} will be made")),
+            Err(error) => (
+                Verdict::Fail,
+                format!("{shown} cannot be made in {}: {error}", parent.display()),
+            ),
+        }
+    };
+    vec![finding]
+}
+
+pub(super) fn room(plan: &Plan) -> Vec<(Verdict, String)> {
+    let nearest = nearest(&plan.settings.data);
+    let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
+    let kind = file_system(&mounts, &nearest.canonicalize().unwrap_or(nearest.clone()));
+    let Some((free, all)) = space(&nearest) else {
+        return vec![(
+            Verdict::Warn,
+            format!("the room in {} is not known", nearest.display()),
+        )];
+    };
+    let text = format!("{} free of {} on {kind}", gibibytes(free), gibibytes(all));
+    if free < FREE_BYTES_MIN {
+        return vec![(
+            Verdict::Warn,
+            format!("{text}: little for a telescope's weeks"),
+        )];
+    }
+    if POOR.contains(&kind.as_str()) {
+        let text = format!(
+            "{text}: what was written there may not outlive a crash; a local disk is better"
+        );
+        return vec![(Verdict::Warn, text)];
+    }
+    vec![(Verdict::Ok, text)]
+}
+
+pub(super) fn countries(plan: &Plan) -> Vec<(Verdict, String)> {
+    let settings = &plan.settings;
+    let geo = if settings.geo.is_empty() {
+        Origins::find_default()
+    } else {
+        settings.geo.clone()
+    };
+    let origins = match Origins::load(&geo, &settings.asn) {
+        Ok(origins) => origins,
+        Err(error) => return vec![(Verdict::Fail, error.to_string())],
+    };
+    if origins.provenance().is_empty() {
+        let text = "no country data: every country will be ZZ. Install Debian's tor-geoipdb, or give --geo FILE";
+        return vec![(Verdict::Warn, text.to_owned())];
+    }
+    let today = today();
+    let each = origins.provenance().iter().map(|data| {
+        let text = format!("{} of {}", data.name, data.date);
+        match day_number(&data.date).map(|day| today - day) {
+            Some(days) if days > COUNTRIES_DAYS_MAX => (
+                Verdict::Warn,
+                format!("{text} is {days} days old: newer data tells countries better"),
+            ),
+            _ => (Verdict::Ok, text),
+        }
+    });
+    each.collect()
+}
+
+/// The folder itself, or the nearest above it that is there.
+fn nearest(path: &Path) -> PathBuf {
+    let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let there = absolute.ancestors().find(|path| path.exists());
+    there.unwrap_or(Path::new("/")).to_owned()
+}
+
+/// The kind of the file system that a path lies on, by the longest mount point above it (proc_pid_mounts(5)).
+fn file_system(mounts: &str, path: &Path) -> String {
+    let of_line = |line: &str| {
+        let mut fields = line.split(' ').skip(1);
+        Some((
+            fields.next()?.replace("\\040", " "),
+            fields.next()?.to_owned(),
+        ))
+    };
+    let above = mounts
+        .lines()
+        .filter_map(of_line)
+        .filter(|(point, _)| path.starts_with(point));
+    let longest = above.max_by_key(|(point, _)| point.len());
+    longest.map_or_else(|| "an unknown file system".to_owned(), |(_, kind)| kind)
+}
+
+fn gibibytes(bytes: u64) -> String {
+    format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
+}
+
+fn today() -> i64 {
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    (since.as_secs() / 86_400) as i64
+}
+
+/// Days from 1970-01-01 to a date that begins with `2026-11-05`; none where it does not, or is not within a century of then.
+fn day_number(date: &str) -> Option<i64> {
+    let date = date.get(..10)?;
+    (-36_525..=36_525).find(|&day| {
+        let (year, month, of_month, _) = Hour(day * 24).civil();
+        format!("{year:04}-{month:02}-{of_month:02}") == date
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_file_system_is_that_of_the_longest_mount_point() {
+        let mounts =
+            "/dev/a / ext4 rw 0 0\n/dev/b /var/my\\040data xfs rw 0 0\nproc /proc proc rw 0 0\n";
+        for (path, kind) in [
+            ("/var/my data/x", "xfs"),
+            ("/var/my", "ext4"),
+            ("/proc/1", "proc"),
+        ] {
+            assert_eq!(file_system(mounts, Path::new(path)), kind);
+        }
+        assert_eq!(file_system("", Path::new("/")), "an unknown file system");
+    }
+
+    #[test]
+    fn a_date_is_the_number_of_its_day() {
+        assert_eq!(day_number("1970-01-02"), Some(1));
+        assert_eq!(day_number("2026-06-15T00:00:00Z"), Some(20_619));
+        assert_eq!(day_number("unknown"), None);
+    }
+}

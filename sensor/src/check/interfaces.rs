@@ -1,0 +1,106 @@
+//! Whether the interfaces are there and up, and what the telescope is.
+
+use std::path::Path;
+
+use super::{Plan, Verdict};
+use crate::telescope::Telescope;
+
+/// Where the kernel shows its interfaces.
+const INTERFACES: &str = "/sys/class/net";
+/// Bit of an interface's flags that says it is up (linux/if.h: IFF_UP).
+const UP: u32 = 1;
+
+pub(super) fn interfaces(plan: &Plan) -> Vec<(Verdict, String)> {
+    let names = plan.capture.interfaces.iter();
+    names
+        .map(|name| interface(Path::new(INTERFACES), name))
+        .collect()
+}
+
+fn interface(folder: &Path, name: &str) -> (Verdict, String) {
+    let read = |file: &str| {
+        let text = std::fs::read_to_string(folder.join(name).join(file)).unwrap_or_default();
+        text.trim().to_owned()
+    };
+    if name.contains('/') || !folder.join(name).exists() {
+        let text = format!(
+            "{name} does not exist; there are: {}",
+            present(folder).join(", ")
+        );
+        return (Verdict::Fail, text);
+    }
+    let flags = u32::from_str_radix(read("flags").trim_start_matches("0x"), 16).unwrap_or(0);
+    if flags & UP == 0 {
+        return (
+            Verdict::Warn,
+            format!("{name} is down: ip link set {name} up"),
+        );
+    }
+    let state = read("operstate");
+    let dropped = read("statistics/rx_dropped");
+    let text = format!("{name} is up (link {state}), {dropped} packets dropped by it so far");
+    // Loopback and tunnels do not know their link's state.
+    let verdict = if state == "down" {
+        Verdict::Warn
+    } else {
+        Verdict::Ok
+    };
+    (verdict, text)
+}
+
+fn present(folder: &Path) -> Vec<String> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut names: Vec<String> = entries
+        .map(|entry| entry.file_name().to_string_lossy().into_owned())
+        .collect();
+    names.sort();
+    names
+}
+
+pub(super) fn telescope(plan: &Plan) -> Vec<(Verdict, String)> {
+    let settings = &plan.settings;
+    if settings.telescope.is_empty() {
+        let text = "none given: every destination counts, and figures per address cannot be drawn; give --telescope PREFIX";
+        return vec![(Verdict::Warn, text.to_owned())];
+    }
+    let telescope = Telescope::new(&settings.telescope, &settings.exclude);
+    let size = match telescope.addresses() {
+        Some(addresses) => format!("{addresses} dark addresses"),
+        None => "a size that cannot be told".to_owned(),
+    };
+    let text = format!(
+        "{} prefixes, {size}; {} excluded",
+        settings.telescope.len(),
+        settings.exclude.len()
+    );
+    vec![(Verdict::Ok, text)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interface_that_is_down_is_told_from_one_that_is_up() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for (name, flags, state) in [
+            ("up0", "0x1003", "up"),
+            ("down0", "0x1002", "down"),
+            ("cable0", "0x1003", "down"),
+        ] {
+            let inner = folder.path().join(name);
+            std::fs::create_dir(&inner).expect("a folder");
+            std::fs::write(inner.join("flags"), flags).expect("written");
+            std::fs::write(inner.join("operstate"), state).expect("written");
+        }
+        let found = |name| interface(folder.path(), name);
+        assert_eq!(found("up0").0, Verdict::Ok);
+        assert_eq!(found("cable0").0, Verdict::Warn);
+        let (verdict, text) = found("down0");
+        assert_eq!(verdict, Verdict::Warn);
+        assert!(text.contains("ip link set down0 up"), "{text}");
+        let (verdict, text) = found("../x");
+        assert_eq!(verdict, Verdict::Fail);
+        assert!(text.contains("cable0, down0, up0"), "{text}");
+    }
+}
