@@ -12,7 +12,7 @@ pub mod observation;
 pub mod origin;
 pub mod parallel;
 mod pieces;
-mod prefetch;
+pub mod prefetch;
 pub mod run;
 pub mod schema;
 pub mod sketch;

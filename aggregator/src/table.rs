@@ -23,6 +23,14 @@ const PLACE_AHEAD: usize = 6;
 /// Slots at the start; the index doubles whenever it is two thirds full.
 const SLOTS_MIN: usize = 1 << 6;
 
+/// Rows that room is made for before there is any, at most: an hour after a flood is not to begin with the flood's memory.
+const ROOM_ROWS_MAX: usize = 1 << 22;
+
+/// Slots that so many rows need; none for none.
+const fn slots_for(rows: usize) -> usize {
+    rows * 3 / 2 + (rows > 0) as usize
+}
+
 /// The seeds of a table's hash, so that sources cannot be chosen to collide.
 #[derive(Clone, Copy, Debug)]
 pub struct Seed(u64, u64);
@@ -72,8 +80,16 @@ impl<A: Address> RowTable<A> {
     /// An empty table.
     #[must_use]
     pub fn new(seed: Seed) -> Self {
+        RowTable::with_room(seed, 0)
+    }
+
+    /// An empty table that will hold about as many rows: its index has that room from the start.
+    #[must_use]
+    pub fn with_room(seed: Seed, rows: usize) -> Self {
+        let slots = vec![0; slots_for(rows.min(ROOM_ROWS_MAX))];
+        advise_large_pages(&slots);
         RowTable {
-            slots: Vec::new(),
+            slots,
             rows: Rows::default(),
             sets: SetStore::default(),
             hashes: Vec::new(),
@@ -206,7 +222,7 @@ impl<A: Address> RowTable<A> {
 
     /// Makes room for `more` new rows, so that no slot moves while a batch is counted.
     fn reserve(&mut self, more: usize) {
-        let needed = (self.rows.len() + more) * 3 / 2 + 1;
+        let needed = slots_for(self.rows.len() + more);
         if needed > self.slots.len() {
             let slots = needed.max(self.slots.len() * 2).max(SLOTS_MIN);
             self.regrow(slots);
@@ -214,9 +230,9 @@ impl<A: Address> RowTable<A> {
     }
 
     fn regrow(&mut self, slots: usize) {
-        let old = std::mem::replace(&mut self.slots, Vec::with_capacity(slots));
+        // Memory that comes zeroed from the kernel is not written before it is used.
+        let old = std::mem::replace(&mut self.slots, vec![0; slots]);
         advise_large_pages(&self.slots);
-        self.slots.resize(slots, 0);
         for slot in old.into_iter().filter(|&slot| slot != 0) {
             let mut place = self.place((slot >> 32) as u32);
             while self.slots[place] != 0 {

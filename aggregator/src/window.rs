@@ -32,11 +32,11 @@ pub struct HourPart {
 }
 
 impl HourPart {
-    fn new(hour: i64, seed: Seed) -> Self {
+    fn new(hour: i64, seed: Seed, room: Room) -> Self {
         HourPart {
             hour,
-            ipv4: RowTable::new(seed),
-            ipv6: RowTable::new(seed),
+            ipv4: RowTable::with_room(seed, room.ipv4_rows),
+            ipv6: RowTable::with_room(seed, room.ipv6_rows),
             account: HourAccount::default(),
         }
     }
@@ -46,6 +46,13 @@ impl HourPart {
     pub fn memory_bytes(&self) -> usize {
         self.ipv4.memory_bytes() + self.ipv6.memory_bytes()
     }
+}
+
+/// Rows that the last hour had: the next will have about as many.
+#[derive(Clone, Copy, Debug, Default)]
+struct Room {
+    ipv4_rows: usize,
+    ipv6_rows: usize,
 }
 
 /// Observations of one hour, waiting to be counted together.
@@ -75,6 +82,7 @@ pub struct Window {
     open_from: i64,
     policy: LatePolicy,
     seed: Seed,
+    room: Room,
 }
 
 impl Window {
@@ -87,6 +95,7 @@ impl Window {
             open_from: i64::MIN,
             policy,
             seed,
+            room: Room::default(),
         }
     }
 
@@ -127,6 +136,12 @@ impl Window {
     pub fn close_before(&mut self, hour: i64) -> Vec<HourPart> {
         self.open_from = self.open_from.max(hour);
         let open = self.hours.split_off(&hour);
+        if let Some((_, last)) = self.hours.last_key_value() {
+            self.room = Room {
+                ipv4_rows: last.ipv4.len(),
+                ipv6_rows: last.ipv6.len(),
+            };
+        }
         std::mem::replace(&mut self.hours, open)
             .into_values()
             .collect()
@@ -155,17 +170,29 @@ impl Window {
             .hours
             .values_mut()
             .max_by_key(|part| part.memory_bytes())?;
-        let mut taken = HourPart::new(part.hour, self.seed);
+        let mut taken = HourPart::new(part.hour, self.seed, Room::default());
         std::mem::swap(&mut taken.ipv4, &mut part.ipv4);
         std::mem::swap(&mut taken.ipv6, &mut part.ipv6);
         Some(taken)
     }
 
     fn open(&mut self, hour: i64) -> &mut HourPart {
-        let seed = self.seed;
+        if !self.hours.contains_key(&hour) {
+            // An hour that opens while another is still open follows it: late packets do not need its room.
+            let room = match self.hours.last_key_value() {
+                Some((_, last)) if last.hour < hour => Room {
+                    ipv4_rows: last.ipv4.len(),
+                    ipv6_rows: last.ipv6.len(),
+                },
+                Some(_) => Room::default(),
+                None => self.room,
+            };
+            let part = HourPart::new(hour, self.seed, room);
+            self.hours.insert(hour, part);
+        }
         self.hours
-            .entry(hour)
-            .or_insert_with(|| HourPart::new(hour, seed))
+            .get_mut(&hour)
+            .expect("inserted where it was missing")
     }
 
     fn account_of(&mut self, hour: i64) -> &mut HourAccount {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use teiten_aggregator::minute::{MINUTE_US, MinuteCounts, hour_of};
 use teiten_aggregator::observation::{Address, Family, Kind, Observation};
+use teiten_aggregator::prefetch::prefetch;
 use teiten_aggregator::window::{Batch, HourPart, Window};
 
 use crate::accounting::Tally;
@@ -14,6 +15,9 @@ use crate::packet::Record;
 use crate::status::glance::Glance;
 use crate::telescope::{Place, Telescope};
 
+/// How far ahead of a packet its bytes are asked for, and how many of them one request brings.
+const RECORDS_AHEAD: usize = 12;
+const LINE_BYTES: usize = 64;
 /// Microseconds in a second.
 const SECOND_US: i64 = 1_000_000;
 
@@ -71,7 +75,12 @@ impl Worker {
 
     /// Counts the packets of `records`, whose bytes are in `bytes`.
     pub fn process(&mut self, bytes: &[u8], records: &[Record]) {
-        for record in records {
+        for (index, record) in records.iter().enumerate() {
+            // The bytes were last seen by the thread that walked over them.
+            if let Some(ahead) = records.get(index + RECORDS_AHEAD) {
+                prefetch(bytes, ahead.offset as usize);
+                prefetch(bytes, ahead.offset as usize + LINE_BYTES);
+            }
             let from_minute = record.time_us.wrapping_sub(self.now.minute_start_us);
             if from_minute as u64 >= MINUTE_US as u64 {
                 self.enter_minute(record.time_us);

@@ -3,9 +3,10 @@
 
 use super::error::CaptureError;
 use super::format::hexadecimal;
-use super::walk::{BLOCK_BYTES_MAX, RECORD_BYTES_MAX, Span, Stop, Walked};
+use super::walk::{AHEAD_BYTES, BLOCK_BYTES_MAX, RECORD_BYTES_MAX, Span, Stop, Walked};
 use crate::decode::supported;
 use crate::packet::{LinkType, Record};
+use teiten_aggregator::prefetch::prefetch;
 
 /// Bytes of a file's header.
 const FILE_HEADER_BYTES: usize = 24;
@@ -104,6 +105,7 @@ impl Pcap {
         let mut at = span.from;
         while records.len() < span.records_max {
             let rest = window.get(at..).unwrap_or_default();
+            prefetch(window, at + AHEAD_BYTES);
             let Some(header) = rest.first_chunk::<RECORD_HEADER_BYTES>() else {
                 return stopped(at, Stop::NeedMore(self.record_header_bytes));
             };

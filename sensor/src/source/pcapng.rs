@@ -4,11 +4,12 @@
 mod section;
 
 use super::error::CaptureError;
-use super::walk::{BLOCK_BYTES_MAX, RECORD_BYTES_MAX, Span, Stop, Walked};
+use super::walk::{AHEAD_BYTES, BLOCK_BYTES_MAX, RECORD_BYTES_MAX, Span, Stop, Walked};
 use crate::decode::supported;
 use crate::packet::Record;
 use section::{BLOCK_FRAME_BYTES, INTERFACE_DESCRIPTION, Interface, SECTION_HEADER};
 use section::{damaged, damaged_length, half, impossible, opened_section, word};
+use teiten_aggregator::prefetch::prefetch;
 
 pub use section::PCAPNG_BLOCK_BYTES_MAX;
 
@@ -92,6 +93,7 @@ impl Pcapng {
     ) -> Option<Stop> {
         while records.len() < span.records_max {
             let rest = window.get(*at..).unwrap_or_default();
+            prefetch(window, *at + AHEAD_BYTES);
             let Some(frame) = rest.first_chunk::<BLOCK_FRAME_BYTES>() else {
                 return Some(Stop::NeedMore(BLOCK_FRAME_BYTES));
             };

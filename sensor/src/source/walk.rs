@@ -14,6 +14,9 @@ pub const BLOCK_BYTES_MAX: usize = 1 << 20;
 
 const _: () = assert!(RECORD_BYTES_MAX as usize + 64 < BLOCK_BYTES_MAX);
 
+/// How far ahead of a walk the bytes are asked for: the processor's own reading ahead ends at every page.
+pub(super) const AHEAD_BYTES: usize = 2048;
+
 /// How far a block may grow.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span {
