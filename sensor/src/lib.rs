@@ -5,6 +5,7 @@ pub mod capture;
 pub mod check;
 pub mod classify;
 pub mod closing;
+pub mod deal;
 pub mod decode;
 pub mod explain;
 pub mod fingerprint;

@@ -19,6 +19,7 @@ use teiten_aggregator::writer::WriteError;
 
 use crate::accounting::Tally;
 use crate::closing::{self, Handover, Written};
+use crate::deal::{Dealer, Picks};
 use crate::packet::Block;
 use crate::status::Status;
 use crate::telescope::Telescope;
@@ -79,8 +80,14 @@ pub struct Counted {
     pub queue_blocks: Option<Histogram<u64>>,
 }
 
+/// Which packets of a block a worker is to count.
+enum Share {
+    Range(Range<usize>),
+    Picks(Picks),
+}
+
 enum Work {
-    Block(Arc<Block>, Range<usize>),
+    Block(Arc<Block>, Share),
     Close {
         before: i64,
     },
@@ -191,6 +198,7 @@ impl Counted {
 /// Deals blocks to workers and decides when hours close.
 struct Reader {
     senders: Vec<Sender<Work>>,
+    dealer: Dealer,
     /// The packet time at which the next hour closes; none before the first packet.
     next_close_us: Option<i64>,
     /// Whether hours close before the end at all.
@@ -201,6 +209,7 @@ struct Reader {
 impl Reader {
     fn new(senders: Vec<Sender<Work>>, closes: bool) -> Self {
         Reader {
+            dealer: Dealer::new(senders.len()),
             senders,
             next_close_us: None,
             closes,
@@ -252,13 +261,33 @@ impl Reader {
         if range.is_empty() {
             return;
         }
-        let least = (0..self.senders.len()).min_by_key(|&worker| self.senders[worker].len());
-        let worker = least.unwrap_or(0);
+        if self.senders.len() == 1 {
+            self.send_share(0, block, Share::Range(range));
+            return;
+        }
+        for (worker, picks) in self.dealer.deal(block, range).into_iter().enumerate() {
+            if picks.is_empty() {
+                continue;
+            }
+            let waiting = |worker: usize| self.senders.get(worker).map_or(usize::MAX, Sender::len);
+            let least = (0..self.senders.len()).min_by_key(|&worker| waiting(worker));
+            let least = least.unwrap_or(0);
+            // One source can send more than a worker can count: then another helps, and their rows are merged.
+            let worker = if waiting(worker) >= waiting(least).saturating_add(QUEUE_BLOCKS / 2) {
+                least
+            } else {
+                worker
+            };
+            self.send_share(worker, block, Share::Picks(picks));
+        }
+    }
+
+    fn send_share(&mut self, worker: usize, block: &Arc<Block>, share: Share) {
         // Only statistics: a depth beyond the histogram's bounds cannot be.
         let _ = self
             .queue_blocks
             .record(self.senders[worker].len() as u64 + 1);
-        self.send(worker, Work::Block(Arc::clone(block), range));
+        self.send(worker, Work::Block(Arc::clone(block), share));
     }
 
     #[inline]
@@ -310,7 +339,7 @@ impl WorkerThread {
     fn run(mut self, work: &Receiver<Work>) -> Counted {
         for work in work {
             match work {
-                Work::Block(block, range) => self.process(block, range),
+                Work::Block(block, share) => self.process(block, &share),
                 Work::Close { before } => self.close(before),
                 Work::Tick(time_us) => self.worker.tick(time_us),
                 Work::Dropped {
@@ -333,9 +362,13 @@ impl WorkerThread {
         }
     }
 
-    fn process(&mut self, block: Arc<Block>, range: Range<usize>) {
+    fn process(&mut self, block: Arc<Block>, share: &Share) {
         let begun = Instant::now();
-        self.worker.process(block.bytes(), &block.records[range]);
+        let (bytes, records) = (block.bytes(), &block.records);
+        match share {
+            Share::Range(range) => self.worker.process(bytes, &records[range.clone()]),
+            Share::Picks(picks) => self.worker.process_picks(bytes, records, picks),
+        }
         // Only statistics: longer than an hour is left out.
         let busy = begun.elapsed();
         let _ = self.block_us.record(busy.as_micros() as u64);

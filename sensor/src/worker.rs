@@ -75,12 +75,31 @@ impl Worker {
 
     /// Counts the packets of `records`, whose bytes are in `bytes`.
     pub fn process(&mut self, bytes: &[u8], records: &[Record]) {
-        for (index, record) in records.iter().enumerate() {
+        self.process_each(bytes, records.len(), |index| &records[index]);
+    }
+
+    /// Counts those of `records` that are picked by their numbers.
+    pub fn process_picks(&mut self, bytes: &[u8], records: &[Record], picks: &[u16]) {
+        self.process_each(bytes, picks.len(), |index| {
+            &records[usize::from(picks[index])]
+        });
+    }
+
+    #[inline(always)]
+    fn process_each<'r>(
+        &mut self,
+        bytes: &[u8],
+        count: usize,
+        record: impl Fn(usize) -> &'r Record,
+    ) {
+        for index in 0..count {
             // The bytes were last seen by the thread that walked over them.
-            if let Some(ahead) = records.get(index + RECORDS_AHEAD) {
-                prefetch(bytes, ahead.offset as usize);
-                prefetch(bytes, ahead.offset as usize + LINE_BYTES);
+            if index + RECORDS_AHEAD < count {
+                let ahead = record(index + RECORDS_AHEAD).offset as usize;
+                prefetch(bytes, ahead);
+                prefetch(bytes, ahead + LINE_BYTES);
             }
+            let record = record(index);
             let from_minute = record.time_us.wrapping_sub(self.now.minute_start_us);
             if from_minute as u64 >= MINUTE_US as u64 {
                 self.enter_minute(record.time_us);
