@@ -31,9 +31,9 @@ pub const LATENESS_US: i64 = 300_000_000;
 /// Blocks that may wait for one worker.
 const QUEUE_BLOCKS: usize = 4;
 
-/// Full tables that may exist besides those the workers fill: one waits, one is being sorted, and its order takes part of another;
-/// a share of the memory is left for sums, blocks and buffers.
-const TABLES_BESIDE_WORKERS: usize = 4;
+/// Full tables' worth of memory besides those the workers fill: one table waits, one is being sorted, and its order takes part of
+/// another; the rest is for the rows, sums and pages of the hour that closes, for blocks and buffers, and for what the allocator keeps.
+const TABLES_BESIDE_WORKERS: usize = 8;
 /// Shares that may wait for the closing thread.
 const QUEUE_SHARES: usize = 1;
 
