@@ -3,12 +3,14 @@
 //! All of it runs on threads of its own, so packets go on behind it. Every step is a function of the hour's rows alone; the number
 //! of workers, threads or ranges shows nowhere in the files.
 
+mod closed;
 mod columns;
 mod contributions;
 mod coverage;
 mod enrich;
 mod fold;
 mod group;
+mod judge;
 mod sources;
 mod traffic;
 
@@ -20,15 +22,16 @@ use parquet::file::metadata::KeyValue;
 
 use crate::dataset::{Hour, PartName, SCRATCH_FOLDER, parts_of};
 use crate::encode::{EncodedColumn, Encoder};
-use crate::minute::{HourAccount, MINUTES, SecondSet};
+use crate::minute::{HourAccount, SecondSet};
 use crate::observation::{Address, Family};
 use crate::origin::Origins;
 use crate::parallel::{ordered, staged};
 use crate::run::{DiskRun, MemoryRun, Run, merge_range, split_sources};
-use crate::schema::{COVERAGE, SCHEMA_VERSION, SOURCES, TABLES, TRAFFIC, Table};
+use crate::schema::{COVERAGE, FLAGS_VERSION, SCHEMA_VERSION, SOURCES, TABLES, TRAFFIC, Table};
 use crate::window::HourPart;
 use crate::writer::{PartWriter, WriteError};
 
+pub use closed::ClosedHour;
 use columns::Columns;
 use contributions::{Bounds, Contributions, Key};
 use enrich::{Enricher, folded_chunk};
@@ -104,36 +107,6 @@ impl HourRuns {
     }
 }
 
-/// What was written for an hour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClosedHour {
-    /// Rows of `sources`.
-    pub source_rows: u64,
-    /// Rows of `traffic`.
-    pub traffic_rows: u64,
-    /// Packets in either.
-    pub packets: u64,
-    /// Bytes on the wire in either.
-    pub bytes: u64,
-    /// Size of the files, bytes.
-    pub file_bytes: u64,
-    /// Packets of folded sources, by minute.
-    pub collapsed: [u64; MINUTES],
-}
-
-impl Default for ClosedHour {
-    fn default() -> Self {
-        ClosedHour {
-            source_rows: 0,
-            traffic_rows: 0,
-            packets: 0,
-            bytes: 0,
-            file_bytes: 0,
-            collapsed: [0; MINUTES],
-        }
-    }
-}
-
 /// Writes hours into a dataset.
 #[derive(Clone, Debug)]
 pub struct Closer {
@@ -153,20 +126,6 @@ pub struct Closer {
     pub source_rows_max: u64,
     /// Memory for sums under way, per family; more is set aside on disk.
     pub contributions_bytes: usize,
-}
-
-impl ClosedHour {
-    /// Adds what a further part of the same hour holds.
-    pub fn add(&mut self, other: &ClosedHour) {
-        self.source_rows += other.source_rows;
-        self.traffic_rows += other.traffic_rows;
-        self.packets += other.packets;
-        self.bytes += other.bytes;
-        self.file_bytes += other.file_bytes;
-        for (ours, theirs) in self.collapsed.iter_mut().zip(other.collapsed) {
-            *ours += theirs;
-        }
-    }
 }
 
 impl Closer {
@@ -375,6 +334,7 @@ impl Closer {
                             merged = contributions.extend(enriched.contributions);
                         }
                         fold.add(enriched.fold);
+                        closed.add_tools(&enriched.tools);
                         enriched.chunk
                     }
                     Some(Err(error)) => {
@@ -427,6 +387,7 @@ impl Closer {
     fn metadata(&self) -> Vec<KeyValue> {
         let mut pairs = vec![
             ("schema_version".to_owned(), SCHEMA_VERSION.to_string()),
+            ("flags_version".to_owned(), FLAGS_VERSION.to_string()),
             ("program".to_owned(), "teiten".to_owned()),
             (
                 "program_version".to_owned(),

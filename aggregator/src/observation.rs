@@ -1,11 +1,13 @@
 //! What a sensor hands over for each packet: its time, its two addresses, its length, and what it is.
 //!
 //! The kinds of the contract live here (family, traffic type, class, tool), each as a closed set with its spelling, and [`Kind`],
-//! which packs them with the port into 32 bits. How a packet comes by its kind is the sensor's business and must not be here.
+//! which packs them with the port into 32 bits. Of the tool a kind holds the mark that the packet bears (`mark.rs`). How a packet comes by its kind is the sensor's business and must not be here.
 
 use std::fmt;
 use std::hash::Hash;
 use std::net::Ipv6Addr;
+
+use crate::mark::Mark;
 
 /// A closed set whose members have one spelling each, the one that tables, JSON and flags use.
 macro_rules! spelled {
@@ -38,13 +40,15 @@ macro_rules! spelled {
             }
         }
 
-        impl fmt::Display for $name {
-            fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        impl std::fmt::Display for $name {
+            fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
                 formatter.write_str(self.name())
             }
         }
     };
 }
+
+pub(crate) use spelled;
 
 spelled! {
     /// What a packet is by its headers alone: the contract's traffic types.
@@ -112,20 +116,21 @@ spelled! {
     }
 }
 
-/// Number of distinct (type, class, tool) codes: the size of a table indexed by [`Kind::category`].
-pub const CATEGORIES: usize = 1 << (TYPE_BITS + CLASS_BITS + TOOL_BITS);
+/// Number of distinct (type, class, mark) codes: the size of a table indexed by [`Kind::category`].
+pub const CATEGORIES: usize = 1 << (TYPE_BITS + CLASS_BITS + MARK_BITS);
 
 const TYPE_BITS: u32 = 6;
 const CLASS_BITS: u32 = 4;
-const TOOL_BITS: u32 = 4;
+const MARK_BITS: u32 = 4;
 const _: () = assert!(TrafficType::ALL.len() <= 1 << TYPE_BITS);
 const _: () = assert!(TrafficClass::ALL.len() <= 1 << CLASS_BITS);
-const _: () = assert!(Tool::ALL.len() <= 1 << TOOL_BITS);
+const _: () = assert!(Mark::ALL.len() <= 1 << MARK_BITS);
 
-/// Type, class, tool and port (or, where there is none, the protocol) of a packet in 32 bits.
+/// Type, class, mark and port (or, where there is none, the protocol) of a packet in 32 bits.
 ///
-/// Two packets of one family with the same kind stand in the same table row but for their source and country. The order of kinds
-/// is that of their bits: type, class, tool, then port; tables are sorted by it.
+/// Two packets of one family with the same kind are counted in the same row but for their source and country. The order of kinds
+/// is that of their bits: type, class, mark, then port; tables are sorted by it. The kinds that are written hold the first mark of
+/// their tool ([`Mark::of`]): what a source's packets confirm.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Kind(u32);
 
@@ -142,9 +147,22 @@ impl Kind {
         protocol: u8,
         port: Option<u16>,
     ) -> Self {
-        let category = ((traffic_type as u32) << (CLASS_BITS + TOOL_BITS))
-            | ((class as u32) << TOOL_BITS)
-            | tool as u32;
+        Kind::marked(traffic_type, class, Mark::of(tool), protocol, port)
+    }
+
+    /// The same of a packet that bears `mark`.
+    #[must_use]
+    #[inline(always)]
+    pub const fn marked(
+        traffic_type: TrafficType,
+        class: TrafficClass,
+        mark: Mark,
+        protocol: u8,
+        port: Option<u16>,
+    ) -> Self {
+        let category = ((traffic_type as u32) << (CLASS_BITS + MARK_BITS))
+            | ((class as u32) << MARK_BITS)
+            | mark as u32;
         let low = match port {
             Some(port) if fixed_protocol(traffic_type).is_some() => HAS_PORT | port as u32,
             _ => protocol as u32,
@@ -162,13 +180,13 @@ impl Kind {
     #[must_use]
     pub const fn from_bits(bits: u32) -> Option<Self> {
         let category = bits >> 17;
-        let known = (category >> (CLASS_BITS + TOOL_BITS)) < TrafficType::ALL.len() as u32
-            && ((category >> TOOL_BITS) & ((1 << CLASS_BITS) - 1)) < TrafficClass::ALL.len() as u32
-            && (category & ((1 << TOOL_BITS) - 1)) < Tool::ALL.len() as u32;
+        let known = (category >> (CLASS_BITS + MARK_BITS)) < TrafficType::ALL.len() as u32
+            && ((category >> MARK_BITS) & ((1 << CLASS_BITS) - 1)) < TrafficClass::ALL.len() as u32
+            && (category & ((1 << MARK_BITS) - 1)) < Mark::ALL.len() as u32;
         if known { Some(Kind(bits)) } else { None }
     }
 
-    /// A kind of this (type, class, tool), without port and of protocol 0, when the category is one.
+    /// A kind of this (type, class, mark), without port and of protocol 0, when the category is one.
     #[must_use]
     pub const fn of_category(category: usize) -> Option<Self> {
         if category < CATEGORIES {
@@ -178,7 +196,7 @@ impl Kind {
         }
     }
 
-    /// Index of (type, class, tool), below [`CATEGORIES`].
+    /// Index of (type, class, mark), below [`CATEGORIES`].
     #[must_use]
     pub const fn category(self) -> usize {
         (self.0 >> 17) as usize
@@ -187,19 +205,34 @@ impl Kind {
     /// The traffic type.
     #[must_use]
     pub const fn traffic_type(self) -> TrafficType {
-        TrafficType::ALL[self.category() >> (CLASS_BITS + TOOL_BITS)]
+        TrafficType::ALL[self.category() >> (CLASS_BITS + MARK_BITS)]
     }
 
     /// The class.
     #[must_use]
     pub const fn class(self) -> TrafficClass {
-        TrafficClass::ALL[(self.category() >> TOOL_BITS) & ((1 << CLASS_BITS) - 1)]
+        TrafficClass::ALL[(self.category() >> MARK_BITS) & ((1 << CLASS_BITS) - 1)]
     }
 
-    /// The tool.
+    /// The mark.
+    #[must_use]
+    #[inline]
+    pub const fn mark(self) -> Mark {
+        Mark::ALL[self.category() & ((1 << MARK_BITS) - 1)]
+    }
+
+    /// The tool that the mark is of.
     #[must_use]
     pub const fn tool(self) -> Tool {
-        Tool::ALL[self.category() & ((1 << TOOL_BITS) - 1)]
+        self.mark().tool()
+    }
+
+    /// The same kind with another mark.
+    #[must_use]
+    #[inline]
+    pub const fn with_mark(self, mark: Mark) -> Self {
+        const MARKS: u32 = ((1 << MARK_BITS) - 1) << 17;
+        Kind(self.0 & !MARKS | (mark as u32) << 17)
     }
 
     /// The service asked for, host byte order; none where the protocol has none or the bytes were not captured.
@@ -233,7 +266,7 @@ impl fmt::Debug for Kind {
             "Kind({} {} {} port {:?})",
             self.traffic_type(),
             self.class(),
-            self.tool(),
+            self.mark(),
             self.port()
         )
     }
@@ -391,6 +424,11 @@ mod tests {
                         assert_eq!(kind.traffic_type(), traffic_type);
                         assert_eq!(kind.class(), class);
                         assert_eq!(kind.tool(), tool);
+                        for &mark in Mark::ALL {
+                            let marked = Kind::marked(traffic_type, class, mark, 17, port);
+                            assert_eq!(marked.mark(), mark);
+                            assert_eq!(kind.with_mark(mark), marked);
+                        }
                         assert_eq!(Kind::from_bits(kind.bits()), Some(kind));
                         match fixed_protocol(traffic_type) {
                             Some(_) => assert_eq!(kind.port(), port),

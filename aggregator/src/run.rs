@@ -39,6 +39,8 @@ pub struct SourceRow<A> {
     pub pair: u32,
     /// Packets that have it.
     pub pair_packets: u64,
+    /// Packets that show the row's tool; 0 until a source's rows are judged.
+    pub tool_packets: u64,
 }
 
 impl<A: Address> SourceRow<A> {
@@ -57,6 +59,7 @@ impl<A: Address> SourceRow<A> {
             stack: row.stack,
             pair: row.pair,
             pair_packets: u64::from(row.pair_packets),
+            tool_packets: 0,
         }
     }
 
@@ -64,6 +67,7 @@ impl<A: Address> SourceRow<A> {
     pub fn add(&mut self, other: &SourceRow<A>) {
         self.packets += other.packets;
         self.bytes += other.bytes;
+        self.tool_packets += other.tool_packets;
         self.flags |= other.flags;
         if (other.first_us, other.stack) < (self.first_us, self.stack) {
             self.stack = other.stack;

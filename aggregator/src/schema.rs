@@ -10,6 +10,9 @@ use parquet::schema::types::{Type, TypePtr};
 /// Version of the meaning of the tables; raised when a column changes its meaning.
 pub const SCHEMA_VERSION: u32 = 1;
 
+/// Version of the bits of the column `flags`; raised when a bit changes its meaning. Bits are added without a new version.
+pub const FLAGS_VERSION: u32 = 1;
+
 /// How a column is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ColumnType {
@@ -222,6 +225,24 @@ pub const SOURCES: Table = Table {
         ),
         column("first_seen", TimestampMicros, false, "first packet, UTC"),
         column("last_seen", TimestampMicros, false, "last packet, UTC"),
+        column(
+            "tool_packets",
+            Int64,
+            false,
+            "packets that show the tool; of no tool: with a mark that the source's other packets did not confirm",
+        ),
+        column(
+            "flags",
+            Int32,
+            false,
+            "compatibility flags, a bit each, of all packets together; their meaning: teiten-sensor rules, version in flags_version",
+        ),
+        column(
+            "stack_signature",
+            Text,
+            false,
+            "window:options:df:initial TTL of the first SYN, empty without one, 65535:M1460,N,W8,N,N,S:df0:64",
+        ),
     ],
 };
 

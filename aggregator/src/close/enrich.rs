@@ -1,10 +1,12 @@
-//! Merged rows, source by source: each source gets its origin once, and its rows go on to `sources` and to the sums of `traffic`.
+//! Merged rows, source by source: each source gets its origin once, the marks of its packets are confirmed, and its rows go on to
+//! `sources` and to the sums of `traffic`.
 
 use super::GROUP_ROWS;
 use super::contributions::{Bounds, Contribution, Key, Scattered};
 use super::fold::{Fold, FoldedRow};
+use super::judge::Judge;
 use super::sources::{Origin, SourceChunk};
-use crate::observation::Address;
+use crate::observation::{Address, Tool};
 use crate::origin::{Cursor, Origins};
 use crate::run::Merged;
 use crate::sketch::Member;
@@ -17,6 +19,8 @@ pub struct Enriched<A: Address> {
     pub contributions: Scattered,
     /// Rows of small sources.
     pub fold: Fold<A>,
+    /// Packets by tool, in the order of the tools.
+    pub tools: [u64; Tool::ALL.len()],
 }
 
 /// Takes merged rows in the order of their sources.
@@ -30,6 +34,8 @@ pub struct Enricher<'a, 'r, A: Address> {
     fold: Fold<A>,
     /// The rows of the source in hand.
     held: Vec<Merged<'r, A>>,
+    judge: Judge,
+    tools: [u64; Tool::ALL.len()],
     text: Vec<u8>,
 }
 
@@ -44,6 +50,8 @@ impl<'a, 'r, A: Address> Enricher<'a, 'r, A> {
             contributions: Vec::with_capacity(rows),
             fold: Fold::default(),
             held: Vec::new(),
+            judge: Judge::default(),
+            tools: [0; Tool::ALL.len()],
             text: Vec::new(),
         }
     }
@@ -66,6 +74,7 @@ impl<'a, 'r, A: Address> Enricher<'a, 'r, A> {
             chunk: self.chunk,
             contributions: self.bounds.scatter(&self.contributions),
             fold: self.fold,
+            tools: self.tools,
         }
     }
 
@@ -75,6 +84,7 @@ impl<'a, 'r, A: Address> Enricher<'a, 'r, A> {
             return;
         };
         let source = first.source();
+        self.judge.judge(&mut self.held);
         let origin = Origin {
             country: self.cursor.country(source),
             asn: self.cursor.asn(source),
@@ -89,6 +99,7 @@ impl<'a, 'r, A: Address> Enricher<'a, 'r, A> {
         }
         for merged in self.held.drain(..) {
             let row = merged.row();
+            self.tools[row.kind.tool() as usize] += row.packets;
             let key = Key::new(row.kind, 0, origin.country);
             self.contributions
                 .push(Contribution::new(key, member, row.packets, row.bytes));

@@ -181,6 +181,7 @@ mod tests {
             stack: u64::from(source % 5),
             pair: source % 3,
             pair_packets: 2,
+            tool_packets: 0,
         }
     }
 

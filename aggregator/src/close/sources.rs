@@ -1,11 +1,16 @@
 //! The `sources` table: rows of sources, column by column as they come from the merge, become row groups.
 
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
 use super::columns::Columns;
 use super::group::Group;
 use crate::dataset::Hour;
 use crate::observation::{Address, Kind};
 use crate::origin::Country;
 use crate::run::SourceRow;
+use crate::stack::StackSignature;
 
 /// Rows of `sources` in order, a column each. Texts of sources stand once for all rows of a source.
 #[derive(Debug, Default)]
@@ -22,6 +27,9 @@ pub struct SourceChunk {
     destinations: Vec<u32>,
     first_us: Vec<u32>,
     last_us: Vec<u32>,
+    tool_packets: Vec<u64>,
+    flags: Vec<u32>,
+    stacks: Vec<u64>,
 }
 
 /// What is known of a source besides its packets.
@@ -48,6 +56,9 @@ impl SourceChunk {
             destinations: Vec::with_capacity(rows),
             first_us: Vec::with_capacity(rows),
             last_us: Vec::with_capacity(rows),
+            tool_packets: Vec::with_capacity(rows),
+            flags: Vec::with_capacity(rows),
+            stacks: Vec::with_capacity(rows),
         }
     }
 
@@ -75,6 +86,9 @@ impl SourceChunk {
         self.destinations.push(row.destinations);
         self.first_us.push(row.first_us);
         self.last_us.push(row.last_us);
+        self.tool_packets.push(row.tool_packets);
+        self.flags.push(row.flags);
+        self.stacks.push(row.stack);
     }
 
     fn text(&self, source: u32) -> &[u8] {
@@ -110,7 +124,39 @@ pub fn fill<A: Address>(
     columns.integers(group.each(|chunk, row| chunk.bytes[row] as i64))?;
     columns.integers(group.each(|chunk, row| i64::from(chunk.destinations[row])))?;
     columns.integers(group.each(|chunk, row| start_us + i64::from(chunk.first_us[row])))?;
-    columns.integers(group.each(|chunk, row| start_us + i64::from(chunk.last_us[row])))
+    columns.integers(group.each(|chunk, row| start_us + i64::from(chunk.last_us[row])))?;
+    columns.integers(group.each(|chunk, row| chunk.tool_packets[row] as i64))?;
+    columns.integers(group.each(|chunk, row| i64::from(chunk.flags[row] as i32)))?;
+    stack_column(columns, group)
+}
+
+/// `stack_signature`: the distinct ones by number, in the order in which they come; without one the text is empty.
+fn stack_column(
+    columns: &mut Columns<'_>,
+    group: &Group<SourceChunk>,
+) -> parquet::errors::Result<()> {
+    // Seeded, as senders choose their signatures.
+    let mut known: HashMap<u64, u32, RandomState> = HashMap::default();
+    let mut stacks = Vec::new();
+    let mut numbers = Vec::with_capacity(group.rows());
+    let mut last = None;
+    for stack in group.each(|chunk, row| chunk.stacks[row]) {
+        let number = match last {
+            Some((same, number)) if same == stack => number,
+            _ => *known.entry(stack).or_insert_with(|| {
+                stacks.push(stack);
+                stacks.len() as u32 - 1
+            }),
+        };
+        last = Some((stack, number));
+        numbers.push(number);
+    }
+    let text = |stack| StackSignature::from_bits(stack).map(|it| it.to_string());
+    let texts: Vec<String> = stacks
+        .into_iter()
+        .map(|stack| text(stack).unwrap_or_default())
+        .collect();
+    columns.numbered(texts.iter().map(String::as_bytes), numbers.into_iter())
 }
 
 /// `src_ip`: by number where sources repeat, plain where most stand alone.

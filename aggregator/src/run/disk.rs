@@ -176,6 +176,7 @@ fn read_row<A: Address>(bytes: &[u8; ROW_BYTES_MAX]) -> SourceRow<A> {
         stack: take(8) as u64,
         pair: take(4) as u32,
         pair_packets: take(8) as u64,
+        tool_packets: 0,
         destinations: 0,
     }
 }

@@ -236,6 +236,31 @@ impl<'a, A: Address> Merged<'a, A> {
         Merged { row, destinations }
     }
 
+    /// Its kind.
+    #[must_use]
+    #[inline]
+    pub fn kind(&self) -> Kind {
+        self.row.kind
+    }
+
+    /// Whether its pair value stands in more than one packet; what a lone packet has, no other shares.
+    #[must_use]
+    #[inline]
+    pub fn shares_pair(&self) -> bool {
+        self.row.pair != 0 && self.row.pair_packets > 1
+    }
+
+    /// Gives it another kind, and how many of its packets show the tool of that kind.
+    pub fn settle(&mut self, kind: Kind, tool_packets: u64) {
+        self.row.kind = kind;
+        self.row.tool_packets = tool_packets;
+    }
+
+    /// Adds another row of the same source and kind.
+    pub fn unite(&mut self, other: Merged<'a, A>) {
+        self.add((other.row, other.destinations));
+    }
+
     fn add(&mut self, (row, destinations): Head<'a, A>) {
         self.row.add(&row);
         match (&mut self.destinations, destinations) {

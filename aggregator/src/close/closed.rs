@@ -1,0 +1,59 @@
+//! What an hour came to once it was written.
+
+use crate::minute::MINUTES;
+use crate::observation::Tool;
+
+/// What was written for an hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClosedHour {
+    /// Rows of `sources`.
+    pub source_rows: u64,
+    /// Rows of `traffic`.
+    pub traffic_rows: u64,
+    /// Packets in either.
+    pub packets: u64,
+    /// Bytes on the wire in either.
+    pub bytes: u64,
+    /// Size of the files, bytes.
+    pub file_bytes: u64,
+    /// Packets of folded sources, by minute.
+    pub collapsed: [u64; MINUTES],
+    /// Packets by tool, in the order of the tools.
+    pub tools: [u64; Tool::ALL.len()],
+}
+
+impl Default for ClosedHour {
+    fn default() -> Self {
+        ClosedHour {
+            source_rows: 0,
+            traffic_rows: 0,
+            packets: 0,
+            bytes: 0,
+            file_bytes: 0,
+            collapsed: [0; MINUTES],
+            tools: [0; Tool::ALL.len()],
+        }
+    }
+}
+
+impl ClosedHour {
+    /// Adds what a further part of the same hour holds.
+    pub fn add(&mut self, other: &ClosedHour) {
+        self.source_rows += other.source_rows;
+        self.traffic_rows += other.traffic_rows;
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        self.file_bytes += other.file_bytes;
+        for (ours, theirs) in self.collapsed.iter_mut().zip(other.collapsed) {
+            *ours += theirs;
+        }
+        self.add_tools(&other.tools);
+    }
+
+    /// Adds packets by tool.
+    pub(super) fn add_tools(&mut self, tools: &[u64; Tool::ALL.len()]) {
+        for (ours, theirs) in self.tools.iter_mut().zip(tools) {
+            *ours += theirs;
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The rows of one source, all of which are here: its marks are confirmed, and rows that differed in a mark alone and no longer do
+//! become one, their packets, bytes and destinations together.
+
+use crate::evidence::Evidence;
+use crate::mark::Mark;
+use crate::observation::{Address, Family};
+use crate::run::Merged;
+
+/// Judges one source after another.
+#[derive(Debug, Default)]
+pub struct Judge {
+    evidence: Evidence,
+}
+
+impl Judge {
+    /// Confirms the marks over the rows of a source, which come in the order of their kinds and stay so. Each then bears the mark of
+    /// its tool, and no two are of one kind.
+    #[inline]
+    pub fn judge<A: Address>(&mut self, rows: &mut Vec<Merged<'_, A>>) {
+        // Most sources have one row, and most such rows are settled as they are. No mark is known for IPv6.
+        let is_settled = match rows.as_mut_slice() {
+            [only] => is_settled(only),
+            _ => false,
+        };
+        if A::FAMILY == Family::Ipv4 && !is_settled {
+            self.judge_all(rows);
+        }
+    }
+
+    fn judge_all<A: Address>(&mut self, rows: &mut Vec<Merged<'_, A>>) {
+        self.evidence.clear();
+        for merged in rows.iter() {
+            self.evidence.add(&merged.row());
+        }
+        let confirmed = self.evidence.decide();
+        let mut is_changed = false;
+        for merged in rows.iter_mut() {
+            let (tool, tool_packets) = confirmed.judge(&merged.row());
+            let kind = merged.kind().with_mark(Mark::of(tool));
+            is_changed |= kind != merged.kind();
+            merged.settle(kind, tool_packets);
+        }
+        if is_changed {
+            unite(rows);
+        }
+    }
+}
+
+/// Whether the row of a source that has no other needs no confirmation.
+#[inline]
+fn is_settled<A: Address>(only: &mut Merged<'_, A>) -> bool {
+    match only.kind().mark() {
+        Mark::None => !only.shares_pair(),
+        Mark::MiraiSequence => {
+            only.settle(only.kind(), only.packets());
+            true
+        }
+        _ => false,
+    }
+}
+
+/// Puts the rows in order again and makes those of one kind one row.
+fn unite<A: Address>(rows: &mut Vec<Merged<'_, A>>) {
+    rows.sort_by_key(Merged::kind);
+    let mut all = std::mem::take(rows).into_iter();
+    rows.extend(all.next());
+    for merged in all {
+        match rows.last_mut() {
+            Some(last) if last.kind() == merged.kind() => last.unite(merged),
+            _ => rows.push(merged),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::observation::{Kind, Observation, Tool, TrafficClass, TrafficType};
+    use crate::run::{MemoryRun, Run, SourceRow, merge_range};
+    use crate::table::{RowTable, Seed};
+
+    fn observation(destination: u32, mark: Mark, port: u16) -> Observation<u32> {
+        let (syn, scan) = (TrafficType::TcpSyn, TrafficClass::Scan);
+        Observation {
+            time_us: i64::from(destination),
+            source: 9,
+            destination,
+            kind: Kind::marked(syn, scan, mark, 6, Some(port)),
+            wire_length_bytes: 60,
+            flags: 1 << mark as u8,
+            stack: 0,
+            pair: 100 + destination,
+        }
+    }
+
+    fn judged(observations: &[Observation<u32>]) -> Vec<SourceRow<u32>> {
+        let mut table = RowTable::new(Seed::random());
+        table.observe(0, observations);
+        let (rows, sets) = table.take();
+        let runs = [Run::Memory(Box::new(MemoryRun::sort(rows, sets)))];
+        let mut rows = Vec::new();
+        merge_range(&runs, None, None, |merged| rows.push(merged)).expect("memory is readable");
+        Judge::default().judge(&mut rows);
+        rows.iter().map(Merged::row).collect()
+    }
+
+    #[test]
+    fn a_chance_match_joins_the_row_it_was_taken_from() {
+        let mut all: Vec<_> = (0..40).map(|to| observation(to, Mark::None, 23)).collect();
+        all.push(observation(7, Mark::MasscanHash, 23));
+        all.push(observation(90, Mark::MasscanHash, 23));
+        let rows = judged(&all);
+        assert_eq!(rows.len(), 1);
+        assert_eq!(rows[0].kind.tool(), Tool::None);
+        assert_eq!((rows[0].packets, rows[0].bytes), (42, 42 * 60));
+        assert_eq!((rows[0].destinations, rows[0].tool_packets), (41, 2));
+        assert_eq!((rows[0].first_us, rows[0].last_us), (0, 90));
+        assert_eq!(
+            rows[0].flags,
+            1 << Mark::None as u8 | 1 << Mark::MasscanHash as u8
+        );
+    }
+
+    #[test]
+    fn both_forms_of_a_confirmed_tool_are_one_row() {
+        let shapes = (0..5).map(|to| observation(to, Mark::MasscanShape, 23));
+        let hashes = (3..9).map(|to| observation(to, Mark::MasscanHash, 23));
+        let rows = judged(&shapes.chain(hashes).collect::<Vec<_>>());
+        assert_eq!(rows.len(), 1);
+        assert_eq!(rows[0].kind.mark(), Mark::of(Tool::Masscan));
+        assert_eq!((rows[0].destinations, rows[0].tool_packets), (9, 11));
+    }
+
+    #[test]
+    fn rows_that_stay_apart_keep_their_order() {
+        let ports = (0..30).map(|port| observation(1, Mark::ZmapIdShape, 60 - port));
+        let others = (0..30).map(|port| observation(2, Mark::MiraiSequence, port));
+        let rows = judged(&ports.chain(others).collect::<Vec<_>>());
+        assert_eq!(rows.len(), 60);
+        assert!(rows.windows(2).all(|pair| pair[0].kind < pair[1].kind));
+    }
+
+    #[test]
+    fn a_source_with_one_row_is_judged_as_any_other() {
+        let check = |mark, packets: u32, tool, tool_packets| {
+            let all: Vec<_> = (0..packets).map(|to| observation(to, mark, 23)).collect();
+            let rows = judged(&all);
+            assert_eq!(rows.len(), 1);
+            assert_eq!(
+                (rows[0].kind.tool(), rows[0].tool_packets),
+                (tool, tool_packets)
+            );
+        };
+        check(Mark::None, 5, Tool::None, 0);
+        check(Mark::MiraiSequence, 3, Tool::Mirai, 3);
+        check(Mark::ZmapId, 1, Tool::None, 1);
+        check(Mark::ZmapId, 2, Tool::Zmap, 2);
+        check(Mark::ZmapWindows, 1, Tool::ZmapStack, 1);
+        let keyed = |to| Observation {
+            pair: 7,
+            ..observation(to, Mark::None, 23)
+        };
+        let rows = judged(&[keyed(1), keyed(2)]);
+        assert_eq!(rows[0].kind.tool(), Tool::Unicornscan);
+    }
+}
