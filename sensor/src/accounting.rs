@@ -1,8 +1,9 @@
-//! Where every record went: the sums that `--json` prints and that must always agree. Counts only; no packet, no file.
+//! Where every record went: the sums that `--json` prints and that must always agree. Counts only; no packet, no file. Tools are not
+//! counted here: a source's packets together tell them, so they come from the hours that were written.
 
 use std::collections::BTreeMap;
 
-use teiten_aggregator::observation::{CATEGORIES, Family, Kind, Tool, TrafficClass, TrafficType};
+use teiten_aggregator::observation::{CATEGORIES, Family, Kind, TrafficClass, TrafficType};
 
 use crate::decode::Layer;
 
@@ -27,7 +28,7 @@ pub struct Tally {
     pub late: u64,
     /// Observed packets by protocol number.
     protocols: Vec<u64>,
-    /// Observed packets by type, class and tool.
+    /// Observed packets by type, class and mark.
     categories: Vec<u64>,
 }
 
@@ -105,12 +106,6 @@ impl Tally {
     #[must_use]
     pub fn classes(&self) -> BTreeMap<TrafficClass, u64> {
         self.by(Kind::class)
-    }
-
-    /// Observed packets by tool, those that occur; `none` for packets without one.
-    #[must_use]
-    pub fn tools(&self) -> BTreeMap<Tool, u64> {
-        self.by(Kind::tool)
     }
 
     fn by<K: Ord>(&self, key: impl Fn(Kind) -> K) -> BTreeMap<K, u64> {

@@ -3,7 +3,7 @@
 //! The order carries the judgement, from what a packet cannot be to what it most likely is:
 //! 1. A damaged packet is `malformed`: its fields say nothing.
 //! 2. A source that cannot exist makes `spoofed` whatever the packet says: neither a scanner nor a victim may be counted at it. A
-//!    private one whose probe bears an exact mark of a tool is no forgery: it was captured before its address was translated.
+//!    private one whose probe bears a mark that stands alone is no forgery: it was captured before its address was translated.
 //! 3. A reply is `backscatter`; only its flags, type or response bit are asked, never the port alone.
 //! 4. A known payload decides by its row in SIGNATURES.
 //! 5. A request without a known payload is a `scan`.
@@ -21,10 +21,10 @@ pub mod spoofed;
 pub mod stray;
 mod traffic_type;
 
-use teiten_aggregator::observation::{Address, Kind, Tool, TrafficClass, TrafficType};
+use teiten_aggregator::observation::{Address, Kind, TrafficClass, TrafficType};
 
 use crate::decode::{Packet, Transport};
-use crate::fingerprint::{self, ToolMark};
+use crate::fingerprint::{self, Traces};
 use crate::payload::{Payload, Signature};
 use spoofed::Standing;
 pub use traffic_type::traffic_type;
@@ -70,7 +70,7 @@ pub enum Presupposition {
     Nothing,
     /// A source that cannot exist.
     ImpossibleSource,
-    /// A private source whose packet bears an exact mark of a tool.
+    /// A private source whose packet bears a mark of a tool that stands alone.
     MarkedPrivateSource,
     /// A payload whose signature has this class.
     Payload(TrafficClass),
@@ -197,17 +197,17 @@ const fn row(code: usize, payload: usize, source: Source) -> [u8; CANDIDATES_MAX
 /// What a packet is, and what decided it.
 #[derive(Clone, Copy)]
 pub struct Verdict {
-    /// Type, class, tool and port.
+    /// Type, class, mark and port.
     pub kind: Kind,
     /// The rule that decided the class.
     pub rule: &'static Rule,
     /// What its payload is, where it is known.
     pub signature: Option<&'static Signature>,
-    /// The mark that decided the tool.
-    pub mark: Option<&'static ToolMark>,
+    /// What two SYNs of one run of a tool share; 0 where no tool is thought of.
+    pub pair: u32,
 }
 
-/// What a packet is.
+/// What a packet is, without what decided.
 #[inline(always)]
 #[must_use]
 pub fn kind<A: Address>(packet: &Packet<'_, A>) -> Kind {
@@ -227,22 +227,22 @@ pub fn verdict<A: Address>(packet: &Packet<'_, A>) -> Verdict {
         signature,
     };
     let rule = decide(&facts);
-    let mark = if is_probe(rule.class) {
-        fingerprint::mark(packet, traffic_type)
+    let traces = if is_probe(rule.class) {
+        fingerprint::traces(packet, traffic_type)
     } else {
-        None
+        Traces::NONE
     };
     Verdict {
-        kind: Kind::new(
+        kind: Kind::marked(
             traffic_type,
             rule.class,
-            mark.map_or(Tool::None, |mark| mark.tool),
+            traces.mark,
             packet.protocol,
             port(packet, rule.class),
         ),
+        pair: traces.pair,
         rule,
         signature,
-        mark,
     }
 }
 
@@ -273,9 +273,13 @@ fn source<A: Address>(packet: &Packet<'_, A>, traffic_type: TrafficType) -> Sour
 
 #[inline(never)]
 fn private_source<A: Address>(packet: &Packet<'_, A>, traffic_type: TrafficType) -> Source {
-    match fingerprint::mark(packet, traffic_type) {
-        Some(mark) if mark.is_exact => Source::MarkedPrivate,
-        _ => Source::Impossible,
+    if fingerprint::traces(packet, traffic_type)
+        .mark
+        .stands_alone()
+    {
+        Source::MarkedPrivate
+    } else {
+        Source::Impossible
     }
 }
 

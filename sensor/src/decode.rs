@@ -104,6 +104,8 @@ pub struct Packet<'a, A> {
     pub more_fragments: bool,
     /// Whether routers must not fragment it (IPv4); always set for IPv6.
     pub dont_fragment: bool,
+    /// The reserved bit beside the fragment flags of IPv4 (RFC 791: must be 0).
+    pub reserved_fragment_bit: bool,
     /// Damage behind the addresses.
     pub damage: Option<Damage>,
     /// What the packet carries, as far as it was captured.

@@ -1,29 +1,88 @@
 //! One JSON line for each packet: what it is and which rule decided, or why it is not observed. For a person or a notebook; nothing
-//! of this runs while packets are counted.
+//! of this runs while packets are counted. The tool is that of the tables, so a first passage gathers each source's evidence.
 
+mod evidence;
 mod groups;
+mod headers;
+mod spool;
 
 use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
-use teiten_aggregator::observation::{Address, Tool, TrafficType};
+use teiten_aggregator::mark::Mark;
+use teiten_aggregator::observation::{Address, Tool};
+use teiten_aggregator::stack::StackSignature;
 
 use crate::classify::{self, Verdict};
-use crate::decode::{Decoded, Packet, Transport, decode_record, supported};
-use crate::fingerprint::{self, Probe};
+use crate::decode::{Decoded, Packet, decode_record, supported};
+use crate::fingerprint::{self, ToolMark};
+use crate::flags;
 use crate::packet::{Block, Record};
+use crate::source::{FileReport, Replay};
 use crate::telescope::{Place, Telescope};
+pub use evidence::{Gathering, Judged, Judgements};
 pub use groups::Groups;
+pub use spool::{Spool, SpoolReader};
+
+/// Reads everything twice: the first time for the evidence, the second time block by block for `take`, which says whether to go on.
+/// What cannot be read twice is kept in a temporary file in between.
+///
+/// # Errors
+/// When the evidence or a stream's packets cannot be kept, or whatever `take` returns.
+pub fn twice(
+    source: Replay,
+    telescope: &Telescope,
+    mut take: impl FnMut(&Block, &Judgements) -> io::Result<bool>,
+) -> io::Result<Vec<FileReport>> {
+    let mut first = source;
+    let mut again = first.reopen();
+    let mut spool = if again.is_none() {
+        Some(Spool::new()?)
+    } else {
+        None
+    };
+    let mut gathering = Gathering::default();
+    let mut block = Block::empty();
+    while let Some(next) = first.next_block(block) {
+        gathering.add(&next, telescope)?;
+        if let Some(spool) = &mut spool {
+            spool.add(&next)?;
+        }
+        block = next;
+    }
+    let files = first.finish();
+    let judgements = gathering.judge()?;
+    let mut reuse = Block::empty();
+    let mut reader = spool.map(Spool::read).transpose()?;
+    loop {
+        let next = match (&mut again, &mut reader) {
+            (Some(again), _) => again.next_block(reuse),
+            (None, Some(reader)) => reader.next_block()?,
+            (None, None) => None,
+        };
+        let Some(next) = next else { break };
+        if !take(&next, &judgements)? {
+            break;
+        }
+        reuse = next;
+    }
+    Ok(files)
+}
 
 /// Writes a line for each packet of a block. `Ok(false)` says that the reader has gone (a broken pipe): stop, it is no error.
 ///
 /// # Errors
 /// Any other failure of `out`.
-pub fn write_block(out: &mut impl Write, block: &Block, telescope: &Telescope) -> io::Result<bool> {
+pub fn write_block(
+    out: &mut impl Write,
+    block: &Block,
+    telescope: &Telescope,
+    judgements: &Judgements,
+) -> io::Result<bool> {
     let bytes = block.bytes();
     for record in &block.records {
         let captured = &bytes[record.offset as usize..][..record.captured_bytes as usize];
-        let line = explain(record, captured, telescope);
+        let line = explain(record, captured, telescope, judgements);
         match serde_json::to_writer(&mut *out, &line)
             .map_err(io::Error::from)
             .and_then(|()| out.write_all(b"\n"))
@@ -38,13 +97,23 @@ pub fn write_block(out: &mut impl Write, block: &Block, telescope: &Telescope) -
 
 /// What is to be said of one packet, `captured` being its bytes.
 #[must_use]
-pub fn explain(record: &Record, captured: &[u8], telescope: &Telescope) -> Value {
+pub fn explain(
+    record: &Record,
+    captured: &[u8],
+    telescope: &Telescope,
+    judgements: &Judgements,
+) -> Value {
+    let context = Context {
+        time_us: record.time_us,
+        telescope,
+        judgements,
+    };
     let mut line = Map::new();
     line.insert("time".into(), time_text(record.time_us).into());
     line.insert("wire_bytes".into(), record.wire_bytes.into());
     match decode_record(record.link_type, captured, record.wire_bytes) {
-        Decoded::Ipv4(packet) => explain_packet(&mut line, &packet, telescope),
-        Decoded::Ipv6(packet) => explain_packet(&mut line, &packet, telescope),
+        Decoded::Ipv4(packet) => explain_packet(&mut line, &packet, &context),
+        Decoded::Ipv6(packet) => explain_packet(&mut line, &packet, &context),
         Decoded::NotIp if !supported(record.link_type) => {
             let reason = format!("link type {} is not supported", record.link_type.0);
             not_observed(&mut line, "not_ip", Some(&reason));
@@ -68,10 +137,17 @@ fn not_observed(line: &mut Map<String, Value>, what: &str, reason: Option<&str>)
     }
 }
 
+/// What is known besides the packet.
+struct Context<'a> {
+    time_us: i64,
+    telescope: &'a Telescope,
+    judgements: &'a Judgements,
+}
+
 fn explain_packet<A: Address>(
     line: &mut Map<String, Value>,
     packet: &Packet<'_, A>,
-    telescope: &Telescope,
+    context: &Context,
 ) {
     let ports = packet.ports();
     line.insert("src_ip".into(), address_text(packet.source).into());
@@ -80,20 +156,26 @@ fn explain_packet<A: Address>(
     line.insert("protocol".into(), packet.protocol.into());
     line.insert("src_port".into(), json!(ports.map(|ports| ports.0)));
     line.insert("dst_port".into(), json!(ports.map(|ports| ports.1)));
-    match telescope.place(packet.source, packet.destination) {
-        Place::Observed => insert_verdict(line, packet),
+    match context.telescope.place(packet.source, packet.destination) {
+        Place::Observed => insert_verdict(line, packet, context),
         Place::Outside => not_observed(line, "outside", None),
         Place::Excluded => not_observed(line, "excluded", None),
     }
-    insert_headers(line, packet);
+    headers::insert(line, packet);
 }
 
-fn insert_verdict<A: Address>(line: &mut Map<String, Value>, packet: &Packet<'_, A>) {
+fn insert_verdict<A: Address>(
+    line: &mut Map<String, Value>,
+    packet: &Packet<'_, A>,
+    context: &Context,
+) {
     let verdict = classify::verdict(packet);
     let kind = verdict.kind;
+    let judged = context.judgements.of(context.time_us, packet.source, kind);
+    let tool = judged.map_or(Tool::None, |judged| judged.tool);
     line.insert("traffic_type".into(), kind.traffic_type().name().into());
     line.insert("class".into(), kind.class().name().into());
-    line.insert("tool".into(), kind.tool().name().into());
+    line.insert("tool".into(), tool.name().into());
     line.insert("port".into(), json!(kind.port()));
     line.insert("rule".into(), verdict.rule.name.into());
     line.insert("rule_reference".into(), verdict.rule.reference.into());
@@ -101,105 +183,57 @@ fn insert_verdict<A: Address>(line: &mut Map<String, Value>, packet: &Packet<'_,
         line.insert("signature".into(), signature.name.into());
         line.insert("signature_source".into(), signature.source.into());
     }
-    let evidence = evidence(packet, &verdict);
-    if !evidence.is_empty() {
-        line.insert("evidence".into(), evidence.into());
+    if let Some(evidence) = evidence_json(packet, &verdict, judged) {
+        line.insert("evidence".into(), evidence);
     }
+    let traffic_type = kind.traffic_type();
+    if let Some(stack) = StackSignature::from_bits(fingerprint::stack(packet, traffic_type)) {
+        line.insert("stack_signature".into(), stack.to_string().into());
+    }
+    let flags: Vec<&str> = flags::names(flags::flags(packet)).collect();
+    line.insert("flags".into(), flags.into());
 }
 
-/// What speaks for a tool in this packet, whether or not it decided.
-fn evidence<A: Address>(packet: &Packet<'_, A>, verdict: &Verdict) -> Vec<String> {
-    let mut evidence = Vec::new();
-    if let Some(mark) = verdict.mark {
-        evidence.push(format!("{}: {} ({})", mark.tool, mark.name, mark.source));
+/// What speaks for a tool: the mark that the packet bears with its source, what of the source's packets would confirm it, and what
+/// they do.
+fn evidence_json<A: Address>(
+    packet: &Packet<'_, A>,
+    verdict: &Verdict,
+    judged: Option<&Judged>,
+) -> Option<Value> {
+    let judged = judged?;
+    let mark = match (verdict.kind.mark(), judged.tool) {
+        (_, Tool::Unicornscan) => Mark::UnicornscanKey,
+        (mark, _) => mark,
+    };
+    let row: &ToolMark = fingerprint::row_of(mark)?;
+    let mut evidence = json!({
+        "mark": mark.name(),
+        "of": mark.tool().name(),
+        "test": row.words,
+        "source": row.source,
+        "dates": row.dates,
+        "confirmed_by": row.confirmation,
+        "confirmed": judged.tool == mark.tool(),
+        "packets_like_it": judged.packets,
+        "of_them_with_the_mark": judged.tool_packets,
+    });
+    if mark.tool() == Tool::Nmap || mark.tool() == Tool::Unicornscan {
+        evidence["shared_value"] = format!("{:#010x}", verdict.pair).into();
     }
     let traffic_type = verdict.kind.traffic_type();
-    let Some(probe) = fingerprint::probe(packet, traffic_type) else {
-        return evidence;
-    };
-    if traffic_type == TrafficType::TcpSyn {
-        evidence.extend(masscan_evidence(&probe, verdict.kind.tool()));
-        evidence.extend(nmap_evidence(&probe));
+    let probe = fingerprint::probe(packet, traffic_type);
+    if let Some(shape) = probe.as_ref().and_then(fingerprint::masscan_shape) {
+        evidence["shape"] = shape.into();
     }
-    evidence
+    Some(evidence)
 }
 
-/// The shape beside the 16-bit match: together they are no coincidence.
-fn masscan_evidence(probe: &Probe, tool: Tool) -> Option<String> {
-    match (fingerprint::masscan_shape(probe), tool) {
-        (Some(shape), Tool::Masscan) => Some(format!("masscan: shape of {shape}")),
-        (Some(shape), _) => Some(format!(
-            "masscan: shape of {shape}, but the identification does not match"
-        )),
-        (None, Tool::Masscan) => {
-            Some("masscan: neither of its shapes, so the match of 16 bits may be chance".to_owned())
-        }
-        (None, _) => None,
-    }
-}
-
-fn nmap_evidence(probe: &Probe) -> Option<String> {
-    let value = fingerprint::nmap_invariant(probe)?;
-    Some(format!(
-        "nmap: shape of -sS (window 1024, MSS alone, TTL up to 59); a source's SYNs to other destinations must share {value:#06x}"
-    ))
-}
-
-fn insert_headers<A: Address>(line: &mut Map<String, Value>, packet: &Packet<'_, A>) {
-    line.insert("ttl".into(), packet.time_to_live.into());
-    line.insert("ip_id".into(), packet.identification.into());
-    line.insert("ip_length".into(), packet.ip_length_bytes.into());
-    line.insert("dont_fragment".into(), packet.dont_fragment.into());
-    if packet.more_fragments || packet.fragment_offset_bytes > 0 {
-        line.insert(
-            "fragment_offset".into(),
-            packet.fragment_offset_bytes.into(),
-        );
-    }
-    if let Some(damage) = packet.damage {
-        line.insert("damage".into(), damage.text().into());
-    }
-    match packet.transport {
-        Transport::Tcp(tcp) => {
-            line.insert("tcp_flags".into(), flags_text(tcp.flags).into());
-            line.insert("tcp_seq".into(), tcp.sequence.into());
-            line.insert("tcp_ack".into(), tcp.acknowledgment.into());
-            line.insert("tcp_window".into(), tcp.window.into());
-            line.insert("payload_bytes".into(), tcp.payload.len().into());
-        }
-        Transport::Udp(udp) => {
-            line.insert("payload_bytes".into(), udp.payload.len().into());
-        }
-        Transport::Icmp(icmp) => {
-            line.insert("icmp_type".into(), icmp.icmp_type.into());
-            line.insert("icmp_code".into(), icmp.code.into());
-        }
-        _ => {}
-    }
-    if let Some(quoted) = packet.quoted() {
-        line.insert("victim_ip".into(), address_text(quoted.destination).into());
-        line.insert("quoted_protocol".into(), quoted.protocol.into());
-        line.insert(
-            "quoted_dst_port".into(),
-            json!(quoted.ports.map(|ports| ports.1)),
-        );
-    }
-}
-
+/// The usual text form.
 fn address_text<A: Address>(address: A) -> String {
     let mut text = Vec::new();
     address.write_text(&mut text);
     String::from_utf8_lossy(&text).into_owned()
-}
-
-/// The flags as their letters, in the order of the header: CWR is `C`, ECE is `E`.
-fn flags_text(flags: u8) -> String {
-    "CEUAPRSF"
-        .chars()
-        .enumerate()
-        .filter(|(position, _)| flags & (0x80 >> position) != 0)
-        .map(|(_, letter)| letter)
-        .collect()
 }
 
 /// RFC 3339 in UTC with microseconds; years beyond four digits as they are.
@@ -249,7 +283,12 @@ mod tests {
             link_type: LinkType(link_type),
         };
         let dark: Vec<_> = dark.iter().map(|text| text.parse().unwrap()).collect();
-        explain(&record, frame, &Telescope::new(&dark, &[]))
+        explain(
+            &record,
+            frame,
+            &Telescope::new(&dark, &[]),
+            &Judgements::default(),
+        )
     }
 
     #[test]
@@ -323,7 +362,7 @@ mod tests {
             }],
         };
         let everything = Telescope::new(&[], &[]);
-        assert!(!write_block(&mut Gone, &block, &everything).unwrap());
-        assert!(write_block(&mut Vec::new(), &block, &everything).unwrap());
+        assert!(!write_block(&mut Gone, &block, &everything, &Judgements::default()).unwrap());
+        assert!(write_block(&mut Vec::new(), &block, &everything, &Judgements::default()).unwrap());
     }
 }

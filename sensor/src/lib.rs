@@ -9,6 +9,7 @@ pub mod deal;
 pub mod decode;
 pub mod explain;
 pub mod fingerprint;
+pub mod flags;
 pub mod log;
 pub mod options;
 pub mod packet;

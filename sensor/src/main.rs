@@ -18,7 +18,6 @@ use teiten_sensor::options::{
     CaptureArguments, Command, CommandLine, ExplainArguments, Refusal, ReplayArguments,
     RulesArguments, Settings, parse, prefixes,
 };
-use teiten_sensor::packet::Block;
 use teiten_sensor::replay::{Outcome, replay};
 use teiten_sensor::source::{FileReport, Progress, Reading, Replay};
 use teiten_sensor::telescope::Telescope;
@@ -116,25 +115,22 @@ fn run_check(arguments: CaptureArguments) -> anyhow::Result<u8> {
 fn run_explain(arguments: &ExplainArguments) -> anyhow::Result<u8> {
     let dark = prefixes("telescope", &arguments.telescope)?;
     let telescope = Telescope::new(&dark, &prefixes("exclude", &arguments.exclude)?);
-    let mut source = Replay::open(&arguments.paths)?;
+    let source = Replay::open(&arguments.paths)?;
     let mut out = BufWriter::new(stdout().lock());
     let mut groups = Groups::default();
-    let mut block = Block::empty();
-    while let Some(next) = source.next_block(block) {
+    let files = explain::twice(source, &telescope, |block, judgements| {
         if arguments.summary {
-            groups.add(&next, &telescope);
-        } else if !explain::write_block(&mut out, &next, &telescope)? {
-            return Ok(0);
+            groups.add(block, &telescope, judgements);
+            return Ok(true);
         }
-        block = next;
-    }
+        explain::write_block(&mut out, block, &telescope, judgements)
+    })?;
     match (arguments.summary, arguments.json) {
         (true, true) => groups.write_json(&mut out)?,
         (true, false) => groups.write_table(&mut out)?,
         (false, _) => {}
     }
     out.flush()?;
-    let files = source.finish();
     say_errors(&files);
     let damaged = files.iter().any(|file| file.error.is_some());
     Ok(exit_code(damaged, is_nothing(&files), false))

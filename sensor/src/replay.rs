@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 use teiten_aggregator::close::{ClosedHour, Closer};
 use teiten_aggregator::dataset::{PartName, clean_scratch};
 use teiten_aggregator::ledger::SILENCE_SECONDS_MAX;
+use teiten_aggregator::observation::Tool;
 use teiten_aggregator::origin::{OriginError, Origins};
 use teiten_aggregator::window::LatePolicy;
 use teiten_aggregator::writer::WriteError;
@@ -93,6 +94,13 @@ impl Outcome {
             .values()
             .flat_map(|hour| hour.collapsed)
             .sum()
+    }
+
+    /// Observed packets by tool, those that occur; `none` for packets without one. As in the tables.
+    #[must_use]
+    pub fn tools(&self) -> BTreeMap<Tool, u64> {
+        let counted = Tool::ALL.iter().copied().zip(self.closed().tools);
+        counted.filter(|(_, count)| *count > 0).collect()
     }
 
     /// Rows, packets and bytes of all hours.

@@ -1,29 +1,38 @@
-//! What the sensor goes by, for a person or a program: every rule, tool mark and payload signature with its test in words, its source
-//! and its dates. All of it is read from the tables that decide; nothing is decided here.
+//! What the sensor goes by, for a person or a program: every rule, tool mark, compatibility flag and payload signature with its test
+//! in words, its source and its dates. All of it is read from the tables that decide; nothing is decided here.
 
 use std::io::{Result, Write};
 
 use serde_json::{Value, json};
 use teiten_aggregator::observation::TrafficType;
+use teiten_aggregator::schema::FLAGS_VERSION;
 
 use crate::classify::{RULES, Rule, Types};
-use crate::fingerprint::{Probes, SOURCE_MARKS, SourceMark, TOOLS, ToolMark};
+use crate::fingerprint::{KEYED, Probes, TOOLS, ToolMark};
+use crate::flags::{self, FLAGS, FlagRow};
 use crate::payload::{Ports, Signature, TCP, UDP};
 
-/// Everything as one object: `rules`, `tools`, `signatures`, each in the order in which they decide.
+/// Everything as one object: `rules`, `tools`, `signatures`, each in the order in which they decide, and `flags`.
 #[must_use]
 pub fn json() -> Value {
-    let tools = TOOLS.iter().map(tool_json);
-    let of_sources = SOURCE_MARKS.iter().map(source_mark_json);
+    let tools = TOOLS.iter().chain([&KEYED]).map(tool_json);
     let signatures = |protocol: &'static str, rows: &'static [Signature]| {
         rows.iter().map(move |row| signature_json(protocol, row))
     };
     json!({
         "rules": RULES.iter().enumerate().map(rule_json).collect::<Vec<_>>(),
-        "tools": tools.chain(of_sources).collect::<Vec<_>>(),
+        "tools": tools.collect::<Vec<_>>(),
         "signatures": signatures("udp", &UDP).chain(signatures("tcp", &TCP)).collect::<Vec<_>>(),
+        "flags": FLAGS.iter().map(flag_json).collect::<Vec<_>>(),
+        "flags_version": FLAGS_VERSION,
+        "stack_signature": STACK_SIGNATURE,
     })
 }
+
+/// How the column of that name reads.
+const STACK_SIGNATURE: &str = "window:options:DF:initial TTL of a SYN, as 65535:M1460,N,W8,N,N,S:df0:64. Options in their order, the first 8: M maximum \
+    segment size, N no operation, W window scale, S selective acknowledgments permitted, T timestamps, E end of the list, ? another or more. Initial \
+    TTL: the next of 32, 64, 128 and 255";
 
 /// The same as tables.
 ///
@@ -40,17 +49,17 @@ pub fn write_table(out: &mut dyn Write) -> Result<()> {
     }
     writeln!(
         out,
-        "\nTOOLS: marks of a probe, the first that it bears decides\n"
+        "\nTOOLS: marks of a probe, the first that it bears decides; a source's packets in the hour confirm it\n"
     )?;
-    for mark in &TOOLS {
-        let (tool, probes) = (mark.tool.name(), probes_text(mark.probes));
-        writeln!(out, "     {tool:<30} one {probes}{}", exactness(mark))?;
-        write_details(out, mark.name, mark.source, mark.dates)?;
+    for mark in TOOLS.iter().chain([&KEYED]) {
+        let (name, tool) = (mark.mark.name(), mark.mark.tool().name());
+        let probes = probes_text(mark.probes);
+        writeln!(out, "     {name:<30} {tool}, {probes}")?;
+        write_details(out, mark.words, mark.source, mark.dates)?;
+        writeln!(out, "       confirmed by: {}", mark.confirmation)?;
     }
-    for mark in &SOURCE_MARKS {
-        writeln!(out, "     {:<30} two SYNs of a source", mark.tool.name())?;
-        write_details(out, mark.name, mark.source, mark.dates)?;
-    }
+    writeln!(out, "\nSTACK SIGNATURE\n\n       {STACK_SIGNATURE}")?;
+    write_flags(out)?;
     for (protocol, rows) in [("udp", &UDP[..]), ("tcp", &TCP[..])] {
         writeln!(
             out,
@@ -98,25 +107,35 @@ fn types_json(types: Types) -> Value {
 
 fn tool_json(mark: &ToolMark) -> Value {
     json!({
-        "tool": mark.tool.name(),
-        "test": mark.name,
-        "packets": 1,
+        "tool": mark.mark.tool().name(),
+        "mark": mark.mark.name(),
+        "test": mark.words,
         "probes": probes_text(mark.probes),
-        "exact": mark.is_exact,
+        "confirmed_by": mark.confirmation,
         "source": mark.source,
         "dates": mark.dates,
     })
 }
 
-fn source_mark_json(mark: &SourceMark) -> Value {
+fn write_flags(out: &mut dyn Write) -> Result<()> {
+    writeln!(out, "\nFLAGS, version {FLAGS_VERSION}: {}\n", flags::SOURCE)?;
+    for row in &FLAGS {
+        let bit = row.bit.trailing_zeros();
+        writeln!(out, "{bit:4} {:<30} {}", row.name, row.words)?;
+        if !row.known_false_positives.is_empty() {
+            writeln!(out, "       wrong for: {}", row.known_false_positives)?;
+        }
+    }
+    Ok(())
+}
+
+fn flag_json(row: &FlagRow) -> Value {
     json!({
-        "tool": mark.tool.name(),
-        "test": mark.name,
-        "packets": 2,
-        "probes": probes_text(Probes::Syn),
-        "exact": false,
-        "source": mark.source,
-        "dates": mark.dates,
+        "name": row.name,
+        "bit": row.bit.trailing_zeros(),
+        "test": row.words,
+        "wrong_for": row.known_false_positives,
+        "source": flags::SOURCE,
     })
 }
 
@@ -125,14 +144,6 @@ const fn probes_text(probes: Probes) -> &'static str {
         Probes::Syn => "TCP SYN",
         Probes::SynAndInit => "TCP SYN or SCTP INIT",
         Probes::SynUdpIcmp => "TCP SYN, UDP datagram or ICMP request",
-    }
-}
-
-const fn exactness(mark: &ToolMark) -> &'static str {
-    if mark.is_exact {
-        ", exact"
-    } else {
-        ", by shape"
     }
 }
 
@@ -181,9 +192,10 @@ mod tests {
         let all = json();
         let rows = |name: &str| all[name].as_array().cloned().unwrap_or_default();
         assert_eq!(rows("rules").len(), RULES.len());
-        assert_eq!(rows("tools").len(), TOOLS.len() + SOURCE_MARKS.len());
+        assert_eq!(rows("tools").len(), TOOLS.len() + 1);
         assert_eq!(rows("signatures").len(), UDP.len() + TCP.len());
-        for name in ["rules", "tools", "signatures"] {
+        assert_eq!(rows("flags").len(), FLAGS.len());
+        for name in ["rules", "tools", "signatures", "flags"] {
             for row in rows(name) {
                 assert!(
                     row["test"].as_str().is_some_and(|text| !text.is_empty()),
@@ -206,6 +218,12 @@ mod tests {
         let table = String::from_utf8(table).unwrap();
         for rule in &RULES {
             assert!(table.contains(rule.name) && table.contains(rule.words));
+        }
+        for row in &FLAGS {
+            assert!(table.contains(row.name) && table.contains(row.words));
+        }
+        for row in TOOLS.iter().chain([&KEYED]) {
+            assert!(table.contains(row.mark.name()) && table.contains(row.confirmation));
         }
         for row in UDP.iter().chain(&TCP) {
             assert!(table.contains(row.name) && table.contains(row.source));

@@ -27,7 +27,7 @@ pub fn accounting(outcome: &Outcome) -> Value {
         "protocols": object(&tally.protocols()),
         "traffic_types": object(&tally.traffic_types()),
         "classes": object(&tally.classes()),
-        "tools": object(&tally.tools()),
+        "tools": object(&outcome.tools()),
         "hours": object(&outcome.hours().into_iter().map(|(hour, count)| (Hour(hour), count)).collect()),
         "late": tally.late,
         "collapsed": outcome.collapsed(),
@@ -78,7 +78,7 @@ pub fn write_table(outcome: &Outcome, out: &mut dyn Write) -> Result<()> {
         &tally.traffic_types(),
         tally.observed(),
     )?;
-    shares(out, "tool", &tally.tools(), tally.observed())?;
+    shares(out, "tool", &outcome.tools(), tally.observed())?;
     writeln!(out)?;
     line(out, "hours with packets", outcome.hours().len() as u64)?;
     line(out, "rows of sources", closed.source_rows)?;

@@ -4,13 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use teiten_aggregator::minute::{MINUTE_US, MinuteCounts, hour_of};
-use teiten_aggregator::observation::{Address, Family, Kind, Observation};
+use teiten_aggregator::observation::{Address, Family, Observation};
 use teiten_aggregator::prefetch::prefetch;
 use teiten_aggregator::window::{Batch, HourPart, Window};
 
 use crate::accounting::Tally;
-use crate::classify::kind;
+use crate::classify::{Verdict, verdict};
 use crate::decode::{Decoded, Packet, decode_record};
+use crate::fingerprint::stack;
+use crate::flags::flags;
 use crate::packet::Record;
 use crate::status::glance::Glance;
 use crate::telescope::{Place, Telescope};
@@ -219,7 +221,7 @@ impl Worker {
                 return None;
             }
         }
-        let kind: Kind = kind(packet);
+        let Verdict { kind, pair, .. } = verdict(packet);
         self.now.counts.observed += 1;
         let family: Family = A::FAMILY;
         self.tally.observe(family, packet.protocol, kind);
@@ -229,9 +231,9 @@ impl Worker {
             destination: packet.destination,
             kind,
             wire_length_bytes: record.wire_bytes,
-            flags: 0,
-            stack: 0,
-            pair: 0,
+            flags: flags(packet),
+            stack: stack(packet, kind.traffic_type()),
+            pair,
         })
     }
 

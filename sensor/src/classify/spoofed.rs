@@ -2,7 +2,7 @@
 //!
 //! An address of private use is possible where the destination is of private use too: a telescope inside an organisation's network
 //! sees its neighbours under such addresses. Towards any other destination it cannot have come from where it says, unless the packet
-//! bears the exact mark of a scan tool: then it was captured on the sender's side of an address translator ([`MARKED_PROBE`]).
+//! bears a mark of a scan tool that stands alone: then it was captured on the sender's side of an address translator ([`MARKED_PROBE`]).
 
 use teiten_aggregator::observation::{Address, Family, TrafficClass, TrafficType};
 
@@ -20,11 +20,11 @@ pub const IMPOSSIBLE_SOURCE: Rule = Rule {
     dates: "",
 };
 
-/// A probe from an address of private use that bears an exact mark of a tool. Floods with forged sources bear none (but one packet
-/// in 65,536 by chance): whoever forges does not build probes whose answers could be told. A known payload decides before.
+/// A probe from an address of private use that bears a mark of more than 16 bits. Floods with forged sources bear none: whoever
+/// forges does not build probes whose answers could be told. A known payload decides before.
 pub const MARKED_PROBE: Rule = Rule {
     name: "private-source-with-tool-mark",
-    words: "the source is private, link-local or unique-local towards one that is not, and the packet bears an exact mark of a tool",
+    words: "the source is private, link-local or unique-local towards one that is not, and the packet bears a mark of a tool that stands alone",
     class: TrafficClass::Scan,
     types: Types::of(&[
         TrafficType::TcpSyn,
@@ -37,7 +37,7 @@ pub const MARKED_PROBE: Rule = Rule {
     ]),
     presupposes: Presupposition::MarkedPrivateSource,
     test: None,
-    reference: "RFC 1918, RFC 6598, RFC 3927, RFC 4193; the marks of mirai, zmap and masscan in TOOLS",
+    reference: "RFC 1918, RFC 6598, RFC 3927, RFC 4193; the marks mirai-sequence, zmap-id-shape and masscan-shape in TOOLS",
     dates: "",
 };
 
@@ -125,6 +125,13 @@ const fn octets(rows: &[Row], shift: u32) -> [bool; 256] {
         row += 1;
     }
     octets
+}
+
+/// Whether an IPv4 address is of special-purpose space or multicast.
+#[inline(always)]
+#[must_use]
+pub fn is_special(address: u32) -> bool {
+    IPV4_OCTETS[(address >> 24) as usize] && usage(address).is_some()
 }
 
 /// Whether a host can have sent a packet from `source` to `destination`.

@@ -78,6 +78,7 @@ pub(super) fn ipv4(bytes: &[u8], snapped: bool) -> Decoded<'_> {
         fragment_offset_bytes: (fragment & 0x1fff) << 3,
         more_fragments: fragment & 0x2000 != 0,
         dont_fragment: fragment & 0x4000 != 0,
+        reserved_fragment_bit: fragment & 0x8000 != 0,
         damage: None,
         transport: Transport::Missing,
     };
@@ -135,6 +136,7 @@ pub(super) fn ipv6(bytes: &[u8], snapped: bool) -> Decoded<'_> {
         fragment_offset_bytes: 0,
         more_fragments: false,
         dont_fragment: true,
+        reserved_fragment_bit: false,
         damage: None,
         transport: Transport::Missing,
     };

@@ -7,6 +7,7 @@ use std::io::{Result, Write};
 use serde_json::{Value, json};
 use teiten_aggregator::observation::{Address, Kind};
 
+use super::Judgements;
 use crate::classify;
 use crate::decode::{Decoded, Packet, decode_record};
 use crate::packet::Block;
@@ -38,13 +39,17 @@ pub struct Groups {
 
 impl Groups {
     /// Counts the packets of a block.
-    pub fn add(&mut self, block: &Block, telescope: &Telescope) {
+    pub fn add(&mut self, block: &Block, telescope: &Telescope, judgements: &Judgements) {
         let bytes = block.bytes();
         for record in &block.records {
             let captured = &bytes[record.offset as usize..][..record.captured_bytes as usize];
             let group = match decode_record(record.link_type, captured, record.wire_bytes) {
-                Decoded::Ipv4(packet) => packet_group(&packet, telescope),
-                Decoded::Ipv6(packet) => packet_group(&packet, telescope),
+                Decoded::Ipv4(packet) => {
+                    packet_group(&packet, record.time_us, telescope, judgements)
+                }
+                Decoded::Ipv6(packet) => {
+                    packet_group(&packet, record.time_us, telescope, judgements)
+                }
                 Decoded::NotIp => Group::NotObserved("not_ip", None),
                 Decoded::Malformed(layer, _) => Group::NotObserved("malformed", Some(layer.name())),
             };
@@ -117,14 +122,19 @@ impl Groups {
     }
 }
 
-fn packet_group<A: Address>(packet: &Packet<'_, A>, telescope: &Telescope) -> Group {
+fn packet_group<A: Address>(
+    packet: &Packet<'_, A>,
+    time_us: i64,
+    telescope: &Telescope,
+    judgements: &Judgements,
+) -> Group {
     match telescope.place(packet.source, packet.destination) {
         Place::Outside => Group::NotObserved("outside", None),
         Place::Excluded => Group::NotObserved("excluded", None),
         Place::Observed => {
             let verdict = classify::verdict(packet);
             Group::Observed {
-                kind: verdict.kind,
+                kind: judgements.settled(time_us, packet.source, verdict.kind),
                 rule: verdict.rule.name,
                 signature: verdict.signature.map(|signature| signature.name),
             }
@@ -196,8 +206,16 @@ mod tests {
         let arp = ethernet(0x0806, &[0; 28]);
         let mut groups = Groups::default();
         let everything = Telescope::new(&[], &[]);
-        groups.add(&block(&[segment(2, 23), segment(2, 22), arp]), &everything);
-        groups.add(&block(&[segment(2, 22), segment(2, 22)]), &everything);
+        groups.add(
+            &block(&[segment(2, 23), segment(2, 22), arp]),
+            &everything,
+            &Judgements::default(),
+        );
+        groups.add(
+            &block(&[segment(2, 22), segment(2, 22)]),
+            &everything,
+            &Judgements::default(),
+        );
         let mut lines = Vec::new();
         groups.write_json(&mut lines).unwrap();
         let lines = String::from_utf8(lines).unwrap();

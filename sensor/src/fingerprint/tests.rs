@@ -49,12 +49,13 @@ fn with_probe<T>(syn: &Syn, read: impl Fn(&Packet<'_, u32>, &Probe<'_>) -> T) ->
     read(&packet, &probe)
 }
 
-fn check(syn: &Syn, tool: Option<Tool>) {
+fn mark_of(packet: &Packet<'_, u32>, traffic_type: TrafficType) -> Mark {
+    traces(packet, traffic_type).mark
+}
+
+fn check(syn: &Syn, mark: Mark) {
     with_probe(syn, |packet, _| {
-        assert_eq!(
-            mark(packet, TrafficType::TcpSyn).map(|mark| mark.tool),
-            tool
-        );
+        assert_eq!(mark_of(packet, TrafficType::TcpSyn), mark);
     });
 }
 
@@ -64,20 +65,20 @@ fn masscan_identification(sequence: u32) -> u16 {
 
 #[test]
 fn exact_marks_name_their_tools() {
-    check(&PLAIN, None);
+    check(&PLAIN, Mark::None);
     check(
         &Syn {
             identification: 54321,
             ..PLAIN
         },
-        Some(Tool::Zmap),
+        Mark::ZmapId,
     );
     check(
         &Syn {
             sequence: DESTINATION,
             ..PLAIN
         },
-        Some(Tool::Mirai),
+        Mark::MiraiSequence,
     );
     let identification = masscan_identification(PLAIN.sequence);
     check(
@@ -85,7 +86,7 @@ fn exact_marks_name_their_tools() {
             identification,
             ..PLAIN
         },
-        Some(Tool::Masscan),
+        Mark::MasscanHash,
     );
 }
 
@@ -97,7 +98,7 @@ fn mirai_comes_before_zmap_before_masscan() {
             sequence: DESTINATION,
             ..PLAIN
         },
-        Some(Tool::Mirai),
+        Mark::MiraiSequence,
     );
     let sequence = DESTINATION ^ u32::from(PORT) ^ 54321;
     check(
@@ -106,7 +107,7 @@ fn mirai_comes_before_zmap_before_masscan() {
             sequence,
             ..PLAIN
         },
-        Some(Tool::Zmap),
+        Mark::ZmapId,
     );
 }
 
@@ -120,7 +121,7 @@ fn masscan_is_a_16_bit_match_whatever_the_high_bits() {
             sequence,
             ..PLAIN
         },
-        Some(Tool::Masscan),
+        Mark::MasscanHash,
     );
 }
 
@@ -133,46 +134,89 @@ const ZMAP_BSD: &[u8] = &[
 ];
 
 #[test]
-fn zmap_stack_is_the_whole_shape() {
+fn a_zmap_stack_is_the_whole_shape() {
     let zmap = |options: &'static [u8]| Syn {
         window: 65535,
         options,
         ..PLAIN
     };
-    for options in [ZMAP_WINDOWS, ZMAP_LINUX, ZMAP_BSD, &[2, 4, 5, 0xb4][..]] {
-        check(&zmap(options), Some(Tool::ZmapStack));
-        check(
-            &Syn {
-                time_to_live: 240,
-                ..zmap(options)
-            },
-            Some(Tool::ZmapStack),
-        );
-        check(
-            &Syn {
-                dont_fragment: true,
-                ..zmap(options)
-            },
-            None,
-        );
-        check(
-            &Syn {
-                time_to_live: 110,
-                ..zmap(options)
-            },
-            None,
-        );
-        check(
-            &Syn {
-                window: 64240,
-                ..zmap(options)
-            },
-            None,
-        );
+    for (options, mark) in [
+        (ZMAP_WINDOWS, Mark::ZmapWindows),
+        (ZMAP_LINUX, Mark::ZmapLinux),
+        (ZMAP_BSD, Mark::ZmapBsd),
+        (&[2, 4, 5, 0xb4][..], Mark::ZmapSmallest),
+    ] {
+        check(&zmap(options), mark);
+        let other = |change: fn(&mut Syn), mark: Mark| {
+            let mut syn = zmap(options);
+            change(&mut syn);
+            check(&syn, mark);
+        };
+        // zmap 4.1.0 started with 255.
+        other(|syn| syn.time_to_live = 240, mark);
+        // A real Windows sends DF and starts with 128.
+        other(|syn| syn.dont_fragment = true, Mark::None);
+        other(|syn| syn.time_to_live = 110, Mark::None);
+        other(|syn| syn.window = 64240, Mark::None);
     }
-    check(&zmap(&[2, 4, 5, 0xb4, 1, 3, 3, 8, 4, 2, 1, 1]), None);
-    check(&zmap(&[2, 4, 5, 0xb0, 1, 3, 3, 8, 1, 1, 4, 2]), None);
-    check(&zmap(&[]), None);
+    for options in [
+        &[2, 4, 5, 0xb4, 1, 3, 3, 8, 4, 2, 1, 1][..],
+        &[2, 4, 5, 0xb0, 1, 3, 3, 8, 1, 1, 4, 2],
+        &[
+            2, 4, 5, 0xb4, 4, 2, 8, 10, 1, 2, 3, 4, 0, 0, 0, 0, 1, 3, 3, 8,
+        ],
+        &[],
+    ] {
+        check(&zmap(options), Mark::None);
+    }
+}
+
+#[test]
+fn zmap_of_old_has_a_shape_beside_its_identification() {
+    let zmap = Syn {
+        identification: 54321,
+        window: 65535,
+        time_to_live: 240,
+        ..PLAIN
+    };
+    check(&zmap, Mark::ZmapIdShape);
+    let other = |change: fn(&mut Syn)| {
+        let mut syn = Syn { ..zmap };
+        change(&mut syn);
+        check(&syn, Mark::ZmapId);
+    };
+    other(|syn| syn.dont_fragment = true);
+    other(|syn| syn.time_to_live = 60);
+    other(|syn| syn.window = 1024);
+}
+
+#[test]
+fn zmap_leaves_its_identification_on_udp_and_icmp() {
+    let datagram = crate::decode::tests_support::udp_datagram(40000, 53, b"");
+    for (protocol, body, traffic_type) in [
+        (17, datagram, TrafficType::Udp),
+        (
+            1,
+            vec![8, 0, 0, 0, 0, 1, 0, 1],
+            TrafficType::IcmpEchoRequest,
+        ),
+    ] {
+        let mut bytes = ipv4_packet(protocol, &body);
+        bytes[4..6].copy_from_slice(&54321_u16.to_be_bytes());
+        for (time_to_live, mark) in [(50, Mark::ZmapId), (240, Mark::ZmapIdShape)] {
+            bytes[8] = time_to_live;
+            assert_eq!(mark_of(&ipv4(&bytes), traffic_type), mark);
+        }
+        bytes[5] ^= 1;
+        assert_eq!(mark_of(&ipv4(&bytes), traffic_type), Mark::None);
+    }
+}
+
+fn ipv4(bytes: &[u8]) -> Packet<'_, u32> {
+    match decode_record(LinkType(101), bytes, bytes.len() as u32) {
+        Decoded::Ipv4(packet) => packet,
+        other => panic!("not an IPv4 packet: {other:?}"),
+    }
 }
 
 #[test]
@@ -201,36 +245,63 @@ fn masscan_has_two_shapes() {
 }
 
 #[test]
-fn nmap_and_unicornscan_invariants_hold_between_packets() {
+fn masscan_in_its_shape_is_more_than_a_match() {
+    let mut old = Syn {
+        window: 1024,
+        time_to_live: 240,
+        identification: masscan_identification(PLAIN.sequence),
+        ..PLAIN
+    };
+    check(&old, Mark::MasscanShape);
+    old.window = 1025;
+    check(&old, Mark::MasscanHash);
+    old.options = &[2, 4, 5, 0xb4];
+    check(&old, Mark::MasscanShape);
+    old.identification ^= 1;
+    check(&old, Mark::None);
+}
+
+#[test]
+fn nmap_has_a_shape_and_its_syns_share_a_value() {
     let nmap = Syn {
         window: 1024,
         options: &[2, 4, 5, 0xb4],
         ..PLAIN
     };
-    let invariant = |syn: &Syn| with_probe(syn, |_, probe| nmap_invariant(probe));
-    let first = invariant(&nmap).unwrap();
+    check(&nmap, Mark::NmapShape);
+    let other = |change: fn(&mut Syn)| {
+        let mut syn = Syn { ..nmap };
+        change(&mut syn);
+        check(&syn, Mark::None);
+    };
+    other(|syn| syn.time_to_live = 60);
+    other(|syn| syn.window = 1025);
+    other(|syn| syn.dont_fragment = true);
+    other(|syn| syn.options = &[1, 1, 1, 1]);
+    let pair = |syn: &Syn| with_probe(syn, |packet, _| traces(packet, TrafficType::TcpSyn).pair);
     let second = Syn {
         sequence: nmap.sequence ^ 0x7777_7777,
         ..nmap
     };
-    assert_eq!(invariant(&second), Some(first));
-    assert_eq!(
-        invariant(&Syn {
-            time_to_live: 60,
-            ..nmap
-        }),
-        None
-    );
-    assert_eq!(invariant(&PLAIN), None);
+    assert_eq!(pair(&second), pair(&nmap));
+    let third = Syn {
+        sequence: nmap.sequence ^ 0x7777_7778,
+        ..nmap
+    };
+    assert_ne!(pair(&third), pair(&nmap));
+}
 
+#[test]
+fn unicornscans_syns_share_a_key() {
     let key = 0xdead_beef_u32;
     let ports = (u32::from(PORT) << 16) + 40000;
-    let sequence = key ^ DESTINATION.swap_bytes() ^ ports;
-    let unicornscan = Syn { sequence, ..PLAIN };
-    assert_eq!(
-        with_probe(&unicornscan, |_, probe| unicornscan_invariant(probe)),
-        key
-    );
+    let unicornscan = |key: u32| Syn {
+        sequence: key ^ DESTINATION.swap_bytes() ^ ports,
+        ..PLAIN
+    };
+    let pair = |syn: &Syn| with_probe(syn, |packet, _| traces(packet, TrafficType::TcpSyn).pair);
+    assert_eq!(pair(&unicornscan(key)), key);
+    assert_eq!(pair(&unicornscan(0)), 1);
 }
 
 #[test]
@@ -244,8 +315,8 @@ fn a_cut_option_list_is_no_evidence() {
     let Decoded::Ipv4(packet) = decode_record(LinkType(101), &bytes[..40], 44) else {
         panic!("not an IPv4 packet");
     };
-    assert!(mark(&packet, TrafficType::TcpSyn).is_none());
-    assert!(stack_shape(&probe(&packet, TrafficType::TcpSyn).unwrap()).is_none());
+    assert_eq!(mark_of(&packet, TrafficType::TcpSyn), Mark::None);
+    assert_eq!(stack(&packet, TrafficType::TcpSyn), 0);
 }
 
 #[test]
@@ -254,7 +325,7 @@ fn ipv6_has_no_marks() {
     let Decoded::Ipv6(packet) = decode_record(LinkType(101), &bytes, bytes.len() as u32) else {
         panic!("not an IPv6 packet");
     };
-    assert!(mark(&packet, TrafficType::TcpSyn).is_none());
+    assert_eq!(traces(&packet, TrafficType::TcpSyn), Traces::NONE);
 }
 
 #[test]
@@ -269,42 +340,60 @@ fn sctp_init_bears_masscans_mark_by_its_tag() {
     let mut bytes = ipv4_packet(132, &body);
     let identification = (DESTINATION ^ u32::from(port) ^ tag) as u16;
     bytes[4..6].copy_from_slice(&identification.to_be_bytes());
-    let Decoded::Ipv4(packet) = decode_record(LinkType(101), &bytes, bytes.len() as u32) else {
-        panic!("not an IPv4 packet");
-    };
-    let found = mark(&packet, TrafficType::Sctp).map(|mark| mark.tool);
-    assert_eq!(found, Some(Tool::Masscan));
+    assert_eq!(mark_of(&ipv4(&bytes), TrafficType::Sctp), Mark::MasscanHash);
+    bytes[8] = 250;
+    assert_eq!(
+        mark_of(&ipv4(&bytes), TrafficType::Sctp),
+        Mark::MasscanShape
+    );
+    // The tag of another chunk is no initiate tag.
+    bytes[32] = 3;
+    assert_eq!(mark_of(&ipv4(&bytes), TrafficType::Sctp), Mark::None);
+}
+
+fn signature(syn: &Syn) -> String {
+    let bits = with_probe(syn, |packet, _| stack(packet, TrafficType::TcpSyn));
+    StackSignature::from_bits(bits).unwrap().to_string()
 }
 
 #[test]
-fn a_stack_shape_keeps_kinds_size_and_scale() {
-    let syn = Syn {
-        options: ZMAP_LINUX,
-        ..PLAIN
-    };
-    let shape = with_probe(&syn, |_, probe| stack_shape(probe)).unwrap();
+fn a_signature_keeps_kinds_size_and_scale() {
+    let with = |options: &'static [u8]| signature(&Syn { options, ..PLAIN });
+    assert_eq!(with(ZMAP_LINUX), "29200:M1460,S,T,N,W7:df0:64");
+    assert_eq!(with(ZMAP_BSD), "29200:M1460,N,W6,N,N,T,S,E:df0:64");
+    assert_eq!(with(&[]), "29200::df0:64");
+    assert_eq!(with(&[2, 4, 5, 0x78]), "29200:M1400:df0:64");
+    assert_eq!(with(&[254, 4, 0, 0]), "29200:?:df0:64");
     assert_eq!(
-        shape.kinds[..usize::from(shape.kinds_count)],
-        [2, 4, 8, 1, 3]
+        signature(&Syn {
+            dont_fragment: true,
+            time_to_live: 128,
+            ..PLAIN
+        }),
+        "29200::df1:128"
     );
-    assert_eq!((shape.segment_size_max, shape.window_scale), (1460, 7));
-    assert_eq!(shape.initial_time_to_live, 64);
-    let endless = Syn {
-        options: &[8, 0, 8, 0],
-        ..PLAIN
-    };
-    assert_eq!(
-        with_probe(&endless, |_, probe| stack_shape(probe))
-            .unwrap()
-            .kinds_count,
-        1
-    );
+}
+
+#[test]
+fn lying_option_lengths_end_the_list() {
+    let with = |options: &'static [u8]| signature(&Syn { options, ..PLAIN });
+    assert_eq!(with(&[8, 0, 8, 0]), "29200:T:df0:64");
+    assert_eq!(with(&[2, 3, 5, 1]), "29200:M0,N:df0:64");
+    assert_eq!(with(&[3, 40, 7, 0]), "29200:W:df0:64");
+    assert_eq!(with(&[1, 0, 2, 4]), "29200:N,E:df0:64");
+}
+
+#[test]
+fn what_is_no_syn_has_no_signature_and_no_pair() {
+    let bytes = ipv4_packet(6, &tcp_segment(0x12, 80, 4000, &[2, 4, 5, 0xb4], b""));
+    assert_eq!(stack(&ipv4(&bytes), TrafficType::TcpSynAck), 0);
+    assert_eq!(traces(&ipv4(&bytes), TrafficType::TcpSynAck), Traces::NONE);
 }
 
 proptest::proptest! {
     #[test]
     fn the_mark_of_a_syn_is_that_of_the_table(
-        choices in proptest::collection::vec(0_usize..3, 5),
+        choices in proptest::collection::vec(0_usize..3, 6),
         sequence in proptest::prelude::any::<u32>(),
     ) {
         let sequence = [sequence, DESTINATION, DESTINATION ^ u32::from(PORT) ^ 54321][choices[0]];
@@ -313,14 +402,13 @@ proptest::proptest! {
             dont_fragment: choices[2] == 0,
             time_to_live: [50, 110, 240][choices[3]],
             sequence,
-            window: 65535,
-            options: [ZMAP_WINDOWS, ZMAP_BSD, &[]][choices[4]],
+            window: [65535, 1024, 1025][choices[5]],
+            options: [ZMAP_WINDOWS, &[2, 4, 5, 0xb4], &[]][choices[4]],
         };
         with_probe(&syn, |packet, probe| {
-            let name = |mark: Option<&ToolMark>| mark.map(|mark| mark.name);
             assert_eq!(
-                name(mark(packet, TrafficType::TcpSyn)),
-                name(listed_mark(probe, TrafficType::TcpSyn))
+                mark_of(packet, TrafficType::TcpSyn),
+                listed_mark(probe, TrafficType::TcpSyn)
             );
         });
     }

@@ -1,0 +1,314 @@
+//! The tools that the tables will name, for `explain`: a first passage over the input gathers each source's rows by hour, as a replay
+//! does, and the marks are confirmed by the same rules. Memory is bounded; rows beyond it wait in a folder of temporary files.
+
+use std::collections::BTreeMap;
+use std::io::{Error, Result};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use teiten_aggregator::evidence::{Evidence, can_bear_marks};
+use teiten_aggregator::mark::Mark;
+use teiten_aggregator::minute::hour_of;
+use teiten_aggregator::observation::{Address, Family, Kind, Observation, Tool};
+use teiten_aggregator::run::{DiskRun, MemoryRun, Run, SourceRow, merge_range};
+use teiten_aggregator::table::{HOUR_US, RowTable, Seed};
+
+use crate::classify;
+use crate::decode::{Decoded, decode_record};
+use crate::packet::Block;
+use crate::telescope::{Place, Telescope};
+
+/// Memory for rows under way, bytes.
+const ROWS_BYTES_MAX: usize = 256 << 20;
+/// Rows with something to say of a tool, of all hours together: some 160 MB.
+const JUDGED_ROWS_MAX: usize = 4 << 20;
+
+/// The rows of all sources, while the first passage goes on.
+#[derive(Debug)]
+pub struct Gathering {
+    tables: BTreeMap<i64, RowTable<u32>>,
+    runs: BTreeMap<i64, Vec<Run<u32>>>,
+    batch: Vec<Observation<u32>>,
+    seed: Seed,
+    rows_bytes_max: usize,
+    folder: Option<Folder>,
+}
+
+impl Default for Gathering {
+    fn default() -> Self {
+        Gathering {
+            tables: BTreeMap::new(),
+            runs: BTreeMap::new(),
+            batch: Vec::new(),
+            seed: Seed::random(),
+            rows_bytes_max: ROWS_BYTES_MAX,
+            folder: None,
+        }
+    }
+}
+
+impl Gathering {
+    /// Counts the packets of a block.
+    ///
+    /// # Errors
+    /// When rows must be set aside and cannot.
+    pub fn add(&mut self, block: &Block, telescope: &Telescope) -> Result<()> {
+        let bytes = block.bytes();
+        let mut now = None;
+        for record in &block.records {
+            let captured = &bytes[record.offset as usize..][..record.captured_bytes as usize];
+            let decoded = decode_record(record.link_type, captured, record.wire_bytes);
+            // No mark is known for IPv6.
+            let Decoded::Ipv4(packet) = decoded else {
+                continue;
+            };
+            if telescope.place(packet.source, packet.destination) != Place::Observed {
+                continue;
+            }
+            let verdict = classify::verdict(&packet);
+            if !can_bear_marks(Family::Ipv4, verdict.kind) {
+                continue;
+            }
+            let hour = hour_of(record.time_us);
+            if now != Some(hour) {
+                self.count(now);
+                now = Some(hour);
+            }
+            self.batch.push(Observation {
+                time_us: record.time_us,
+                source: packet.source,
+                destination: packet.destination,
+                kind: verdict.kind,
+                wire_length_bytes: record.wire_bytes,
+                flags: 0,
+                stack: 0,
+                pair: verdict.pair,
+            });
+        }
+        self.count(now);
+        self.make_room()
+    }
+
+    /// Confirms the marks of every source in every hour.
+    ///
+    /// # Errors
+    /// When rows that were set aside cannot be read, or more rows bear marks than are kept.
+    pub fn judge(mut self) -> Result<Judgements> {
+        let mut judgements = Judgements::default();
+        let tables = std::mem::take(&mut self.tables);
+        for (hour, mut table) in tables {
+            let (rows, sets) = table.take();
+            let run = Run::Memory(Box::new(MemoryRun::sort(rows, sets)));
+            self.runs.entry(hour).or_default().push(run);
+        }
+        for (hour, runs) in std::mem::take(&mut self.runs) {
+            judgements.add_hour(hour, &runs)?;
+        }
+        judgements.rows.sort_unstable_by_key(Judged::key);
+        Ok(judgements)
+    }
+
+    fn count(&mut self, hour: Option<i64>) {
+        if let Some(hour) = hour {
+            let seed = self.seed;
+            let table = self
+                .tables
+                .entry(hour)
+                .or_insert_with(|| RowTable::new(seed));
+            table.observe(hour.saturating_mul(HOUR_US), &self.batch);
+        }
+        self.batch.clear();
+    }
+
+    /// Sets all rows aside once they take too much memory.
+    fn make_room(&mut self) -> Result<()> {
+        let held: usize = self.tables.values().map(RowTable::memory_bytes).sum();
+        if held <= self.rows_bytes_max {
+            return Ok(());
+        }
+        let folder = match &mut self.folder {
+            Some(folder) => folder,
+            none => none.insert(Folder::new()?),
+        };
+        for (hour, mut table) in std::mem::take(&mut self.tables) {
+            let (rows, sets) = table.take();
+            let path = folder.next();
+            let run = DiskRun::write(&path, &MemoryRun::sort(rows, sets))?;
+            self.runs.entry(hour).or_default().push(Run::Disk(run));
+        }
+        Ok(())
+    }
+}
+
+/// What is known of a row that bears a mark, or whose packets share a key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Judged {
+    hour: i64,
+    source: u32,
+    kind: Kind,
+    /// The tool that the tables name.
+    pub tool: Tool,
+    /// Packets of the source in the hour of this type, class, port and mark.
+    pub packets: u64,
+    /// Those of them that show the tool; of no tool: that bear the mark.
+    pub tool_packets: u64,
+}
+
+impl Judged {
+    fn key(&self) -> (i64, u32, Kind) {
+        (self.hour, self.source, self.kind)
+    }
+}
+
+/// What the marks of all sources amount to.
+#[derive(Debug, Default)]
+pub struct Judgements {
+    rows: Vec<Judged>,
+}
+
+impl Judgements {
+    /// What is known of the packets of this kind; none where they bear no mark and are of no tool.
+    #[must_use]
+    pub fn of<A: Address>(&self, time_us: i64, source: A, kind: Kind) -> Option<&Judged> {
+        if A::FAMILY != Family::Ipv4 {
+            return None;
+        }
+        let key = (hour_of(time_us), source.number() as u32, kind);
+        let place = self.rows.binary_search_by_key(&key, Judged::key).ok()?;
+        Some(&self.rows[place])
+    }
+
+    /// The kind under which the tables count a packet.
+    #[must_use]
+    pub fn settled<A: Address>(&self, time_us: i64, source: A, kind: Kind) -> Kind {
+        let judged = self.of(time_us, source, kind);
+        let tool = judged.map_or(Tool::None, |judged| judged.tool);
+        kind.with_mark(Mark::of(tool))
+    }
+
+    fn add_hour(&mut self, hour: i64, runs: &[Run<u32>]) -> Result<()> {
+        let mut source: Vec<SourceRow<u32>> = Vec::new();
+        let mut evidence = Evidence::default();
+        let rows = &mut self.rows;
+        merge_range(runs, None, None, |merged| {
+            source.push(merged.row());
+            if !merged.is_last_of_source() {
+                return;
+            }
+            evidence.clear();
+            source.iter().for_each(|row| evidence.add(row));
+            let confirmed = evidence.decide();
+            for row in source.drain(..) {
+                let (tool, tool_packets) = confirmed.judge(&row);
+                if tool == Tool::None && row.kind.mark() == Mark::None {
+                    continue;
+                }
+                rows.push(Judged {
+                    hour,
+                    source: row.source,
+                    kind: row.kind,
+                    tool,
+                    packets: row.packets,
+                    tool_packets,
+                });
+            }
+        })?;
+        if self.rows.len() > JUDGED_ROWS_MAX {
+            return Err(Error::other(format!(
+                "more than {JUDGED_ROWS_MAX} rows bear marks of tools: explain a part of the capture"
+            )));
+        }
+        Ok(())
+    }
+}
+
+/// A folder of this process for rows that were set aside; gone with it.
+#[derive(Debug)]
+struct Folder {
+    path: PathBuf,
+    files: u64,
+}
+
+impl Folder {
+    fn new() -> Result<Self> {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("teiten-explain-{}-{number}", std::process::id());
+        let path = std::env::temp_dir().join(name);
+        // Fails where the name exists: nobody else's folder is used.
+        std::fs::create_dir(&path)?;
+        Ok(Folder { path, files: 0 })
+    }
+
+    fn next(&mut self) -> PathBuf {
+        self.files += 1;
+        self.path.join(format!("{}.run", self.files))
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        // The runs have removed their files; what cannot be removed lies in the system's folder for such things.
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::decode::tests_support::{ethernet, ipv4_packet, tcp_segment};
+    use crate::packet::{BlockBytes, LinkType, Record};
+
+    /// SYNs of a hundred sources, every second one by masscan of old.
+    fn block() -> Block {
+        let (mut bytes, mut records) = (Vec::new(), Vec::new());
+        for number in 0..400_u32 {
+            let mut segment = tcp_segment(2, 40000, number as u16 % 7, &[], b"");
+            segment[4..8].copy_from_slice(&number.wrapping_mul(0x9e37_79b9).to_be_bytes());
+            let mut packet = ipv4_packet(6, &segment);
+            packet[15] = (number % 100) as u8;
+            packet[19] = (number / 100) as u8;
+            if number % 2 == 0 {
+                packet[8] = 250;
+                let port = u32::from(number as u16 % 7);
+                let destination = 0xcb00_7100 | (number / 100);
+                let hash = destination ^ port ^ number.wrapping_mul(0x9e37_79b9);
+                packet[4..6].copy_from_slice(&(hash as u16).to_be_bytes());
+            }
+            let frame = ethernet(0x0800, &packet);
+            records.push(Record {
+                time_us: i64::from(number) * HOUR_US / 100,
+                offset: bytes.len() as u32,
+                captured_bytes: frame.len() as u32,
+                wire_bytes: frame.len() as u32,
+                link_type: LinkType(1),
+            });
+            bytes.extend(frame);
+        }
+        Block {
+            bytes: BlockBytes::Owned(bytes),
+            records,
+        }
+    }
+
+    fn judged(rows_bytes_max: usize) -> Vec<Judged> {
+        let mut gathering = Gathering {
+            rows_bytes_max,
+            ..Gathering::default()
+        };
+        let everything = Telescope::new(&[], &[]);
+        for _ in 0..3 {
+            gathering.add(&block(), &everything).unwrap();
+        }
+        gathering.judge().unwrap().rows
+    }
+
+    #[test]
+    fn little_memory_gives_the_same_judgements_as_much() {
+        let much = judged(1 << 30);
+        assert_eq!(much.len(), 200);
+        assert!(much.iter().all(|judged| judged.tool == Tool::Masscan));
+        assert!(much.iter().all(|judged| judged.packets == 3));
+        assert_eq!(judged(0), much);
+    }
+}
