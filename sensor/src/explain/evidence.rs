@@ -189,36 +189,43 @@ impl Judgements {
     fn add_hour(&mut self, hour: i64, runs: &[Run<u32>]) -> Result<()> {
         let mut source: Vec<SourceRow<u32>> = Vec::new();
         let mut evidence = Evidence::default();
-        let rows = &mut self.rows;
         merge_range(runs, None, None, |merged| {
+            if source
+                .last()
+                .is_some_and(|last| last.source != merged.source())
+            {
+                self.add_source(hour, &mut evidence, &source);
+                source.clear();
+            }
             source.push(merged.row());
-            if !merged.is_last_of_source() {
-                return;
-            }
-            evidence.clear();
-            source.iter().for_each(|row| evidence.add(row));
-            let confirmed = evidence.decide();
-            for row in source.drain(..) {
-                let (tool, tool_packets) = confirmed.judge(&row);
-                if tool == Tool::None && row.kind.mark() == Mark::None {
-                    continue;
-                }
-                rows.push(Judged {
-                    hour,
-                    source: row.source,
-                    kind: row.kind,
-                    tool,
-                    packets: row.packets,
-                    tool_packets,
-                });
-            }
         })?;
+        self.add_source(hour, &mut evidence, &source);
         if self.rows.len() > JUDGED_ROWS_MAX {
             return Err(Error::other(format!(
                 "more than {JUDGED_ROWS_MAX} rows bear marks of tools: explain a part of the capture"
             )));
         }
         Ok(())
+    }
+
+    fn add_source(&mut self, hour: i64, evidence: &mut Evidence, rows: &[SourceRow<u32>]) {
+        evidence.clear();
+        rows.iter().for_each(|row| evidence.add(row));
+        let confirmed = evidence.decide();
+        for row in rows {
+            let (tool, tool_packets) = confirmed.judge(row);
+            if tool == Tool::None && row.kind.mark() == Mark::None {
+                continue;
+            }
+            self.rows.push(Judged {
+                hour,
+                source: row.source,
+                kind: row.kind,
+                tool,
+                packets: row.packets,
+                tool_packets,
+            });
+        }
     }
 }
 
