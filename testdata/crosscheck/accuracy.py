@@ -4,8 +4,8 @@ teiten-synth writes a capture with noise (IPv6, packets to addresses that are no
 each packet; teiten-sensor explains each. Then real captures, where a folder of them is given: what their makers say they hold against
 what the sensor says. Needs nothing but Python. Run by `make accuracy`.
 
-A packet's tool by truth is the program that sent it. Nmap and Unicornscan cannot be told by one packet, so their recall here is 0 by
-nature: the source's other packets tell. A match of 16 bits names a tool by chance once in 65,536 packets.
+A packet's tool by truth is the program that sent it; the sensor's is that of the tables, confirmed over the source's packets of the
+hour. Nmap and Unicornscan show in two packets or more, so a source that sent one of them in an hour is missed by nature.
 """
 
 import argparse
@@ -20,9 +20,6 @@ from pathlib import Path
 
 FIELDS = ("class", "traffic_type", "tool")
 NOISE = ("--span", "5h", "--ipv6", "0.05", "--outside", "0.02", "--arp", "0.002", "--out-of-order", "0.01")
-# Tools that a single packet does not tell.
-NEEDS_TWO_PACKETS = ("nmap", "unicornscan")
-
 # Folder, start of the name, what the makers say: the class of the packets that were meant, and the tool where its packets show one.
 # The makers of curated-pcaps captured on the scanner itself, behind an address translator, so both directions are in their files.
 REAL = (
@@ -135,7 +132,6 @@ def main():
     print(f"observed or not, and why: {records - sum(misplaced.values())} right, {sum(misplaced.values())} wrong {misplaced or ''}".rstrip())
     for field in FIELDS:
         print_matrix(field.replace("_", " "), pairs[field])
-    print(f"  ({' and '.join(NEEDS_TWO_PACKETS)} are told by two packets of a source, never by one)")
     if captures:
         print_real(options.binaries, captures)
     else:
