@@ -3,6 +3,10 @@
 //! A vector that doubles copies all it holds again and again and needs half as much memory once more while it does; and an open hour
 //! is read at random, where small pages cost more than the memory itself. No file, clock, lock or log here.
 
+use std::sync::Arc;
+
+use crossbeam::queue::ArrayQueue;
+
 use crate::prefetch::{advise_large_pages, prefetch};
 
 /// Bytes of a piece: a few large pages.
@@ -10,11 +14,24 @@ const PIECE_BYTES: usize = 8 << 20;
 /// Elements of the first piece at its start.
 const FIRST_MIN: usize = 64;
 
-/// The elements, in pieces of equal length.
+/// Whole pieces that nobody uses: what the next hour takes instead of memory that the kernel would first have to find and clear.
 #[derive(Clone, Debug)]
+pub struct Spare<T>(Arc<ArrayQueue<Vec<T>>>);
+
+impl<T> Spare<T> {
+    /// None yet, and never more than `pieces`.
+    #[must_use]
+    pub fn new(pieces: usize) -> Self {
+        Spare(Arc::new(ArrayQueue::new(pieces.max(1))))
+    }
+}
+
+/// The elements, in pieces of equal length.
+#[derive(Debug)]
 pub struct Pieces<T> {
     pieces: Vec<Vec<T>>,
     length: usize,
+    spare: Option<Spare<T>>,
 }
 
 impl<T> Default for Pieces<T> {
@@ -22,11 +39,33 @@ impl<T> Default for Pieces<T> {
         Pieces {
             pieces: Vec::new(),
             length: 0,
+            spare: None,
+        }
+    }
+}
+
+impl<T> Drop for Pieces<T> {
+    fn drop(&mut self) {
+        if let Some(spare) = &self.spare {
+            // The first piece may be a small one.
+            for mut piece in self.pieces.drain(..).skip(1) {
+                piece.clear();
+                // Where there is no room for more, the memory goes back.
+                let _ = spare.0.push(piece);
+            }
         }
     }
 }
 
 impl<T> Pieces<T> {
+    /// No element yet; pieces come from and go back to `spare`.
+    #[must_use]
+    pub fn sparing(spare: Spare<T>) -> Self {
+        let mut pieces = Pieces::default();
+        pieces.spare = Some(spare);
+        pieces
+    }
+
     /// Number of elements.
     #[must_use]
     #[inline(always)]
@@ -65,6 +104,11 @@ impl<T: Copy> Pieces<T> {
     #[inline(never)]
     fn reserve(&mut self, piece: usize, count: usize) {
         if piece == self.pieces.len() {
+            let spare = self.spare.as_ref().filter(|_| piece > 0);
+            if let Some(memory) = spare.and_then(|spare| spare.0.pop()) {
+                self.pieces.push(memory);
+                return;
+            }
             let whole = 1 << Self::BITS;
             let elements = if piece == 0 {
                 FIRST_MIN.clamp(count, whole)
@@ -140,5 +184,22 @@ mod tests {
             assert_eq!(pieces.slice(number * 32, 32), [number as u64; 32]);
         }
         assert_eq!(pieces.get(count * 32), None);
+    }
+
+    #[test]
+    fn pieces_that_were_given_back_are_used_again() {
+        let spare = Spare::new(2);
+        for round in 0..3 {
+            let mut pieces = Pieces::sparing(spare.clone());
+            let count = 5 * (PIECE_BYTES / 8) / 32;
+            for number in 0..count {
+                pieces.extend(32, number as u64 + round);
+            }
+            assert_eq!(spare.0.len(), 0);
+            assert_eq!(pieces.slice(64, 32), [2 + round; 32]);
+            assert_eq!(*pieces.at(pieces.len() - 1), count as u64 - 1 + round);
+            drop(pieces);
+            assert_eq!(spare.0.len(), 2);
+        }
     }
 }

@@ -9,6 +9,7 @@ pub use rows::{Row, Rows};
 
 use crate::destinations::{SetNumber, SetStore};
 use crate::observation::{Address, Kind, Observation};
+use crate::pieces::Spare;
 use crate::prefetch::{advise_large_pages, prefetch};
 use rows::OWN_DESTINATIONS;
 
@@ -80,17 +81,18 @@ impl<A: Address> RowTable<A> {
     /// An empty table.
     #[must_use]
     pub fn new(seed: Seed) -> Self {
-        RowTable::with_room(seed, 0)
+        RowTable::with_room(seed, 0, Spare::new(1))
     }
 
-    /// An empty table that will hold about as many rows: its index has that room from the start.
+    /// An empty table that will hold about as many rows: its index has that room from the start, and memory for rows comes from and
+    /// goes back to `spare`.
     #[must_use]
-    pub fn with_room(seed: Seed, rows: usize) -> Self {
+    pub fn with_room(seed: Seed, rows: usize, spare: Spare<Row<A>>) -> Self {
         let slots = vec![0; slots_for(rows.min(ROOM_ROWS_MAX))];
         advise_large_pages(&slots);
         RowTable {
             slots,
-            rows: Rows::default(),
+            rows: Rows::sparing(spare),
             sets: SetStore::default(),
             hashes: Vec::new(),
             seed,

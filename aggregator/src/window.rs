@@ -7,7 +7,8 @@ use std::collections::BTreeMap;
 
 use crate::minute::{HourAccount, MINUTE_US, MinuteCounts, hour_of};
 use crate::observation::Observation;
-use crate::table::{HOUR_US, RowTable, Seed};
+use crate::pieces::Spare;
+use crate::table::{HOUR_US, Row, RowTable, Seed};
 
 /// What to do with a packet whose hour has closed already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,11 +33,11 @@ pub struct HourPart {
 }
 
 impl HourPart {
-    fn new(hour: i64, seed: Seed, room: Room) -> Self {
+    fn new(hour: i64, seed: Seed, room: Room, spare: &SpareRows) -> Self {
         HourPart {
             hour,
-            ipv4: RowTable::with_room(seed, room.ipv4_rows),
-            ipv6: RowTable::with_room(seed, room.ipv6_rows),
+            ipv4: RowTable::with_room(seed, room.ipv4_rows, spare.ipv4.clone()),
+            ipv6: RowTable::with_room(seed, room.ipv6_rows, spare.ipv6.clone()),
             account: HourAccount::default(),
         }
     }
@@ -53,6 +54,25 @@ impl HourPart {
 struct Room {
     ipv4_rows: usize,
     ipv6_rows: usize,
+}
+
+impl Room {
+    fn of(part: &HourPart) -> Self {
+        Room {
+            ipv4_rows: part.ipv4.len(),
+            ipv6_rows: part.ipv6.len(),
+        }
+    }
+}
+
+/// Pieces of memory that a worker keeps for its next rows, of each family: 128 MiB.
+const SPARE_PIECES: usize = 16;
+
+/// Memory of rows that have been written, for those that come.
+#[derive(Clone, Debug)]
+struct SpareRows {
+    ipv4: Spare<Row<u32>>,
+    ipv6: Spare<Row<u128>>,
 }
 
 /// Observations of one hour, waiting to be counted together.
@@ -83,6 +103,7 @@ pub struct Window {
     policy: LatePolicy,
     seed: Seed,
     room: Room,
+    spare: SpareRows,
 }
 
 impl Window {
@@ -96,6 +117,10 @@ impl Window {
             policy,
             seed,
             room: Room::default(),
+            spare: SpareRows {
+                ipv4: Spare::new(SPARE_PIECES),
+                ipv6: Spare::new(SPARE_PIECES),
+            },
         }
     }
 
@@ -137,10 +162,7 @@ impl Window {
         self.open_from = self.open_from.max(hour);
         let open = self.hours.split_off(&hour);
         if let Some((_, last)) = self.hours.last_key_value() {
-            self.room = Room {
-                ipv4_rows: last.ipv4.len(),
-                ipv6_rows: last.ipv6.len(),
-            };
+            self.room = Room::of(last);
         }
         std::mem::replace(&mut self.hours, open)
             .into_values()
@@ -170,7 +192,7 @@ impl Window {
             .hours
             .values_mut()
             .max_by_key(|part| part.memory_bytes())?;
-        let mut taken = HourPart::new(part.hour, self.seed, Room::default());
+        let mut taken = HourPart::new(part.hour, self.seed, Room::of(part), &self.spare);
         std::mem::swap(&mut taken.ipv4, &mut part.ipv4);
         std::mem::swap(&mut taken.ipv6, &mut part.ipv6);
         Some(taken)
@@ -180,14 +202,11 @@ impl Window {
         if !self.hours.contains_key(&hour) {
             // An hour that opens while another is still open follows it: late packets do not need its room.
             let room = match self.hours.last_key_value() {
-                Some((_, last)) if last.hour < hour => Room {
-                    ipv4_rows: last.ipv4.len(),
-                    ipv6_rows: last.ipv6.len(),
-                },
+                Some((_, last)) if last.hour < hour => Room::of(last),
                 Some(_) => Room::default(),
                 None => self.room,
             };
-            let part = HourPart::new(hour, self.seed, room);
+            let part = HourPart::new(hour, self.seed, room, &self.spare);
             self.hours.insert(hour, part);
         }
         self.hours

@@ -5,7 +5,7 @@
 
 use crate::destinations::{SetNumber, SetStore, View};
 use crate::observation::{Address, BUCKETS, Kind};
-use crate::pieces::Pieces;
+use crate::pieces::{Pieces, Spare};
 
 /// Destinations that a row keeps itself.
 pub const OWN_DESTINATIONS: usize = 3;
@@ -111,6 +111,14 @@ impl<A> Default for Rows<A> {
 }
 
 impl<A: Address> Rows<A> {
+    /// No row yet; memory comes from and goes back to `spare`.
+    pub(super) fn sparing(spare: Spare<Row<A>>) -> Self {
+        Rows {
+            by_bucket: Pieces::sparing(spare),
+            ..Rows::default()
+        }
+    }
+
     /// Number of rows.
     #[must_use]
     pub fn len(&self) -> usize {
