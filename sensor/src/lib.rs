@@ -23,4 +23,6 @@ pub mod source;
 pub mod status;
 pub mod summary;
 pub mod telescope;
+#[cfg(feature = "top")]
+pub mod top;
 pub mod worker;

@@ -22,6 +22,8 @@ use teiten_sensor::replay::{Outcome, replay};
 use teiten_sensor::source::{FileReport, Progress, Reading, Replay};
 use teiten_sensor::telescope::Telescope;
 use teiten_sensor::{check, explain, log, rules, summary};
+#[cfg(feature = "top")]
+use teiten_sensor::{options::TopArguments, top};
 
 /// Done, but incomplete.
 const INCOMPLETE: u8 = 1;
@@ -40,6 +42,8 @@ fn main() -> ExitCode {
         Command::Replay(arguments) => run_replay(arguments),
         Command::Capture(arguments) => run_capture(arguments),
         Command::Check(arguments) => run_check(arguments),
+        #[cfg(feature = "top")]
+        Command::Top(arguments) => run_top(&arguments),
         Command::Documents(arguments) => write_documents(&arguments.folder).map(|()| 0),
         Command::Explain(arguments) => run_explain(&arguments),
         Command::Rules(arguments) => run_rules(&arguments),
@@ -134,6 +138,16 @@ fn run_explain(arguments: &ExplainArguments) -> anyhow::Result<u8> {
     say_errors(&files);
     let damaged = files.iter().any(|file| file.error.is_some());
     Ok(exit_code(damaged, is_nothing(&files), false))
+}
+
+#[cfg(feature = "top")]
+fn run_top(arguments: &TopArguments) -> anyhow::Result<u8> {
+    if arguments.once {
+        top::once(arguments.status, &mut stdout().lock())?;
+    } else {
+        top::show(arguments.status)?;
+    }
+    Ok(0)
 }
 
 /// Writes a manual page for each command, and completions for the shells that Debian has.

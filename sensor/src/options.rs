@@ -12,6 +12,8 @@ use clap::{Parser, Subcommand};
 use thiserror::Error;
 
 use crate::telescope::{Prefix, PrefixError};
+#[cfg(feature = "top")]
+pub use arguments::TopArguments;
 pub use arguments::{
     CaptureArguments, DocumentsArguments, ExplainArguments, ReplayArguments, RulesArguments, Shared,
 };
@@ -49,6 +51,9 @@ pub enum Command {
     Check(CaptureArguments),
     /// Print one JSON line per packet: what it is, and the rule that decided.
     Explain(ExplainArguments),
+    /// Show the running sensor in the terminal, once a second: rates, and the last minutes by class, port, country and source.
+    #[cfg(feature = "top")]
+    Top(TopArguments),
     /// Write manual pages and shell completions into a folder: a step of making the package.
     #[command(hide = true)]
     Documents(DocumentsArguments),

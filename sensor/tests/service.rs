@@ -296,6 +296,64 @@ fn the_status_shows_what_was_captured() {
 }
 
 #[test]
+fn the_service_manager_hears_that_it_lives() {
+    in_a_network_of_its_own(|| {
+        let workshop = Workshop::new();
+        let path = workshop.path("notify");
+        let socket = std::os::unix::net::UnixDatagram::bind(&path).expect("a socket");
+        socket.set_read_timeout(Some(PATIENCE)).expect("a limit");
+        let heard = |part: &str| {
+            let mut bytes = [0; 512];
+            let begun = Instant::now();
+            loop {
+                let count = socket.recv(&mut bytes).expect("a word in time");
+                let text = String::from_utf8_lossy(&bytes[..count]);
+                if text.lines().any(|line| line == part) {
+                    return;
+                }
+                assert!(begun.elapsed() < PATIENCE, "{part}: {text}");
+            }
+        };
+        let mut command = program::program();
+        command
+            .env("NOTIFY_SOCKET", &path)
+            .env("WATCHDOG_USEC", "2000000");
+        let service = Service::start(command, &workshop, &[]);
+        heard("READY=1");
+        heard("WATCHDOG=1");
+        heard("WATCHDOG=1");
+        service.signal("-TERM");
+        heard("STOPPING=1");
+        service.end();
+    });
+}
+
+#[test]
+fn a_status_address_that_is_taken_is_named_before_anything_is_captured() {
+    in_a_network_of_its_own(|| {
+        let workshop = Workshop::new();
+        let service = Service::start(program::program(), &workshop, &[]);
+        let other = workshop.path("other");
+        let words = ["capture", "--interface", "lo", "--status", STATUS, "--data"];
+        let mut arguments: Vec<&std::ffi::OsStr> =
+            words.iter().map(std::convert::AsRef::as_ref).collect();
+        arguments.push(other.as_os_str());
+        let run = program::run(arguments.clone());
+        assert_eq!(run.exit_code, Some(2), "{}", run.messages);
+        assert!(run.messages.contains(STATUS), "{}", run.messages);
+        arguments[0] = "check".as_ref();
+        let run = program::run(arguments);
+        assert_eq!(run.exit_code, Some(2), "{}", run.output);
+        assert!(
+            run.output.contains("is a sensor running?"),
+            "{}",
+            run.output
+        );
+        service.end();
+    });
+}
+
+#[test]
 fn sighup_reloads_the_lists_and_loses_no_packet() {
     in_a_network_of_its_own(|| {
         let workshop = Workshop::new();

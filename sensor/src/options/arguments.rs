@@ -74,6 +74,18 @@ pub struct ExplainArguments {
     pub json: bool,
 }
 
+/// `top`.
+#[cfg(feature = "top")]
+#[derive(Debug, Args)]
+pub struct TopArguments {
+    /// Where the sensor serves its status.
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9898")]
+    pub status: SocketAddr,
+    /// Print the view once as text, and leave.
+    #[arg(long)]
+    pub once: bool,
+}
+
 /// `documents`.
 #[derive(Debug, Args)]
 pub struct DocumentsArguments {
