@@ -180,6 +180,37 @@ fn send(count: u16, expected: u64) {
     );
 }
 
+/// Has the pages read by Prometheus' own parser, where Python has it: .ci/crosscheck puts it into a venv.
+fn parsed_by_prometheus(pages: &[&Path]) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
+    let venv = target.join("crosscheck-venv/bin/python");
+    let python = if venv.exists() {
+        venv
+    } else {
+        "python3".into()
+    };
+    let has_it = Command::new(&python)
+        .args(["-c", "import prometheus_client"])
+        .stderr(Stdio::null())
+        .status();
+    if !has_it.is_ok_and(|status| status.success()) {
+        eprintln!(
+            "SKIPPED: {} has no prometheus_client; .ci/crosscheck installs it",
+            python.display()
+        );
+        return;
+    }
+    let script = root.join("testdata/crosscheck/metrics.py");
+    let output = Command::new(python)
+        .arg(script)
+        .args(pages)
+        .output()
+        .expect("it runs");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}");
+}
+
 /// A folder that anybody may write into.
 fn open_to_all(path: &Path) {
     std::fs::create_dir_all(path).expect("a folder");
@@ -288,6 +319,11 @@ fn the_status_shows_what_was_captured() {
             page.contains("teiten_telescope_addresses 65536.0"),
             "{page}"
         );
+        let later = get("/metrics");
+        parsed_by_prometheus(&[
+            &workshop.file("before", page.as_bytes()),
+            &workshop.file("after", later.as_bytes()),
+        ]);
         let health: Value = serde_json::from_str(&get("/health")).expect("JSON");
         assert_eq!(health["interfaces"][0], "lo");
         let accounting = service.end();
