@@ -1,12 +1,15 @@
 //! The `teiten-aggregator` program: tends a dataset that sensors have written.
 
-use std::io::{Write, stderr, stdout};
+use std::io::{BufWriter, Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use serde_json::json;
+use teiten_aggregator::export::{ExportError, Format, export};
+use teiten_aggregator::merge::{Merged, merge};
+use teiten_aggregator::schema::TABLES;
 use teiten_aggregator::verify::{Verdict, verify};
 
 /// Done, but something is wrong with the dataset.
@@ -35,6 +38,48 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Copy the parts of several datasets into one, where sensors and runs stand side by side.
+    ///
+    /// A part that is there already is left alone; one name with two contents ends the merge before anything is copied.
+    Merge {
+        /// Folder of the dataset that is merged into; made where it is missing.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// Datasets whose parts are copied.
+        #[arg(required = true, value_name = "DIR")]
+        from: Vec<PathBuf>,
+        /// Print one JSON object on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a table to standard output as CSV or JSON lines, hour by hour.
+    Export {
+        /// Folder of the dataset.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// The table: traffic, sources, coverage, ...
+        #[arg(long, value_name = "NAME")]
+        table: String,
+        /// csv, or json for one object a line.
+        #[arg(long, value_name = "FORM", default_value = "csv")]
+        format: Form,
+        /// First hour, such as 2026-11-05T08 or 2026-11-05 [default: the first there is].
+        #[arg(
+            long,
+            value_name = "HOUR",
+            default_value = "",
+            hide_default_value = true
+        )]
+        from: String,
+        /// The hour to end before, in the same form [default: the last there is, included].
+        #[arg(
+            long,
+            value_name = "HOUR",
+            default_value = "",
+            hide_default_value = true
+        )]
+        to: String,
+    },
     /// Write manual pages and shell completions into a folder: a step of making the package.
     #[command(hide = true)]
     Documents {
@@ -60,6 +105,14 @@ fn write_documents(folder: &Path) -> anyhow::Result<u8> {
 fn main() -> ExitCode {
     let outcome = match CommandLine::parse().command {
         Command::Verify { data, json } => run_verify(&data, json),
+        Command::Merge { data, from, json } => run_merge(&data, &from, json),
+        Command::Export {
+            data,
+            table,
+            format,
+            from,
+            to,
+        } => run_export(&data, &table, format, (&from, &to)),
         Command::Documents { folder } => write_documents(&folder),
     };
     match outcome {
@@ -75,6 +128,60 @@ fn main() -> ExitCode {
             ExitCode::from(NOT_DONE)
         }
     }
+}
+
+/// The forms of an export.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Form {
+    Csv,
+    Json,
+}
+
+fn run_merge(data: &Path, from: &[PathBuf], as_json: bool) -> anyhow::Result<u8> {
+    let Merged {
+        copied,
+        present,
+        bytes,
+    } = merge(data, from)?;
+    let mut out = stdout().lock();
+    if as_json {
+        writeln!(
+            out,
+            "{}",
+            json!({"copied": copied, "present": present, "bytes": bytes})
+        )?;
+    } else {
+        writeln!(
+            out,
+            "{copied} parts copied, {bytes} bytes; {present} were there already"
+        )?;
+    }
+    Ok(0)
+}
+
+fn run_export(data: &Path, name: &str, form: Form, hours: (&str, &str)) -> anyhow::Result<u8> {
+    let table = TABLES.iter().find(|table| table.name == name);
+    let Some(table) = table else {
+        let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
+        anyhow::bail!("--table {name}: there are {}", names.join(", "));
+    };
+    anyhow::ensure!(
+        data.join(name).is_dir(),
+        "{} holds no {name}: name a dataset with --data",
+        data.display()
+    );
+    let format = match form {
+        Form::Csv => Format::Csv,
+        Form::Json => Format::JsonLines,
+    };
+    let mut out = BufWriter::new(stdout().lock());
+    match export(data, table, hours, format, &mut out) {
+        // As an error of the output, so that a reader who has seen enough is no failure.
+        Err(ExportError::Write(error)) => Err(error)?,
+        outcome => outcome?,
+    };
+    out.flush()?;
+    Ok(0)
 }
 
 fn run_verify(data: &Path, as_json: bool) -> anyhow::Result<u8> {
