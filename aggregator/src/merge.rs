@@ -2,6 +2,7 @@
 //! part that is there already with the same bytes is left alone, so a merge can be run again; one with other bytes is a conflict, and
 //! then nothing is copied at all.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -73,7 +74,8 @@ struct Copying {
 /// When a part cannot be read or written, or two differ under one name; in the latter case before anything is copied.
 pub fn merge(into: &Path, datasets: &[PathBuf]) -> Result<Merged, MergeError> {
     let mut merged = Merged::default();
-    let mut wanted: Vec<Copying> = Vec::new();
+    // By the place that a part is copied to, where it is copied from.
+    let mut wanted = BTreeMap::<PathBuf, PathBuf>::new();
     for dataset in datasets {
         if is_same_folder(dataset, into) {
             return Err(MergeError::Itself {
@@ -89,10 +91,11 @@ pub fn merge(into: &Path, datasets: &[PathBuf]) -> Result<Merged, MergeError> {
         for part in parts {
             let from = dataset.join(&part);
             let to = into.join(&part);
-            let other = wanted.iter().find(|copying| copying.to == to);
-            let there = other.map_or(&to, |copying| &copying.from);
+            let there = wanted.get(&to).unwrap_or(&to);
             match is_same(&from, there)? {
-                None => wanted.push(Copying { from, to }),
+                None => {
+                    wanted.insert(to, from);
+                }
                 Some(true) => merged.present += 1,
                 Some(false) => {
                     return Err(MergeError::Conflict {
@@ -104,7 +107,11 @@ pub fn merge(into: &Path, datasets: &[PathBuf]) -> Result<Merged, MergeError> {
         }
     }
     // All tables of an hour one after the other, so that a reader sees an hour of a sensor whole for all but a moment.
-    wanted.sort_by(|left, right| hour_and_name(&left.to).cmp(&hour_and_name(&right.to)));
+    let mut wanted: Vec<Copying> = wanted
+        .into_iter()
+        .map(|(to, from)| Copying { from, to })
+        .collect();
+    wanted.sort_by_cached_key(|copying| hour_and_name(&copying.to));
     for copying in &wanted {
         merged.bytes += copy(copying, into)?;
         merged.copied += 1;

@@ -246,6 +246,44 @@ def same_rows(connection, other, table):
     return tuple(connection.execute(way).fetchone()[0] for way in ways)
 
 
+def check_export(binaries, connection, data, folder):
+    """Tables as CSV and JSON lines, read back by DuckDB: the same rows as in Parquet, times, nulls and bytes included."""
+    for table in TABLES:
+        for form, read in (("csv", "read_csv('{}', header = true, all_varchar = true)"), ("json", "read_json('{}', format = 'newline_delimited')")):
+            path = folder / f"{table}.{form}"
+            path.write_text(run(binaries / "teiten-aggregator", "export", "--data", data, "--table", table, "--format", form))
+            reader = read.format(path)
+            columns, exported = [], []
+            for name, kind, *_ in connection.execute(f"DESCRIBE {table}").fetchall():
+                columns.append(f"lower(hex({name}))" if kind == "BLOB" else f"({name})::text")
+                column = f"({name})::timestamptz" if kind.startswith("TIMESTAMP") else f"({name})::{kind}"
+                exported.append(f"({name})::text" if kind == "BLOB" else f"({column})::text")
+            ours = f"SELECT {', '.join(exported)} FROM {reader}"
+            theirs = f"SELECT {', '.join(columns)} FROM {table}"
+            count = "SELECT count(*) FROM ({} EXCEPT ALL {})"
+            found = tuple(connection.execute(count.format(*pair)).fetchone()[0] for pair in ((ours, theirs), (theirs, ours)))
+            check(f"rows of {table} that only {form} or only Parquet has", found, (0, 0))
+    hours = [str(row[0]) for row in connection.execute("SELECT DISTINCT strftime(hour_start, '%Y-%m-%dT%H') FROM traffic ORDER BY 1").fetchall()]
+    text = run(binaries / "teiten-aggregator", "export", "--data", data, "--table", "traffic", "--from", hours[1], "--to", hours[2])
+    rows = connection.execute(f"SELECT count(*) FROM traffic WHERE strftime(hour_start, '%Y-%m-%dT%H') = '{hours[1]}'").fetchone()[0]
+    check("rows of one hour's export", len(text.splitlines()) - 1, rows)
+
+
+def check_merge(binaries, connection, data, other, folder):
+    """Two datasets side by side hold the packets of both, and a second merge changes nothing."""
+    merged = folder / "merged"
+    run(binaries / "teiten-aggregator", "merge", "--data", merged, data, other)
+    sums = "SELECT sum(packets)::bigint, sum(bytes)::bigint FROM {}"
+    for table in ("traffic", "sources"):
+        one = connection.execute(sums.format(table)).fetchone()
+        both = connection.execute(sums.format(f"read_parquet('{merged}/{table}/*/*/*.parquet', hive_partitioning = false)")).fetchone()
+        check(f"{table} of two datasets merged", both, tuple(2 * number for number in one))
+    before = digests(merged)
+    again = json.loads(run(binaries / "teiten-aggregator", "merge", "--json", "--data", merged, data, other))
+    check("a second merge", (again["copied"], digests(merged)), (0, before))
+    run(binaries / "teiten-aggregator", "verify", "--data", merged)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--binaries", type=Path, required=True, help="folder of teiten-synth and teiten-sensor")
@@ -294,6 +332,8 @@ def cross_check(options, folder):
           {key: accounting[key] for key in ("records", "observed", "classes", "hours")})
     for table in TABLES:
         check(f"rows of {table} that only one file or only ten give", same_rows(connection, other, table), (0, 0))
+    check_export(options.binaries, connection, data, folder)
+    check_merge(options.binaries, connection, data, other, folder)
 
 
 if __name__ == "__main__":

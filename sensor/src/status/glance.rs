@@ -7,8 +7,8 @@ use teiten_aggregator::minute::MinuteCounts;
 use teiten_aggregator::observation::{Kind, Observation, TrafficClass, TrafficType};
 use teiten_aggregator::window::Batch;
 
-/// Packets of a family and block that the live view looks at, at most: with it, a packet in a flood costs a few nanoseconds, and
-/// below 5,000 packets a second or so (some 20 blocks a second) every packet is looked at.
+/// Packets of a family and block that the live view looks at, at most: with it, a packet in a flood costs a few nanoseconds, and where
+/// blocks are small, as they are at low rates, every packet is looked at.
 pub const SAMPLE_MAX: usize = 256;
 
 /// A packet that stands for itself and its neighbours.

@@ -64,7 +64,7 @@ fn heading(view: &View, rates: Rates, trouble: Option<&str>) -> Paragraph<'stati
     let first = Line::from(vec![
         Span::styled(format!("teiten {}", view.sensor), bold),
         Span::raw(format!(
-            " on {}, up {}, {} UTC{}",
+            " on {}, up {}, {}{}",
             view.interfaces.join(", "),
             duration(view.uptime_seconds),
             view.now,
