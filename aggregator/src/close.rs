@@ -3,6 +3,7 @@
 //! All of it runs on threads of its own, so packets go on behind it. Every step is a function of the hour's rows alone; the number
 //! of workers, threads or ranges shows nowhere in the files.
 
+mod aside;
 mod closed;
 mod columns;
 mod contributions;
@@ -15,7 +16,6 @@ mod sources;
 mod traffic;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use parquet::file::metadata::KeyValue;
@@ -26,7 +26,7 @@ use crate::minute::{HourAccount, SecondSet};
 use crate::observation::{Address, Family};
 use crate::origin::Origins;
 use crate::parallel::{ordered, staged};
-use crate::run::{DiskRun, MemoryRun, Run, merge_range, split_sources};
+use crate::run::{MemoryRun, Run, merge_range, split_sources};
 use crate::schema::{COVERAGE, FLAGS_VERSION, SCHEMA_VERSION, SOURCES, TABLES, TRAFFIC, Table};
 use crate::window::HourPart;
 use crate::writer::{PartWriter, WriteError};
@@ -75,8 +75,8 @@ impl<A: Address> Ranges<A> {
 /// Everything that the rows of one hour lie in.
 #[derive(Debug, Default)]
 pub struct HourRuns {
-    ipv4: Vec<Run<u32>>,
-    ipv6: Vec<Run<u128>>,
+    pub(crate) ipv4: Vec<Run<u32>>,
+    pub(crate) ipv6: Vec<Run<u128>>,
 }
 
 impl HourRuns {
@@ -151,24 +151,6 @@ impl Closer {
             runs.append(sorted);
         });
         runs
-    }
-
-    /// Sorts a share and sets it aside on disk.
-    ///
-    /// # Errors
-    /// When the folder for such files cannot be written.
-    pub fn spill(&self, part: HourPart) -> Result<HourRuns, WriteError> {
-        let mut sorted = HourRuns::default();
-        sorted.add(part);
-        let folder = self.directory.join(SCRATCH_FOLDER);
-        std::fs::create_dir_all(&folder).map_err(|source| WriteError::File {
-            path: folder.clone(),
-            source,
-        })?;
-        Ok(HourRuns {
-            ipv4: set_aside(sorted.ipv4, &folder)?,
-            ipv6: set_aside(sorted.ipv6, &folder)?,
-        })
     }
 
     /// Writes the part `part` of `hour`: its `sources` and its `traffic`. Without rows nothing is written.
@@ -430,24 +412,4 @@ fn encode_with(
             path: path.to_owned(),
             source,
         })
-}
-
-/// Writes runs to files of this process and counts on nobody else using the same number.
-fn set_aside<A: Address>(runs: Vec<Run<A>>, folder: &Path) -> Result<Vec<Run<A>>, WriteError> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let mut aside = Vec::with_capacity(runs.len());
-    for run in runs {
-        let Run::Memory(memory) = run else {
-            aside.push(run);
-            continue;
-        };
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = folder.join(format!("{}-{number}.run", std::process::id()));
-        let disk = DiskRun::write(&path, &memory).map_err(|source| WriteError::File {
-            path: path.clone(),
-            source,
-        })?;
-        aside.push(Run::Disk(disk));
-    }
-    Ok(aside)
 }

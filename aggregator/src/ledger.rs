@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::minute::{HourAccount, SECONDS, SecondSet};
+use crate::minute::{HourAccount, MinuteCounts, SECONDS, SecondSet};
 
 /// The longest silence, in seconds, that counts as observed in a capture that does not say when it ran.
 pub const SILENCE_SECONDS_MAX: i64 = 3600;
@@ -14,6 +14,8 @@ pub const SILENCE_SECONDS_MAX: i64 = 3600;
 #[derive(Debug, Default)]
 pub struct Ledger {
     hours: BTreeMap<i64, HourAccount>,
+    /// Sums of hours whose accounts are forgotten.
+    forgotten: BTreeMap<i64, MinuteCounts>,
 }
 
 impl Ledger {
@@ -26,6 +28,29 @@ impl Ledger {
     #[must_use]
     pub fn account(&self, hour: i64) -> HourAccount {
         self.hours.get(&hour).cloned().unwrap_or_default()
+    }
+
+    /// Forgets the accounts of hours before `hour` but for their sums; gives the hours.
+    pub fn forget_before(&mut self, hour: i64) -> Vec<i64> {
+        let kept = self.hours.split_off(&hour);
+        let old = std::mem::replace(&mut self.hours, kept);
+        for (hour, account) in &old {
+            self.forgotten
+                .entry(*hour)
+                .or_default()
+                .add(&account.total());
+        }
+        old.into_keys().collect()
+    }
+
+    /// The sums of all hours, forgotten ones among them.
+    #[must_use]
+    pub fn totals(&self) -> BTreeMap<i64, MinuteCounts> {
+        let mut totals = self.forgotten.clone();
+        for (hour, account) in &self.hours {
+            totals.entry(*hour).or_default().add(&account.total());
+        }
+        totals
     }
 
     /// Hours with an account, ascending, with it.

@@ -8,6 +8,7 @@ pub mod destinations;
 pub mod encode;
 pub mod evidence;
 pub mod export;
+pub mod journal;
 pub mod ledger;
 pub mod mark;
 pub mod merge;

@@ -52,6 +52,27 @@ impl MinuteCounts {
     }
 }
 
+impl MinuteCounts {
+    fn fields(mut self) -> [u64; 10] {
+        self.fields_mut().map(|count| *count)
+    }
+
+    fn fields_mut(&mut self) -> [&mut u64; 10] {
+        [
+            &mut self.received,
+            &mut self.observed,
+            &mut self.outside,
+            &mut self.excluded,
+            &mut self.not_ip,
+            &mut self.malformed,
+            &mut self.dropped_kernel,
+            &mut self.dropped_interface,
+            &mut self.late,
+            &mut self.collapsed,
+        ]
+    }
+}
+
 /// A set of seconds of one hour.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SecondSet([u64; SECONDS.div_ceil(64)]);
@@ -138,6 +159,46 @@ impl HourAccount {
             total.add(minute);
         }
         total
+    }
+}
+
+/// Bytes of an account on disk.
+pub const ACCOUNT_BYTES: usize = 8 * (MINUTES * 10 + SECONDS.div_ceil(64));
+
+impl HourAccount {
+    /// Appends the account to `bytes`, [`ACCOUNT_BYTES`] of them.
+    pub fn write_to(&self, bytes: &mut Vec<u8>) {
+        for minute in &self.minutes {
+            for count in minute.fields() {
+                bytes.extend_from_slice(&count.to_le_bytes());
+            }
+        }
+        for word in self.active.0 {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+    }
+
+    /// Reads back what [`HourAccount::write_to`] wrote.
+    ///
+    /// # Errors
+    /// When `input` ends or cannot be read.
+    pub fn read_from(input: &mut impl std::io::Read) -> std::io::Result<Self> {
+        let mut word = || {
+            let mut bytes = [0; 8];
+            input
+                .read_exact(&mut bytes)
+                .map(|()| u64::from_le_bytes(bytes))
+        };
+        let mut account = HourAccount::default();
+        for minute in &mut account.minutes {
+            for count in minute.fields_mut() {
+                *count = word()?;
+            }
+        }
+        for active in &mut account.active.0 {
+            *active = word()?;
+        }
+        Ok(account)
     }
 }
 

@@ -42,6 +42,12 @@ impl HourPart {
         }
     }
 
+    /// Whether there is neither a row nor anything to account for.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.ipv4.is_empty() && self.ipv6.is_empty() && self.account == HourAccount::default()
+    }
+
     /// Memory held by the rows, bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
@@ -184,6 +190,19 @@ impl Window {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.hours.values().map(HourPart::memory_bytes).sum()
+    }
+
+    /// What the open hours hold so far, rows and accounts; all of them stay open, with nothing in them.
+    pub fn take_open(&mut self) -> Vec<HourPart> {
+        let (seed, spare) = (self.seed, &self.spare);
+        let taken = |part: &mut HourPart| {
+            // The next stretch will have about as many rows.
+            let next = HourPart::new(part.hour, seed, Room::of(part), spare);
+            std::mem::replace(part, next)
+        };
+        let mut parts: Vec<HourPart> = self.hours.values_mut().map(taken).collect();
+        parts.retain(|part| !part.is_empty());
+        parts
     }
 
     /// The rows so far of the hour that holds the most memory; its account stays, and it stays open.

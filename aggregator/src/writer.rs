@@ -43,6 +43,19 @@ pub enum WriteError {
     Run(#[from] std::io::Error),
 }
 
+impl WriteError {
+    /// Whether the operating system refused, which can pass; else the rows do not fit their table, which does not.
+    #[must_use]
+    pub fn is_of_the_system(&self) -> bool {
+        match self {
+            WriteError::File { .. } | WriteError::Run(_) => true,
+            WriteError::Encode { source, .. } => {
+                matches!(source, ParquetError::External(error) if error.is::<std::io::Error>())
+            }
+        }
+    }
+}
+
 /// A part under way.
 pub struct PartWriter {
     writer: SerializedFileWriter<BufWriter<File>>,

@@ -8,7 +8,7 @@ use std::io::{BufReader, BufWriter, Read, Result, Seek, SeekFrom, Write};
 use std::marker::PhantomData;
 use std::path::{Path, PathBuf};
 
-use super::{MemoryRun, SourceRow};
+use super::{MemoryRun, Run, SourceRow, merge_range};
 use crate::destinations::DestinationSet;
 use crate::observation::{Address, Kind};
 
@@ -25,6 +25,8 @@ pub struct DiskRun<A> {
     path: PathBuf,
     rows: usize,
     marks: Vec<Mark<A>>,
+    /// Whether the file is another's business and stays when the run is dropped.
+    stays: bool,
 }
 
 /// Every 4096th row of a run.
@@ -46,6 +48,7 @@ impl<A: Address> DiskRun<A> {
             path: path.to_owned(),
             rows: run.len(),
             marks: Vec::new(),
+            stays: false,
         };
         let mut file = BufWriter::with_capacity(BUFFER_BYTES, File::create(path)?);
         let mut offset = 0;
@@ -67,6 +70,93 @@ impl<A: Address> DiskRun<A> {
         }
         file.flush()?;
         Ok(disk)
+    }
+
+    /// Appends what `runs` hold together to `file`, which has `offset` bytes already and will be found at `path`. The file stays
+    /// when the run is dropped.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or a run cannot be read.
+    pub(crate) fn append_merged(
+        file: &mut impl Write,
+        path: &Path,
+        mut offset: u64,
+        runs: &[Run<A>],
+    ) -> Result<(Self, u64)> {
+        let mut disk = DiskRun::staying(path);
+        let mut bytes = Vec::new();
+        let mut outcome = Ok(());
+        merge_range(runs, None, None, |merged| {
+            if outcome.is_err() {
+                return;
+            }
+            let row = merged.row();
+            disk.mark(&row, offset);
+            bytes.clear();
+            write_row(&row, &mut bytes);
+            merged.destinations().view().write_to(&mut bytes);
+            outcome = file.write_all(&bytes);
+            offset += bytes.len() as u64;
+            disk.rows += 1;
+        })?;
+        outcome.map(|()| (disk, offset))
+    }
+
+    /// The run of `rows` rows that lies in the file at `path` from `offset` on; the file stays when the run is dropped.
+    ///
+    /// # Errors
+    /// When the file cannot be read, or ends before.
+    pub(crate) fn found(path: &Path, offset: u64, rows: usize) -> Result<Self> {
+        let mut disk = DiskRun::staying(path);
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(offset))?;
+        let mut reader = DiskReader {
+            file: BufReader::with_capacity(BUFFER_BYTES, file),
+            left: rows,
+            family: PhantomData,
+        };
+        while disk.rows < rows {
+            let is_mark = disk.rows.is_multiple_of(MARK_ROWS);
+            let offset = if is_mark {
+                reader.file.stream_position()?
+            } else {
+                0
+            };
+            let Some((row, _)) = reader.next()? else {
+                break;
+            };
+            disk.mark(&row, offset);
+            disk.rows += 1;
+        }
+        Ok(disk)
+    }
+
+    /// The same run once more: only for a file that stays.
+    pub(crate) fn again(&self) -> Self {
+        let mut again = DiskRun::staying(&self.path);
+        again.rows = self.rows;
+        again.marks.clone_from(&self.marks);
+        again
+    }
+
+    fn staying(path: &Path) -> Self {
+        DiskRun {
+            path: path.to_owned(),
+            rows: 0,
+            marks: Vec::new(),
+            stays: true,
+        }
+    }
+
+    /// Remembers where the next row begins, where it is one of every 4096th.
+    fn mark(&mut self, row: &SourceRow<A>, offset: u64) {
+        if self.rows.is_multiple_of(MARK_ROWS) {
+            self.marks.push(Mark {
+                source: row.source,
+                kind: row.kind,
+                offset,
+            });
+        }
     }
 
     /// Number of rows.
@@ -107,6 +197,9 @@ impl<A: Address> DiskRun<A> {
 
 impl<A> Drop for DiskRun<A> {
     fn drop(&mut self) {
+        if self.stays {
+            return;
+        }
         // A file that cannot be removed now is removed when the dataset is next opened.
         let _ = std::fs::remove_file(&self.path);
     }

@@ -1,0 +1,211 @@
+//! A run's journal: what was appended is found again as it was, what was published for good is not, and damage is named.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use teiten_aggregator::close::{Closer, HourRuns};
+use teiten_aggregator::dataset::{Hour, PartName, SCRATCH_FOLDER};
+use teiten_aggregator::journal::{About, Journal};
+use teiten_aggregator::minute::{HourAccount, MinuteCounts};
+use teiten_aggregator::observation::{Address, Kind, Observation, Tool, TrafficClass, TrafficType};
+use teiten_aggregator::origin::Origins;
+use teiten_aggregator::schema::{SOURCES, TRAFFIC};
+use teiten_aggregator::table::{HOUR_US, Seed};
+use teiten_aggregator::window::{Batch, LatePolicy, Window};
+
+/// An hour of this test: 2026-11-05T07.
+const HOUR: i64 = 498_535;
+
+fn closer(directory: &Path) -> Closer {
+    Closer {
+        directory: directory.to_owned(),
+        name: PartName::new("test", "0123").expect("a good name"),
+        origins: Arc::new(Origins::empty()),
+        addresses: Some(65_536),
+        configuration_sha256: "none".to_owned(),
+        threads: 2,
+        source_rows_max: 1 << 20,
+        contributions_bytes: 1 << 20,
+    }
+}
+
+fn about() -> About {
+    About {
+        configuration_sha256: "none".to_owned(),
+        addresses: Some(65_536),
+    }
+}
+
+/// Packets of 5,000 sources of one family to 400 destinations, some of which have more than are counted exactly.
+fn observations<A: Address>(from: u32, to: u32) -> Vec<Observation<A>> {
+    let one = |index: u32| Observation {
+        time_us: HOUR * HOUR_US + i64::from(index) * 100,
+        source: A::from_number(u128::from(index.wrapping_mul(index) % 5_000)),
+        destination: A::from_number(u128::from(index % 400)),
+        kind: Kind::new(
+            TrafficType::Udp,
+            TrafficClass::Scan,
+            Tool::None,
+            17,
+            Some((index % 3) as u16),
+        ),
+        wire_length_bytes: 60,
+        flags: 1 << (index % 20),
+        stack: u64::from(index % 7),
+        pair: index % 11,
+    };
+    (from..to).map(one).collect()
+}
+
+fn runs(closer: &Closer, from: u32, to: u32) -> HourRuns {
+    let mut window = Window::new(LatePolicy::Reopen, Seed::random());
+    let mut batch = Batch {
+        ipv4: observations(from, to),
+        ipv6: observations(from, to),
+    };
+    window.observe(HOUR, &mut batch);
+    closer.sort(window.take_open())
+}
+
+fn account(received: u64) -> HourAccount {
+    let mut account = HourAccount::default();
+    account.minutes[7] = MinuteCounts {
+        received,
+        observed: received - 1,
+        late: 3,
+        ..MinuteCounts::default()
+    };
+    account.active.insert(421);
+    account
+}
+
+/// The bytes of both tables.
+fn published(closer: &Closer, runs: HourRuns) -> [Vec<u8>; 2] {
+    closer.close(Hour(HOUR), 0, runs).expect("writable");
+    [&SOURCES, &TRAFFIC]
+        .map(|table| std::fs::read(closer.path(table, Hour(HOUR), 0)).expect("a part"))
+}
+
+fn rows_files(directory: &Path) -> Vec<PathBuf> {
+    let folder = directory.join(SCRATCH_FOLDER).join("journal/test-0123");
+    let files = std::fs::read_dir(folder).expect("the run's folder");
+    let mut paths: Vec<PathBuf> = files.map(|file| file.expect("a file").path()).collect();
+    paths.retain(|path| path.extension().is_some_and(|ending| ending == "rows"));
+    paths.sort();
+    paths
+}
+
+#[test]
+fn stretches_found_again_close_to_the_same_bytes_as_memory() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let closer = closer(folder.path());
+    let whole = published(&closer, runs(&closer, 0, 60_000));
+    let mut journal = Journal::begin(folder.path(), &closer.name, &about()).expect("writable");
+    for (from, to) in [(0, 10_000), (10_000, 10_001), (10_001, 60_000)] {
+        let stretch = runs(&closer, from, to);
+        journal
+            .append(HOUR, 0, &stretch, &account(u64::from(to)))
+            .expect("writable");
+    }
+    assert!(
+        Journal::abandoned(folder.path(), "test")
+            .expect("readable")
+            .is_empty(),
+        "its run lives"
+    );
+    drop(journal);
+    assert!(
+        Journal::abandoned(folder.path(), "other")
+            .expect("readable")
+            .is_empty()
+    );
+    let mut found = Journal::abandoned(folder.path(), "test").expect("readable");
+    assert_eq!(
+        (found.len(), &found[0].name, &found[0].about),
+        (1, &closer.name, &about())
+    );
+    let contents = found[0].load().expect("readable");
+    assert_eq!(contents.damaged, []);
+    let mut all = HourRuns::default();
+    for (entry, to) in contents.entries.iter().zip([10_000, 10_001, 60_000]) {
+        assert_eq!((entry.hour, entry.part), (HOUR, 0));
+        assert_eq!(entry.account, account(to));
+        all.append(entry.runs());
+    }
+    assert_eq!(contents.entries.len(), 3);
+    assert_eq!(published(&closer, all), whole);
+    assert_eq!(
+        rows_files(folder.path()).len(),
+        3,
+        "publishing leaves the journal alone"
+    );
+    found.remove(0).end().expect("removable");
+    assert!(
+        Journal::abandoned(folder.path(), "test")
+            .expect("readable")
+            .is_empty()
+    );
+}
+
+#[test]
+fn rows_of_a_part_that_is_published_for_good_are_left_over() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let closer = closer(folder.path());
+    let mut journal = Journal::begin(folder.path(), &closer.name, &about()).expect("writable");
+    for part in [0, 0, 1] {
+        let stretch = runs(&closer, 0, 100);
+        journal
+            .append(HOUR, part, &stretch, &account(100))
+            .expect("writable");
+    }
+    // As if the power went between the account and the removal of the first part's rows.
+    journal
+        .settle(HOUR, 1, &account(200), &[])
+        .expect("writable");
+    assert_eq!(rows_files(folder.path()).len(), 3);
+    drop(journal);
+    let mut found = Journal::abandoned(folder.path(), "test")
+        .expect("readable")
+        .remove(0);
+    let contents = found.load().expect("readable");
+    assert_eq!(contents.accounts[&HOUR], (1, account(200)));
+    let parts: Vec<u32> = contents.entries.iter().map(|entry| entry.part).collect();
+    assert_eq!(parts, [1]);
+    assert_eq!(rows_files(folder.path()).len(), 1);
+    // What comes now gets a name of its own.
+    found
+        .append(HOUR, 1, &runs(&closer, 0, 10), &account(10))
+        .expect("writable");
+    assert_eq!(rows_files(folder.path()).len(), 2);
+}
+
+#[test]
+fn a_file_cut_or_changed_anywhere_is_named_and_never_counted() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let closer = closer(folder.path());
+    let mut journal = Journal::begin(folder.path(), &closer.name, &about()).expect("writable");
+    journal
+        .append(HOUR, 0, &runs(&closer, 0, 50), &account(50))
+        .expect("writable");
+    drop(journal);
+    let path = rows_files(folder.path()).remove(0);
+    let whole = std::fs::read(&path).expect("a file");
+    let mut journal = Journal::abandoned(folder.path(), "test")
+        .expect("readable")
+        .remove(0);
+    for length in (0..whole.len()).step_by(97) {
+        let mut changed = whole.clone();
+        changed[length] ^= 0x10;
+        for bytes in [&whole[..length], &changed] {
+            std::fs::write(&path, bytes).expect("writable");
+            let contents = journal.load().expect("a folder that can be listed");
+            assert_eq!(
+                (contents.entries.len(), contents.damaged.len()),
+                (0, 1),
+                "byte {length}"
+            );
+        }
+    }
+    std::fs::write(&path, &whole).expect("writable");
+    assert_eq!(journal.load().expect("readable").entries.len(), 1);
+}
