@@ -11,13 +11,15 @@ use teiten_aggregator::table::HOUR_US;
 use teiten_aggregator::window::LatePolicy;
 
 use crate::closing::Written;
+use crate::durable::Keeper;
 use crate::options::{CaptureSettings, Settings};
 use crate::packet::Block;
-use crate::pipeline::{Arrival, Passage, run};
+use crate::pipeline::{Arrival, LATENESS_US, Passage, run};
 use crate::replay::{Outcome, RunError, closer, geo_text};
 use crate::service::{Reload, Service};
 use crate::source::FileReport;
-use crate::source::live::{LIVE_WAIT, Live};
+use crate::source::live::{LIVE_WAIT, Live, Notice, Wanted};
+use crate::status::Status;
 use crate::telescope::Telescope;
 use crate::worker::Reading;
 
@@ -29,31 +31,39 @@ pub const LIVE_SILENCE_SECONDS_MAX: i64 = 3;
 /// the signal are still to be counted.
 pub const LAST_PACKETS_WAIT: Duration = LIVE_WAIT.saturating_mul(2);
 
+/// Of the memory for rows, one part in so many may be held while a disk refuses, beside what the workers have.
+const HELD_SHARE: usize = 4;
+
 /// Captures until `stop` is set; what was captured is then in the dataset.
 ///
 /// # Errors
-/// When an interface cannot be opened, data of the settings is unusable, or a part cannot be written.
+/// When no interface can be opened, data of the settings is unusable, or a part cannot be written.
 pub fn capture(
     capture: &CaptureSettings,
     settings: &Settings,
     stop: &AtomicBool,
 ) -> Result<Outcome, RunError> {
     let begun = Instant::now();
-    let buffer_bytes = usize::try_from(capture.buffer_bytes).unwrap_or(usize::MAX);
-    let mut live = Live::open(
-        &capture.interfaces,
-        capture.snap_length,
-        buffer_bytes,
-        capture.promiscuous,
-    )?;
+    let live = Live::open(&capture.interfaces, wanted(capture, settings))?;
     let telescope = Arc::new(Telescope::new(&settings.telescope, &settings.exclude));
-    let closer = closer(settings, &telescope, &run_name())?;
+    let start_us = time_of_day_us();
+    let mut closer = closer(settings, &telescope, &run_name(start_us))?;
     let service = Service::begin(
         capture,
         settings,
         telescope.addresses(),
         Arc::clone(&closer.origins),
         reload(settings),
+    )?;
+    let mut written = Written::new(LIVE_SILENCE_SECONDS_MAX);
+    written.status = Some(Arc::clone(service.status()));
+    // Not before the service has given up what it may: files belong to the user that goes on.
+    let keeper = Keeper::start(
+        &mut closer,
+        &mut written,
+        hour_of(start_us - LATENESS_US),
+        settings.memory_bytes / HELD_SHARE,
+        stop,
     )?;
     let passage = Passage {
         status: service.watched(),
@@ -62,17 +72,15 @@ pub fn capture(
         memory_bytes: settings.memory_bytes,
         policy: LatePolicy::Reopen,
         reading: Reading::First,
+        checkpoint: Some(capture.live.durable * 3 / 4),
     };
-    let mut written = Written::new(LIVE_SILENCE_SECONDS_MAX);
-    let mut interfaces = Interfaces::new(&capture.interfaces);
-    written.status = Some(Arc::clone(service.status()));
+    let mut interfaces = Interfaces::new(&capture.interfaces, live, Arc::clone(service.status()));
     let mut next = |reuse| {
-        let arrival = interfaces.next(&mut live, reuse, stop);
+        let arrival = interfaces.next(reuse, stop);
         service.note(arrival.as_ref());
         arrival
     };
-    let counted = run(&mut next, &passage, &closer, &mut written)?;
-    written.settle_coverage(&closer)?;
+    let counted = run(&mut next, &passage, &closer, Some(keeper), &mut written)?;
     interfaces.report.records = counted.tally.records;
     Ok(Outcome {
         counted,
@@ -82,6 +90,19 @@ pub fn capture(
         elapsed: begun.elapsed(),
         geo: geo_text(&closer.origins),
     })
+}
+
+fn wanted(capture: &CaptureSettings, settings: &Settings) -> Wanted {
+    Wanted {
+        method: capture.live.method,
+        snap_length_bytes: capture.snap_length,
+        buffer_bytes: usize::try_from(capture.buffer_bytes).unwrap_or(usize::MAX),
+        promiscuous: capture.promiscuous,
+        rings: settings.workers,
+        telescope: settings.telescope.clone(),
+        all_packets: capture.live.all_packets,
+        filter: capture.live.filter.clone(),
+    }
 }
 
 /// What SIGHUP does: the country and network files are read again, as they were named at the start.
@@ -98,8 +119,10 @@ fn reload(settings: &Settings) -> Reload {
     })
 }
 
-/// The interfaces as an input: where the capture ends, and why.
+/// The interfaces as an input: where the capture ends, and what was missing of it.
 struct Interfaces {
+    live: Live,
+    status: Arc<Status>,
     report: FileReport,
     clock_us: Option<i64>,
     stopped: Option<Instant>,
@@ -107,7 +130,7 @@ struct Interfaces {
 }
 
 impl Interfaces {
-    fn new(names: &[String]) -> Self {
+    fn new(names: &[String], live: Live, status: Arc<Status>) -> Self {
         let report = FileReport {
             path: names.join(","),
             records: 0,
@@ -115,6 +138,8 @@ impl Interfaces {
             error: None,
         };
         Interfaces {
+            live,
+            status,
             report,
             clock_us: None,
             stopped: None,
@@ -122,50 +147,68 @@ impl Interfaces {
         }
     }
 
-    fn next(&mut self, live: &mut Live, reuse: Block, stop: &AtomicBool) -> Option<Arrival> {
+    fn next(&mut self, reuse: Block, stop: &AtomicBool) -> Option<Arrival> {
         if self.ended {
             return None;
         }
         if stop.load(Ordering::Relaxed) {
             let stopped = *self.stopped.get_or_insert_with(Instant::now);
             if stopped.elapsed() >= LAST_PACKETS_WAIT {
-                return self.last_words(live);
+                return self.last_words();
             }
         }
-        match live.next_block(reuse) {
-            Ok(arrived) => {
-                self.clock_us = Some(arrived.time_us);
-                Some(Arrival {
-                    block: arrived.block,
-                    clock_us: Some(arrived.time_us),
-                    dropped_kernel: arrived.drops.kernel,
-                    dropped_interface: arrived.drops.interface,
-                })
-            }
-            Err(error) => {
-                self.report.error = Some(error.to_string());
-                self.last_words(live)
-            }
-        }
+        let arrived = self.live.next_block(reuse);
+        self.tell();
+        self.clock_us = Some(arrived.time_us);
+        Some(Arrival {
+            block: arrived.block,
+            lane: arrived.ring,
+            clock_us: Some(arrived.time_us),
+            complete: arrived.complete,
+            dropped_kernel: arrived.drops.kernel,
+            dropped_interface: arrived.drops.interface,
+        })
     }
 
     /// What was dropped since the counters were last asked, and the end.
-    fn last_words(&mut self, live: &mut Live) -> Option<Arrival> {
+    fn last_words(&mut self) -> Option<Arrival> {
         self.ended = true;
-        let drops = live.drops();
+        let drops = self.live.drops();
         self.clock_us.map(|clock_us| Arrival {
             block: Block::empty(),
+            lane: None,
             clock_us: Some(clock_us),
+            complete: false,
             dropped_kernel: drops.kernel,
             dropped_interface: drops.interface,
         })
     }
+
+    /// Says what happened; an interface that was away makes the capture incomplete.
+    fn tell(&mut self) {
+        let notices = self.live.notices();
+        if !notices.is_empty() {
+            let away = self.live.away();
+            let text = (!away.is_empty()).then(|| format!("waiting for {}", away.join(", ")));
+            self.status.problem("interfaces", text);
+        }
+        for notice in notices {
+            let text = notice.to_string();
+            match notice {
+                Notice::Opened(..) | Notice::Back(..) => tracing::info!("{text}"),
+                Notice::SteppedBack(_) => tracing::warn!("{text}"),
+                Notice::Missing(..) | Notice::Down(_) | Notice::Gone(_) => {
+                    tracing::warn!("{text}");
+                    let first = || format!("incomplete: {text}");
+                    self.report.error.get_or_insert_with(first);
+                }
+            }
+        }
+    }
 }
 
 /// The identity of a live run: its start, to the microsecond, so that two runs of one hour stand side by side.
-fn run_name() -> String {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let start_us = since.map_or(0, |since| since.as_micros() as i64);
+fn run_name(start_us: i64) -> String {
     let hour = Hour(hour_of(start_us));
     let text: String = hour
         .to_string()
@@ -173,4 +216,9 @@ fn run_name() -> String {
         .filter(|letter| *letter != '-')
         .collect();
     format!("{text}.{:010}", start_us.rem_euclid(HOUR_US))
+}
+
+fn time_of_day_us() -> i64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(0, |since| since.as_micros() as i64)
 }

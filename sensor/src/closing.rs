@@ -52,6 +52,8 @@ pub struct Written {
     parts: BTreeMap<i64, u32>,
     paths: HashSet<PathBuf>,
     coverage: BTreeMap<i64, (HourAccount, SecondSet)>,
+    /// What the parts of hours hold that are published more than once.
+    live: BTreeMap<(i64, u32), ClosedHour>,
 }
 
 impl Written {
@@ -67,6 +69,7 @@ impl Written {
             parts: BTreeMap::new(),
             paths: HashSet::new(),
             coverage: BTreeMap::new(),
+            live: BTreeMap::new(),
         }
     }
 
@@ -104,7 +107,43 @@ impl Written {
         closer.remove_stale(&|path| self.paths.contains(path))
     }
 
-    fn write_coverage(
+    /// The number that the next part of `hour` gets.
+    pub(crate) fn next_part(&self, hour: i64) -> u32 {
+        self.parts.get(&hour).copied().unwrap_or(0)
+    }
+
+    /// The next part of `hour` gets the number `part`.
+    pub(crate) fn go_on_with(&mut self, hour: i64, part: u32) {
+        self.parts.insert(hour, part);
+    }
+
+    /// Notes what the part `part` of `hour` holds now, in place of what it held before.
+    pub(crate) fn replace_hour(&mut self, hour: i64, part: u32, closed: &ClosedHour) {
+        self.live.insert((hour, part), *closed);
+        let mut sum = ClosedHour::default();
+        let of_hour = self.live.range((hour, 0)..=(hour, u32::MAX));
+        of_hour.for_each(|(_, closed)| sum.add(closed));
+        self.hours.insert(hour, sum);
+    }
+
+    /// What the part `part` of `hour` holds that was published last.
+    pub(crate) fn closed(&self, hour: i64, part: u32) -> Option<ClosedHour> {
+        self.live.get(&(hour, part)).copied()
+    }
+
+    /// The seconds of `hour` that are observed by what is known so far.
+    pub(crate) fn covered_in(&self, hour: i64) -> SecondSet {
+        self.ledger.covered_in(hour, self.silence_seconds_max)
+    }
+
+    /// Forgets what is known of hours before `hour`; gives those that were forgotten. Their sums stay.
+    pub(crate) fn forget_accounts_before(&mut self, hour: i64) -> Vec<i64> {
+        self.coverage = self.coverage.split_off(&hour);
+        self.live = self.live.split_off(&(hour, 0));
+        self.ledger.forget_before(hour)
+    }
+
+    pub(crate) fn write_coverage(
         &mut self,
         closer: &Closer,
         hour: i64,
@@ -125,7 +164,7 @@ impl Written {
         Ok(())
     }
 
-    fn note(&mut self, closer: &Closer, table: &Table, hour: i64, part: u32) {
+    pub(crate) fn note(&mut self, closer: &Closer, table: &Table, hour: i64, part: u32) {
         self.paths.insert(closer.path(table, Hour(hour), part));
     }
 }

@@ -7,6 +7,7 @@ pub mod classify;
 pub mod closing;
 pub mod deal;
 pub mod decode;
+pub mod durable;
 pub mod explain;
 pub mod fingerprint;
 pub mod flags;

@@ -94,8 +94,13 @@ fn run_capture(arguments: CaptureArguments) -> anyhow::Result<u8> {
     tracing::info!(
         interfaces = interfaces.interfaces.join(","),
         data = %settings.data.display(),
-        "will capture with libpcap; SIGINT or SIGTERM ends it"
+        "will capture; SIGINT or SIGTERM ends it"
     );
+    if !settings.telescope.is_empty() && !interfaces.live.all_packets {
+        tracing::info!(
+            "only packets to the telescope are received where the kernel filters; --all-packets counts the others as outside"
+        );
+    }
     report(&capture(&interfaces, &settings, &stop)?, &settings)
 }
 

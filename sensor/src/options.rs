@@ -2,6 +2,7 @@
 
 mod arguments;
 mod file;
+mod live;
 mod settle;
 mod size;
 
@@ -18,6 +19,7 @@ pub use arguments::{
     CaptureArguments, DocumentsArguments, ExplainArguments, ReplayArguments, RulesArguments, Shared,
 };
 pub use file::{Refusal, SETTINGS_OF_OTHERS, parse};
+pub use live::{LiveArguments, LiveSettings};
 pub use settle::{CaptureSettings, ServiceSettings, Settings};
 pub use size::machine_memory_bytes;
 
@@ -112,6 +114,9 @@ pub enum OptionsError {
         port = .0.port()
     )]
     RemoteStatus(SocketAddr),
+    /// Hours without a folder.
+    #[error("--keep-hours says how long packets are kept; give --keep-packets DIR too")]
+    KeepHoursAlone,
     /// No worker.
     #[error("--workers 0: at least one worker is needed")]
     NoWorkers,

@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::source::RingBlock;
+
 /// A libpcap link type number (<https://www.tcpdump.org/linktypes.html>), as it stands in the capture's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LinkType(pub u16);
@@ -24,16 +26,18 @@ pub struct Record {
 const _: () = assert!(size_of::<Record>() == 24);
 
 /// The bytes that records point into.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum BlockBytes {
     /// A window of a mapped file: (file, first byte, length).
     Mapped(Arc<memmap2::Mmap>, usize, usize),
     /// Bytes of the block's own.
     Owned(Vec<u8>),
+    /// A block of a capture's ring, which goes back to the kernel when this is dropped.
+    Ring(RingBlock),
 }
 
 /// A batch of packets in the order of their input.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub struct Block {
     /// The bytes.
     pub bytes: BlockBytes,
@@ -60,6 +64,17 @@ impl Block {
         match &self.bytes {
             BlockBytes::Mapped(file, start, length) => &file[*start..*start + *length],
             BlockBytes::Owned(bytes) => bytes,
+            BlockBytes::Ring(block) => block.bytes(),
         }
+    }
+
+    /// The block without packets, for reuse: what was lent to it goes back.
+    #[must_use]
+    pub fn emptied(mut self) -> Self {
+        self.records.clear();
+        if !matches!(self.bytes, BlockBytes::Owned(_)) {
+            self.bytes = BlockBytes::Owned(Vec::new());
+        }
+        self
     }
 }

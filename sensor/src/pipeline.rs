@@ -7,19 +7,20 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, Sender, bounded, unbounded};
 use hdrhistogram::Histogram;
 use teiten_aggregator::close::Closer;
 use teiten_aggregator::minute::{HourAccount, hour_of};
 use teiten_aggregator::table::{HOUR_US, Seed};
-use teiten_aggregator::window::{LatePolicy, Window};
+use teiten_aggregator::window::{HourPart, LatePolicy, Window};
 use teiten_aggregator::writer::WriteError;
 
 use crate::accounting::Tally;
 use crate::closing::{self, Handover, Written};
 use crate::deal::{Dealer, Picks};
+use crate::durable::{self, Keeper};
 use crate::packet::Block;
 use crate::status::Status;
 use crate::telescope::Telescope;
@@ -42,8 +43,12 @@ const QUEUE_SHARES: usize = 1;
 pub struct Arrival {
     /// Packets, perhaps none.
     pub block: Block,
+    /// Packets of the same lane have the same sources, so one worker is best for all of them; a replay has no lanes.
+    pub lane: Option<usize>,
     /// The clock of a live capture, microseconds UTC; a replay has none but its packets.
     pub clock_us: Option<i64>,
+    /// Whether a capture saw all that it is to see: else silence is a gap.
+    pub complete: bool,
     /// Packets the kernel dropped since the last arrival.
     pub dropped_kernel: u64,
     /// Packets the interface dropped since the last arrival.
@@ -65,6 +70,8 @@ pub struct Passage {
     pub reading: Reading,
     /// Where workers show what they count; none: nobody looks on.
     pub status: Option<Arc<Status>>,
+    /// How often workers hand over what they have of open hours; none: only when hours close.
+    pub checkpoint: Option<Duration>,
 }
 
 /// What the workers counted.
@@ -91,6 +98,9 @@ enum Work {
     Close {
         before: i64,
     },
+    Checkpoint {
+        before: i64,
+    },
     Tick(i64),
     Dropped {
         time_us: i64,
@@ -101,7 +111,8 @@ enum Work {
 
 /// Takes everything from `next` through workers into parts of the dataset.
 ///
-/// `next` gets a block to reuse and returns none at the end of the input.
+/// `next` gets a block to reuse and returns none at the end of the input. With a `keeper` what open hours have is durable whenever
+/// the workers hand it over.
 ///
 /// # Errors
 /// The first part that could not be written; what was published before it stays.
@@ -109,6 +120,7 @@ pub fn run(
     next: &mut dyn FnMut(Block) -> Option<Arrival>,
     passage: &Passage,
     closer: &Closer,
+    keeper: Option<Keeper<'_>>,
     written: &mut Written,
 ) -> Result<Counted, WriteError> {
     let (recycle, recycled) = unbounded();
@@ -117,8 +129,10 @@ pub fn run(
     std::thread::scope(|scope| {
         let accounts = matches!(passage.reading, Reading::First);
         let (failed, workers) = (&failed, passage.workers);
-        let closing = scope
-            .spawn(move || closing::run(closer, &handovers, workers, accounts, written, failed));
+        let closing = scope.spawn(move || match keeper {
+            None => closing::run(closer, &handovers, workers, accounts, written, failed),
+            Some(keeper) => durable::run(keeper, closer, &handovers, workers, written, failed),
+        });
         let mut senders = Vec::new();
         let mut threads = Vec::new();
         for index in 0..workers {
@@ -136,7 +150,7 @@ pub fn run(
             threads.push(scope.spawn(move || thread.run(&work)));
         }
         drop(handover);
-        let mut reader = Reader::new(senders, accounts);
+        let mut reader = Reader::new(senders, accounts, passage.checkpoint);
         while !failed.load(Ordering::Relaxed) {
             let reuse = recycled.try_recv().unwrap_or_else(|_| Block::empty());
             let Some(arrival) = next(reuse) else { break };
@@ -203,16 +217,21 @@ struct Reader {
     next_close_us: Option<i64>,
     /// Whether hours close before the end at all.
     closes: bool,
+    /// How often, and when last, workers handed over what they have.
+    checkpoint: Option<Duration>,
+    checked: Instant,
     queue_blocks: Histogram<u64>,
 }
 
 impl Reader {
-    fn new(senders: Vec<Sender<Work>>, closes: bool) -> Self {
+    fn new(senders: Vec<Sender<Work>>, closes: bool, checkpoint: Option<Duration>) -> Self {
         Reader {
             dealer: Dealer::new(senders.len()),
             senders,
             next_close_us: None,
             closes,
+            checkpoint,
+            checked: Instant::now(),
             queue_blocks: histogram(),
         }
     }
@@ -220,16 +239,21 @@ impl Reader {
     fn take(&mut self, arrival: Arrival) {
         let Arrival {
             block,
+            lane,
             clock_us,
+            complete,
             dropped_kernel,
             dropped_interface,
         } = arrival;
-        self.deal(block);
+        self.deal(block, lane);
         let Some(clock_us) = clock_us else { return };
-        if self.is_due(clock_us) {
+        if self.is_due(clock_us) || self.has_stepped_back(clock_us) {
             self.advance(clock_us);
         }
-        self.send(0, Work::Tick(clock_us));
+        self.check();
+        if complete {
+            self.send(0, Work::Tick(clock_us));
+        }
         if dropped_kernel + dropped_interface > 0 {
             let (kernel, interface) = (dropped_kernel, dropped_interface);
             self.send(
@@ -243,21 +267,34 @@ impl Reader {
         }
     }
 
+    /// Lets the workers hand over what they have where it is time.
+    fn check(&mut self) {
+        if self
+            .checkpoint
+            .is_some_and(|every| self.checked.elapsed() >= every)
+        {
+            self.checked = Instant::now();
+            for worker in 0..self.senders.len() {
+                self.send(worker, Work::Checkpoint { before: i64::MIN });
+            }
+        }
+    }
+
     /// Hands out a block, cut wherever an hour closes.
-    fn deal(&mut self, block: Block) {
+    fn deal(&mut self, block: Block, lane: Option<usize>) {
         let block = Arc::new(block);
         let mut start = 0;
         for (index, record) in block.records.iter().enumerate() {
             if self.is_due(record.time_us) {
-                self.deal_range(&block, start..index);
+                self.deal_range(&block, start..index, lane);
                 start = index;
                 self.advance(record.time_us);
             }
         }
-        self.deal_range(&block, start..block.records.len());
+        self.deal_range(&block, start..block.records.len(), lane);
     }
 
-    fn deal_range(&mut self, block: &Arc<Block>, range: Range<usize>) {
+    fn deal_range(&mut self, block: &Arc<Block>, range: Range<usize>, lane: Option<usize>) {
         if range.is_empty() {
             return;
         }
@@ -265,20 +302,30 @@ impl Reader {
             self.send_share(0, block, Share::Range(range));
             return;
         }
+        if let Some(lane) = lane {
+            // The kernel has dealt the sources out already.
+            let worker = self.unless_behind(lane % self.senders.len());
+            self.send_share(worker, block, Share::Range(range));
+            return;
+        }
         for (worker, picks) in self.dealer.deal(block, range).into_iter().enumerate() {
             if picks.is_empty() {
                 continue;
             }
-            let waiting = |worker: usize| self.senders.get(worker).map_or(usize::MAX, Sender::len);
-            let least = (0..self.senders.len()).min_by_key(|&worker| waiting(worker));
-            let least = least.unwrap_or(0);
-            // One source can send more than a worker can count: then another helps, and their rows are merged.
-            let worker = if waiting(worker) >= waiting(least).saturating_add(QUEUE_BLOCKS / 2) {
-                least
-            } else {
-                worker
-            };
+            let worker = self.unless_behind(worker);
             self.send_share(worker, block, Share::Picks(picks));
+        }
+    }
+
+    /// The worker, or another that is far less busy: one source can send more than a worker can count; their rows are merged.
+    fn unless_behind(&self, worker: usize) -> usize {
+        let waiting = |worker: usize| self.senders.get(worker).map_or(usize::MAX, Sender::len);
+        let least = (0..self.senders.len()).min_by_key(|&worker| waiting(worker));
+        let least = least.unwrap_or(0);
+        if waiting(worker) >= waiting(least).saturating_add(QUEUE_BLOCKS / 2) {
+            least
+        } else {
+            worker
         }
     }
 
@@ -293,6 +340,14 @@ impl Reader {
     #[inline]
     fn is_due(&self, time_us: i64) -> bool {
         self.next_close_us.is_none_or(|due_us| time_us >= due_us)
+    }
+
+    /// Whether a capture's clock went back by more than an hour and the disorder of packets: hours follow it, or none would close
+    /// before the old time comes again.
+    fn has_stepped_back(&self, clock_us: i64) -> bool {
+        let back_us = HOUR_US + 2 * LATENESS_US;
+        self.next_close_us
+            .is_some_and(|due_us| clock_us < due_us.saturating_sub(back_us))
     }
 
     /// Lets the hours that are now old enough close.
@@ -310,7 +365,11 @@ impl Reader {
 
     fn close(&self, before: i64) {
         for worker in 0..self.senders.len() {
-            self.send(worker, Work::Close { before });
+            let work = match self.checkpoint {
+                None => Work::Close { before },
+                Some(_) => Work::Checkpoint { before },
+            };
+            self.send(worker, work);
         }
     }
 
@@ -340,7 +399,14 @@ impl WorkerThread {
         for work in work {
             match work {
                 Work::Block(block, share) => self.process(block, &share),
-                Work::Close { before } => self.close(before),
+                Work::Close { before } => {
+                    let parts = self.worker.close_before(before);
+                    self.hand_over_all(parts, before);
+                }
+                Work::Checkpoint { before } => {
+                    let parts = self.worker.checkpoint(before);
+                    self.hand_over_all(parts, before);
+                }
                 Work::Tick(time_us) => self.worker.tick(time_us),
                 Work::Dropped {
                     time_us,
@@ -379,7 +445,7 @@ impl WorkerThread {
             }
         }
         if let Ok(block) = Arc::try_unwrap(block) {
-            let _ = self.recycle.send(block);
+            let _ = self.recycle.send(block.emptied());
         }
         if self.worker.window().memory_bytes() > self.memory_bytes
             && let Some(part) = self.worker.window().spill_largest()
@@ -388,8 +454,8 @@ impl WorkerThread {
         }
     }
 
-    fn close(&mut self, before: i64) {
-        for part in self.worker.close_before(before) {
+    fn hand_over_all(&self, parts: Vec<HourPart>, before: i64) {
+        for part in parts {
             self.hand_over(Handover::Part(self.index, Box::new(part)));
         }
         self.hand_over(Handover::Closed {

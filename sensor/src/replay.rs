@@ -68,10 +68,9 @@ impl Outcome {
     /// Observed packets by hour.
     #[must_use]
     pub fn hours(&self) -> BTreeMap<i64, u64> {
-        let observed = |account: &teiten_aggregator::minute::HourAccount| account.total().observed;
-        let hours = self.written.ledger.hours();
-        hours
-            .map(|(hour, account)| (hour, observed(account)))
+        let totals = self.written.ledger.totals().into_iter();
+        totals
+            .map(|(hour, total)| (hour, total.observed))
             .filter(|(_, count)| *count > 0)
             .collect()
     }
@@ -79,11 +78,10 @@ impl Outcome {
     /// Packets that the kernel or an interface dropped.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        let dropped = |(_, account): (i64, &teiten_aggregator::minute::HourAccount)| {
-            let total = account.total();
-            total.dropped_kernel + total.dropped_interface
-        };
-        self.written.ledger.hours().map(dropped).sum()
+        let totals = self.written.ledger.totals().into_values();
+        totals
+            .map(|total| total.dropped_kernel + total.dropped_interface)
+            .sum()
     }
 
     /// Packets whose source was folded into its prefix.
@@ -140,12 +138,14 @@ pub fn replay(
         policy,
         reading: Reading::First,
         status: None,
+        checkpoint: None,
     };
     let mut written = Written::new(SILENCE_SECONDS_MAX);
     let counted = run(
         &mut |reuse| next(&mut source, reuse, progress),
         &passage,
         &closer,
+        None,
         &mut written,
     )?;
     written.add_late(&counted.late);
@@ -157,6 +157,7 @@ pub fn replay(
             &mut |reuse| next(&mut source, reuse, progress),
             &passage,
             &closer,
+            None,
             &mut written,
         )?;
     }
@@ -176,7 +177,9 @@ fn next(source: &mut Replay, reuse: Block, progress: &mut dyn FnMut(&Progress)) 
     progress(&source.progress());
     Some(Arrival {
         block,
+        lane: None,
         clock_us: None,
+        complete: true,
         dropped_kernel: 0,
         dropped_interface: 0,
     })

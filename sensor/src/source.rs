@@ -6,6 +6,7 @@ mod chunks;
 mod clock;
 mod compression;
 mod error;
+mod filter;
 mod format;
 pub mod fuzz;
 mod input;
@@ -13,8 +14,10 @@ pub mod live;
 mod map;
 mod pcap;
 mod pcapng;
+mod prefix_ranges;
 mod probe;
 mod replay;
+mod ring;
 #[cfg(test)]
 mod sample;
 mod unsupported;
@@ -26,6 +29,7 @@ pub use error::{CaptureError, SourceError};
 pub use format::Compression;
 pub use pcapng::{PCAPNG_BLOCK_BYTES_MAX, PCAPNG_INTERFACES_MAX};
 pub use replay::Replay;
+pub use ring::RingBlock;
 pub use walk::{BLOCK_BYTES_MAX, RECORD_BYTES_MAX};
 
 /// Most captures that are open at once. Where more overlap in time, the later ones wait for a place, and their packets are handed

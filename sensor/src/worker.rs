@@ -163,6 +163,13 @@ impl Worker {
         self.window.close_before(hour)
     }
 
+    /// What the worker has of all hours, those before `hour` closed, the others open with nothing in them.
+    pub fn checkpoint(&mut self, hour: i64) -> Vec<HourPart> {
+        let mut parts = self.close_before(hour);
+        parts.extend(self.window.take_open());
+        parts
+    }
+
     /// The hours that the worker has open.
     pub fn window(&mut self) -> &mut Window {
         &mut self.window

@@ -3,139 +3,16 @@
 
 #[path = "support/dataset.rs"]
 mod dataset;
+#[path = "support/network.rs"]
+mod network;
 #[path = "support/program.rs"]
 mod program;
 
-use std::collections::BTreeMap;
-use std::io::Read;
-use std::net::{SocketAddr, TcpStream, UdpSocket};
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::time::{Duration, Instant};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
 
-use dataset::{Workshop, broken_sums, coverage_sums, each_row, hour_sums, number};
-use parquet::record::Field;
-use serde_json::Value;
-
-/// Longest wait for the program to open its interfaces.
-const OPENING_MAX: Duration = Duration::from_secs(20);
-/// What the namespace needs: loopback, and a pair of which one end is captured on and nobody answers.
-const NETWORK: &[&str] = &[
-    "link set lo up",
-    "link add sending type veth peer name dark",
-    "address add 10.9.0.1/24 dev sending",
-    "link set sending up",
-    "link set dark up",
-    "neighbour add 10.9.0.77 lladdr 02:00:00:00:00:4d dev sending",
-];
-/// What the tests send to: an address on loopback, and one behind the pair.
-const TELESCOPE: [&str; 2] = ["127.9.0.0/16", "10.9.0.77/32"];
-
-/// Runs `test` on a thread that has a network of its own, which ends with the thread and its children.
-fn in_a_network_of_its_own(test: fn()) {
-    let thread = std::thread::spawn(move || {
-        // SAFETY: unshare takes no pointers, and changes the network of this thread and its later children alone.
-        if unsafe { libc::unshare(libc::CLONE_NEWNET) } != 0 {
-            let reason = std::io::Error::last_os_error();
-            eprintln!("SKIPPED: no network namespace can be made ({reason}); run as root");
-            return;
-        }
-        for arguments in NETWORK {
-            let made = Command::new("ip").args(arguments.split(' ')).status();
-            if !made.as_ref().is_ok_and(|status| status.success()) {
-                eprintln!("SKIPPED: `ip {arguments}` gave {made:?}");
-                return;
-            }
-        }
-        test();
-    });
-    if let Err(panic) = thread.join() {
-        std::panic::resume_unwind(panic);
-    }
-}
-
-/// A capture that is under way.
-struct Capture {
-    child: Child,
-}
-
-impl Capture {
-    /// Starts the program and waits until it has opened as many interfaces.
-    fn start(workshop: &Workshop, interfaces: &[&str]) -> Self {
-        let mut command = program::program();
-        command.args(["capture", "--json", "--workers", "2", "--data"]);
-        command.arg(workshop.path("data"));
-        command.arg("--geo").arg(workshop.countries());
-        for prefix in TELESCOPE {
-            command.args(["--telescope", prefix]);
-        }
-        for interface in interfaces {
-            command.args(["--interface", interface]);
-        }
-        command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let capture = Capture {
-            child: command.spawn().expect("the program starts"),
-        };
-        let begin = Instant::now();
-        while packet_sockets() < interfaces.len() {
-            assert!(begin.elapsed() < OPENING_MAX, "no interface was opened");
-            std::thread::sleep(Duration::from_millis(10));
-        }
-        // The socket is there a moment before its ring is.
-        std::thread::sleep(Duration::from_millis(200));
-        capture
-    }
-
-    /// Ends the capture by a signal; its accounting, when its exit code is 0.
-    fn end_by(mut self, signal: &str) -> Value {
-        let number = self.child.id().to_string();
-        let sent = Command::new("kill").args([signal, &number]).status();
-        assert!(sent.is_ok_and(|status| status.success()));
-        let (mut output, mut messages) = (String::new(), String::new());
-        let stdout = self.child.stdout.take().expect("a pipe");
-        let stderr = self.child.stderr.take().expect("a pipe");
-        for (mut pipe, text) in [
-            (Box::new(stdout) as Box<dyn Read>, &mut output),
-            (Box::new(stderr), &mut messages),
-        ] {
-            pipe.read_to_string(text).expect("text");
-        }
-        let code = self.child.wait().expect("it ends").code();
-        assert_eq!(code, Some(0), "{signal}: {messages}");
-        serde_json::from_str(&output).unwrap_or_else(|error| panic!("{error}: {output}"))
-    }
-}
-
-/// Packet sockets of this thread's network: a line each after the first.
-fn packet_sockets() -> usize {
-    let table = std::fs::read_to_string("/proc/thread-self/net/packet").unwrap_or_default();
-    table.lines().count().saturating_sub(1)
-}
-
-/// Sends numbered datagrams, each to a port of its own.
-fn send_udp(to: &str, count: u16) {
-    let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
-    for number in 0..count {
-        let address: SocketAddr = format!("{to}:{}", 20_000 + number).parse().expect("one");
-        let payload = format!("packet {number}");
-        socket
-            .send_to(payload.as_bytes(), address)
-            .expect("a network");
-    }
-}
-
-/// Packets of a dataset by (protocol, port).
-fn packets_by_port(data: &Path) -> BTreeMap<(i32, i32), i64> {
-    let mut packets = BTreeMap::new();
-    each_row(data, "sources", |row| {
-        let of = |name: &str| match row.get_column_iter().find(|(column, _)| *column == name) {
-            Some((_, Field::Int(number))) => *number,
-            other => panic!("{name} is {other:?}"),
-        };
-        *packets.entry((of("protocol"), of("port"))).or_default() += number(row, "packets");
-    });
-    packets
-}
+use dataset::{Workshop, broken_sums, coverage_sums, hour_sums};
+use network::{Capture, in_a_network_of_its_own, packets_by_port, send_udp};
 
 fn every_packet_is_counted(signal: &str) {
     let workshop = Workshop::new();

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::live::LiveArguments;
 use crate::log::{Format, LogLevel};
 
 /// `replay`.
@@ -31,12 +32,15 @@ pub struct CaptureArguments {
     /// Bytes kept of each packet; payload signatures need the first few hundred [default: 2048].
     #[arg(long, value_name = "BYTES")]
     pub snap_length: Option<u32>,
-    /// Kernel buffer of each interface: what a burst may fill before packets are dropped [default: 64M].
+    /// Kernel buffer of each interface: what a burst may fill before packets are dropped [default: 128M].
     #[arg(long, value_name = "SIZE")]
     pub buffer: Option<String>,
     /// Leave the interface out of promiscuous mode: only packets sent to its own address arrive.
     #[arg(long)]
     pub no_promiscuous: bool,
+    /// How packets are had, and how soon they are durable.
+    #[command(flatten)]
+    pub live: LiveArguments,
     /// Once the interfaces are open, go on as this user, with CAP_NET_RAW alone; needs root [default: stay].
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use teiten_aggregator::close::SOURCE_ROWS_MAX_DEFAULT;
 
 use super::arguments::{CaptureArguments, ReplayArguments, Shared};
+use super::live::LiveSettings;
 use super::size::{machine_memory_bytes, size};
 use super::{OptionsError, prefixes};
 use crate::log::{Format, LogLevel};
@@ -45,8 +46,8 @@ const MEMORY_SHARE_DEFAULT: u64 = 2;
 
 /// Bytes kept of a packet by default: all of an ordinary one.
 const SNAP_LENGTH_DEFAULT: u32 = 2048;
-/// The kernel's buffer by default: a second of a million small packets.
-const BUFFER_DEFAULT: &str = "64M";
+/// The kernel's buffer by default: a second of 800,000 small packets.
+const BUFFER_DEFAULT: &str = "128M";
 
 /// Settings of a live capture that cannot be wrong.
 #[derive(Clone, Debug)]
@@ -59,6 +60,8 @@ pub struct CaptureSettings {
     pub buffer_bytes: u64,
     /// Whether packets to other hosts' hardware addresses are wanted.
     pub promiscuous: bool,
+    /// How packets are had, and how soon they are durable.
+    pub live: LiveSettings,
     /// What it does beside capturing.
     pub service: ServiceSettings,
 }
@@ -95,6 +98,7 @@ impl CaptureArguments {
             snap_length: self.snap_length.unwrap_or(SNAP_LENGTH_DEFAULT),
             buffer_bytes: size_of_flag("buffer", buffer)?,
             promiscuous: !self.no_promiscuous,
+            live: self.live.settle()?,
             service: ServiceSettings {
                 user: self.user,
                 sandbox: !self.no_sandbox,

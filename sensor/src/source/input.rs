@@ -317,10 +317,11 @@ fn piece(block: &Block, records: Range<usize>, reuse: Block) -> Block {
         (BlockBytes::Mapped(file, start, length), _) => {
             BlockBytes::Mapped(Arc::clone(file), *start, *length)
         }
-        (BlockBytes::Owned(bytes), reused) => {
+        (BlockBytes::Owned(_) | BlockBytes::Ring(_), reused) => {
+            let bytes = block.bytes();
             let mut copy = match reused {
                 BlockBytes::Owned(bytes) => bytes,
-                BlockBytes::Mapped(..) => Vec::new(),
+                BlockBytes::Mapped(..) | BlockBytes::Ring(_) => Vec::new(),
             };
             copy.clear();
             for record in &mut taken {

@@ -1,61 +1,129 @@
-//! Packets from interfaces, through libpcap, and the clock of a live capture: the only place of this program that lets the time of
-//! day into the data, so that quiet hours close. What a packet holds is not looked at here.
+//! Packets from interfaces, and the clock of a live capture: the only place of this program that lets the time of day into the data,
+//! so that quiet hours close. Interfaces may go down, vanish and come back; the capture goes on with the others and waits for them.
+//! What a packet holds is not looked at here.
 
+mod device_counts;
+mod interface;
+mod library;
+
+use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use pcap::{Active, Capture, Device};
+use device_counts::dropped_by_interface;
+use interface::{Change, Interface};
 
 use super::error::SourceError;
-use super::walk::BLOCK_BYTES_MAX;
-use crate::decode::supported;
-use crate::packet::{BLOCK_RECORDS_MAX, Block, BlockBytes, LinkType, Record};
+use super::ring::wait_for;
+use crate::packet::Block;
+use crate::telescope::Prefix;
 
 /// How long the kernel may keep packets back to hand over many at once, and the longest that [`Live::next_block`] waits.
 pub const LIVE_WAIT: Duration = Duration::from_millis(100);
 
-/// How often an idle interface is looked at: often enough that its buffer cannot fill meanwhile.
-const LOOK_INTERVAL: Duration = Duration::from_millis(5);
+/// How often an idle interface is looked at through libpcap: often enough that its buffer cannot fill meanwhile.
+const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// How often libpcap is asked for what was dropped: it reads files of /sys for that.
-const DROPS_INTERVAL: Duration = Duration::from_secs(1);
+/// How often drops are counted and interfaces are looked at.
+const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How far the clock stays behind the time of day on a quiet interface, so that no packet that is still on its way is late.
 const IDLE_LAG_US: i64 = 1_000_000;
 
-/// Packets taken from one interface before the block's size is looked at again.
-const TAKEN_AT_ONCE: usize = 64;
+/// How far the time of day may fall behind the clock before the clock follows it backwards: less is the ordinary disorder of packets
+/// and the slewing of a clock.
+const STEP_BACK_US: i64 = 60_000_000;
 
-/// DLT_RAW as Linux and OpenBSD number it, and what capture files say instead (<https://www.tcpdump.org/linktypes.html>).
-const RAW_IP_LIVE: [i32; 2] = [12, 14];
-const RAW_IP: LinkType = LinkType(101);
+/// How packets are to be had.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Method {
+    /// A ring where the kernel and the interface allow, else libpcap.
+    #[default]
+    Automatic,
+    /// Rings of TPACKET_V3.
+    Ring,
+    /// libpcap.
+    Library,
+}
+
+/// What is to be captured, and how.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    /// How.
+    pub method: Method,
+    /// The most that is kept of a packet, bytes.
+    pub snap_length_bytes: u32,
+    /// Bytes of the kernel's buffer for each interface.
+    pub buffer_bytes: usize,
+    /// Whether packets to other hosts' hardware addresses are wanted.
+    pub promiscuous: bool,
+    /// Rings that share an interface's packets.
+    pub rings: usize,
+    /// The dark prefixes, which the kernel filters for where there are any.
+    pub telescope: Vec<Prefix>,
+    /// Whether packets to other addresses are let through, to be counted as outside.
+    pub all_packets: bool,
+    /// A further filter (pcap-filter(7)).
+    pub filter: Option<String>,
+}
+
+/// Something that the user should know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// An interface is captured on: its name and how.
+    Opened(String, String),
+    /// An interface is not there yet, or cannot be opened: its name and why.
+    Missing(String, String),
+    /// An interface went down.
+    Down(String),
+    /// An interface has vanished.
+    Gone(String),
+    /// An interface is there again: its name and how it is captured on.
+    Back(String, String),
+    /// The time of day went back by so many seconds.
+    SteppedBack(i64),
+}
+
+impl fmt::Display for Notice {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Notice::Opened(name, how) => write!(formatter, "capturing on {name} by {how}"),
+            Notice::Missing(name, why) => write!(formatter, "{why}; waiting for {name}"),
+            Notice::Down(name) => write!(formatter, "{name} went down; waiting for it"),
+            Notice::Gone(name) => write!(formatter, "{name} has vanished; waiting for its return"),
+            Notice::Back(name, how) => write!(formatter, "{name} is back; capturing by {how}"),
+            Notice::SteppedBack(seconds) => {
+                write!(
+                    formatter,
+                    "the clock went back by {seconds} s; hours follow it"
+                )
+            }
+        }
+    }
+}
 
 /// A capture on one or more interfaces.
 pub struct Live {
     interfaces: Vec<Interface>,
+    wanted: Wanted,
     /// Which interface is first in turn.
     turn: usize,
     clock_us: i64,
-    drops_asked: Instant,
-    failure: Option<SourceError>,
-}
-
-struct Interface {
-    name: String,
-    capture: Capture<Active>,
-    link_type: LinkType,
-    /// libpcap's counters when they were last read: they wrap.
-    dropped_kernel: u32,
-    dropped_interface: u32,
+    looked: Instant,
+    notices: Vec<Notice>,
 }
 
 /// What a look at the interfaces gives: maybe no packets, always a time.
 pub struct LiveBlock {
-    /// The packets, in the order of each interface.
+    /// The packets, in the order of each interface's ring.
     pub block: Block,
+    /// Which of an interface's rings they come from: a source is always in the same.
+    pub ring: Option<usize>,
     /// Clock of the capture, microseconds since 1970-01-01 UTC: the latest packet's time and, on quiet interfaces, the time of day
-    /// less a second. It never runs backwards.
+    /// less a second. It runs backwards only after the time of day did.
     pub time_us: i64,
+    /// Whether every interface could be captured on.
+    pub complete: bool,
     /// What was dropped since the block before.
     pub drops: Drops,
 }
@@ -70,217 +138,146 @@ pub struct Drops {
 }
 
 impl Live {
-    /// Opens a capture on each of `interfaces` (names given twice count once). `snap_length_bytes` is the most that is kept of a
-    /// packet, `buffer_bytes` the kernel's buffer for each interface.
-    pub fn open(
-        interfaces: &[String],
-        snap_length_bytes: u32,
-        buffer_bytes: usize,
-        promiscuous: bool,
-    ) -> Result<Live, SourceError> {
-        if interfaces.is_empty() {
-            return Err(SourceError::NoInterface);
-        }
+    /// Opens a capture on each of `interfaces` (names given twice count once). Those that cannot be opened are waited for, as long as
+    /// one can.
+    ///
+    /// # Errors
+    /// Why the first could not be opened, when none could.
+    pub fn open(interfaces: &[String], wanted: Wanted) -> Result<Live, SourceError> {
         let mut opened: Vec<Interface> = Vec::new();
+        let (mut notices, mut refused) = (Vec::new(), None);
         for name in interfaces {
-            if opened.iter().all(|interface| interface.name != *name) {
-                let interface =
-                    Interface::open(name, snap_length_bytes, buffer_bytes, promiscuous)?;
-                opened.push(interface);
+            if opened.iter().any(|interface| interface.name == *name) {
+                continue;
             }
+            let mut interface = Interface::away(name);
+            match interface.open(&wanted) {
+                Ok(()) => {
+                    let how = interface.described().unwrap_or_default();
+                    notices.push(Notice::Opened(name.clone(), how));
+                }
+                Err(error) => {
+                    notices.push(Notice::Missing(name.clone(), error.to_string()));
+                    refused.get_or_insert(error);
+                }
+            }
+            opened.push(interface);
         }
-        Ok(Live {
+        if !opened.iter().any(Interface::is_open) {
+            return Err(refused.unwrap_or(SourceError::NoInterface));
+        }
+        let mut live = Live {
             interfaces: opened,
+            wanted,
             turn: 0,
             clock_us: 0,
-            drops_asked: Instant::now(),
-            failure: None,
-        })
+            looked: Instant::now(),
+            notices,
+        };
+        // What was counted before this capture is none of its business.
+        live.drops();
+        Ok(live)
     }
 
-    /// Packets as soon as there are any, else an empty block after [`LIVE_WAIT`]. Fails when an interface does, after what was
-    /// captured before was handed over.
-    pub fn next_block(&mut self, reuse: Block) -> Result<LiveBlock, SourceError> {
-        if let Some(failure) = self.failure.take() {
-            return Err(failure);
-        }
-        let mut filling = Filling::new(reuse);
+    /// Packets as soon as there are any, else an empty block after [`LIVE_WAIT`].
+    pub fn next_block(&mut self, reuse: Block) -> LiveBlock {
         let begin = Instant::now();
-        loop {
-            self.take(&mut filling);
-            if !filling.records.is_empty() || self.failure.is_some() || begin.elapsed() >= LIVE_WAIT
-            {
-                break;
-            }
-            thread::sleep(LOOK_INTERVAL);
+        let (mut block, mut ring) = self.take(reuse);
+        while block.records.is_empty() && begin.elapsed() < LIVE_WAIT {
+            self.wait(LIVE_WAIT.saturating_sub(begin.elapsed()));
+            (block, ring) = self.take(block);
         }
-        let packets_us = filling.records.iter().map(|record| record.time_us).max();
-        let now_us = packets_us.unwrap_or_else(|| time_of_day_us() - IDLE_LAG_US);
-        self.clock_us = self.clock_us.max(now_us);
-        let drops = if self.drops_asked.elapsed() >= DROPS_INTERVAL {
-            self.drops()
-        } else {
-            Drops::default()
-        };
-        Ok(LiveBlock {
-            block: filling.into_block(),
+        let mut drops = Drops::default();
+        if self.looked.elapsed() >= LOOK_INTERVAL {
+            drops = self.drops();
+            self.look();
+        }
+        self.advance(&block);
+        LiveBlock {
+            block,
+            ring,
             time_us: self.clock_us,
+            complete: self.interfaces.iter().all(Interface::is_open),
             drops,
-        })
+        }
     }
 
     /// What was dropped since it was last told. To be asked once more at the end of a capture.
     pub fn drops(&mut self) -> Drops {
-        self.drops_asked = Instant::now();
+        let counted = dropped_by_interface();
         let mut drops = Drops::default();
         for interface in &mut self.interfaces {
-            let (kernel, by_interface) = interface.drops();
-            drops.kernel += u64::from(kernel);
-            drops.interface += u64::from(by_interface);
+            let (kernel, by_interface) = interface.drops(counted.get(&interface.name).copied());
+            drops.kernel += kernel;
+            drops.interface += by_interface;
         }
         drops
     }
 
-    /// Takes what the interfaces have, beginning with another one each time, until all are empty or the block is full.
-    fn take(&mut self, filling: &mut Filling) {
-        self.turn = (self.turn + 1) % self.interfaces.len();
-        let (before, from) = self.interfaces.split_at_mut(self.turn);
-        for interface in from.iter_mut().chain(before) {
-            while filling.room() > 0 {
-                match interface.take(filling) {
-                    Ok(0) => break,
-                    Ok(_) => {}
-                    Err(error) => {
-                        self.failure = Some(interface.failure(&error));
-                        return;
-                    }
-                }
+    /// The interfaces that cannot be captured on at present.
+    #[must_use]
+    pub fn away(&self) -> Vec<&str> {
+        let away = self.interfaces.iter().filter(|one| !one.is_open());
+        away.map(|one| one.name.as_str()).collect()
+    }
+
+    /// What has happened since this was last asked.
+    pub fn notices(&mut self) -> Vec<Notice> {
+        std::mem::take(&mut self.notices)
+    }
+
+    /// The first of the interfaces that has packets, beginning with another one each time.
+    fn take(&mut self, mut block: Block) -> (Block, Option<usize>) {
+        for _ in 0..self.interfaces.len() {
+            self.turn = (self.turn + 1) % self.interfaces.len();
+            let ring;
+            (block, ring) = self.interfaces[self.turn].take(block);
+            if !block.records.is_empty() {
+                return (block, ring);
             }
         }
+        (block, None)
     }
-}
 
-impl Interface {
-    fn open(
-        name: &str,
-        snap_length_bytes: u32,
-        buffer_bytes: usize,
-        promiscuous: bool,
-    ) -> Result<Interface, SourceError> {
-        let wait_ms = i32::try_from(LIVE_WAIT.as_millis()).unwrap_or(i32::MAX);
-        // Immediate mode stays off: with it libpcap falls back from TPACKET_V3 to one frame at a time.
-        let capture = Capture::from_device(name)
-            .map(|inactive| {
-                inactive
-                    .snaplen(i32::try_from(snap_length_bytes).unwrap_or(i32::MAX))
-                    .buffer_size(i32::try_from(buffer_bytes).unwrap_or(i32::MAX))
-                    .promisc(promiscuous)
-                    .timeout(wait_ms)
-            })
-            .and_then(Capture::open)
-            .and_then(Capture::setnonblock)
-            .map_err(|error| explained(name, &error))?;
-        let link_type = link_type(capture.get_datalink().0);
-        if !supported(link_type) {
-            return Err(SourceError::UnsupportedInterface {
-                interface: name.to_string(),
-                link_type: link_type.0,
-            });
+    fn wait(&self, longest: Duration) {
+        let mut descriptors = Vec::new();
+        for interface in &self.interfaces {
+            interface.descriptors(&mut descriptors);
         }
-        let mut interface = Interface {
-            name: name.to_string(),
-            capture,
-            link_type,
-            dropped_kernel: 0,
-            dropped_interface: 0,
-        };
-        // Some drivers count from the start of the machine.
-        interface.drops();
-        Ok(interface)
-    }
-
-    fn take(&mut self, filling: &mut Filling) -> Result<usize, pcap::Error> {
-        let link_type = self.link_type;
-        let count = filling.room().min(TAKEN_AT_ONCE);
-        self.capture.dispatch(Some(count), |packet| {
-            let time = packet.header.ts;
-            let time_us = time
-                .tv_sec
-                .saturating_mul(1_000_000)
-                .saturating_add(time.tv_usec);
-            filling.push(time_us, packet.header.len, link_type, packet.data);
-        })
-    }
-
-    /// (kernel, interface) drops since the last call; none where libpcap cannot tell.
-    fn drops(&mut self) -> (u32, u32) {
-        let Ok(stat) = self.capture.stats() else {
-            return (0, 0);
-        };
-        let kernel = stat.dropped.wrapping_sub(self.dropped_kernel);
-        let interface = stat.if_dropped.wrapping_sub(self.dropped_interface);
-        (self.dropped_kernel, self.dropped_interface) = (stat.dropped, stat.if_dropped);
-        (kernel, interface)
-    }
-
-    fn failure(&self, error: &pcap::Error) -> SourceError {
-        SourceError::Interface {
-            interface: self.name.clone(),
-            reason: error.to_string(),
+        let polled = self.interfaces.iter().any(Interface::is_polled);
+        if descriptors.is_empty() {
+            thread::sleep(longest);
+        } else if polled {
+            thread::sleep(POLL_INTERVAL.min(longest));
+        } else {
+            wait_for(&descriptors, longest);
         }
     }
-}
 
-/// A block that is being filled.
-struct Filling {
-    bytes: Vec<u8>,
-    records: Vec<Record>,
-}
-
-impl Filling {
-    fn new(reuse: Block) -> Filling {
-        let Block { bytes, mut records } = reuse;
-        records.clear();
-        let mut bytes = match bytes {
-            BlockBytes::Owned(bytes) => bytes,
-            BlockBytes::Mapped(..) => Vec::new(),
-        };
-        bytes.clear();
-        Filling { bytes, records }
-    }
-
-    /// Packets that may still be taken.
-    fn room(&self) -> usize {
-        if self.bytes.len() >= BLOCK_BYTES_MAX {
-            return 0;
-        }
-        BLOCK_RECORDS_MAX - self.records.len()
-    }
-
-    fn push(&mut self, time_us: i64, wire_bytes: u32, link_type: LinkType, packet: &[u8]) {
-        self.records.push(Record {
-            time_us,
-            offset: self.bytes.len() as u32,
-            captured_bytes: packet.len() as u32,
-            wire_bytes,
-            link_type,
-        });
-        self.bytes.extend_from_slice(packet);
-    }
-
-    fn into_block(self) -> Block {
-        Block {
-            bytes: BlockBytes::Owned(self.bytes),
-            records: self.records,
+    fn look(&mut self) {
+        self.looked = Instant::now();
+        for interface in &mut self.interfaces {
+            let name = interface.name.clone();
+            self.notices
+                .extend(interface.look(&self.wanted).map(|change| match change {
+                    Change::Down => Notice::Down(name),
+                    Change::Gone => Notice::Gone(name),
+                    Change::Back => Notice::Back(name, interface.described().unwrap_or_default()),
+                }));
         }
     }
-}
 
-fn link_type(live: i32) -> LinkType {
-    if RAW_IP_LIVE.contains(&live) {
-        return RAW_IP;
+    fn advance(&mut self, block: &Block) {
+        let packets_us = block.records.iter().map(|record| record.time_us).max();
+        let now_us = packets_us.unwrap_or_else(|| time_of_day_us() - IDLE_LAG_US);
+        if now_us < self.clock_us - STEP_BACK_US && time_of_day_us() < self.clock_us - STEP_BACK_US
+        {
+            self.notices
+                .push(Notice::SteppedBack((self.clock_us - now_us) / 1_000_000));
+            self.clock_us = now_us;
+        }
+        self.clock_us = self.clock_us.max(now_us);
     }
-    LinkType(u16::try_from(live).unwrap_or(u16::MAX))
 }
 
 fn time_of_day_us() -> i64 {
@@ -290,130 +287,6 @@ fn time_of_day_us() -> i64 {
     i64::try_from(since_1970.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// Why an interface could not be opened, in words that help.
-fn explained(name: &str, error: &pcap::Error) -> SourceError {
-    let reason = match error {
-        pcap::Error::PcapError(text) => text.clone(),
-        other => other.to_string(),
-    };
-    let present: Vec<String> = Device::list()
-        .unwrap_or_default()
-        .into_iter()
-        .map(|device| device.name)
-        .collect();
-    let interface = name.to_string();
-    if !present.is_empty() && !present.contains(&interface) {
-        return SourceError::UnknownInterface { interface, present };
-    }
-    // libpcap tells these apart by text only.
-    let lowered = reason.to_lowercase();
-    if lowered.contains("permi") || lowered.contains("cap_net") {
-        let program = std::env::current_exe().map_or_else(
-            |_| "teiten-sensor".into(),
-            |path| path.display().to_string(),
-        );
-        return SourceError::NotPermitted {
-            interface,
-            reason,
-            program,
-        };
-    }
-    SourceError::Interface { interface, reason }
-}
-
 #[cfg(test)]
-mod tests {
-    use std::net::UdpSocket;
-
-    use super::*;
-
-    const SNAP_LENGTH_BYTES: u32 = 2048;
-    const BUFFER_BYTES: usize = 1 << 20;
-
-    /// A capture on loopback; none, and a loud word, where this user may not.
-    fn loopback() -> Option<Live> {
-        match Live::open(
-            &["lo".into(), "lo".into()],
-            SNAP_LENGTH_BYTES,
-            BUFFER_BYTES,
-            false,
-        ) {
-            Ok(live) => Some(live),
-            Err(error) => {
-                eprintln!("SKIPPED: {error}");
-                None
-            }
-        }
-    }
-
-    #[test]
-    fn packets_on_loopback_are_seen_once() {
-        let Some(mut live) = loopback() else { return };
-        let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
-        let payload = format!("teiten live test of process {}", std::process::id());
-        for _ in 0..3 {
-            socket
-                .send_to(payload.as_bytes(), socket.local_addr().expect("an address"))
-                .expect("sent");
-        }
-        let mut seen = Vec::new();
-        let mut reuse = Block::empty();
-        let begin = Instant::now();
-        while begin.elapsed() < Duration::from_secs(2) {
-            let LiveBlock { block, time_us, .. } =
-                live.next_block(reuse).expect("a capture that goes on");
-            for record in &block.records {
-                assert!(record.time_us <= time_us);
-                let packet =
-                    &block.bytes()[record.offset as usize..][..record.captured_bytes as usize];
-                if packet.ends_with(payload.as_bytes()) {
-                    seen.push((record.wire_bytes, record.link_type));
-                }
-            }
-            reuse = block;
-        }
-        let expected_bytes = (14 + 20 + 8 + payload.len()) as u32;
-        assert_eq!(seen, [(expected_bytes, LinkType(1)); 3]);
-    }
-
-    #[test]
-    fn a_quiet_interface_advances_its_clock_and_never_waits_long() {
-        let Some(mut live) = loopback() else { return };
-        let mut last_us = 0;
-        for _ in 0..5 {
-            let begin = Instant::now();
-            let time_us = live
-                .next_block(Block::empty())
-                .expect("a capture that goes on")
-                .time_us;
-            assert!(begin.elapsed() < 10 * LIVE_WAIT);
-            assert!(time_us >= last_us);
-            last_us = time_us;
-        }
-        assert!(last_us > time_of_day_us() - 60_000_000);
-        assert_eq!(live.drops().kernel, 0);
-    }
-
-    #[test]
-    fn an_interface_that_does_not_exist_is_answered_with_those_that_do() {
-        let error = Live::open(&["no-such0".into()], SNAP_LENGTH_BYTES, BUFFER_BYTES, false)
-            .err()
-            .expect("no such interface");
-        match error {
-            SourceError::UnknownInterface { present, .. } => {
-                assert!(present.contains(&"lo".to_string()));
-            }
-            other => eprintln!("SKIPPED: this user is told another thing first: {other}"),
-        }
-        assert!(matches!(
-            Live::open(&[], 1, 1, false),
-            Err(SourceError::NoInterface)
-        ));
-    }
-
-    #[test]
-    fn raw_ip_has_the_number_it_has_in_files() {
-        assert_eq!(link_type(12), LinkType(101));
-        assert_eq!(link_type(276), LinkType(276));
-    }
-}
+#[path = "live/tests.rs"]
+mod tests;

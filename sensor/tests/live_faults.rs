@@ -1,0 +1,257 @@
+//! A live capture and what goes wrong in the years it runs: it is killed, its disk is full, its interface vanishes. Needs root and
+//! `ip`; skipped, and said so, without them. `TEITEN_KILLS=50` makes the test of kills a long one.
+
+#[path = "support/dataset.rs"]
+mod dataset;
+#[path = "support/network.rs"]
+mod network;
+#[path = "support/program.rs"]
+mod program;
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::Write;
+use std::net::UdpSocket;
+use std::path::Path;
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::time::{Duration, Instant};
+
+use dataset::{Workshop, broken_sums, coverage_sums, hour_sums};
+use network::{Capture, in_a_network_of_its_own, ip, packets_by_port, send_udp};
+
+/// Kills in the gate.
+const KILLS: u64 = 4;
+/// Between two numbered packets.
+const SENDING_INTERVAL: Duration = Duration::from_millis(4);
+/// First of the ports that number packets.
+const FIRST_PORT: u16 = 1_000;
+
+/// Sends a packet to a port of its own every few milliseconds, until told to end.
+struct Sender {
+    sent: Arc<AtomicU16>,
+    ended: Arc<AtomicBool>,
+    thread: std::thread::JoinHandle<()>,
+}
+
+impl Sender {
+    fn start() -> Sender {
+        let sent = Arc::new(AtomicU16::new(0));
+        let ended = Arc::new(AtomicBool::new(false));
+        // The socket belongs to the network of the thread that makes it.
+        let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+        let (counter, end) = (Arc::clone(&sent), Arc::clone(&ended));
+        let thread = std::thread::spawn(move || {
+            while !end.load(Ordering::Relaxed) {
+                let number = counter.load(Ordering::Relaxed);
+                socket
+                    .send_to(b"numbered", ("10.9.0.77", FIRST_PORT + number))
+                    .expect("a network");
+                counter.store(number + 1, Ordering::Release);
+                std::thread::sleep(SENDING_INTERVAL);
+            }
+        });
+        Sender {
+            sent,
+            ended,
+            thread,
+        }
+    }
+
+    fn sent(&self) -> u16 {
+        self.sent.load(Ordering::Acquire)
+    }
+
+    fn end(self) -> u16 {
+        self.ended.store(true, Ordering::Relaxed);
+        self.thread.join().expect("the sender ends");
+        self.sent.load(Ordering::Acquire)
+    }
+}
+
+/// Numbered packets in the tables, each with how often it was counted.
+fn numbered(data: &Path) -> BTreeMap<u16, i64> {
+    let packets = packets_by_port(data);
+    packets
+        .into_iter()
+        .map(|((_, port), count)| (port as u16 - FIRST_PORT, count))
+        .collect()
+}
+
+#[test]
+fn a_killed_capture_goes_on_and_repeats_nothing() {
+    in_a_network_of_its_own(|| {
+        let kills =
+            std::env::var("TEITEN_KILLS").map_or(KILLS, |text| text.parse().expect("a number"));
+        let workshop = Workshop::new();
+        let data = workshop.path("data");
+        let sender = Sender::start();
+        let mut missing_max = 0;
+        let mut state = u64::from(std::process::id());
+        for round in 0..kills {
+            let begin = sender.sent();
+            let mut capture = Capture::start_with(&workshop, &["dark"], &["--durable", "1"]);
+            let opened = sender.sent();
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            std::thread::sleep(Duration::from_millis(1_200 + (state >> 33) % 900));
+            if round > 0 {
+                assert_eq!(broken_sums(&data), [""; 0], "after kill {round}");
+            }
+            capture.child.kill().expect("it can be killed");
+            capture.child.wait().expect("it ends");
+            let killed = sender.sent();
+            missing_max += usize::from(opened - begin);
+            // What came in the last second may be lost, and what waited in the ring; nothing before.
+            let durable: Vec<u16> = numbered(&data)
+                .into_keys()
+                .filter(|number| *number < killed)
+                .collect();
+            let last = durable.last().copied().unwrap_or(0);
+            let lost = Duration::from_millis(4) * u32::from(killed - last);
+            assert!(
+                lost < Duration::from_secs(4),
+                "kill {round}: {lost:?} of packets are lost"
+            );
+            missing_max += usize::from(killed - last);
+        }
+        let begin = sender.sent();
+        let capture = Capture::start_with(&workshop, &["dark"], &["--durable", "1"]);
+        missing_max += usize::from(sender.sent() - begin) + 1;
+        std::thread::sleep(Duration::from_millis(500));
+        let sent = sender.end();
+        std::thread::sleep(Duration::from_millis(50));
+        capture.end_by("-TERM");
+        let numbered = numbered(&data);
+        assert!(
+            numbered.values().all(|count| *count == 1),
+            "a packet is counted twice"
+        );
+        let missing = usize::from(sent) - numbered.len();
+        assert!(
+            missing <= missing_max,
+            "{missing} of {sent} are missing, {missing_max} may be"
+        );
+        assert!(
+            numbered.contains_key(&(sent - 1)),
+            "the last packet is missing"
+        );
+        assert_eq!(broken_sums(&data), [""; 0]);
+        assert!(
+            !data
+                .join(".teiten/journal")
+                .read_dir()
+                .is_ok_and(|mut left| left.next().is_some())
+        );
+        // One run went on to the end: each hour has one part.
+        let hours = hour_sums(&data, "traffic").len();
+        let parts = dataset::files(&data)
+            .into_keys()
+            .filter(|name| name.starts_with("traffic"))
+            .count();
+        assert_eq!(parts, hours);
+    });
+}
+
+#[test]
+fn what_a_full_disk_refused_is_written_when_there_is_room() {
+    in_a_network_of_its_own(|| {
+        let workshop = Workshop::new();
+        let data = workshop.path("data");
+        std::fs::create_dir(&data).expect("writable");
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"])
+            .arg(&data)
+            .status();
+        if !mounted.as_ref().is_ok_and(|status| status.success()) {
+            eprintln!("SKIPPED: no tmpfs can be mounted: {mounted:?}");
+            return;
+        }
+        let capture = Capture::start_with(&workshop, &["dark"], &["--durable", "1"]);
+        send_udp("10.9.0.77", 100);
+        std::thread::sleep(Duration::from_millis(1500));
+        let before: i64 = hour_sums(&data, "traffic").values().map(|sum| sum.0).sum();
+        assert_eq!(before, 100, "visible within a second");
+        let filler = data.join("filler");
+        let mut file = File::create(&filler).expect("room for a name");
+        while file.write_all(&[0; 4096]).is_ok() {}
+        for _ in 0..3 {
+            send_udp("10.9.0.77", 200);
+            std::thread::sleep(Duration::from_millis(900));
+        }
+        drop(file);
+        std::fs::remove_file(&filler).expect("removable");
+        std::thread::sleep(Duration::from_millis(2500));
+        let healed: i64 = hour_sums(&data, "traffic").values().map(|sum| sum.0).sum();
+        assert_eq!(healed, 700, "visible once there is room");
+        let (code, accounting, messages) = capture.end("-TERM");
+        assert_eq!(code, Some(0), "{messages}");
+        assert_eq!(accounting["observed"], 700);
+        assert!(
+            messages.contains("what is held is written when it can be"),
+            "{messages}"
+        );
+        assert!(
+            messages.contains("everything held is written"),
+            "{messages}"
+        );
+        assert_eq!(broken_sums(&data), [""; 0]);
+    });
+}
+
+#[test]
+fn an_interface_that_vanishes_and_returns_is_captured_on_again() {
+    in_a_network_of_its_own(|| {
+        let workshop = Workshop::new();
+        let capture = Capture::start_with(&workshop, &["dark"], &["--durable", "1"]);
+        send_udp("10.9.0.77", 50);
+        std::thread::sleep(Duration::from_millis(300));
+        ip("link delete sending").expect("removable");
+        std::thread::sleep(Duration::from_millis(5000));
+        for arguments in &network::NETWORK[1..] {
+            ip(arguments).expect("a pair as before");
+        }
+        std::thread::sleep(Duration::from_millis(2500));
+        send_udp("10.9.0.77", 70);
+        ip("link set dark down").expect("it can be set down");
+        std::thread::sleep(Duration::from_millis(3500));
+        ip("link set dark up").expect("it can be set up");
+        std::thread::sleep(Duration::from_millis(2500));
+        send_udp("10.9.0.77", 90);
+        let (code, accounting, messages) = capture.end("-TERM");
+        assert_eq!(code, Some(1), "{messages}");
+        assert_eq!(accounting["observed"], 50 + 70 + 90, "{messages}");
+        for part in ["dark has vanished", "dark went down", "dark is back"] {
+            assert!(messages.contains(part), "{part}: {messages}");
+        }
+        let data = workshop.path("data");
+        assert_eq!(broken_sums(&data), [""; 0]);
+        let seconds: i64 = coverage_sums(&data, "seconds").values().sum();
+        // Of some 14 seconds the interface was away for 5 and down for 3, of which each end is seen a second late.
+        assert!(
+            (3..=12).contains(&seconds),
+            "{seconds} seconds count as observed"
+        );
+    });
+}
+
+#[test]
+fn one_missing_interface_does_not_keep_the_others_waiting() {
+    in_a_network_of_its_own(|| {
+        let workshop = Workshop::new();
+        let begin = Instant::now();
+        let capture = Capture::start_of(&workshop, &["dark", "later"], &["--durable", "1"], 1);
+        send_udp("10.9.0.77", 40);
+        ip("link add later type veth peer name other").expect("a further interface");
+        ip("link set later up").expect("it can be set up");
+        std::thread::sleep(Duration::from_millis(2500));
+        let (code, accounting, messages) = capture.end("-INT");
+        assert_eq!(code, Some(1), "{messages}");
+        assert_eq!(accounting["observed"], 40);
+        assert!(messages.contains("later does not exist"), "{messages}");
+        assert!(messages.contains("later is back"), "{messages}");
+        assert!(begin.elapsed() < Duration::from_secs(30));
+    });
+}

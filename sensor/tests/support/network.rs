@@ -1,0 +1,184 @@
+//! The built program capturing live, in a network namespace of the test's own: what is sent there and nothing else. Needs root and
+//! `ip`; skipped, and said so, without them.
+#![allow(dead_code, reason = "each test uses a part of it")]
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, UdpSocket};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use parquet::record::Field;
+use serde_json::Value;
+
+use super::dataset::{Workshop, each_row, number};
+use super::program;
+
+/// Longest wait for the program to open its interfaces.
+const OPENING_MAX: Duration = Duration::from_secs(20);
+/// Workers of a capture, each with a ring on every interface.
+pub const WORKERS: usize = 2;
+/// What the namespace needs: loopback, and a pair of which one end is captured on and nobody answers.
+pub const NETWORK: &[&str] = &[
+    "link set lo up",
+    "link add sending type veth peer name dark",
+    "address add 10.9.0.1/24 dev sending",
+    "link set sending up",
+    "link set dark up",
+    "neighbour add 10.9.0.77 lladdr 02:00:00:00:00:4d dev sending",
+];
+/// What the tests send to: an address on loopback, and one behind the pair.
+pub const TELESCOPE: [&str; 2] = ["127.9.0.0/16", "10.9.0.77/32"];
+
+/// Runs `test` on a thread that has a network of its own, which ends with the thread and its children.
+pub fn in_a_network_of_its_own(test: fn()) {
+    let thread = std::thread::spawn(move || {
+        // SAFETY: unshare takes no pointers, and changes network and mounts of this thread and its later children alone.
+        if unsafe { libc::unshare(libc::CLONE_NEWNET | libc::CLONE_NEWNS) } != 0 {
+            let reason = std::io::Error::last_os_error();
+            eprintln!("SKIPPED: no network namespace can be made ({reason}); run as root");
+            return;
+        }
+        let private = Command::new("mount")
+            .args(["--make-rprivate", "/"])
+            .status();
+        if !private.as_ref().is_ok_and(|status| status.success()) {
+            eprintln!("SKIPPED: mounts cannot be made private: {private:?}");
+            return;
+        }
+        for arguments in NETWORK {
+            if let Err(reason) = ip(arguments) {
+                eprintln!("SKIPPED: `ip {arguments}`: {reason}");
+                return;
+            }
+        }
+        test();
+    });
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+/// Runs `ip` in the network of this thread.
+pub fn ip(arguments: &str) -> Result<(), String> {
+    match Command::new("ip").args(arguments.split(' ')).status() {
+        Ok(status) if status.success() => Ok(()),
+        other => Err(format!("{other:?}")),
+    }
+}
+
+/// A capture that is under way.
+pub struct Capture {
+    pub child: Child,
+    messages: JoinHandle<String>,
+}
+
+impl Capture {
+    /// Starts the program and waits until it says that it captures on every interface.
+    pub fn start(workshop: &Workshop, interfaces: &[&str]) -> Self {
+        Capture::start_with(workshop, interfaces, &[])
+    }
+
+    /// As [`Capture::start`], with further flags.
+    pub fn start_with(workshop: &Workshop, interfaces: &[&str], flags: &[&str]) -> Self {
+        Capture::start_of(workshop, interfaces, flags, interfaces.len())
+    }
+
+    /// As [`Capture::start_with`], waiting for so many of the interfaces alone.
+    pub fn start_of(
+        workshop: &Workshop,
+        interfaces: &[&str],
+        flags: &[&str],
+        opened: usize,
+    ) -> Self {
+        let mut command = program::program();
+        command.args([
+            "capture",
+            "--json",
+            "--workers",
+            &WORKERS.to_string(),
+            "--data",
+        ]);
+        command.arg(workshop.path("data"));
+        command.arg("--geo").arg(workshop.countries());
+        for prefix in TELESCOPE {
+            command.args(["--telescope", prefix]);
+        }
+        for interface in interfaces {
+            command.args(["--interface", interface]);
+        }
+        command.args(flags);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().expect("the program starts");
+        let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
+        let (mut messages, mut open) = (String::new(), 0);
+        let begin = Instant::now();
+        while open < opened {
+            assert!(
+                begin.elapsed() < OPENING_MAX,
+                "no interface was opened: {messages}"
+            );
+            let line = lines.next().and_then(Result::ok);
+            let line = line.unwrap_or_else(|| panic!("it ended: {messages}"));
+            open += usize::from(line.contains("capturing on"));
+            messages.push_str(&line);
+            messages.push('\n');
+        }
+        let messages = std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                messages.push_str(&line);
+                messages.push('\n');
+            }
+            messages
+        });
+        Capture { child, messages }
+    }
+
+    /// Ends the capture by a signal; its accounting, when its exit code is 0.
+    pub fn end_by(self, signal: &str) -> Value {
+        let (code, accounting, messages) = self.end(signal);
+        assert_eq!(code, Some(0), "{signal}: {messages}");
+        accounting
+    }
+
+    /// Ends the capture by a signal: its exit code, its accounting (null where it gave none) and its messages.
+    pub fn end(mut self, signal: &str) -> (Option<i32>, Value, String) {
+        let number = self.child.id().to_string();
+        let sent = Command::new("kill").args([signal, &number]).status();
+        assert!(sent.is_ok_and(|status| status.success()));
+        let mut output = String::new();
+        let mut pipe = self.child.stdout.take().expect("a pipe");
+        pipe.read_to_string(&mut output).expect("text");
+        let code = self.child.wait().expect("it ends").code();
+        let messages = self.messages.join().expect("text");
+        let accounting = serde_json::from_str(&output).unwrap_or_default();
+        (code, accounting, messages)
+    }
+}
+
+/// Sends numbered datagrams, each to a port of its own.
+pub fn send_udp(to: &str, count: u16) {
+    let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+    for number in 0..count {
+        let address: SocketAddr = format!("{to}:{}", 20_000 + number).parse().expect("one");
+        let payload = format!("packet {number}");
+        socket
+            .send_to(payload.as_bytes(), address)
+            .expect("a network");
+    }
+}
+
+/// Packets of a dataset by (protocol, port).
+pub fn packets_by_port(data: &Path) -> BTreeMap<(i32, i32), i64> {
+    let mut packets = BTreeMap::new();
+    each_row(data, "sources", |row| {
+        let of = |name: &str| match row.get_column_iter().find(|(column, _)| *column == name) {
+            Some((_, Field::Int(number))) => *number,
+            other => panic!("{name} is {other:?}"),
+        };
+        *packets.entry((of("protocol"), of("port"))).or_default() += number(row, "packets");
+    });
+    packets
+}
