@@ -3,6 +3,7 @@
 //! All of it runs on threads of its own, so packets go on behind it. Every step is a function of the hour's rows alone; the number
 //! of workers, threads or ranges shows nowhere in the files.
 
+mod aside;
 mod closed;
 mod columns;
 mod contributions;
@@ -11,11 +12,11 @@ mod enrich;
 mod fold;
 mod group;
 mod judge;
+mod payloads;
 mod sources;
 mod traffic;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use parquet::file::metadata::KeyValue;
@@ -26,11 +27,13 @@ use crate::minute::{HourAccount, SecondSet};
 use crate::observation::{Address, Family};
 use crate::origin::Origins;
 use crate::parallel::{ordered, staged};
-use crate::run::{DiskRun, MemoryRun, Run, merge_range, split_sources};
+use crate::payload_table::PayloadTable;
+use crate::run::{MemoryRun, Run, merge_range, split_sources};
 use crate::schema::{COVERAGE, FLAGS_VERSION, SCHEMA_VERSION, SOURCES, TABLES, TRAFFIC, Table};
 use crate::window::HourPart;
 use crate::writer::{PartWriter, WriteError};
 
+use aside::set_aside;
 pub use closed::ClosedHour;
 use columns::Columns;
 use contributions::{Bounds, Contributions, Key};
@@ -77,11 +80,13 @@ impl<A: Address> Ranges<A> {
 pub struct HourRuns {
     ipv4: Vec<Run<u32>>,
     ipv6: Vec<Run<u128>>,
+    payloads: PayloadTable,
 }
 
 impl HourRuns {
     /// Adds the rows of a worker's share, sorted.
     fn add(&mut self, mut part: HourPart) {
+        self.payloads.merge(part.payloads);
         if !part.ipv4.is_empty() {
             let (rows, sets) = part.ipv4.take();
             self.ipv4
@@ -98,6 +103,7 @@ impl HourRuns {
     pub fn append(&mut self, mut other: HourRuns) {
         self.ipv4.append(&mut other.ipv4);
         self.ipv6.append(&mut other.ipv6);
+        self.payloads.merge(other.payloads);
     }
 
     /// Whether there is no row.
@@ -168,10 +174,11 @@ impl Closer {
         Ok(HourRuns {
             ipv4: set_aside(sorted.ipv4, &folder)?,
             ipv6: set_aside(sorted.ipv6, &folder)?,
+            payloads: sorted.payloads,
         })
     }
 
-    /// Writes the part `part` of `hour`: its `sources` and its `traffic`. Without rows nothing is written.
+    /// Writes the part `part` of `hour`: its `sources`, its `traffic` and, where packets had any, its `payloads`. Without rows nothing is written.
     ///
     /// # Errors
     /// When a part cannot be written; then none of that table is visible.
@@ -182,7 +189,11 @@ impl Closer {
         }
         let threshold = self.fold_threshold(&runs)?;
         let mut file = self.create(&SOURCES, hour, part)?;
-        let HourRuns { ipv4, ipv6 } = runs;
+        let HourRuns {
+            ipv4,
+            ipv6,
+            payloads,
+        } = runs;
         let of_ipv4 = self.merge_family(&ipv4, threshold, &mut file, hour, &mut closed)?;
         drop(ipv4);
         let of_ipv6 = self.merge_family(&ipv6, threshold, &mut file, hour, &mut closed)?;
@@ -192,9 +203,15 @@ impl Closer {
         for (family, contributions) in [(Family::Ipv4, of_ipv4), (Family::Ipv6, of_ipv6)] {
             traffic::append(&mut file, hour, self, family, &contributions, &mut closed)?;
         }
-        // Both are on disk before either is visible: the two renames are all that can come between them.
+        let payloads = payloads::write(self, hour, part, payloads, &mut closed)?;
+        // All are on disk before any is visible: the renames are all that can come between them.
         let traffic = file.finish()?;
-        closed.file_bytes = sources.publish()? + traffic.publish()?;
+        for finished in [Some(sources), Some(traffic), payloads]
+            .into_iter()
+            .flatten()
+        {
+            closed.file_bytes += finished.publish()?;
+        }
         Ok(closed)
     }
 
@@ -430,24 +447,4 @@ fn encode_with(
             path: path.to_owned(),
             source,
         })
-}
-
-/// Writes runs to files of this process and counts on nobody else using the same number.
-fn set_aside<A: Address>(runs: Vec<Run<A>>, folder: &Path) -> Result<Vec<Run<A>>, WriteError> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
-    let mut aside = Vec::with_capacity(runs.len());
-    for run in runs {
-        let Run::Memory(memory) = run else {
-            aside.push(run);
-            continue;
-        };
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = folder.join(format!("{}-{number}.run", std::process::id()));
-        let disk = DiskRun::write(&path, &memory).map_err(|source| WriteError::File {
-            path: path.clone(),
-            source,
-        })?;
-        aside.push(Run::Disk(disk));
-    }
-    Ok(aside)
 }

@@ -142,7 +142,11 @@ impl PayloadTable {
     }
 
     /// Adds what another worker counted in the same hour.
-    pub fn merge(&mut self, other: &PayloadTable) {
+    pub fn merge(&mut self, other: PayloadTable) {
+        if self.is_empty() {
+            *self = other;
+            return;
+        }
         for (&(service, name), named) in &other.named {
             self.named_count(service, name, named.example.as_slice())
                 .add(&named.count);

@@ -62,6 +62,7 @@ pub fn capture(
         memory_bytes: settings.memory_bytes,
         policy: LatePolicy::Reopen,
         reading: Reading::First,
+        payloads: settings.payloads,
     };
     let mut written = Written::new(LIVE_SILENCE_SECONDS_MAX);
     let mut interfaces = Interfaces::new(&capture.interfaces);

@@ -139,6 +139,7 @@ pub fn replay(
         memory_bytes: settings.memory_bytes,
         policy,
         reading: Reading::First,
+        payloads: settings.payloads,
         status: None,
     };
     let mut written = Written::new(SILENCE_SECONDS_MAX);
@@ -225,6 +226,9 @@ fn configuration_sha256(settings: &Settings) -> String {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{name} {prefix:?}");
         }
+    }
+    if !settings.payloads {
+        text.push_str("payloads none\n");
     }
     hexadecimal(&Sha256::digest(text.as_bytes()))
 }

@@ -135,13 +135,13 @@ fn any_split_and_order_gives_the_same_rows() {
     for workers in [2, 3, 7] {
         let mut merged = PayloadTable::default();
         for worker in (0..workers).rev() {
-            merged.merge(&table(packets.iter().skip(worker).step_by(workers)));
+            merged.merge(table(packets.iter().skip(worker).step_by(workers)));
         }
         assert_same(table(&packets), merged, &format!("{workers} workers"));
     }
     let halves = packets.split_at(packets.len() / 3);
     let mut merged = table(halves.1);
-    merged.merge(&table(halves.0));
+    merged.merge(table(halves.0));
     assert_same(table(&packets), merged, "parts one after the other");
     assert_same(table(&packets), table(packets.iter().rev()), "backwards");
 }
@@ -207,7 +207,7 @@ proptest::proptest! {
             .collect();
         let (first, second) = packets.split_at(cut.min(packets.len()));
         let mut merged = table(first);
-        merged.merge(&table(second));
+        merged.merge(table(second));
         let mut expected = std::collections::BTreeMap::new();
         for packet in &packets {
             *expected.entry((packet.port, packet.bytes.clone())).or_insert(0u64) += 1;
