@@ -119,16 +119,16 @@ pub(super) const UDP: &[Signature] = &[
         "RFC 1996 3.7, RFC 2136 2.2: operations 4 and 5",
     ),
     application(
-        "radius-access",
-        To(&[1645, 1812]),
-        &[1],
+        "radius-request",
+        To(&[1645, 1646, 1812, 1813]),
+        &[1, 4],
         |payload| {
             payload.bytes.len() >= 20
                 && payload
                     .big_endian_16(2)
                     .is_some_and(|length| usize::from(length) == payload.bytes.len())
         },
-        "RFC 2865 3",
+        "RFC 2865 3, RFC 2866 3",
     ),
     application(
         "serialnumberd",

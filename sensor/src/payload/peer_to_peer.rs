@@ -120,6 +120,24 @@ pub(super) const UDP: &[Signature] = &[
         "Steam in-home streaming discovery",
     ),
     stray(
+        "wireguard-transport",
+        Any,
+        &[4],
+        |payload| {
+            payload.starts_with(&[4, 0, 0, 0])
+                && payload.bytes.len() >= 32
+                && payload.bytes.len().is_multiple_of(16)
+        },
+        "WireGuard protocol, data message",
+    ),
+    stray(
+        "gtp-tunnel",
+        To(&[2152]),
+        &[0x30, 0x32, 0x34, 0x36],
+        |payload| matches!(payload.bytes, [_, 0xff, _, _, _, _, _, _, ..]),
+        "3GPP TS 29.281 5.1: G-PDU",
+    ),
+    stray(
         "wake-on-lan",
         To(&[7, 9, 40000]),
         &[0xff],

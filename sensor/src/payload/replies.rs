@@ -264,6 +264,13 @@ pub(super) const UDP: &[Signature] = &[
         "RakNet, unconnected pong",
     ),
     reply(
+        "wireguard-response",
+        Any,
+        &[2],
+        |payload| payload.starts_with(&[2, 0, 0, 0]) && payload.bytes.len() == 92,
+        "WireGuard protocol, second message",
+    ),
+    reply(
         "bacnet-response",
         From(&[47808]),
         &[0x81],

@@ -144,7 +144,7 @@ fn discoveries_and_probes_of_scanners_are_named() {
         (
             1812,
             b"\x01\0\0\x14\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
-            "radius-access",
+            "radius-request",
         ),
         (626, b"SNQUERY: 127.0.0.1:AAAAAA:xsvr", "serialnumberd"),
         (6481, b"[PROBE] 0000", "service-tag"),
@@ -167,6 +167,9 @@ fn discoveries_and_probes_of_scanners_are_named() {
     ] {
         check_request(port, bytes, name);
     }
+    check_request(44099, &padded(&[4, 0, 0, 0], 32), "wireguard-transport");
+    check_request(2152, &padded(&[0x32, 0xff, 0, 0x58], 96), "gtp-tunnel");
+    check_reply(51820, &padded(&[2, 0, 0, 0], 92), "wireguard-response");
     for version in [1, 0x6b33_43cf_u32, 0x1a2a_3a4a, 0xff00_001d] {
         let mut bytes = padded(&[0xc3], 1200);
         bytes[1..5].copy_from_slice(&version.to_be_bytes());
