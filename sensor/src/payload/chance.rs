@@ -9,9 +9,10 @@ const LENGTHS: &[usize] = &[
     1, 2, 3, 4, 6, 8, 12, 14, 16, 18, 19, 20, 24, 27, 28, 32, 35, 44, 48, 54, 64, 100, 148, 512,
     1200, 1400,
 ];
-/// Random payloads that may be taken for known ones on a port that no row names. Measured: 7 of 100,000 over UDP.
+/// Random payloads that may be taken for known ones on a port that no row names. Measured: 96 of a million over
+/// UDP (nearly all of them eDonkey, whose headers have two bytes), 75 over TCP (Telnet and SOCKS, likewise).
 const EVERYWHERE_MAX: f64 = 0.0002;
-/// The same on a port that rows name. Measured: at most 8 of 1,000 (NTP, whose header has few fixed bits).
+/// The same on a port that rows name. Measured: at most 10 of 1,000, for answers of CoAP from 5683.
 const NAMED_PORT_MAX: f64 = 0.02;
 
 /// Bytes that look random and are the same in every run (xorshift64*; Vigna, 2016).

@@ -204,10 +204,13 @@ fn is_edonkey(payload: &Payload) -> bool {
         // Servers: status, search, sources, lists, descriptions.
         [0xe3, operation, ..] => match operation {
             0x96 => length == 6,
-            0x94 | 0x9a => length >= 18,
-            0x97 | 0x9b => length >= 14,
+            0x94 | 0x9a => length >= 18 && (length - 2).is_multiple_of(4),
+            0x97 => length >= 14 && length <= 64,
             0xa2 => matches!(length, 2 | 6),
-            0x90 | 0x92 | 0x98 | 0x99 | 0xa0 | 0xa1 | 0xa3 | 0xa4 => length >= 4,
+            // A search begins with the kind of its first term, a list of servers with their number, six bytes each.
+            0x90 | 0x92 | 0x98 => payload.byte(2) <= 4 && length >= 4,
+            0xa0 | 0xa4 => length <= 6,
+            0xa1 => length == 3 + 6 * usize::from(payload.byte(2)),
             _ => false,
         },
         // Kademlia, plain and packed by zlib, whose streams begin with 0x78.

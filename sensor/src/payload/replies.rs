@@ -127,7 +127,13 @@ pub(super) const UDP: &[Signature] = &[
         |payload| payload.bytes.len() >= 72 && is_text(payload),
         "RFC 864",
     ),
-    reply("qotd-response", From(&[17]), &[], is_text, "RFC 865"),
+    reply(
+        "qotd-response",
+        From(&[17]),
+        &[],
+        |payload| payload.bytes.len() >= 8 && is_text(payload),
+        "RFC 865",
+    ),
     reply(
         "ws-discovery-response",
         From(&[3702]),
