@@ -12,6 +12,7 @@ mod enrich;
 mod fold;
 mod group;
 mod judge;
+mod payloads;
 mod sources;
 mod traffic;
 
@@ -26,6 +27,7 @@ use crate::minute::{HourAccount, SecondSet};
 use crate::observation::{Address, Family};
 use crate::origin::Origins;
 use crate::parallel::{ordered, staged};
+use crate::payload_table::PayloadTable;
 use crate::run::{MemoryRun, Run, merge_range, split_sources};
 use crate::schema::{COVERAGE, FLAGS_VERSION, SCHEMA_VERSION, SOURCES, TABLES, TRAFFIC, Table};
 use crate::window::HourPart;
@@ -77,11 +79,13 @@ impl<A: Address> Ranges<A> {
 pub struct HourRuns {
     pub(crate) ipv4: Vec<Run<u32>>,
     pub(crate) ipv6: Vec<Run<u128>>,
+    pub(crate) payloads: PayloadTable,
 }
 
 impl HourRuns {
     /// Adds the rows of a worker's share, sorted.
     fn add(&mut self, mut part: HourPart) {
+        self.payloads.merge(part.payloads);
         if !part.ipv4.is_empty() {
             let (rows, sets) = part.ipv4.take();
             self.ipv4
@@ -98,6 +102,7 @@ impl HourRuns {
     pub fn append(&mut self, mut other: HourRuns) {
         self.ipv4.append(&mut other.ipv4);
         self.ipv6.append(&mut other.ipv6);
+        self.payloads.merge(other.payloads);
     }
 
     /// Whether there is no row.
@@ -153,7 +158,7 @@ impl Closer {
         runs
     }
 
-    /// Writes the part `part` of `hour`: its `sources` and its `traffic`. Without rows nothing is written.
+    /// Writes the part `part` of `hour`: its `sources`, its `traffic` and, where packets had any, its `payloads`. Without rows nothing is written.
     ///
     /// # Errors
     /// When a part cannot be written; then none of that table is visible.
@@ -164,7 +169,11 @@ impl Closer {
         }
         let threshold = self.fold_threshold(&runs)?;
         let mut file = self.create(&SOURCES, hour, part)?;
-        let HourRuns { ipv4, ipv6 } = runs;
+        let HourRuns {
+            ipv4,
+            ipv6,
+            payloads,
+        } = runs;
         let of_ipv4 = self.merge_family(&ipv4, threshold, &mut file, hour, &mut closed)?;
         drop(ipv4);
         let of_ipv6 = self.merge_family(&ipv6, threshold, &mut file, hour, &mut closed)?;
@@ -174,9 +183,15 @@ impl Closer {
         for (family, contributions) in [(Family::Ipv4, of_ipv4), (Family::Ipv6, of_ipv6)] {
             traffic::append(&mut file, hour, self, family, &contributions, &mut closed)?;
         }
-        // Both are on disk before either is visible: the two renames are all that can come between them.
+        let payloads = payloads::write(self, hour, part, payloads, &mut closed)?;
+        // All are on disk before any is visible: the renames are all that can come between them.
         let traffic = file.finish()?;
-        closed.file_bytes = sources.publish()? + traffic.publish()?;
+        for finished in [Some(sources), Some(traffic), payloads]
+            .into_iter()
+            .flatten()
+        {
+            closed.file_bytes += finished.publish()?;
+        }
         Ok(closed)
     }
 

@@ -16,6 +16,7 @@ pub mod minute;
 pub mod observation;
 pub mod origin;
 pub mod parallel;
+pub mod payload_table;
 mod pieces;
 pub mod prefetch;
 pub mod run;

@@ -313,8 +313,56 @@ pub const COVERAGE: Table = Table {
     ],
 };
 
+/// Hour × service × payload. Its packets are those of `traffic` over TCP and UDP that carry data.
+pub const PAYLOADS: Table = Table {
+    name: "payloads",
+    row: "hour × protocol × port × payload: a known one by its signature, an unknown one by its hash",
+    columns: &[
+        HOUR_START,
+        SENSOR,
+        column(
+            "protocol",
+            Int32,
+            false,
+            "IANA protocol number: 6 TCP, 17 UDP",
+        ),
+        column(
+            "port",
+            Int32,
+            true,
+            "service asked for; for backscatter the attacked service; null where signatures on more than 16384 ports are counted together",
+        ),
+        column(
+            "signature",
+            Text,
+            false,
+            "name of the payload's signature (teiten-sensor rules), empty where unknown",
+        ),
+        column(
+            "payload_hash",
+            Text,
+            false,
+            "XXH64 (seed 0) of an unknown payload as captured, 16 hexadecimal digits; empty with a signature, and in the row that counts \
+             together what exceeds 256 unknown payloads of a port or 32768 of the hour",
+        ),
+        PACKETS,
+        column(
+            "sources",
+            Int64,
+            false,
+            "distinct sources: an estimate with 9.2 % standard error",
+        ),
+        column(
+            "first_bytes",
+            Bytes,
+            false,
+            "first 64 bytes of the payload; with a signature those of the smallest of its payloads",
+        ),
+    ],
+};
+
 /// Every table that is written today.
-pub const TABLES: &[Table] = &[TRAFFIC, SOURCES, COVERAGE];
+pub const TABLES: &[Table] = &[TRAFFIC, SOURCES, COVERAGE, PAYLOADS];
 
 #[cfg(test)]
 mod tests {

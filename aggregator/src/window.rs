@@ -6,7 +6,8 @@
 use std::collections::BTreeMap;
 
 use crate::minute::{HourAccount, MINUTE_US, MinuteCounts, hour_of};
-use crate::observation::Observation;
+use crate::observation::{Address, Observation};
+use crate::payload_table::{PayloadPacket, PayloadTable};
 use crate::pieces::Spare;
 use crate::table::{HOUR_US, Row, RowTable, Seed};
 
@@ -30,6 +31,8 @@ pub struct HourPart {
     pub ipv6: RowTable<u128>,
     /// The account.
     pub account: HourAccount,
+    /// Payloads of its packets.
+    pub payloads: PayloadTable,
 }
 
 impl HourPart {
@@ -39,6 +42,7 @@ impl HourPart {
             ipv4: RowTable::with_room(seed, room.ipv4_rows, spare.ipv4.clone()),
             ipv6: RowTable::with_room(seed, room.ipv6_rows, spare.ipv6.clone()),
             account: HourAccount::default(),
+            payloads: PayloadTable::default(),
         }
     }
 
@@ -48,7 +52,7 @@ impl HourPart {
         self.ipv4.is_empty() && self.ipv6.is_empty() && self.account == HourAccount::default()
     }
 
-    /// Memory held by the rows, bytes.
+    /// Memory held by the rows, bytes; payloads have a limit of their own and are never set aside.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.ipv4.memory_bytes() + self.ipv6.memory_bytes()
@@ -149,6 +153,13 @@ impl Window {
         }
         batch.ipv4.clear();
         batch.ipv6.clear();
+    }
+
+    /// Counts the payload of a packet of `hour`.
+    pub fn observe_payload<A: Address>(&mut self, hour: i64, packet: &PayloadPacket<'_, A>) {
+        if !(self.is_late(hour) && self.policy == LatePolicy::Reread) {
+            self.open(hour).payloads.observe(packet);
+        }
     }
 
     /// Adds `counts` to the minute of `time_us`; its seconds are marked by [`Window::mark_active`].

@@ -8,7 +8,8 @@ use teiten_aggregator::dataset::{Hour, PartName};
 use teiten_aggregator::minute::{HourAccount, SecondSet};
 use teiten_aggregator::observation::{Kind, Observation, Tool, TrafficClass, TrafficType};
 use teiten_aggregator::origin::Origins;
-use teiten_aggregator::schema::{SOURCES, TRAFFIC};
+use teiten_aggregator::payload_table::PayloadPacket;
+use teiten_aggregator::schema::{PAYLOADS, SOURCES, TRAFFIC};
 use teiten_aggregator::table::{HOUR_US, Seed};
 use teiten_aggregator::verify::verify;
 use teiten_aggregator::window::{Batch, LatePolicy, Window};
@@ -16,6 +17,8 @@ use teiten_aggregator::window::{Batch, LatePolicy, Window};
 /// An hour of this test: 2026-11-05T07.
 const HOUR: i64 = 498_535;
 const SOURCES_COUNT: u32 = 3_000;
+/// Packets of them that carry data.
+const PAYLOAD_PACKETS: u64 = 10;
 
 fn closer(directory: &Path, source_rows_max: u64) -> Closer {
     Closer {
@@ -55,6 +58,17 @@ fn observations() -> Vec<Observation<u32>> {
         .collect()
 }
 
+/// A SYN that carries data.
+fn payload_of(source: u32) -> PayloadPacket<'static, u32> {
+    PayloadPacket {
+        protocol: 6,
+        port: 23,
+        signature: "",
+        source,
+        bytes: b"unknown",
+    }
+}
+
 fn close(directory: &Path, source_rows_max: u64) -> ClosedHour {
     let closer = closer(directory, source_rows_max);
     let mut window = Window::new(LatePolicy::Reread, Seed::random());
@@ -65,6 +79,9 @@ fn close(directory: &Path, source_rows_max: u64) -> ClosedHour {
             ipv6: Vec::new(),
         },
     );
+    for source in 0..PAYLOAD_PACKETS {
+        window.observe_payload(HOUR, &payload_of(source as u32));
+    }
     let mut runs = HourRuns::default();
     runs.append(closer.sort(window.close_before(HOUR + 1)));
     let closed = closer
@@ -85,10 +102,11 @@ fn a_closed_hour_is_found_sound() {
     let closed = close(folder.path(), u64::MAX);
     assert_eq!(closed.source_rows, u64::from(SOURCES_COUNT));
     assert_eq!(closed.packets, 7_000);
+    assert_eq!(closed.payload_rows, 1);
     let verdict = verify(folder.path()).expect("readable");
     assert_eq!(
         (verdict.parts, verdict.hours, verdict.packets),
-        (3, 1, 7_000)
+        (4, 1, 7_000)
     );
     assert_eq!(verdict.findings, []);
 }
@@ -128,4 +146,19 @@ fn a_missing_and_a_damaged_part_are_named() {
             .any(|finding| finding.reason.contains("cannot be read")),
         "{findings:?}"
     );
+}
+
+#[test]
+fn payloads_of_packets_that_traffic_does_not_have_are_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    close(folder.path(), u64::MAX);
+    let closer = closer(folder.path(), u64::MAX);
+    let part = |number| closer.path(&PAYLOADS, Hour(HOUR), number);
+    for number in 1..=7_000 / PAYLOAD_PACKETS as u32 {
+        std::fs::copy(part(0), part(number)).expect("writable");
+    }
+    let findings = verify(folder.path()).expect("readable").findings;
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    let reason = &findings[0].reason;
+    assert_eq!(reason, "payloads holds 7010 packets, traffic only 7000");
 }

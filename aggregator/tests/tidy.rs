@@ -24,6 +24,7 @@ const RULES: &[Rule] = &[
                 "destinations",
                 "sketch",
                 "observation",
+                "payload_table",
             ]
             .iter()
             .any(|name| path == format!("{name}.rs") || path.starts_with(&format!("{name}/")))

@@ -73,6 +73,7 @@ pub fn capture(
         policy: LatePolicy::Reopen,
         reading: Reading::First,
         checkpoint: Some(capture.live.durable * 3 / 4),
+        payloads: settings.payloads,
     };
     let mut interfaces = Interfaces::new(&capture.interfaces, live, Arc::clone(service.status()));
     let mut next = |reuse| {

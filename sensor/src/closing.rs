@@ -14,7 +14,7 @@ use teiten_aggregator::close::{ClosedHour, Closer, HourRuns};
 use teiten_aggregator::dataset::Hour;
 use teiten_aggregator::ledger::Ledger;
 use teiten_aggregator::minute::{HourAccount, SecondSet};
-use teiten_aggregator::schema::{COVERAGE, SOURCES, TRAFFIC, Table};
+use teiten_aggregator::schema::{COVERAGE, PAYLOADS, SOURCES, TRAFFIC, Table};
 use teiten_aggregator::window::HourPart;
 use teiten_aggregator::writer::WriteError;
 
@@ -301,6 +301,9 @@ impl Closing<'_> {
             let closed = closer.close(Hour(hour), part, runs)?;
             written.note(closer, &SOURCES, hour, part);
             written.note(closer, &TRAFFIC, hour, part);
+            if closed.payload_rows > 0 {
+                written.note(closer, &PAYLOADS, hour, part);
+            }
             written.parts.insert(hour, part + 1);
             written.hours.entry(hour).or_default().add(&closed);
             if let Some(status) = &written.status {

@@ -68,6 +68,8 @@ pub struct Passage {
     pub policy: LatePolicy,
     /// What is counted.
     pub reading: Reading,
+    /// Whether payloads are kept.
+    pub payloads: bool,
     /// Where workers show what they count; none: nobody looks on.
     pub status: Option<Arc<Status>>,
     /// How often workers hand over what they have of open hours; none: only when hours close.
@@ -180,7 +182,8 @@ fn worker_of(passage: &Passage) -> Worker {
         Arc::clone(&passage.telescope),
         passage.reading.clone(),
         window,
-    );
+    )
+    .keeping_payloads(passage.payloads);
     if passage.status.is_some() {
         worker.look_on();
     }

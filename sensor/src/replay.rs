@@ -137,6 +137,7 @@ pub fn replay(
         memory_bytes: settings.memory_bytes,
         policy,
         reading: Reading::First,
+        payloads: settings.payloads,
         status: None,
         checkpoint: None,
     };
@@ -228,6 +229,9 @@ fn configuration_sha256(settings: &Settings) -> String {
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{name} {prefix:?}");
         }
+    }
+    if !settings.payloads {
+        text.push_str("payloads none\n");
     }
     hexadecimal(&Sha256::digest(text.as_bytes()))
 }

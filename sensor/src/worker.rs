@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use teiten_aggregator::minute::{MINUTE_US, MinuteCounts, hour_of};
-use teiten_aggregator::observation::{Address, Family, Observation};
+use teiten_aggregator::observation::{Address, Family, Kind, Observation};
+use teiten_aggregator::payload_table::PayloadPacket;
 use teiten_aggregator::prefetch::prefetch;
 use teiten_aggregator::window::{Batch, HourPart, Window};
 
 use crate::accounting::Tally;
 use crate::classify::{Verdict, verdict};
-use crate::decode::{Decoded, Packet, decode_record};
+use crate::decode::{Decoded, Packet, Transport, decode_record};
 use crate::fingerprint::stack;
 use crate::flags::flags;
 use crate::packet::Record;
@@ -40,6 +41,7 @@ pub struct Worker {
     window: Window,
     tally: Tally,
     batch: Batch,
+    payloads: bool,
     glance: Option<Box<Glance>>,
     now: Now,
 }
@@ -64,6 +66,7 @@ impl Worker {
             window,
             tally: Tally::default(),
             batch: Batch::default(),
+            payloads: true,
             glance: None,
             now: Now {
                 minute_start_us: i64::MIN / 2,
@@ -73,6 +76,13 @@ impl Worker {
                 counts: MinuteCounts::default(),
             },
         }
+    }
+
+    /// The worker, keeping payloads of packets or not; without a word it keeps them.
+    #[must_use]
+    pub fn keeping_payloads(mut self, payloads: bool) -> Self {
+        self.payloads = payloads;
+        self
     }
 
     /// Counts the packets of `records`, whose bytes are in `bytes`.
@@ -228,7 +238,16 @@ impl Worker {
                 return None;
             }
         }
-        let Verdict { kind, pair, .. } = verdict(packet);
+        let Verdict {
+            kind,
+            pair,
+            signature,
+            ..
+        } = verdict(packet);
+        let payload = payload(packet);
+        if !payload.is_empty() && self.payloads {
+            self.observe_payload(packet, kind, signature.map_or("", |row| row.name), payload);
+        }
         self.now.counts.observed += 1;
         let family: Family = A::FAMILY;
         self.tally.observe(family, packet.protocol, kind);
@@ -242,6 +261,26 @@ impl Worker {
             stack: stack(packet, kind.traffic_type()),
             pair,
         })
+    }
+
+    /// Few packets of a telescope carry data, so this stays out of the way of the others.
+    #[inline(never)]
+    fn observe_payload<A: Address>(
+        &mut self,
+        packet: &Packet<'_, A>,
+        kind: Kind,
+        signature: &'static str,
+        bytes: &[u8],
+    ) {
+        let Some(port) = kind.port() else { return };
+        let payload = PayloadPacket {
+            protocol: packet.protocol,
+            port,
+            signature,
+            source: packet.source,
+            bytes,
+        };
+        self.window.observe_payload(self.now.hour, &payload);
     }
 
     #[cold]
@@ -281,5 +320,15 @@ impl Worker {
         if matches!(self.reading, Reading::First) {
             self.window.mark_active(time_us);
         }
+    }
+}
+
+/// The data of a segment or datagram, as far as it was captured.
+#[inline(always)]
+fn payload<'a, A>(packet: &Packet<'a, A>) -> &'a [u8] {
+    match &packet.transport {
+        Transport::Tcp(tcp) => tcp.payload,
+        Transport::Udp(udp) => udp.payload,
+        _ => &[],
     }
 }

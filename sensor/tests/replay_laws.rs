@@ -19,7 +19,7 @@ use teiten_sensor::replay::Outcome;
 /// Files that a capture is split into.
 const FILES: usize = 10;
 /// The tables whose rows must not depend on how the input is split.
-const TABLES: [&str; 3] = ["traffic", "sources", "coverage"];
+const TABLES: [&str; 4] = ["traffic", "sources", "coverage", "payloads"];
 
 /// Settings with the telescope of the shared capture.
 fn settings(workshop: &Workshop, name: &str, workers: usize) -> Settings {
@@ -93,7 +93,7 @@ fn any_number_of_workers_writes_the_same_bytes() {
         let settings = settings(&workshop, &format!("by{workers}"), workers);
         replay_into(&path, &settings);
         let files = files(&settings.data);
-        assert_eq!(files.len(), 9, "three tables of three hours: {files:?}");
+        assert_eq!(files.len(), 12, "four tables of three hours: {files:?}");
         let expected = expected.get_or_insert_with(|| files.clone());
         assert_eq!(files, *expected, "{workers} workers");
     }
@@ -166,8 +166,28 @@ fn another_telescope_replaces_what_was_there() {
         ..wide
     };
     let outcome = replay_into(&path, &nowhere);
-    assert_eq!(outcome.stale_parts, 6, "traffic and sources of three hours");
+    assert_eq!(outcome.stale_parts, 9, "all but coverage of three hours");
     assert!(hour_sums(&nowhere.data, "traffic").is_empty());
+}
+
+#[test]
+fn payloads_are_written_unless_they_are_unwanted() {
+    let workshop = Workshop::new();
+    let path = [workshop.file("in.pcap", &shared().0)];
+    let kept = settings(&workshop, "data", 2);
+    replay_into(&path, &kept);
+    let with_payloads = files(&kept.data);
+    let payloads = |name: &&String| name.starts_with("payloads/");
+    assert_eq!(with_payloads.keys().filter(payloads).count(), 3);
+    let traffic = rows(&kept.data, "traffic", &[]);
+    let unwanted = Settings {
+        payloads: false,
+        ..kept
+    };
+    let outcome = replay_into(&path, &unwanted);
+    assert_eq!(outcome.stale_parts, 3, "what was kept before goes too");
+    assert_eq!(files(&unwanted.data).keys().filter(payloads).count(), 0);
+    assert!(rows(&unwanted.data, "traffic", &[]) == traffic);
 }
 
 #[test]
@@ -188,7 +208,7 @@ fn two_inputs_stand_side_by_side() {
         *sum = (sum.0 + packets, sum.1 + bytes);
     }
     assert_eq!(hour_sums(&together.data, "sources"), expected);
-    assert_eq!(files(&together.data).len(), 18);
+    assert_eq!(files(&together.data).len(), 24);
 }
 
 /// The shared capture with every tenth packet of its first two hours at the end, and the first hour after the second.

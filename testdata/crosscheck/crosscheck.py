@@ -26,7 +26,7 @@ import datasketches
 import duckdb
 import pyarrow.parquet as parquet
 
-TABLES = ("traffic", "sources", "coverage")
+TABLES = ("traffic", "sources", "coverage", "payloads")
 WORKERS = (1, 2, 3, 8)
 SPLITS = 10
 SENSOR = "crosscheck"

@@ -34,9 +34,17 @@ impl Closer {
         if let Err(error) = made {
             return Err((runs, error));
         }
-        let HourRuns { mut ipv4, mut ipv6 } = runs;
+        let HourRuns {
+            mut ipv4,
+            mut ipv6,
+            payloads,
+        } = runs;
         let outcome = set_aside(&mut ipv4, &folder).and_then(|()| set_aside(&mut ipv6, &folder));
-        let runs = HourRuns { ipv4, ipv6 };
+        let runs = HourRuns {
+            ipv4,
+            ipv6,
+            payloads,
+        };
         match outcome {
             Ok(()) => Ok(runs),
             Err(error) => Err((runs, error)),

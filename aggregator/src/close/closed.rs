@@ -10,6 +10,8 @@ pub struct ClosedHour {
     pub source_rows: u64,
     /// Rows of `traffic`.
     pub traffic_rows: u64,
+    /// Rows of `payloads`; without any the table has no part.
+    pub payload_rows: u64,
     /// Packets in either.
     pub packets: u64,
     /// Bytes on the wire in either.
@@ -27,6 +29,7 @@ impl Default for ClosedHour {
         ClosedHour {
             source_rows: 0,
             traffic_rows: 0,
+            payload_rows: 0,
             packets: 0,
             bytes: 0,
             file_bytes: 0,
@@ -41,6 +44,7 @@ impl ClosedHour {
     pub fn add(&mut self, other: &ClosedHour) {
         self.source_rows += other.source_rows;
         self.traffic_rows += other.traffic_rows;
+        self.payload_rows += other.payload_rows;
         self.packets += other.packets;
         self.bytes += other.bytes;
         self.file_bytes += other.file_bytes;

@@ -139,6 +139,10 @@ pub struct Shared {
     /// collapsed [default: 16777216].
     #[arg(long, value_name = "N")]
     pub source_rows: Option<u64>,
+    /// Keep nothing of payloads: the table `payloads`, which holds the first 64 bytes of unknown ones, is not written. What a packet
+    /// is stays the same.
+    #[arg(long)]
+    pub no_payloads: bool,
     /// Print the accounting as one JSON object on standard output.
     #[arg(long)]
     pub json: bool,

@@ -33,6 +33,8 @@ pub struct Settings {
     pub memory_bytes: usize,
     /// Rows of `sources` in an hour, at most.
     pub source_rows_max: u64,
+    /// Whether payloads are kept.
+    pub payloads: bool,
     /// JSON on standard output.
     pub json: bool,
     /// Form of the messages of a capture.
@@ -142,6 +144,7 @@ impl Shared {
             asn: self.asn,
             workers,
             memory_bytes: memory as usize,
+            payloads: !self.no_payloads,
             source_rows_max: self.source_rows.unwrap_or(SOURCE_ROWS_MAX_DEFAULT),
             json: self.json,
             log: self.log.unwrap_or_default(),

@@ -1,0 +1,249 @@
+//! What payloads came in an hour: known ones by their signature's name, unknown ones by their hash, in bounded memory.
+//!
+//! The rows are the same however the packets were spread over workers and in whatever order they came. That forbids keeping "the
+//! most frequent so far": what is dropped early may come back. So which unknown payloads have a row of their own depends on their
+//! hashes alone: on each port those with the smallest ranks, at most [`PER_PORT_MAX`], and of all these the smallest ranks, at most
+//! [`PAYLOADS_MAX`]. A rank only worsens while payloads are added, so what is dropped never returns and what is kept was counted from
+//! its first packet. Until a limit is reached every payload has its row; beyond it a port's other packets are counted together in
+//! one row without a hash, so that no packet is lost. No file, clock, lock or log here.
+
+mod distinct;
+mod rows;
+mod unknown;
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+use twox_hash::XxHash64;
+
+use crate::observation::{Address, Family};
+use distinct::Distinct;
+pub use rows::PayloadRow;
+use unknown::Unknown;
+
+/// Bytes that are kept of a payload.
+pub const FIRST_BYTES: usize = 64;
+/// Unknown payloads of one protocol and port that have a row of their own.
+pub const PER_PORT_MAX: usize = 256;
+/// Unknown payloads of all ports that have a row of their own.
+pub const PAYLOADS_MAX: usize = 32 << 10;
+/// Rows of known payloads by protocol, port and name; beyond it the port is left out.
+pub const NAMED_MAX: usize = 16 << 10;
+/// Bytes that a table takes at most, whatever it is sent; a worker has one for each open hour.
+pub const MEMORY_BYTES_MAX: usize = 64 << 20;
+
+/// A packet with a payload.
+#[derive(Clone, Copy, Debug)]
+pub struct PayloadPacket<'a, A> {
+    /// IANA protocol number: TCP or UDP.
+    pub protocol: u8,
+    /// The service asked for; for backscatter the attacked service.
+    pub port: u16,
+    /// The name of its signature, empty where the payload is unknown.
+    pub signature: &'static str,
+    /// Source address.
+    pub source: A,
+    /// The payload as far as it was captured, not empty.
+    pub bytes: &'a [u8],
+}
+
+/// Protocol and port in one number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+struct Service(u32);
+
+impl Service {
+    const fn new(protocol: u8, port: u16) -> Self {
+        Service((protocol as u32) << 16 | port as u32)
+    }
+
+    const fn protocol(self) -> u8 {
+        (self.0 >> 16) as u8
+    }
+
+    const fn port(self) -> u16 {
+        self.0 as u16
+    }
+}
+
+/// Packets and their sources.
+#[derive(Clone, Copy, Debug, Default)]
+struct Count {
+    packets: u64,
+    sources: Distinct,
+}
+
+impl Count {
+    fn add(&mut self, other: &Count) {
+        self.packets += other.packets;
+        self.sources.unite(&other.sources);
+    }
+}
+
+/// The first bytes of a payload.
+#[derive(Clone, Copy, Debug)]
+struct FirstBytes {
+    bytes: [u8; FIRST_BYTES],
+    length: u8,
+}
+
+impl FirstBytes {
+    fn of(payload: &[u8]) -> Self {
+        let length = payload.len().min(FIRST_BYTES);
+        let mut bytes = [0; FIRST_BYTES];
+        bytes[..length].copy_from_slice(&payload[..length]);
+        FirstBytes {
+            bytes,
+            length: length as u8,
+        }
+    }
+
+    fn as_slice(&self) -> &[u8] {
+        &self.bytes[..usize::from(self.length)]
+    }
+}
+
+/// What is known of a payload that has a name.
+#[derive(Clone, Copy, Debug)]
+struct Named {
+    count: Count,
+    /// Of all its payloads the smallest, as an example that does not depend on their order.
+    example: FirstBytes,
+}
+
+/// Payloads of an hour. An empty table holds no memory.
+#[derive(Debug, Default)]
+pub struct PayloadTable {
+    named: HashMap<(Service, &'static str), Named, RandomState>,
+    /// Known payloads whose rank is above this have no port.
+    named_rank_max: Option<u64>,
+    /// Known payloads without their port, by protocol and name.
+    portless: HashMap<(u8, &'static str), Count, RandomState>,
+    unknown: Unknown,
+}
+
+impl PayloadTable {
+    /// Whether no payload came.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.named.is_empty() && self.portless.is_empty() && self.unknown.is_empty()
+    }
+
+    /// Counts a packet.
+    pub fn observe<A: Address>(&mut self, packet: &PayloadPacket<'_, A>) {
+        let service = Service::new(packet.protocol, packet.port);
+        let count = if packet.signature.is_empty() {
+            let hash = XxHash64::oneshot(0, packet.bytes);
+            self.unknown.count_of(service, hash, packet.bytes)
+        } else {
+            self.named_count(service, packet.signature, packet.bytes)
+        };
+        count.packets += 1;
+        count.sources.insert(source_hash(packet.source));
+    }
+
+    /// Adds what another worker counted in the same hour.
+    pub fn merge(&mut self, other: PayloadTable) {
+        if self.is_empty() {
+            *self = other;
+            return;
+        }
+        for (&(service, name), named) in &other.named {
+            self.named_count(service, name, named.example.as_slice())
+                .add(&named.count);
+        }
+        for (&key, count) in &other.portless {
+            self.portless.entry(key).or_default().add(count);
+        }
+        // Whatever the other table has limited is limited here too: its counts are not whole.
+        if let Some(rank_max) = other.named_rank_max {
+            self.limit_named(rank_max);
+        }
+        self.unknown.merge(&other.unknown);
+    }
+
+    /// Memory held, bytes, roughly.
+    #[must_use]
+    pub fn memory_bytes(&self) -> usize {
+        let named = self.named.capacity() * size_of::<((Service, &str), Named)>();
+        let portless = self.portless.capacity() * size_of::<((u8, &str), Count)>();
+        named + portless + self.unknown.memory_bytes()
+    }
+
+    /// Where packets with a known payload are counted.
+    fn named_count(&mut self, service: Service, name: &'static str, bytes: &[u8]) -> &mut Count {
+        let key = (service, name);
+        if !self.named.contains_key(&key) {
+            let rank = named_rank(service, name);
+            if self.named_rank_max.is_some_and(|rank_max| rank > rank_max) {
+                return self.portless.entry((service.protocol(), name)).or_default();
+            }
+            if self.named.len() == 2 * NAMED_MAX {
+                self.trim_named();
+                return self.named_count(service, name, bytes);
+            }
+        }
+        let named = self.named.entry(key).or_insert_with(|| Named {
+            count: Count::default(),
+            example: FirstBytes::of(bytes),
+        });
+        let start = &bytes[..bytes.len().min(FIRST_BYTES)];
+        if start < named.example.as_slice() {
+            named.example = FirstBytes::of(bytes);
+        }
+        &mut named.count
+    }
+
+    /// Leaves the [`NAMED_MAX`] rows with the smallest ranks.
+    fn trim_named(&mut self) {
+        if self.named.len() <= NAMED_MAX {
+            return;
+        }
+        let keys = self.named.keys();
+        let mut ranks: Vec<u64> = keys
+            .map(|&(service, name)| named_rank(service, name))
+            .collect();
+        let (_, &mut rank_max, _) = ranks.select_nth_unstable(NAMED_MAX - 1);
+        self.limit_named(rank_max);
+    }
+
+    fn limit_named(&mut self, rank_max: u64) {
+        let rank_max = self
+            .named_rank_max
+            .map_or(rank_max, |known| known.min(rank_max));
+        self.named_rank_max = Some(rank_max);
+        let portless = &mut self.portless;
+        self.named.retain(|&(service, name), named| {
+            let stays = named_rank(service, name) <= rank_max;
+            if !stays {
+                let key = (service.protocol(), name);
+                portless.entry(key).or_default().add(&named.count);
+            }
+            stays
+        });
+    }
+}
+
+/// The order in which known payloads keep their ports: by chance, but always the same.
+fn named_rank(service: Service, name: &str) -> u64 {
+    XxHash64::oneshot(u64::from(service.0), name.as_bytes())
+}
+
+fn source_hash<A: Address>(source: A) -> u64 {
+    let number = source.number();
+    let family = match A::FAMILY {
+        Family::Ipv4 => 4,
+        Family::Ipv6 => 6,
+    };
+    mixed(mixed(number as u64 ^ family).wrapping_add((number >> 64) as u64))
+}
+
+/// A bijection of 64 bits whose every output bit depends on every input bit (splitmix64's finalizer; Steele et al., 2014).
+const fn mixed(number: u64) -> u64 {
+    let mut mixed = number.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    mixed = (mixed ^ mixed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    mixed = (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    mixed ^ mixed >> 31
+}
+
+#[cfg(test)]
+mod tests;

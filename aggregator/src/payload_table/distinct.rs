@@ -1,0 +1,92 @@
+//! How many sources sent a payload: an estimate in 128 bytes that knows no order and that can be united with others.
+//!
+//! HyperLogLog (Flajolet et al., 2007) with linear counting while registers are empty. The sketches of `traffic` have 32 times as
+//! many registers; a table with ten thousands of rows under way has no room for them.
+
+/// Registers: a standard error of 1.04 / √128 = 9.2 %, less below some hundred sources.
+const REGISTERS: usize = 128;
+const REGISTER_BITS: u32 = REGISTERS.ilog2();
+/// The constant of the estimator for 128 registers and more (Flajolet et al., 2007, figure 3).
+const ALPHA: f64 = 0.7213 / (1.0 + 1.079 / REGISTERS as f64);
+
+/// Distinct sources, as hashes of 64 bits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Distinct([u8; REGISTERS]);
+
+impl Default for Distinct {
+    fn default() -> Self {
+        Distinct([0; REGISTERS])
+    }
+}
+
+impl Distinct {
+    /// Adds a source.
+    #[inline]
+    pub fn insert(&mut self, hash: u64) {
+        let register = &mut self.0[(hash >> (u64::BITS - REGISTER_BITS)) as usize];
+        // A bit that ends the count where all others are zero.
+        let rest = hash << REGISTER_BITS | 1 << (REGISTER_BITS - 1);
+        *register = (*register).max(rest.leading_zeros() as u8 + 1);
+    }
+
+    /// Adds the sources of `other`.
+    pub fn unite(&mut self, other: &Distinct) {
+        for (ours, theirs) in self.0.iter_mut().zip(other.0) {
+            *ours = (*ours).max(theirs);
+        }
+    }
+
+    /// How many there are, rounded.
+    #[must_use]
+    pub fn estimate(&self) -> u64 {
+        let registers = REGISTERS as f64;
+        let zeros = self.0.iter().filter(|&&register| register == 0).count();
+        let sum: f64 = self
+            .0
+            .iter()
+            .map(|&register| 0.5f64.powi(i32::from(register)))
+            .sum();
+        let raw = ALPHA * registers * registers / sum;
+        let estimate = if zeros > 0 && raw <= 2.5 * registers {
+            registers * (registers / zeros as f64).ln()
+        } else {
+            raw
+        };
+        estimate.round() as u64
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::mixed;
+    use super::*;
+
+    fn of(sources: std::ops::Range<u64>) -> Distinct {
+        let mut distinct = Distinct::default();
+        sources.for_each(|source| distinct.insert(mixed(source)));
+        distinct
+    }
+
+    #[test]
+    fn the_estimate_keeps_to_its_error() {
+        assert_eq!(Distinct::default().estimate(), 0);
+        assert_eq!(of(0..1).estimate(), 1);
+        for count in [10, 100, 300, 1_000, 100_000, 5_000_000] {
+            let mut squares = 0.0;
+            let rounds = if count > 100_000 { 4 } else { 50 };
+            for round in 0..rounds {
+                let estimate = of(round * count..(round + 1) * count).estimate() as f64;
+                squares += (estimate / count as f64 - 1.0).powi(2);
+            }
+            let error = (squares / rounds as f64).sqrt();
+            assert!(error < 0.15, "{count}: {error}");
+        }
+    }
+
+    #[test]
+    fn a_union_is_the_set_of_both() {
+        let mut union = of(0..700);
+        union.unite(&of(300..1000));
+        assert_eq!(union, of(0..1000));
+    }
+}

@@ -1,0 +1,174 @@
+//! Unknown payloads: on each port the ones with the smallest ranks, and one count for the others.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use super::{Count, FirstBytes, PAYLOADS_MAX, PER_PORT_MAX, Service, mixed};
+
+/// A payload that has a row of its own.
+#[derive(Clone, Copy, Debug)]
+struct Kept {
+    /// Its place in the order by which payloads are kept, different on every port.
+    rank: u64,
+    hash: u64,
+    /// Where its count stands in [`Unknown::details`].
+    detail: u32,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Detail {
+    count: Count,
+    first_bytes: FirstBytes,
+}
+
+/// What came to one port.
+#[derive(Debug, Default)]
+struct Port {
+    /// By rank, at most [`PER_PORT_MAX`].
+    kept: Vec<Kept>,
+    others: Option<Box<Count>>,
+}
+
+/// Unknown payloads of an hour.
+#[derive(Debug, Default)]
+pub(super) struct Unknown {
+    ports: HashMap<Service, Port, RandomState>,
+    details: Vec<Detail>,
+    /// Places of `details` that are free.
+    free: Vec<u32>,
+    /// Payloads whose rank is above this have no row of their own.
+    rank_max: Option<u64>,
+}
+
+/// What a row says.
+pub(super) struct UnknownRow<'t> {
+    pub service: Service,
+    /// None for all others of the port together.
+    pub payload: Option<(u64, &'t [u8])>,
+    pub count: &'t Count,
+}
+
+impl Unknown {
+    pub(super) fn is_empty(&self) -> bool {
+        self.ports.is_empty()
+    }
+
+    /// Where packets with the payload of this hash are counted: in its own row, or with the others of its port.
+    pub(super) fn count_of(&mut self, service: Service, hash: u64, payload: &[u8]) -> &mut Count {
+        if self.kept() == 2 * PAYLOADS_MAX {
+            self.trim();
+        }
+        let rank = mixed(hash ^ mixed(u64::from(service.0)));
+        let port = self.ports.entry(service).or_default();
+        let at = match port.kept.binary_search_by_key(&rank, |kept| kept.rank) {
+            Ok(at) => return &mut self.details[port.kept[at].detail as usize].count,
+            Err(at) => at,
+        };
+        if at == PER_PORT_MAX || self.rank_max.is_some_and(|rank_max| rank > rank_max) {
+            return port.others();
+        }
+        if port.kept.len() == PER_PORT_MAX {
+            port.drop_last(&self.details, &mut self.free);
+        }
+        let detail = Detail {
+            count: Count::default(),
+            first_bytes: FirstBytes::of(payload),
+        };
+        let place = match self.free.pop() {
+            Some(place) => {
+                self.details[place as usize] = detail;
+                place
+            }
+            None => {
+                self.details.push(detail);
+                self.details.len() as u32 - 1
+            }
+        };
+        let kept = Kept {
+            rank,
+            hash,
+            detail: place,
+        };
+        port.kept.insert(at, kept);
+        &mut self.details[place as usize].count
+    }
+
+    pub(super) fn merge(&mut self, other: &Unknown) {
+        for (&service, port) in &other.ports {
+            for kept in &port.kept {
+                let detail = &other.details[kept.detail as usize];
+                self.count_of(service, kept.hash, detail.first_bytes.as_slice())
+                    .add(&detail.count);
+            }
+            if let Some(others) = &port.others {
+                self.ports.entry(service).or_default().others().add(others);
+            }
+        }
+    }
+
+    /// Leaves the [`PAYLOADS_MAX`] payloads with the smallest ranks.
+    pub(super) fn trim(&mut self) {
+        if self.kept() <= PAYLOADS_MAX {
+            return;
+        }
+        let kept = self.ports.values().flat_map(|port| &port.kept);
+        let mut ranks: Vec<u64> = kept.map(|kept| kept.rank).collect();
+        let (_, &mut rank_max, _) = ranks.select_nth_unstable(PAYLOADS_MAX - 1);
+        self.rank_max = Some(rank_max);
+        for port in self.ports.values_mut() {
+            while port.kept.last().is_some_and(|kept| kept.rank > rank_max) {
+                port.drop_last(&self.details, &mut self.free);
+            }
+        }
+    }
+
+    /// Rows of every port, in no order.
+    pub(super) fn rows(&self) -> impl Iterator<Item = UnknownRow<'_>> {
+        self.ports.iter().flat_map(move |(&service, port)| {
+            let own = port.kept.iter().map(move |kept| {
+                let detail = &self.details[kept.detail as usize];
+                UnknownRow {
+                    service,
+                    payload: Some((kept.hash, detail.first_bytes.as_slice())),
+                    count: &detail.count,
+                }
+            });
+            let others = port.others.iter().map(move |count| UnknownRow {
+                service,
+                payload: None,
+                count,
+            });
+            own.chain(others)
+        })
+    }
+
+    pub(super) fn memory_bytes(&self) -> usize {
+        let ports = self.ports.values().map(|port| {
+            let others = port.others.as_ref().map_or(0, |_| size_of::<Count>());
+            port.kept.capacity() * size_of::<Kept>() + others
+        });
+        self.ports.capacity() * size_of::<(Service, Port)>()
+            + ports.sum::<usize>()
+            + self.details.capacity() * size_of::<Detail>()
+            + self.free.capacity() * size_of::<u32>()
+    }
+
+    fn kept(&self) -> usize {
+        self.details.len() - self.free.len()
+    }
+}
+
+impl Port {
+    fn others(&mut self) -> &mut Count {
+        self.others.get_or_insert_default()
+    }
+
+    /// Counts the payload with the largest rank with the others from now on.
+    fn drop_last(&mut self, details: &[Detail], free: &mut Vec<u32>) {
+        if let Some(kept) = self.kept.pop() {
+            self.others().add(&details[kept.detail as usize].count);
+            free.push(kept.detail);
+        }
+    }
+}
