@@ -17,6 +17,7 @@ pub mod origin;
 pub mod parallel;
 mod pieces;
 pub mod prefetch;
+pub mod role;
 pub mod run;
 pub mod schema;
 pub mod sketch;

@@ -8,6 +8,7 @@ use super::judge::Judge;
 use super::sources::{Origin, SourceChunk};
 use crate::observation::{Address, Tool};
 use crate::origin::{Cursor, Origins};
+use crate::role::Role;
 use crate::run::Merged;
 use crate::sketch::Member;
 
@@ -88,6 +89,7 @@ impl<'a, 'r, A: Address> Enricher<'a, 'r, A> {
         let origin = Origin {
             country: self.cursor.country(source),
             asn: self.cursor.asn(source),
+            role: Role::of(self.held.iter().map(Merged::role_row)),
         };
         self.text.clear();
         source.write_text(&mut self.text);

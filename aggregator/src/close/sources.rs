@@ -9,6 +9,7 @@ use super::group::Group;
 use crate::dataset::Hour;
 use crate::observation::{Address, Kind};
 use crate::origin::Country;
+use crate::role::Role;
 use crate::run::SourceRow;
 use crate::stack::StackSignature;
 
@@ -22,6 +23,7 @@ pub struct SourceChunk {
     kinds: Vec<Kind>,
     countries: Vec<u16>,
     asns: Vec<Option<u32>>,
+    roles: Vec<Role>,
     packets: Vec<u64>,
     bytes: Vec<u64>,
     destinations: Vec<u32>,
@@ -39,6 +41,8 @@ pub struct Origin {
     pub country: Country,
     /// Its autonomous system.
     pub asn: Option<u32>,
+    /// What part it plays in the hour.
+    pub role: Role,
 }
 
 impl SourceChunk {
@@ -51,6 +55,7 @@ impl SourceChunk {
             kinds: Vec::with_capacity(rows),
             countries: Vec::with_capacity(rows),
             asns: Vec::with_capacity(rows),
+            roles: Vec::with_capacity(rows),
             packets: Vec::with_capacity(rows),
             bytes: Vec::with_capacity(rows),
             destinations: Vec::with_capacity(rows),
@@ -81,6 +86,7 @@ impl SourceChunk {
         self.kinds.push(row.kind);
         self.countries.push(origin.country.code());
         self.asns.push(origin.asn);
+        self.roles.push(origin.role);
         self.packets.push(row.packets);
         self.bytes.push(row.bytes);
         self.destinations.push(row.destinations);
@@ -120,6 +126,9 @@ pub fn fill<A: Address>(
     columns.constant_text("")?;
     columns.countries(group.each(|chunk, row| chunk.countries[row]))?;
     columns.sparse(group.each(|chunk, row| chunk.asns[row].map(i64::from)))?;
+    columns.named(group.each(|chunk, row| chunk.roles[row] as u16), |code| {
+        Role::ALL[usize::from(code)].name()
+    })?;
     columns.integers(group.each(|chunk, row| chunk.packets[row] as i64))?;
     columns.integers(group.each(|chunk, row| chunk.bytes[row] as i64))?;
     columns.integers(group.each(|chunk, row| i64::from(chunk.destinations[row])))?;
