@@ -2,6 +2,7 @@
 //!
 //! `sensor` fills hours with observations, `reports` reads the tables; see the code map in README.md.
 
+pub mod actor;
 pub mod close;
 pub mod dataset;
 pub mod destinations;

@@ -16,7 +16,9 @@ pub const MIXED_SHARE: u64 = 10;
 
 spelled! {
     /// The part a source plays.
+    #[derive(Default)]
     Role {
+        #[default]
         None = "",
         Probe = "probe",
         Horizontal = "horizontal",
@@ -36,12 +38,6 @@ pub struct RoleRow<'a, A> {
     pub packets: u64,
     /// The dark addresses they came to.
     pub destinations: View<'a, A>,
-}
-
-impl Default for Role {
-    fn default() -> Self {
-        Role::None
-    }
 }
 
 impl Role {

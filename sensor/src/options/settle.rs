@@ -26,6 +26,10 @@ pub struct Settings {
     pub geo: Vec<PathBuf>,
     /// Network data files.
     pub asn: Vec<PathBuf>,
+    /// Lists of actors.
+    pub actors: Vec<PathBuf>,
+    /// Whether the compiled-in list of actors is used.
+    pub default_actors: bool,
     /// Worker threads.
     pub workers: usize,
     /// Bytes for rows.
@@ -136,6 +140,8 @@ impl Shared {
             sensor: self.sensor.unwrap_or_else(|| "sensor".to_owned()),
             geo: self.geo,
             asn: self.asn,
+            actors: self.actors,
+            default_actors: !self.no_default_actors,
             workers,
             memory_bytes: memory as usize,
             source_rows_max: self.source_rows.unwrap_or(SOURCE_ROWS_MAX_DEFAULT),
