@@ -98,6 +98,17 @@ impl HourRuns {
         }
     }
 
+    /// Adds payloads of the hour.
+    pub fn add_payloads(&mut self, payloads: PayloadTable) {
+        self.payloads.merge(payloads);
+    }
+
+    /// The payloads, which are then no longer here.
+    #[must_use]
+    pub fn take_payloads(&mut self) -> PayloadTable {
+        std::mem::take(&mut self.payloads)
+    }
+
     /// Adds the runs of `other`.
     pub fn append(&mut self, mut other: HourRuns) {
         self.ipv4.append(&mut other.ipv4);
@@ -311,6 +322,7 @@ impl Closer {
         let ranges = Ranges::of(runs);
         let path = self.path(&SOURCES, hour, 0);
         let schema = file.schema();
+        let actors = self.origins.actors().on(hour);
         let mut cutter = Cutter::new(GROUP_ROWS, usize::MAX);
         let mut fold = Fold::default();
         let (mut merged, mut written) = (Ok(()), Ok(()));
@@ -318,7 +330,8 @@ impl Closer {
             self.threads,
             ranges.count(),
             |index| {
-                let mut enricher = Enricher::new(&self.origins, &bounds, threshold, RANGE_ROWS);
+                let mut enricher =
+                    Enricher::new(&self.origins, &actors, &bounds, threshold, RANGE_ROWS);
                 let (from, to) = ranges.bounds(index);
                 merge_range(runs, from, to, |row| enricher.push(row))?;
                 Ok(enricher.finish())
@@ -356,7 +369,13 @@ impl Closer {
             |group| {
                 encode_with(&path, |encoder| {
                     let mut columns = Columns::new(encoder, &schema, group.rows());
-                    sources::fill::<A>(&mut columns, &group, hour, &self.name.sensor)?;
+                    sources::fill::<A>(
+                        &mut columns,
+                        &group,
+                        hour,
+                        &self.name.sensor,
+                        self.origins.actors(),
+                    )?;
                     Ok(columns.finish())
                 })
             },
@@ -371,7 +390,7 @@ impl Closer {
         Ok(contributions)
     }
 
-    /// Keys of `traffic` that rows at even distances will have.
+    /// Keys of `traffic` that rows at even distances will have, but for their actor, which cuts no partition.
     fn sample_keys<A: Address>(&self, runs: &[Run<A>]) -> Vec<Key> {
         let mut origins = self.origins.cursor();
         let samples = runs.iter().flat_map(|run| run.samples(SAMPLES));
@@ -408,6 +427,9 @@ impl Closer {
             pairs.push((key("name"), data.name.clone()));
             pairs.push((key("date"), data.date.clone()));
             pairs.push((key("sha256"), data.sha256.clone()));
+        }
+        for list in self.origins.actors().lists() {
+            pairs.push((format!("actors_{}_sha256", list.name), list.sha256.clone()));
         }
         pairs
             .into_iter()

@@ -63,7 +63,7 @@ impl<A: Address> View<'_, A> {
     }
 
     /// Every member, in no order; none of an estimate.
-    fn each(&self, mut take: impl FnMut(A)) {
+    pub(crate) fn each(&self, mut take: impl FnMut(A)) {
         match self {
             View::Few(members) => members.iter().copied().for_each(take),
             View::Table { first, places, .. } => {

@@ -2,6 +2,7 @@
 //!
 //! `sensor` fills hours with observations, `reports` reads the tables; see the code map in README.md.
 
+pub mod actor;
 pub mod close;
 pub mod dataset;
 pub mod destinations;
@@ -19,6 +20,7 @@ pub mod parallel;
 pub mod payload_table;
 mod pieces;
 pub mod prefetch;
+pub mod role;
 pub mod run;
 pub mod schema;
 pub mod sketch;

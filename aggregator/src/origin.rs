@@ -1,15 +1,15 @@
 //! Where a source is: its country and its autonomous system, from files of the user's or Debian's `tor-geoipdb`.
 //!
 //! Files are read once, by content not name, into one table per family; sources are looked up once each, when their hour closes.
-//! Who stands behind a source (`actor`) is not told here.
+//! The lists of actors ride along, so that all of a source's origin is reloaded at once; what they say is told in `actor.rs`.
 
 mod country;
 mod date;
-mod flatten;
+pub(crate) mod flatten;
 mod load;
 mod mmdb;
 mod number;
-mod table;
+pub(crate) mod table;
 mod text;
 
 use std::fmt;
@@ -21,6 +21,7 @@ pub use self::country::Country;
 pub use self::date::DateSource;
 #[doc(hidden)]
 pub use self::load::fuzz_load;
+use crate::actor::{ActorError, Actors};
 use crate::observation::{Address, Family};
 
 /// An autonomous system's number; 0, which RFC 7607 reserves, says that none is known.
@@ -170,6 +171,9 @@ pub enum OriginError {
         /// What is wrong with it.
         source: maxminddb::MaxMindDbError,
     },
+    /// A list of actors.
+    #[error(transparent)]
+    Actor(#[from] ActorError),
     /// The file holds no range at all.
     #[error("origin data {path} holds no range of addresses; is it the whole file?")]
     Empty {
@@ -183,6 +187,7 @@ pub enum OriginError {
 pub struct Origins {
     country: Tables<Country>,
     asn: Tables<Asn>,
+    actors: Actors,
     provenance: Vec<Provenance>,
 }
 
@@ -242,6 +247,7 @@ impl Origins {
         Origins {
             country: Tables::empty(),
             asn: Tables::empty(),
+            actors: Actors::default(),
             provenance: Vec::new(),
         }
     }
@@ -289,6 +295,18 @@ impl Origins {
             country: self.country.answer(beginning),
             asn: self.asn.answer(beginning),
         }
+    }
+
+    /// The same, with these actors.
+    #[must_use]
+    pub fn with_actors(self, actors: Actors) -> Origins {
+        Origins { actors, ..self }
+    }
+
+    /// Named organisations; none unless [`Origins::with_actors`] was called.
+    #[must_use]
+    pub const fn actors(&self) -> &Actors {
+        &self.actors
     }
 
     /// Which data was loaded, in the order of the lists given.

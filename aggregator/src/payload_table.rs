@@ -111,7 +111,7 @@ struct Named {
 }
 
 /// Payloads of an hour. An empty table holds no memory.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct PayloadTable {
     named: HashMap<(Service, &'static str), Named, RandomState>,
     /// Known payloads whose rank is above this have no port.

@@ -215,6 +215,12 @@ pub const SOURCES: Table = Table {
         ACTOR,
         COUNTRY,
         column("asn", Int64, true, "autonomous system of the source"),
+        column(
+            "role",
+            Text,
+            false,
+            "probe, horizontal, vertical, block, backscatter or mixed: the source's part in the hour; empty below 3 packets",
+        ),
         PACKETS,
         BYTES,
         column(

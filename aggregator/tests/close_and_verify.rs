@@ -3,6 +3,9 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
+use teiten_aggregator::actor::Actors;
 use teiten_aggregator::close::{ClosedHour, Closer, HourRuns};
 use teiten_aggregator::dataset::{Hour, PartName};
 use teiten_aggregator::minute::{HourAccount, SecondSet};
@@ -14,7 +17,7 @@ use teiten_aggregator::table::{HOUR_US, Seed};
 use teiten_aggregator::verify::verify;
 use teiten_aggregator::window::{Batch, LatePolicy, Window};
 
-/// An hour of this test: 2026-11-05T07.
+/// An hour of this test: 2026-11-15T07.
 const HOUR: i64 = 498_535;
 const SOURCES_COUNT: u32 = 3_000;
 /// Packets of them that carry data.
@@ -70,7 +73,10 @@ fn payload_of(source: u32) -> PayloadPacket<'static, u32> {
 }
 
 fn close(directory: &Path, source_rows_max: u64) -> ClosedHour {
-    let closer = closer(directory, source_rows_max);
+    close_by(&closer(directory, source_rows_max))
+}
+
+fn close_by(closer: &Closer) -> ClosedHour {
     let mut window = Window::new(LatePolicy::Reread, Seed::random());
     window.observe(
         HOUR,
@@ -109,6 +115,57 @@ fn a_closed_hour_is_found_sound() {
         (4, 1, 7_000)
     );
     assert_eq!(verdict.findings, []);
+}
+
+/// Rows of a part as (actor, role where the table has one, packets).
+fn actors_and_roles(path: &Path) -> Vec<(String, String, i64)> {
+    let file = std::fs::File::open(path).expect("a part");
+    let reader = SerializedFileReader::new(file).expect("a Parquet file");
+    let rows = reader.get_row_iter(None).expect("rows");
+    rows.map(|row| {
+        let mut found = (String::new(), String::new(), 0);
+        for (name, field) in row.expect("a row").get_column_iter() {
+            match (name.as_str(), field) {
+                ("actor", Field::Str(text)) => found.0.clone_from(text),
+                ("role", Field::Str(text)) => found.1.clone_from(text),
+                ("packets", Field::Long(packets)) => found.2 = *packets,
+                _ => {}
+            }
+        }
+        found
+    })
+    .collect()
+}
+
+#[test]
+fn a_source_has_its_actor_and_its_role() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let list = folder.path().join("ours.toml");
+    // The second source, two packets, is 1.0.64.1; the third, 2.0.128.2, was theirs until the day before.
+    let text = r#"
+        [[actor]]
+        name = "Ours"
+        statement = "our own scanner"
+        read = 2026-11-15
+        prefixes = ["1.0.64.0/24", { prefix = "2.0.128.2", until = 2026-11-14 }]
+    "#;
+    std::fs::write(&list, text).expect("writable");
+    let actors = Actors::load(&[list], false).expect("a good list");
+    let closer = Closer {
+        origins: Arc::new(Origins::empty().with_actors(actors)),
+        ..closer(&folder.path().join("data"), u64::MAX)
+    };
+    close_by(&closer);
+    let named = |actor: &str, role: &str, packets| (actor.to_owned(), role.to_owned(), packets);
+    let sources = actors_and_roles(&closer.path(&SOURCES, Hour(HOUR), 0));
+    assert_eq!(sources.len(), SOURCES_COUNT as usize);
+    let known: Vec<_> = sources
+        .into_iter()
+        .filter(|row| *row != named("", "", 2))
+        .collect();
+    assert_eq!(known, [named("", "probe", 1002), named("Ours", "", 2)]);
+    let traffic = actors_and_roles(&closer.path(&TRAFFIC, Hour(HOUR), 0));
+    assert_eq!(traffic, [named("", "", 6_998), named("Ours", "", 2)]);
 }
 
 #[test]

@@ -6,7 +6,6 @@ use std::time::{Duration, Instant};
 
 use teiten_aggregator::dataset::Hour;
 use teiten_aggregator::minute::hour_of;
-use teiten_aggregator::origin::Origins;
 use teiten_aggregator::table::HOUR_US;
 use teiten_aggregator::window::LatePolicy;
 
@@ -15,7 +14,7 @@ use crate::durable::Keeper;
 use crate::options::{CaptureSettings, Settings};
 use crate::packet::Block;
 use crate::pipeline::{Arrival, LATENESS_US, Passage, run};
-use crate::replay::{Outcome, RunError, closer, geo_text};
+use crate::replay::{Outcome, RunError, closer, geo_text, origins};
 use crate::service::{Reload, Service};
 use crate::source::FileReport;
 use crate::source::live::{LIVE_WAIT, Live, Notice, Wanted};
@@ -106,16 +105,11 @@ fn wanted(capture: &CaptureSettings, settings: &Settings) -> Wanted {
     }
 }
 
-/// What SIGHUP does: the country and network files are read again, as they were named at the start.
+/// What SIGHUP does: the country, network and actor files are read again, as they were named at the start.
 fn reload(settings: &Settings) -> Reload {
-    let (geo, asn) = (settings.geo.clone(), settings.asn.clone());
+    let settings = settings.clone();
     Box::new(move || {
-        let geo = if geo.is_empty() {
-            Origins::find_default()
-        } else {
-            geo.clone()
-        };
-        let origins = Origins::load(&geo, &asn).map_err(|error| error.to_string())?;
+        let origins = origins(&settings).map_err(|error| error.to_string())?;
         Ok(Arc::new(origins))
     })
 }

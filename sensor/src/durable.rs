@@ -12,7 +12,8 @@ use teiten_aggregator::close::{Closer, HourRuns};
 use teiten_aggregator::dataset::{Hour, SCRATCH_FOLDER};
 use teiten_aggregator::journal::{About, Entry, Journal};
 use teiten_aggregator::minute::HourAccount;
-use teiten_aggregator::schema::{SOURCES, TRAFFIC};
+use teiten_aggregator::payload_table::PayloadTable;
+use teiten_aggregator::schema::{PAYLOADS, SOURCES, TRAFFIC};
 use teiten_aggregator::window::HourPart;
 use teiten_aggregator::writer::WriteError;
 
@@ -49,6 +50,8 @@ struct Held {
     fresh: HourRuns,
     fresh_account: HourAccount,
     fresh_bytes: usize,
+    /// Payloads of the hour so far: the journal does not keep them, so after a kill those of before it are not in `payloads`.
+    payloads: PayloadTable,
     closing: bool,
     /// Whether readers do not see all of it.
     changed: bool,
@@ -201,6 +204,7 @@ impl<'a> Keeper<'a> {
                 .append(hour, held.part, &held.fresh, &held.fresh_account)
                 .map_err(|source| journal_error(closer, source))?;
             held.entries.push(entry);
+            held.payloads.merge(held.fresh.take_payloads());
             held.fresh = HourRuns::default();
             held.fresh_account = HourAccount::default();
             held.fresh_bytes = 0;
@@ -321,9 +325,13 @@ fn publish(
         runs.append(entry.runs());
     }
     if !runs.is_empty() {
+        runs.add_payloads(held.payloads.clone());
         let closed = closer.close(Hour(hour), held.part, runs)?;
         written.note(closer, &SOURCES, hour, held.part);
         written.note(closer, &TRAFFIC, hour, held.part);
+        if closed.payload_rows > 0 {
+            written.note(closer, &PAYLOADS, hour, held.part);
+        }
         written.replace_hour(hour, held.part, &closed);
     }
     let seconds = written.covered_in(hour);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
+use teiten_aggregator::actor::Actors;
 use teiten_aggregator::close::{ClosedHour, Closer};
 use teiten_aggregator::dataset::{PartName, clean_scratch};
 use teiten_aggregator::ledger::SILENCE_SECONDS_MAX;
@@ -196,16 +197,11 @@ pub fn closer(
     run_name: &str,
 ) -> Result<Closer, RunError> {
     let name = PartName::new(&settings.sensor, run_name).map_err(RunError::Name)?;
-    let geo = if settings.geo.is_empty() {
-        Origins::find_default()
-    } else {
-        settings.geo.clone()
-    };
     clean_scratch(&settings.data).map_err(|source| WriteError::File {
         path: settings.data.clone(),
         source,
     })?;
-    let origins = Origins::load(&geo, &settings.asn)?;
+    let origins = origins(settings)?;
     Ok(Closer {
         directory: settings.data.clone(),
         name,
@@ -216,6 +212,20 @@ pub fn closer(
         source_rows_max: settings.source_rows_max,
         contributions_bytes: settings.memory_bytes / CONTRIBUTIONS_SHARE,
     })
+}
+
+/// Countries, networks and actors, as the settings name them.
+///
+/// # Errors
+/// The first file that is unusable.
+pub fn origins(settings: &Settings) -> Result<Origins, OriginError> {
+    let geo = if settings.geo.is_empty() {
+        Origins::find_default()
+    } else {
+        settings.geo.clone()
+    };
+    let actors = Actors::load(&settings.actors, settings.default_actors)?;
+    Ok(Origins::load(&geo, &settings.asn)?.with_actors(actors))
 }
 
 /// The settings that decide what the tables hold; not where they lie, nor by how many threads they were made.

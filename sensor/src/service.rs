@@ -162,7 +162,7 @@ fn needs(capture: &CaptureSettings, settings: &Settings) -> Needs {
     } else {
         settings.geo.clone()
     };
-    let lists = geo.iter().chain(&settings.asn);
+    let lists = geo.iter().chain(&settings.asn).chain(&settings.actors);
     let read: Vec<PathBuf> = lists.cloned().collect();
     Needs {
         user: capture.service.user.clone(),

@@ -35,6 +35,11 @@ impl Key {
         Kind::from_bits((self.0 >> 32) as u32).expect("a key holds the kind it was made of")
     }
 
+    /// The number of the actor.
+    pub fn actor(self) -> u16 {
+        (self.0 >> 16) as u16
+    }
+
     /// The code of the country.
     pub fn country_code(self) -> u16 {
         self.0 as u16

@@ -6,8 +6,10 @@ use super::contributions::{Bounds, Contribution, Key, Scattered};
 use super::fold::{Fold, FoldedRow};
 use super::judge::Judge;
 use super::sources::{Origin, SourceChunk};
+use crate::actor::{ActorCursor, ActorsOfDay};
 use crate::observation::{Address, Tool};
 use crate::origin::{Cursor, Origins};
+use crate::role::Role;
 use crate::run::Merged;
 use crate::sketch::Member;
 
@@ -26,6 +28,7 @@ pub struct Enriched<A: Address> {
 /// Takes merged rows in the order of their sources.
 pub struct Enricher<'a, 'r, A: Address> {
     cursor: Cursor<'a, A>,
+    actors: ActorCursor<'a, A>,
     bounds: &'a Bounds,
     /// Sources up to so many packets are folded.
     small_packets: u64,
@@ -41,9 +44,16 @@ pub struct Enricher<'a, 'r, A: Address> {
 
 impl<'a, 'r, A: Address> Enricher<'a, 'r, A> {
     /// An enricher with no row yet, for about `rows` of them. Sources with up to `small_packets` packets are folded.
-    pub fn new(origins: &'a Origins, bounds: &'a Bounds, small_packets: u64, rows: usize) -> Self {
+    pub fn new(
+        origins: &'a Origins,
+        actors: &'a ActorsOfDay<A>,
+        bounds: &'a Bounds,
+        small_packets: u64,
+        rows: usize,
+    ) -> Self {
         Enricher {
             cursor: origins.cursor(),
+            actors: actors.cursor(),
             bounds,
             small_packets,
             chunk: SourceChunk::with_capacity(rows),
@@ -85,9 +95,12 @@ impl<'a, 'r, A: Address> Enricher<'a, 'r, A> {
         };
         let source = first.source();
         self.judge.judge(&mut self.held);
+        let asn = self.cursor.asn(source);
         let origin = Origin {
             country: self.cursor.country(source),
-            asn: self.cursor.asn(source),
+            asn,
+            actor: self.actors.find(source, asn),
+            role: Role::of(self.held.iter().map(Merged::role_row)),
         };
         self.text.clear();
         source.write_text(&mut self.text);
@@ -100,7 +113,7 @@ impl<'a, 'r, A: Address> Enricher<'a, 'r, A> {
         for merged in self.held.drain(..) {
             let row = merged.row();
             self.tools[row.kind.tool() as usize] += row.packets;
-            let key = Key::new(row.kind, 0, origin.country);
+            let key = Key::new(row.kind, origin.actor, origin.country);
             self.contributions
                 .push(Contribution::new(key, member, row.packets, row.bytes));
             if is_small {
@@ -112,7 +125,7 @@ impl<'a, 'r, A: Address> Enricher<'a, 'r, A> {
     }
 }
 
-/// The rows of folded sources as a chunk, the source a prefix, of no country.
+/// The rows of folded sources as a chunk, the source a prefix, of no country and nobody's.
 pub fn folded_chunk<A: Address>(rows: impl Iterator<Item = FoldedRow<A>>) -> SourceChunk {
     let mut chunk = SourceChunk::with_capacity(GROUP_ROWS);
     let mut text = Vec::new();

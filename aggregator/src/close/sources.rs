@@ -6,9 +6,11 @@ use foldhash::fast::RandomState;
 
 use super::columns::Columns;
 use super::group::Group;
+use crate::actor::Actors;
 use crate::dataset::Hour;
 use crate::observation::{Address, Kind};
 use crate::origin::Country;
+use crate::role::Role;
 use crate::run::SourceRow;
 use crate::stack::StackSignature;
 
@@ -22,6 +24,8 @@ pub struct SourceChunk {
     kinds: Vec<Kind>,
     countries: Vec<u16>,
     asns: Vec<Option<u32>>,
+    roles: Vec<Role>,
+    actors: Vec<u16>,
     packets: Vec<u64>,
     bytes: Vec<u64>,
     destinations: Vec<u32>,
@@ -39,6 +43,10 @@ pub struct Origin {
     pub country: Country,
     /// Its autonomous system.
     pub asn: Option<u32>,
+    /// What part it plays in the hour.
+    pub role: Role,
+    /// Number of the organisation behind it; 0 where none is known.
+    pub actor: u16,
 }
 
 impl SourceChunk {
@@ -51,6 +59,8 @@ impl SourceChunk {
             kinds: Vec::with_capacity(rows),
             countries: Vec::with_capacity(rows),
             asns: Vec::with_capacity(rows),
+            roles: Vec::with_capacity(rows),
+            actors: Vec::with_capacity(rows),
             packets: Vec::with_capacity(rows),
             bytes: Vec::with_capacity(rows),
             destinations: Vec::with_capacity(rows),
@@ -81,6 +91,8 @@ impl SourceChunk {
         self.kinds.push(row.kind);
         self.countries.push(origin.country.code());
         self.asns.push(origin.asn);
+        self.roles.push(origin.role);
+        self.actors.push(origin.actor);
         self.packets.push(row.packets);
         self.bytes.push(row.bytes);
         self.destinations.push(row.destinations);
@@ -106,6 +118,7 @@ pub fn fill<A: Address>(
     group: &Group<SourceChunk>,
     hour: Hour,
     sensor: &str,
+    actors: &Actors,
 ) -> parquet::errors::Result<()> {
     let start_us = hour.start_us();
     let family = A::FAMILY;
@@ -117,9 +130,14 @@ pub fn fill<A: Address>(
     columns.small_integers(kinds.clone().map(|kind| u16::from(kind.protocol(family))))?;
     columns.sparse(kinds.clone().map(|kind| kind.port().map(i64::from)))?;
     columns.kinds(&kinds)?;
-    columns.constant_text("")?;
+    columns.named(group.each(|chunk, row| chunk.actors[row]), |number| {
+        actors.name(number)
+    })?;
     columns.countries(group.each(|chunk, row| chunk.countries[row]))?;
     columns.sparse(group.each(|chunk, row| chunk.asns[row].map(i64::from)))?;
+    columns.named(group.each(|chunk, row| chunk.roles[row] as u16), |code| {
+        Role::ALL[usize::from(code)].name()
+    })?;
     columns.integers(group.each(|chunk, row| chunk.packets[row] as i64))?;
     columns.integers(group.each(|chunk, row| chunk.bytes[row] as i64))?;
     columns.integers(group.each(|chunk, row| i64::from(chunk.destinations[row])))?;

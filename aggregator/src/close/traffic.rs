@@ -4,6 +4,7 @@ use super::columns::Columns;
 use super::contributions::{Contributions, Key, Sums};
 use super::group::{Cutter, Group};
 use super::{ClosedHour, Closer, GROUP_ROWS, encode_with};
+use crate::actor::Actors;
 use crate::dataset::Hour;
 use crate::observation::Family;
 use crate::parallel::staged;
@@ -47,7 +48,14 @@ pub fn append(
         |group| {
             encode_with(&path, |encoder| {
                 let mut columns = Columns::new(encoder, &schema, group.rows());
-                fill(&mut columns, &group, family, hour, &closer.name.sensor)?;
+                fill(
+                    &mut columns,
+                    &group,
+                    family,
+                    hour,
+                    &closer.name.sensor,
+                    closer.origins.actors(),
+                )?;
                 Ok(columns.finish())
             })
         },
@@ -68,6 +76,7 @@ fn fill(
     family: Family,
     hour: Hour,
     sensor: &str,
+    actors: &Actors,
 ) -> parquet::errors::Result<()> {
     let kinds = group.each(|sums, row| sums.keys[row].kind());
     columns.constant_integer(hour.start_us())?;
@@ -76,7 +85,10 @@ fn fill(
     columns.small_integers(kinds.clone().map(|kind| u16::from(kind.protocol(family))))?;
     columns.sparse(kinds.clone().map(|kind| kind.port().map(i64::from)))?;
     columns.kinds(&kinds)?;
-    columns.constant_text("")?;
+    columns.named(
+        group.each(|sums, row| Key::actor(sums.keys[row])),
+        |number| actors.name(number),
+    )?;
     columns.countries(group.each(|sums, row| Key::country_code(sums.keys[row])))?;
     columns.integers(group.each(|sums, row| sums.packets[row] as i64))?;
     columns.integers(group.each(|sums, row| sums.bytes[row] as i64))?;

@@ -16,6 +16,8 @@ use super::flatten::{count_overlapping, flatten};
 use super::mmdb::{self, Record};
 use super::table::{TableV4, TableV6};
 use super::text::{self, Field, FileRanges, LineError};
+use crate::actor::Actors;
+
 use super::{Asn, Format, OriginError, Origins, Provenance, Subject, Tables};
 
 /// First bytes of a gz file (RFC 1952 section 2.3.1).
@@ -49,6 +51,7 @@ pub(super) fn load(geo: &[PathBuf], asn: &[PathBuf]) -> Result<Origins, OriginEr
     Ok(Origins {
         country,
         asn,
+        actors: Actors::default(),
         provenance,
     })
 }

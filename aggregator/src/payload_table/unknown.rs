@@ -23,7 +23,7 @@ struct Detail {
 }
 
 /// What came to one port.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Port {
     /// By rank, at most [`PER_PORT_MAX`].
     kept: Vec<Kept>,
@@ -31,7 +31,7 @@ struct Port {
 }
 
 /// Unknown payloads of an hour.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Unknown {
     ports: HashMap<Service, Port, RandomState>,
     details: Vec<Detail>,

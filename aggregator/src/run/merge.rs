@@ -9,6 +9,7 @@ use super::disk::{DiskReader, DiskRow};
 use super::{MemoryRun, Run, SourceRow};
 use crate::destinations::{DestinationSet, View};
 use crate::observation::{Address, Kind};
+use crate::role::RoleRow;
 
 /// Rows ahead of the merge whose cache lines are asked for.
 const ROW_AHEAD: usize = 16;
@@ -297,6 +298,17 @@ impl<'a, A: Address> Merged<'a, A> {
     #[inline]
     pub fn packets(&self) -> u64 {
         self.row.packets
+    }
+
+    /// What its source's role is decided from.
+    #[must_use]
+    #[inline]
+    pub fn role_row(&self) -> RoleRow<'_, A> {
+        RoleRow {
+            kind: self.row.kind,
+            packets: self.row.packets,
+            destinations: self.destinations.view(),
+        }
     }
 
     /// Its destinations.

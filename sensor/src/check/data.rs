@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use teiten_aggregator::dataset::Hour;
-use teiten_aggregator::origin::Origins;
 
 use super::{Plan, Verdict};
 use crate::privilege::writable;
+use crate::replay::origins;
 use crate::status::{FREE_BYTES_MIN, space};
 
 /// Older country data than this is told: address space moves between countries every week.
@@ -73,13 +73,7 @@ pub(super) fn room(plan: &Plan) -> Vec<(Verdict, String)> {
 }
 
 pub(super) fn countries(plan: &Plan) -> Vec<(Verdict, String)> {
-    let settings = &plan.settings;
-    let geo = if settings.geo.is_empty() {
-        Origins::find_default()
-    } else {
-        settings.geo.clone()
-    };
-    let origins = match Origins::load(&geo, &settings.asn) {
+    let origins = match origins(&plan.settings) {
         Ok(origins) => origins,
         Err(error) => return vec![(Verdict::Fail, error.to_string())],
     };

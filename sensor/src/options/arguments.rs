@@ -128,6 +128,12 @@ pub struct Shared {
     /// Network data: MMDB, RouteViews pfx2as, or iptoasn TSV; repeatable.
     #[arg(long = "asn", value_name = "FILE")]
     pub asn: Vec<PathBuf>,
+    /// Organisations that scan, a TOML list beside the one that is compiled in; repeatable, later ones win.
+    #[arg(long = "actors", value_name = "FILE")]
+    pub actors: Vec<PathBuf>,
+    /// Leave the compiled-in list of organisations out: without --actors, no source has an actor.
+    #[arg(long)]
+    pub no_default_actors: bool,
     /// Worker threads [default: the number of processors]. The tables do not depend on it.
     #[arg(long, value_name = "N")]
     pub workers: Option<usize>,

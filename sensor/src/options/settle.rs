@@ -27,6 +27,10 @@ pub struct Settings {
     pub geo: Vec<PathBuf>,
     /// Network data files.
     pub asn: Vec<PathBuf>,
+    /// Lists of actors.
+    pub actors: Vec<PathBuf>,
+    /// Whether the compiled-in list of actors is used.
+    pub default_actors: bool,
     /// Worker threads.
     pub workers: usize,
     /// Bytes for rows.
@@ -142,6 +146,8 @@ impl Shared {
             sensor: self.sensor.unwrap_or_else(|| "sensor".to_owned()),
             geo: self.geo,
             asn: self.asn,
+            actors: self.actors,
+            default_actors: !self.no_default_actors,
             workers,
             memory_bytes: memory as usize,
             payloads: !self.no_payloads,

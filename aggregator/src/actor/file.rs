@@ -1,0 +1,296 @@
+//! A list of actors as TOML, into entries that cannot be wrong. Each entry is a table `[[actor]]` with `name`, `statement`, `read`, and
+//! any of `prefixes`, `asns` and `rdns`; `actor/default.toml` explains them to its reader.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use serde::Deserialize;
+use toml::value::Datetime;
+
+use super::{Actor, Date, Days};
+
+/// Longest name, bytes: it stands in every row of its sources.
+const NAME_BYTES_MAX: usize = 64;
+
+/// Why a list of actors cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ActorError {
+    /// The file cannot be read.
+    #[error("cannot read the list of actors {path}: {source}; name a readable file with --actors")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The text is no such list.
+    #[error("the list of actors {list} is not understood: {reason}")]
+    Form {
+        /// The list's name.
+        list: String,
+        /// Line and reason.
+        reason: String,
+    },
+    /// An entry says something that cannot be.
+    #[error("the list of actors {list}, actor {actor:?}: {reason}")]
+    Entry {
+        /// The list's name.
+        list: String,
+        /// The entry's name.
+        actor: String,
+        /// What, and what it should be.
+        reason: String,
+    },
+    /// More actors than there are numbers.
+    #[error(
+        "the list of actors {list} brings more than {} actors together",
+        super::ACTORS_MAX
+    )]
+    TooMany {
+        /// The list's name.
+        list: String,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ListText {
+    #[serde(default)]
+    actor: Vec<ActorText>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ActorText {
+    name: String,
+    statement: String,
+    read: Datetime,
+    #[serde(default)]
+    prefixes: Vec<PrefixText>,
+    #[serde(default)]
+    asns: Vec<AsnText>,
+    #[serde(default)]
+    rdns: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a prefix, or { prefix, from, until }")]
+enum PrefixText {
+    Plain(String),
+    Dated(DatedPrefix),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DatedPrefix {
+    prefix: String,
+    from: Option<Datetime>,
+    until: Option<Datetime>,
+}
+
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "an AS number, or { asn, from, until }")]
+enum AsnText {
+    Plain(u32),
+    Dated(DatedAsn),
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DatedAsn {
+    asn: u32,
+    from: Option<Datetime>,
+    until: Option<Datetime>,
+}
+
+/// The entries of a list, in the order of the text.
+pub(super) fn read(list: &str, text: &str) -> Result<Vec<Actor>, ActorError> {
+    let parsed: ListText = toml::from_str(text).map_err(|error| ActorError::Form {
+        list: list.to_owned(),
+        reason: error.to_string(),
+    })?;
+    let mut actors: Vec<Actor> = Vec::with_capacity(parsed.actor.len());
+    for entry in parsed.actor {
+        let name = entry.name.clone();
+        let refused = |reason| ActorError::Entry {
+            list: list.to_owned(),
+            actor: name.clone(),
+            reason,
+        };
+        let actor = actor(entry).map_err(refused)?;
+        if actors.iter().any(|known| known.name == actor.name) {
+            return Err(refused("a second entry of this name".to_owned()));
+        }
+        actors.push(actor);
+    }
+    Ok(actors)
+}
+
+fn actor(entry: ActorText) -> Result<Actor, String> {
+    if entry.name.trim().is_empty() || entry.name.len() > NAME_BYTES_MAX {
+        return Err(format!("a name has 1 to {NAME_BYTES_MAX} bytes"));
+    }
+    if entry.statement.trim().is_empty() {
+        return Err("the statement is empty: give the address where the organisation says what it scans from".to_owned());
+    }
+    let mut actor = Actor {
+        name: entry.name,
+        statement: entry.statement,
+        read: date(entry.read)?,
+        rdns_suffixes: entry.rdns.iter().map(|suffix| suffix_of(suffix)).collect(),
+        prefixes_v4: Vec::new(),
+        prefixes_v6: Vec::new(),
+        asns: Vec::new(),
+    };
+    for prefix in entry.prefixes {
+        let (text, days) = match prefix {
+            PrefixText::Plain(text) => (text, Days::default()),
+            PrefixText::Dated(it) => (it.prefix, days(it.from, it.until)?),
+        };
+        match bounds(&text)? {
+            (IpAddr::V4(first), length) => {
+                let first = first.to_bits();
+                let last = first | u32::MAX.checked_shr(length).unwrap_or(0);
+                actor.prefixes_v4.push(((first, last), days));
+            }
+            (IpAddr::V6(first), length) => {
+                let first = first.to_bits();
+                let last = first | u128::MAX.checked_shr(length).unwrap_or(0);
+                actor.prefixes_v6.push(((first, last), days));
+            }
+        }
+    }
+    for asn in entry.asns {
+        let (asn, days) = match asn {
+            AsnText::Plain(asn) => (asn, Days::default()),
+            AsnText::Dated(it) => (it.asn, days(it.from, it.until)?),
+        };
+        if asn == 0 {
+            return Err("AS 0 is nobody's (RFC 7607)".to_owned());
+        }
+        actor.asns.push((asn, days));
+    }
+    Ok(actor)
+}
+
+fn suffix_of(text: &str) -> String {
+    text.trim_matches('.').to_ascii_lowercase()
+}
+
+/// The first address and the length of a prefix; a lone address is the longest one.
+fn bounds(text: &str) -> Result<(IpAddr, u32), String> {
+    let form = || format!("{text:?} is no prefix such as 192.0.2.0/24 or 2001:db8::/32");
+    let (address, length) = match text.split_once('/') {
+        Some((address, length)) => (address, Some(length.parse::<u32>().map_err(|_| form())?)),
+        None => (text, None),
+    };
+    let address: IpAddr = address.parse().map_err(|_| form())?;
+    let (bits, length_max) = match address {
+        IpAddr::V4(address) => (u128::from(address.to_bits()) << 96, 32),
+        IpAddr::V6(address) => (address.to_bits(), 128),
+    };
+    let length = length.unwrap_or(length_max);
+    if length == 0 || length > length_max {
+        return Err(form());
+    }
+    if bits.checked_shl(length).unwrap_or(0) != 0 {
+        return Err(format!("{text:?} has bits set behind its length"));
+    }
+    Ok((address, length))
+}
+
+fn days(from: Option<Datetime>, until: Option<Datetime>) -> Result<Days, String> {
+    let days = Days {
+        from: from.map(date).transpose()?,
+        until: until.map(date).transpose()?,
+    };
+    match (days.from, days.until) {
+        (Some(from), Some(until)) if from > until => Err("`until` lies before `from`".to_owned()),
+        _ => Ok(days),
+    }
+}
+
+fn date(datetime: Datetime) -> Result<Date, String> {
+    match (datetime.date, datetime.time) {
+        (Some(date), None) => Ok((
+            i64::from(date.year),
+            u32::from(date.month),
+            u32::from(date.day),
+        )),
+        _ => Err(format!("{datetime} is no day such as 2026-11-24")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An entry with these further lines.
+    fn entry(lines: &str) -> Result<Vec<Actor>, ActorError> {
+        let head =
+            "[[actor]]\nname = \"A\"\nstatement = \"https://a.example\"\nread = 2026-11-24\n";
+        read("list.toml", &format!("{head}{lines}\n"))
+    }
+
+    #[test]
+    fn every_field_is_read_into_its_form() {
+        let actors = entry(
+            "prefixes = [\"192.0.2.7\", { prefix = \"2001:db8::/33\", from = 2025-01-02 }]\nasns = [64496]\nrdns = [\".Scan.A.Example\"]",
+        )
+        .expect("a good entry");
+        let actor = &actors[0];
+        assert_eq!(actor.read, (2026, 11, 24));
+        assert_eq!(actor.rdns_suffixes, ["scan.a.example"]);
+        assert_eq!(actor.prefixes_v4[0].0, (0xc000_0207, 0xc000_0207));
+        let first = 0x2001_0db8_u128 << 96;
+        assert_eq!(actor.prefixes_v6[0].0, (first, first | u128::MAX >> 33));
+        assert_eq!(actor.prefixes_v6[0].1.from, Some((2025, 1, 2)));
+        assert_eq!(actor.asns[0].0, 64_496);
+    }
+
+    #[test]
+    fn what_cannot_be_is_refused_with_list_actor_and_reason() {
+        for (lines, expected) in [
+            (
+                "prefixes = [\"192.0.2.1/24\"]",
+                "actor \"A\": \"192.0.2.1/24\" has bits set",
+            ),
+            ("prefixes = [\"192.0.2.0/33\"]", "is no prefix"),
+            ("prefixes = [\"0.0.0.0/0\"]", "is no prefix"),
+            ("prefixes = [\"example.org\"]", "is no prefix"),
+            (
+                "prefixes = [{ prefix = \"192.0.2.0/24\", from = 2026-02-02, until = 2026-02-01 }]",
+                "before `from`",
+            ),
+            (
+                "asns = [{ asn = 5, from = 2026-02-02T10:00:00Z }]",
+                "is no day",
+            ),
+            ("asns = [0]", "AS 0"),
+            ("asns = [\"AS5\"]", "an AS number, or { asn"),
+            ("prefix = [\"192.0.2.0/24\"]", "unknown field `prefix`"),
+            (
+                "[[actor]]\nname = \"A\"\nstatement = \"s\"\nread = 2026-11-24",
+                "a second entry",
+            ),
+            (
+                "[[actor]]\nname = \"\"\nstatement = \"s\"\nread = 2026-11-24",
+                "a name has",
+            ),
+            (
+                "[[actor]]\nname = \"B\"\nstatement = \"\"\nread = 2026-11-24",
+                "statement is empty",
+            ),
+            (
+                "[[actor]]\nname = \"B\"\nread = 2026-11-24",
+                "missing field `statement`",
+            ),
+        ] {
+            let error = entry(lines).expect_err(lines).to_string();
+            assert!(
+                error.contains(expected) && error.contains("list.toml"),
+                "{error}"
+            );
+        }
+    }
+}
