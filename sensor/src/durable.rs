@@ -484,7 +484,7 @@ fn spill(
             }
             Err((kept, error)) => {
                 keeper.tell(Some(&error), written);
-                sorted = kept;
+                sorted = *kept;
             }
         }
         if keeper.stop.load(Ordering::Relaxed) {

@@ -25,14 +25,14 @@ impl Closer {
     ///
     /// # Errors
     /// When the folder for such files cannot be written: the rows, as far as they are not on disk yet where they were, come back.
-    pub fn set_aside(&self, runs: HourRuns) -> Result<HourRuns, (HourRuns, WriteError)> {
+    pub fn set_aside(&self, runs: HourRuns) -> Result<HourRuns, (Box<HourRuns>, WriteError)> {
         let folder = self.directory.join(SCRATCH_FOLDER);
         let made = std::fs::create_dir_all(&folder).map_err(|source| WriteError::File {
             path: folder.clone(),
             source,
         });
         if let Err(error) = made {
-            return Err((runs, error));
+            return Err((Box::new(runs), error));
         }
         let HourRuns {
             mut ipv4,
@@ -47,7 +47,7 @@ impl Closer {
         };
         match outcome {
             Ok(()) => Ok(runs),
-            Err(error) => Err((runs, error)),
+            Err(error) => Err((Box::new(runs), error)),
         }
     }
 }
