@@ -5,6 +5,7 @@
 
 mod applications;
 mod ber;
+mod discovery;
 mod exploits;
 mod peer_to_peer;
 mod replies;
@@ -85,6 +86,7 @@ const UDP_LISTS: &[&[Signature]] = &[
     exploits::UDP,
     replies::UDP,
     requests::UDP,
+    discovery::UDP,
     applications::UDP,
     peer_to_peer::UDP,
 ];
@@ -267,5 +269,7 @@ impl Payload<'_> {
     }
 }
 
+#[cfg(test)]
+mod chance;
 #[cfg(test)]
 mod tests;

@@ -31,7 +31,13 @@ pub(super) const UDP: &[Signature] = &[
         is_sip_request,
         "RFC 3261 7.1",
     ),
-    application("quic-initial", Any, &[], is_quic_initial, "RFC 9000 17.2"),
+    application(
+        "quic-initial",
+        Any,
+        &[],
+        is_quic_initial,
+        "RFC 9000 15 and 17.2, RFC 9369 3",
+    ),
     application(
         "rmcp-ping",
         To(&[623, 664]),
@@ -43,21 +49,37 @@ pub(super) const UDP: &[Signature] = &[
         "l2tp-control",
         To(&[1701]),
         &[0xc8],
-        |payload| payload.byte(1) & 0x0f == 2,
-        "RFC 2661 3.1",
+        |payload| payload.byte(1) == 2 && payload.bytes.len() >= 12,
+        "RFC 2661 3.1: a control message with length and sequence, version 2",
     ),
     application(
         "gtp-echo",
         To(&[2123, 2152, 3386]),
         &[],
-        |payload| payload.byte(1) == 1 && payload.byte(0) & 0x10 != 0,
-        "3GPP TS 29.060 7.2.1",
+        |payload| {
+            matches!(
+                payload.bytes,
+                [
+                    0x0e | 0x0f | 0x1e | 0x1f | 0x30..=0x37 | 0x40 | 0x48 | 0x50,
+                    1,
+                    0,
+                    _,
+                    ..
+                ]
+            )
+        },
+        "3GPP TS 29.060 7.2.1, TS 29.274 7.1.1",
     ),
     application(
         "nat-pmp",
         To(&[5351]),
         &[0, 2],
-        |payload| payload.bytes.len() >= 2 && payload.byte(1) < 3,
+        |payload| match payload.bytes {
+            [0, 0] => true,
+            [0, 1 | 2, 0, 0, ..] => payload.bytes.len() == 12,
+            [2, 0..=2, 0, 0, ..] => payload.bytes.len() >= 24,
+            _ => false,
+        },
         "RFC 6886 3.2, RFC 6887 7.1",
     ),
     application(
@@ -78,8 +100,88 @@ pub(super) const UDP: &[Signature] = &[
         "ethernet-ip",
         To(&[44818, 2222]),
         &[0x63, 4],
-        |payload| payload.byte(1) == 0 && payload.bytes.len() >= 24,
+        |payload| {
+            payload.byte(1) == 0
+                && payload.bytes.get(8..12) == Some(&[0; 4])
+                && payload.bytes.len() >= 24
+        },
         "CIP volume 2, 2-4",
+    ),
+    application(
+        "dns-notify-or-update",
+        To(&[53]),
+        &[],
+        |payload| {
+            payload.bytes.len() >= 17
+                && matches!(payload.byte(2) & 0xf8, 0x20 | 0x28)
+                && payload.big_endian_16(4) == Some(1)
+        },
+        "RFC 1996 3.7, RFC 2136 2.2: operations 4 and 5",
+    ),
+    application(
+        "radius-request",
+        To(&[1645, 1646, 1812, 1813]),
+        &[1, 4],
+        |payload| {
+            payload.bytes.len() >= 20
+                && payload
+                    .big_endian_16(2)
+                    .is_some_and(|length| usize::from(length) == payload.bytes.len())
+        },
+        "RFC 2865 3, RFC 2866 3",
+    ),
+    application(
+        "serialnumberd",
+        To(&[626]),
+        b"S",
+        |payload| payload.starts_with(b"SNQUERY: "),
+        "nmap-payloads",
+    ),
+    application(
+        "service-tag",
+        To(&[6481]),
+        b"[",
+        |payload| payload.starts_with(b"[PROBE] "),
+        "nmap-payloads: Sun stdiscover",
+    ),
+    application(
+        "amanda",
+        To(&[10080]),
+        b"A",
+        |payload| payload.starts_with(b"Amanda "),
+        "nmap-payloads",
+    ),
+    application(
+        "teamspeak",
+        To(&[8767, 9987]),
+        &[0xf4, 5, b'T'],
+        |payload| {
+            payload.starts_with(&[0xf4, 0xbe, 3, 0])
+                || payload.starts_with(&[5, 0xca, 0x7f, 0x16])
+                || payload.starts_with(b"TS3INIT1")
+        },
+        "nmap-payloads; TeamSpeak 3 handshake",
+    ),
+    application(
+        "ventrilo",
+        To(&[3784]),
+        &[1],
+        |payload| payload.starts_with(&[1, 0xe7, 0xe5, 0x75]),
+        "nmap-payloads",
+    ),
+    application(
+        "freelancer",
+        To(&[2302]),
+        &[0],
+        |payload| payload.starts_with(&[0, 2, 0xf1, 0x26]),
+        "nmap-payloads",
+    ),
+    application(
+        "quic-unknown-version",
+        To(&[80, 443]),
+        b"\r",
+        |payload| payload.bytes == b"\r12345678Q999\0",
+        "nmap-payloads",
     ),
     application(
         "wireguard-initiation",
@@ -113,6 +215,16 @@ fn is_sip_request(payload: &Payload) -> bool {
 fn is_quic_initial(payload: &Payload) -> bool {
     payload.byte(0) & 0xc0 == 0xc0
         && payload.bytes.len() >= 1200
-        && payload.big_endian_32(1).is_some_and(|version| version != 0)
+        && payload.big_endian_32(1).is_some_and(is_quic_version)
         && payload.byte(5) <= 20
+}
+
+/// Version 1 and 2, the drafts, the ones that are reserved to provoke a version negotiation, and Google's before the standard.
+fn is_quic_version(version: u32) -> bool {
+    matches!(version, 1 | 0x6b33_43cf | 0xff00_0001..=0xff00_00ff)
+        || version & 0x0f0f_0f0f == 0x0a0a_0a0a
+        || matches!(
+            version.to_be_bytes(),
+            [b'Q' | b'T', b'0', b'0'..=b'9', b'0'..=b'9']
+        )
 }

@@ -28,14 +28,16 @@ pub(super) const UDP: &[Signature] = &[
         "dhcp",
         To(&[67, 68]),
         &[1, 2],
-        |payload| matches!(payload.byte(1), 1 | 6) && payload.bytes.len() >= 44,
+        |payload| {
+            matches!(payload.byte(1), 1 | 6) && payload.byte(2) <= 16 && payload.bytes.len() >= 44
+        },
         "RFC 2131 2",
     ),
     stray(
         "netbios-datagram",
         To(&[138]),
         &[0x10, 0x11, 0x12],
-        |_| true,
+        |payload| payload.byte(1) & 0xf0 == 0 && payload.bytes.len() >= 14,
         "RFC 1002 4.4",
     ),
     stray(
@@ -70,7 +72,7 @@ pub(super) const UDP: &[Signature] = &[
         "dropbox-lan-sync",
         To(&[17500]),
         b"{",
-        |_| true,
+        |payload| payload.starts_with(b"{\""),
         "Dropbox LAN sync discovery",
     ),
     stray(
@@ -116,6 +118,24 @@ pub(super) const UDP: &[Signature] = &[
         &[0xff],
         |payload| payload.starts_with(&[0xff, 0xff, 0xff, 0xff, 0x21, 0x4c, 0x5f, 0xa0]),
         "Steam in-home streaming discovery",
+    ),
+    stray(
+        "wireguard-transport",
+        Any,
+        &[4],
+        |payload| {
+            payload.starts_with(&[4, 0, 0, 0])
+                && payload.bytes.len() >= 32
+                && payload.bytes.len().is_multiple_of(16)
+        },
+        "WireGuard protocol, data message",
+    ),
+    stray(
+        "gtp-tunnel",
+        To(&[2152]),
+        &[0x30, 0x32, 0x34, 0x36],
+        |payload| matches!(payload.bytes, [_, 0xff, _, _, _, _, _, _, ..]),
+        "3GPP TS 29.281 5.1: G-PDU",
     ),
     stray(
         "wake-on-lan",
@@ -177,19 +197,61 @@ fn is_utp_syn(payload: &Payload) -> bool {
         && payload.big_endian_16(18) == Some(0)
 }
 
-/// The protocol byte, then an operation of that protocol.
+/// The protocol byte, then an operation of that protocol, in a datagram as long as the operation wants.
 fn is_edonkey(payload: &Payload) -> bool {
+    let length = payload.bytes.len();
     match payload.bytes {
-        // Servers: 0x90 to 0xa4.
-        [0xe3, 0x90..=0xa4, ..] => true,
-        // Kademlia, plain and packed: bootstrap, hello, request, response, search, publish, firewall, ping.
-        [0xe4 | 0xe5, operation, _, ..] => matches!(
-            operation,
-            0x01 | 0x09 | 0x11 | 0x19 | 0x21 | 0x22 | 0x29 | 0x33..=0x35 | 0x3b | 0x43..=0x45 | 0x4b | 0x50..=0x53
-                | 0x58..=0x62 | 0x00 | 0x08 | 0x10 | 0x18 | 0x20 | 0x28
-        ),
-        // Clients: file requests and buddies.
-        [0xc5, 0x90..=0x97 | 0xfe, ..] => true,
+        // Servers: status, search, sources, lists, descriptions.
+        [0xe3, operation, ..] => match operation {
+            0x96 => length == 6,
+            0x94 | 0x9a => length >= 18 && (length - 2).is_multiple_of(4),
+            0x97 => length >= 14 && length <= 64,
+            0xa2 => matches!(length, 2 | 6),
+            // A search begins with the kind of its first term, a list of servers with their number, six bytes each.
+            0x90 | 0x92 | 0x98 => payload.byte(2) <= 4 && length >= 4,
+            0xa0 | 0xa4 => length <= 6,
+            0xa1 => length == 3 + 6 * usize::from(payload.byte(2)),
+            _ => false,
+        },
+        // Kademlia, plain and packed by zlib, whose streams begin with 0x78.
+        [0xe4, operation, ..] => is_kademlia(*operation, length),
+        [0xe5, 0x00..=0x62, 0x78, 0x01 | 0x5e | 0x9c | 0xda, ..] => true,
+        // Clients: file requests and their answers, a test of the port.
+        [0xc5, 0x90, ..] => length >= 18,
+        [0xc5, 0x91..=0x93, ..] => length <= 4,
+        [0xc5, 0xfe, ..] => length == 3,
+        _ => false,
+    }
+}
+
+/// Whether a Kademlia message of this operation can have this length, both bytes of the header included. An identifier has 16 bytes, a
+/// contact 25.
+const fn is_kademlia(operation: u8, length: usize) -> bool {
+    match operation {
+        // Bootstrap, ping, pong.
+        0x01 | 0x60 | 0x59 => length == 2,
+        0x61 => length == 4,
+        // Hello of the first version, and bootstrap: identifier, address, ports, type.
+        0x00 | 0x10 | 0x18 => length == 27,
+        0x11 | 0x19 => length >= 22 && length <= 64,
+        0x22 => length == 19,
+        // Requests for contacts: kind, target, receiver; and the contacts.
+        0x20 | 0x21 => length == 35,
+        0x28 | 0x29 => length >= 19 && (length - 19).is_multiple_of(25),
+        0x08 | 0x09 => length >= 23,
+        // Searches for words, sources and notes.
+        0x33 => length == 20,
+        0x34 => length == 28,
+        0x35 => length == 26,
+        // Firewall checks and buddies.
+        0x50 => length == 4,
+        0x53 => length == 21,
+        0x58 => length == 6,
+        0x62 => length == 5,
+        0x51 | 0x52 | 0x5a => length == 36,
+        0x4b => length == 18 || length == 19,
+        // Results and publications: an identifier and more.
+        0x3b | 0x43..=0x45 => length >= 36,
         _ => false,
     }
 }

@@ -42,8 +42,8 @@ pub(super) const UDP: &[Signature] = &[
         "netbios-name-response",
         From(&[137]),
         &[],
-        is_dns_response,
-        "RFC 1002 4.2.1.1: R",
+        |payload| is_dns_response(payload) && payload.big_endian_16(4) == Some(0),
+        "RFC 1002 4.2.1.1: R, no question",
     ),
     reply(
         "ntp-server",
@@ -52,6 +52,7 @@ pub(super) const UDP: &[Signature] = &[
         |payload| {
             matches!(payload.byte(0) & 7, 2 | 4)
                 && matches!(payload.byte(0) >> 3 & 7, 1..=4)
+                && payload.byte(1) <= 16
                 && payload.bytes.len() >= 48
         },
         "RFC 5905 7.3: mode 4 (2: the symmetric reply)",
@@ -60,14 +61,25 @@ pub(super) const UDP: &[Signature] = &[
         "ntp-control-response",
         From(&[123]),
         &[],
-        |payload| payload.byte(0) & 7 == 6 && payload.byte(1) & 0x80 != 0,
+        |payload| {
+            payload.byte(0) & 7 == 6
+                && matches!(payload.byte(0) >> 3, 1..=4)
+                && payload.byte(1) & 0x80 != 0
+                && matches!(payload.byte(1) & 0x1f, 0..=12 | 31)
+                && payload.bytes.len() >= 12
+        },
         "RFC 9327 2: response bit",
     ),
     reply(
         "ntp-private-response",
         From(&[123]),
         &[],
-        |payload| payload.byte(0) & 0x87 == 0x87,
+        |payload| {
+            payload.byte(0) & 0x87 == 0x87
+                && matches!(payload.byte(0) >> 3 & 7, 1..=4)
+                && matches!(payload.byte(2), 0 | 2 | 3)
+                && payload.bytes.len() >= 8
+        },
         "ntp, include/ntp_request.h: RESP_BIT",
     ),
     reply(
@@ -115,7 +127,13 @@ pub(super) const UDP: &[Signature] = &[
         |payload| payload.bytes.len() >= 72 && is_text(payload),
         "RFC 864",
     ),
-    reply("qotd-response", From(&[17]), &[], is_text, "RFC 865"),
+    reply(
+        "qotd-response",
+        From(&[17]),
+        &[],
+        |payload| payload.bytes.len() >= 8 && is_text(payload),
+        "RFC 865",
+    ),
     reply(
         "ws-discovery-response",
         From(&[3702]),
@@ -128,7 +146,9 @@ pub(super) const UDP: &[Signature] = &[
         From(&[5683]),
         &[],
         |payload| {
-            matches!(payload.byte(0) >> 4, 5 | 6) && matches!(payload.byte(1) >> 5, 2 | 4 | 5)
+            matches!(payload.byte(0) >> 4, 5 | 6)
+                && payload.byte(0) & 0x0f <= 8
+                && matches!(payload.byte(1), 0x40..=0x45 | 0x5f | 0x80..=0x8f | 0x9d | 0xa0..=0xa8)
         },
         "RFC 7252 3",
     ),
@@ -162,7 +182,12 @@ pub(super) const UDP: &[Signature] = &[
         "mssql-browser-response",
         From(&[1434]),
         &[5],
-        |_| true,
+        |payload| {
+            payload
+                .bytes
+                .get(3..)
+                .is_some_and(|text| text.starts_with(b"ServerName;"))
+        },
         "MC-SQLR 2.2.5: SVR_RESP",
     ),
     reply(
@@ -173,6 +198,8 @@ pub(super) const UDP: &[Signature] = &[
             payload.bytes.len() >= 28
                 && payload.bytes[8..16] != [0; 8]
                 && matches!(payload.byte(17), 0x10 | 0x20)
+                && matches!(payload.byte(18), 2 | 4..=6 | 32..=43)
+                && payload.big_endian_16(24) == Some(0)
         },
         "RFC 7296 3.1: the responder's cookie is set",
     ),
@@ -239,8 +266,15 @@ pub(super) const UDP: &[Signature] = &[
         "raknet-pong",
         From(&[19132, 19133]),
         &[0x1c],
-        |payload| payload.bytes.len() >= 33,
+        |payload| payload.bytes.get(17..21) == Some(&[0, 0xff, 0xff, 0]),
         "RakNet, unconnected pong",
+    ),
+    reply(
+        "wireguard-response",
+        Any,
+        &[2],
+        |payload| payload.starts_with(&[2, 0, 0, 0]) && payload.bytes.len() == 92,
+        "WireGuard protocol, second message",
     ),
     reply(
         "bacnet-response",
@@ -255,8 +289,14 @@ pub(super) const UDP: &[Signature] = &[
     ),
 ];
 
+/// QR 1, an operation that exists, and no more questions than are ever asked together.
 fn is_dns_response(payload: &Payload) -> bool {
-    payload.bytes.len() >= 12 && payload.byte(2) & 0x80 != 0
+    payload.bytes.len() >= 12
+        && payload.byte(2) & 0x80 != 0
+        && matches!(payload.byte(2) >> 3 & 15, 0 | 2 | 4..=6)
+        && payload
+            .big_endian_16(4)
+            .is_some_and(|questions| questions <= 16)
 }
 
 fn is_memcached_response(payload: &Payload) -> bool {
@@ -272,10 +312,13 @@ fn is_memcached_response(payload: &Payload) -> bool {
         b"CLIENT_ERROR",
         b"SERVER_ERROR",
     ];
-    let behind_header = payload.bytes.get(8..).unwrap_or(&[]);
+    if payload.big_endian_16(6) != Some(0) {
+        return false;
+    }
+    let behind_header = &payload.bytes[8..];
     behind_header.first() == Some(&0x81) || WORDS.iter().any(|word| behind_header.starts_with(word))
         // The second and later datagrams of an answer start within a value.
-        || payload.bytes.len() > 8 && payload.big_endian_16(2).is_some_and(|sequence| sequence > 0) && payload.big_endian_16(6) == Some(0)
+        || payload.bytes.len() > 8 && payload.big_endian_16(2).is_some_and(|sequence| sequence > 0)
 }
 
 /// Printable characters, spaces and line ends only.

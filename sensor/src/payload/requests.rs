@@ -5,7 +5,7 @@ use teiten_aggregator::observation::TrafficClass::ReflectorScan;
 use super::Ports::{Any, To};
 use super::{Payload, Ports, Signature, ber};
 
-const fn reflector(
+pub(super) const fn reflector(
     name: &'static str,
     ports: Ports,
     first: &'static [u8],
@@ -36,11 +36,25 @@ pub(super) const UDP: &[Signature] = &[
         "RFC 1035 4.1.1; CISA TA14-017A",
     ),
     reflector(
+        "dns-status",
+        To(&[53]),
+        &[],
+        is_dns_status,
+        "RFC 1035 4.1.1: operation 2; nmap-payloads",
+    ),
+    reflector(
         "mdns-query",
         To(&[5353]),
         &[],
         is_dns_query,
         "RFC 6762 18; CERT VU#550620",
+    ),
+    reflector(
+        "llmnr-query",
+        To(&[5355]),
+        &[],
+        is_dns_query,
+        "RFC 4795 2.1.1",
     ),
     reflector(
         "ntp-monlist",
@@ -53,22 +67,22 @@ pub(super) const UDP: &[Signature] = &[
         "ntp-private",
         To(&[123]),
         NTP_PRIVATE,
-        |payload| payload.byte(0) & 0x80 == 0,
-        "ntp, include/ntp_request.h: mode 7",
+        is_ntp_private,
+        "ntp, include/ntp_request.h: mode 7, implementation 0, 2 or 3",
     ),
     reflector(
         "ntp-readvar",
         To(&[123]),
         NTP_CONTROL,
-        |payload| payload.byte(1) & 0x9f == 2,
+        |payload| payload.byte(1) == 2 && payload.bytes.len() >= 8,
         "RFC 9327 2: mode 6, opcode 2",
     ),
     reflector(
         "ntp-control",
         To(&[123]),
         NTP_CONTROL,
-        |payload| payload.byte(1) & 0x80 == 0,
-        "RFC 9327 2: mode 6",
+        |payload| matches!(payload.byte(1), 0..=12 | 31) && payload.bytes.len() >= 12,
+        "RFC 9327 2: mode 6, neither response, error nor more",
     ),
     reflector(
         "ntp-client",
@@ -76,13 +90,6 @@ pub(super) const UDP: &[Signature] = &[
         &[],
         is_ntp_client,
         "RFC 5905 7.3: mode 3",
-    ),
-    reflector(
-        "ssdp-search",
-        Any,
-        b"M",
-        |payload| payload.starts_with(b"M-SEARCH"),
-        "UPnP Device Architecture 1.1, 1.3.2; CISA TA14-017A",
     ),
     reflector(
         "snmp-getbulk",
@@ -133,21 +140,20 @@ pub(super) const UDP: &[Signature] = &[
         |_| true,
         "RFC 865: any datagram is answered; CISA TA14-017A",
     ),
-    reflector(
-        "ws-discovery",
-        To(&[3702]),
-        b"<",
-        |payload| payload.contains(b"Probe") || payload.contains(b"discovery"),
-        "WS-Discovery 1.1, 5.2; Akamai, 2019-09-18",
-    ),
     reflector("coap-get", To(&[5683]), &[], is_coap_request, "RFC 7252 3"),
     reflector("stun-binding", Any, &[0], is_stun_request, "RFC 8489 5"),
     reflector(
         "stun-classic",
         To(&[3478, 8088, 37833]),
         &[0],
-        |payload| payload.starts_with(&[0, 1]) && payload.bytes.len() >= 20,
-        "RFC 3489 11.1",
+        |payload| {
+            payload.starts_with(&[0, 1])
+                && payload.bytes.len() >= 20
+                && payload
+                    .big_endian_16(2)
+                    .is_some_and(|length| usize::from(length) == payload.bytes.len() - 20)
+        },
+        "RFC 3489 11.1: its length is right",
     ),
     reflector(
         "portmapper",
@@ -160,7 +166,7 @@ pub(super) const UDP: &[Signature] = &[
         "netbios-name",
         To(&[137]),
         &[],
-        |payload| payload.bytes.len() >= 12 && payload.byte(2) & 0x80 == 0,
+        is_netbios_query,
         "RFC 1002 4.2; CISA TA14-017A",
     ),
     reflector(
@@ -169,30 +175,6 @@ pub(super) const UDP: &[Signature] = &[
         &[0],
         is_tftp_request,
         "RFC 1350 5; CISA TA14-017A",
-    ),
-    reflector(
-        "apple-remote-desktop",
-        To(&[3283]),
-        &[0],
-        |payload| matches!(payload.bytes, [0, 0x14, 0, 0 | 1, ..]),
-        "Netscout ASERT, 2019-06 (ARMS)",
-    ),
-    reflector(
-        "dhdiscover",
-        To(&[37810]),
-        &[],
-        |payload| {
-            payload.starts_with(&[0x20, 0, 0, 0, b'D', b'H', b'I', b'P'])
-                || payload.contains(b"DHDiscover")
-        },
-        "Netscout ASERT, 2020 (DVR DHCPDiscover)",
-    ),
-    reflector(
-        "bacnet",
-        To(&[47808]),
-        &[0x81],
-        is_bacnet_request,
-        "ANSI/ASHRAE 135 annex J",
     ),
     reflector(
         "ike-init",
@@ -219,7 +201,7 @@ pub(super) const UDP: &[Signature] = &[
         "openvpn-reset",
         To(&[1194]),
         &[0x08, 0x38, 0x50],
-        |payload| payload.bytes.len() >= 14,
+        is_openvpn_reset,
         "OpenVPN protocol, P_CONTROL_HARD_RESET_CLIENT; Shadowserver, 2021",
     ),
     reflector(
@@ -265,53 +247,11 @@ pub(super) const UDP: &[Signature] = &[
         "Akamai, Sentinel reflection, 2015",
     ),
     reflector(
-        "mssql-browser",
-        To(&[1434]),
-        &[2, 3, 4],
-        |payload| payload.byte(0) != 4 || payload.bytes.len() <= 33,
-        "MC-SQLR 2.2: CLNT_BCAST_EX, CLNT_UCAST_EX, CLNT_UCAST_INST",
-    ),
-    reflector(
-        "ubiquiti-discovery",
-        To(&[10001]),
-        &[1, 2],
-        |payload| matches!(payload.bytes, [1, 0, 0, 0, ..] | [2, 8, 0, 0, ..]),
-        "Rapid7, 2019-02-01",
-    ),
-    reflector(
         "dtls-client-hello",
         Any,
         &[22],
         is_dtls_client_hello,
         "RFC 6347 4.2; Netscout ASERT, 2021-03 (D/TLS)",
-    ),
-    reflector(
-        "xdmcp-query",
-        To(&[177]),
-        &[0],
-        |payload| matches!(payload.bytes, [0, 1, 0, 1..=3, ..]),
-        "XDMCP 1.1",
-    ),
-    reflector(
-        "service-location",
-        To(&[427]),
-        &[1, 2],
-        |payload| matches!(payload.byte(1), 1 | 6 | 9),
-        "RFC 2608 8; CVE-2023-29552",
-    ),
-    reflector(
-        "db2-discovery",
-        To(&[523]),
-        b"D",
-        |payload| payload.starts_with(b"DB2GETADDR"),
-        "Akamai, RPC and DB2 reflection; nmap db2-discover",
-    ),
-    reflector(
-        "jenkins-discovery",
-        To(&[33848]),
-        &[],
-        |_| true,
-        "CVE-2020-2100: any datagram is answered",
     ),
     reflector(
         "tp240-driver",
@@ -321,11 +261,25 @@ pub(super) const UDP: &[Signature] = &[
         "CVE-2022-26143",
     ),
     reflector(
-        "citrix-browser",
-        To(&[1604]),
-        &[0x1e],
-        |payload| payload.starts_with(&[0x1e, 0, 1, 0x30]),
-        "nmap citrix-enum-servers",
+        "daytime",
+        To(&[13]),
+        &[],
+        |_| true,
+        "RFC 867: any datagram is answered",
+    ),
+    reflector(
+        "time",
+        To(&[37]),
+        &[],
+        |_| true,
+        "RFC 868: any datagram is answered",
+    ),
+    reflector(
+        "mumble-ping",
+        To(&[64738]),
+        &[0],
+        |payload| payload.starts_with(&[0; 4]) && payload.bytes.len() == 12,
+        "Mumble protocol, UDP ping; nmap-payloads",
     ),
 ];
 
@@ -336,13 +290,33 @@ fn is_dns_query(payload: &Payload) -> bool {
         && matches!(payload.big_endian_16(4), Some(1..=16))
 }
 
+/// Operation 2, which asks nothing: what service scanners send.
+fn is_dns_status(payload: &Payload) -> bool {
+    payload.bytes.len() == 12 && payload.byte(2) & 0xf8 == 0x10 && payload.bytes[4..] == [0; 8]
+}
+
+/// A query or a node status request: QR 0, operation 0, one question and, of the other sections, at most one record.
+fn is_netbios_query(payload: &Payload) -> bool {
+    payload.bytes.len() >= 12
+        && payload.byte(2) & 0xf8 == 0
+        && payload.big_endian_16(4) == Some(1)
+        && (6..12)
+            .step_by(2)
+            .all(|at| matches!(payload.big_endian_16(at), Some(0 | 1)))
+}
+
+fn is_ntp_private(payload: &Payload) -> bool {
+    payload.byte(0) & 0x80 == 0 && matches!(payload.byte(2), 0 | 2 | 3) && payload.bytes.len() >= 4
+}
+
 fn is_ntp_monlist(payload: &Payload) -> bool {
-    payload.byte(0) & 0x80 == 0 && matches!(payload.byte(3), 20 | 42)
+    is_ntp_private(payload) && matches!(payload.byte(3), 20 | 42)
 }
 
 fn is_ntp_client(payload: &Payload) -> bool {
     payload.byte(0) & 7 == 3
         && matches!(payload.byte(0) >> 3 & 7, 1..=4)
+        && payload.byte(1) <= 16
         && payload.bytes.len() >= 48
 }
 
@@ -356,7 +330,9 @@ fn is_memcached_request(payload: &Payload) -> bool {
         [_, _, _, _, _, _, 0, 0, command @ ..] => command,
         bytes => bytes,
     };
-    command.first() == Some(&0x80) || COMMANDS.iter().any(|word| command.starts_with(word))
+    // The binary protocol: magic, a known operation, and a data type of zero in a header of 24 bytes.
+    matches!(command, [0x80, ..=0x25, _, _, _, 0, ..]) && command.len() >= 24
+        || COMMANDS.iter().any(|word| command.starts_with(word))
 }
 
 fn is_coap_request(payload: &Payload) -> bool {
@@ -389,19 +365,6 @@ fn is_tftp_request(payload: &Payload) -> bool {
     matches!(payload.bytes, [0, 1 | 2, name, ..] if name.is_ascii_graphic() || *name == 0)
 }
 
-/// BACnet/IP to one or to all (0x0a, 0x0b, 0x09), holding a confirmed request or an unconfirmed Who-Is or Who-Has.
-fn is_bacnet_request(payload: &Payload) -> bool {
-    if !matches!(payload.byte(1), 0x09..=0x0b) || payload.byte(4) != 1 {
-        return false;
-    }
-    // A network header with a destination is longer; without one the application's stands behind its two bytes.
-    match (payload.byte(5) & 0x28, payload.byte(6)) {
-        (0, 0x10) => matches!(payload.byte(7), 7 | 8),
-        (0, kind) => kind >> 4 == 0,
-        _ => true,
-    }
-}
-
 /// An ISAKMP header whose responder has no cookie yet: main mode, aggressive mode, or IKE_SA_INIT.
 fn is_ike_init(bytes: &[u8]) -> bool {
     let Some(header) = bytes.first_chunk::<28>() else {
@@ -416,6 +379,14 @@ fn is_ike_init(bytes: &[u8]) -> bool {
 /// The sequence number acknowledged is none yet (all ones), and the SYN flag is set.
 fn is_rdp_udp_syn(payload: &Payload) -> bool {
     payload.starts_with(&[0xff; 4]) && payload.byte(7) & 1 != 0 && payload.bytes.len() >= 16
+}
+
+/// The packet number acknowledged is none and its own is 0, behind the session and whatever authenticates it; or, where that part is
+/// encrypted (tls-crypt), the number behind the session is 1.
+fn is_openvpn_reset(payload: &Payload) -> bool {
+    let length = payload.bytes.len();
+    length >= 14 && payload.bytes.ends_with(&[0; 5])
+        || length >= 50 && payload.big_endian_32(9) == Some(1)
 }
 
 fn is_quake_query(payload: &Payload) -> bool {

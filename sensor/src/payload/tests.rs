@@ -108,6 +108,81 @@ fn amplifier_requests_are_named() {
 }
 
 #[test]
+fn discoveries_and_probes_of_scanners_are_named() {
+    for (port, bytes, name) in [
+        (53, &b"\0\0\x10\0\0\0\0\0\0\0\0\0"[..], "dns-status"),
+        (
+            53,
+            b"\x96\x68\x24\0\0\x01\0\x01\0\0\0\0\x01a\0\0\x06\0\x01",
+            "dns-notify-or-update",
+        ),
+        (
+            5355,
+            b"\xa7\x06\0\0\0\x01\0\0\0\0\0\0\x04wpad\0\0\x01\0\x01",
+            "llmnr-query",
+        ),
+        (
+            2362,
+            b"DIGI\0\x01\0\x06\xff\xff\xff\xff\xff\xff",
+            "digi-discovery",
+        ),
+        (30718, b"\0\0\0\xf8", "lantronix-setup"),
+        (
+            48899,
+            b"\x03\x66\x14\x71\0\0\0\0\x01\0\0\0",
+            "beckhoff-discovery",
+        ),
+        (64738, b"\0\0\0\0abcdefgh", "mumble-ping"),
+        (
+            3671,
+            b"\x06\x10\x02\x03\0\x0e\x08\x01\0\0\0\0\0\0",
+            "knx-search",
+        ),
+        (8612, b"BJNB\x01\0\0\0\0\x01\0\0\0\0\0\0", "canon-discovery"),
+        (13, b"\n", "daytime"),
+        (37, b"\n", "time"),
+        (
+            1812,
+            b"\x01\0\0\x14\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0",
+            "radius-request",
+        ),
+        (626, b"SNQUERY: 127.0.0.1:AAAAAA:xsvr", "serialnumberd"),
+        (6481, b"[PROBE] 0000", "service-tag"),
+        (
+            10080,
+            b"Amanda 2.6 REQ HANDLE 000-00000000 SEQ 0\n",
+            "amanda",
+        ),
+        (9987, b"TS3INIT1\0\x65\0\0\x88", "teamspeak"),
+        (3784, b"\x01\xe7\xe5\x75\x31\xa3", "ventrilo"),
+        (2302, b"\0\x02\xf1\x26\x01\x26", "freelancer"),
+        (80, b"\r12345678Q999\0", "quic-unknown-version"),
+        (32414, b"M-SEARCH * HTTP/1.0\r\n\r\n", "ssdp-search"),
+        (2123, b"\x40\x01\0\x09\0\0\0\0", "gtp-echo"),
+        (5351, b"\0\0", "nat-pmp"),
+        (1701, b"\xc8\x02\0\x4c\0\0\0\0\0\0\0\0", "l2tp-control"),
+        (1434, b"\x04MSSQLSERVER\0", "mssql-browser"),
+        (4672, b"\xe4\x60", "edonkey"),
+        (4665, b"\xe3\x96\x01\x02\x03\x04", "edonkey"),
+    ] {
+        check_request(port, bytes, name);
+    }
+    check_request(44099, &padded(&[4, 0, 0, 0], 32), "wireguard-transport");
+    check_request(2152, &padded(&[0x32, 0xff, 0, 0x58], 96), "gtp-tunnel");
+    check_reply(51820, &padded(&[2, 0, 0, 0], 92), "wireguard-response");
+    for version in [1, 0x6b33_43cf_u32, 0x1a2a_3a4a, 0xff00_001d] {
+        let mut bytes = padded(&[0xc3], 1200);
+        bytes[1..5].copy_from_slice(&version.to_be_bytes());
+        check_request(443, &bytes, "quic-initial");
+    }
+    // With HMAC the session's numbers stand behind it; the datagram still ends in no acknowledgement and packet 0.
+    let mut openvpn = vec![0x38; 49];
+    openvpn.extend([0; 5]);
+    check_request(1194, &openvpn, "openvpn-reset");
+    assert_eq!(udp_name(40000, 1194, &[0x38; 54]), None);
+}
+
+#[test]
 fn replies_are_named_and_never_called_requests() {
     check_reply(53, b"\x12\x34\x81\x80\0\x01\0\x01\0\0\0\0", "dns-response");
     check_reply(123, &padded(&[0x24], 48), "ntp-server");
