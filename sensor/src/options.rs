@@ -114,9 +114,6 @@ pub enum OptionsError {
         port = .0.port()
     )]
     RemoteStatus(SocketAddr),
-    /// Hours without a folder.
-    #[error("--keep-hours says how long packets are kept; give --keep-packets DIR too")]
-    KeepHoursAlone,
     /// No worker.
     #[error("--workers 0: at least one worker is needed")]
     NoWorkers,

@@ -1,18 +1,13 @@
 //! The flags of a live capture that say how packets are had and how long what was observed may stay in memory alone.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, ValueEnum};
 
-use super::OptionsError;
 use crate::source::live::Method;
 
 /// Seconds after which what was observed is durable, by default: a minute is the finest that `coverage` tells.
 const DURABLE_DEFAULT: u64 = 60;
-/// Hours of raw packets that are kept by default: two days, so that a weekend's event is still there on Monday.
-const KEEP_HOURS_DEFAULT: u64 = 48;
-
 /// `--capture-method`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum CaptureMethod {
@@ -40,12 +35,6 @@ pub struct LiveArguments {
     /// Seconds after which what was observed is on disk, forced there, and visible: all that a power cut can take [default: 60].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub durable: Option<u64>,
-    /// Keep the packets themselves in this folder, a pcap an hour [default: none are kept].
-    #[arg(long, value_name = "DIR")]
-    pub keep_packets: Option<PathBuf>,
-    /// Hours of packets that --keep-packets keeps; older files are removed [default: 48].
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
-    pub keep_hours: Option<u64>,
 }
 
 /// The same, settled.
@@ -59,21 +48,13 @@ pub struct LiveSettings {
     pub all_packets: bool,
     /// The longest that what was observed is in memory alone.
     pub durable: Duration,
-    /// Where packets are kept, and for how many hours.
-    pub keep: Option<(PathBuf, u64)>,
 }
 
 impl LiveArguments {
     /// The flags with their defaults.
-    ///
-    /// # Errors
-    /// When a flag needs another.
-    pub fn settle(self) -> Result<LiveSettings, OptionsError> {
-        let hours = self.keep_hours;
-        if hours.is_some() && self.keep_packets.is_none() {
-            return Err(OptionsError::KeepHoursAlone);
-        }
-        Ok(LiveSettings {
+    #[must_use]
+    pub fn settle(self) -> LiveSettings {
+        LiveSettings {
             method: match self.capture_method {
                 None | Some(CaptureMethod::Auto) => Method::Automatic,
                 Some(CaptureMethod::Ring) => Method::Ring,
@@ -82,9 +63,6 @@ impl LiveArguments {
             filter: self.filter,
             all_packets: self.all_packets,
             durable: Duration::from_secs(self.durable.unwrap_or(DURABLE_DEFAULT)),
-            keep: self
-                .keep_packets
-                .map(|folder| (folder, hours.unwrap_or(KEEP_HOURS_DEFAULT))),
-        })
+        }
     }
 }

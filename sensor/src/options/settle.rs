@@ -104,7 +104,7 @@ impl CaptureArguments {
             snap_length: self.snap_length.unwrap_or(SNAP_LENGTH_DEFAULT),
             buffer_bytes: size_of_flag("buffer", buffer)?,
             promiscuous: !self.no_promiscuous,
-            live: self.live.settle()?,
+            live: self.live.settle(),
             service: ServiceSettings {
                 user: self.user,
                 sandbox: !self.no_sandbox,
