@@ -205,7 +205,7 @@ fn is_edonkey(payload: &Payload) -> bool {
         [0xe3, operation, ..] => match operation {
             0x96 => length == 6,
             0x94 | 0x9a => length >= 18 && (length - 2).is_multiple_of(4),
-            0x97 => length >= 14 && length <= 64,
+            0x97 => (14..=64).contains(&length),
             0xa2 => matches!(length, 2 | 6),
             // A search begins with the kind of its first term, a list of servers with their number, six bytes each.
             0x90 | 0x92 | 0x98 => payload.byte(2) <= 4 && length >= 4,
