@@ -11,11 +11,12 @@ use teiten_aggregator::window::LatePolicy;
 
 use crate::closing::Written;
 use crate::durable::Keeper;
+use crate::keep::Keeping;
 use crate::options::{CaptureSettings, Settings};
 use crate::packet::Block;
 use crate::pipeline::{Arrival, LATENESS_US, Passage, run};
 use crate::replay::{Outcome, RunError, closer, geo_text, origins};
-use crate::service::{Reload, Service};
+use crate::service::{Reload, Service, ServiceError};
 use crate::source::FileReport;
 use crate::source::live::{LIVE_WAIT, Live, Notice, Wanted};
 use crate::status::Status;
@@ -74,13 +75,26 @@ pub fn capture(
         checkpoint: Some(capture.live.durable * 3 / 4),
         payloads: settings.payloads,
     };
+    let start = |keep| {
+        let (telescope, status) = (Arc::clone(&passage.telescope), Arc::clone(service.status()));
+        Keeping::start(keep, &settings.sensor, telescope, status)
+    };
+    let keep = capture.live.keep.as_ref();
+    let mut keeping = keep.map(start).transpose().map_err(ServiceError::Start)?;
     let mut interfaces = Interfaces::new(&capture.interfaces, live, Arc::clone(service.status()));
     let mut next = |reuse| {
         let arrival = interfaces.next(reuse, stop);
         service.note(arrival.as_ref());
+        if let Some(keeping) = &mut keeping {
+            keeping.offer(arrival.as_ref());
+        }
         arrival
     };
-    let counted = run(&mut next, &passage, &closer, Some(keeper), &mut written)?;
+    let counted = run(&mut next, &passage, &closer, Some(keeper), &mut written);
+    if let Some(keeping) = keeping {
+        keeping.end();
+    }
+    let counted = counted?;
     interfaces.report.records = counted.tally.records;
     Ok(Outcome {
         counted,

@@ -78,6 +78,10 @@ pub const CHECKS: &[Check] = &[
         look: data::room,
     },
     Check {
+        name: "kept",
+        look: data::kept,
+    },
+    Check {
         name: "countries",
         look: data::countries,
     },

@@ -277,6 +277,7 @@ mod tests {
     fn line(link_type: u16, frame: &[u8], dark: &[&str]) -> Value {
         let record = Record {
             time_us: 1_237_106_706_081_731,
+            nanoseconds: 0,
             offset: 0,
             captured_bytes: frame.len() as u32,
             wire_bytes: frame.len() as u32,
@@ -355,6 +356,7 @@ mod tests {
             bytes: BlockBytes::Owned(vec![0; 60]),
             records: vec![Record {
                 time_us: 0,
+                nanoseconds: 0,
                 offset: 0,
                 captured_bytes: 60,
                 wire_bytes: 60,

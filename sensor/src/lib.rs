@@ -11,6 +11,7 @@ pub mod durable;
 pub mod explain;
 pub mod fingerprint;
 pub mod flags;
+pub mod keep;
 pub mod log;
 pub mod options;
 pub mod packet;

@@ -14,6 +14,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use teiten_sensor::capture::capture;
 use teiten_sensor::check::{Plan, Verdict};
 use teiten_sensor::explain::Groups;
+use teiten_sensor::keep::KeptCounts;
 use teiten_sensor::options::{
     CaptureArguments, Command, CommandLine, ExplainArguments, Refusal, ReplayArguments,
     RulesArguments, Settings, parse, prefixes,
@@ -226,12 +227,16 @@ fn report(outcome: &Outcome, settings: &Settings) -> anyhow::Result<u8> {
     } else {
         summary::write_table(outcome, &mut out)?;
     }
+    let lost = outcome.kept().map_or(0, KeptCounts::lost_in_all);
+    if lost > 0 {
+        let _ = writeln!(
+            stderr(),
+            "teiten-sensor: {lost} observed packets are not in the files of --keep-packets"
+        );
+    }
     let damaged = outcome.files.iter().any(|file| file.error.is_some());
-    Ok(exit_code(
-        damaged,
-        is_nothing(&outcome.files),
-        outcome.dropped() > 0,
-    ))
+    let lossy = outcome.dropped() + lost > 0;
+    Ok(exit_code(damaged, is_nothing(&outcome.files), lossy))
 }
 
 /// The progress line: on a terminal only.

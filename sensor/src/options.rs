@@ -45,7 +45,7 @@ pub enum Command {
     Replay(ReplayArguments),
     /// Capture live into the same tables, until SIGINT or SIGTERM.
     ///
-    /// Exit code 0: done; 1: done, but packets were dropped; 2: not done.
+    /// Exit code 0: done; 1: done, but packets were dropped or not kept; 2: not done.
     Capture(CaptureArguments),
     /// Look at everything that `capture` with the same flags would need, say what it would do, and capture nothing.
     ///

@@ -13,6 +13,8 @@ pub struct LinkType(pub u16);
 pub struct Record {
     /// Time of capture, microseconds since 1970-01-01 UTC; finer resolutions are cut off.
     pub time_us: i64,
+    /// Nanoseconds beyond `time_us`, 0 to 999, of packets from a ring, which may be kept as files; 0 from any other source.
+    pub nanoseconds: u16,
     /// First byte of the packet within the block's bytes.
     pub offset: u32,
     /// Bytes captured.

@@ -18,6 +18,7 @@ use teiten_aggregator::writer::WriteError;
 use thiserror::Error;
 
 use crate::closing::Written;
+use crate::keep::KeptCounts;
 use crate::options::Settings;
 use crate::packet::Block;
 use crate::pipeline::{Arrival, Counted, Passage, run};
@@ -83,6 +84,13 @@ impl Outcome {
         totals
             .map(|total| total.dropped_kernel + total.dropped_interface)
             .sum()
+    }
+
+    /// What became of packets that were to be kept as files; none where none were.
+    #[must_use]
+    pub fn kept(&self) -> Option<&KeptCounts> {
+        let status = self.written.status.as_ref()?;
+        status.keeps().then(|| status.kept())
     }
 
     /// Packets whose source was folded into its prefix.

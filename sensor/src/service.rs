@@ -83,6 +83,7 @@ impl Service {
             addresses,
             memory_bytes: settings.memory_bytes as u64,
             workers: settings.workers,
+            keeps: capture.live.keep.is_some(),
         };
         let status = Arc::new(Status::new(facts, origins));
         let flags = Arc::new(Flags::default());
@@ -164,10 +165,12 @@ fn needs(capture: &CaptureSettings, settings: &Settings) -> Needs {
     };
     let lists = geo.iter().chain(&settings.asn).chain(&settings.actors);
     let read: Vec<PathBuf> = lists.cloned().collect();
+    let mut written = vec![settings.data.clone()];
+    written.extend(capture.live.keep.iter().map(|keep| keep.folder.clone()));
     Needs {
         user: capture.service.user.clone(),
         sandbox: capture.service.sandbox,
-        written: vec![settings.data.clone()],
+        written,
         read,
     }
 }

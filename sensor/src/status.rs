@@ -19,6 +19,7 @@ use teiten_aggregator::close::ClosedHour;
 use teiten_aggregator::observation::{TrafficClass, TrafficType};
 use teiten_aggregator::origin::Origins;
 
+use crate::keep::KeptCounts;
 use glance::Glance;
 pub use live::{ENTRIES_MAX, Live, MINUTES_KEPT};
 pub use metrics::{METRICS, Metric};
@@ -71,6 +72,8 @@ pub struct Facts {
     pub memory_bytes: u64,
     /// Worker threads.
     pub workers: usize,
+    /// Whether packets are kept as files.
+    pub keeps: bool,
 }
 
 /// The status of one capture.
@@ -79,6 +82,7 @@ pub struct Status {
     facts: Facts,
     sums: Sums,
     live: Live,
+    kept: KeptCounts,
     origins: RwLock<Arc<Origins>>,
     rows_bytes: Vec<AtomicU64>,
     begun: Instant,
@@ -103,6 +107,7 @@ impl Status {
                 ..Sums::default()
             },
             live: Live::default(),
+            kept: KeptCounts::default(),
             origins: RwLock::new(origins),
             begun: Instant::now(),
             started: SystemTime::now(),
@@ -183,6 +188,18 @@ impl Status {
         };
     }
 
+    /// Whether packets are kept as files.
+    #[must_use]
+    pub fn keeps(&self) -> bool {
+        self.facts.keeps
+    }
+
+    /// What became of the packets that were to be kept as files.
+    #[must_use]
+    pub fn kept(&self) -> &KeptCounts {
+        &self.kept
+    }
+
     /// Counts a reload of the lists, with the data that holds from now on where it went well.
     pub fn reloaded(&self, origins: Option<Arc<Origins>>) {
         let Some(origins) = origins else {
@@ -260,6 +277,9 @@ impl Status {
             "dropped_kernel": sum(&sums.dropped_kernel),
             "dropped_interface": sum(&sums.dropped_interface),
         });
+        if self.facts.keeps {
+            view["kept"] = self.kept.json();
+        }
         view
     }
 

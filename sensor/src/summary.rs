@@ -15,7 +15,7 @@ use crate::replay::Outcome;
 pub fn accounting(outcome: &Outcome) -> Value {
     let tally = &outcome.counted.tally;
     let closed = outcome.closed();
-    json!({
+    let mut object = json!({
         "records": tally.records,
         "bytes": tally.bytes,
         "observed": tally.observed(),
@@ -37,7 +37,11 @@ pub fn accounting(outcome: &Outcome) -> Value {
         "dataset_bytes": closed.file_bytes,
         "elapsed_seconds": outcome.elapsed.as_secs_f64(),
         "timings": timings(outcome),
-    })
+    });
+    if let Some(kept) = outcome.kept() {
+        object["kept"] = kept.json();
+    }
+    object
 }
 
 /// Writes the accounting as a table.
@@ -84,6 +88,12 @@ pub fn write_table(outcome: &Outcome, out: &mut dyn Write) -> Result<()> {
     line(out, "rows of sources", closed.source_rows)?;
     line(out, "rows of traffic", closed.traffic_rows)?;
     line(out, "bytes of the dataset", closed.file_bytes)?;
+    if let Some(kept) = outcome.kept() {
+        line(out, "packets kept as files", kept.packets())?;
+        for (reason, count) in kept.lost().iter().filter(|(_, count)| *count > 0) {
+            line(out, &format!("  not kept, disk {}", reason.name()), *count)?;
+        }
+    }
     let seconds = outcome.elapsed.as_secs_f64();
     let rate = tally.records as f64 / seconds.max(1e-9);
     writeln!(out, "{:<28}{:>18.2}", "seconds", seconds)?;

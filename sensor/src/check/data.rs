@@ -26,15 +26,31 @@ const POOR: &[&str] = &[
 
 /// A folder that is there is tried; of one that is missing, the nearest that is there.
 pub(super) fn folder(plan: &Plan) -> Vec<(Verdict, String)> {
-    let data = &plan.settings.data;
-    let shown = data.display();
-    let finding = if data.is_dir() {
-        match writable(data) {
+    vec![tried(&plan.settings.data)]
+}
+
+/// The folder of `--keep-packets`.
+pub(super) fn kept(plan: &Plan) -> Vec<(Verdict, String)> {
+    let Some(keep) = &plan.capture.live.keep else {
+        return vec![(Verdict::Ok, "no packets are kept as files".to_owned())];
+    };
+    let (verdict, text) = tried(&keep.folder);
+    let hours = keep.hours;
+    vec![(
+        verdict,
+        format!("{text}, for packets of {hours} hours and the present one"),
+    )]
+}
+
+fn tried(folder: &Path) -> (Verdict, String) {
+    let shown = folder.display();
+    if folder.is_dir() {
+        match writable(folder) {
             Ok(()) => (Verdict::Ok, format!("{shown} can be written")),
             Err(error) => (Verdict::Fail, format!("{shown} cannot be written: {error}")),
         }
     } else {
-        let parent = nearest(data);
+        let parent = nearest(folder);
         match writable(&parent) {
             Ok(()) => (Verdict::Ok, format!("{shown} will be made")),
             Err(error) => (
@@ -42,8 +58,7 @@ pub(super) fn folder(plan: &Plan) -> Vec<(Verdict, String)> {
                 format!("{shown} cannot be made in {}: {error}", parent.display()),
             ),
         }
-    };
-    vec![finding]
+    }
 }
 
 pub(super) fn room(plan: &Plan) -> Vec<(Verdict, String)> {

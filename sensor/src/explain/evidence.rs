@@ -285,6 +285,7 @@ mod tests {
             let frame = ethernet(0x0800, &packet);
             records.push(Record {
                 time_us: i64::from(number) * HOUR_US / 100,
+                nanoseconds: 0,
                 offset: bytes.len() as u32,
                 captured_bytes: frame.len() as u32,
                 wire_bytes: frame.len() as u32,

@@ -184,6 +184,7 @@ mod tests {
         for frame in frames {
             records.push(Record {
                 time_us: 0,
+                nanoseconds: 0,
                 offset: bytes.len() as u32,
                 captured_bytes: frame.len() as u32,
                 wire_bytes: frame.len() as u32,

@@ -103,6 +103,7 @@ impl SpoolReader {
             self.file.read_exact(&mut bytes[offset..])?;
             records.push(Record {
                 time_us: (u64::from(word(4)) << 32 | u64::from(word(0))) as i64,
+                nanoseconds: 0,
                 offset: offset as u32,
                 captured_bytes,
                 wire_bytes: word(8),
@@ -125,6 +126,7 @@ mod tests {
     fn what_goes_in_comes_out_in_order() {
         let record = |number: u32| Record {
             time_us: -5 + i64::from(number) * (1 << 40),
+            nanoseconds: 0,
             offset: number * 3,
             captured_bytes: number % 4,
             wire_bytes: 70_000 + number,

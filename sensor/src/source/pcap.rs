@@ -141,6 +141,7 @@ impl Pcap {
             let subsecond_us = if NANOSECONDS { word(4) / 1000 } else { word(4) };
             records.push(Record {
                 time_us: i64::from(word(0)) * 1_000_000 + i64::from(subsecond_us),
+                nanoseconds: 0,
                 offset: (data - span.origin) as u32,
                 captured_bytes,
                 wire_bytes,

@@ -182,6 +182,7 @@ impl Pcapng {
         self.last_time_us = time_us;
         let record = Record {
             time_us,
+            nanoseconds: 0,
             offset: 0,
             captured_bytes: checked_length(captured_bytes)?,
             wire_bytes: word::<BIG>(header, 24),
@@ -206,6 +207,7 @@ impl Pcapng {
         let room_bytes = (block.len() - SIMPLE_HEADER_BYTES - 4) as u32;
         let record = Record {
             time_us: self.last_time_us,
+            nanoseconds: 0,
             offset: 0,
             captured_bytes: checked_length(snapped_bytes.min(room_bytes))?,
             wire_bytes,

@@ -170,6 +170,29 @@ pub const METRICS: &[Metric] = &[
         |at| sum(&at.status.sums.collapsed),
     ),
     counter(
+        "teiten_kept_packets",
+        "",
+        "Observed packets written by --keep-packets; absent where none are kept",
+        |at| where_kept(at, || one(at.status.kept.packets() as f64)),
+    ),
+    counter(
+        "teiten_kept_bytes",
+        "",
+        "Bytes written by --keep-packets; absent where none are kept",
+        |at| where_kept(at, || one(at.status.kept.bytes() as f64)),
+    ),
+    counter(
+        "teiten_kept_lost_packets",
+        "reason",
+        "Observed packets that --keep-packets could not write, for a disk that is slow, full or refuses; counted all the same",
+        |at| {
+            where_kept(at, || {
+                let lost = at.status.kept.lost();
+                labelled(lost.map(|(reason, count)| (reason.name(), count as f64)))
+            })
+        },
+    ),
+    counter(
         "teiten_worker_busy_seconds",
         "",
         "Time that all workers together spent on packets",
@@ -325,6 +348,14 @@ pub const METRICS: &[Metric] = &[
         |at| one(unix_seconds(at.status.started) as f64),
     ),
 ];
+
+fn where_kept(at: &Moment, values: impl Fn() -> Vec<(String, f64)>) -> Vec<(String, f64)> {
+    if at.status.facts.keeps {
+        values()
+    } else {
+        Vec::new()
+    }
+}
 
 fn one(value: f64) -> Vec<(String, f64)> {
     vec![(String::new(), value)]

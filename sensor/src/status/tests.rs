@@ -17,6 +17,7 @@ fn status() -> Arc<Status> {
         addresses: Some(256),
         memory_bytes: 1 << 30,
         workers: 2,
+        keeps: true,
     };
     Arc::new(Status::new(facts, Arc::new(Origins::empty())))
 }

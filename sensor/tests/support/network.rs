@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::JoinHandle;
@@ -67,6 +68,77 @@ pub fn ip(arguments: &str) -> Result<(), String> {
         Ok(status) if status.success() => Ok(()),
         other => Err(format!("{other:?}")),
     }
+}
+
+/// Makes a folder whose file system lies in memory and is of this size; says so where that cannot be had.
+pub fn mount_memory(folder: &Path, size: &str) -> bool {
+    std::fs::create_dir(folder).expect("writable");
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
+        .arg(folder)
+        .status();
+    let done = mounted.as_ref().is_ok_and(|status| status.success());
+    if !done {
+        eprintln!("SKIPPED: no tmpfs can be mounted: {mounted:?}");
+    }
+    done
+}
+
+/// Sends frames as they are through an interface.
+pub struct FrameSender {
+    socket: OwnedFd,
+    address: libc::sockaddr_ll,
+}
+
+impl FrameSender {
+    pub fn new(interface: &str) -> FrameSender {
+        let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
+        // SAFETY: no pointers. Protocol 0: nothing is received.
+        let number = unsafe { libc::socket(libc::AF_PACKET, kind, 0) };
+        assert!(number >= 0, "{}", std::io::Error::last_os_error());
+        // SAFETY: a new descriptor that nobody else owns.
+        let socket = unsafe { OwnedFd::from_raw_fd(number) };
+        // SAFETY: a plain C struct of integers, for which all zeros is a value.
+        let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+        address.sll_family = libc::AF_PACKET as u16;
+        let name = std::ffi::CString::new(interface).expect("a name");
+        // SAFETY: a string that ends with a zero byte and lives through the call.
+        address.sll_ifindex = unsafe { libc::if_nametoindex(name.as_ptr()) } as i32;
+        FrameSender { socket, address }
+    }
+
+    pub fn send(&self, frame: &[u8]) {
+        // SAFETY: pointers and lengths are those of live values.
+        let sent = unsafe {
+            libc::sendto(
+                self.socket.as_raw_fd(),
+                frame.as_ptr().cast(),
+                frame.len(),
+                0,
+                (&raw const self.address).cast(),
+                size_of::<libc::sockaddr_ll>() as libc::socklen_t,
+            )
+        };
+        let reason = std::io::Error::last_os_error();
+        assert_eq!(sent, frame.len() as isize, "{reason}");
+    }
+}
+
+/// An Ethernet frame with a datagram over IPv4, behind a VLAN tag where one is given.
+pub fn udp_frame(tag: Option<u16>, from: u32, to: [u8; 4], port: u16) -> Vec<u8> {
+    let mut frame = vec![2, 0, 0, 0, 0, 0x4d, 2, 0, 0, 0, 0, 1];
+    if let Some(tag) = tag {
+        frame.extend([0x81, 0]);
+        frame.extend(tag.to_be_bytes());
+    }
+    frame.extend([8, 0, 0x45, 0, 0, 32, 0, 0, 0, 0, 64, 17, 0, 0]);
+    frame.extend(from.to_be_bytes());
+    frame.extend(to);
+    for half in [40_000, port, 12, 0] {
+        frame.extend(u16::to_be_bytes(half));
+    }
+    frame.extend(*b"dark");
+    frame
 }
 
 /// A capture that is under way.

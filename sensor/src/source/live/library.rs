@@ -78,6 +78,7 @@ impl Library {
                 let seconds_us = time.tv_sec.saturating_mul(1_000_000);
                 records.push(Record {
                     time_us: seconds_us.saturating_add(time.tv_usec),
+                    nanoseconds: 0,
                     offset: bytes.len() as u32,
                     captured_bytes: packet.data.len() as u32,
                     wire_bytes: packet.header.len,

@@ -111,6 +111,7 @@ impl Header {
         }
         Some(Record {
             time_us: i64::from(self.seconds) * 1_000_000 + i64::from(self.nanoseconds / 1000),
+            nanoseconds: (self.nanoseconds % 1000) as u16,
             offset: offset as u32,
             captured_bytes,
             wire_bytes,
@@ -178,6 +179,7 @@ mod tests {
         let (record, captured) = walked(1, 0, 0).expect("a packet");
         assert_eq!(captured, (0..60).collect::<Vec<u8>>());
         assert_eq!(record.time_us, 1_700_000_000_123_456);
+        assert_eq!(record.nanoseconds, 789);
         assert_eq!(record.wire_bytes, 1000);
     }
 

@@ -1,0 +1,346 @@
+//! Raw packets for those who want them (`--keep-packets`): what a capture observes is also written as pcap. The reader copies packets
+//! into a queue whose bytes are bounded; a thread of its own writes them. A disk that is slow, full or refuses costs kept packets,
+//! each counted by its reason, and never an observed one: nobody waits for this thread.
+
+mod files;
+mod leftover;
+mod pcap;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
+use serde_json::{Map, Value, json};
+
+use crate::decode::{Decoded, decode_record};
+use crate::packet::{Block, Record};
+use crate::pipeline::Arrival;
+use crate::status::Status;
+use crate::telescope::{Place, Telescope};
+use files::Files;
+
+/// Bytes that may wait for the disk, beside what `--memory` bounds: half a minute of 20,000 small packets a second.
+pub const WAITING_BYTES_MAX: usize = 64 << 20;
+/// How often buffers are written out, files of past hours finished and the room on the disk looked at.
+const ROUND: Duration = Duration::from_secs(1);
+/// How long the end of a capture waits for packets that wait for the disk; those that are left then are counted as too slow.
+const END_WAIT: Duration = Duration::from_secs(5);
+
+/// What is to be kept, where, and for how long.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeepSettings {
+    /// Folder of the files.
+    pub folder: PathBuf,
+    /// Hours before the present one whose files are left.
+    pub hours: u32,
+}
+
+/// Why an observed packet was not kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// More waited for the disk than may.
+    Slow,
+    /// The disk is full, or nearly so: the room that is left is for the tables.
+    Full,
+    /// The folder cannot be written.
+    Refused,
+}
+
+impl Reason {
+    /// All reasons, in the order of [`KeptCounts::lost`].
+    pub const ALL: [Reason; 3] = [Reason::Slow, Reason::Full, Reason::Refused];
+
+    /// A word for metrics.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Reason::Slow => "slow",
+            Reason::Full => "full",
+            Reason::Refused => "refused",
+        }
+    }
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(match self {
+            Reason::Slow => "the disk is too slow for kept packets",
+            Reason::Full => "no room for kept packets",
+            Reason::Refused => "packets cannot be kept",
+        })
+    }
+}
+
+/// What became of the packets that were to be kept. Observed packets are kept, lost by a reason, or wait.
+#[derive(Debug, Default)]
+pub struct KeptCounts {
+    packets: AtomicU64,
+    bytes: AtomicU64,
+    lost: [AtomicU64; 3],
+}
+
+impl KeptCounts {
+    /// Packets written.
+    #[must_use]
+    pub fn packets(&self) -> u64 {
+        self.packets.load(Ordering::Relaxed)
+    }
+
+    /// Bytes written, headers of the files' records included.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.bytes.load(Ordering::Relaxed)
+    }
+
+    /// Packets not kept, by reason.
+    #[must_use]
+    pub fn lost(&self) -> [(Reason, u64); 3] {
+        Reason::ALL.map(|reason| (reason, self.lost[reason as usize].load(Ordering::Relaxed)))
+    }
+
+    /// Packets not kept.
+    #[must_use]
+    pub fn lost_in_all(&self) -> u64 {
+        self.lost().iter().map(|(_, count)| count).sum()
+    }
+
+    /// The counts as an object.
+    #[must_use]
+    pub fn json(&self) -> Value {
+        let lost = self
+            .lost()
+            .map(|(reason, count)| (reason.name().to_owned(), count.into()));
+        json!({
+            "packets": self.packets(),
+            "bytes": self.bytes(),
+            "lost": Value::Object(Map::from_iter(lost)),
+        })
+    }
+
+    fn keep(&self, packets: u64, bytes: u64) {
+        self.packets.fetch_add(packets, Ordering::Relaxed);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn lose(&self, reason: Reason, packets: u64) {
+        self.lost[reason as usize].fetch_add(packets, Ordering::Relaxed);
+    }
+}
+
+/// Copies of packets on their way to the disk.
+struct Chunk {
+    bytes: Vec<u8>,
+    records: Vec<Record>,
+}
+
+impl Chunk {
+    fn copied(block: &Block) -> Chunk {
+        let bytes = block.bytes();
+        let all = block.records.iter();
+        let length: usize = all.map(|record| record.captured_bytes as usize).sum();
+        let mut chunk = Chunk {
+            bytes: Vec::with_capacity(length),
+            records: Vec::with_capacity(block.records.len()),
+        };
+        for record in &block.records {
+            chunk.records.push(Record {
+                offset: chunk.bytes.len() as u32,
+                ..*record
+            });
+            chunk.bytes.extend_from_slice(captured(bytes, record));
+        }
+        chunk
+    }
+
+    fn memory_bytes(&self) -> usize {
+        size_of::<Chunk>() + self.bytes.len() + self.records.len() * size_of::<Record>()
+    }
+}
+
+/// What the reader and the writing thread both look at.
+struct Shared {
+    telescope: Arc<Telescope>,
+    status: Arc<Status>,
+    waiting_bytes: AtomicUsize,
+    clock_us: AtomicI64,
+    given_up: AtomicBool,
+}
+
+impl Shared {
+    fn counts(&self) -> &KeptCounts {
+        self.status.kept()
+    }
+
+    fn observed_of<'a>(
+        &'a self,
+        bytes: &'a [u8],
+        records: &'a [Record],
+    ) -> impl Iterator<Item = &'a Record> {
+        let telescope = &self.telescope;
+        let is_observed = |record: &&Record| {
+            let captured = captured(bytes, record);
+            let place = match decode_record(record.link_type, captured, record.wire_bytes) {
+                Decoded::Ipv4(packet) => telescope.place(packet.source, packet.destination),
+                Decoded::Ipv6(packet) => telescope.place(packet.source, packet.destination),
+                Decoded::NotIp | Decoded::Malformed(..) => return false,
+            };
+            matches!(place, Place::Observed)
+        };
+        records.iter().filter(is_observed)
+    }
+}
+
+fn captured<'a>(bytes: &'a [u8], record: &Record) -> &'a [u8] {
+    let start = record.offset as usize;
+    &bytes[start..start + record.captured_bytes as usize]
+}
+
+/// The reader's end: hands packets over, and never waits.
+pub struct Keeping {
+    sender: Option<Sender<Chunk>>,
+    shared: Arc<Shared>,
+    ended: Receiver<()>,
+}
+
+impl Keeping {
+    /// Starts the thread. What an earlier run of `sensor` left unfinished in the folder is finished there.
+    ///
+    /// # Errors
+    /// When no thread can be had.
+    pub fn start(
+        settings: &KeepSettings,
+        sensor: &str,
+        telescope: Arc<Telescope>,
+        status: Arc<Status>,
+    ) -> std::io::Result<Keeping> {
+        let (sender, chunks) = unbounded();
+        let (end, ended) = bounded(1);
+        let shared = Arc::new(Shared {
+            telescope,
+            status,
+            waiting_bytes: AtomicUsize::new(0),
+            clock_us: AtomicI64::new(0),
+            given_up: AtomicBool::new(false),
+        });
+        let writer = Writer {
+            files: Files::new(settings, sensor),
+            shared: Arc::clone(&shared),
+            lost_slow: 0,
+        };
+        std::thread::Builder::new()
+            .name("keep".into())
+            .spawn(move || {
+                writer.run(&chunks);
+                // Nobody may be left to hear it.
+                let _ = end.send(());
+            })?;
+        Ok(Keeping {
+            sender: Some(sender),
+            shared,
+            ended,
+        })
+    }
+
+    /// Takes what the reader got; none at the end of the input.
+    pub fn offer(&mut self, arrival: Option<&Arrival>) {
+        let Some(arrival) = arrival else {
+            self.sender = None;
+            return;
+        };
+        if let Some(clock_us) = arrival.clock_us {
+            self.shared.clock_us.store(clock_us, Ordering::Relaxed);
+        }
+        let block = &arrival.block;
+        if block.records.is_empty() {
+            return;
+        }
+        if self.shared.waiting_bytes.load(Ordering::Relaxed) >= WAITING_BYTES_MAX {
+            let lost = self.shared.observed_of(block.bytes(), &block.records);
+            self.shared.counts().lose(Reason::Slow, lost.count() as u64);
+            return;
+        }
+        let chunk = Chunk::copied(block);
+        self.shared
+            .waiting_bytes
+            .fetch_add(chunk.memory_bytes(), Ordering::Relaxed);
+        if let Some(sender) = &self.sender {
+            // A thread that is gone has panicked, which its message has told.
+            let _ = sender.send(chunk);
+        }
+    }
+
+    /// Waits until everything is written and the files have their names, but no longer than a disk that hangs allows.
+    pub fn end(mut self) {
+        self.sender = None;
+        if self.ended.recv_timeout(END_WAIT) == Err(RecvTimeoutError::Timeout) {
+            self.shared.given_up.store(true, Ordering::Relaxed);
+            if self.ended.recv_timeout(ROUND).is_err() {
+                tracing::error!("the disk of --keep-packets hangs; what waited for it is not kept");
+            }
+        }
+    }
+}
+
+/// The writing thread.
+struct Writer {
+    files: Files,
+    shared: Arc<Shared>,
+    /// Packets lost to a slow disk when it was last told.
+    lost_slow: u64,
+}
+
+impl Writer {
+    fn run(mut self, chunks: &Receiver<Chunk>) {
+        self.files.finish_leftovers();
+        let mut round = Instant::now();
+        loop {
+            match chunks.recv_timeout(ROUND.saturating_sub(round.elapsed())) {
+                Ok(chunk) => self.take(&chunk),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
+            if round.elapsed() >= ROUND {
+                round = Instant::now();
+                self.files.look(
+                    self.shared.clock_us.load(Ordering::Relaxed),
+                    self.shared.counts(),
+                );
+                self.tell();
+            }
+        }
+        self.files.end(self.shared.counts());
+        self.tell();
+    }
+
+    fn take(&mut self, chunk: &Chunk) {
+        let shared = Arc::clone(&self.shared);
+        let observed = shared.observed_of(&chunk.bytes, &chunk.records);
+        if shared.given_up.load(Ordering::Relaxed) {
+            shared.counts().lose(Reason::Slow, observed.count() as u64);
+        } else {
+            for record in observed {
+                let captured = captured(&chunk.bytes, record);
+                self.files.write(record, captured, shared.counts());
+            }
+        }
+        shared
+            .waiting_bytes
+            .fetch_sub(chunk.memory_bytes(), Ordering::Relaxed);
+    }
+
+    /// Shows what is wrong; the service says it once, and once that it is well again.
+    fn tell(&mut self) {
+        let lost_slow = self.shared.counts().lost()[Reason::Slow as usize].1;
+        let was_slow = lost_slow > self.lost_slow;
+        self.lost_slow = lost_slow;
+        let slow = || was_slow.then(|| Reason::Slow.to_string());
+        let problem = self.files.problem().or_else(slow);
+        self.shared.status.problem("kept packets", problem);
+    }
+}
+
+#[cfg(test)]
+mod tests;
