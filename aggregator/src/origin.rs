@@ -1,6 +1,7 @@
 //! Where a source is: its country and its autonomous system, from files of the user's or Debian's `tor-geoipdb`.
 //!
 //! Files are read once, by content not name, into one table per family; sources are looked up once each, when their hour closes.
+//! Special-purpose space is cut out of what the files say (`special.rs`).
 //! The lists of actors ride along, so that all of a source's origin is reloaded at once; what they say is told in `actor.rs`.
 
 mod country;
@@ -9,6 +10,7 @@ pub(crate) mod flatten;
 mod load;
 mod mmdb;
 mod number;
+mod special;
 pub(crate) mod table;
 mod text;
 
@@ -21,6 +23,7 @@ pub use self::country::Country;
 pub use self::date::DateSource;
 #[doc(hidden)]
 pub use self::load::fuzz_load;
+pub use self::special::{SOURCE as SPECIAL_SOURCE, SPECIAL_IPV4, SPECIAL_IPV6, SpecialBlock};
 use crate::actor::{ActorError, Actors};
 use crate::observation::{Address, Family};
 

@@ -2,9 +2,11 @@
 //! in words, its source and its dates. All of it is read from the tables that decide; nothing is decided here.
 
 use std::io::{Result, Write};
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde_json::{Value, json};
 use teiten_aggregator::observation::TrafficType;
+use teiten_aggregator::origin::{SPECIAL_IPV4, SPECIAL_IPV6, SPECIAL_SOURCE};
 use teiten_aggregator::schema::FLAGS_VERSION;
 
 use crate::classify::{RULES, Rule, Types};
@@ -12,7 +14,8 @@ use crate::fingerprint::{KEYED, Probes, TOOLS, ToolMark};
 use crate::flags::{self, FLAGS, FlagRow};
 use crate::payload::{Ports, Signature, TCP, UDP};
 
-/// Everything as one object: `rules`, `tools`, `signatures`, each in the order in which they decide, and `flags`.
+/// Everything as one object: `rules`, `tools`, `signatures`, each in the order in which they decide, `flags`, and `special_purpose`, the
+/// space that has no country and no network.
 #[must_use]
 pub fn json() -> Value {
     let tools = TOOLS.iter().chain([&KEYED]).map(tool_json);
@@ -26,6 +29,7 @@ pub fn json() -> Value {
         "flags": FLAGS.iter().map(flag_json).collect::<Vec<_>>(),
         "flags_version": FLAGS_VERSION,
         "stack_signature": STACK_SIGNATURE,
+        "special_purpose": special_purpose_json(),
     })
 }
 
@@ -60,6 +64,7 @@ pub fn write_table(out: &mut dyn Write) -> Result<()> {
     }
     writeln!(out, "\nSTACK SIGNATURE\n\n       {STACK_SIGNATURE}")?;
     write_flags(out)?;
+    write_special_purpose(out)?;
     for (protocol, rows) in [("udp", &UDP[..]), ("tcp", &TCP[..])] {
         writeln!(
             out,
@@ -137,6 +142,46 @@ fn flag_json(row: &FlagRow) -> Value {
         "wrong_for": row.known_false_positives,
         "source": flags::SOURCE,
     })
+}
+
+/// Name, whether it is globally reachable, and what assigned it, by prefix.
+fn special_purpose() -> impl Iterator<Item = (String, &'static str, bool, &'static str)> {
+    let ipv4 = SPECIAL_IPV4.iter().map(|block| {
+        let prefix = format!("{}/{}", Ipv4Addr::from(block.first), block.length);
+        (
+            prefix,
+            block.name,
+            block.globally_reachable,
+            block.reference,
+        )
+    });
+    let ipv6 = SPECIAL_IPV6.iter().map(|block| {
+        let prefix = format!("{}/{}", Ipv6Addr::from(block.first), block.length);
+        (
+            prefix,
+            block.name,
+            block.globally_reachable,
+            block.reference,
+        )
+    });
+    ipv4.chain(ipv6)
+}
+
+fn special_purpose_json() -> Value {
+    let row = |(prefix, name, reachable, reference)| json!({"prefix": prefix, "name": name, "globally_reachable": reachable, "source": reference});
+    special_purpose().map(row).collect()
+}
+
+fn write_special_purpose(out: &mut dyn Write) -> Result<()> {
+    writeln!(
+        out,
+        "\nSPECIAL-PURPOSE SPACE: sources in it have country ZZ and no AS, whatever the data says\n\n       source: {SPECIAL_SOURCE}"
+    )?;
+    for (prefix, name, reachable, reference) in special_purpose() {
+        let exception = if reachable { ", left to the data" } else { "" };
+        writeln!(out, "     {prefix:<30} {name}{exception} ({reference})")?;
+    }
+    Ok(())
 }
 
 const fn probes_text(probes: Probes) -> &'static str {
@@ -229,6 +274,8 @@ mod tests {
             assert!(table.contains(row.name) && table.contains(row.source));
         }
         assert!(table.contains("to port 44818 or 2222, first byte 63 or 04"));
+        assert!(table.contains("100.64.0.0/10                  Shared Address Space (RFC 6598)"));
+        assert!(table.contains("2001:3::/32                    AMT, left to the data"));
         assert!(table.contains("2013-08 to v4.1.0 of 2024-03-21"));
     }
 }

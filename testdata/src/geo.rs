@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use crate::countries::{COUNTRIES, IPV6_NETWORKS, block_range};
+use crate::roles::NOWHERE;
 use crate::{Error, Result};
 
 /// Where Debian's package tor-geoipdb puts its IPv4 ranges; the IPv6 ranges stand beside it with a 6 behind the name.
@@ -26,6 +27,8 @@ pub struct CountryTable {
     ipv6: Ranges<u128>,
     /// For each upper half of an IPv4 address, the first range that ends at or behind its block.
     index: Vec<u32>,
+    /// Space of no country, whatever the file says.
+    nowhere: Ranges<u32>,
     /// File name, or what the table is.
     pub name: String,
     /// SHA-256 of the IPv4 file, hexadecimal; none for the built-in table.
@@ -75,6 +78,10 @@ impl CountryTable {
     /// Index of the country of an IPv4 address, for [`CountryTable::name_of`].
     #[must_use]
     pub fn of_ipv4(&self, address: u32) -> u8 {
+        let is_nowhere = |range: &(u32, u32, u8)| (range.0..=range.1).contains(&address);
+        if self.nowhere.iter().any(is_nowhere) {
+            return 0;
+        }
         let block = (address >> 16) as usize;
         let (low, high) = (self.index[block] as usize, self.index[block + 1] as usize);
         let candidates = &self.ipv4[low..(high + 1).min(self.ipv4.len())];
@@ -99,6 +106,7 @@ impl CountryTable {
             ipv4: Vec::new(),
             ipv6: Vec::new(),
             index: Vec::new(),
+            nowhere: nowhere(),
             name,
             sha256: None,
         }
@@ -151,6 +159,13 @@ impl CountryTable {
     }
 }
 
+fn nowhere() -> Ranges<u32> {
+    let blocks = NOWHERE.split_whitespace().map(block_range);
+    blocks
+        .map(|(first, length)| (first, first + (length - 1) as u32, 0))
+        .collect()
+}
+
 fn find<A: Copy + Ord>(ranges: &[(A, A, u8)], address: A) -> u8 {
     let after = ranges.partition_point(|range| range.0 <= address);
     match ranges[..after].last() {
@@ -192,6 +207,18 @@ mod tests {
             );
         }
         assert_eq!(table.name_of(table.of_ipv6(0x2400_2000 << 96 | 1)), "JP");
+    }
+
+    #[test]
+    fn space_that_no_packet_can_come_from_has_no_country_in_any_file() -> Result<()> {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("geoip");
+        std::fs::write(&path, "0,4294967295,JP\n").expect("written");
+        let table = CountryTable::load(&path, false)?;
+        for (address, expected) in [(0x09ff_ffff, "JP"), (0x0a00_0000, "ZZ"), (u32::MAX, "ZZ")] {
+            assert_eq!(table.name_of(table.of_ipv4(address)), expected);
+        }
+        Ok(())
     }
 
     #[test]

@@ -112,6 +112,30 @@ fn settle_until<A: Address, V: Value>(
     }
 }
 
+/// `steps` with nothing known where `mask` holds; both sorted.
+pub(crate) fn cut_out<A: Address, V: Value>(
+    steps: &[Step<A, V>],
+    mask: &[Step<A, bool>],
+) -> Vec<Step<A, V>> {
+    let mut cut = Steps::with_capacity(steps.len() + mask.len());
+    let (mut steps, mut mask) = (steps.iter().peekable(), mask.iter().peekable());
+    let (mut held, mut is_masked) = (V::default(), false);
+    while let Some(start) = match (steps.peek(), mask.peek()) {
+        (Some(step), Some(edge)) => Some(step.start.min(edge.start)),
+        (Some(step), None) => Some(step.start),
+        (None, edge) => edge.map(|edge| edge.start),
+    } {
+        held = steps
+            .next_if(|step| step.start == start)
+            .map_or(held, |step| step.value);
+        is_masked = mask
+            .next_if(|edge| edge.start == start)
+            .map_or(is_masked, |edge| edge.value);
+        cut.set(start, if is_masked { V::default() } else { held });
+    }
+    cut.0
+}
+
 fn successor<A: Address>(address: A) -> Option<A> {
     let after = A::from_number(address.number().wrapping_add(1));
     (after > address).then_some(after)
@@ -222,6 +246,23 @@ mod tests {
             for address in edges.flatten().chain(probes) {
                 prop_assert_eq!(table.find(address), naive(&files, address));
                 prop_assert_eq!(table.answer(address).value, naive(&files, address));
+            }
+        }
+
+        #[test]
+        fn what_is_cut_out_is_unknown_and_the_rest_as_before(files in files(), cut in files(), probes in prop::collection::vec(any::<u32>(), 8)) {
+            let steps = flatten(&files);
+            let holes: Vec<Vec<Range<u32, bool>>> = cut.iter().map(|ranges| {
+                ranges.iter().map(|range| Range { first: range.first, last: range.last, value: range.value > 0 }).collect()
+            }).collect();
+            let whole = TableV4::new(&steps);
+            let table = TableV4::new(&cut_out(&steps, &flatten(&holes)));
+            let edges = files.iter().chain(&cut).flatten().flat_map(|range| {
+                [range.first, range.last].map(|edge| [edge.wrapping_sub(1), edge, edge.wrapping_add(1)])
+            });
+            for address in edges.flatten().chain(probes) {
+                let expected = if naive(&cut, address) > 0 { 0 } else { whole.find(address) };
+                prop_assert_eq!(table.find(address), expected);
             }
         }
 

@@ -12,8 +12,9 @@ use sha2::{Digest, Sha256};
 
 use super::country::Country;
 use super::date::date_of;
-use super::flatten::{count_overlapping, flatten};
+use super::flatten::{count_overlapping, cut_out, flatten};
 use super::mmdb::{self, Record};
+use super::special;
 use super::table::{TableV4, TableV6};
 use super::text::{self, Field, FileRanges, LineError};
 use crate::actor::Actors;
@@ -77,9 +78,9 @@ fn load_list<V: Loaded>(paths: &[PathBuf]) -> Result<(Tables<V>, Vec<Provenance>
         }
     }
     let tables = std::thread::scope(|scope| {
-        let v6 = scope.spawn(|| TableV6::new(&flatten(&v6)));
+        let v6 = scope.spawn(|| TableV6::new(&cut_out(&flatten(&v6), &special::MASK_V6)));
         Tables {
-            v4: TableV4::new(&flatten(&v4)),
+            v4: TableV4::new(&cut_out(&flatten(&v4), &special::MASK_V4)),
             v6: joined(v6),
         }
     });
@@ -270,16 +271,16 @@ mod tests {
     #[test]
     fn formats_are_mixed_freely_and_the_later_file_wins() {
         let mmdb = write_mmdb(&[(0x0102_0300, 120, japan())]);
-        let text = b"1.2.3.0,1.2.3.127,DE\n2001:db8::,2001:db8::ff,NA\n";
+        let text = b"1.2.3.0,1.2.3.127,DE\n2001:500::,2001:500::ff,NA\n";
         let origins = countries(&[&mmdb, text]).expect("good files");
         assert_eq!(origins.country(0x0102_0301_u32).as_str(), "DE");
         assert_eq!(origins.country(0x0102_0381_u32).as_str(), "JP");
         assert_eq!(
-            origins.country((0x2001_0db8_u128 << 96) + 255).as_str(),
+            origins.country((0x2001_0500_u128 << 96) + 255).as_str(),
             "NA"
         );
         assert_eq!(
-            origins.country((0x2001_0db8_u128 << 96) + 256).as_str(),
+            origins.country((0x2001_0500_u128 << 96) + 256).as_str(),
             "ZZ"
         );
         assert_eq!(origins.provenance()[0].format, Format::Mmdb);

@@ -16,7 +16,7 @@ pub const IMPOSSIBLE_SOURCE: Rule = Rule {
     types: Types::ALL,
     presupposes: Presupposition::ImpossibleSource,
     test: None,
-    reference: "RFC 6890 and the IANA special-purpose address registries as of 2024; RFC 5771, RFC 4291 2.7 (multicast)",
+    reference: "RFC 6890 and the IANA special-purpose address registries as of 2026-07; RFC 5771, RFC 4291 2.7 (multicast)",
     dates: "",
 };
 
@@ -64,9 +64,11 @@ enum Use {
     Never,
     /// As a destination of use inside one network, as a source impossible.
     Group,
+    /// A host's, inside a wider prefix that is not.
+    Global,
 }
 
-/// A prefix: first address, length, use. IPv6 exceptions inside 2001::/23 (Teredo, AMT, AS112, ORCHIDv2, drone identities) are global.
+/// A prefix: first address, length, use.
 type Row = (u128, u8, Use);
 
 const IPV4: &[Row] = &[
@@ -77,9 +79,11 @@ const IPV4: &[Row] = &[
     (0x7f00_0000, 8, Use::Never),
     (0xa9fe_0000, 16, Use::Private),
     (0xac10_0000, 12, Use::Private),
-    (0xc000_0009, 32, Use::Local),
+    (0xc000_0009, 32, Use::Global),
+    (0xc000_000a, 32, Use::Global),
     (0xc000_0000, 24, Use::Never),
     (0xc000_0200, 24, Use::Never),
+    (0xc058_6302, 32, Use::Local),
     (0xc0a8_0000, 16, Use::Private),
     (0xc612_0000, 15, Use::Never),
     (0xc633_6400, 24, Use::Never),
@@ -95,8 +99,15 @@ const IPV6: &[Row] = &[
     (0xffff_0000_0000, 96, Use::Never),
     (0x0064_ff9b_0001 << 80, 48, Use::Never),
     (0x0100 << 112, 64, Use::Never),
-    (0x2001_0002_0000 << 80, 48, Use::Never),
-    (0x2001_0010 << 96, 28, Use::Never),
+    (0x0100_0000_0000_0001 << 64, 64, Use::Never),
+    (0x2001 << 112, 32, Use::Global),
+    (0x2001_0001 << 96 | 1, 128, Use::Global),
+    (0x2001_0001 << 96 | 2, 128, Use::Global),
+    (0x2001_0001 << 96 | 3, 128, Use::Global),
+    (0x2001_0003 << 96, 32, Use::Global),
+    (0x2001_0004_0112 << 80, 48, Use::Global),
+    (0x2001_0020 << 96, 27, Use::Global),
+    (0x2001 << 112, 23, Use::Never),
     (0x2001_0db8 << 96, 32, Use::Never),
     (0x3fff << 112, 20, Use::Never),
     (0x5f00 << 112, 16, Use::Never),
@@ -131,7 +142,8 @@ const fn octets(rows: &[Row], shift: u32) -> [bool; 256] {
 #[inline(always)]
 #[must_use]
 pub fn is_special(address: u32) -> bool {
-    IPV4_OCTETS[(address >> 24) as usize] && usage(address).is_some()
+    IPV4_OCTETS[(address >> 24) as usize]
+        && usage(address).is_some_and(|usage| usage != Use::Global)
 }
 
 /// Whether a host can have sent a packet from `source` to `destination`.
@@ -160,7 +172,7 @@ fn listed_standing<A: Address>(source: A, destination: A) -> Standing {
         matches!(destination, Some(Use::Local | Use::Private | Use::Group))
     };
     match usage(source) {
-        None => Standing::Possible,
+        None | Some(Use::Global) => Standing::Possible,
         Some(Use::Never | Use::Group) => Standing::Impossible,
         Some(Use::Local | Use::Private) if is_inside() => Standing::Possible,
         Some(Use::Local) => Standing::Impossible,
@@ -184,6 +196,8 @@ fn usage<A: Address>(address: A) -> Option<Use> {
 
 #[cfg(test)]
 mod tests {
+    use teiten_aggregator::origin::{SPECIAL_IPV4, SPECIAL_IPV6, SpecialBlock};
+
     use super::*;
 
     fn ipv4(source: &str, destination: &str) -> bool {
@@ -272,6 +286,18 @@ mod tests {
         ] {
             assert!(!ipv4(source, "203.0.113.9"), "{source}");
         }
+    }
+
+    #[test]
+    fn blocks_that_are_not_reachable_are_no_source_towards_the_internet() {
+        fn check<A: Address>(blocks: &[SpecialBlock<A>], destination: A) {
+            for block in blocks {
+                let is_possible = standing(block.last(), destination) == Standing::Possible;
+                assert_eq!(is_possible, block.globally_reachable, "{block:?}");
+            }
+        }
+        check(SPECIAL_IPV4, 0x2c01_0203);
+        check(SPECIAL_IPV6, 0x2a00 << 112);
     }
 
     #[test]
