@@ -165,9 +165,16 @@ fn live() -> Value {
     serde_json::from_str(&get("/live")).expect("JSON")
 }
 
+/// A source that can have a country: loopback's own never has one.
+const ABROAD: &str = "75.0.0.1";
+
 /// Sends numbered datagrams to the telescope, and waits until the capture has seen them.
 fn send(count: u16, expected: u64) {
-    let socket = UdpSocket::bind("127.0.0.1:0").expect("a socket");
+    send_from("127.0.0.1", count, expected);
+}
+
+fn send_from(source: &str, count: u16, expected: u64) {
+    let socket = UdpSocket::bind((source, 0)).expect("a socket");
     for number in 0..count {
         let address: SocketAddr = format!("127.9.0.1:{}", 20_000 + number)
             .parse()
@@ -394,13 +401,20 @@ fn sighup_reloads_the_lists_and_loses_no_packet() {
     in_a_network_of_its_own(|| {
         let workshop = Workshop::new();
         let countries = workshop.countries();
-        let service = Service::start(program::program(), &workshop, &["--user", "root"]);
-        send(100, 100);
+        let added = Command::new("ip")
+            .args(["address", "add", ABROAD, "dev", "lo"])
+            .status();
+        assert!(added.is_ok_and(|status| status.success()), "{ABROAD} on lo");
+        let list = workshop.file("actors.toml", actor("Before").as_bytes());
+        let flags = ["--user", "root", "--actors", dataset::text(&list)];
+        let service = Service::start(program::program(), &workshop, &flags);
+        send_from(ABROAD, 100, 100);
         let before = live()["sources"][0]["country"].clone();
         // A new file takes the old one's place, as a package manager does it.
         let next = countries.with_extension("next");
-        std::fs::write(&next, "127.0.0.0,127.255.255.255,JP\n").expect("written");
+        std::fs::write(&next, "75.0.0.0,75.255.255.255,JP\n").expect("written");
         std::fs::rename(&next, &countries).expect("renamed");
+        std::fs::write(&list, actor("After")).expect("written");
         service.signal("-HUP");
         service.wait_for("lists reloaded");
         assert_ne!(before, "JP");
@@ -410,10 +424,12 @@ fn sighup_reloads_the_lists_and_loses_no_packet() {
             "{}",
             service.messages()
         );
-        std::fs::write(&countries, "no such format\n").expect("written");
+        // A list of actors that is none leaves everything as it was, the countries too.
+        std::fs::write(&countries, "75.0.0.0,75.255.255.255,BR\n").expect("written");
+        std::fs::write(&list, "no such list\n").expect("written");
         service.signal("-HUP");
         service.wait_for("lists not reloaded");
-        send(100, 200);
+        send_from(ABROAD, 100, 200);
         let page = get("/metrics");
         assert!(
             page.contains("teiten_reloads_total{result=\"done\"} 1.0"),
@@ -425,19 +441,23 @@ fn sighup_reloads_the_lists_and_loses_no_packet() {
         );
         let accounting = service.end();
         assert_whole(&workshop, &accounting, 200);
-        let mut countries = std::collections::BTreeSet::new();
+        let mut origins = std::collections::BTreeSet::new();
         dataset::each_row(&workshop.path("data"), "sources", |row| {
-            let mut columns = row.get_column_iter();
-            let country = columns.find(|(name, _)| *name == "country");
-            countries.insert(country.map(|(_, field)| field.to_string()));
+            let text = |wanted: &str| {
+                let mut columns = row.get_column_iter();
+                let column = columns.find(|(name, _)| *name == wanted);
+                column.map(|(_, field)| field.to_string().trim_matches('"').to_owned())
+            };
+            origins.insert((text("country"), text("actor")));
         });
-        assert_eq!(countries.len(), 1);
-        assert!(
-            countries
-                .iter()
-                .flatten()
-                .all(|country| country.contains("JP")),
-            "{countries:?}"
-        );
+        let expected = (Some("JP".to_owned()), Some("After".to_owned()));
+        assert_eq!(Vec::from_iter(origins), [expected]);
     });
+}
+
+/// A list that holds one actor.
+fn actor(name: &str) -> String {
+    format!(
+        "[[actor]]\nname = \"{name}\"\nstatement = \"https://{name}.example/\"\nread = 2026-11-24\nprefixes = [\"{ABROAD}\"]\n"
+    )
 }
