@@ -53,7 +53,10 @@ fn the_aggregator_keeps_the_house_rules() {
 
 #[test]
 fn the_workshops_keep_the_rules_of_every_file() {
-    for (workshop, edges) in [("benches", ["usage.rs"].as_slice()), ("testdata", &[])] {
+    for (workshop, edges) in [
+        ("benches", ["usage.rs", "send.rs"].as_slice()),
+        ("testdata", &[]),
+    ] {
         let folder = format!("{}/../{workshop}", env!("CARGO_MANIFEST_DIR"));
         check(&folder, &[], edges);
     }

@@ -1,13 +1,17 @@
 //! What a replay wrote: one hash of all of it, and the packets and bytes that its tables hold. It reads Parquet files as any reader
 //! would, by column names, and knows nothing of the programs that write them.
 
+use std::collections::HashMap;
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use parquet::column::reader::ColumnReader;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+use parquet::record::Field;
+use parquet::schema::types::{Type, TypePtr};
 use sha2::{Digest, Sha256};
 
 /// Values read at a time.
@@ -63,6 +67,60 @@ fn add_part(path: &Path, sums: &mut Sums) -> Result<()> {
         sums.rows += group.metadata().num_rows() as u64;
         sums.packets += sum(&*group, packets)?;
         sums.bytes += sum(&*group, bytes)?;
+    }
+    Ok(())
+}
+
+/// Packets and bytes by what is counted: the hash of source, protocol, port, class and traffic type.
+pub type Counts = HashMap<u64, (i64, i64)>;
+
+/// Columns that say what is counted, whatever the hour.
+const COUNTED_BY: [&str; 5] = ["src_ip", "protocol", "port", "class", "traffic_type"];
+
+/// What `sources` of the dataset in `folder` counts, over all hours.
+///
+/// # Errors
+/// When a part cannot be read.
+pub fn counts(folder: &Path) -> Result<Counts> {
+    let mut counts = Counts::new();
+    for path in parts(&folder.join("sources"))? {
+        add_counts(&path, &mut counts).with_context(|| path.display().to_string())?;
+    }
+    Ok(counts)
+}
+
+fn add_counts(path: &Path, counts: &mut Counts) -> Result<()> {
+    let reader = SerializedFileReader::new(File::open(path)?)?;
+    let schema = reader.metadata().file_metadata().schema().clone();
+    let wanted = |name: &str| COUNTED_BY.contains(&name) || ["packets", "bytes"].contains(&name);
+    let fields: Vec<TypePtr> = schema
+        .get_fields()
+        .iter()
+        .filter(|field| wanted(field.name()))
+        .cloned()
+        .collect();
+    ensure!(
+        fields.len() == COUNTED_BY.len() + 2,
+        "the columns of `sources` have other names"
+    );
+    let projection = Type::group_type_builder(schema.name())
+        .with_fields(fields)
+        .build()?;
+    for row in reader.get_row_iter(Some(projection))? {
+        let (mut key, mut count) = (DefaultHasher::new(), (0, 0));
+        for (name, field) in row?.get_column_iter() {
+            match (name.as_str(), field) {
+                ("packets", Field::Long(packets)) => count.0 = *packets,
+                ("bytes", Field::Long(bytes)) => count.1 = *bytes,
+                (_, Field::Str(text)) => text.hash(&mut key),
+                (_, Field::Int(number)) => number.hash(&mut key),
+                (_, Field::Null) => u64::MAX.hash(&mut key),
+                (name, other) => bail!("{name} is {other:?}"),
+            }
+        }
+        let entry = counts.entry(key.finish()).or_default();
+        entry.0 += count.0;
+        entry.1 += count.1;
     }
     Ok(())
 }

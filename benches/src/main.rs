@@ -9,13 +9,14 @@ use serde_json::{Map, Value};
 use teiten_benches::input::{
     self, Capture, FLOOD_PACKETS, FLOOD_PACKETS_FULL, PACKETS_SMALL, Scale,
 };
+use teiten_benches::live::{self as live_capture, LiveBench};
 use teiten_benches::model::Model;
 use teiten_benches::outcome::{self, Outcome, comparisons, disagreements};
 use teiten_benches::program::SENSOR;
 use teiten_benches::record::{Circumstances, RUNS_FOLDER};
 use teiten_benches::stage::{self, Bench, Measured, conclusions};
 use teiten_benches::whole::Whole;
-use teiten_benches::{decompress, peer};
+use teiten_benches::{decompress, peer, send};
 
 /// Measured, but something that must agree does not.
 const DISAGREES: u8 = 1;
@@ -40,8 +41,12 @@ enum Command {
     Peers(Shared),
     /// What 16 and 64 cores would reach, from measured costs
     Model(ModelArguments),
-    /// Whole job, stages and model, in one record
+    /// A live capture between two network namespaces: loss, processor time, memory; needs root
+    Live(Shared),
+    /// Whole job, stages, live capture and model, in one record
     All(Shared),
+    /// Sends the packets of an Ethernet pcap through an interface, and says how many and how fast; needs root
+    Send(SendArguments),
     /// A capture through its decompressor into nothing
     #[command(hide = true)]
     Decompress {
@@ -67,7 +72,7 @@ struct Shared {
     /// The flood at its full length: takes 8 GB of disk
     #[arg(long)]
     full: bool,
-    /// Only this case of the whole job; repeatable
+    /// Only this case of the whole job or the live capture; repeatable
     #[arg(long = "case", value_name = "NAME")]
     cases: Vec<String>,
     /// Measure this sensor instead of the one beside this program
@@ -88,6 +93,21 @@ struct ModelArguments {
     from: Option<PathBuf>,
     #[command(flatten)]
     shared: Shared,
+}
+
+#[derive(Args)]
+struct SendArguments {
+    /// The capture
+    file: PathBuf,
+    /// Interface to send through
+    #[arg(long, value_name = "IF")]
+    interface: String,
+    /// Threads that send
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    threads: usize,
+    /// Packets a second of all threads together [default: as many as they can]
+    #[arg(long, value_name = "PPS")]
+    rate: Option<u64>,
 }
 
 impl Shared {
@@ -145,6 +165,17 @@ fn run(command: Command) -> Result<u8> {
         Command::Run(shared) => measured(&shared, whole),
         Command::Stages(shared) => measured(&shared, stages),
         Command::Peers(shared) => measured(&shared, peers),
+        Command::Live(shared) => measured(&shared, live),
+        Command::Send(arguments) => {
+            let SendArguments {
+                file,
+                interface,
+                threads,
+                rate,
+            } = arguments;
+            println!("{}", send::send(&file, &interface, threads, rate)?.json());
+            Ok(0)
+        }
         Command::Model(ModelArguments { from: None, shared }) => measured(&shared, model),
         Command::Model(ModelArguments {
             from: Some(file), ..
@@ -154,6 +185,10 @@ fn run(command: Command) -> Result<u8> {
             page.say("");
             stages(shared, page)?;
             page.say("");
+            if shared.cases.is_empty() {
+                live(shared, page)?;
+                page.say("");
+            }
             model(shared, page)
         }),
         Command::Decompress { path } => {
@@ -241,6 +276,27 @@ fn stages(shared: &Shared, page: &mut Page) -> Result<()> {
     page.say_all(conclusions(&measured));
     let objects = measured.iter().map(Measured::json).collect();
     page.results.insert("stages".to_owned(), objects);
+    Ok(())
+}
+
+fn live(shared: &Shared, page: &mut Page) -> Result<()> {
+    let bench = LiveBench {
+        sensor: shared.sensor()?,
+        work: shared.work.clone(),
+        scale: shared.scale(),
+        names: shared.cases.clone(),
+    };
+    page.say("a live capture through a pair of virtual interfaces; rows held against those of a replay of the same packets");
+    page.say(live_capture::HEADINGS);
+    match bench.run(&mut |outcome| page.say(outcome.row()))? {
+        Err(reason) => page.say(format!("SKIPPED: {reason}")),
+        Ok(outcomes) => {
+            page.problems
+                .extend(outcomes.iter().flat_map(live_capture::Outcome::problems));
+            let objects = outcomes.iter().map(live_capture::Outcome::json).collect();
+            page.results.insert("live".to_owned(), objects);
+        }
+    }
     Ok(())
 }
 

@@ -1,9 +1,9 @@
-//! What running takes: of a child process its wall and processor time and its memory, of this program the processor time so far. The
-//! one place of this crate with `unsafe`: only `wait4` gives the peak memory of one child rather than of all, and only
+//! What running takes: of a child process its wall and processor time and its memory, of this program the processor time so far.
+//! `unsafe` here because only `wait4` gives the peak memory of one child rather than of all, and only
 //! `clock_gettime` tells a thread's time to the nanosecond.
 
 use std::io;
-use std::process::{Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -40,14 +40,28 @@ pub fn measure(command: &mut Command) -> io::Result<Usage> {
 /// # Errors
 /// When it cannot be started or waited for.
 pub fn measure_within(command: &mut Command, limit: Duration) -> io::Result<Usage> {
+    watched(command.spawn()?, limit, &mut |_| ())
+}
+
+/// Waits for the end of a child that was just started, or kills it at `limit`. `look` gets its own memory, bytes, every ten
+/// milliseconds.
+///
+/// # Errors
+/// When it cannot be waited for.
+pub fn watched(
+    mut child: Child,
+    limit: Duration,
+    look: &mut (dyn FnMut(u64) + Send),
+) -> io::Result<Usage> {
     let begin = Instant::now();
-    let mut child = command.spawn()?;
     let process = child.id();
     let (ended, own_peak_bytes) = (AtomicBool::new(false), AtomicU64::new(0));
     let (waited, wall) = std::thread::scope(|scope| {
         let watcher = scope.spawn(|| {
             while !ended.load(Ordering::Relaxed) {
-                own_peak_bytes.fetch_max(own_bytes(process).unwrap_or(0), Ordering::Relaxed);
+                let own = own_bytes(process).unwrap_or(0);
+                own_peak_bytes.fetch_max(own, Ordering::Relaxed);
+                look(own);
                 if begin.elapsed() > limit {
                     // It may have ended this very moment.
                     let _ = child.kill();
