@@ -354,11 +354,12 @@ fn write_entry(
     runs: &HourRuns,
     account: &HourAccount,
 ) -> io::Result<Entry> {
-    let file = BufWriter::with_capacity(BUFFER_BYTES, File::create(making)?);
-    let mut file = Summed {
-        inner: file,
+    // Buffered before it is summed: sums over many bytes at once are several times as fast.
+    let summed = Summed {
+        inner: File::create(making)?,
         sum: Crc::new(),
     };
+    let mut file = BufWriter::with_capacity(BUFFER_BYTES, summed);
     let mut header = MAGIC.to_vec();
     header.extend_from_slice(&hour.to_le_bytes());
     header.extend_from_slice(&part.to_le_bytes());
@@ -369,12 +370,11 @@ fn write_entry(
     for number in [ipv4.len() as u64, ipv6.len() as u64, middle] {
         file.write_all(&number.to_le_bytes())?;
     }
-    let sum = file.sum.sum();
-    file.write_all(&sum.to_le_bytes())?;
-    let file = file
-        .inner
-        .into_inner()
-        .map_err(io::IntoInnerError::into_error)?;
+    let Summed {
+        inner: mut file,
+        sum,
+    } = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.write_all(&sum.sum().to_le_bytes())?;
     file.sync_all()?;
     Ok(Entry {
         hour,

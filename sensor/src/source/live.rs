@@ -21,6 +21,9 @@ use crate::telescope::Prefix;
 /// How long the kernel may keep packets back to hand over many at once, and the longest that [`Live::next_block`] waits.
 pub const LIVE_WAIT: Duration = Duration::from_millis(100);
 
+/// How long a ring is left alone that was readable and had no block: a third of what a block holds at a million packets a second.
+const LOAN_WAIT: Duration = Duration::from_micros(500);
+
 /// How often an idle interface is looked at through libpcap: often enough that its buffer cannot fill meanwhile.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
@@ -186,6 +189,11 @@ impl Live {
         while block.records.is_empty() && begin.elapsed() < LIVE_WAIT {
             self.wait(LIVE_WAIT.saturating_sub(begin.elapsed()));
             (block, ring) = self.take(block);
+            if block.records.is_empty() {
+                // The kernel calls a ring readable as long as the block before the next is on loan (`packet_poll` looks at that
+                // one), so asking it again at once would go round and round while a worker reads.
+                thread::sleep(LOAN_WAIT.min(LIVE_WAIT.saturating_sub(begin.elapsed())));
+            }
         }
         let mut drops = Drops::default();
         if self.looked.elapsed() >= LOOK_INTERVAL {
