@@ -11,6 +11,7 @@ mod peer_to_peer;
 mod replies;
 mod requests;
 mod tcp;
+mod tunnels;
 mod words;
 
 use std::cell::Cell;
@@ -89,6 +90,7 @@ const UDP_LISTS: &[&[Signature]] = &[
     discovery::UDP,
     applications::UDP,
     peer_to_peer::UDP,
+    tunnels::UDP,
 ];
 const TCP_LISTS: &[&[Signature]] = &[exploits::TCP, peer_to_peer::TCP, tcp::REQUESTS];
 
@@ -112,16 +114,24 @@ pub fn tcp(payload: &Payload) -> Option<&'static Signature> {
     find(&TCP, &TCP_INDEX, payload)
 }
 
+/// Signatures that one part of an index has bits for.
+const PART_ROWS: usize = 128;
+/// Parts of an index.
+const PARTS: usize = 2;
+
+/// All signatures, in their order; most packets are told by the first part.
+type Index = [Part; PARTS];
+
 /// For the low byte of each port and for the first byte, a bit per signature that can match.
-struct Index {
+struct Part {
     any: u128,
     to: [u128; 256],
     from: [u128; 256],
     first: [u128; 256],
 }
 
-static UDP_INDEX: Index = index(UDP_LISTS);
-static TCP_INDEX: Index = index(TCP_LISTS);
+static UDP_INDEX: Index = [part(UDP_LISTS, 0), part(UDP_LISTS, 1)];
+static TCP_INDEX: Index = [part(TCP_LISTS, 0), part(TCP_LISTS, 1)];
 
 fn find(
     rows: &'static [Signature],
@@ -129,16 +139,18 @@ fn find(
     payload: &Payload,
 ) -> Option<&'static Signature> {
     let first = *payload.bytes.first()?;
-    let mut candidates = (index.any
-        | index.to[usize::from(payload.destination_port & 0xff)]
-        | index.from[usize::from(payload.source_port & 0xff)])
-        & index.first[usize::from(first)];
-    while candidates != 0 {
-        let row = &rows[candidates.trailing_zeros() as usize];
-        if row.ports.contain(payload) && (row.test)(payload) {
-            return Some(row);
+    for (number, part) in index.iter().enumerate() {
+        let mut candidates = (part.any
+            | part.to[usize::from(payload.destination_port & 0xff)]
+            | part.from[usize::from(payload.source_port & 0xff)])
+            & part.first[usize::from(first)];
+        while candidates != 0 {
+            let row = &rows[number * PART_ROWS + candidates.trailing_zeros() as usize];
+            if row.ports.contain(payload) && (row.test)(payload) {
+                return Some(row);
+            }
+            candidates &= candidates - 1;
         }
-        candidates &= candidates - 1;
     }
     None
 }
@@ -150,7 +162,10 @@ const fn count(lists: &[&[Signature]]) -> usize {
         total += lists[list].len();
         list += 1;
     }
-    assert!(total <= 128, "the index has a bit for 128 signatures");
+    assert!(
+        total <= PART_ROWS * PARTS,
+        "the index has a bit for each signature"
+    );
     total
 }
 
@@ -169,25 +184,28 @@ const fn joined<const N: usize>(lists: &[&[Signature]]) -> [Signature; N] {
     rows
 }
 
-const fn index(lists: &[&[Signature]]) -> Index {
-    let mut index = Index {
+/// The part with this number, from 0.
+const fn part(lists: &[&[Signature]], number: usize) -> Part {
+    let mut index = Part {
         any: 0,
         to: [0; 256],
         from: [0; 256],
         first: [0; 256],
     };
-    let (mut list, mut bit) = (0, 1_u128);
+    let (mut list, mut position) = (0, 0);
     while list < lists.len() {
         let mut row = 0;
         while row < lists[list].len() {
             let signature = &lists[list][row];
+            let is_here = position / PART_ROWS == number;
+            let bit = (is_here as u128) << (position % PART_ROWS);
             match signature.ports {
                 Ports::Any => index.any |= bit,
                 Ports::To(ports) => index.to = with_ports(index.to, ports, bit),
                 Ports::From(ports) => index.from = with_ports(index.from, ports, bit),
             }
             index.first = with_first(index.first, signature.first, bit);
-            bit = bit.wrapping_shl(1);
+            position += 1;
             row += 1;
         }
         list += 1;

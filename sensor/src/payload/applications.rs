@@ -71,6 +71,20 @@ pub(super) const UDP: &[Signature] = &[
         "3GPP TS 29.060 7.2.1, TS 29.274 7.1.1",
     ),
     application(
+        "kerberos-request",
+        To(&[88]),
+        &[0x6a, 0x6c],
+        |payload| {
+            // The application's tag holds a sequence, its version 5.
+            super::ber::element(payload.bytes)
+                .and_then(|request| super::ber::element(request.contents))
+                .is_some_and(|sequence| {
+                    sequence.tag == 0x30 && sequence.contents.starts_with(&[0xa1, 3, 2, 1, 5])
+                })
+        },
+        "RFC 4120 5.4.1: AS-REQ, TGS-REQ",
+    ),
+    application(
         "nat-pmp",
         To(&[5351]),
         &[0, 2],

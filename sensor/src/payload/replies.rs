@@ -32,6 +32,20 @@ pub(super) const UDP: &[Signature] = &[
         "RFC 1035 4.1.1: QR",
     ),
     reply(
+        "dns-response-other-port",
+        Any,
+        &[],
+        is_whole_dns_response,
+        "RFC 1035 4.1: a resolver behind a translator answers from another port",
+    ),
+    reply(
+        "tftp-data",
+        Any,
+        &[0],
+        |payload| payload.starts_with(&[0, 3, 0, 1]) && payload.bytes.len() <= 516,
+        "RFC 1350 4: the first block, from a port of the server's choice",
+    ),
+    reply(
         "mdns-response",
         From(&[5353]),
         &[],
@@ -288,6 +302,23 @@ pub(super) const UDP: &[Signature] = &[
         "ANSI/ASHRAE 135, 20.1",
     ),
 ];
+
+/// A response with one question, whose name ends within the message and is followed by the Internet's class.
+fn is_whole_dns_response(payload: &Payload) -> bool {
+    let is_response = payload.byte(2) & 0x80 != 0 && payload.byte(2) >> 3 & 0x0f <= 6;
+    if !is_response || payload.big_endian_16(4) != Some(1) || payload.byte(3) & 0x0f > 10 {
+        return false;
+    }
+    let mut place = 12;
+    while let Some(&label) = payload.bytes.get(place) {
+        match label {
+            0 => return payload.big_endian_16(place + 3) == Some(1),
+            1..=63 if place < 12 + 255 => place += 1 + usize::from(label),
+            _ => return false,
+        }
+    }
+    false
+}
 
 /// QR 1, an operation that exists, and no more questions than are ever asked together.
 fn is_dns_response(payload: &Payload) -> bool {

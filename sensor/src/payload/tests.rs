@@ -282,6 +282,35 @@ fn every_signature_has_a_name_and_a_source() {
     }
 }
 
+#[test]
+fn what_leaks_from_other_networks_is_named() {
+    check_request(4789, &padded(&[8, 0, 0, 0, 0, 0, 0x7b, 0], 64), "vxlan");
+    check_request(
+        6081,
+        &padded(&[0, 0, 0x65, 0x58, 0, 0, 10, 0], 64),
+        "geneve",
+    );
+    check_request(521, &padded(&[2, 1, 0, 0], 24), "ripng");
+    check_request(
+        547,
+        &padded(&[1, 0x4f, 0x90, 0xc5, 0, 8, 0, 2, 0xff, 0xff], 40),
+        "dhcpv6",
+    );
+    check_request(3544, &padded(&[0, 1, 0, 0], 77), "teredo");
+    let request = [0x6a, 0x81, 0xf8, 0x30, 0x81, 0xf5, 0xa1, 3, 2, 1, 5, 0xa2];
+    check_request(88, &padded(&request, 251), "kerberos-request");
+}
+
+#[test]
+fn replies_from_ports_of_the_servers_choice_are_named() {
+    let answer = b"\x67\xc5\x81\x80\0\x01\0\x02\0\x01\0\x02\x03isc\x03org\0\0\x01\0\x01\xc0\x0c";
+    check_reply(21_240, answer, "dns-response-other-port");
+    let mut other_class = answer.to_vec();
+    other_class[24] = 9;
+    assert_eq!(udp_name(21_240, 40_000, &other_class), None);
+    check_reply(3445, &padded(&[0, 3, 0, 1], 516), "tftp-data");
+}
+
 proptest::proptest! {
     #[test]
     fn no_payload_panics(
