@@ -4,10 +4,12 @@
 //! match it by its ports and its first byte. The row says the class; that a packet has one is a rule of `classify.rs`.
 
 mod applications;
+mod bacnet;
 mod ber;
 mod discovery;
 mod exploits;
 mod peer_to_peer;
+mod quic;
 mod replies;
 mod requests;
 mod tcp;
@@ -85,6 +87,7 @@ impl Ports {
 
 const UDP_LISTS: &[&[Signature]] = &[
     exploits::UDP,
+    quic::UDP,
     replies::UDP,
     requests::UDP,
     discovery::UDP,

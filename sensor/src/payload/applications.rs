@@ -32,13 +32,6 @@ pub(super) const UDP: &[Signature] = &[
         "RFC 3261 7.1",
     ),
     application(
-        "quic-initial",
-        Any,
-        &[],
-        is_quic_initial,
-        "RFC 9000 15 and 17.2, RFC 9369 3",
-    ),
-    application(
         "rmcp-ping",
         To(&[623, 664]),
         &[6],
@@ -191,13 +184,6 @@ pub(super) const UDP: &[Signature] = &[
         "nmap-payloads",
     ),
     application(
-        "quic-unknown-version",
-        To(&[80, 443]),
-        b"\r",
-        |payload| payload.bytes == b"\r12345678Q999\0",
-        "nmap-payloads",
-    ),
-    application(
         "wireguard-initiation",
         Any,
         &[1],
@@ -223,22 +209,4 @@ fn is_sip_request(payload: &Payload) -> bool {
         b"INFO sip",
     ];
     METHODS.iter().any(|method| payload.starts_with(method))
-}
-
-/// A long header with a version, in a datagram of the size that an Initial must have.
-fn is_quic_initial(payload: &Payload) -> bool {
-    payload.byte(0) & 0xc0 == 0xc0
-        && payload.bytes.len() >= 1200
-        && payload.big_endian_32(1).is_some_and(is_quic_version)
-        && payload.byte(5) <= 20
-}
-
-/// Version 1 and 2, the drafts, the ones that are reserved to provoke a version negotiation, and Google's before the standard.
-fn is_quic_version(version: u32) -> bool {
-    matches!(version, 1 | 0x6b33_43cf | 0xff00_0001..=0xff00_00ff)
-        || version & 0x0f0f_0f0f == 0x0a0a_0a0a
-        || matches!(
-            version.to_be_bytes(),
-            [b'Q' | b'T', b'0', b'0'..=b'9', b'0'..=b'9']
-        )
 }

@@ -41,8 +41,8 @@ pub(super) const UDP: &[Signature] = &[
         "bacnet",
         To(&[47808]),
         &[0x81],
-        is_bacnet_request,
-        "ANSI/ASHRAE 135 annex J",
+        super::bacnet::is_request,
+        "ANSI/ASHRAE 135, 20.1 and annex J",
     ),
     reflector(
         "mssql-browser",
@@ -133,19 +133,6 @@ pub(super) const UDP: &[Signature] = &[
         "nmap citrix-enum-servers",
     ),
 ];
-
-/// BACnet/IP to one or to all (0x0a, 0x0b, 0x09), holding a confirmed request or an unconfirmed Who-Is or Who-Has.
-fn is_bacnet_request(payload: &Payload) -> bool {
-    if !matches!(payload.byte(1), 0x09..=0x0b) || payload.byte(4) != 1 {
-        return false;
-    }
-    // A network header with a destination is longer; without one the application's stands behind its two bytes.
-    match (payload.byte(5) & 0x28, payload.byte(6)) {
-        (0, 0x10) => matches!(payload.byte(7), 7 | 8),
-        (0, kind) => kind >> 4 == 0,
-        _ => true,
-    }
-}
 
 /// One byte, or the name of an instance behind it.
 fn is_mssql_browser_request(payload: &Payload) -> bool {

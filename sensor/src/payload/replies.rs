@@ -266,17 +266,6 @@ pub(super) const UDP: &[Signature] = &[
         "RFC 6347 4.2.1: ServerHello, HelloVerifyRequest",
     ),
     reply(
-        "quic-version-negotiation",
-        From(&[443]),
-        &[],
-        |payload| {
-            payload.byte(0) & 0x80 != 0
-                && payload.big_endian_32(1) == Some(0)
-                && payload.bytes.len() >= 11
-        },
-        "RFC 9000 17.2.1",
-    ),
-    reply(
         "raknet-pong",
         From(&[19132, 19133]),
         &[0x1c],
@@ -294,12 +283,8 @@ pub(super) const UDP: &[Signature] = &[
         "bacnet-response",
         From(&[47808]),
         &[0x81],
-        |payload| {
-            payload.byte(4) == 1
-                && payload.byte(5) & 0x28 == 0
-                && matches!(payload.byte(6) >> 4, 2 | 3 | 5..=7)
-        },
-        "ANSI/ASHRAE 135, 20.1",
+        super::bacnet::is_reply,
+        "ANSI/ASHRAE 135, 20.1 and annex J",
     ),
 ];
 

@@ -5,7 +5,7 @@ use teiten_aggregator::observation::TrafficClass::Scan;
 use super::Ports::Any;
 use super::{Payload, Signature};
 
-const fn probe(
+pub(super) const fn probe(
     name: &'static str,
     first: &'static [u8],
     test: fn(&Payload) -> bool,
@@ -63,30 +63,25 @@ pub(super) const REQUESTS: &[Signature] = &[
     probe(
         "smb-negotiate",
         &[0],
-        |payload| {
-            matches!(
-                payload.bytes,
-                [0, _, _, _, 0xfe | 0xff, b'S', b'M', b'B', ..]
-            )
-        },
-        "MS-SMB2 2.1, MS-CIFS 2.2.3",
+        is_smb_negotiate,
+        "MS-SMB2 2.2.1 and 2.2.3, MS-CIFS 2.2.3.1 and 2.2.4.52",
     ),
     probe(
         "ssh-banner",
         b"S",
-        |payload| payload.starts_with(b"SSH-"),
+        |payload| payload.source_port != 22 && payload.starts_with(b"SSH-"),
         "RFC 4253 4.2",
     ),
     probe(
         "telnet-negotiation",
         &[0xff],
-        |payload| matches!(payload.bytes, [0xff, 0xfb..=0xfe, _, ..]),
+        |payload| payload.source_port != 23 && matches!(payload.bytes, [0xff, 0xfb..=0xfe, _, ..]),
         "RFC 854",
     ),
     probe(
         "adb-connect",
         b"C",
-        |payload| payload.starts_with(b"CNXN"),
+        |payload| payload.source_port != 5555 && payload.starts_with(b"CNXN"),
         "Android platform, adb/protocol.txt",
     ),
     probe(
@@ -121,13 +116,8 @@ pub(super) const REQUESTS: &[Signature] = &[
     probe(
         "socks",
         &[4, 5],
-        |payload| {
-            matches!(
-                payload.bytes,
-                [5, 1..=4, 0..=2, ..] | [4, 1 | 2, _, _, _, _, _, _, ..]
-            ) && payload.bytes.len() <= 32
-        },
-        "RFC 1928 3",
+        is_socks,
+        "RFC 1928 3; SOCKS: A protocol for TCP proxy across firewalls, 1992",
     ),
     probe("mqtt-connect", &[0x10], is_mqtt_connect, "MQTT 3.1.1, 3.1"),
     probe(
@@ -200,4 +190,37 @@ fn is_mqtt_connect(payload: &Payload) -> bool {
             rest.starts_with(b"\0\x04MQTT") || rest.starts_with(b"\0\x06MQIsdp")
         })
     })
+}
+
+/// A negotiation that is no answer: the command, and the bit of the flags that says so.
+fn is_smb_negotiate(payload: &Payload) -> bool {
+    match payload.bytes.get(..4).zip(payload.bytes.get(4..)) {
+        Some(([0, ..], [0xff, b'S', b'M', b'B', 0x72, _, _, _, _, flags, ..])) => flags & 0x80 == 0,
+        Some(([0, ..], [0xfe, b'S', b'M', b'B', header @ ..])) => {
+            header.get(8..10) == Some(&[0, 0]) && header.get(12).is_some_and(|flags| flags & 1 == 0)
+        }
+        _ => false,
+    }
+}
+
+/// Version 5: as many methods as it says, and nothing behind them but the request that an impatient client sends at once. Version 4: a
+/// user, empty or of text, that ends with zero. OpenFlow, which begins alike, has its own length where the port stands.
+fn is_socks(payload: &Payload) -> bool {
+    match payload.bytes {
+        [5, count @ 1..=9, methods @ ..] => {
+            let known = |method: &u8| matches!(method, 0..=9 | 0x80..);
+            let count = usize::from(*count);
+            methods.len() >= count
+                && methods[..count].iter().all(known)
+                && matches!(methods[count..], [] | [5, 1..=3, 0, 1 | 3 | 4, ..])
+        }
+        [4, 1 | 2, _, _, _, _, _, _, user @ .., 0] => {
+            payload.bytes.len() <= 64
+                && user
+                    .iter()
+                    .all(|&byte| byte == 0 || byte.is_ascii_graphic())
+                && payload.big_endian_16(2) != Some(payload.bytes.len() as u16)
+        }
+        _ => false,
+    }
 }

@@ -156,7 +156,7 @@ fn discoveries_and_probes_of_scanners_are_named() {
         (9987, b"TS3INIT1\0\x65\0\0\x88", "teamspeak"),
         (3784, b"\x01\xe7\xe5\x75\x31\xa3", "ventrilo"),
         (2302, b"\0\x02\xf1\x26\x01\x26", "freelancer"),
-        (80, b"\r12345678Q999\0", "quic-unknown-version"),
+        (80, b"\r12345678Q999\0", "gquic-hello"),
         (32414, b"M-SEARCH * HTTP/1.0\r\n\r\n", "ssdp-search"),
         (2123, b"\x40\x01\0\x09\0\0\0\0", "gtp-echo"),
         (5351, b"\0\0", "nat-pmp"),
@@ -236,7 +236,7 @@ fn requests_in_segments_are_named() {
         (b"SSH-2.0-Go\r\n", "ssh-banner"),
         (b"\x03\0\0\x13\x0e\xe0\0\0\0\0\0", "rdp-connect"),
         (b"\x03\0\0\x16\x11\xe0\0\0\0\0\0", "s7-connect"),
-        (b"\0\0\0\x45\xffSMBr", "smb-negotiate"),
+        (b"\0\0\0\x45\xffSMBr\0\0\0\0\x18", "smb-negotiate"),
         (b"\x13BitTorrent protocol", "bittorrent-handshake"),
         (b"OPTIONS rtsp://1.2.3.4 RTSP/1.0\r\n", "rtsp-request"),
         (b"GET /?x=${jndi:ldap://a/b} HTTP/1.1\r\n", "log4shell"),
@@ -265,6 +265,126 @@ fn requests_in_segments_are_named() {
     ] {
         let payload = Payload::new(bytes, 1, 2);
         assert_eq!(tcp(&payload).map(|row| row.name), Some(name));
+    }
+}
+
+/// A datagram of QUIC version 1 with identifiers of these lengths, padded.
+fn quic(first: u8, to: u8, from: u8, length: usize) -> Vec<u8> {
+    let mut bytes = vec![first, 0, 0, 0, 1, to];
+    bytes.resize(6 + usize::from(to), 7);
+    bytes.push(from);
+    padded(&bytes, length)
+}
+
+#[test]
+fn what_a_quic_server_sends_is_a_reply() {
+    for (first, length, what) in [
+        (0xcd, 1252, "Initial"),
+        (0xee, 338, "Handshake"),
+        (0xf0, 125, "Retry"),
+    ] {
+        let bytes = quic(first, 0, 4, length);
+        assert_eq!(udp_name(443, 42834, &bytes), Some("quic-server"), "{what}");
+    }
+    check_reply(443, &padded(b"\x0a12345678PRST", 40), "gquic-public-reset");
+    check_request(443, &quic(0xcd, 8, 0, 1252), "quic-initial");
+    // A Retry whose version is no version of QUIC, or whose identifiers do not fit, is nothing known.
+    let mut strange = quic(0xf0, 0, 4, 125);
+    strange[4] = 9;
+    assert_eq!(udp_name(443, 42834, &strange), None);
+    assert_eq!(udp_name(443, 42834, &quic(0xf0, 21, 4, 125)), None);
+    assert_eq!(udp_name(443, 42834, &quic(0xf0, 8, 8, 38)), None);
+}
+
+#[test]
+fn a_quic_retry_is_no_edonkey() {
+    // The first bytes of QUIC version 2 and of a Retry, on ports of no service.
+    for first in [0xc5, 0xe3, 0xe4, 0xe5, 0xf5] {
+        let mut retry = quic(first, 8, 8, 60);
+        assert_eq!(udp_name(4433, 42834, &retry), None);
+        retry[1..5].copy_from_slice(&0x6b33_43cf_u32.to_be_bytes());
+        assert_eq!(udp_name(4433, 42834, &retry), None);
+    }
+}
+
+#[test]
+fn the_second_half_of_a_datagram_on_a_named_port_is_not_its_service() {
+    // Part of an NTP answer whose first fragment began with the header of another datagram, from 123 to 137.
+    let clock = padded(&[0x1c, 2, 0, 0xfa, 0, 0, 0, 12, 0, 0, 3, 0x4c], 48);
+    assert_eq!(udp_name(40000, 137, &clock), None);
+    let query = b"\x80\xf0\0\x10\0\x01\0\0\0\0\0\0 CKAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\0\0\x21\0\x01";
+    check_request(137, query, "netbios-name");
+}
+
+#[test]
+fn bacnet_is_told_by_its_service_behind_all_addresses() {
+    // Who-Is to every network, I-Am to every network, and I-Am with a sender's address.
+    let who_is = [0x81, 0x0b, 0, 12, 1, 0x20, 0xff, 0xff, 0, 0xff, 0x10, 8];
+    check_request(47808, &who_is, "bacnet");
+    let i_am = [
+        0x81, 0x0b, 0, 24, 1, 0x20, 0xff, 0xff, 0, 0xff, 0x10, 0, 0xc4, 2, 0, 0, 1, 0x22, 1, 0xe0,
+        0x91, 0, 0x21, 15,
+    ];
+    assert_eq!(
+        udp_name(47808, 47808, &i_am),
+        Some("bacnet-response"),
+        "I-Am"
+    );
+    let routed = [0x81, 0x0a, 0, 13, 1, 8, 0, 5, 1, 9, 0x50, 1, 12];
+    check_reply(47808, &routed, "bacnet-response");
+    check_request(47808, &[0x81, 5, 0, 6, 0, 60], "bacnet");
+    let network_message = [0x81, 0x0b, 0, 7, 1, 0x80, 0];
+    assert_eq!(udp_name(47808, 47808, &network_message), None);
+}
+
+#[test]
+fn answers_of_servers_over_tcp_are_no_probes() {
+    let name = |from, to, bytes: &[u8]| tcp(&Payload::new(bytes, from, to)).map(|row| row.name);
+    for (port, bytes) in [
+        (22, &b"SSH-2.0-OpenSSH_9.2\r\n"[..]),
+        (23, b"\xff\xfd\x18\xff\xfd\x20"),
+        (5555, b"CNXN\x01\0\0\x01"),
+    ] {
+        assert!(name(40000, port, bytes).is_some(), "to {port}");
+        assert_eq!(name(port, 40000, bytes), None, "from {port}");
+    }
+    let smb = |magic, command, flags| {
+        let mut bytes = vec![0, 0, 0, 64, magic, b'S', b'M', b'B'];
+        bytes.resize(68, 0);
+        if magic == 0xfe {
+            (bytes[16], bytes[20]) = (command, flags);
+        } else {
+            (bytes[8], bytes[13]) = (command, flags);
+        }
+        name(40000, 445, &bytes)
+    };
+    assert_eq!(smb(0xff, 0x72, 0x18), Some("smb-negotiate"));
+    assert_eq!(smb(0xff, 0x72, 0x98), None, "a response");
+    assert_eq!(smb(0xff, 0x73, 0x18), None, "a session's setup");
+    assert_eq!(smb(0xfe, 0, 0), Some("smb-negotiate"));
+    assert_eq!(smb(0xfe, 0, 1), None, "a response");
+    assert_eq!(smb(0xfe, 3, 0), None, "a tree's connection");
+}
+
+#[test]
+fn socks_is_told_from_what_begins_alike() {
+    let name = |bytes: &[u8]| tcp(&Payload::new(bytes, 40000, 1080)).map(|row| row.name);
+    for bytes in [
+        &b"\x05\x01\x00"[..],
+        b"\x05\x02\x00\x02",
+        b"\x05\x04\x00\x01\x02\x80\x05\x01\x00\x03\x01a\x00\x50",
+        b"\x04\x01\x00\x50\xc6\x33\x64\x07\0",
+        b"\x04\x01\x00\x50\x00\x00\x00\x01nobody\0example.org\0",
+    ] {
+        assert_eq!(name(bytes), Some("socks"), "{bytes:02x?}");
+    }
+    for bytes in [
+        &b"\x04\x02\x00\x10\0\0\0\x07\0\0\0\0\0\0\0\0"[..], // OpenFlow, echo request of 16 bytes
+        b"\x05\x02\x00",
+        b"\x05\x01\x00\x07",
+        b"\x05\x01\x33",
+    ] {
+        assert_ne!(name(bytes), Some("socks"), "{bytes:02x?}");
     }
 }
 
