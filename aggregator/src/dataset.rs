@@ -100,6 +100,18 @@ impl PartName {
         format!("{}-{}-{part:04}.{PART_ENDING}", self.sensor, self.run)
     }
 
+    /// The number of a part of this sensor and run.
+    #[must_use]
+    pub fn part_of(&self, file_name: &str) -> Option<u32> {
+        let rest = file_name.strip_prefix(&self.sensor)?.strip_prefix('-')?;
+        let number = rest.strip_prefix(self.run.as_str())?.strip_prefix('-')?;
+        number
+            .strip_suffix(PART_ENDING)?
+            .strip_suffix('.')?
+            .parse()
+            .ok()
+    }
+
     /// Whether a file belongs to this sensor and run.
     #[must_use]
     pub fn owns(&self, file_name: &str) -> bool {
@@ -128,6 +140,30 @@ pub fn parts_of(directory: &Path, table: &str, name: &PartName) -> std::io::Resu
         }
     }
     Ok(parts)
+}
+
+/// The first number that no part of `name` in `hour` has, and none before it.
+///
+/// # Errors
+/// When a folder cannot be listed.
+pub fn next_part(
+    directory: &Path,
+    table: &str,
+    hour: Hour,
+    name: &PartName,
+) -> std::io::Result<u32> {
+    let entries = match std::fs::read_dir(directory.join(table).join(hour.folder())) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(0),
+        Err(error) => return Err(error),
+    };
+    let mut next = 0;
+    for entry in entries {
+        let file = entry?.file_name();
+        let part = file.to_str().and_then(|file| name.part_of(file));
+        next = next.max(part.map_or(0, |part| part + 1));
+    }
+    Ok(next)
 }
 
 /// Every `date=…/hour=…` folder of a table, in order; a table that does not exist has none.
@@ -206,6 +242,10 @@ mod tests {
         assert!(name.owns(&name.file_name(0)));
         assert!(!name.owns("tokyo_1-ab13-0000.parquet"));
         assert!(!name.owns("tokyo_10-ab12-0000.parquet"));
+        assert_eq!(name.part_of(&name.file_name(12)), Some(12));
+        for other in ["tokyo_1-ab12-.parquet", "tokyo_1-ab13-0001.parquet"] {
+            assert_eq!(name.part_of(other), None, "{other}");
+        }
         assert!(PartName::new("to-kyo", "1").is_err());
     }
 }

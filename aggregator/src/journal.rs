@@ -2,28 +2,34 @@
 //! killed, or a machine that lost its power, goes on where it was.
 //!
 //! A run's files lie in `DIR/.teiten/journal/SENSOR-RUN`: `run.json`, locked as long as the run lives; `HOUR-PART-NUMBER.rows`, what
-//! came since the file before; `HOUR.account`, the account of an hour's parts that have been published for good, and how many they
+//! came since the file before, rows and payloads; `HOUR.account`, the account of an hour's parts that have been published for good, and how many they
 //! are. Parts have names that follow from the run, so publishing one again replaces it. An account is written after its part was
 //! published and before the rows' files go: rows of a part that the account has are left over, all others are still to be published.
 //! So nothing is counted twice or lost, wherever a run breaks off.
 
+mod files;
+
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use flate2::Crc;
 use serde_json::{Value, json};
 
 use crate::close::HourRuns;
-use crate::dataset::{PartName, SCRATCH_FOLDER};
+use crate::dataset::PartName;
 use crate::minute::{ACCOUNT_BYTES, HourAccount};
+use crate::payload_table::{Names, PayloadTable};
 use crate::run::{DiskRun, Run};
+use files::{has_ending, listed, number_of, parent, sync_folder};
 
 /// First bytes of a file; the last one is the version of what follows, raised when a row's form changes.
-const MAGIC: [u8; 8] = *b"TEITENJ1";
-/// Behind the rows: numbers of IPv4 and IPv6 rows, where the latter begin, and the checksum of everything before it.
-const TRAILER_BYTES: usize = 8 + 8 + 8 + 4;
+const MAGIC: [u8; 8] = *b"TEITENJ2";
+/// Behind the rows: numbers of IPv4 and IPv6 rows, where the latter begin and where they end, and the checksum of everything before
+/// it. Between the rows and the trailer are the payloads, where there are any.
+const TRAILER_BYTES: usize = 4 * 8 + 4;
 const ROWS_ENDING: &str = "rows";
 const ACCOUNT_ENDING: &str = "account";
 const RUN_FILE: &str = "run.json";
@@ -50,18 +56,29 @@ pub struct Journal {
     next: u64,
 }
 
-/// Rows and account of a stretch of an hour, durable.
-#[derive(Debug)]
-pub struct Entry {
+/// Where what came in an hour is published.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
     /// The hour.
     pub hour: i64,
-    /// The part of the hour.
+    /// The part of the hour that holds the rows.
     pub part: u32,
+    /// The part that holds the hour's `coverage`: another one than the first where what the first holds is no longer known.
+    pub coverage_part: u32,
+}
+
+/// Rows, payloads and account of a stretch of an hour, durable.
+#[derive(Debug)]
+pub struct Entry {
+    /// Where it belongs.
+    pub place: Place,
     /// What the stretch adds to the hour's account.
     pub account: HourAccount,
     path: PathBuf,
     ipv4: DiskRun<u32>,
     ipv6: DiskRun<u128>,
+    /// Where the payloads lie within the file.
+    payloads: Range<u64>,
 }
 
 /// What a journal holds.
@@ -69,8 +86,8 @@ pub struct Entry {
 pub struct Contents {
     /// Rows that are not published for good, in the order they were written.
     pub entries: Vec<Entry>,
-    /// By hour: how many parts are published for good, and their account.
-    pub accounts: BTreeMap<i64, (u32, HourAccount)>,
+    /// By hour: where its next part belongs, all before it being published for good, and the account of these.
+    pub accounts: BTreeMap<i64, (Place, HourAccount)>,
     /// Files that cannot be read, and why; they are left where they are.
     pub damaged: Vec<(PathBuf, String)>,
 }
@@ -88,6 +105,20 @@ impl Entry {
         }
         runs
     }
+
+    /// The payloads of its packets.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub fn payloads(&self, names: &mut Names) -> io::Result<PayloadTable> {
+        if self.payloads.is_empty() {
+            return Ok(PayloadTable::default());
+        }
+        let mut file = File::open(&self.path)?;
+        file.seek(SeekFrom::Start(self.payloads.start))?;
+        let length = self.payloads.end - self.payloads.start;
+        PayloadTable::read_from(&mut BufReader::new(file.take(length)), names)
+    }
 }
 
 impl Journal {
@@ -100,16 +131,18 @@ impl Journal {
         // Named only once it is locked: else another capture could take it for a dead one's.
         let making = parent.join(format!(".{}-{}", name.sensor, name.run));
         std::fs::create_dir_all(&making)?;
-        let mut lock = File::create(making.join(RUN_FILE))?;
-        lock.lock()?;
+        let mut file = File::create(making.join(RUN_FILE))?;
         let text = json!({
             "sensor": name.sensor,
             "run": name.run,
             "configuration_sha256": about.configuration_sha256,
             "telescope_addresses": about.addresses,
         });
-        writeln!(lock, "{text}")?;
-        lock.sync_all()?;
+        writeln!(file, "{text}")?;
+        file.sync_all()?;
+        // Not open for writing: a file system can then be made read-only while a capture runs.
+        let lock = File::open(making.join(RUN_FILE))?;
+        lock.lock()?;
         let folder = parent.join(format!("{}-{}", name.sensor, name.run));
         std::fs::rename(&making, &folder)?;
         sync_folder(&folder)?;
@@ -132,11 +165,7 @@ impl Journal {
     pub fn abandoned(directory: &Path, sensor: &str) -> io::Result<Vec<Journal>> {
         let mut journals = Vec::new();
         for folder in listed(&parent(directory))? {
-            let Ok(mut lock) = File::options()
-                .read(true)
-                .write(true)
-                .open(folder.join(RUN_FILE))
-            else {
+            let Ok(mut lock) = File::open(folder.join(RUN_FILE)) else {
                 continue;
             };
             match lock.try_lock() {
@@ -169,8 +198,8 @@ impl Journal {
         let files = listed(&self.folder)?;
         for path in files.iter().filter(|path| has_ending(path, ACCOUNT_ENDING)) {
             match read_account(path) {
-                Ok((hour, parts, account)) => {
-                    contents.accounts.insert(hour, (parts, account));
+                Ok((place, account)) => {
+                    contents.accounts.insert(place.hour, (place, account));
                 }
                 Err(error) => contents.damaged.push((path.clone(), error.to_string())),
             }
@@ -183,9 +212,9 @@ impl Journal {
                 Ok(entry) => {
                     let published = contents
                         .accounts
-                        .get(&entry.hour)
-                        .map_or(0, |(parts, _)| *parts);
-                    if entry.part < published {
+                        .get(&entry.place.hour)
+                        .map_or(0, |(next, _)| next.part);
+                    if entry.place.part < published {
                         std::fs::remove_file(path)?;
                     } else {
                         entries.insert(number, entry);
@@ -198,22 +227,22 @@ impl Journal {
         Ok(contents)
     }
 
-    /// Makes a stretch of the part `part` of `hour` durable.
+    /// Makes a stretch of an hour durable.
     ///
     /// # Errors
     /// When it cannot be written; then nothing of it is there.
     pub fn append(
         &mut self,
-        hour: i64,
-        part: u32,
+        place: Place,
         runs: &HourRuns,
         account: &HourAccount,
     ) -> io::Result<Entry> {
+        let Place { hour, part, .. } = place;
         let path = self
             .folder
             .join(format!("{hour}-{part}-{}.{ROWS_ENDING}", self.next));
         let making = self.folder.join(format!(".{}", self.next));
-        let written = write_entry(&making, &path, hour, part, runs, account)
+        let written = write_entry(&making, &path, place, runs, account)
             .and_then(|entry| self.publish(&making, &path).map(|()| entry));
         if written.is_err() {
             // What cannot be removed now has a name that is never read, and is written over.
@@ -224,24 +253,20 @@ impl Journal {
         Ok(entry)
     }
 
-    /// Notes that the first `parts` parts of `hour` are published for good, with their account, and removes the files of `entries`,
-    /// which are theirs.
+    /// Notes that what came in an hour before its part at `next` is published for good, with the account of it, and removes the
+    /// files of `entries`, which are of that.
     ///
     /// # Errors
     /// When the account cannot be written.
     pub fn settle(
         &mut self,
-        hour: i64,
-        parts: u32,
+        next: Place,
         account: &HourAccount,
         entries: &[Entry],
     ) -> io::Result<()> {
-        let path = self.folder.join(format!("{hour}.{ACCOUNT_ENDING}"));
+        let path = self.folder.join(format!("{}.{ACCOUNT_ENDING}", next.hour));
         let making = self.folder.join(".account");
-        let mut bytes = MAGIC.to_vec();
-        bytes.extend_from_slice(&hour.to_le_bytes());
-        bytes.extend_from_slice(&parts.to_le_bytes());
-        account.write_to(&mut bytes);
+        let mut bytes = header(next, account);
         bytes.extend_from_slice(&checksum(&bytes).to_le_bytes());
         let mut file = File::create(&making)?;
         file.write_all(&bytes)?;
@@ -273,43 +298,6 @@ impl Journal {
         std::fs::rename(making, path)?;
         sync_folder(&self.folder)
     }
-}
-
-fn parent(directory: &Path) -> PathBuf {
-    directory.join(SCRATCH_FOLDER).join("journal")
-}
-
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-/// What lies in a folder under names that do not begin with a dot, in order; a folder that does not exist holds nothing.
-fn listed(folder: &Path) -> io::Result<Vec<PathBuf>> {
-    let entries = match std::fs::read_dir(folder) {
-        Ok(entries) => entries,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error),
-    };
-    let mut paths = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        if !entry.file_name().to_string_lossy().starts_with('.') {
-            paths.push(entry.path());
-        }
-    }
-    paths.sort();
-    Ok(paths)
-}
-
-fn has_ending(path: &Path, ending: &str) -> bool {
-    path.extension().is_some_and(|found| found == ending)
-}
-
-/// The last number of a rows file's name.
-fn number_of(path: &Path) -> u64 {
-    let stem = path.file_stem().and_then(|stem| stem.to_str());
-    stem.and_then(|stem| stem.rsplit('-').next()?.parse().ok())
-        .unwrap_or(0)
 }
 
 fn understood(text: &str) -> Option<(PartName, About)> {
@@ -349,8 +337,7 @@ impl<W: Write> Write for Summed<W> {
 fn write_entry(
     making: &Path,
     path: &Path,
-    hour: i64,
-    part: u32,
+    place: Place,
     runs: &HourRuns,
     account: &HourAccount,
 ) -> io::Result<Entry> {
@@ -360,14 +347,16 @@ fn write_entry(
         sum: Crc::new(),
     };
     let mut file = BufWriter::with_capacity(BUFFER_BYTES, summed);
-    let mut header = MAGIC.to_vec();
-    header.extend_from_slice(&hour.to_le_bytes());
-    header.extend_from_slice(&part.to_le_bytes());
-    account.write_to(&mut header);
-    file.write_all(&header)?;
-    let (ipv4, middle) = DiskRun::append_merged(&mut file, path, header.len() as u64, &runs.ipv4)?;
-    let (ipv6, _) = DiskRun::append_merged(&mut file, path, middle, &runs.ipv6)?;
-    for number in [ipv4.len() as u64, ipv6.len() as u64, middle] {
+    file.write_all(&header(place, account))?;
+    let start = HEADER_BYTES as u64;
+    let (ipv4, middle) = DiskRun::append_merged(&mut file, path, start, &runs.ipv4)?;
+    let (ipv6, end) = DiskRun::append_merged(&mut file, path, middle, &runs.ipv6)?;
+    let mut payloads = Vec::new();
+    if !runs.payloads.is_empty() {
+        runs.payloads.write_to(&mut payloads);
+    }
+    file.write_all(&payloads)?;
+    for number in [ipv4.len() as u64, ipv6.len() as u64, middle, end] {
         file.write_all(&number.to_le_bytes())?;
     }
     let Summed {
@@ -377,19 +366,28 @@ fn write_entry(
     file.write_all(&sum.sum().to_le_bytes())?;
     file.sync_all()?;
     Ok(Entry {
-        hour,
-        part,
+        place,
         account: account.clone(),
         path: path.to_owned(),
         ipv4,
         ipv6,
+        payloads: end..end + payloads.len() as u64,
     })
 }
 
-const HEADER_BYTES: usize = MAGIC.len() + 8 + 4 + ACCOUNT_BYTES;
+const HEADER_BYTES: usize = MAGIC.len() + 8 + 4 + 4 + ACCOUNT_BYTES;
 
 /// The fixed part at the beginning of a file.
-fn read_header(input: &mut impl Read) -> io::Result<(i64, u32, HourAccount)> {
+fn header(place: Place, account: &HourAccount) -> Vec<u8> {
+    let mut bytes = MAGIC.to_vec();
+    bytes.extend_from_slice(&place.hour.to_le_bytes());
+    bytes.extend_from_slice(&place.part.to_le_bytes());
+    bytes.extend_from_slice(&place.coverage_part.to_le_bytes());
+    account.write_to(&mut bytes);
+    bytes
+}
+
+fn read_header(input: &mut impl Read) -> io::Result<(Place, HourAccount)> {
     let mut magic = [0; 8];
     input.read_exact(&mut magic)?;
     if magic != MAGIC {
@@ -399,13 +397,21 @@ fn read_header(input: &mut impl Read) -> io::Result<(i64, u32, HourAccount)> {
     }
     let mut hour = [0; 8];
     input.read_exact(&mut hour)?;
-    let mut part = [0; 4];
-    input.read_exact(&mut part)?;
-    let account = HourAccount::read_from(input)?;
-    Ok((i64::from_le_bytes(hour), u32::from_le_bytes(part), account))
+    let mut part = || {
+        let mut bytes = [0; 4];
+        input
+            .read_exact(&mut bytes)
+            .map(|()| u32::from_le_bytes(bytes))
+    };
+    let place = Place {
+        hour: i64::from_le_bytes(hour),
+        part: part()?,
+        coverage_part: part()?,
+    };
+    Ok((place, HourAccount::read_from(input)?))
 }
 
-fn read_account(path: &Path) -> io::Result<(i64, u32, HourAccount)> {
+fn read_account(path: &Path) -> io::Result<(Place, HourAccount)> {
     let bytes = std::fs::read(path)?;
     let Some((content, sum)) = bytes.split_last_chunk::<4>() else {
         return Err(io::ErrorKind::UnexpectedEof.into());
@@ -419,22 +425,23 @@ fn read_account(path: &Path) -> io::Result<(i64, u32, HourAccount)> {
 fn read_entry(path: &Path) -> io::Result<Entry> {
     let mut file = File::open(path)?;
     check_sum(&file)?;
-    file.seek(SeekFrom::End(-(TRAILER_BYTES as i64)))?;
+    let trailer = file.seek(SeekFrom::End(-(TRAILER_BYTES as i64)))?;
     let mut number = || {
         let mut bytes = [0; 8];
         file.read_exact(&mut bytes)
             .map(|()| u64::from_le_bytes(bytes))
     };
-    let (ipv4_rows, ipv6_rows, middle) = (number()?, number()?, number()?);
+    let (ipv4_rows, ipv6_rows) = (number()?, number()?);
+    let (middle, end) = (number()?, number()?);
     file.seek(SeekFrom::Start(0))?;
-    let (hour, part, account) = read_header(&mut BufReader::new(file))?;
+    let (place, account) = read_header(&mut BufReader::new(file))?;
     Ok(Entry {
-        hour,
-        part,
+        place,
         account,
         path: path.to_owned(),
         ipv4: DiskRun::found(path, HEADER_BYTES as u64, ipv4_rows as usize)?,
         ipv6: DiskRun::found(path, middle, ipv6_rows as usize)?,
+        payloads: end..trailer,
     })
 }
 

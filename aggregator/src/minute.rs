@@ -53,6 +53,13 @@ impl MinuteCounts {
 }
 
 impl MinuteCounts {
+    /// Takes the counts of `other` away, which were added before.
+    pub fn subtract(&mut self, mut other: MinuteCounts) {
+        for (ours, theirs) in self.fields_mut().into_iter().zip(other.fields_mut()) {
+            *ours = ours.saturating_sub(*theirs);
+        }
+    }
+
     fn fields(mut self) -> [u64; 10] {
         self.fields_mut().map(|count| *count)
     }

@@ -9,6 +9,7 @@
 
 mod distinct;
 mod rows;
+mod stored;
 mod unknown;
 
 use std::collections::HashMap;
@@ -19,6 +20,7 @@ use twox_hash::XxHash64;
 use crate::observation::{Address, Family};
 use distinct::Distinct;
 pub use rows::PayloadRow;
+pub use stored::Names;
 use unknown::Unknown;
 
 /// Bytes that are kept of a payload.

@@ -76,7 +76,7 @@ impl PartWriter {
             source,
         };
         std::fs::create_dir_all(folder).map_err(file_error)?;
-        let temporary = Temporary(path.with_extension("under-way"));
+        let temporary = Temporary(under_way(path));
         let file = File::create(&temporary.0).map_err(file_error)?;
         let message = table.parquet_type();
         let properties = WriterProperties::builder()
@@ -181,6 +181,13 @@ impl FinishedPart {
             .map_err(file_error)?;
         Ok(self.length)
     }
+}
+
+/// Where a part lies until it is whole. Programs that read a folder as a table, such as Spark and pyarrow, leave out names that begin
+/// with a dot, and would take any other for a part: also what a program that was killed has left.
+fn under_way(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    path.with_file_name(format!(".{name}.under-way"))
 }
 
 /// The name of a file under way; what still has it in the end is removed.

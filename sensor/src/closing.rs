@@ -11,9 +11,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::Receiver;
 use teiten_aggregator::close::{ClosedHour, Closer, HourRuns};
-use teiten_aggregator::dataset::Hour;
+use teiten_aggregator::dataset::{Hour, next_part};
+use teiten_aggregator::journal::Place;
 use teiten_aggregator::ledger::Ledger;
-use teiten_aggregator::minute::{HourAccount, SecondSet};
+use teiten_aggregator::minute::{HourAccount, MinuteCounts, SecondSet};
 use teiten_aggregator::schema::{COVERAGE, PAYLOADS, SOURCES, TRAFFIC, Table};
 use teiten_aggregator::window::HourPart;
 use teiten_aggregator::writer::WriteError;
@@ -36,6 +37,39 @@ pub enum Handover {
     },
 }
 
+/// What an earlier run had counted when this one went on with it.
+#[derive(Debug)]
+pub struct TakenOver {
+    /// The run's name, which this one goes on under.
+    pub run: String,
+    /// Sums of hours that were still open, whose rows this run publishes together with its own.
+    pub hours: BTreeMap<i64, MinuteCounts>,
+    all: BTreeMap<i64, MinuteCounts>,
+}
+
+impl TakenOver {
+    /// Nothing yet, of the run of this name.
+    #[must_use]
+    pub fn new(run: &str) -> Self {
+        TakenOver {
+            run: run.to_owned(),
+            hours: BTreeMap::new(),
+            all: BTreeMap::new(),
+        }
+    }
+
+    /// Adds what was counted in an hour and is published for good.
+    pub(crate) fn published(&mut self, hour: i64, account: &HourAccount) {
+        self.all.entry(hour).or_default().add(&account.total());
+    }
+
+    /// Adds what was counted in an hour that is still open.
+    pub(crate) fn open(&mut self, hour: i64, account: &HourAccount) {
+        self.published(hour, account);
+        self.hours.entry(hour).or_default().add(&account.total());
+    }
+}
+
 /// What has been written so far.
 #[derive(Debug)]
 pub struct Written {
@@ -43,6 +77,10 @@ pub struct Written {
     pub ledger: Ledger,
     /// What was written for each hour.
     pub hours: BTreeMap<i64, ClosedHour>,
+    /// Sums of what was written for hours that are forgotten.
+    pub past: ClosedHour,
+    /// What an earlier run had counted, where this one goes on with it.
+    pub taken_over: Option<TakenOver>,
     /// How long each close took, from the last share to the durable files.
     pub durations: Vec<Duration>,
     /// Where hours that were published are shown.
@@ -50,6 +88,8 @@ pub struct Written {
     /// The longest silence that counts as observed.
     silence_seconds_max: i64,
     parts: BTreeMap<i64, u32>,
+    /// Parts that hold the coverage of hours, where they are not the first.
+    coverage_parts: BTreeMap<i64, u32>,
     paths: HashSet<PathBuf>,
     coverage: BTreeMap<i64, (HourAccount, SecondSet)>,
     /// What the parts of hours hold that are published more than once.
@@ -63,10 +103,13 @@ impl Written {
         Written {
             ledger: Ledger::default(),
             hours: BTreeMap::new(),
+            past: ClosedHour::default(),
+            taken_over: None,
             durations: Vec::new(),
             status: None,
             silence_seconds_max,
             parts: BTreeMap::new(),
+            coverage_parts: BTreeMap::new(),
             paths: HashSet::new(),
             coverage: BTreeMap::new(),
             live: BTreeMap::new(),
@@ -107,14 +150,51 @@ impl Written {
         closer.remove_stale(&|path| self.paths.contains(path))
     }
 
-    /// The number that the next part of `hour` gets.
-    pub(crate) fn next_part(&self, hour: i64) -> u32 {
-        self.parts.get(&hour).copied().unwrap_or(0)
+    /// Sums of what this run counted, by hour, without what an earlier run had counted.
+    #[must_use]
+    pub fn own_totals(&self) -> BTreeMap<i64, MinuteCounts> {
+        let mut totals = self.ledger.totals();
+        let taken_over = self.taken_over.iter().flat_map(|taken| &taken.all);
+        for (hour, counts) in taken_over {
+            if let Some(total) = totals.get_mut(hour) {
+                total.subtract(*counts);
+            }
+        }
+        totals
     }
 
-    /// The next part of `hour` gets the number `part`.
-    pub(crate) fn go_on_with(&mut self, hour: i64, part: u32) {
-        self.parts.insert(hour, part);
+    /// Where what comes next in `hour` is published. Of an hour that is not known, or no more, nothing that lies there already is
+    /// replaced.
+    ///
+    /// # Errors
+    /// When a folder cannot be listed.
+    pub(crate) fn place(&mut self, closer: &Closer, hour: i64) -> std::io::Result<Place> {
+        let known = self.parts.get(&hour).zip(self.coverage_parts.get(&hour));
+        if let Some((&part, &coverage_part)) = known {
+            return Ok(Place {
+                hour,
+                part,
+                coverage_part,
+            });
+        }
+        let next = |table: &Table| {
+            let (directory, name) = (&closer.directory, &closer.name);
+            next_part(directory, table.name, Hour(hour), name)
+        };
+        let rows = [next(&SOURCES)?, next(&TRAFFIC)?, next(&PAYLOADS)?];
+        let place = Place {
+            hour,
+            part: rows.into_iter().max().unwrap_or(0),
+            coverage_part: next(&COVERAGE)?,
+        };
+        self.go_on_with(place);
+        Ok(place)
+    }
+
+    /// What comes next in an hour is published there.
+    pub(crate) fn go_on_with(&mut self, place: Place) {
+        self.parts.insert(place.hour, place.part);
+        self.coverage_parts.insert(place.hour, place.coverage_part);
     }
 
     /// Notes what the part `part` of `hour` holds now, in place of what it held before.
@@ -140,6 +220,12 @@ impl Written {
     pub(crate) fn forget_accounts_before(&mut self, hour: i64) -> Vec<i64> {
         self.coverage = self.coverage.split_off(&hour);
         self.live = self.live.split_off(&(hour, 0));
+        self.parts = self.parts.split_off(&hour);
+        self.coverage_parts = self.coverage_parts.split_off(&hour);
+        let kept = self.hours.split_off(&hour);
+        for closed in std::mem::replace(&mut self.hours, kept).values() {
+            self.past.add(closed);
+        }
         self.ledger.forget_before(hour)
     }
 
@@ -157,8 +243,9 @@ impl Written {
         }
         let entry = (account, seconds);
         if self.coverage.get(&hour) != Some(&entry) {
-            closer.write_coverage(Hour(hour), 0, &entry.0, &entry.1)?;
-            self.note(closer, &COVERAGE, hour, 0);
+            let part = self.coverage_parts.get(&hour).copied().unwrap_or(0);
+            closer.write_coverage(Hour(hour), part, &entry.0, &entry.1)?;
+            self.note(closer, &COVERAGE, hour, part);
             self.coverage.insert(hour, entry);
         }
         Ok(())

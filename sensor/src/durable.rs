@@ -2,22 +2,24 @@
 //! published anew; an hour that closes is published for good. While the disk refuses, what was observed is held in memory up to a
 //! limit, and beyond it the workers wait, so that the kernel counts what is lost. Who writes what stands in the aggregator.
 
-use std::collections::{BTreeMap, VecDeque};
+mod rounds;
+
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam::channel::Receiver;
 use teiten_aggregator::close::{Closer, HourRuns};
 use teiten_aggregator::dataset::{Hour, SCRATCH_FOLDER};
-use teiten_aggregator::journal::{About, Entry, Journal};
+use teiten_aggregator::journal::{About, Entry, Journal, Place};
 use teiten_aggregator::minute::HourAccount;
-use teiten_aggregator::payload_table::PayloadTable;
+use teiten_aggregator::payload_table::{Names, PayloadTable};
 use teiten_aggregator::schema::{PAYLOADS, SOURCES, TRAFFIC};
-use teiten_aggregator::window::HourPart;
 use teiten_aggregator::writer::WriteError;
 
-use crate::closing::{Handover, Written};
+use crate::closing::{TakenOver, Written};
+use rounds::Open;
+pub use rounds::run;
 
 /// Publishing an hour anew may take one part in so many of the time: a large hour is published less often than it is journaled.
 const PUBLISH_SHARE: u32 = 10;
@@ -25,7 +27,8 @@ const PUBLISH_SHARE: u32 = 10;
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
 /// How long the end of a capture waits for a disk that refuses; what is in the journal by then is published by the next run.
 const END_WAIT: Duration = Duration::from_secs(5);
-/// Hours whose accounts are kept for packets that come late: two days, beyond any disorder but a broken clock's.
+/// Hours whose accounts are kept for packets that come late: two days, beyond any disorder but a broken clock's. What comes later
+/// still becomes a further part of its hour, in `coverage` too.
 const ACCOUNT_HOURS: i64 = 48;
 
 /// Durations that are kept for the statistics at the end: a month of minutes.
@@ -44,13 +47,14 @@ pub struct Keeper<'a> {
 /// An hour that is not published for good.
 #[derive(Default)]
 struct Held {
-    part: u32,
+    /// Where it is published, once that is known.
+    place: Option<Place>,
     entries: Vec<Entry>,
     /// What the journal does not have yet.
     fresh: HourRuns,
     fresh_account: HourAccount,
     fresh_bytes: usize,
-    /// Payloads of the hour so far: the journal does not keep them, so after a kill those of before it are not in `payloads`.
+    /// Payloads of all entries.
     payloads: PayloadTable,
     closing: bool,
     /// Whether readers do not see all of it.
@@ -111,9 +115,7 @@ impl<'a> Keeper<'a> {
                 hours = keeper.held.len(),
                 "an earlier run broke off; going on with it"
             );
-            for (_, held) in keeper.held.range_mut(..open_from) {
-                held.closing = true;
-            }
+            keeper.close_before(open_from);
             keeper.settle(closer, written)?;
         }
         Ok(keeper)
@@ -134,26 +136,49 @@ impl<'a> Keeper<'a> {
         for (path, reason) in &contents.damaged {
             tracing::error!(path = %path.display(), reason, "a journal's file cannot be read; it is left there");
         }
-        for (hour, (parts, account)) in contents.accounts {
+        let mut taken_over = TakenOver::new(&self.journal.name.run);
+        for (hour, (next, account)) in contents.accounts {
             written.ledger.add(hour, &account);
-            written.go_on_with(hour, parts);
+            written.go_on_with(next);
+            taken_over.published(hour, &account);
         }
+        let mut names = Names::default();
         for entry in contents.entries {
-            written.ledger.add(entry.hour, &entry.account);
-            let held = self.held.entry(entry.hour).or_default();
-            held.part = entry.part;
+            let place = entry.place;
+            written.ledger.add(place.hour, &entry.account);
+            written.go_on_with(place);
+            taken_over.open(place.hour, &entry.account);
+            let held = self.held.entry(place.hour).or_default();
+            held.place = Some(place);
             held.changed = true;
+            match entry.payloads(&mut names) {
+                Ok(payloads) => held.payloads.merge(payloads),
+                Err(error) => tracing::error!(
+                    hour = %Hour(place.hour),
+                    "payloads in the journal cannot be read: {error}; they are lost"
+                ),
+            }
             held.entries.push(entry);
         }
+        written.taken_over = Some(taken_over);
         Ok(())
+    }
+
+    /// From now on hours before `hour` are published for good.
+    fn close_before(&mut self, hour: i64) {
+        for (_, held) in self.held.range_mut(..hour) {
+            held.closing = true;
+        }
+    }
+
+    /// Whether a signal has come.
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
     }
 
     /// Takes what the workers handed over of an hour.
     fn hold(&mut self, closer: &Closer, hour: i64, open: Open, written: &mut Written) {
         let held = self.held.entry(hour).or_default();
-        if held.entries.is_empty() && !held.is_fresh() {
-            held.part = written.next_part(hour);
-        }
         for part in &open.parts {
             written.ledger.add(hour, &part.account);
             held.fresh_account.add(&part.account);
@@ -198,10 +223,17 @@ impl<'a> Keeper<'a> {
         let Some(held) = self.held.get_mut(&hour) else {
             return Ok(());
         };
+        let place = match held.place {
+            Some(place) => place,
+            None => written
+                .place(closer, hour)
+                .map_err(|source| journal_error(closer, source))?,
+        };
+        held.place = Some(place);
         if held.is_fresh() {
             let entry = self
                 .journal
-                .append(hour, held.part, &held.fresh, &held.fresh_account)
+                .append(place, &held.fresh, &held.fresh_account)
                 .map_err(|source| journal_error(closer, source))?;
             held.entries.push(entry);
             held.payloads.merge(held.fresh.take_payloads());
@@ -211,23 +243,24 @@ impl<'a> Keeper<'a> {
         }
         if held.changed && (held.closing || held.is_due()) {
             let begun = Instant::now();
-            publish(closer, hour, held, written)?;
+            publish(closer, place, held, written)?;
             held.changed = false;
             held.published = Some((Instant::now(), begun.elapsed()));
         }
         if held.closing && !held.changed {
-            let (part, took) = (
-                held.part,
-                held.published.map_or(Duration::ZERO, |(_, took)| took),
-            );
+            let took = held.published.map_or(Duration::ZERO, |(_, took)| took);
+            let next = Place {
+                part: place.part + 1,
+                ..place
+            };
             let account = written.ledger.account(hour);
             self.journal
-                .settle(hour, held.part + 1, &account, &held.entries)
+                .settle(next, &account, &held.entries)
                 .map_err(|source| journal_error(closer, source))?;
-            written.go_on_with(hour, held.part + 1);
+            written.go_on_with(next);
             self.held.remove(&hour);
             if let Some(status) = &written.status
-                && let Some(closed) = written.closed(hour, part)
+                && let Some(closed) = written.closed(hour, place.part)
             {
                 status.hour_closed(&closed, took);
             }
@@ -268,15 +301,18 @@ impl<'a> Keeper<'a> {
     ) -> Result<(), WriteError> {
         while !self.settle(closer, written)?
             && self.fresh_bytes() > self.memory_bytes
-            && !self.stop.load(Ordering::Relaxed)
+            && !self.is_stopped()
         {
             std::thread::sleep(RETRY_INTERVAL);
         }
         Ok(())
     }
 
-    /// Forgets accounts that no late packet will want.
+    /// Forgets accounts that few packets will want; those that come all the same are published beside what is there. Hours that a
+    /// disk has refused so far are not forgotten.
     fn forget_before(&mut self, hour: i64, written: &mut Written) {
+        let held = self.held.keys().next().copied();
+        let hour = held.map_or(hour, |held| held.min(hour));
         for old in written.forget_accounts_before(hour) {
             // What is left is removed with the journal.
             let _ = self.journal.forget(old);
@@ -316,7 +352,7 @@ fn journal_error(closer: &Closer, source: std::io::Error) -> WriteError {
 /// Publishes an hour as far as it has come, in place of what was published of it before.
 fn publish(
     closer: &Closer,
-    hour: i64,
+    Place { hour, part, .. }: Place,
     held: &Held,
     written: &mut Written,
 ) -> Result<(), WriteError> {
@@ -326,13 +362,13 @@ fn publish(
     }
     if !runs.is_empty() {
         runs.add_payloads(held.payloads.clone());
-        let closed = closer.close(Hour(hour), held.part, runs)?;
-        written.note(closer, &SOURCES, hour, held.part);
-        written.note(closer, &TRAFFIC, hour, held.part);
+        let closed = closer.close(Hour(hour), part, runs)?;
+        written.note(closer, &SOURCES, hour, part);
+        written.note(closer, &TRAFFIC, hour, part);
         if closed.payload_rows > 0 {
-            written.note(closer, &PAYLOADS, hour, held.part);
+            written.note(closer, &PAYLOADS, hour, part);
         }
-        written.replace_hour(hour, held.part, &closed);
+        written.replace_hour(hour, part, &closed);
     }
     let seconds = written.covered_in(hour);
     written.write_coverage(closer, hour, seconds)
@@ -364,133 +400,4 @@ fn finish_run(
         "an earlier run broke off; its hours are closed"
     );
     keeper.end(&other, &mut written)
-}
-
-/// What the workers hand over between two closes or checkpoints.
-#[derive(Default)]
-struct Round {
-    hours: BTreeMap<i64, Open>,
-    before: i64,
-    workers_finished: usize,
-}
-
-#[derive(Default)]
-struct Open {
-    parts: Vec<HourPart>,
-    spilled: HourRuns,
-}
-
-/// The thread's loop: until every worker is gone. An error that waiting does not cure ends the writing; `failed` tells the reader.
-pub fn run(
-    mut keeper: Keeper<'_>,
-    closer: &Closer,
-    handovers: &Receiver<Handover>,
-    workers: usize,
-    written: &mut Written,
-    failed: &AtomicBool,
-) -> Result<(), WriteError> {
-    let mut rounds = VecDeque::<Round>::new();
-    let mut finished = vec![0usize; workers];
-    let mut outcome = Ok(());
-    for handover in handovers {
-        if outcome.is_err() {
-            continue;
-        }
-        outcome = take(
-            &mut keeper,
-            closer,
-            handover,
-            &mut rounds,
-            &mut finished,
-            written,
-        );
-        failed.store(outcome.is_err(), Ordering::Relaxed);
-    }
-    outcome?;
-    keeper.end(closer, written)
-}
-
-fn take(
-    keeper: &mut Keeper<'_>,
-    closer: &Closer,
-    handover: Handover,
-    rounds: &mut VecDeque<Round>,
-    finished: &mut [usize],
-    written: &mut Written,
-) -> Result<(), WriteError> {
-    match handover {
-        Handover::Part(worker, part) => {
-            let hours = &mut round_of(rounds, finished[worker]).hours;
-            hours.entry(part.hour).or_default().parts.push(*part);
-        }
-        Handover::Spill(worker, part) => {
-            let hour = part.hour;
-            let open = round_of(rounds, finished[worker])
-                .hours
-                .entry(hour)
-                .or_default();
-            spill(keeper, closer, written, *part, open)?;
-        }
-        Handover::Closed { worker, before } => {
-            let round = round_of(rounds, finished[worker]);
-            round.before = before;
-            round.workers_finished += 1;
-            finished[worker] += 1;
-            while let Some(round) =
-                rounds.pop_front_if(|round| round.workers_finished == finished.len())
-            {
-                finished.iter_mut().for_each(|count| *count -= 1);
-                let begun = Instant::now();
-                for (hour, open) in round.hours {
-                    keeper.hold(closer, hour, open, written);
-                }
-                for (_, held) in keeper.held.range_mut(..round.before) {
-                    held.closing = true;
-                }
-                keeper.settle_within_memory(closer, written)?;
-                if round.before != i64::MAX {
-                    keeper.forget_before(round.before.saturating_sub(ACCOUNT_HOURS), written);
-                }
-                if written.durations.len() < DURATIONS_MAX {
-                    written.durations.push(begun.elapsed());
-                }
-            }
-        }
-    }
-    Ok(())
-}
-
-fn round_of(rounds: &mut VecDeque<Round>, index: usize) -> &mut Round {
-    while rounds.len() <= index {
-        rounds.push_back(Round::default());
-    }
-    &mut rounds[index]
-}
-
-/// Sets rows aside while memory is short. While the disk refuses, this waits, and the workers with it.
-fn spill(
-    keeper: &mut Keeper<'_>,
-    closer: &Closer,
-    written: &Written,
-    part: HourPart,
-    open: &mut Open,
-) -> Result<(), WriteError> {
-    let mut sorted = closer.sort(vec![part]);
-    loop {
-        match closer.set_aside(sorted) {
-            Ok(spilled) => {
-                open.spilled.append(spilled);
-                return Ok(());
-            }
-            Err((kept, error)) => {
-                keeper.tell(Some(&error), written);
-                sorted = *kept;
-            }
-        }
-        if keeper.stop.load(Ordering::Relaxed) {
-            open.spilled.append(sorted);
-            return Ok(());
-        }
-        std::thread::sleep(RETRY_INTERVAL);
-    }
 }

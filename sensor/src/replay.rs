@@ -70,7 +70,7 @@ impl Outcome {
     /// Observed packets by hour.
     #[must_use]
     pub fn hours(&self) -> BTreeMap<i64, u64> {
-        let totals = self.written.ledger.totals().into_iter();
+        let totals = self.written.own_totals().into_iter();
         totals
             .map(|(hour, total)| (hour, total.observed))
             .filter(|(_, count)| *count > 0)
@@ -80,7 +80,7 @@ impl Outcome {
     /// Packets that the kernel or an interface dropped.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        let totals = self.written.ledger.totals().into_values();
+        let totals = self.written.own_totals().into_values();
         totals
             .map(|total| total.dropped_kernel + total.dropped_interface)
             .sum()
@@ -96,11 +96,7 @@ impl Outcome {
     /// Packets whose source was folded into its prefix.
     #[must_use]
     pub fn collapsed(&self) -> u64 {
-        self.written
-            .hours
-            .values()
-            .flat_map(|hour| hour.collapsed)
-            .sum()
+        self.closed().collapsed.iter().sum()
     }
 
     /// Observed packets by tool, those that occur; `none` for packets without one. As in the tables.
@@ -110,10 +106,10 @@ impl Outcome {
         counted.filter(|(_, count)| *count > 0).collect()
     }
 
-    /// Rows, packets and bytes of all hours.
+    /// Rows, packets and bytes of all hours that this run published, what it took over in them included.
     #[must_use]
     pub fn closed(&self) -> ClosedHour {
-        let mut sum = ClosedHour::default();
+        let mut sum = self.written.past;
         self.written.hours.values().for_each(|hour| sum.add(hour));
         sum
     }

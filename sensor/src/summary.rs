@@ -7,10 +7,13 @@ use std::io::{Result, Write};
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 use teiten_aggregator::dataset::Hour;
+use teiten_aggregator::minute::MinuteCounts;
 
 use crate::replay::Outcome;
 
-/// The accounting object of the contract, with timings beside it.
+/// The accounting object of the contract, with timings beside it. A capture that went on with a run that broke off counts its own
+/// packets; those of the hours that it took over stand in `taken_over`. Of tables (`tools`, `collapsed`, `rows`) it tells what they
+/// hold, so `tools` add up to `observed` of both.
 #[must_use]
 pub fn accounting(outcome: &Outcome) -> Value {
     let tally = &outcome.counted.tally;
@@ -38,6 +41,19 @@ pub fn accounting(outcome: &Outcome) -> Value {
         "elapsed_seconds": outcome.elapsed.as_secs_f64(),
         "timings": timings(outcome),
     });
+    if let Some(taken) = &outcome.written.taken_over {
+        let hours = taken.hours.iter();
+        let observed = hours.map(|(&hour, counts)| (Hour(hour), counts.observed));
+        let mut sum = MinuteCounts::default();
+        taken.hours.values().for_each(|counts| sum.add(counts));
+        object["taken_over"] = json!({
+            "run": taken.run,
+            "records": sum.received,
+            "observed": sum.observed,
+            "dropped": sum.dropped_kernel + sum.dropped_interface,
+            "hours": self::object(&observed.collect()),
+        });
+    }
     if let Some(kept) = outcome.kept() {
         object["kept"] = kept.json();
     }
@@ -66,6 +82,10 @@ pub fn write_table(outcome: &Outcome, out: &mut dyn Write) -> Result<()> {
         }
     }
     line(out, "bytes on the wire", tally.bytes)?;
+    if let Some(taken) = &outcome.written.taken_over {
+        let observed = taken.hours.values().map(|counts| counts.observed);
+        line(out, "taken over, beside these", observed.sum())?;
+    }
     for (name, count) in [
         ("late", tally.late),
         ("collapsed", outcome.collapsed()),

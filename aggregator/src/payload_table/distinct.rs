@@ -3,11 +3,18 @@
 //! HyperLogLog (Flajolet et al., 2007) with linear counting while registers are empty. The sketches of `traffic` have 32 times as
 //! many registers; a table with ten thousands of rows under way has no room for them.
 
+use std::io::{self, Read};
+
 /// Registers: a standard error of 1.04 / √128 = 9.2 %, less below some hundred sources.
 const REGISTERS: usize = 128;
 const REGISTER_BITS: u32 = REGISTERS.ilog2();
 /// The constant of the estimator for 128 registers and more (Flajolet et al., 2007, figure 3).
 const ALPHA: f64 = 0.7213 / (1.0 + 1.079 / REGISTERS as f64);
+
+/// Registers that are written with their places at most: more take less room without.
+const FEW_REGISTERS: usize = REGISTERS / 2 - 1;
+/// Written in place of a count before all registers.
+const ALL_REGISTERS: u8 = u8::MAX;
 
 /// Distinct sources, as hashes of 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +41,42 @@ impl Distinct {
         for (ours, theirs) in self.0.iter_mut().zip(other.0) {
             *ours = (*ours).max(theirs);
         }
+    }
+
+    /// Appends the set to `bytes`: the registers that hold something with their places where they are few, else all of them.
+    pub fn write_to(&self, bytes: &mut Vec<u8>) {
+        let held = || self.0.iter().enumerate().filter(|(_, held)| **held > 0);
+        let count = held().count();
+        if count > FEW_REGISTERS {
+            bytes.push(ALL_REGISTERS);
+            bytes.extend_from_slice(&self.0);
+            return;
+        }
+        bytes.push(count as u8);
+        for (place, &held) in held() {
+            bytes.extend_from_slice(&[place as u8, held]);
+        }
+    }
+
+    /// Reads back what [`Distinct::write_to`] wrote.
+    ///
+    /// # Errors
+    /// When `input` ends, cannot be read, or names a register that there is not.
+    pub fn read_from(input: &mut impl Read) -> io::Result<Self> {
+        let mut distinct = Distinct::default();
+        let mut count = [0];
+        input.read_exact(&mut count)?;
+        if count[0] == ALL_REGISTERS {
+            input.read_exact(&mut distinct.0)?;
+            return Ok(distinct);
+        }
+        for _ in 0..count[0] {
+            let mut held = [0; 2];
+            input.read_exact(&mut held)?;
+            let register = distinct.0.get_mut(usize::from(held[0]));
+            *register.ok_or_else(|| io::Error::other("no such register"))? = held[1];
+        }
+        Ok(distinct)
     }
 
     /// How many there are, rounded.

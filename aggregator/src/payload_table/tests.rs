@@ -146,6 +146,39 @@ fn any_split_and_order_gives_the_same_rows() {
     assert_same(table(&packets), table(packets.iter().rev()), "backwards");
 }
 
+fn stored(table: &PayloadTable) -> PayloadTable {
+    let mut bytes = Vec::new();
+    table.write_to(&mut bytes);
+    let mut input = &bytes[..];
+    let read = PayloadTable::read_from(&mut input, &mut Names::default()).expect("whole");
+    assert!(input.is_empty(), "nothing is left");
+    for length in [0, 1, 20, bytes.len() / 2, bytes.len() - 1] {
+        let cut = PayloadTable::read_from(&mut &bytes[..length], &mut Names::default());
+        assert!(cut.is_err(), "{length} of {} bytes", bytes.len());
+    }
+    read
+}
+
+#[test]
+fn a_table_that_was_stored_in_stretches_gives_the_same_rows() {
+    let packets = beyond_the_limits();
+    for stretches in [1, 3, 40] {
+        let mut merged = PayloadTable::default();
+        for stretch in packets.chunks(packets.len().div_ceil(stretches)) {
+            merged.merge(stored(&table(stretch)));
+        }
+        assert_same(table(&packets), merged, &format!("{stretches} stretches"));
+    }
+    assert!(stored(&PayloadTable::default()).is_empty());
+}
+
+#[test]
+fn few_packets_take_few_bytes() {
+    let mut bytes = Vec::new();
+    table(&[Sent::unknown(53, 7, 1), Sent::named(53, "dns-query", 9)]).write_to(&mut bytes);
+    assert!(bytes.len() < 100, "{}", bytes.len());
+}
+
 #[test]
 fn no_packet_is_lost_beyond_the_limits() {
     let packets = beyond_the_limits();

@@ -94,6 +94,11 @@ impl Unknown {
         &mut self.details[place as usize].count
     }
 
+    /// Where packets of a port are counted whose payload has no row of its own.
+    pub(super) fn others(&mut self, service: Service) -> &mut Count {
+        self.ports.entry(service).or_default().others()
+    }
+
     pub(super) fn merge(&mut self, other: &Unknown) {
         for (&service, port) in &other.ports {
             for kept in &port.kept {
@@ -102,7 +107,7 @@ impl Unknown {
                     .add(&detail.count);
             }
             if let Some(others) = &port.others {
-                self.ports.entry(service).or_default().others().add(others);
+                self.others(service).add(others);
             }
         }
     }

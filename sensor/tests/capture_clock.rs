@@ -1,0 +1,144 @@
+//! A capture whose clock steps: hours follow it, every packet is in its own hour, and what is durable is never overwritten by less.
+//! Arrivals are made here with the times that a clock would have shown; everything behind the interfaces is the real thing.
+
+#[path = "support/dataset.rs"]
+mod dataset;
+#[path = "support/network.rs"]
+mod network;
+#[path = "support/program.rs"]
+mod program;
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use dataset::{Workshop, broken_sums, coverage_sums};
+use network::udp_frame;
+use teiten_aggregator::table::HOUR_US;
+use teiten_aggregator::window::LatePolicy;
+use teiten_sensor::capture::LIVE_SILENCE_SECONDS_MAX;
+use teiten_sensor::closing::Written;
+use teiten_sensor::durable::Keeper;
+use teiten_sensor::packet::{Block, BlockBytes, LinkType, Record};
+use teiten_sensor::pipeline::{Arrival, Passage, run};
+use teiten_sensor::replay::closer;
+use teiten_sensor::telescope::Telescope;
+use teiten_sensor::worker::Reading;
+
+/// 2026-11-05T07.
+const HOUR: i64 = 498_535;
+const SECOND_US: i64 = 1_000_000;
+
+/// Packets of one time, which the clock shows too.
+fn arrival(time_us: i64, packets: u32) -> Arrival {
+    let mut block = Block::empty();
+    let mut bytes = Vec::new();
+    for number in 0..packets {
+        let frame = udp_frame(None, 0x0b00_0000 + number, [198, 18, 0, 1], 53);
+        block.records.push(Record {
+            time_us,
+            nanoseconds: 0,
+            offset: bytes.len() as u32,
+            captured_bytes: frame.len() as u32,
+            wire_bytes: frame.len() as u32,
+            link_type: LinkType(1),
+        });
+        bytes.extend(frame);
+    }
+    block.bytes = BlockBytes::Owned(bytes);
+    Arrival {
+        block,
+        lane: None,
+        clock_us: Some(time_us),
+        complete: true,
+        dropped_kernel: 0,
+        dropped_interface: 0,
+    }
+}
+
+/// A capture of these (time, packets) into the dataset `data` of the workshop; how many were late.
+fn captured(workshop: &Workshop, run_name: &str, arrivals: &[(i64, u32)]) -> u64 {
+    let settings = workshop.settings("data", 2);
+    let telescope = Arc::new(Telescope::new(&[], &[]));
+    let mut closer = closer(&settings, &telescope, run_name).expect("sound settings");
+    let mut written = Written::new(LIVE_SILENCE_SECONDS_MAX);
+    let stop = AtomicBool::new(false);
+    let keeper = Keeper::start(&mut closer, &mut written, HOUR, 1 << 20, &stop);
+    let passage = Passage {
+        telescope,
+        workers: 2,
+        memory_bytes: 64 << 20,
+        policy: LatePolicy::Reopen,
+        reading: Reading::First,
+        payloads: true,
+        status: None,
+        checkpoint: Some(Duration::ZERO),
+    };
+    let mut left = arrivals.iter();
+    let mut next = |_| {
+        left.next()
+            .map(|&(time_us, packets)| arrival(time_us, packets))
+    };
+    let keeper = Some(keeper.expect("a writable folder"));
+    let counted = run(&mut next, &passage, &closer, keeper, &mut written).expect("writable");
+    counted.tally.late
+}
+
+/// Every packet is in the tables, in the hour of its time.
+fn assert_all_there(data: &Path, arrivals: &[(i64, u32)]) {
+    let mut expected = BTreeMap::new();
+    for &(time_us, packets) in arrivals {
+        *expected.entry(time_us.div_euclid(HOUR_US)).or_insert(0) += i64::from(packets);
+    }
+    expected.retain(|_, packets| *packets > 0);
+    assert_eq!(broken_sums(data), [""; 0]);
+    assert_eq!(coverage_sums(data, "observed"), expected);
+}
+
+/// (time, packets) for the hours that a clock shows after another, some seconds of each.
+fn clock_showing(hours: &[i64]) -> Vec<(i64, u32)> {
+    let mut arrivals = Vec::new();
+    for (index, hour) in hours.iter().enumerate() {
+        for second in 0..5 {
+            let time_us = (HOUR + hour) * HOUR_US + (60 * index as i64 + second) * SECOND_US;
+            arrivals.push((time_us, 10 * (index as u32 + 1)));
+        }
+    }
+    arrivals
+}
+
+fn check(hours: &[i64]) {
+    let workshop = Workshop::new();
+    let arrivals = clock_showing(hours);
+    captured(&workshop, "steps", &arrivals);
+    assert_all_there(&workshop.path("data"), &arrivals);
+}
+
+#[test]
+fn a_clock_that_steps_either_way_loses_no_packet() {
+    check(&[0, 3, 1, 2]);
+    check(&[0, -3, -2, -1, 0, 1]);
+    check(&[0, 24 * 365, 0, 1]);
+    check(&[0, 0, 1, 1, 2]);
+}
+
+#[test]
+fn packets_of_an_hour_that_is_forgotten_are_published_beside_what_is_there() {
+    // Its account is kept for two days.
+    check(&[0, 60, 0]);
+    check(&[0, 1, 2, 60, 1, 120, 1, 0]);
+}
+
+#[test]
+fn one_packet_from_the_past_is_counted_as_late_and_changes_nothing_else() {
+    let workshop = Workshop::new();
+    let mut arrivals = clock_showing(&[0, 60, 61]);
+    arrivals.push((HOUR * HOUR_US + 3 * SECOND_US, 1));
+    arrivals.push(((HOUR + 61) * HOUR_US + 200 * SECOND_US, 1));
+    assert_eq!(captured(&workshop, "late", &arrivals), 1);
+    let data = workshop.path("data");
+    assert_all_there(&data, &arrivals);
+    assert_eq!(coverage_sums(&data, "late").into_values().sum::<i64>(), 1);
+}
