@@ -368,10 +368,78 @@ mod tests {
     fn the_default_list_is_good_and_every_entry_says_where_from() {
         let actors = Actors::load(&[], true).expect("the list that is compiled in");
         assert_eq!(actors.lists()[0].name, DEFAULT_NAME);
+        let today = HOUR.civil();
         for actor in actors.all() {
-            assert!(actor.statement.starts_with("https://"), "{}", actor.name);
+            let host = actor.statement.split_once("://").expect("an address");
+            assert!(["https", "http"].contains(&host.0), "{}", actor.name);
+            assert!(
+                !host.1.is_empty() && !host.1.contains(' '),
+                "{}",
+                actor.name
+            );
+            assert!(
+                (2026, 11, 1) <= actor.read && actor.read.0 <= today.0,
+                "{}",
+                actor.name
+            );
             let claims = actor.prefixes_v4.len() + actor.prefixes_v6.len() + actor.asns.len();
             assert!(claims + actor.rdns_suffixes.len() > 0, "{}", actor.name);
         }
+    }
+
+    /// Prefixes that overlap, as the names of those who claim them.
+    fn overlaps<A: Ord + Copy>(mut claims: Vec<(Bounds<A>, &str)>) -> Vec<(&str, &str)> {
+        claims.sort_unstable();
+        let neighbours = claims.windows(2);
+        let touching = neighbours.filter(|pair| pair[1].0.0 <= pair[0].0.1);
+        touching.map(|pair| (pair[0].1, pair[1].1)).collect()
+    }
+
+    #[test]
+    fn no_two_prefixes_of_the_default_list_overlap() {
+        let actors = Actors::load(&[], true).expect("the list that is compiled in");
+        assert_eq!(overlaps(vec![((1, 5), "a"), ((5, 9), "b")]), [("a", "b")]);
+        let v4 = actors.all().flat_map(|actor| {
+            let bounds = actor.prefixes_v4.iter();
+            bounds.map(|(bounds, _)| (*bounds, actor.name.as_str()))
+        });
+        let v6 = actors.all().flat_map(|actor| {
+            let bounds = actor.prefixes_v6.iter();
+            bounds.map(|(bounds, _)| (*bounds, actor.name.as_str()))
+        });
+        let (v4, v6): (Vec<_>, Vec<_>) = (v4.collect(), v6.collect());
+        assert!(v4.len() >= 20 && v6.len() >= 4);
+        assert_eq!((overlaps(v4), overlaps(v6)), (vec![], vec![]));
+    }
+
+    #[test]
+    fn the_default_list_names_its_organisations_on_their_days() {
+        let actors = Actors::load(&[], true).expect("the list that is compiled in");
+        let hour_of = |day: i64| Hour(day * 24);
+        // 2014-06-01, 2016-06-01, 2026-11-05.
+        let (before, between, now) = (hour_of(16_222), hour_of(16_953), HOUR);
+        for (hour, source, expected) in [
+            (now, "141.212.121.9", "University of Michigan"),
+            (now, "141.212.123.0", ""),
+            (now, "153.231.215.15", "NICT NOTICE"),
+            (between, "153.231.215.15", ""),
+            (between, "71.6.216.33", "Rapid7 Project Sonar"),
+            (now, "71.6.216.33", ""),
+            (before, "198.143.173.161", "Rapid7 Project Sonar"),
+            (between, "198.143.173.161", ""),
+        ] {
+            let number = u32::from(source.parse::<std::net::Ipv4Addr>().expect("IPv4"));
+            assert_eq!(
+                name(&actors, hour, number, None),
+                expected,
+                "{source} {hour}"
+            );
+        }
+        let aachen = u128::from(
+            "2a00:8a60:1014:88::7"
+                .parse::<std::net::Ipv6Addr>()
+                .expect("IPv6"),
+        );
+        assert_eq!(name(&actors, now, aachen, None), "RWTH Aachen University");
     }
 }
