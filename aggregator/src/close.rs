@@ -255,7 +255,7 @@ impl Closer {
     }
 
     fn create(&self, table: &Table, hour: Hour, part: u32) -> Result<PartWriter, WriteError> {
-        PartWriter::create(&self.path(table, hour, part), table, self.metadata())
+        PartWriter::create(&self.path(table, hour, part), table, self.metadata(hour))
     }
 
     /// The packets up to which a source is folded: 0 unless the hour has more rows than it may.
@@ -317,12 +317,13 @@ impl Closer {
         closed: &mut ClosedHour,
     ) -> Result<Contributions, WriteError> {
         let scratch = self.directory.join(SCRATCH_FOLDER);
-        let bounds = Bounds::of(self.sample_keys(runs));
+        let bounds = Bounds::of(self.sample_keys(runs, hour));
         let mut contributions = Contributions::new(&bounds, &scratch, self.contributions_bytes);
         let ranges = Ranges::of(runs);
         let path = self.path(&SOURCES, hour, 0);
         let schema = file.schema();
         let actors = self.origins.actors().on(hour);
+        let origins = self.origins.on(hour);
         let mut cutter = Cutter::new(GROUP_ROWS, usize::MAX);
         let mut fold = Fold::default();
         let (mut merged, mut written) = (Ok(()), Ok(()));
@@ -330,8 +331,7 @@ impl Closer {
             self.threads,
             ranges.count(),
             |index| {
-                let mut enricher =
-                    Enricher::new(&self.origins, &actors, &bounds, threshold, RANGE_ROWS);
+                let mut enricher = Enricher::new(origins, &actors, &bounds, threshold, RANGE_ROWS);
                 let (from, to) = ranges.bounds(index);
                 merge_range(runs, from, to, |row| enricher.push(row))?;
                 Ok(enricher.finish())
@@ -391,8 +391,8 @@ impl Closer {
     }
 
     /// Keys of `traffic` that rows at even distances will have, but for their actor, which cuts no partition.
-    fn sample_keys<A: Address>(&self, runs: &[Run<A>]) -> Vec<Key> {
-        let mut origins = self.origins.cursor();
+    fn sample_keys<A: Address>(&self, runs: &[Run<A>], hour: Hour) -> Vec<Key> {
+        let mut origins = self.origins.on(hour).cursor();
         let samples = runs.iter().flat_map(|run| run.samples(SAMPLES));
         samples
             .map(|(source, kind)| Key::new(kind, 0, origins.country(source)))
@@ -400,7 +400,7 @@ impl Closer {
     }
 
     /// What every part says of its making.
-    fn metadata(&self) -> Vec<KeyValue> {
+    fn metadata(&self, hour: Hour) -> Vec<KeyValue> {
         let mut pairs = vec![
             ("schema_version".to_owned(), SCHEMA_VERSION.to_string()),
             ("flags_version".to_owned(), FLAGS_VERSION.to_string()),
@@ -419,7 +419,7 @@ impl Closer {
         if let Some(addresses) = self.addresses {
             pairs.push(("telescope_addresses".to_owned(), addresses.to_string()));
         }
-        for (index, data) in self.origins.provenance().iter().enumerate() {
+        for (index, data) in self.origins.on(hour).provenance().enumerate() {
             let key = |what: &str| match index {
                 0 => format!("geo_{what}"),
                 _ => format!("geo_{}_{what}", index + 1),

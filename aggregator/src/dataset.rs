@@ -31,8 +31,15 @@ impl Hour {
     /// `date=2009-03-15/hour=08`
     #[must_use]
     pub fn folder(self) -> PathBuf {
-        let (year, month, day, hour) = self.civil();
-        PathBuf::from(format!("date={year:04}-{month:02}-{day:02}")).join(format!("hour={hour:02}"))
+        let hour = self.civil().3;
+        PathBuf::from(format!("date={}", self.date())).join(format!("hour={hour:02}"))
+    }
+
+    /// `2009-03-15`
+    #[must_use]
+    pub fn date(self) -> String {
+        let (year, month, day, _) = self.civil();
+        format!("{year:04}-{month:02}-{day:02}")
     }
 }
 

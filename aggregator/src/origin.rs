@@ -1,11 +1,12 @@
 //! Where a source is: its country and its autonomous system, from files of the user's or Debian's `tor-geoipdb`.
 //!
 //! Files are read once, by content not name, into one table per family; sources are looked up once each, when their hour closes.
-//! Special-purpose space is cut out of what the files say (`special.rs`).
+//! Of files of several dates each hour has its own (`edition.rs`). Special-purpose space is cut out of what the files say (`special.rs`).
 //! The lists of actors ride along, so that all of a source's origin is reloaded at once; what they say is told in `actor.rs`.
 
 mod country;
 mod date;
+mod edition;
 pub(crate) mod flatten;
 mod load;
 mod mmdb;
@@ -17,6 +18,7 @@ mod text;
 use std::fmt;
 use std::path::PathBuf;
 
+use edition::{Edition, Editions};
 use table::{Answer, TableV4, TableV6, Value};
 
 pub use self::country::Country;
@@ -25,6 +27,7 @@ pub use self::date::DateSource;
 pub use self::load::fuzz_load;
 pub use self::special::{SOURCE as SPECIAL_SOURCE, SPECIAL_IPV4, SPECIAL_IPV6, SpecialBlock};
 use crate::actor::{ActorError, Actors};
+use crate::dataset::Hour;
 use crate::observation::{Address, Family};
 
 /// An autonomous system's number; 0, which RFC 7607 reserves, says that none is known.
@@ -188,10 +191,38 @@ pub enum OriginError {
 /// Countries and autonomous systems of addresses, with their provenance. Built once, then only asked.
 #[derive(Clone, Debug)]
 pub struct Origins {
-    country: Tables<Country>,
-    asn: Tables<Asn>,
+    country: Editions<Country>,
+    asn: Editions<Asn>,
     actors: Actors,
+    /// Of the files for countries, then of those for systems.
     provenance: Vec<Provenance>,
+    /// How many of them are for countries.
+    countries: usize,
+}
+
+/// Which files answer for a subject from a day on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Period<'a> {
+    /// Countries or systems.
+    pub subject: Subject,
+    /// First day, `YYYY-MM-DD`; none for the first period.
+    pub from: Option<&'a str>,
+    /// The files, in rising precedence.
+    pub files: Vec<&'a Provenance>,
+}
+
+fn periods<'a>(
+    subject: Subject,
+    editions: impl Iterator<Item = (&'a str, &'a [usize])>,
+    provenance: &'a [Provenance],
+) -> impl Iterator<Item = Period<'a>> {
+    editions
+        .enumerate()
+        .map(move |(index, (from, files))| Period {
+            subject,
+            from: (index > 0).then_some(from),
+            files: files.iter().map(|&file| &provenance[file]).collect(),
+        })
 }
 
 #[derive(Clone, Debug)]
@@ -248,15 +279,16 @@ impl Origins {
     #[must_use]
     pub fn empty() -> Origins {
         Origins {
-            country: Tables::empty(),
-            asn: Tables::empty(),
+            country: Editions::empty(),
+            asn: Editions::empty(),
             actors: Actors::default(),
             provenance: Vec::new(),
+            countries: 0,
         }
     }
 
     /// Reads country data from `geo` and systems from `asn`; formats are told by content, plain or gz. A later file of a list
-    /// wins over an earlier one.
+    /// wins over an earlier one; of files with dates that hold the same, each hour has the one that fits it.
     ///
     /// # Errors
     /// The first file that cannot be read or is not what it should be, with the line and what was expected there.
@@ -274,30 +306,48 @@ impl Origins {
             .collect()
     }
 
-    /// The country of a source.
+    /// What holds in an hour.
+    #[must_use]
+    pub fn on(&self, hour: Hour) -> OriginsOfDay<'_> {
+        let day = hour.date();
+        OriginsOfDay {
+            country: self.country.on(&day),
+            asn: self.asn.on(&day),
+            provenance: &self.provenance,
+            countries: self.countries,
+        }
+    }
+
+    /// What holds by the newest data.
+    #[must_use]
+    pub fn newest(&self) -> OriginsOfDay<'_> {
+        OriginsOfDay {
+            country: self.country.newest(),
+            asn: self.asn.newest(),
+            provenance: &self.provenance,
+            countries: self.countries,
+        }
+    }
+
+    /// The country of a source, by the newest data.
     #[inline]
     #[must_use]
     pub fn country<A: Address>(&self, source: A) -> Country {
-        self.country.find(source)
+        self.newest().country(source)
     }
 
-    /// The autonomous system of a source.
+    /// The autonomous system of a source, by the newest data.
     #[inline]
     #[must_use]
     pub fn asn<A: Address>(&self, source: A) -> Option<u32> {
-        known(self.asn.find(source))
+        self.newest().asn(source)
     }
 
-    /// A cursor for sources asked in ascending order: it answers from the range it stands in as long as they stay there, and any
-    /// other order is answered as well, only not faster.
-    #[must_use]
-    pub fn cursor<A: Address>(&self) -> Cursor<'_, A> {
-        let beginning = A::from_number(0);
-        Cursor {
-            origins: self,
-            country: self.country.answer(beginning),
-            asn: self.asn.answer(beginning),
-        }
+    /// Which files answer from which day on: a line for each edition, the first of which holds before its day as well.
+    pub fn editions(&self) -> impl Iterator<Item = Period<'_>> {
+        let (countries, asns) = self.provenance.split_at(self.countries);
+        let of_countries = periods(Subject::Country, self.country.files(), countries);
+        of_countries.chain(periods(Subject::Asn, self.asn.files(), asns))
     }
 
     /// The same, with these actors.
@@ -323,10 +373,56 @@ fn known(asn: Asn) -> Option<u32> {
     (asn.0 != 0).then_some(asn.0)
 }
 
-/// Asks [`Origins`] for one source after the other.
+/// Countries and autonomous systems as they are in one hour.
+#[derive(Clone, Copy, Debug)]
+pub struct OriginsOfDay<'a> {
+    country: &'a Edition<Country>,
+    asn: &'a Edition<Asn>,
+    provenance: &'a [Provenance],
+    countries: usize,
+}
+
+impl<'a> OriginsOfDay<'a> {
+    /// The country of a source.
+    #[inline]
+    #[must_use]
+    pub fn country<A: Address>(&self, source: A) -> Country {
+        self.country.tables.find(source)
+    }
+
+    /// The autonomous system of a source.
+    #[inline]
+    #[must_use]
+    pub fn asn<A: Address>(&self, source: A) -> Option<u32> {
+        known(self.asn.tables.find(source))
+    }
+
+    /// A cursor for sources asked in ascending order: it answers from the range it stands in as long as they stay there, and any
+    /// other order is answered as well, only not faster.
+    #[must_use]
+    pub fn cursor<A: Address>(&self) -> Cursor<'a, A> {
+        let beginning = A::from_number(0);
+        Cursor {
+            countries: &self.country.tables,
+            asns: &self.asn.tables,
+            country: self.country.tables.answer(beginning),
+            asn: self.asn.tables.answer(beginning),
+        }
+    }
+
+    /// The files that answer, those for countries first, each list in rising precedence.
+    pub fn provenance(self) -> impl Iterator<Item = &'a Provenance> {
+        let (countries, asns) = self.provenance.split_at(self.countries);
+        let of_countries = self.country.files.iter().map(|&file| &countries[file]);
+        of_countries.chain(self.asn.files.iter().map(|&file| &asns[file]))
+    }
+}
+
+/// Asks for the origin of one source after the other.
 #[derive(Clone, Debug)]
 pub struct Cursor<'a, A> {
-    origins: &'a Origins,
+    countries: &'a Tables<Country>,
+    asns: &'a Tables<Asn>,
     country: Answer<A, Country>,
     asn: Answer<A, Asn>,
 }
@@ -336,7 +432,7 @@ impl<A: Address> Cursor<'_, A> {
     #[inline]
     pub fn country(&mut self, source: A) -> Country {
         if source < self.country.first || source > self.country.last {
-            self.country = self.origins.country.answer(source);
+            self.country = self.countries.answer(source);
         }
         self.country.value
     }
@@ -345,7 +441,7 @@ impl<A: Address> Cursor<'_, A> {
     #[inline]
     pub fn asn(&mut self, source: A) -> Option<u32> {
         if source < self.asn.first || source > self.asn.last {
-            self.asn = self.origins.asn.answer(source);
+            self.asn = self.asns.answer(source);
         }
         known(self.asn.value)
     }

@@ -8,7 +8,7 @@ use super::judge::Judge;
 use super::sources::{Origin, SourceChunk};
 use crate::actor::{ActorCursor, ActorsOfDay};
 use crate::observation::{Address, Tool};
-use crate::origin::{Cursor, Origins};
+use crate::origin::{Cursor, OriginsOfDay};
 use crate::role::Role;
 use crate::run::Merged;
 use crate::sketch::Member;
@@ -45,7 +45,7 @@ pub struct Enricher<'a, 'r, A: Address> {
 impl<'a, 'r, A: Address> Enricher<'a, 'r, A> {
     /// An enricher with no row yet, for about `rows` of them. Sources with up to `small_packets` packets are folded.
     pub fn new(
-        origins: &'a Origins,
+        origins: OriginsOfDay<'a>,
         actors: &'a ActorsOfDay<A>,
         bounds: &'a Bounds,
         small_packets: u64,

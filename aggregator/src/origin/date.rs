@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 pub enum DateSource {
     /// The file says it.
     Header,
-    /// Eight digits in the file's name.
+    /// It stands in the file's name: `20260625`, `2026-06-25`, or `2026-06` for a month's first day.
     Name,
     /// The file system says it; the data may be older.
     Modified,
@@ -50,18 +50,27 @@ pub(crate) fn date_of(
     (date_of_unix_seconds(seconds), DateSource::Modified)
 }
 
-/// The date in a comment such as `# Generated: Thu, 25 Jun 2026 04:33:59 GMT`.
+/// The date in a comment such as `# Generated: Thu, 25 Jun 2026 04:33:59 GMT`, of IPFire's data, or
+/// `# Last updated based on July 8 2015 Maxmind GeoLite2 Country`, of tor's before that.
 pub(crate) fn date_in_comment(comment: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(comment).ok()?;
+    if let Some((_, stamp)) = text.split_once("Last updated based on") {
+        let mut words = stamp.split_whitespace();
+        let (month, day, year) = (words.next()?, words.next()?, words.next()?);
+        return date_of_words(day, month.get(..3)?, year);
+    }
     let stamp = text.split_once("Generated:")?.1;
     let mut words = stamp
         .split_whitespace()
         .skip_while(|word| word.parse::<u32>().is_err());
-    let day: u32 = words.next()?.parse().ok()?;
-    let month_name = words.next()?;
-    let month = MONTHS.iter().position(|month| *month == month_name)? + 1;
-    let year: u32 = words.next()?.parse().ok()?;
-    Some(format!("{year:04}-{month:02}-{day:02}"))
+    let (day, month, year) = (words.next()?, words.next()?, words.next()?);
+    date_of_words(day, month, year)
+}
+
+fn date_of_words(day: &str, month: &str, year: &str) -> Option<String> {
+    let month = MONTHS.iter().position(|known| *known == month)? + 1;
+    let (day, year): (u32, u32) = (day.parse().ok()?, year.parse().ok()?);
+    date_of_digits(format!("{year:04}{month:02}{day:02}").as_bytes())
 }
 
 /// `20260625` as a date, when it is one.
@@ -78,8 +87,22 @@ pub(crate) fn date_of_digits(digits: &[u8]) -> Option<String> {
     plausible.then(|| format!("{}-{}-{}", &text[..4], &text[4..6], &text[6..]))
 }
 
+/// The first date that stands in a name; a day is looked for before a month.
 fn date_in_name(name: &str) -> Option<String> {
-    name.split(|character: char| !character.is_ascii_digit())
+    let runs: Vec<&str> = name
+        .split(|character: char| !character.is_ascii_digit())
+        .collect();
+    // One separator between two runs: with more, an empty run stands between them.
+    let lengths = |runs: &[&str]| runs.iter().map(|run| run.len()).collect::<Vec<_>>();
+    let parted = |wanted: &'static [usize], behind: &'static str| {
+        let found = runs.windows(wanted.len());
+        found
+            .filter(move |runs| lengths(runs) == wanted)
+            .map(move |runs| runs.concat() + behind)
+    };
+    parted(&[8], "")
+        .chain(parted(&[4, 2, 2], ""))
+        .chain(parted(&[4, 2], "01"))
         .find_map(|digits| date_of_digits(digits.as_bytes()))
 }
 
@@ -124,7 +147,30 @@ mod tests {
             date_in_comment(b"# Generated: Thu, 25 Jun 2026 04:33:59 GMT").as_deref(),
             Some("2026-06-25")
         );
+        assert_eq!(
+            date_in_comment(b"# Last updated based on July 8 2015 Maxmind GeoLite2 Country")
+                .as_deref(),
+            Some("2015-07-08")
+        );
         assert_eq!(date_in_comment(b"# Generated: some day"), None);
+        assert_eq!(date_in_comment(b"# Last updated based on J 8 2015"), None);
+    }
+
+    #[test]
+    fn a_name_holds_a_date_as_days_or_months_are_usually_written() {
+        for (name, date) in [
+            ("delegated-apnic-extended-20260625", Some("2026-06-25")),
+            ("geo.2026-06-25.csv", Some("2026-06-25")),
+            ("geo_2026_06_25_v2.csv", Some("2026-06-25")),
+            ("dbip-country-lite-2026-06.csv.gz", Some("2026-06-01")),
+            ("2026-07-GeoLite2_20260625.mmdb", Some("2026-06-25")),
+            ("geo-2026--06-25.csv", None),
+            ("geo-2026-13-01.csv", None),
+            ("geoip6", None),
+            ("country-2026.csv", None),
+        ] {
+            assert_eq!(date_in_name(name).as_deref(), date, "{name}");
+        }
     }
 
     #[test]

@@ -18,9 +18,11 @@ pub(crate) struct Range<A, V> {
 }
 
 /// The steps of the ranges of several files, given in rising precedence. Ranges must not be reversed (`first` ≤ `last`).
-pub(crate) fn flatten<A: Address, V: Value>(files: &[Vec<Range<A, V>>]) -> Vec<Step<A, V>> {
+pub(crate) fn flatten<A: Address, V: Value>(
+    files: &[impl AsRef<[Range<A, V>]>],
+) -> Vec<Step<A, V>> {
     match files {
-        [only] if is_sorted_and_disjoint(only) => steps_of_disjoint(only),
+        [only] if is_sorted_and_disjoint(only.as_ref()) => steps_of_disjoint(only.as_ref()),
         _ => steps_of_overlapping(files),
     }
 }
@@ -62,10 +64,12 @@ fn steps_of_disjoint<A: Address, V: Value>(ranges: &[Range<A, V>]) -> Vec<Step<A
 /// Which of several ranges over one address wins: the greatest.
 type Precedence = (usize, Reverse<u128>, usize);
 
-fn steps_of_overlapping<A: Address, V: Value>(files: &[Vec<Range<A, V>>]) -> Vec<Step<A, V>> {
+fn steps_of_overlapping<A: Address, V: Value>(
+    files: &[impl AsRef<[Range<A, V>]>],
+) -> Vec<Step<A, V>> {
     let mut begins: Vec<(A, Precedence, Range<A, V>)> = Vec::new();
     for (file, ranges) in files.iter().enumerate() {
-        begins.extend(ranges.iter().enumerate().map(|(line, range)| {
+        begins.extend(ranges.as_ref().iter().enumerate().map(|(line, range)| {
             let width = range.last.number() - range.first.number();
             (range.first, (file, Reverse(width), line), *range)
         }));

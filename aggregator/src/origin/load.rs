@@ -1,4 +1,4 @@
-//! From files to [`Origins`]: reads, hashes and parses them side by side, then builds the tables. What a line or a record means
+//! From files to [`Origins`]: reads, hashes and parses them side by side, then has the tables built. What a line or a record means
 //! is said in `text` and `mmdb`.
 
 use std::borrow::Cow;
@@ -12,14 +12,14 @@ use sha2::{Digest, Sha256};
 
 use super::country::Country;
 use super::date::date_of;
-use super::flatten::{count_overlapping, cut_out, flatten};
+use super::edition::{self, Editions};
+use super::flatten::{count_overlapping, flatten};
 use super::mmdb::{self, Record};
-use super::special;
 use super::table::{TableV4, TableV6};
 use super::text::{self, Field, FileRanges, LineError};
 use crate::actor::Actors;
 
-use super::{Asn, Format, OriginError, Origins, Provenance, Subject, Tables};
+use super::{Asn, Format, OriginError, Origins, Provenance, Subject};
 
 /// First bytes of a gz file (RFC 1952 section 2.3.1).
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
@@ -48,16 +48,18 @@ pub(super) fn load(geo: &[PathBuf], asn: &[PathBuf]) -> Result<Origins, OriginEr
     });
     let (country, mut provenance) = country?;
     let (asn, asn_provenance) = asn?;
+    let countries = provenance.len();
     provenance.extend(asn_provenance);
     Ok(Origins {
         country,
         asn,
         actors: Actors::default(),
         provenance,
+        countries,
     })
 }
 
-fn load_list<V: Loaded>(paths: &[PathBuf]) -> Result<(Tables<V>, Vec<Provenance>), OriginError> {
+fn load_list<V: Loaded>(paths: &[PathBuf]) -> Result<(Editions<V>, Vec<Provenance>), OriginError> {
     let files = std::thread::scope(|scope| {
         let threads: Vec<_> = paths
             .iter()
@@ -66,29 +68,12 @@ fn load_list<V: Loaded>(paths: &[PathBuf]) -> Result<(Tables<V>, Vec<Provenance>
         let results = threads.into_iter().map(joined);
         results.collect::<Result<Vec<_>, OriginError>>()
     })?;
-    let (mut v4, mut v6, mut provenance) = (Vec::new(), Vec::new(), Vec::new());
-    for (ranges, from) in files {
-        provenance.push(from);
-        // An empty list beside a sorted one would send it the long way.
-        if !ranges.v4.is_empty() {
-            v4.push(ranges.v4);
-        }
-        if !ranges.v6.is_empty() {
-            v6.push(ranges.v6);
-        }
-    }
-    let tables = std::thread::scope(|scope| {
-        let v6 = scope.spawn(|| TableV6::new(&cut_out(&flatten(&v6), &special::MASK_V6)));
-        Tables {
-            v4: TableV4::new(&cut_out(&flatten(&v4), &special::MASK_V4)),
-            v6: joined(v6),
-        }
-    });
-    Ok((tables, provenance))
+    let (ranges, provenance): (Vec<_>, Vec<_>) = files.into_iter().unzip();
+    Ok((edition::build(&ranges, &provenance), provenance))
 }
 
 /// What a thread returned; its panic goes on in this one.
-fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+pub(super) fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread
         .join()
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
@@ -336,7 +321,7 @@ mod tests {
     fn a_cursor_answers_as_a_lookup_does() {
         let origins =
             countries(&[b"100,70000,JP\n70001,70002,DE\n200000,300000,FR\n"]).expect("good lines");
-        let mut cursor = origins.cursor::<u32>();
+        let mut cursor = origins.newest().cursor::<u32>();
         for source in (0..400_000).step_by(7).chain([70_001, 5, u32::MAX]) {
             assert_eq!(cursor.country(source), origins.country(source));
             assert_eq!(cursor.asn(source), None);
@@ -394,7 +379,7 @@ mod tests {
             .collect();
         let random_ns = nanoseconds_each(&addresses, |address| origins.country(*address));
         addresses.sort_unstable();
-        let mut cursor = origins.cursor();
+        let mut cursor = origins.newest().cursor();
         let cursor_ns = nanoseconds_each(&addresses, |address| cursor.country(*address));
         // 2000::/4 and 2400::/6: where the allocations lie.
         let mut wide: Vec<u128> = scattered(1_000_000)
@@ -402,7 +387,7 @@ mod tests {
             .collect();
         let wide_ns = nanoseconds_each(&wide, |address| origins.country(*address));
         wide.sort_unstable();
-        let mut cursor = origins.cursor();
+        let mut cursor = origins.newest().cursor();
         let wide_cursor_ns = nanoseconds_each(&wide, |address| cursor.country(*address));
         eprintln!(
             "load {load_ms:.1} ms; ns a lookup: IPv4 {random_ns:.1}, ascending {cursor_ns:.1}; IPv6 {wide_ns:.1}, ascending {wide_cursor_ns:.1}"

@@ -178,7 +178,7 @@ fn mask<A: Address>(blocks: &[SpecialBlock<A>]) -> Vec<Step<A, bool>> {
         last: block.last(),
         value: !block.globally_reachable,
     });
-    flatten(&[ranges.collect()])
+    flatten(&[ranges.collect::<Vec<_>>()])
 }
 
 #[cfg(test)]
@@ -211,7 +211,7 @@ mod tests {
     }
 
     fn check<A: Address>(origins: &Origins, blocks: &[SpecialBlock<A>]) {
-        let mut cursor = origins.cursor::<A>();
+        let mut cursor = origins.newest().cursor::<A>();
         for block in blocks {
             let outer = [
                 block.first.number().wrapping_sub(1),

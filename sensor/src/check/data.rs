@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use teiten_aggregator::dataset::Hour;
+use teiten_aggregator::origin::{Origins, Provenance};
 
 use super::{Plan, Verdict};
 use crate::privilege::writable;
@@ -97,8 +98,9 @@ pub(super) fn countries(plan: &Plan) -> Vec<(Verdict, String)> {
         return vec![(Verdict::Warn, text.to_owned())];
     }
     let today = today();
-    let each = origins.provenance().iter().map(|data| {
-        let text = format!("{} of {}", data.name, data.date);
+    let used = origins.on(Hour(today * 24));
+    let each = used.provenance().map(|data| {
+        let text = named(data);
         match day_number(&data.date).map(|day| today - day) {
             Some(days) if days > COUNTRIES_DAYS_MAX => (
                 Verdict::Warn,
@@ -107,7 +109,36 @@ pub(super) fn countries(plan: &Plan) -> Vec<(Verdict, String)> {
             _ => (Verdict::Ok, text),
         }
     });
-    each.collect()
+    each.chain(editions(&origins)).collect()
+}
+
+fn named(data: &Provenance) -> String {
+    let (name, date, found) = (&data.name, &data.date, data.date_source.name());
+    format!("{name} of {date} ({found})")
+}
+
+/// Which files answer for which days, where that is not the same on all.
+fn editions(origins: &Origins) -> Vec<(Verdict, String)> {
+    let periods: Vec<_> = origins.editions().collect();
+    let mut found = Vec::new();
+    for (index, period) in periods.iter().enumerate() {
+        let next = periods.get(index + 1);
+        let until = next.filter(|next| next.subject == period.subject);
+        let until = until.and_then(|next| next.from);
+        let days = match (period.from, until) {
+            (None, None) => continue,
+            (None, Some(until)) => format!("before {until}"),
+            (Some(from), None) => format!("from {from}"),
+            (Some(from), Some(until)) => format!("from {from}, before {until}"),
+        };
+        let names: Vec<String> = period.files.iter().map(|data| named(data)).collect();
+        let subject = period.subject.noun();
+        found.push((
+            Verdict::Ok,
+            format!("{subject} {days}: {}", names.join(", ")),
+        ));
+    }
+    found
 }
 
 /// The folder itself, or the nearest above it that is there.

@@ -121,11 +121,11 @@ pub struct Shared {
     /// Name of this sensor in the tables: letters, digits, `.` and `_` [default: sensor].
     #[arg(long, value_name = "NAME")]
     pub sensor: Option<String>,
-    /// Country data: tor geoip text, RIR delegated-extended, START,END,CC, or MMDB; repeatable [default: Debian's tor-geoipdb
-    /// where it is installed].
+    /// Country data: tor geoip text, RIR delegated-extended, START,END,CC, or MMDB; repeatable. A later one wins; of dated ones that
+    /// hold the same, each hour has the newest up to its day [default: Debian's tor-geoipdb where it is installed].
     #[arg(long = "geo", value_name = "FILE")]
     pub geo: Vec<PathBuf>,
-    /// Network data: MMDB, RouteViews pfx2as, or iptoasn TSV; repeatable.
+    /// Network data: MMDB, RouteViews pfx2as, or iptoasn TSV; repeatable, by date as with --geo.
     #[arg(long = "asn", value_name = "FILE")]
     pub asn: Vec<PathBuf>,
     /// Organisations that scan, a TOML list beside the one that is compiled in; repeatable, later ones win.

@@ -116,9 +116,10 @@ fn parts(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Hands each row of a table to `take`.
+/// Hands each row of a table to `take`; what a killed program left under way is no part, to this reader as to any.
 pub fn each_row(data: &Path, table: &str, mut take: impl FnMut(&Row)) {
-    for path in parts(&data.join(table)) {
+    let is_visible = |path: &PathBuf| path.extension().is_some_and(|it| it == "parquet");
+    for path in parts(&data.join(table)).into_iter().filter(is_visible) {
         let file = File::open(&path).expect("a readable part");
         let reader = SerializedFileReader::new(file).expect("a Parquet file");
         for row in reader.get_row_iter(None).expect("rows") {
