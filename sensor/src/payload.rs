@@ -6,12 +6,16 @@
 mod applications;
 mod bacnet;
 mod ber;
+mod device_replies;
 mod discovery;
 mod exploits;
+mod games;
+mod industry;
 mod peer_to_peer;
 mod quic;
 mod replies;
 mod requests;
+mod services;
 mod tcp;
 mod tunnels;
 mod words;
@@ -89,13 +93,22 @@ const UDP_LISTS: &[&[Signature]] = &[
     exploits::UDP,
     quic::UDP,
     replies::UDP,
+    device_replies::UDP,
     requests::UDP,
     discovery::UDP,
+    games::UDP,
+    industry::UDP,
     applications::UDP,
     peer_to_peer::UDP,
     tunnels::UDP,
 ];
-const TCP_LISTS: &[&[Signature]] = &[exploits::TCP, peer_to_peer::TCP, tcp::REQUESTS];
+const TCP_LISTS: &[&[Signature]] = &[
+    exploits::TCP,
+    peer_to_peer::TCP,
+    industry::TCP,
+    tcp::REQUESTS,
+    services::TCP,
+];
 
 /// Signatures of UDP datagrams, in the order in which they decide: exploits before the requests they are hidden in, what is bound
 /// to a port before what is looked for on all.
@@ -292,5 +305,7 @@ impl Payload<'_> {
 
 #[cfg(test)]
 mod chance;
+#[cfg(test)]
+mod examples;
 #[cfg(test)]
 mod tests;

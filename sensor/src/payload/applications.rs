@@ -5,7 +5,7 @@ use teiten_aggregator::observation::TrafficClass::Scan;
 use super::Ports::{Any, To};
 use super::{Payload, Ports, Signature};
 
-const fn application(
+pub(super) const fn application(
     name: &'static str,
     ports: Ports,
     first: &'static [u8],
@@ -64,17 +64,17 @@ pub(super) const UDP: &[Signature] = &[
         "3GPP TS 29.060 7.2.1, TS 29.274 7.1.1",
     ),
     application(
+        "gtp-request",
+        To(&[2123, 3386]),
+        &[],
+        |payload| super::device_replies::is_gtp(payload, &[16, 18, 20, 32, 34, 36]),
+        "3GPP TS 29.060 7.1, TS 29.274 8.1: create, update, delete a context or session",
+    ),
+    application(
         "kerberos-request",
         To(&[88]),
         &[0x6a, 0x6c],
-        |payload| {
-            // The application's tag holds a sequence, its version 5.
-            super::ber::element(payload.bytes)
-                .and_then(|request| super::ber::element(request.contents))
-                .is_some_and(|sequence| {
-                    sequence.tag == 0x30 && sequence.contents.starts_with(&[0xa1, 3, 2, 1, 5])
-                })
-        },
+        |payload| super::ber::is_kerberos_request(payload.bytes),
         "RFC 4120 5.4.1: AS-REQ, TGS-REQ",
     ),
     application(
@@ -97,22 +97,53 @@ pub(super) const UDP: &[Signature] = &[
         "nmap-payloads",
     ),
     application(
+        "vxworks-debug",
+        To(&[17185]),
+        &[],
+        |payload| {
+            super::requests::is_any_rpc_call(payload)
+                && payload.big_endian_32(12) == Some(0x5555_5555)
+        },
+        "CERT VU#362332; nmap-payloads: the debugger's program of RPC",
+    ),
+    application(
+        "turn-allocate",
+        Any,
+        &[0],
+        |payload| payload.starts_with(&[0, 3]) && payload.big_endian_32(4) == Some(0x2112_a442),
+        "RFC 8656 17",
+    ),
+    application(
+        "afs-version",
+        To(&[7001, 7000, 7003]),
+        &[],
+        |payload| {
+            payload.byte(20) == 13
+                && payload.bytes.get(22..28) == Some(&[0; 6])
+                && payload.bytes.len() >= 28
+        },
+        "Zeldovich, Rx protocol specification: type 13, a version request",
+    ),
+    application(
+        "kasa-request",
+        To(&[9999]),
+        &[0xd0],
+        |payload| payload.starts_with(&[0xd0, 0xf2, 0x81, 0xf8]),
+        "softScheck, Reverse engineering the TP-Link HS110, 2016: an encrypted {\"sy",
+    ),
+    application(
+        "traceroute",
+        Any,
+        b"@",
+        |payload| payload.starts_with(b"@ABCDEFGHIJKLMNOPQRSTUVW"),
+        "traceroute for Linux 2.1, traceroute.c: bytes that count up from 0x40",
+    ),
+    application(
         "rpc-call",
         Any,
         &[],
         super::requests::is_any_rpc_call,
         "RFC 5531 9",
-    ),
-    application(
-        "ethernet-ip",
-        To(&[44818, 2222]),
-        &[0x63, 4],
-        |payload| {
-            payload.byte(1) == 0
-                && payload.bytes.get(8..12) == Some(&[0; 4])
-                && payload.bytes.len() >= 24
-        },
-        "CIP volume 2, 2-4",
     ),
     application(
         "dns-notify-or-update",

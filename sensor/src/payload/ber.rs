@@ -71,3 +71,23 @@ pub(super) fn ldap(bytes: &[u8]) -> Option<u8> {
     let identifier = element(message.contents).filter(|number| number.tag == INTEGER)?;
     identifier.rest.first().copied()
 }
+
+/// Whether this is a Kerberos request for a ticket (RFC 4120, 5.4.1): the application's tag holds a sequence, its version 5.
+pub(super) fn is_kerberos_request(bytes: &[u8]) -> bool {
+    is_kerberos(bytes, &[0x6a, 0x6c], 0xa1)
+}
+
+/// Whether this is a Kerberos answer: a ticket or an error (RFC 4120, 5.4.2 and 5.9.1).
+pub(super) fn is_kerberos_reply(bytes: &[u8]) -> bool {
+    is_kerberos(bytes, &[0x6b, 0x6d, 0x7e], 0xa0)
+}
+
+/// One of the tags, and in it a sequence that begins with the version, 5, under the given tag.
+fn is_kerberos(bytes: &[u8], tags: &[u8], version: u8) -> bool {
+    element(bytes)
+        .filter(|message| tags.contains(&message.tag))
+        .and_then(|message| element(message.contents))
+        .is_some_and(|sequence| {
+            sequence.tag == SEQUENCE && sequence.contents.starts_with(&[version, 3, INTEGER, 1, 5])
+        })
+}

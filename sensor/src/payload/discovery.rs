@@ -132,6 +132,34 @@ pub(super) const UDP: &[Signature] = &[
         |payload| payload.starts_with(&[0x1e, 0, 1, 0x30]),
         "nmap citrix-enum-servers",
     ),
+    reflector(
+        "mikrotik-discovery",
+        To(&[5678]),
+        &[0],
+        |payload| payload.bytes == [0; 4],
+        "MikroTik neighbor discovery protocol: a request for announcements",
+    ),
+    reflector(
+        "hid-discovery",
+        To(&[4070]),
+        b"d",
+        |payload| payload.starts_with(b"discover;"),
+        "Lawshae, Let Me Get That Door for You, Trend Micro, 2016",
+    ),
+    reflector(
+        "crestron-discovery",
+        To(&[41794]),
+        &[0x14],
+        |payload| payload.starts_with(&[0x14, 0, 0, 0, 1, 4, 0, 3, 0, 0]),
+        "Lawshae, Who Controls the Controllers, DEF CON 26, 2018",
+    ),
+    reflector(
+        "hikvision-discovery",
+        To(&[37020]),
+        b"<",
+        |payload| payload.contains(b"<Probe>"),
+        "Hikvision SADP: a probe in XML",
+    ),
 ];
 
 /// One byte, or the name of an instance behind it.

@@ -5,7 +5,7 @@ use teiten_aggregator::observation::TrafficClass::Backscatter;
 use super::Ports::{Any, From};
 use super::{Payload, Ports, Signature, ber};
 
-const fn reply(
+pub(super) const fn reply(
     name: &'static str,
     ports: Ports,
     first: &'static [u8],
@@ -208,13 +208,7 @@ pub(super) const UDP: &[Signature] = &[
         "ike-response",
         From(&[500]),
         &[],
-        |payload| {
-            payload.bytes.len() >= 28
-                && payload.bytes[8..16] != [0; 8]
-                && matches!(payload.byte(17), 0x10 | 0x20)
-                && matches!(payload.byte(18), 2 | 4..=6 | 32..=43)
-                && payload.big_endian_16(24) == Some(0)
-        },
+        |payload| is_ike_response(payload.bytes),
         "RFC 7296 3.1: the responder's cookie is set",
     ),
     reply(
@@ -294,15 +288,8 @@ fn is_whole_dns_response(payload: &Payload) -> bool {
     if !is_response || payload.big_endian_16(4) != Some(1) || payload.byte(3) & 0x0f > 10 {
         return false;
     }
-    let mut place = 12;
-    while let Some(&label) = payload.bytes.get(place) {
-        match label {
-            0 => return payload.big_endian_16(place + 3) == Some(1),
-            1..=63 if place < 12 + 255 => place += 1 + usize::from(label),
-            _ => return false,
-        }
-    }
-    false
+    super::requests::question_end(payload)
+        .is_some_and(|end| payload.big_endian_16(end - 2) == Some(1))
 }
 
 /// QR 1, an operation that exists, and no more questions than are ever asked together.
@@ -344,4 +331,15 @@ fn is_text(payload: &Payload) -> bool {
         .iter()
         .take(256)
         .all(|octet| octet.is_ascii_graphic() || octet.is_ascii_whitespace())
+}
+
+/// An ISAKMP header that names the responder's cookie too, in one of the exchanges.
+pub(super) fn is_ike_response(bytes: &[u8]) -> bool {
+    let Some(header) = bytes.first_chunk::<28>() else {
+        return false;
+    };
+    header[8..16] != [0; 8]
+        && matches!(header[17], 0x10 | 0x20)
+        && matches!(header[18], 2 | 4..=6 | 32..=43)
+        && header[24..26] == [0; 2]
 }

@@ -205,34 +205,6 @@ pub(super) const UDP: &[Signature] = &[
         "OpenVPN protocol, P_CONTROL_HARD_RESET_CLIENT; Shadowserver, 2021",
     ),
     reflector(
-        "quake-status",
-        Any,
-        &[0xff],
-        is_quake_query,
-        "Quake III server protocol; CISA TA14-017A",
-    ),
-    reflector(
-        "source-query",
-        Any,
-        &[0xff],
-        is_source_query,
-        "Valve developer wiki, Server queries; CISA TA14-017A",
-    ),
-    reflector(
-        "raknet-ping",
-        To(&[19132, 19133]),
-        &[1, 2],
-        |payload| payload.bytes.get(9..13) == Some(&[0, 0xff, 0xff, 0]),
-        "RakNet, unconnected ping",
-    ),
-    reflector(
-        "gamespy-query",
-        Any,
-        &[0xfe],
-        |payload| matches!(payload.bytes, [0xfe, 0xfd, 0 | 9, _, _, _, _, ..]),
-        "GameSpy query protocol 4",
-    ),
-    reflector(
         "rip-request",
         To(&[520]),
         &[1],
@@ -261,6 +233,27 @@ pub(super) const UDP: &[Signature] = &[
         "CVE-2022-26143",
     ),
     reflector(
+        "dns-query-other-port",
+        Any,
+        &[],
+        is_whole_dns_query,
+        "RFC 1035 4.1: a resolver is looked for on another port",
+    ),
+    reflector(
+        "echo",
+        To(&[7]),
+        &[],
+        |payload| !payload.starts_with(&[0xff; 6]),
+        "RFC 862: any datagram is answered",
+    ),
+    reflector(
+        "users",
+        To(&[11]),
+        &[],
+        |_| true,
+        "RFC 866: any datagram is answered",
+    ),
+    reflector(
         "daytime",
         To(&[13]),
         &[],
@@ -274,13 +267,6 @@ pub(super) const UDP: &[Signature] = &[
         |_| true,
         "RFC 868: any datagram is answered",
     ),
-    reflector(
-        "mumble-ping",
-        To(&[64738]),
-        &[0],
-        |payload| payload.starts_with(&[0; 4]) && payload.bytes.len() == 12,
-        "Mumble protocol, UDP ping; nmap-payloads",
-    ),
 ];
 
 fn is_dns_query(payload: &Payload) -> bool {
@@ -288,6 +274,34 @@ fn is_dns_query(payload: &Payload) -> bool {
     payload.bytes.len() >= 12
         && payload.byte(2) & 0xf8 == 0
         && matches!(payload.big_endian_16(4), Some(1..=16))
+}
+
+/// A query with one question, whose name ends within the message and is followed by a class that exists, and with nothing else but
+/// an option record.
+fn is_whole_dns_query(payload: &Payload) -> bool {
+    is_dns_query(payload)
+        && payload.byte(3) & 0x4f == 0
+        && payload.bytes.get(4..10) == Some(&[0, 1, 0, 0, 0, 0])
+        && matches!(payload.big_endian_16(10), Some(0 | 1))
+        && question_end(payload).is_some_and(|end| {
+            let class = payload.big_endian_16(end - 2);
+            matches!(class, Some(1 | 3 | 255))
+                && (payload.byte(11) == 0) == (end == payload.bytes.len())
+        })
+}
+
+/// Where the first question of a DNS message ends, behind its name, type and class; none where it does not.
+pub(super) fn question_end(payload: &Payload) -> Option<usize> {
+    let mut place = 12;
+    loop {
+        match *payload.bytes.get(place)? {
+            0 => break,
+            label @ 1..=63 if place < 12 + 255 => place += 1 + usize::from(label),
+            _ => return None,
+        }
+    }
+    let end = place + 5;
+    (end <= payload.bytes.len()).then_some(end)
 }
 
 /// Operation 2, which asks nothing: what service scanners send.
@@ -387,29 +401,6 @@ fn is_openvpn_reset(payload: &Payload) -> bool {
     let length = payload.bytes.len();
     length >= 14 && payload.bytes.ends_with(&[0; 5])
         || length >= 50 && payload.big_endian_32(9) == Some(1)
-}
-
-fn is_quake_query(payload: &Payload) -> bool {
-    payload.starts_with(&[0xff; 4])
-        && [
-            &b"getstatus"[..],
-            b"getinfo",
-            b"getservers",
-            b"status",
-            b"info",
-        ]
-        .iter()
-        .any(|word| payload.bytes[4..].starts_with(word))
-}
-
-fn is_source_query(payload: &Payload) -> bool {
-    payload.starts_with(&[0xff; 4])
-        && match payload.bytes[4..] {
-            [b'T', ..] => payload.bytes[4..].starts_with(b"TSource Engine Query"),
-            [b'U' | b'V', _, _, _, _] => true,
-            [b'W' | b'i', ..] => payload.bytes.len() <= 9,
-            _ => false,
-        }
 }
 
 fn is_dtls_client_hello(payload: &Payload) -> bool {

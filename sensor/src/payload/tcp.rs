@@ -3,7 +3,7 @@
 use teiten_aggregator::observation::TrafficClass::Scan;
 
 use super::Ports::Any;
-use super::{Payload, Signature};
+use super::{Payload, Ports, Signature};
 
 pub(super) const fn probe(
     name: &'static str,
@@ -11,10 +11,20 @@ pub(super) const fn probe(
     test: fn(&Payload) -> bool,
     source: &'static str,
 ) -> Signature {
+    probe_to(name, Any, first, test, source)
+}
+
+pub(super) const fn probe_to(
+    name: &'static str,
+    ports: Ports,
+    first: &'static [u8],
+    test: fn(&Payload) -> bool,
+    source: &'static str,
+) -> Signature {
     Signature {
         name,
         class: Scan,
-        ports: Any,
+        ports,
         first,
         test,
         source,
@@ -47,12 +57,6 @@ pub(super) const REQUESTS: &[Signature] = &[
         &[0x16],
         |payload| matches!(payload.bytes, [0x16, 3, 0..=4, _, _, 1, ..]),
         "RFC 8446 4.1.2",
-    ),
-    probe(
-        "s7-connect",
-        &[3],
-        |payload| payload.starts_with(&[3, 0, 0, 0x16, 0x11]),
-        "RFC 1006, ISO 8073",
     ),
     probe(
         "rdp-connect",
@@ -131,12 +135,6 @@ pub(super) const REQUESTS: &[Signature] = &[
         b"J",
         |payload| payload.starts_with(b"JDWP-Handshake"),
         "Java debug wire protocol",
-    ),
-    probe(
-        "modbus-request",
-        &[0],
-        |payload| matches!(payload.bytes, [_, _, 0, 0, 0, 2..=16, _, function, ..] if *function < 0x80),
-        "Modbus messaging on TCP/IP 1.0b",
     ),
     probe(
         "memcached-command",

@@ -33,13 +33,27 @@ pub(super) enum Word {
     UrlInclude,
     DotShell,
     EncodedDotShell,
+    TpLinkLocale,
+    NasSharing,
+    DeviceResponse,
+    WebLanguage,
+    TimeUnblock,
+    ViewLog,
+    BoardCommand,
+    LimitClient,
+    ExecuteSolution,
+    GatewayRoutes,
+    YarnApplication,
+    ManagementBash,
+    LanguageTraversal,
+    WanConnection,
     JndiLookup,
     BashFunction,
     ShellCommand,
 }
 
 /// Words of the first line.
-const LINE_WORDS: [(Word, &[u8]); 12] = [
+const LINE_WORDS: [(Word, &[u8]); 26] = [
     (Word::DeviceUpgrade, b"/ctrlt/DeviceUpgrade_1"),
     (Word::PictureDescription, b"/picsdesc.xml"),
     (Word::ConnectionDescription, b"/wanipcn.xml"),
@@ -52,6 +66,23 @@ const LINE_WORDS: [(Word, &[u8]); 12] = [
     (Word::UrlInclude, b"allow_url_include"),
     (Word::DotShell, b"%2e/bin/sh"),
     (Word::EncodedDotShell, b"%32%65/bin/sh"),
+    (Word::TpLinkLocale, b"/luci/;stok=/locale"),
+    (Word::NasSharing, b"/cgi-bin/nas_sharing.cgi"),
+    (Word::DeviceResponse, b"/device.rsp?opt=sys"),
+    (Word::WebLanguage, b"/SDK/webLanguage"),
+    (Word::TimeUnblock, b"/tmUnblock.cgi"),
+    (Word::ViewLog, b"/cgi-bin/ViewLog.asp"),
+    (Word::BoardCommand, b"/board.cgi?cmd="),
+    (Word::LimitClient, b"/goform/set_LimitClient_cfg"),
+    (Word::ExecuteSolution, b"/_ignition/execute-solution"),
+    (Word::GatewayRoutes, b"/actuator/gateway/routes"),
+    (
+        Word::YarnApplication,
+        b"/ws/v1/cluster/apps/new-application",
+    ),
+    (Word::ManagementBash, b"/mgmt/tm/util/bash"),
+    (Word::LanguageTraversal, b"/remote/fgt_lang?lang=/../"),
+    (Word::WanConnection, b"/soap.cgi?service=WANIPConn1"),
 ];
 
 /// Words of any line; they start with `$`, `(`, `;` or a backquote.
@@ -69,7 +100,7 @@ const TEXT_WORDS: [(Word, &[u8]); 9] = [
 
 /// A set of words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Words(u16);
+pub(super) struct Words(u32);
 
 impl Words {
     /// Whether a word is among them.
@@ -105,9 +136,9 @@ pub(super) fn first_line(bytes: &[u8]) -> &[u8] {
 }
 
 /// For each of three bytes in a row the words that can have it there: few places of a line pass all three.
-static LINE_GATES: [[u16; 256]; 3] = [gate(0), gate(1), gate(2)];
+static LINE_GATES: [[u32; 256]; 3] = [gate(0), gate(1), gate(2)];
 
-const fn gate(place: usize) -> [u16; 256] {
+const fn gate(place: usize) -> [u32; 256] {
     let mut gate = [0; 256];
     let mut row = 0;
     while row < LINE_WORDS.len() {
