@@ -280,7 +280,7 @@ fn is_dns_query(payload: &Payload) -> bool {
 /// an option record.
 fn is_whole_dns_query(payload: &Payload) -> bool {
     is_dns_query(payload)
-        && payload.byte(3) & 0x4f == 0
+        && payload.byte(3) & 0xcf == 0
         && payload.bytes.get(4..10) == Some(&[0, 1, 0, 0, 0, 0])
         && matches!(payload.big_endian_16(10), Some(0 | 1))
         && question_end(payload).is_some_and(|end| {
