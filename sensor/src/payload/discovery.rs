@@ -133,6 +133,13 @@ pub(super) const UDP: &[Signature] = &[
         "nmap citrix-enum-servers",
     ),
     reflector(
+        "sybase-discovery",
+        To(&[2638]),
+        &[0x1b],
+        |payload| payload.bytes.get(8..27) == Some(b"\x12CONNECTIONLESS_TDS"),
+        "nmap-service-probes: SQL Anywhere",
+    ),
+    reflector(
         "mikrotik-discovery",
         To(&[5678]),
         &[0],

@@ -92,6 +92,18 @@ pub(super) const UDP: &[Signature] = &[
     ),
     stray("bittorrent-utp", Any, &[0x41], is_utp_syn, "BEP 29: ST_SYN"),
     stray(
+        "azureus-dht",
+        Any,
+        &[],
+        |payload| {
+            payload.byte(0) & 0x80 != 0
+                && matches!(payload.big_endian_32(8), Some(1024..=1035))
+                && payload.byte(16) <= 0x40
+                && payload.bytes.len() >= 28
+        },
+        "Vuze wiki, Distributed hash table: a connection identifier, an action",
+    ),
+    stray(
         "bittorrent-local",
         To(&[6771]),
         b"B",

@@ -274,6 +274,20 @@ fn is_dns_query(payload: &Payload) -> bool {
     payload.bytes.len() >= 12
         && payload.byte(2) & 0xf8 == 0
         && matches!(payload.big_endian_16(4), Some(1..=16))
+        && can_be_question(payload)
+}
+
+/// Whether a question starts behind the header, as far as it was captured: labels of 63 bytes at most, then a type.
+fn can_be_question(payload: &Payload) -> bool {
+    let mut place = 12;
+    while let Some(&label) = payload.bytes.get(place) {
+        match label {
+            0 => return payload.big_endian_16(place + 1) != Some(0),
+            1..=63 => place += 1 + usize::from(label),
+            _ => return false,
+        }
+    }
+    true
 }
 
 /// A query with one question, whose name ends within the message and is followed by a class that exists, and with nothing else but

@@ -89,10 +89,19 @@ pub(super) const TCP: &[Signature] = &[
         |payload| {
             payload.bytes.len() >= 21
                 && payload.bytes[..4] == (payload.bytes.len() as u32).to_le_bytes()
-                && payload.bytes[8..12] == [0; 4]
+                && matches!(
+                    payload.bytes[8..12],
+                    [0, 0, 0, 0] | [0xff, 0xff, 0xff, 0xff]
+                )
                 && matches!(payload.bytes[12..16], [0xd4 | 0xdd, 7, 0, 0])
         },
         "MongoDB wire protocol: OP_QUERY, OP_MSG",
+    ),
+    probe(
+        "firebird-connect",
+        &[0],
+        |payload| payload.starts_with(&[0, 0, 0, 1, 0, 0, 0, 0x13]),
+        "Firebird, src/remote/protocol.h: op_connect for op_attach; nmap-service-probes",
     ),
     probe(
         "cassandra-options",

@@ -69,6 +69,11 @@ fn requests_of_services_are_named() {
             to(1414, b"TSH \0\0\0\xec\x01\x01\x31\0", "ibm-mq"),
             to(27017, &query, "mongodb-request"),
             to(27017, &message, "mongodb-request"),
+            to(
+                3050,
+                b"\0\0\0\x01\0\0\0\x13\0\0\0\x02\0\0\0\x24",
+                "firebird-connect",
+            ),
             to(9042, b"\x04\0\0\0\x05\0\0\0\0", "cassandra-options"),
             to(
                 9092,

@@ -55,6 +55,11 @@ fn requests_are_named() {
                 &long(&[0x1e, 0, 1, 0x30, 2, 0xfd, 0xa8, 0xe3], 30),
                 "citrix-browser",
             ),
+            to(
+                2638,
+                b"\x1b\0\0\x3d\0\0\0\0\x12CONNECTIONLESS_TDS\0\0\0\x01",
+                "sybase-discovery",
+            ),
             to(5678, &[0; 4], "mikrotik-discovery"),
             to(4070, b"discover;013;", "hid-discovery"),
             to(
@@ -199,6 +204,11 @@ fn strays_are_named() {
                 "bittorrent-tracker",
             ),
             to(
+                49152,
+                b"\xff\xf0\x97\x0d\x2e\x60\xd1\x6f\0\0\x04\0\0\x55\xab\xec\x32\0\0\0\0\0\x32\x04\x0a\0\xc8\x75",
+                "azureus-dht",
+            ),
+            to(
                 6771,
                 b"BT-SEARCH * HTTP/1.1\r\nPort: 6881\r\n",
                 "bittorrent-local",
@@ -273,6 +283,8 @@ fn what_lacks_one_mark_is_not_named() {
             2967,
             b"\0\x06\x01\0\0\x01\0\0\0\0\0\0\x07version\x04bind\0\0\x10\0\x03!".to_vec(),
         ),
+        // A request for the time, which says 1 where DNS counts questions.
+        (5353, long(b"\xe3\0\x04\xfa\0\x01\0\0\0\x01", 48)),
         // High sequence numbers are those of any datagram.
         (4500, long(&[0xc1, 0x5a, 0x11, 0x70, 9, 0, 0, 1], 124)),
     ] {

@@ -44,7 +44,7 @@ fn replies_are_named() {
                 &long(&[1, 2, 3, 4, 0, 0, 0, 1, 0, 0, 0, 0], 28),
                 "rpc-reply",
             ),
-            from(69, b"\0\x05\0\x01File not found\0", "tftp-reply"),
+            from(69, b"\0\x05\0\x01not found\0", "tftp-reply"),
             from(
                 1434,
                 b"\x05\x20\0ServerName;HOST;InstanceName;MSSQLSERVER;;",
