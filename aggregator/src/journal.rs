@@ -26,7 +26,7 @@ use crate::run::{DiskRun, Run};
 use files::{has_ending, listed, number_of, parent, sync_folder};
 
 /// First bytes of a file; the last one is the version of what follows, raised when a row's form changes.
-const MAGIC: [u8; 8] = *b"TEITENJ2";
+const MAGIC: [u8; 8] = *b"TEITENJ3";
 /// Behind the rows: numbers of IPv4 and IPv6 rows, where the latter begin and where they end, and the checksum of everything before
 /// it. Between the rows and the trailer are the payloads, where there are any.
 const TRAILER_BYTES: usize = 4 * 8 + 4;

@@ -5,6 +5,7 @@
 
 mod disk;
 mod merge;
+mod packed;
 
 pub use disk::DiskRun;
 pub use merge::{Merged, merge_range, split_sources};

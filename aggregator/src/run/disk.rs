@@ -4,20 +4,18 @@
 //! removed when the run is dropped.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Read, Result, Seek, SeekFrom, Write};
-use std::marker::PhantomData;
+use std::io::{Result, Write};
 use std::path::{Path, PathBuf};
 
+use super::packed::{RowReader, write_row};
 use super::{MemoryRun, Run, SourceRow, merge_range};
-use crate::destinations::DestinationSet;
+use crate::destinations::View;
 use crate::observation::{Address, Kind};
 
 /// Rows between two marks of the in-memory index.
 const MARK_ROWS: usize = 4096;
-/// Bytes of the fixed part of an IPv6 row, the longest.
-const ROW_BYTES_MAX: usize = 68;
-/// Small: many runs are read at once, by several threads.
-const BUFFER_BYTES: usize = 64 << 10;
+/// Bytes that are handed to the file at a time: they are made within the second-level cache.
+const BUFFER_BYTES: usize = 256 << 10;
 
 /// A sorted run on disk.
 #[derive(Debug)]
@@ -44,31 +42,14 @@ impl<A: Address> DiskRun<A> {
     /// # Errors
     /// When the file cannot be made or written.
     pub fn write(path: &Path, run: &MemoryRun<A>) -> Result<Self> {
-        let mut disk = DiskRun {
-            path: path.to_owned(),
-            rows: run.len(),
-            marks: Vec::new(),
-            stays: false,
-        };
-        let mut file = BufWriter::with_capacity(BUFFER_BYTES, File::create(path)?);
-        let mut offset = 0;
-        let mut bytes = Vec::new();
-        for (index, place) in run.order.iter().enumerate() {
-            if index % MARK_ROWS == 0 {
-                disk.marks.push(Mark {
-                    source: place.source,
-                    kind: place.kind,
-                    offset,
-                });
-            }
+        let mut disk = DiskRun::staying(path);
+        disk.stays = false;
+        let mut writer = RowWriter::new(File::create(path)?, &mut disk, 0);
+        for place in &run.order {
             let row = run.rows.row(place.row);
-            bytes.clear();
-            write_row(&SourceRow::of(row), &mut bytes);
-            row.destinations(&run.sets).write_to(&mut bytes);
-            file.write_all(&bytes)?;
-            offset += bytes.len() as u64;
+            writer.push(&SourceRow::of(row), row.destinations(&run.sets))?;
         }
-        file.flush()?;
+        writer.finish()?;
         Ok(disk)
     }
 
@@ -80,26 +61,20 @@ impl<A: Address> DiskRun<A> {
     pub(crate) fn append_merged(
         file: &mut impl Write,
         path: &Path,
-        mut offset: u64,
+        offset: u64,
         runs: &[Run<A>],
     ) -> Result<(Self, u64)> {
         let mut disk = DiskRun::staying(path);
-        let mut bytes = Vec::new();
+        let mut writer = RowWriter::new(file, &mut disk, offset);
         let mut outcome = Ok(());
         merge_range(runs, None, None, |merged| {
-            if outcome.is_err() {
-                return;
+            if outcome.is_ok() {
+                outcome = writer.push(&merged.row(), merged.view());
             }
-            let row = merged.row();
-            disk.mark(&row, offset);
-            bytes.clear();
-            write_row(&row, &mut bytes);
-            merged.destinations().view().write_to(&mut bytes);
-            outcome = file.write_all(&bytes);
-            offset += bytes.len() as u64;
-            disk.rows += 1;
         })?;
-        outcome.map(|()| (disk, offset))
+        outcome?;
+        let end = writer.finish()?;
+        Ok((disk, end))
     }
 
     /// The run of `rows` rows that lies in the file at `path` from `offset` on; the file stays when the run is dropped.
@@ -108,25 +83,13 @@ impl<A: Address> DiskRun<A> {
     /// When the file cannot be read, or ends before.
     pub(crate) fn found(path: &Path, offset: u64, rows: usize) -> Result<Self> {
         let mut disk = DiskRun::staying(path);
-        let mut file = File::open(path)?;
-        file.seek(SeekFrom::Start(offset))?;
-        let mut reader = DiskReader {
-            file: BufReader::with_capacity(BUFFER_BYTES, file),
-            left: rows,
-            family: PhantomData,
-        };
+        let mut reader = RowReader::new(File::open(path)?, offset, rows)?;
         while disk.rows < rows {
-            let is_mark = disk.rows.is_multiple_of(MARK_ROWS);
-            let offset = if is_mark {
-                reader.file.stream_position()?
-            } else {
-                0
-            };
+            let offset = reader.offset();
             let Some((row, _)) = reader.next()? else {
                 break;
             };
             disk.mark(&row, offset);
-            disk.rows += 1;
         }
         Ok(disk)
     }
@@ -148,7 +111,7 @@ impl<A: Address> DiskRun<A> {
         }
     }
 
-    /// Remembers where the next row begins, where it is one of every 4096th.
+    /// Counts a row that begins at `offset`, and remembers that, where it is one of every 4096th.
     fn mark(&mut self, row: &SourceRow<A>, offset: u64) {
         if self.rows.is_multiple_of(MARK_ROWS) {
             self.marks.push(Mark {
@@ -157,6 +120,7 @@ impl<A: Address> DiskRun<A> {
                 offset,
             });
         }
+        self.rows += 1;
     }
 
     /// Number of rows.
@@ -177,21 +141,65 @@ impl<A: Address> DiskRun<A> {
     }
 
     /// Reads rows in order, from a row at or before the first one of `source`.
-    pub(super) fn reader(&self, source: Option<A>) -> Result<DiskReader<A>> {
+    pub(super) fn reader(&self, source: Option<A>) -> Result<RowReader<A>> {
         // The mark before the first that reaches the source: rows of the source may begin between the two.
         let mark = source.map_or(0, |source| {
             self.marks.partition_point(|mark| mark.source < source)
         });
         let mark = mark.saturating_sub(1);
-        let mut file = File::open(&self.path)?;
-        file.seek(SeekFrom::Start(
-            self.marks.get(mark).map_or(0, |mark| mark.offset),
-        ))?;
-        Ok(DiskReader {
-            file: BufReader::with_capacity(BUFFER_BYTES, file),
-            left: self.rows - (mark * MARK_ROWS).min(self.rows),
-            family: PhantomData,
-        })
+        let offset = self.marks.get(mark).map_or(0, |mark| mark.offset);
+        let rows = self.rows - (mark * MARK_ROWS).min(self.rows);
+        RowReader::new(File::open(&self.path)?, offset, rows)
+    }
+}
+
+/// Rows on their way to a file.
+struct RowWriter<'r, W, A> {
+    file: W,
+    run: &'r mut DiskRun<A>,
+    bytes: Vec<u8>,
+    /// Where `bytes` begin in the file.
+    offset: u64,
+    before: Option<A>,
+}
+
+impl<'r, W: Write, A: Address> RowWriter<'r, W, A> {
+    fn new(file: W, run: &'r mut DiskRun<A>, offset: u64) -> Self {
+        RowWriter {
+            file,
+            run,
+            bytes: Vec::with_capacity(BUFFER_BYTES),
+            offset,
+            before: None,
+        }
+    }
+
+    #[inline]
+    fn push(&mut self, row: &SourceRow<A>, destinations: View<'_, A>) -> Result<()> {
+        // Readers begin at marks, where no row came before.
+        let before = self
+            .before
+            .filter(|_| !self.run.rows.is_multiple_of(MARK_ROWS));
+        self.run.mark(row, self.offset + self.bytes.len() as u64);
+        write_row(row, destinations, before, &mut self.bytes);
+        self.before = Some(row.source);
+        if self.bytes.len() >= BUFFER_BYTES / 2 {
+            self.flush()?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.file.write_all(&self.bytes)?;
+        self.offset += self.bytes.len() as u64;
+        self.bytes.clear();
+        Ok(())
+    }
+
+    /// Writes what is left; where the rows end in the file.
+    fn finish(mut self) -> Result<u64> {
+        self.flush()?;
+        Ok(self.offset)
     }
 }
 
@@ -202,74 +210,5 @@ impl<A> Drop for DiskRun<A> {
         }
         // A file that cannot be removed now is removed when the dataset is next opened.
         let _ = std::fs::remove_file(&self.path);
-    }
-}
-
-/// A row, its destinations not counted, and the set of them.
-pub(super) type DiskRow<A> = (SourceRow<A>, DestinationSet<A>);
-
-/// Rows of a run, one after the other.
-pub(super) struct DiskReader<A> {
-    file: BufReader<File>,
-    left: usize,
-    family: PhantomData<A>,
-}
-
-impl<A: Address> DiskReader<A> {
-    /// The next row.
-    pub(super) fn next(&mut self) -> Result<Option<DiskRow<A>>> {
-        if self.left == 0 {
-            return Ok(None);
-        }
-        self.left -= 1;
-        let mut bytes = [0; ROW_BYTES_MAX];
-        self.file.read_exact(&mut bytes[..row_bytes::<A>()])?;
-        let set = DestinationSet::read_from(&mut self.file)?;
-        Ok(Some((read_row(&bytes), set)))
-    }
-}
-
-const fn row_bytes<A>() -> usize {
-    size_of::<A>() + 4 + 4 + 4 + 4 + 8 + 8 + 8 + 4 + 8
-}
-
-const _: () = assert!(row_bytes::<u128>() <= ROW_BYTES_MAX);
-
-fn write_row<A: Address>(row: &SourceRow<A>, bytes: &mut Vec<u8>) {
-    bytes.extend_from_slice(&row.source.number().to_le_bytes()[..size_of::<A>()]);
-    bytes.extend_from_slice(&row.kind.bits().to_le_bytes());
-    bytes.extend_from_slice(&row.first_us.to_le_bytes());
-    bytes.extend_from_slice(&row.last_us.to_le_bytes());
-    bytes.extend_from_slice(&row.flags.to_le_bytes());
-    bytes.extend_from_slice(&row.packets.to_le_bytes());
-    bytes.extend_from_slice(&row.bytes.to_le_bytes());
-    bytes.extend_from_slice(&row.stack.to_le_bytes());
-    bytes.extend_from_slice(&row.pair.to_le_bytes());
-    bytes.extend_from_slice(&row.pair_packets.to_le_bytes());
-}
-
-fn read_row<A: Address>(bytes: &[u8; ROW_BYTES_MAX]) -> SourceRow<A> {
-    let mut place = 0;
-    let mut take = |width: usize| {
-        let mut number = [0; 16];
-        number[..width].copy_from_slice(&bytes[place..place + width]);
-        place += width;
-        u128::from_le_bytes(number)
-    };
-    let source = A::from_number(take(size_of::<A>()));
-    let kind = Kind::from_bits(take(4) as u32).expect("a run holds the kinds it was written with");
-    SourceRow {
-        source,
-        kind,
-        first_us: take(4) as u32,
-        last_us: take(4) as u32,
-        flags: take(4) as u32,
-        packets: take(8) as u64,
-        bytes: take(8) as u64,
-        stack: take(8) as u64,
-        pair: take(4) as u32,
-        pair_packets: take(8) as u64,
-        tool_packets: 0,
-        destinations: 0,
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::io::Result;
 
-use super::disk::{DiskReader, DiskRow};
+use super::packed::{Own, PackedRow, RowReader};
 use super::{MemoryRun, Run, SourceRow};
 use crate::destinations::{DestinationSet, View};
 use crate::observation::{Address, Kind};
@@ -133,7 +133,7 @@ enum Held<'a, A> {
     /// In a run.
     Lying(View<'a, A>),
     /// Read or united.
-    Alone(DestinationSet<A>),
+    Alone(Own<A>),
 }
 
 impl<A: Address> Held<'_, A> {
@@ -157,7 +157,7 @@ enum Rest<'a, A: Address> {
     /// A run, and the number of the row at this place.
     Memory(&'a MemoryRun<A>, usize),
     /// The row at this place, and what follows.
-    Disk(Option<DiskRow<A>>, DiskReader<A>),
+    Disk(Option<PackedRow<A>>, RowReader<A>),
 }
 
 impl<'a, A: Address> Cursor<'a, A> {
@@ -264,16 +264,19 @@ impl<'a, A: Address> Merged<'a, A> {
 
     fn add(&mut self, (row, destinations): Head<'a, A>) {
         self.row.add(&row);
-        match (&mut self.destinations, destinations) {
-            (Held::Lying(View::Few([ours])), Held::Lying(View::Few([theirs])))
-                if ours == theirs => {}
-            (Held::Alone(ours), theirs) => ours.merge(theirs.view()),
-            (Held::Lying(ours), theirs) => {
-                let mut united = DestinationSet::from(*ours);
-                united.merge(theirs.view());
-                self.destinations = Held::Alone(united);
-            }
+        let theirs = destinations.view();
+        if let (View::Few([ours]), View::Few([theirs])) = (self.destinations.view(), theirs)
+            && ours == theirs
+        {
+            return;
         }
+        if let Held::Alone(Own::Set(ours)) = &mut self.destinations {
+            ours.merge(theirs);
+            return;
+        }
+        let mut united = DestinationSet::from(self.destinations.view());
+        united.merge(theirs);
+        self.destinations = Held::Alone(Own::Set(united));
     }
 
     /// Its counts.
@@ -309,6 +312,12 @@ impl<'a, A: Address> Merged<'a, A> {
             packets: self.row.packets,
             destinations: self.destinations.view(),
         }
+    }
+
+    /// Its destinations where they lie.
+    #[must_use]
+    pub(super) fn view(&self) -> View<'_, A> {
+        self.destinations.view()
     }
 
     /// Its destinations.

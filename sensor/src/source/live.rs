@@ -21,8 +21,8 @@ use crate::telescope::Prefix;
 /// How long the kernel may keep packets back to hand over many at once, and the longest that [`Live::next_block`] waits.
 pub const LIVE_WAIT: Duration = Duration::from_millis(100);
 
-/// How long a ring is left alone that was readable and had no block: a third of what a block holds at a million packets a second.
-const LOAN_WAIT: Duration = Duration::from_micros(500);
+/// How long a ring is left alone that was readable and had no block: the time of one block at a million packets a second.
+const LOAN_WAIT: Duration = Duration::from_millis(2);
 
 /// How often an idle interface is looked at through libpcap: often enough that its buffer cannot fill meanwhile.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
