@@ -8,7 +8,8 @@
 //! - A packet's class is its sender's purpose. A source that cannot exist makes a packet `spoofed` whatever it carries; a later fragment, a
 //!   tunnel and a rare protocol are `other`; scans with any TCP flags, empty datagrams, datagrams of unknown bytes, SIP OPTIONS, SCTP INITs
 //!   and pings are `scan`.
-//! - The tool is the one that sent it. Random identifications coincide with a tool's once in 65,536 packets; the truth does not. One
+//! - The tool is the one that sent it. Random identifications coincide with a tool's once in 65,536 packets, in noise 64 times as often;
+//!   the truth does not. One
 //!   packet of nmap or unicornscan cannot be told from others; the truth still names them.
 //! - The port of backscatter is the attacked service: the source port, or the quoted packet's destination port in an ICMP error.
 //! - A damaged IPv4 header is counted as damaged and not observed; damage further in is observed with the type and class `malformed` and

@@ -81,6 +81,10 @@ struct Arguments {
     /// Share of ARP frames, 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     arp: f64,
+    /// Share of IPv4 sources that make noise, 0 to 1: SYNs with any options in any order and any TTL, tools under another TTL, Masscan
+    /// over SCTP, and marks of tools by coincidence, 64 times as often as by nature
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    noise: f64,
     /// Time without packets, FROM..TO in ISO 8601, repeatable; whole minutes that it touches stay empty
     #[arg(long, value_name = "FROM..TO", value_parser = outage_us)]
     outage: Vec<(i64, i64)>,
@@ -297,6 +301,7 @@ fn scenario(arguments: &Arguments) -> anyhow::Result<Scenario> {
         outside_share: arguments.outside,
         out_of_order_share: arguments.out_of_order,
         arp_share: arguments.arp,
+        noise_share: arguments.noise,
         outages: arguments.outage.clone(),
         count_rows: arguments.rows,
         country_file: country_file(arguments),

@@ -6,7 +6,7 @@
 //! packets.
 
 use crate::kinds::Sent;
-use crate::send::{Probe, backscatter, bots, icmp, junk, survey, udp};
+use crate::send::{Probe, backscatter, bots, icmp, junk, noise, survey, udp};
 
 /// All shares are of this number.
 pub const WHOLE: u32 = 100_000;
@@ -39,6 +39,8 @@ pub struct Role {
     pub changing: bool,
     /// Writes a packet.
     pub send: fn(&mut Probe<'_>) -> Sent,
+    /// Writes a packet of a source that makes noise.
+    pub noisy: fn(&mut Probe<'_>) -> Sent,
 }
 
 type Sender = fn(&mut Probe<'_>) -> Sent;
@@ -52,7 +54,14 @@ const fn row(name: &'static str, packets: u32, sources: u32, home: Home, send: S
         shift: 5.0,
         changing: false,
         send,
+        noisy: send,
     }
+}
+
+/// The same, with another way to send for the sources that make noise.
+const fn with_noise(mut role: Role, noisy: Sender) -> Role {
+    role.noisy = noisy;
+    role
 }
 
 /// A survey scanner: from hosting networks, the largest ones far ahead.
@@ -72,24 +81,39 @@ const fn victims(name: &'static str, packets: u32, sources: u32, send: Sender) -
 
 /// The model.
 pub const ROLES: &[Role] = &[
-    survey("survey by zmap before 4.1", 5_500, 40, survey::zmap),
-    survey("survey by zmap 4.1", 16_500, 110, survey::zmap_stack),
-    survey(
-        "survey by masscan before 2023-11",
-        5_500,
-        40,
-        survey::masscan_old,
+    with_noise(
+        survey("survey by zmap before 4.1", 5_500, 40, survey::zmap),
+        noise::zmap,
     ),
-    survey("survey by masscan", 9_500, 65, survey::masscan_new),
+    survey("survey by zmap 4.1", 16_500, 110, survey::zmap_stack),
+    with_noise(
+        survey(
+            "survey by masscan before 2023-11",
+            5_500,
+            40,
+            survey::masscan_old,
+        ),
+        noise::masscan,
+    ),
+    with_noise(
+        survey("survey by masscan", 9_500, 65, survey::masscan_new),
+        noise::masscan,
+    ),
     survey("survey by nmap", 1_200, 10, survey::nmap),
     survey("survey by unicornscan", 400, 5, survey::unicornscan),
-    survey(
-        "survey through the operating system",
-        11_400,
-        80,
-        survey::plain,
+    with_noise(
+        survey(
+            "survey through the operating system",
+            11_400,
+            80,
+            survey::plain,
+        ),
+        noise::survey_syn,
     ),
-    row("bots", 40_480, 85_430, Home::Access, bots::bot),
+    with_noise(
+        row("bots", 40_480, 85_430, Home::Access, bots::bot),
+        noise::bot_syn,
+    ),
     row("Mirai family", 1_300, 4_000, Home::Access, bots::mirai),
     row(
         "scans with other flags",
@@ -163,7 +187,10 @@ pub const ROLES: &[Role] = &[
         junk::later_fragment,
     ),
     row("rare protocols", 20, 50, Home::Access, junk::rare_protocol),
-    row("SCTP", 10, 10, Home::Hosting, junk::sctp_init),
+    with_noise(
+        row("SCTP", 10, 10, Home::Hosting, junk::sctp_init),
+        noise::masscan_init,
+    ),
 ];
 
 /// Space that no packet can come from: of RFC 6890's registry, and multicast.

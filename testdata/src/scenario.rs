@@ -91,6 +91,8 @@ pub struct Scenario {
     pub out_of_order_share: f64,
     /// Share of ARP frames (Ethernet and SLL).
     pub arp_share: f64,
+    /// Share of IPv4 sources that make noise (`send/noise.rs`), where their kind has any.
+    pub noise_share: f64,
     /// Times without packets: start and end, microseconds.
     pub outages: Vec<(i64, i64)>,
     /// Whether to count the rows (hour, source, protocol, port, type, class, tool) as well; 16 bytes of memory a packet.
@@ -120,6 +122,7 @@ impl Default for Scenario {
             outside_share: 0.0,
             out_of_order_share: 0.0,
             arp_share: 0.0,
+            noise_share: 0.0,
             outages: Vec::new(),
             count_rows: false,
             country_file: None,
@@ -166,6 +169,7 @@ impl Scenario {
             self.outside_share,
             self.out_of_order_share,
             self.arp_share,
+            self.noise_share,
         ];
         if shares.iter().any(|share| !(0.0..=1.0).contains(share)) {
             return refuse("a share lies between 0 and 1");

@@ -6,6 +6,7 @@ pub mod bots;
 pub mod icmp;
 pub mod ipv6;
 pub mod junk;
+pub mod noise;
 pub mod payload;
 pub mod survey;
 pub mod udp;

@@ -27,6 +27,9 @@ const CHUNKS_AHEAD: usize = 4;
 /// How late a packet may come in the file.
 const LATE_US_MAX: u64 = 2 * SECOND_US as u64;
 
+/// The bits of a source that tell whether it makes noise.
+const NOISE_SALT: u64 = 90;
+
 /// Writes the capture that `scenario` describes and tells what is in it.
 ///
 /// # Errors
@@ -114,6 +117,7 @@ struct Maker<'a> {
     files: u64,
     labelled: bool,
     arp: u64,
+    noise: u64,
     ipv6: u64,
     outside: u64,
     late: u64,
@@ -146,6 +150,7 @@ impl<'a> Maker<'a> {
             population: Population::new(scenario, countries)?,
             framing: Framing::new(scenario),
             arp: threshold(scenario.arp_share),
+            noise: threshold(scenario.noise_share),
             ipv6: threshold(scenario.ipv6_share),
             outside: threshold(scenario.outside_share),
             late: threshold(scenario.out_of_order_share),
@@ -336,7 +341,13 @@ impl<'a> Maker<'a> {
             }
             None => {
                 let (role, number, source) = self.population.draw(random, time_us);
-                (ROLES[role].send, Some(number), source)
+                let role = &ROLES[role];
+                let is_noisy = self.noise != 0 && source.bits(NOISE_SALT) <= self.noise;
+                (
+                    if is_noisy { role.noisy } else { role.send },
+                    Some(number),
+                    source,
+                )
             }
         };
         let outside = random.happens(self.outside);

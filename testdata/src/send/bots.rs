@@ -48,7 +48,7 @@ const PORTS: &[(u32, u16)] = &[
 const ANY_PORT: u64 = 350;
 
 /// The port of this packet: three of four go to the source's first port.
-fn port(probe: &mut Probe<'_>) -> u16 {
+pub(super) fn port(probe: &mut Probe<'_>) -> u16 {
     let salt = if probe.random.next_u64() >> 62 == 0 {
         11
     } else {

@@ -180,16 +180,24 @@ pub fn rare_protocol(probe: &mut Probe<'_>) -> Sent {
 
 /// An SCTP INIT to a signalling port.
 pub fn sctp_init(probe: &mut Probe<'_>) -> Sent {
+    let (port, _) = init_body(probe);
+    probe.close(protocol::SCTP, 64, 0);
+    Sent::new(TrafficType::Sctp, Class::Scan, protocol::SCTP, Some(port))
+}
+
+/// Writes an INIT; gives the port that it goes to and its initiate tag.
+pub(super) fn init_body(probe: &mut Probe<'_>) -> (u16, u32) {
     const PORTS: &[(u32, u16)] = &[(40, 36412), (30, 2905), (30, 3868)];
     let port = *weighted(PORTS, probe.source.bits(65));
     let mut body = [0; 32];
     body[0..2].copy_from_slice(&probe.ephemeral_port().to_be_bytes());
     body[2..4].copy_from_slice(&port.to_be_bytes());
     body[12..16].copy_from_slice(&[1, 0, 0, 20]);
-    probe.random.fill(&mut body[16..20]);
+    let mut tag = [0; 4];
+    probe.random.fill(&mut tag);
+    body[16..20].copy_from_slice(&tag);
     body[20..28].copy_from_slice(&[0, 1, 0, 0, 0, 10, 8, 0]);
     probe.random.fill(&mut body[28..32]);
     probe.packet.set_body(&[&body]);
-    probe.close(protocol::SCTP, 64, 0);
-    Sent::new(TrafficType::Sctp, Class::Scan, protocol::SCTP, Some(port))
+    (port, u32::from_be_bytes(tag))
 }

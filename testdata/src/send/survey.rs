@@ -45,7 +45,7 @@ const SERVICES: &[(u32, u16)] = &[
 ];
 
 /// The port of this packet: half of the surveys jump over all ports, half stay with one for ten minutes.
-fn port(probe: &mut Probe<'_>) -> u16 {
+pub(super) fn port(probe: &mut Probe<'_>) -> u16 {
     let bits = if probe.source.seed & 1 == 0 {
         probe.random.next_u64()
     } else {
