@@ -20,12 +20,12 @@ use crate::flags;
 use crate::packet::{Block, Record};
 use crate::source::{FileReport, Replay};
 use crate::telescope::{Place, Telescope};
-pub use evidence::{Gathering, Judged, Judgements};
+pub use evidence::{Gathering, Judged, Judgements, LeftOut};
 pub use groups::Groups;
 pub use spool::{Spool, SpoolReader};
 
 /// Reads everything twice: the first time for the evidence, the second time block by block for `take`, which says whether to go on.
-/// What cannot be read twice is kept in a temporary file in between.
+/// What cannot be read twice is kept in a temporary file in between. With the reports comes what was forgotten for want of room.
 ///
 /// # Errors
 /// When the evidence or a stream's packets cannot be kept, or whatever `take` returns.
@@ -33,7 +33,7 @@ pub fn twice(
     source: Replay,
     telescope: &Telescope,
     mut take: impl FnMut(&Block, &Judgements) -> io::Result<bool>,
-) -> io::Result<Vec<FileReport>> {
+) -> io::Result<(Vec<FileReport>, LeftOut)> {
     let mut first = source;
     let mut again = first.reopen();
     let mut spool = if again.is_none() {
@@ -66,7 +66,7 @@ pub fn twice(
         }
         reuse = next;
     }
-    Ok(files)
+    Ok((files, judgements.left_out()))
 }
 
 /// Writes a line for each packet of a block. `Ok(false)` says that the reader has gone (a broken pipe): stop, it is no error.
@@ -176,6 +176,12 @@ fn insert_verdict<A: Address>(
     line.insert("traffic_type".into(), kind.traffic_type().name().into());
     line.insert("class".into(), kind.class().name().into());
     line.insert("tool".into(), tool.name().into());
+    if context
+        .judgements
+        .may_have_forgotten(context.time_us, packet.source, kind)
+    {
+        line.insert("tool_unknown".into(), true.into());
+    }
     line.insert("port".into(), json!(kind.port()));
     line.insert("rule".into(), verdict.rule.name.into());
     line.insert("rule_reference".into(), verdict.rule.reference.into());

@@ -13,7 +13,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use teiten_sensor::capture::capture;
 use teiten_sensor::check::{Plan, Verdict};
-use teiten_sensor::explain::Groups;
+use teiten_sensor::explain::{Groups, LeftOut};
 use teiten_sensor::keep::KeptCounts;
 use teiten_sensor::options::{
     CaptureArguments, Command, CommandLine, ExplainArguments, Refusal, ReplayArguments,
@@ -128,7 +128,7 @@ fn run_explain(arguments: &ExplainArguments) -> anyhow::Result<u8> {
     let source = Replay::open(&arguments.paths)?;
     let mut out = BufWriter::new(stdout().lock());
     let mut groups = Groups::default();
-    let files = explain::twice(source, &telescope, |block, judgements| {
+    let (files, left_out) = explain::twice(source, &telescope, |block, judgements| {
         if arguments.summary {
             groups.add(block, &telescope, judgements);
             return Ok(true);
@@ -142,8 +142,25 @@ fn run_explain(arguments: &ExplainArguments) -> anyhow::Result<u8> {
     }
     out.flush()?;
     say_errors(&files);
-    let damaged = files.iter().any(|file| file.error.is_some());
+    say_left_out(left_out);
+    let damaged = files.iter().any(|file| file.error.is_some()) || left_out.tools > 0;
     Ok(exit_code(damaged, is_nothing(&files), false))
+}
+
+fn say_left_out(LeftOut { marks, tools }: LeftOut) {
+    if marks > 0 {
+        let _ = writeln!(
+            stderr(),
+            "teiten-sensor: for want of room the evidence of {marks} rows that are of no tool is left out"
+        );
+    }
+    if tools > 0 {
+        let _ = writeln!(
+            stderr(),
+            "teiten-sensor: for want of room the tools of {tools} rows (a source, an hour, a kind of packet) are left out: \
+             their packets have \"tool_unknown\"; explain a part of the capture"
+        );
+    }
 }
 
 #[cfg(feature = "top")]

@@ -2,7 +2,7 @@
 //! does, and the marks are confirmed by the same rules. Memory is bounded; rows beyond it wait in a folder of temporary files.
 
 use std::collections::BTreeMap;
-use std::io::{Error, Result};
+use std::io::Result;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -20,7 +20,8 @@ use crate::telescope::{Place, Telescope};
 
 /// Memory for rows under way, bytes.
 const ROWS_BYTES_MAX: usize = 256 << 20;
-/// Rows with something to say of a tool, of all hours together: some 160 MB.
+/// Rows with something to say of a tool, of all hours together: some 160 MB. Beyond it marks that nothing confirmed are forgotten
+/// first, then the tools of the latest hours.
 const JUDGED_ROWS_MAX: usize = 4 << 20;
 
 /// The rows of all sources, while the first passage goes on.
@@ -31,6 +32,7 @@ pub struct Gathering {
     batch: Vec<Observation<u32>>,
     seed: Seed,
     rows_bytes_max: usize,
+    judged_rows_max: usize,
     folder: Option<Folder>,
 }
 
@@ -42,6 +44,7 @@ impl Default for Gathering {
             batch: Vec::new(),
             seed: Seed::random(),
             rows_bytes_max: ROWS_BYTES_MAX,
+            judged_rows_max: JUDGED_ROWS_MAX,
             folder: None,
         }
     }
@@ -92,9 +95,12 @@ impl Gathering {
     /// Confirms the marks of every source in every hour.
     ///
     /// # Errors
-    /// When rows that were set aside cannot be read, or more rows bear marks than are kept.
+    /// When rows that were set aside cannot be read.
     pub fn judge(mut self) -> Result<Judgements> {
-        let mut judgements = Judgements::default();
+        let mut judgements = Judgements {
+            rows_max: self.judged_rows_max,
+            ..Judgements::default()
+        };
         let tables = std::mem::take(&mut self.tables);
         for (hour, mut table) in tables {
             let (rows, sets) = table.take();
@@ -164,6 +170,19 @@ impl Judged {
 #[derive(Debug, Default)]
 pub struct Judgements {
     rows: Vec<Judged>,
+    rows_max: usize,
+    /// Whether the room has been full, so that rows of no tool are kept no more.
+    only_tools: bool,
+    left_out: LeftOut,
+}
+
+/// What was forgotten for want of room: rows of a source, an hour and a kind of packet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Rows that bear a mark and are of no tool: their packets lack evidence, and no tool.
+    pub marks: u64,
+    /// Rows that are of a tool: their packets are explained as of none.
+    pub tools: u64,
 }
 
 impl Judgements {
@@ -176,6 +195,20 @@ impl Judgements {
         let key = (hour_of(time_us), source.number() as u32, kind);
         let place = self.rows.binary_search_by_key(&key, Judged::key).ok()?;
         Some(&self.rows[place])
+    }
+
+    /// What was forgotten.
+    #[must_use]
+    pub const fn left_out(&self) -> LeftOut {
+        self.left_out
+    }
+
+    /// Whether the packets of this kind may be of a tool that was forgotten.
+    #[must_use]
+    pub fn may_have_forgotten<A: Address>(&self, time_us: i64, source: A, kind: Kind) -> bool {
+        self.left_out.tools > 0
+            && can_bear_marks(A::FAMILY, kind)
+            && self.of(time_us, source, kind).is_none()
     }
 
     /// The kind under which the tables count a packet.
@@ -200,11 +233,6 @@ impl Judgements {
             source.push(merged.row());
         })?;
         self.add_source(hour, &mut evidence, &source);
-        if self.rows.len() > JUDGED_ROWS_MAX {
-            return Err(Error::other(format!(
-                "more than {JUDGED_ROWS_MAX} rows bear marks of tools: explain a part of the capture"
-            )));
-        }
         Ok(())
     }
 
@@ -217,7 +245,7 @@ impl Judgements {
             if tool == Tool::None && row.kind.mark() == Mark::None {
                 continue;
             }
-            self.rows.push(Judged {
+            self.keep(Judged {
                 hour,
                 source: row.source,
                 kind: row.kind,
@@ -225,6 +253,22 @@ impl Judgements {
                 packets: row.packets,
                 tool_packets,
             });
+        }
+    }
+
+    fn keep(&mut self, row: Judged) {
+        if self.rows.len() >= self.rows_max && !self.only_tools {
+            self.only_tools = true;
+            let before = self.rows.len();
+            self.rows.retain(|row| row.tool != Tool::None);
+            self.left_out.marks += (before - self.rows.len()) as u64;
+        }
+        if self.only_tools && row.tool == Tool::None {
+            self.left_out.marks += 1;
+        } else if self.rows.len() >= self.rows_max {
+            self.left_out.tools += 1;
+        } else {
+            self.rows.push(row);
         }
     }
 }
@@ -300,15 +344,68 @@ mod tests {
     }
 
     fn judged(rows_bytes_max: usize) -> Vec<Judged> {
-        let mut gathering = Gathering {
+        judge(Gathering {
             rows_bytes_max,
             ..Gathering::default()
-        };
+        })
+        .rows
+    }
+
+    fn judge(mut gathering: Gathering) -> Judgements {
         let everything = Telescope::new(&[], &[]);
         for _ in 0..3 {
             gathering.add(&block(), &everything).unwrap();
         }
-        gathering.judge().unwrap().rows
+        gathering.judge().unwrap()
+    }
+
+    #[test]
+    fn beyond_its_room_the_latest_tools_are_forgotten_and_that_is_said() {
+        let with_room = |judged_rows_max| {
+            judge(Gathering {
+                judged_rows_max,
+                ..Gathering::default()
+            })
+        };
+        let all = with_room(200);
+        assert_eq!(all.left_out(), LeftOut::default());
+        let few = with_room(150);
+        assert_eq!(
+            few.left_out(),
+            LeftOut {
+                marks: 0,
+                tools: 50
+            }
+        );
+        assert_eq!(few.rows[..], all.rows[..150]);
+        let (kept, lost) = (all.rows[0], all.rows[199]);
+        assert!(!few.may_have_forgotten(kept.hour * HOUR_US, kept.source, kept.kind));
+        assert!(few.may_have_forgotten(lost.hour * HOUR_US, lost.source, lost.kind));
+    }
+
+    #[test]
+    fn marks_that_nothing_confirms_are_forgotten_before_tools() {
+        let row = |number: u32, tool| Judged {
+            hour: 0,
+            source: number,
+            kind: judged(1 << 30)[0].kind,
+            tool,
+            packets: 1,
+            tool_packets: 1,
+        };
+        let mut judgements = Judgements {
+            rows_max: 3,
+            ..Judgements::default()
+        };
+        for (number, tool) in [Tool::None, Tool::Zmap, Tool::None, Tool::None, Tool::Mirai]
+            .into_iter()
+            .enumerate()
+        {
+            judgements.keep(row(number as u32, tool));
+        }
+        let kept: Vec<Tool> = judgements.rows.iter().map(|row| row.tool).collect();
+        assert_eq!(kept, [Tool::Zmap, Tool::Mirai]);
+        assert_eq!(judgements.left_out(), LeftOut { marks: 3, tools: 0 });
     }
 
     #[test]
