@@ -336,8 +336,9 @@ pub(super) const TCP: &[Signature] = &[
         },
         "RFC 7143 11.12",
     ),
-    probe(
+    probe_to(
         "rtmp-handshake",
+        To(&[1935]),
         &[3],
         |payload| payload.bytes.len() >= 1400 && payload.bytes[5..9] == [0; 4],
         "Adobe RTMP 1.0, 5.2.3: C0 and C1",
