@@ -320,6 +320,11 @@ fn tunnels_are_other() {
         Class::Other,
         None,
     );
+    check(&ipv6_packet(47, &[0; 8]), Type::Gre, Class::Other, None);
+    for inner in [4, 41] {
+        let tunnel = ipv6_packet(inner, &[0x60; 40]);
+        check(&tunnel, Type::IpInIp, Class::Other, None);
+    }
     check(&ipv4_packet(50, &[0; 20]), Type::Other, Class::Other, None);
 }
 
@@ -334,7 +339,21 @@ fn sctp_is_told_by_its_first_chunk() {
         let mut packet = vec![0x13, 0x88, 0x0b, 0x59, 0, 0, 0, 0, 0, 0, 0, 0];
         packet.extend([chunk, 0, 0, 20, 1, 2, 3, 4]);
         check(&ipv4_packet(132, &packet), Type::Sctp, class, Some(port));
+        check(&ipv6_packet(132, &packet), Type::Sctp, class, Some(port));
     }
+}
+
+#[test]
+fn a_syn_is_one_behind_extension_headers_and_options() {
+    let syn = tcp_segment(0xc2, 40000, 23, &[], b"");
+    let mut body = vec![6, 0, 1, 4, 0, 0, 0, 0];
+    body.extend(&syn);
+    let bytes = ipv6_packet(60, &body);
+    check(&bytes, Type::TcpSyn, Class::Scan, Some(23));
+    let mut bytes = ipv4_packet(6, &syn);
+    (bytes[0], bytes[3]) = (0x46, bytes[3] + 4);
+    bytes.splice(20..20, [0x94, 4, 0, 0]);
+    check(&bytes, Type::TcpSyn, Class::Scan, Some(23));
 }
 
 #[test]
@@ -342,6 +361,8 @@ fn a_later_fragment_is_of_that_type() {
     let mut bytes = ipv4_packet(17, &[0; 24]);
     bytes[7] = 3;
     check(&bytes, Type::Fragment, Class::Other, None);
+    let later = ipv6_packet(44, &[17, 0, 0, 0x08, 0, 0, 0, 9, 1, 2, 3, 4]);
+    check(&later, Type::Fragment, Class::Other, None);
     with_packet(&bytes, |verdict| {
         assert_eq!(
             verdict

@@ -306,4 +306,54 @@ mod tests {
         assert_eq!(v6(&bytes, false).damage, Some(Damage::IpOptions));
         assert_eq!(v6(&bytes, true).damage, Some(Damage::IpOptions));
     }
+
+    #[test]
+    fn ports_stand_behind_ipv4_options() {
+        let mut bytes = ipv4_packet(6, &tcp_segment(0x02, 40000, 23, &[], b""));
+        bytes[0] = 0x4f;
+        bytes.splice(20..20, [1; 40]);
+        bytes[3] += 40;
+        let packet = v4(&bytes, false);
+        assert_eq!((packet.damage, packet.ports()), (None, Some((40000, 23))));
+    }
+
+    #[test]
+    fn a_first_fragment_is_decoded_as_usual() {
+        let mut bytes = ipv4_packet(6, &tcp_segment(0x02, 40000, 23, &[], b""));
+        bytes[6] = 0x20;
+        let packet = v4(&bytes, false);
+        assert!(packet.more_fragments);
+        assert_eq!((packet.damage, packet.ports()), (None, Some((40000, 23))));
+        let mut body = vec![17, 0, 0, 1, 0, 0, 0, 9];
+        body.extend([0, 53, 0x9c, 0x40, 0x10, 0, 0, 0, 1, 2, 3, 4]);
+        let bytes = ipv6_packet(44, &body);
+        let packet = v6(&bytes, false);
+        assert_eq!((packet.damage, packet.ports()), (None, Some((53, 40000))));
+    }
+
+    #[test]
+    fn a_fragment_header_around_a_whole_packet_changes_nothing() {
+        let mut body = vec![6, 0, 0, 0, 0, 0, 0, 9];
+        body.extend(tcp_segment(0x02, 40000, 23, &[], b""));
+        let bytes = ipv6_packet(44, &body);
+        let packet = v6(&bytes, false);
+        assert_eq!(packet.ports(), Some((40000, 23)));
+        assert_eq!(
+            (packet.fragment_offset_bytes, packet.more_fragments),
+            (0, false)
+        );
+    }
+
+    #[test]
+    fn extension_headers_end_at_what_is_none() {
+        // ESP and no next header are no extension headers that can be followed; a chain beyond the limit is damage.
+        for last in [50, 59] {
+            let bytes = ipv6_packet(0, &[last, 0, 1, 4, 0, 0, 0, 0, 1, 2, 3, 4]);
+            let packet = v6(&bytes, false);
+            assert_eq!((packet.protocol, packet.damage), (last, None));
+        }
+        let chain = [60, 0, 1, 4, 0, 0, 0, 0].repeat(EXTENSION_HEADERS_MAX + 1);
+        let bytes = ipv6_packet(60, &chain);
+        assert_eq!(v6(&bytes, false).damage, Some(Damage::ExtensionHeaders));
+    }
 }

@@ -64,7 +64,7 @@ fn from_packet<A: Address, B: Address>(packet: &Packet<'_, B>) -> Quoted<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::tests_support::{ipv4_packet, tcp_segment};
+    use crate::decode::tests_support::{ipv4_packet, ipv6_packet, tcp_segment, udp_datagram};
 
     fn unreachable(quotation: &[u8]) -> Vec<u8> {
         let mut message = vec![3, 1, 0, 0, 0, 0, 0, 0];
@@ -98,5 +98,54 @@ mod tests {
         let inner = ipv4_packet(6, &tcp_segment(0x02, 40000, 443, &[], b""));
         assert_eq!(quoted(&unreachable(&inner[..19])), None);
         assert_eq!(quoted(&unreachable(&[])), None);
+    }
+
+    #[test]
+    fn ports_are_read_behind_the_options_of_the_quoted_packet() {
+        let mut inner = ipv4_packet(17, &udp_datagram(40000, 53, b"query"));
+        inner[0] = 0x46;
+        inner.splice(20..20, [0x94, 4, 0, 0]);
+        let quoted = quoted(&unreachable(&inner[..32])).unwrap();
+        assert_eq!((quoted.protocol, quoted.ports), (17, Some((40000, 53))));
+        assert_eq!(quoted.destination, u32::from_be_bytes([203, 0, 113, 9]));
+    }
+
+    #[test]
+    fn a_quoted_later_fragment_has_a_victim_and_no_ports() {
+        let mut inner = ipv4_packet(17, &udp_datagram(40000, 53, b"query"));
+        inner[7] = 1;
+        let quoted = quoted(&unreachable(&inner)).unwrap();
+        assert_eq!((quoted.protocol, quoted.ports), (17, None));
+        assert_eq!(quoted.destination, u32::from_be_bytes([203, 0, 113, 9]));
+    }
+
+    #[test]
+    fn a_quotation_that_ends_within_the_ports_has_none() {
+        let inner = ipv4_packet(6, &tcp_segment(0x02, 40000, 443, &[], b""));
+        for (end, ports) in [(20, None), (23, None), (24, Some((40000, 443)))] {
+            let quoted = quoted(&unreachable(&inner[..end])).unwrap();
+            assert_eq!(quoted.ports, ports, "{end} bytes quoted");
+        }
+    }
+
+    #[test]
+    fn an_icmpv6_error_quotes_behind_extension_headers() {
+        let mut inner = vec![6, 0, 1, 4, 0, 0, 0, 0];
+        inner.extend(tcp_segment(0x02, 40000, 443, &[], b""));
+        let mut message = vec![1, 4, 0, 0, 0, 0, 0, 0];
+        message.extend(ipv6_packet(60, &inner));
+        let bytes = ipv6_packet(58, &message);
+        let Decoded::Ipv6(packet) = ip::ipv6(&bytes, false) else {
+            panic!("not an IPv6 packet");
+        };
+        let quoted = packet.quoted().unwrap();
+        assert_eq!((quoted.protocol, quoted.ports), (6, Some((40000, 443))));
+        assert_eq!(quoted.destination, packet.destination);
+    }
+
+    #[test]
+    fn an_error_that_quotes_the_other_family_quotes_nothing() {
+        let inner = ipv6_packet(6, &tcp_segment(0x02, 40000, 443, &[], b""));
+        assert_eq!(quoted(&unreachable(&inner)), None);
     }
 }
