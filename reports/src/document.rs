@@ -428,21 +428,19 @@ fn accounting(answer: &Answer, language: Language) -> Vec<(&'static str, i64)> {
 
 fn provenance(answer: &Answer, language: Language) -> Vec<String> {
     let text = language.text();
-    let unknown = || text.unknown_value.to_owned();
-    // The first source of geolocation stands under `geo_`, further ones under `geo_2_`, `geo_3_` and so on.
-    let prefixes =
-        std::iter::once("geo_".to_owned()).chain((2..).map(|place| format!("geo_{place}_")));
-    let mut lines: Vec<String> = prefixes
-        .map_while(|prefix| {
-            let value = |key: &str| answer.metadata_value(&format!("{prefix}{key}"));
-            let (date, hash) = (
-                value("date").unwrap_or_else(unknown),
-                value("sha256").unwrap_or_else(unknown),
-            );
-            Some(fill(
+    let known = |value: &str| match value {
+        "" => text.unknown_value.to_owned(),
+        known => known.to_owned(),
+    };
+    let mut lines: Vec<String> = answer
+        .geolocation
+        .iter()
+        .map(|[name, date, hash]| {
+            let (date, hash) = (known(date), known(hash));
+            fill(
                 text.provenance_geo,
-                &[("name", &value("name")?), ("date", &date), ("hash", &hash)],
-            ))
+                &[("name", name), ("date", &date), ("hash", &hash)],
+            )
         })
         .collect();
     if lines.is_empty() {

@@ -325,6 +325,8 @@ pub struct Answer {
     pub sensors_seen: BTreeSet<String>,
     /// Key-value metadata of the files: each key with its values.
     pub metadata: BTreeMap<String, BTreeSet<String>>,
+    /// Geolocation data behind any file: name, date (empty where unknown) and SHA-256.
+    pub geolocation: BTreeSet<[String; 3]>,
     /// Packets of hours that no coverage tells of; they are left out.
     pub uncovered_packets: i64,
     /// Hours whose traffic and coverage disagree about the packets observed.
@@ -350,6 +352,7 @@ impl Answer {
             sensors: BTreeMap::new(),
             sensors_seen: BTreeSet::new(),
             metadata: BTreeMap::new(),
+            geolocation: BTreeSet::new(),
             uncovered_packets: 0,
             disagreeing_hours: 0,
             damaged: Vec::new(),
@@ -382,6 +385,7 @@ impl Answer {
         for (key, values) in other.metadata {
             self.metadata.entry(key).or_default().extend(values);
         }
+        self.geolocation.extend(other.geolocation);
         self.uncovered_packets += other.uncovered_packets;
         self.damaged.extend(other.damaged);
     }

@@ -10,6 +10,7 @@ use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
 };
+use parquet::file::metadata::KeyValue;
 
 use super::Answer;
 
@@ -17,6 +18,22 @@ use super::Answer;
 const BATCH_ROWS: usize = 16_384;
 /// Metadata keys that a writer adds for its own use.
 const FOREIGN_KEYS: &[&str] = &["ARROW:schema", "pandas"];
+
+/// Name, date and hash of each data file that countries and networks came from. Files of one report can differ in them, so that they
+/// belong together by file alone: the first stand under `geo_`, further ones under `geo_2_`, `geo_3_` and so on.
+fn geolocation(pairs: &[KeyValue]) -> impl Iterator<Item = [String; 3]> {
+    let value = |key: &str| {
+        let pair = pairs.iter().find(|pair| pair.key == key)?;
+        pair.value.clone()
+    };
+    let prefixes =
+        std::iter::once("geo_".to_owned()).chain((2..).map(|place| format!("geo_{place}_")));
+    prefixes.map_while(move |prefix| {
+        let name = value(&format!("{prefix}name"))?;
+        let other = |key| value(&format!("{prefix}{key}")).unwrap_or_default();
+        Some([name, other("date"), other("sha256")])
+    })
+}
 
 /// Reads the named columns of a file, batch by batch, into `each`, and its key-value metadata into `part`.
 ///
@@ -46,6 +63,7 @@ pub fn read(
             let values = part.metadata.entry(pair.key.clone()).or_default();
             values.insert(pair.value.clone().unwrap_or_default());
         }
+        part.geolocation.extend(geolocation(pairs));
     }
     let options = plain.with_schema(with_dictionaries(metadata.schema()));
     let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)
@@ -165,5 +183,25 @@ impl<T> Texts<'_, T> {
     /// The meaning of a row's text.
     pub fn at(&self, row: usize) -> &T {
         &self.values[self.keys[row] as usize]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_data_files_of_a_part_keep_name_date_and_hash_together() {
+        let pairs = [
+            ("geo_name", "geoip"),
+            ("geo_date", "2026-06-25"),
+            ("geo_sha256", "ab"),
+            ("geo_2_name", "asn.tsv"),
+            ("geo_4_name", "behind a gap"),
+        ];
+        let pairs = pairs.map(|(key, value)| KeyValue::new(key.to_owned(), value.to_owned()));
+        let found: Vec<_> = geolocation(&pairs).collect();
+        assert_eq!(found, [["geoip", "2026-06-25", "ab"], ["asn.tsv", "", ""]]);
+        assert_eq!(geolocation(&pairs[1..3]).count(), 0);
     }
 }
