@@ -1,6 +1,8 @@
 //! The built program capturing live, in a network namespace of the test's own: what is sent there and nothing else. Needs root and
 //! `ip`; skipped, and said so, without them.
 
+#[path = "support/capture_file.rs"]
+mod capture_file;
 #[path = "support/dataset.rs"]
 mod dataset;
 #[path = "support/network.rs"]
@@ -9,10 +11,14 @@ mod network;
 mod program;
 
 use std::net::{SocketAddr, TcpStream};
+use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
-use dataset::{Workshop, broken_sums, coverage_sums, hour_sums};
+use capture_file::{made, scenario};
+use dataset::{Workshop, broken_sums, coverage_sums, hour_sums, rows, text};
 use network::{Capture, in_a_network_of_its_own, packets_by_port, send_udp};
+use teiten_testdata::Scenario;
 
 fn every_packet_is_counted(signal: &str) {
     let workshop = Workshop::new();
@@ -102,5 +108,72 @@ fn an_unknown_interface_is_answered_with_those_there_are() {
             assert!(run.messages.contains(part), "{part}: {}", run.messages);
         }
         assert!(!data.exists());
+    });
+}
+
+/// What tables say that does not depend on the time: tcpreplay sends at its own.
+fn timeless(data: &Path) -> [Vec<String>; 3] {
+    let times = ["hour_start", "first_seen", "last_seen"];
+    ["traffic", "sources", "payloads"].map(|table| rows(data, table, &times))
+}
+
+/// Has tcpreplay send a capture; whether it could.
+fn sent_by_tcpreplay(path: &Path) -> bool {
+    let tcpreplay = Command::new("tcpreplay")
+        .args(["--quiet", "--pps=20000", "--intf1=sending"])
+        .arg(path)
+        .output();
+    let Ok(output) = tcpreplay else {
+        eprintln!("SKIPPED: there is no tcpreplay; .ci/setup test installs it");
+        return false;
+    };
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    true
+}
+
+#[test]
+fn what_tcpreplay_sends_gives_the_tables_of_a_replay() {
+    in_a_network_of_its_own(|| {
+        let workshop = Workshop::new();
+        // Within an hour: tools are confirmed over a source's packets in it.
+        let scenario = Scenario {
+            span_us: 600_000_000,
+            ..scenario(20_000, 21)
+        };
+        let (capture, truth) = made(&scenario);
+        let path = workshop.file("sent.pcap", &capture);
+        let run = program::run(workshop.arguments("replayed", &[text(&path)]));
+        assert_eq!(run.exit_code, Some(0), "{}", run.messages);
+        let observed = truth.accounting.observed;
+        assert_eq!(run.json()["observed"], observed);
+        let mut flags = Vec::new();
+        for prefix in dataset::TELESCOPE {
+            flags.extend(["--telescope", prefix]);
+        }
+        let data = workshop.path("data");
+        // Once more where the hour turned meanwhile.
+        for _ in 0..2 {
+            let _ = std::fs::remove_dir_all(&data);
+            let capture = Capture::start_with(&workshop, &["dark"], &flags);
+            if !sent_by_tcpreplay(&path) {
+                return;
+            }
+            let accounting = capture.end_by("-TERM");
+            assert_eq!(accounting["observed"], observed, "{accounting}");
+            assert_eq!(broken_sums(&data), [""; 0]);
+            if hour_sums(&data, "traffic").len() == 1 {
+                break;
+            }
+        }
+        let (live, replayed) = (timeless(&data), timeless(&workshop.path("replayed")));
+        for (live, replayed) in live.iter().zip(&replayed) {
+            assert!(!live.is_empty());
+            let differ = live
+                .iter()
+                .zip(replayed)
+                .find(|(live, replayed)| live != replayed);
+            assert_eq!((differ, live.len()), (None, replayed.len()));
+        }
     });
 }
