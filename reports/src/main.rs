@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use clap::Parser as _;
+use clap::{CommandFactory as _, Parser as _};
+use clap_complete::Shell;
 use jiff::Timestamp;
 use serde_json::json;
 use teiten_reports::document::{Document, Setting};
@@ -28,6 +29,7 @@ fn main() -> ExitCode {
         Command::Build(arguments) => build(arguments),
         Command::List(arguments) => list(&arguments),
         Command::Figure(arguments) => draw(arguments),
+        Command::Documents { folder } => write_documents(&folder),
     };
     match result {
         Ok(code) => ExitCode::from(code),
@@ -45,6 +47,19 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
             .downcast_ref::<io::Error>()
             .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     })
+}
+
+/// Writes a manual page for each command, and completions for the shells that Debian has.
+fn write_documents(folder: &Path) -> anyhow::Result<u8> {
+    let (man, completions) = (folder.join("man"), folder.join("completions"));
+    std::fs::create_dir_all(&man)?;
+    std::fs::create_dir_all(&completions)?;
+    clap_mangen::generate_to(CommandLine::command(), &man)?;
+    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
+        let mut command = CommandLine::command();
+        clap_complete::generate_to(shell, &mut command, "teiten-report", &completions)?;
+    }
+    Ok(DONE)
 }
 
 fn build(arguments: BuildArguments) -> anyhow::Result<u8> {

@@ -30,6 +30,13 @@ pub enum Command {
     ///
     /// Exit code 0: done; 1: done, but the period has gaps or loss; 2: not done.
     Figure(FigureArguments),
+    /// Write manual pages and shell completions into a folder: a step of making the package.
+    #[command(hide = true)]
+    Documents {
+        /// The folder; `man` and `completions` are made in it.
+        #[arg(value_name = "DIR")]
+        folder: PathBuf,
+    },
 }
 
 /// `build`.
