@@ -34,7 +34,7 @@ use crate::window::HourPart;
 use crate::writer::{PartWriter, WriteError};
 
 pub use closed::ClosedHour;
-use columns::Columns;
+pub(crate) use columns::Columns;
 use contributions::{Bounds, Contributions, Key};
 use enrich::{Enricher, folded_chunk};
 use fold::{Fold, SizeHistogram};
@@ -439,7 +439,7 @@ impl Closer {
 }
 
 /// Encodes a row group of the file that will be at `path`.
-fn encode_with(
+pub(crate) fn encode_with(
     path: &Path,
     encode: impl FnOnce(&mut Encoder) -> parquet::errors::Result<Vec<EncodedColumn>>,
 ) -> Result<Vec<EncodedColumn>, WriteError> {

@@ -211,7 +211,7 @@ pub fn clean_scratch(directory: &Path) -> std::io::Result<()> {
     Ok(())
 }
 
-fn folders(parent: &Path, prefix: &str) -> std::io::Result<Vec<PathBuf>> {
+pub(crate) fn folders(parent: &Path, prefix: &str) -> std::io::Result<Vec<PathBuf>> {
     let entries = match std::fs::read_dir(parent) {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),

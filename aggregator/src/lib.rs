@@ -21,6 +21,7 @@ pub mod payload_table;
 mod pieces;
 pub mod prefetch;
 pub mod role;
+pub mod rollup;
 pub mod run;
 pub mod schema;
 pub mod sketch;

@@ -9,7 +9,8 @@ use clap_complete::Shell;
 use serde_json::json;
 use teiten_aggregator::export::{ExportError, Format, export};
 use teiten_aggregator::merge::{Merged, merge};
-use teiten_aggregator::schema::TABLES;
+use teiten_aggregator::rollup::{Rolled, rollup};
+use teiten_aggregator::schema::{TABLES, TRAFFIC};
 use teiten_aggregator::verify::{Verdict, verify};
 
 /// Done, but something is wrong with the dataset.
@@ -48,6 +49,33 @@ enum Command {
         /// Datasets whose parts are copied.
         #[arg(required = true, value_name = "DIR")]
         from: Vec<PathBuf>,
+        /// Print one JSON object on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Roll up `traffic` into days (`traffic_daily`) and months (`traffic_monthly`), beside the hours.
+    ///
+    /// Counts are added and sketches merged, by sensor. What has not changed since the last time is left alone.
+    Rollup {
+        /// Folder of the dataset.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// First day, such as 2026-11-05 [default: the first there is].
+        #[arg(
+            long,
+            value_name = "DATE",
+            default_value = "",
+            hide_default_value = true
+        )]
+        from: String,
+        /// The day to end before [default: the last there is, included].
+        #[arg(
+            long,
+            value_name = "DATE",
+            default_value = "",
+            hide_default_value = true
+        )]
+        to: String,
         /// Print one JSON object on standard output.
         #[arg(long)]
         json: bool,
@@ -113,6 +141,12 @@ fn main() -> ExitCode {
             from,
             to,
         } => run_export(&data, &table, format, (&from, &to)),
+        Command::Rollup {
+            data,
+            from,
+            to,
+            json,
+        } => run_rollup(&data, (&from, &to), json),
         Command::Documents { folder } => write_documents(&folder),
     };
     match outcome {
@@ -154,6 +188,34 @@ fn run_merge(data: &Path, from: &[PathBuf], as_json: bool) -> anyhow::Result<u8>
         writeln!(
             out,
             "{copied} parts copied, {bytes} bytes; {present} were there already"
+        )?;
+    }
+    Ok(0)
+}
+
+fn run_rollup(data: &Path, days: (&str, &str), as_json: bool) -> anyhow::Result<u8> {
+    anyhow::ensure!(
+        data.join(TRAFFIC.name).is_dir(),
+        "{} holds no {}: name a dataset with --data",
+        data.display(),
+        TRAFFIC.name
+    );
+    let Rolled {
+        written,
+        unchanged,
+        rows,
+    } = rollup(data, days)?;
+    let mut out = stdout().lock();
+    if as_json {
+        writeln!(
+            out,
+            "{}",
+            json!({"written": written, "unchanged": unchanged, "rows": rows})
+        )?;
+    } else {
+        writeln!(
+            out,
+            "{written} days and months written, {rows} rows; {unchanged} are unchanged"
         )?;
     }
     Ok(0)

@@ -5,10 +5,14 @@
 //! a few members, a set of some hundred, registers. Most rows of an hour have a source or two, and a sketch object for each would cost
 //! more than all the rest of the row; and the library's own sketches remember in which order their members came.
 
+mod union;
+
 use std::hash::{Hash, Hasher};
 
 use datasketches::hash::value::raw_bytes::from_slice;
 use datasketches::hll::Coupon;
+
+pub use union::{NoSketch, SketchUnion};
 
 /// Base-2 logarithm of the number of registers: standard error 1.04 / √4096 = 1.6 %.
 pub const LG_K: u8 = 12;

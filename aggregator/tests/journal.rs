@@ -13,7 +13,7 @@ use teiten_aggregator::schema::{SOURCES, TRAFFIC};
 use teiten_aggregator::table::{HOUR_US, Seed};
 use teiten_aggregator::window::{Batch, LatePolicy, Window};
 
-/// An hour of this test: 2026-11-05T07.
+/// An hour of this test: 2026-11-15T07.
 const HOUR: i64 = 498_535;
 
 fn closer(directory: &Path) -> Closer {

@@ -27,7 +27,7 @@ use teiten_sensor::replay::closer;
 use teiten_sensor::telescope::Telescope;
 use teiten_sensor::worker::Reading;
 
-/// 2026-11-05T07.
+/// 2026-11-15T07.
 const HOUR: i64 = 498_535;
 const SECOND_US: i64 = 1_000_000;
 

@@ -1,0 +1,125 @@
+//! Sums under way: a row for each kind and country, in the end in the order of their columns.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use crate::close::{Columns, encode_with};
+use crate::sketch::{NoSketch, SketchUnion};
+use crate::table::HOUR_US;
+use crate::writer::{PartWriter, WriteError};
+
+/// Rows of a row group: with sketches of 4 KB each, 32 MB.
+const GROUP_ROWS: usize = 8 << 10;
+pub const DAY_US: i64 = 24 * HOUR_US;
+
+/// What rows are summed by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    pub ip_version: i64,
+    pub protocol: i64,
+    pub port: Option<i64>,
+    /// Traffic type, class, tool, actor and country.
+    pub texts: [Arc<str>; 5],
+}
+
+#[derive(Debug, Default)]
+struct Sum {
+    packets: i64,
+    bytes: i64,
+    sources: SketchUnion,
+}
+
+/// All sums of a period.
+#[derive(Debug, Default)]
+pub struct Sums {
+    /// Hours of which there are rows.
+    pub hours: i64,
+    /// Start of the first day, microseconds since 1970-01-01 UTC.
+    start_us: Option<i64>,
+    rows: HashMap<Key, Sum, RandomState>,
+    names: BTreeSet<Arc<str>>,
+}
+
+impl Sums {
+    /// Notes the time of a row.
+    pub fn begin(&mut self, time_us: i64) {
+        let day_us = time_us.div_euclid(DAY_US) * DAY_US;
+        let known = self.start_us.get_or_insert(day_us);
+        *known = day_us.min(*known);
+    }
+
+    /// A text of the few that columns hold, once for all rows.
+    pub fn name(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.names.get(text) {
+            return Arc::clone(known);
+        }
+        let name: Arc<str> = text.into();
+        self.names.insert(Arc::clone(&name));
+        name
+    }
+
+    /// Adds a row.
+    ///
+    /// # Errors
+    /// When its sketch is none.
+    pub fn add(
+        &mut self,
+        key: Key,
+        [packets, bytes]: [i64; 2],
+        sketch: &[u8],
+    ) -> Result<(), NoSketch> {
+        let sum = self.rows.entry(key).or_default();
+        sum.sources.add(sketch)?;
+        sum.packets += packets;
+        sum.bytes += bytes;
+        Ok(())
+    }
+
+    /// Writes the rows in order; how many they are. `start` gives the period's start from that of its first day.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub fn append(
+        self,
+        file: &mut PartWriter,
+        path: &Path,
+        sensor: &str,
+        start: fn(i64) -> i64,
+    ) -> Result<u64, WriteError> {
+        let schema = file.schema();
+        let (start_us, hours) = (start(self.start_us.unwrap_or(0)), self.hours);
+        let mut rows: Vec<(Key, Sum)> = self.rows.into_iter().collect();
+        rows.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
+        let count = rows.len() as u64;
+        let mut rows = rows.into_iter().peekable();
+        while rows.peek().is_some() {
+            let group: Vec<_> = rows
+                .by_ref()
+                .take(GROUP_ROWS)
+                .map(|(key, sum)| (key, [sum.packets, sum.bytes], sum.sources.finish()))
+                .collect();
+            file.append(encode_with(path, |encoder| {
+                let mut columns = Columns::new(encoder, &schema, group.len());
+                let keys = || group.iter().map(|(key, ..)| key);
+                columns.constant_integer(start_us)?;
+                columns.constant_text(sensor)?;
+                columns.integers(keys().map(|key| key.ip_version))?;
+                columns.integers(keys().map(|key| key.protocol))?;
+                columns.sparse(keys().map(|key| key.port))?;
+                for place in 0..5 {
+                    columns.strings(keys().map(|key| key.texts[place].as_bytes()))?;
+                }
+                columns.integers(group.iter().map(|(_, [packets, _], _)| *packets))?;
+                columns.integers(group.iter().map(|(_, [_, bytes], _)| *bytes))?;
+                columns.integers(group.iter().map(|(_, _, (sources, _))| *sources as i64))?;
+                columns.strings(group.iter().map(|(_, _, (_, sketch))| &sketch[..]))?;
+                columns.constant_integer(hours)?;
+                Ok(columns.finish())
+            })?)?;
+        }
+        Ok(count)
+    }
+}

@@ -1,0 +1,158 @@
+//! Several sketches into one: the same set of sources gives the same bytes, whichever rows it comes from.
+
+use datasketches::hll::HllSketch;
+
+use super::{
+    COMPACT, LG_K, LIST_WORDS, Member, REGISTERS, REGISTERS_WORDS, Registers, SET_MAX, SET_WORDS,
+    VERSION_AND_FAMILY, mode, write_sketch,
+};
+
+/// Bytes before the members of a list, the members of a set, and registers.
+const LIST_AT: usize = 8;
+const SET_AT: usize = 12;
+const REGISTERS_AT: usize = 40;
+/// Members that wait before those that came twice are looked for.
+const WAITING_MAX: usize = 4 * SET_MAX;
+
+/// The bytes are no sketch as [`write_sketch`] writes it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a sketch of sources is damaged, or was not written by this program")]
+pub struct NoSketch;
+
+/// The sources of several rows.
+#[derive(Clone, Debug, Default)]
+pub struct SketchUnion {
+    /// Of few sources; those that came twice may stand here twice.
+    members: Vec<Member>,
+    /// Of many.
+    registers: Option<Registers>,
+}
+
+impl SketchUnion {
+    /// Adds the sources of a serialized sketch.
+    ///
+    /// # Errors
+    /// When it is none; then nothing is added.
+    pub fn add(&mut self, image: &[u8]) -> Result<(), NoSketch> {
+        let (head, _) = image.split_first_chunk::<LIST_AT>().ok_or(NoSketch)?;
+        let [words, version, family, lg_k, _, flags, count, form] = *head;
+        if [version, family] != VERSION_AND_FAMILY || lg_k != LG_K {
+            return Err(NoSketch);
+        }
+        let compact = flags & COMPACT != 0;
+        if words == LIST_WORDS && form == mode(0) && compact {
+            self.add_members(&image[LIST_AT..], usize::from(count))
+        } else if words == SET_WORDS && form == mode(1) && compact {
+            let count = image.get(LIST_AT..SET_AT).ok_or(NoSketch)?;
+            let count = u32::from_le_bytes([count[0], count[1], count[2], count[3]]);
+            self.add_members(&image[SET_AT..], count as usize)
+        } else if words == REGISTERS_WORDS && form == mode(2) {
+            let theirs = image.get(REGISTERS_AT..).ok_or(NoSketch)?;
+            let theirs: &[u8; REGISTERS] = theirs.try_into().map_err(|_| NoSketch)?;
+            let ours = self.registers();
+            for (ours, &theirs) in ours.0.iter_mut().zip(theirs) {
+                *ours = (*ours).max(theirs);
+            }
+            Ok(())
+        } else {
+            Err(NoSketch)
+        }
+    }
+
+    /// How many sources there are, an estimate, and the serialized sketch.
+    #[must_use]
+    pub fn finish(mut self) -> (u64, Vec<u8>) {
+        self.settle();
+        let mut bytes = Vec::new();
+        match &self.registers {
+            Some(registers) => registers.write_to(&mut bytes),
+            None => write_sketch(&mut self.members, &mut bytes),
+        }
+        // Written a line ago; were it no sketch all the same, no source would be claimed.
+        let estimate = HllSketch::deserialize(&bytes).map_or(0.0, |sketch| sketch.estimate());
+        (estimate.round() as u64, bytes)
+    }
+
+    fn add_members(&mut self, bytes: &[u8], count: usize) -> Result<(), NoSketch> {
+        if bytes.len() != count * 4 {
+            return Err(NoSketch);
+        }
+        let word = |word: &[u8]| u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
+        let members = bytes.chunks_exact(4).map(word).map(Member::from_bits);
+        match &mut self.registers {
+            Some(registers) => members.for_each(|member| registers.insert(member)),
+            None => self.members.extend(members),
+        }
+        if self.members.len() > WAITING_MAX {
+            self.settle();
+        }
+        Ok(())
+    }
+
+    /// Each member once, and as registers where they are many.
+    fn settle(&mut self) {
+        self.members.sort_unstable();
+        self.members.dedup();
+        if self.members.len() > SET_MAX {
+            self.registers();
+        }
+    }
+
+    fn registers(&mut self) -> &mut Registers {
+        let registers = self.registers.get_or_insert_default();
+        for member in std::mem::take(&mut self.members) {
+            registers.insert(member);
+        }
+        registers
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn image(sources: std::ops::Range<u32>) -> Vec<u8> {
+        let members = sources.map(|source| Member::of(source.to_string().as_bytes()));
+        let mut bytes = Vec::new();
+        write_sketch(&mut members.collect::<Vec<_>>(), &mut bytes);
+        bytes
+    }
+
+    #[test]
+    fn the_union_of_parts_is_the_sketch_of_the_whole() {
+        for (count, step) in [
+            (1, 1),
+            (7, 3),
+            (300, 10),
+            (384, 100),
+            (5_000, 7),
+            (20_000, 600),
+        ] {
+            let mut union = SketchUnion::default();
+            for from in (0..count).step_by(step as usize) {
+                // Sources come in several hours.
+                let part = image(from..(from + 2 * step).min(count));
+                union.add(&part).expect("a sketch");
+            }
+            let (estimate, bytes) = union.finish();
+            assert!(bytes == image(0..count), "{count}");
+            let error = (estimate as f64 / f64::from(count) - 1.0).abs();
+            assert!(error < 0.05, "{count}: {estimate}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_sketch_is_refused_and_adds_nothing() {
+        let mut union = SketchUnion::default();
+        for whole in [image(0..3), image(0..100), image(0..1000)] {
+            for length in 0..whole.len() {
+                assert_eq!(union.add(&whole[..length]), Err(NoSketch), "{length}");
+            }
+            let mut other = whole;
+            other[3] = 10;
+            assert_eq!(union.add(&other), Err(NoSketch));
+        }
+        union.add(&image(0..3)).expect("a sketch");
+        assert_eq!(union.finish().0, 3);
+    }
+}

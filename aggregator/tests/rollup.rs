@@ -1,0 +1,229 @@
+//! Days and months of `traffic`: counts are those of the hours, sketches those of all sources together, and what has not changed is left
+//! alone.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use datasketches::hll::HllSketch;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::{Field, Row};
+use teiten_aggregator::close::Closer;
+use teiten_aggregator::dataset::{Hour, PartName};
+use teiten_aggregator::observation::{Kind, Observation, Tool, TrafficClass, TrafficType};
+use teiten_aggregator::origin::Origins;
+use teiten_aggregator::rollup::{Rolled, rollup};
+use teiten_aggregator::table::{HOUR_US, Seed};
+use teiten_aggregator::window::{Batch, LatePolicy, Window};
+
+/// 2026-11-29T22.
+const HOUR: i64 = 498_886;
+const PORTS: u32 = 5;
+
+fn closer(directory: &Path, sensor: &str) -> Closer {
+    Closer {
+        directory: directory.to_owned(),
+        name: PartName::new(sensor, "0123").expect("a good name"),
+        origins: Arc::new(Origins::empty()),
+        addresses: Some(256),
+        configuration_sha256: "none".to_owned(),
+        threads: 2,
+        source_rows_max: 1 << 20,
+        contributions_bytes: 1 << 20,
+    }
+}
+
+/// A packet of each of these sources to each port.
+fn write_part(closer: &Closer, hour: i64, part: u32, sources: std::ops::Range<u32>) {
+    let packet = |source: u32, port: u32| Observation {
+        time_us: hour * HOUR_US,
+        source,
+        destination: 7,
+        kind: Kind::new(
+            TrafficType::Udp,
+            TrafficClass::Scan,
+            Tool::None,
+            17,
+            Some(port as u16),
+        ),
+        wire_length_bytes: 60,
+        flags: 0,
+        stack: 0,
+        pair: 0,
+    };
+    let packets = sources.flat_map(|source| (0..PORTS).map(move |port| packet(source, port)));
+    let mut window = Window::new(LatePolicy::Reopen, Seed::random());
+    let mut batch = Batch {
+        ipv4: packets.collect(),
+        ipv6: Vec::new(),
+    };
+    window.observe(hour, &mut batch);
+    let runs = closer.sort(window.take_open());
+    closer.close(Hour(hour), part, runs).expect("writable");
+}
+
+/// The rows of a rollup, each by the names of its columns.
+fn rows(directory: &Path, file: &str) -> Vec<BTreeMap<String, Field>> {
+    let file = File::open(directory.join(file)).expect("a rollup");
+    let reader = SerializedFileReader::new(file).expect("a Parquet file");
+    let named = |row: Row| {
+        row.get_column_iter()
+            .map(|(name, field)| (name.clone(), field.clone()))
+            .collect()
+    };
+    let rows = reader.get_row_iter(None).expect("rows");
+    rows.map(|row| named(row.expect("a row"))).collect()
+}
+
+fn number(row: &BTreeMap<String, Field>, column: &str) -> i64 {
+    match row[column] {
+        Field::Long(number) | Field::TimestampMicros(number) => number,
+        Field::Int(number) => number.into(),
+        ref other => panic!("{column} is {other:?}"),
+    }
+}
+
+/// Every row counts so many packets, sources and hours.
+fn check(directory: &Path, file: &str, packets: i64, sources: i64, hours: i64, start_hour: i64) {
+    let rows = rows(directory, file);
+    let ports: BTreeSet<i64> = rows.iter().map(|row| number(row, "port")).collect();
+    assert_eq!(ports, BTreeSet::from_iter(0..i64::from(PORTS)));
+    assert_eq!(rows.len(), PORTS as usize);
+    for row in rows {
+        assert_eq!(number(&row, "packets"), packets, "{file}");
+        assert_eq!(number(&row, "bytes"), packets * 60, "{file}");
+        assert_eq!(number(&row, "hours"), hours, "{file}");
+        assert_eq!(number(&row, "day_start"), start_hour * HOUR_US, "{file}");
+        let error = number(&row, "sources") as f64 / sources as f64 - 1.0;
+        assert!(error.abs() < 0.05, "{file}: {row:?}");
+        let Field::Bytes(sketch) = &row["sources_sketch"] else {
+            panic!("{row:?}");
+        };
+        let sketch = HllSketch::deserialize(sketch.data()).expect("an HLL image");
+        assert_eq!(sketch.estimate().round() as i64, number(&row, "sources"));
+    }
+}
+
+#[test]
+fn days_and_months_hold_what_their_hours_hold() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let directory = folder.path();
+    let (tokyo, osaka) = (closer(directory, "tokyo"), closer(directory, "osaka"));
+    // Sources that come in several hours are one source of the day; two parts of an hour are one hour.
+    write_part(&tokyo, HOUR, 0, 0..100);
+    write_part(&tokyo, HOUR, 1, 50..120);
+    write_part(&tokyo, HOUR + 1, 0, 0..3_000);
+    write_part(&tokyo, HOUR + 2, 0, 0..10);
+    write_part(&tokyo, HOUR + 2 + 24, 0, 5..20);
+    write_part(&osaka, HOUR, 0, 0..7);
+    let rolled = rollup(directory, ("", "")).expect("a dataset");
+    let expected = Rolled {
+        written: 4 + 3,
+        unchanged: 0,
+        rows: 7 * u64::from(PORTS),
+    };
+    assert_eq!(rolled, expected);
+    let day = HOUR - 22;
+    check(
+        directory,
+        "traffic_daily/date=2026-11-29/tokyo.parquet",
+        3_170,
+        3_000,
+        2,
+        day,
+    );
+    check(
+        directory,
+        "traffic_daily/date=2026-11-29/osaka.parquet",
+        7,
+        7,
+        1,
+        day,
+    );
+    check(
+        directory,
+        "traffic_daily/date=2026-11-30/tokyo.parquet",
+        10,
+        10,
+        1,
+        day + 24,
+    );
+    check(
+        directory,
+        "traffic_daily/date=2026-12-01/tokyo.parquet",
+        15,
+        15,
+        1,
+        day + 48,
+    );
+    check(
+        directory,
+        "traffic_monthly/month=2026-11/tokyo.parquet",
+        3_180,
+        3_000,
+        3,
+        day - 28 * 24,
+    );
+    check(
+        directory,
+        "traffic_monthly/month=2026-12/tokyo.parquet",
+        15,
+        15,
+        1,
+        day + 48,
+    );
+    let again = rollup(directory, ("", "")).expect("a dataset");
+    assert_eq!((again.written, again.unchanged), (0, 7));
+    // An hour more: its day and month, and no other.
+    write_part(&tokyo, HOUR + 3 + 24, 0, 18..30);
+    let again = rollup(directory, ("", "")).expect("a dataset");
+    assert_eq!((again.written, again.unchanged), (2, 5));
+    check(
+        directory,
+        "traffic_daily/date=2026-12-01/tokyo.parquet",
+        27,
+        25,
+        2,
+        day + 48,
+    );
+    check(
+        directory,
+        "traffic_monthly/month=2026-12/tokyo.parquet",
+        27,
+        25,
+        2,
+        day + 48,
+    );
+}
+
+#[test]
+fn days_can_be_picked() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let closer = closer(folder.path(), "tokyo");
+    for day in 0..4 {
+        write_part(&closer, HOUR + 24 * day, 0, 0..9);
+    }
+    rollup(folder.path(), ("2026-11-30", "2026-12-02")).expect("a dataset");
+    let days = std::fs::read_dir(folder.path().join("traffic_daily")).expect("days");
+    let names: BTreeSet<_> = days.map(|day| day.expect("a day").file_name()).collect();
+    let expected = ["date=2026-11-30", "date=2026-12-01"];
+    assert_eq!(names, expected.into_iter().map(Into::into).collect());
+}
+
+#[test]
+fn a_damaged_part_is_named_and_nothing_of_its_day_is_written() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let closer = closer(folder.path(), "tokyo");
+    write_part(&closer, HOUR, 0, 0..9);
+    let part = closer.path(&teiten_aggregator::schema::TRAFFIC, Hour(HOUR), 0);
+    std::fs::write(&part, b"PAR1 and no more").expect("writable");
+    let error = rollup(folder.path(), ("", ""))
+        .expect_err("damage")
+        .to_string();
+    assert!(
+        error.contains("tokyo-0123-0000.parquet cannot be read"),
+        "{error}"
+    );
+    assert!(!folder.path().join("traffic_daily").exists());
+}
