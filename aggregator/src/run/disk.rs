@@ -7,6 +7,7 @@ use std::fs::File;
 use std::io::{Result, Write};
 use std::path::{Path, PathBuf};
 
+use super::merge::ROW_AHEAD;
 use super::packed::{RowReader, write_row};
 use super::{MemoryRun, Run, SourceRow, merge_range};
 use crate::destinations::View;
@@ -45,7 +46,10 @@ impl<A: Address> DiskRun<A> {
         let mut disk = DiskRun::staying(path);
         disk.stays = false;
         let mut writer = RowWriter::new(File::create(path)?, &mut disk, 0);
-        for place in &run.order {
+        for (index, place) in run.order.iter().enumerate() {
+            if let Some(ahead) = run.order.get(index + ROW_AHEAD) {
+                run.rows.prefetch(ahead.row);
+            }
             let row = run.rows.row(place.row);
             writer.push(&SourceRow::of(row), row.destinations(&run.sets))?;
         }

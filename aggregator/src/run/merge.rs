@@ -12,7 +12,7 @@ use crate::observation::{Address, Kind};
 use crate::role::RoleRow;
 
 /// Rows ahead of the merge whose cache lines are asked for.
-const ROW_AHEAD: usize = 16;
+pub(super) const ROW_AHEAD: usize = 16;
 
 /// Sources that cut the runs into about `parts` ranges of like size; each range begins at one of them.
 #[must_use]
