@@ -10,7 +10,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use dataset::{Workshop, broken_sums, hour_sums};
@@ -50,7 +50,7 @@ fn in_a_network_of_its_own(test: fn()) {
 
 /// A capture on loopback that serves its status.
 struct Service {
-    child: Child,
+    child: program::Running,
     log: PathBuf,
 }
 
@@ -84,7 +84,7 @@ impl Service {
             .stdout(Stdio::piped())
             .stderr(std::fs::File::create(&log).expect("a file"));
         let mut service = Service {
-            child: command.spawn().expect("the program starts"),
+            child: program::Running(command.spawn().expect("the program starts")),
             log,
         };
         let begun = Instant::now();

@@ -7,7 +7,7 @@ use std::io::{BufRead, BufReader, Read};
 use std::net::{SocketAddr, UdpSocket};
 use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -143,7 +143,7 @@ pub fn udp_frame(tag: Option<u16>, from: u32, to: [u8; 4], port: u16) -> Vec<u8>
 
 /// A capture that is under way.
 pub struct Capture {
-    pub child: Child,
+    pub child: program::Running,
     messages: JoinHandle<String>,
 }
 
@@ -183,7 +183,7 @@ impl Capture {
         }
         command.args(flags);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().expect("the program starts");
+        let mut child = program::Running(command.spawn().expect("the program starts"));
         let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
         let (mut messages, mut open) = (String::new(), 0);
         let begin = Instant::now();

@@ -3,7 +3,8 @@
 
 use std::ffi::OsStr;
 use std::io::Write;
-use std::process::{Command, Stdio};
+use std::ops::{Deref, DerefMut};
+use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
@@ -25,6 +26,31 @@ impl Run {
 
 pub fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_teiten-sensor"))
+}
+
+/// A program under way, which does not outlive the test, should that fail meanwhile.
+pub struct Running(pub Child);
+
+impl Deref for Running {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Running {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Nothing to be done where it has ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Runs the program with these arguments to its end.
