@@ -313,6 +313,10 @@ impl Writer {
         }
         self.files.end(self.shared.counts());
         self.tell();
+        if let Some(problem) = self.files.problem() {
+            // The service says nothing more by now.
+            tracing::error!("{problem}");
+        }
     }
 
     fn take(&mut self, chunk: &Chunk) {

@@ -111,19 +111,21 @@ impl Files {
     /// Writes out what is buffered, finishes files of hours that have ended, removes old ones, and looks at the room that is left.
     pub(super) fn look(&mut self, clock_us: i64, counts: &KeptCounts) {
         let was_stopped = self.stopped.take().is_some();
-        let mut refused = self.flush_all(counts);
+        self.forget_removed(counts);
+        let flushed = self.flush_all(counts);
         // A clock that went back leaves the hours that it came from, too.
         let present = hour_of(clock_us - DISORDER_US)..=hour_of(clock_us + DISORDER_US);
         let open = self.open.keys().copied();
         let past: Vec<_> = open.filter(|(hour, _)| !present.contains(hour)).collect();
-        for key in past {
-            refused = refused.and(self.finish(key, counts));
-        }
+        let finished = past.into_iter().map(|key| self.finish(key, counts));
+        let finished = finished.reduce(Result::and).unwrap_or(Ok(()));
         let kept = counts.packets();
-        match refused {
-            Err(error) => self.stop(&error),
-            Ok(()) if !was_stopped && kept > self.kept => self.problem = None,
-            Ok(()) => {}
+        match (flushed, finished) {
+            (Err(error), _) => self.stop(&error),
+            // Its packets are kept, if not under its name: those that come can be kept too.
+            (_, Err(error)) => self.note(&error),
+            (Ok(()), Ok(())) if !was_stopped && kept > self.kept => self.problem = None,
+            (Ok(()), Ok(())) => {}
         }
         self.kept = kept;
         let hour = hour_of(clock_us);
@@ -155,9 +157,25 @@ impl Files {
     }
 
     fn stop(&mut self, error: &io::Error) {
+        self.stopped = Some(reason_of(error));
+        self.note(error);
+    }
+
+    fn note(&mut self, error: &io::Error) {
         let reason = reason_of(error);
-        self.stopped = Some(reason);
         self.problem = Some(format!("{reason}: {}: {error}", self.folder.display()));
+    }
+
+    /// What somebody has removed is begun anew: in a file without a name nothing is kept.
+    fn forget_removed(&mut self, counts: &KeptCounts) {
+        self.open.retain(|_, open| {
+            let is_there = !matches!(open.path.try_exists(), Ok(false));
+            if !is_there {
+                tracing::warn!("{} was removed by somebody", open.path.display());
+                counts.lose(Reason::Refused, open.buffered);
+            }
+            is_there
+        });
     }
 
     fn flush_all(&mut self, counts: &KeptCounts) -> io::Result<()> {

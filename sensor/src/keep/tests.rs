@@ -184,6 +184,49 @@ fn a_folder_that_is_gone_costs_packets_and_says_so_until_it_is_back() {
     assert_eq!(counts.packets(), 1);
 }
 
+#[test]
+fn a_file_that_somebody_removes_is_begun_anew() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let counts = KeptCounts::default();
+    let mut files = files(folder.path(), 2);
+    let packet = record(NOON_US, ETHERNET, 60);
+    files.write(&packet, &[9; 60], &counts);
+    files.look(NOON_US, &counts);
+    files.write(&packet, &[9; 60], &counts);
+    let part = "tokyo-2026-11-05T12-ethernet-0001.pcap.part";
+    std::fs::remove_file(folder.path().join(part)).expect("removable");
+    files.look(NOON_US + HOUR_US, &counts);
+    assert_eq!(counts.lost()[Reason::Refused as usize].1, 1);
+    let later = record(NOON_US + HOUR_US, ETHERNET, 60);
+    files.write(&later, &[9; 60], &counts);
+    files.end(&counts);
+    assert_eq!(files.problem(), None);
+    let left = ["tokyo-2026-11-05T13-ethernet-0001.pcap"];
+    assert_eq!(names(folder.path()), left);
+}
+
+#[test]
+fn a_file_that_cannot_get_its_name_keeps_no_packet_from_being_kept() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let counts = KeptCounts::default();
+    let mut files = files(folder.path(), 2);
+    files.write(&record(NOON_US, ETHERNET, 60), &[9; 60], &counts);
+    // A folder of that name, which no file can replace.
+    let name = "tokyo-2026-11-05T12-ethernet-0001.pcap";
+    std::fs::create_dir(folder.path().join(name)).expect("writable");
+    let later_us = NOON_US + HOUR_US + 20_000_000;
+    for _ in 0..3 {
+        files.look(later_us, &counts);
+        assert!(files.problem().is_some(), "it is tried again and again");
+        files.write(&record(later_us, ETHERNET, 60), &[9; 60], &counts);
+    }
+    std::fs::remove_dir(folder.path().join(name)).expect("removable");
+    files.end(&counts);
+    assert_eq!((counts.packets(), counts.lost_in_all()), (4, 0));
+    let left = [name, "tokyo-2026-11-05T13-ethernet-0001.pcap"];
+    assert_eq!(names(folder.path()), left);
+}
+
 fn arrival(frames: &[Vec<u8>]) -> Arrival {
     let mut block = Block::empty();
     let mut bytes = Vec::new();
