@@ -97,6 +97,23 @@ pub(super) const UDP: &[Signature] = &[
         "nmap-payloads",
     ),
     application(
+        "dcerpc-bind",
+        Any,
+        &[5],
+        |payload| {
+            payload.starts_with(&[5, 0, 11, 3, 0x10, 0, 0, 0])
+                && payload.bytes.get(8..10) == Some(&(payload.bytes.len() as u16).to_le_bytes())
+        },
+        "DCE 1.1 RPC, 12.6.4.3: sent as a datagram by Nmap 7.93",
+    ),
+    application(
+        "back-orifice",
+        Any,
+        &[0xce],
+        |payload| payload.starts_with(b"\xce\x63\xd1\xd2\x16\xe7\x13\xcf"),
+        "Back Orifice 1.20, 1998: its magic under the empty password; nmap-service-probes",
+    ),
+    application(
         "vxworks-debug",
         To(&[17185]),
         &[],

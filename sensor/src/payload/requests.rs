@@ -37,7 +37,7 @@ pub(super) const UDP: &[Signature] = &[
     ),
     reflector(
         "dns-status",
-        To(&[53]),
+        Any,
         &[],
         is_dns_status,
         "RFC 1035 4.1.1: operation 2; nmap-payloads",
@@ -89,7 +89,7 @@ pub(super) const UDP: &[Signature] = &[
         To(&[123]),
         &[],
         is_ntp_client,
-        "RFC 5905 7.3: mode 3",
+        "RFC 5905 7.3: mode 3, and mode 1 of a peer",
     ),
     reflector(
         "snmp-getbulk",
@@ -178,7 +178,7 @@ pub(super) const UDP: &[Signature] = &[
     ),
     reflector(
         "ike-init",
-        To(&[500]),
+        To(&[500, 4500]),
         &[],
         |payload| is_ike_init(payload.bytes),
         "RFC 7296 3.1, RFC 2408 3.1",
@@ -342,7 +342,7 @@ fn is_ntp_monlist(payload: &Payload) -> bool {
 }
 
 fn is_ntp_client(payload: &Payload) -> bool {
-    payload.byte(0) & 7 == 3
+    matches!(payload.byte(0) & 7, 1 | 3)
         && matches!(payload.byte(0) >> 3 & 7, 1..=4)
         && payload.byte(1) <= 16
         && payload.bytes.len() >= 48

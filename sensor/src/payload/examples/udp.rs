@@ -15,6 +15,8 @@ fn requests_are_named() {
     let snmp_get = b"\x30\x26\x02\x01\x00\x04\x06public\xa0\x19\x02\x04\x13\x37\x00\x01\x02\x01\x00\x02\x01\x00\
         \x30\x0b\x30\x09\x06\x05\x2b\x06\x01\x02\x01\x05\x00";
     let version_bind = b"\0\x06\x01\0\0\x01\0\0\0\0\0\0\x07version\x04bind\0\0\x10\0\x03";
+    let mut ike = vec![7; 8];
+    ike.extend([0, 0, 0, 0, 0, 0, 0, 0, 1, 0x10, 2]);
     check(
         vec![
             to(
@@ -109,6 +111,19 @@ fn requests_are_named() {
             to(2123, &long(&[0x32, 16, 0, 12], 20), "gtp-request"),
             to(2123, &long(&[0x48, 32, 0, 16], 20), "gtp-request"),
             to(5632, b"NQ", "pcanywhere"),
+            to(
+                135,
+                &long(b"\x05\0\x0b\x03\x10\0\0\0\x48\0\0\0\x01", 72),
+                "dcerpc-bind",
+            ),
+            to(
+                31337,
+                b"\xce\x63\xd1\xd2\x16\xe7\x13\xcf\x38\xa5\xa5\x86",
+                "back-orifice",
+            ),
+            to(5353, b"\0\0\x10\0\0\0\0\0\0\0\0\0", "dns-status"),
+            to(123, &long(&[0xd9, 0, 0x0a, 0xfa], 48), "ntp-client"),
+            to(4500, &long(&ike, 28), "ike-init"),
             to(17185, &rpc(0x5555_5555), "vxworks-debug"),
             to(2049, &rpc(100_003), "rpc-call"),
             to(
