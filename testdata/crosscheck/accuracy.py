@@ -91,6 +91,27 @@ REAL = (
     Real("tools/curated-pcaps__attacks-scanners-nmap-nmap_80_vanilla", f"{NMAP}: nmap 7.80 -p 80", syn, "scan", "tcp-syn"),
     Real("tools/curated-pcaps__attacks-scanners-nmap-nmap_80_w_service", f"{NMAP}: nmap 7.80 -p 80 -sV", syn, "scan", "tcp-syn"),
 )
+# Captures named by their makers for a protocol, and the signature of a message that must be in each. Test suites of others:
+# github.com/arkime/arkime, zeek/zeek, seladb/PcapPlusPlus, CESNET/ipfixprobe, the-tcpdump-group/tcpdump.
+PROTOCOLS = (
+    ("arkime__IKEv1", "ike-init"), ("arkime__IKEv2", "ike-response"), ("arkime__adb", "adb-connect"),
+    ("arkime__bacnet-stack-services", "bacnet"), ("arkime__bt-udp", "bittorrent-dht"), ("arkime__dns-notify", "dns-notify-or-update"),
+    ("arkime__dns-update", "dns-notify-or-update"), ("arkime__dns-udp", "dns-query"), ("arkime__gtp-iphone", "gtp-tunnel"),
+    ("arkime__krb5-udp", "kerberos-request"), ("arkime__mongo", "mongodb-request"), ("arkime__mqtt_big", "mqtt-connect"),
+    ("arkime__nbns", "netbios-registration"), ("arkime__quic34", "gquic-hello"), ("arkime__quicietf", "quic-initial"),
+    ("arkime__radius", "radius-response"), ("arkime__socks5-rdp", "socks"), ("arkime__socks5-rdp", "rdp-connect"),
+    ("arkime__stun-ice-testcall", "stun-binding"), ("arkime__stun-ice-testcall", "stun-response"), ("arkime__tftp_rrq", "tftp-read"),
+    ("arkime__vxlan", "vxlan"), ("arkime__wireshark-dhcp", "dhcp"), ("ipfixprobe__functional-inputs-ntp", "ntp-server"),
+    ("ipfixprobe__functional-inputs-rtsp", "rtsp-request"), ("ipfixprobe__functional-inputs-sip", "sip-request"),
+    ("ipfixprobe__functional-inputs-sip", "sip-status"), ("ipfixprobe__functional-inputs-ssdp", "ssdp-search"),
+    ("ipfixprobe__functional-inputs-tls", "tls-client-hello"), ("ipfixprobe__functional-inputs-wg", "wireguard-initiation"),
+    ("ipfixprobe__functional-inputs-ovpn", "openvpn-reset"), ("PcapPlusPlus__Packet-Test-PacketExamples-gtp-u", "gtp-tunnel"),
+    ("PcapPlusPlus__Packet-Test-PacketExamples-gtpv2", "gtp-request"), ("PcapPlusPlus__Packet-Test-PacketExamples-postgres", "postgresql-startup"),
+    ("zeek__gnutella-max-header", "gnutella-connect"), ("zeek__krb-kerberos_tso", "kerberos-request"),
+    ("zeek__ldap-missing_krbtgt_ldap_request", "ldap-request"), ("zeek__ppp-quic-interop-retry", "quic-server"),
+    ("zeek__tunnels-Teredo", "teredo"), ("zeek__tunnels-geneve.pcap", "geneve"), ("zeek__tunnels-socks", "socks"),
+)
+
 
 def fail(message):
     sys.exit(f"accuracy: {message}")
@@ -210,6 +231,22 @@ def print_real(binaries, captures, folder):
     return below
 
 
+def print_protocols(binaries, captures):
+    """How many captures lack the message that their name promises."""
+    lacking = []
+    for start, signature in PROTOCOLS:
+        paths = sorted((captures / "linktypes").glob(f"{start}*"))
+        if not paths:
+            fail(f"{captures / 'linktypes' / start}* is not there")
+        found = Counter(packet.get("signature") for packet in explain(binaries, paths[0], []))
+        if not found[signature]:
+            lacking.append(f"{paths[0].name}: no {signature}, {dict(found)}")
+    print(f"\ncaptures named for a protocol: the signature is found in {len(PROTOCOLS) - len(lacking)} of {len(PROTOCOLS)}")
+    for line in lacking:
+        print(f"  BELOW {line}")
+    return len(lacking)
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--binaries", type=Path, required=True, help="folder of teiten-synth and teiten-sensor")
@@ -232,6 +269,7 @@ def main():
     if captures:
         with tempfile.TemporaryDirectory(prefix="teiten-accuracy-") as folder:
             below = print_real(options.binaries, captures, Path(folder))
+        below += print_protocols(options.binaries, captures)
     else:
         print("\nSKIPPED: real captures (none given: TEITEN_CAPTURES=FOLDER make accuracy)")
     wrong = sum(number for field in ("class", "traffic_type") for (truth, found), number in pairs[field].items() if truth != found)
