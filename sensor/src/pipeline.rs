@@ -34,7 +34,7 @@ const QUEUE_BLOCKS: usize = 4;
 
 /// Full tables' worth of memory besides those the workers fill: one table waits, one is being sorted, and its order takes part of
 /// another; the rest is for the rows, sums and pages of the hour that closes, for blocks and buffers, and for what the allocator keeps.
-const TABLES_BESIDE_WORKERS: usize = 8;
+const TABLES_BESIDE_WORKERS: usize = 9;
 /// Shares that may wait for the closing thread.
 const QUEUE_SHARES: usize = 1;
 

@@ -27,7 +27,7 @@ use crate::telescope::Telescope;
 use crate::worker::Reading;
 
 /// Of the memory for rows, one part in so many is for the sums of an hour that closes.
-const CONTRIBUTIONS_SHARE: usize = 8;
+const CONTRIBUTIONS_SHARE: usize = 16;
 
 /// Why nothing was done, or not to the end.
 #[derive(Debug, Error)]
