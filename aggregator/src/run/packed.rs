@@ -3,7 +3,6 @@
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Result, Seek, SeekFrom};
-use std::marker::PhantomData;
 
 use super::SourceRow;
 use crate::destinations::{DestinationSet, REGISTERS, View};
@@ -108,7 +107,6 @@ pub(super) struct RowReader<A> {
     offset: u64,
     left: usize,
     before: Option<A>,
-    family: PhantomData<A>,
 }
 
 impl<A: Address> RowReader<A> {
@@ -126,7 +124,6 @@ impl<A: Address> RowReader<A> {
             offset,
             left: rows,
             before: None,
-            family: PhantomData,
         })
     }
 
@@ -153,14 +150,11 @@ impl<A: Address> RowReader<A> {
         };
         let row = read_row(&mut bytes, self.before).ok_or(ErrorKind::InvalidData)?;
         self.before = Some(row.source);
-        let set = match bytes.take(1) as u8 {
-            1 => Own::One([A::from_number(bytes.take(size_of::<A>()))]),
-            u8::MAX => Own::Set(DestinationSet::Estimated(Box::new(bytes.array()))),
-            count => {
-                let mut set = DestinationSet::new();
-                (0..count).for_each(|_| set.insert(A::from_number(bytes.take(size_of::<A>()))));
-                Own::Set(set)
-            }
+        let set = if bytes.rest[0] == 1 {
+            bytes.take(1);
+            Own::One([A::from_number(bytes.take(size_of::<A>()))])
+        } else {
+            Own::Set(DestinationSet::read_from(&mut bytes.rest)?)
         };
         self.place = self.buffer.len() - bytes.rest.len();
         if self.place > self.end {
@@ -202,14 +196,6 @@ impl Bytes<'_> {
         number[..width].copy_from_slice(taken);
         self.rest = rest;
         u128::from_le_bytes(number)
-    }
-
-    fn array<const N: usize>(&mut self) -> [u8; N] {
-        let mut array = [0; N];
-        let (taken, rest) = self.rest.split_at(N);
-        array.copy_from_slice(taken);
-        self.rest = rest;
-        array
     }
 }
 

@@ -5,6 +5,7 @@ use teiten_aggregator::observation::TrafficClass::Scan;
 use super::Ports::{Any, To};
 use super::{Payload, Ports, Signature};
 
+/// What asks for an application, over UDP or TCP.
 pub(super) const fn application(
     name: &'static str,
     ports: Ports,

@@ -2,7 +2,7 @@
 
 use super::Ports::To;
 use super::applications::application;
-use super::tcp::{probe, probe_to};
+use super::tcp::probe;
 use super::{Payload, Signature};
 
 /// Datagrams.
@@ -153,21 +153,21 @@ pub(super) const TCP: &[Signature] = &[
         },
         "Veeder-Root TLS serial interface; nmap atg-info",
     ),
-    probe_to(
+    application(
         "hart-ip",
         To(&[5094]),
         &[1],
         is_hart_ip,
         "HART-IP, FieldComm TS20085: a request as long as it says",
     ),
-    probe_to(
+    application(
         "srtp-init",
         To(&[18245, 18246]),
         &[0],
         |payload| payload.bytes == [0; 56],
         "Denton et al., Leveraging the SRTP protocol for over-the-network memory acquisition, DFRWS 2017",
     ),
-    probe_to(
+    application(
         "red-lion",
         To(&[789]),
         &[0],

@@ -5,7 +5,8 @@ use teiten_aggregator::observation::TrafficClass::Misconfiguration;
 use super::Ports::{Any, To};
 use super::{Payload, Ports, Signature, ber};
 
-const fn stray(
+/// What reached this address by mistake.
+pub(super) const fn stray(
     name: &'static str,
     ports: Ports,
     first: &'static [u8],

@@ -1,7 +1,8 @@
 //! Requests of databases, brokers, remote desktops and other services that come in a TCP segment: scans for the service.
 
 use super::Ports::To;
-use super::tcp::{probe, probe_to};
+use super::applications::application;
+use super::tcp::probe;
 use super::{Payload, Signature, ber};
 
 /// Requests of services.
@@ -283,7 +284,7 @@ pub(super) const TCP: &[Signature] = &[
         |payload| payload.starts_with(b"\x1b%-12345X") || payload.starts_with(b"@PJL"),
         "HP PJL technical reference, UEL command",
     ),
-    probe_to(
+    application(
         "line-printer",
         To(&[515]),
         &[1, 2, 3, 4, 5],
@@ -336,7 +337,7 @@ pub(super) const TCP: &[Signature] = &[
         },
         "RFC 7143 11.12",
     ),
-    probe_to(
+    application(
         "rtmp-handshake",
         To(&[1935]),
         &[3],

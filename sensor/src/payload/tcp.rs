@@ -1,9 +1,8 @@
 //! Requests of applications that come in a TCP segment without a handshake before it.
 
-use teiten_aggregator::observation::TrafficClass::Scan;
-
 use super::Ports::Any;
-use super::{Payload, Ports, Signature};
+use super::applications::application;
+use super::{Payload, Signature};
 
 pub(super) const fn probe(
     name: &'static str,
@@ -11,24 +10,7 @@ pub(super) const fn probe(
     test: fn(&Payload) -> bool,
     source: &'static str,
 ) -> Signature {
-    probe_to(name, Any, first, test, source)
-}
-
-pub(super) const fn probe_to(
-    name: &'static str,
-    ports: Ports,
-    first: &'static [u8],
-    test: fn(&Payload) -> bool,
-    source: &'static str,
-) -> Signature {
-    Signature {
-        name,
-        class: Scan,
-        ports,
-        first,
-        test,
-        source,
-    }
+    application(name, Any, first, test, source)
 }
 
 /// Application requests.

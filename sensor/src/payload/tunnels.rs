@@ -1,30 +1,12 @@
 //! UDP datagrams of tunnels and of protocols for one link: they belong to a network that does not exist here.
 
-use teiten_aggregator::observation::TrafficClass::Misconfiguration;
-
 use super::Ports::To;
-use super::{Payload, Ports, Signature};
-
-const fn leaked(
-    name: &'static str,
-    ports: Ports,
-    first: &'static [u8],
-    test: fn(&Payload) -> bool,
-    source: &'static str,
-) -> Signature {
-    Signature {
-        name,
-        class: Misconfiguration,
-        ports,
-        first,
-        test,
-        source,
-    }
-}
+use super::peer_to_peer::stray;
+use super::{Payload, Signature};
 
 /// Datagrams that leaked.
 pub(super) const UDP: &[Signature] = &[
-    leaked(
+    stray(
         "vxlan",
         To(&[4789]),
         &[8],
@@ -33,7 +15,7 @@ pub(super) const UDP: &[Signature] = &[
         },
         "RFC 7348 5",
     ),
-    leaked(
+    stray(
         "geneve",
         To(&[6081]),
         &[],
@@ -48,7 +30,7 @@ pub(super) const UDP: &[Signature] = &[
         },
         "RFC 8926 3.4",
     ),
-    leaked(
+    stray(
         "teredo",
         To(&[3544]),
         &[0, 0x60],
@@ -63,7 +45,7 @@ pub(super) const UDP: &[Signature] = &[
         },
         "RFC 4380 5.1.1",
     ),
-    leaked(
+    stray(
         "dhcpv6",
         To(&[546, 547]),
         &[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
@@ -78,21 +60,21 @@ pub(super) const UDP: &[Signature] = &[
         },
         "RFC 8415 8",
     ),
-    leaked(
+    stray(
         "ripng",
         To(&[521]),
         &[1, 2],
         |payload| matches!(payload.bytes, [1 | 2, 1, 0, 0, ..]) && payload.bytes.len() % 20 == 4,
         "RFC 2080 2.1",
     ),
-    leaked(
+    stray(
         "lisp",
         To(&[4341, 4342]),
         &[],
         is_lisp,
         "RFC 9300 5.1, RFC 9301 5",
     ),
-    leaked(
+    stray(
         "hsrp",
         To(&[1985]),
         &[0, 1],
@@ -101,7 +83,7 @@ pub(super) const UDP: &[Signature] = &[
         },
         "RFC 2281 5: 20 bytes; version 2 begins with a group state of 40 bytes",
     ),
-    leaked(
+    stray(
         "bfd-control",
         To(&[3784, 4784, 6784]),
         &[],
@@ -112,7 +94,7 @@ pub(super) const UDP: &[Signature] = &[
         },
         "RFC 5880 4.1",
     ),
-    leaked(
+    stray(
         "ldp-hello",
         To(&[646]),
         &[0],
@@ -124,7 +106,7 @@ pub(super) const UDP: &[Signature] = &[
         },
         "RFC 5036 3.1",
     ),
-    leaked(
+    stray(
         "babel",
         To(&[6696]),
         &[42],
@@ -136,7 +118,7 @@ pub(super) const UDP: &[Signature] = &[
         },
         "RFC 8966 4.2",
     ),
-    leaked(
+    stray(
         "esp-in-udp",
         To(&[4500]),
         &[],
@@ -153,14 +135,14 @@ pub(super) const UDP: &[Signature] = &[
         },
         "RFC 3948 2.1, RFC 4303 2",
     ),
-    leaked(
+    stray(
         "nat-keepalive",
         To(&[4500]),
         &[0xff],
         |payload| payload.bytes.len() == 1,
         "RFC 3948 2.3",
     ),
-    leaked(
+    stray(
         "netbios-registration",
         To(&[137]),
         &[],
@@ -172,7 +154,7 @@ pub(super) const UDP: &[Signature] = &[
         },
         "RFC 1002 4.2.2 and 4.2.4: registration, release, refresh",
     ),
-    leaked(
+    stray(
         "cups-browse",
         To(&[631]),
         b"0123456789",
