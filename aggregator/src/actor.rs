@@ -13,9 +13,9 @@ use sha2::{Digest, Sha256};
 pub use file::ActorError;
 
 use crate::dataset::Hour;
-use crate::observation::{Address, Family};
 use crate::origin::flatten::{Range, flatten};
 use crate::origin::table::Step;
+use teiten_observation::{Address, Family};
 
 /// The list that is compiled in.
 const DEFAULT_TEXT: &str = include_str!("actor/default.toml");

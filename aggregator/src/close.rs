@@ -24,7 +24,6 @@ use parquet::file::metadata::KeyValue;
 use crate::dataset::{Hour, PartName, SCRATCH_FOLDER, parts_of};
 use crate::encode::{EncodedColumn, Encoder};
 use crate::minute::{HourAccount, SecondSet};
-use crate::observation::{Address, Family};
 use crate::origin::Origins;
 use crate::parallel::{ordered, staged};
 use crate::payload_table::PayloadTable;
@@ -32,6 +31,7 @@ use crate::run::{MemoryRun, Run, merge_range, split_sources};
 use crate::schema::{COVERAGE, FLAGS_VERSION, SCHEMA_VERSION, SOURCES, TABLES, TRAFFIC, Table};
 use crate::window::HourPart;
 use crate::writer::{PartWriter, WriteError};
+use teiten_observation::{Address, Family};
 
 pub use closed::ClosedHour;
 pub(crate) use columns::Columns;

@@ -8,7 +8,7 @@ mod store;
 
 pub use store::{SetNumber, SetStore};
 
-use crate::observation::Address;
+use teiten_observation::Address;
 
 /// Distinct destinations that are counted exactly; above, the count is an estimate.
 pub const EXACT_DESTINATIONS_MAX: usize = 128;

@@ -5,9 +5,9 @@
 //! mark is not confirmed are of no tool. How packets come by marks must not be here.
 
 use crate::destinations::EXACT_DESTINATIONS_MAX;
-use crate::mark::Mark;
-use crate::observation::{Address, Family, Kind, Tool, TrafficClass, TrafficType};
 use crate::run::SourceRow;
+use teiten_observation::Mark;
+use teiten_observation::{Address, Class, Family, Kind, Tool, TrafficType};
 
 /// Of a source's probes at least one in so many must bear a mark of 16 bits: 4,096 times as many as match by chance.
 const PROBES_A_MATCH_MAX: u64 = 16;
@@ -63,10 +63,7 @@ pub const fn can_bear_marks(family: Family, kind: Kind) -> bool {
     matches!(family, Family::Ipv4)
         && matches!(
             kind.class(),
-            TrafficClass::Scan
-                | TrafficClass::ReflectorScan
-                | TrafficClass::Exploit
-                | TrafficClass::Spoofed
+            Class::Scan | Class::ReflectorScan | Class::Exploit | Class::Spoofed
         )
         && matches!(
             kind.traffic_type(),

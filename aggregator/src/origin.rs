@@ -28,7 +28,7 @@ pub use self::load::fuzz_load;
 pub use self::special::{SOURCE as SPECIAL_SOURCE, SPECIAL_IPV4, SPECIAL_IPV6, SpecialBlock};
 use crate::actor::{ActorError, Actors};
 use crate::dataset::Hour;
-use crate::observation::{Address, Family};
+use teiten_observation::{Address, Family};
 
 /// An autonomous system's number; 0, which RFC 7607 reserves, says that none is known.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

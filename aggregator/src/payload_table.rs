@@ -17,10 +17,10 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use twox_hash::XxHash64;
 
-use crate::observation::{Address, Family};
 use distinct::Distinct;
 pub use rows::PayloadRow;
 pub use stored::Names;
+use teiten_observation::{Address, Family};
 use unknown::Unknown;
 
 /// Bytes that are kept of a payload.

@@ -5,7 +5,7 @@
 //! Hosts, organisations and tools are not told here.
 
 use crate::destinations::View;
-use crate::observation::{Address, Kind, TrafficClass, spelled};
+use teiten_observation::{Address, Class, Kind, spelled};
 
 /// Packets that a source must have sent before it is given a role.
 pub const ROLE_PACKETS_MIN: u64 = 3;
@@ -84,7 +84,7 @@ fn of_breadth(services: usize, addresses: usize) -> Role {
 }
 
 fn is_answer(kind: Kind) -> bool {
-    kind.class() == TrafficClass::Backscatter
+    kind.class() == Class::Backscatter
 }
 
 /// Distinct members, counted up to one more than are few.
@@ -148,14 +148,14 @@ fn addresses<'a, A: Address>(rows: impl Iterator<Item = RoleRow<'a, A>>) -> usiz
 mod tests {
     use super::*;
     use crate::destinations::DestinationSet;
-    use crate::observation::{Tool, TrafficType};
     use proptest::prelude::*;
+    use teiten_observation::{Tool, TrafficType};
 
     type Row = (Kind, u64, DestinationSet<u32>);
 
-    fn row(class: TrafficClass, port: u16, packets: u64, addresses: &[u32]) -> Row {
+    fn row(class: Class, port: u16, packets: u64, addresses: &[u32]) -> Row {
         let traffic_type = match class {
-            TrafficClass::Backscatter => TrafficType::TcpSynAck,
+            Class::Backscatter => TrafficType::TcpSynAck,
             _ => TrafficType::TcpSyn,
         };
         let mut destinations = DestinationSet::new();
@@ -180,7 +180,7 @@ mod tests {
             false => all.clone(),
         };
         (0..ports)
-            .map(|port| row(TrafficClass::Scan, port, 3, &asked(port)))
+            .map(|port| row(Class::Scan, port, 3, &asked(port)))
             .collect()
     }
 
@@ -214,7 +214,7 @@ mod tests {
 
     #[test]
     fn two_packets_are_too_few_for_a_role() {
-        let one = |packets| role(&[row(TrafficClass::Scan, 23, packets, &[1])]);
+        let one = |packets| role(&[row(Class::Scan, 23, packets, &[1])]);
         assert_eq!((one(2), one(3)), (Role::None, Role::Probe));
         assert_eq!(Role::None.name(), "");
     }
@@ -223,8 +223,8 @@ mod tests {
     fn answers_are_backscatter_unless_questions_stand_beside_them() {
         let both = |answers, questions| {
             role(&[
-                row(TrafficClass::Backscatter, 80, answers, &[1, 2, 3]),
-                row(TrafficClass::Scan, 23, questions, &[1]),
+                row(Class::Backscatter, 80, answers, &[1, 2, 3]),
+                row(Class::Scan, 23, questions, &[1]),
             ])
         };
         assert_eq!(both(91, 9), Role::Backscatter);
@@ -232,32 +232,20 @@ mod tests {
         assert_eq!(both(10, 90), Role::Mixed);
         assert_eq!(both(9, 91), Role::Probe);
         assert_eq!(
-            role(&[row(TrafficClass::Backscatter, 80, 3, &[1])]),
+            role(&[row(Class::Backscatter, 80, 3, &[1])]),
             Role::Backscatter
         );
     }
 
     #[test]
     fn a_service_is_a_protocol_and_a_port() {
-        let udp = Kind::new(
-            TrafficType::Udp,
-            TrafficClass::Scan,
-            Tool::None,
-            17,
-            Some(53),
-        );
-        let tcp = row(TrafficClass::Scan, 53, 2, &[1]);
+        let udp = Kind::new(TrafficType::Udp, Class::Scan, Tool::None, 17, Some(53));
+        let tcp = row(Class::Scan, 53, 2, &[1]);
         assert_eq!(
             role(&[tcp.clone(), (udp, 2, tcp.2.clone())]),
             Role::Vertical
         );
-        let marked = Kind::new(
-            TrafficType::TcpSyn,
-            TrafficClass::Scan,
-            Tool::Zmap,
-            6,
-            Some(53),
-        );
+        let marked = Kind::new(TrafficType::TcpSyn, Class::Scan, Tool::Zmap, 6, Some(53));
         assert_eq!(role(&[tcp.clone(), (marked, 2, tcp.2)]), Role::Probe);
     }
 
@@ -268,7 +256,7 @@ mod tests {
                 (0..2usize, 0..20u16, 1..40u64, prop::collection::vec(0..400u32, 1..200)), 1..30),
             turn in 0..30usize,
         ) {
-            let class = [TrafficClass::Scan, TrafficClass::Backscatter];
+            let class = [Class::Scan, Class::Backscatter];
             let of = |rows: &[(usize, u16, u64, Vec<u32>)]| {
                 let rows = rows.iter().map(|(of, port, packets, to)| row(class[*of], *port, *packets, to));
                 role(&rows.collect::<Vec<_>>())

@@ -11,9 +11,9 @@ pub use disk::DiskRun;
 pub use merge::{Merged, merge_range, split_sources};
 
 use crate::destinations::SetStore;
-use crate::observation::{Address, BUCKETS, Family, Kind};
 use crate::prefetch::advise_large_pages;
 use crate::table::{Row, Rows};
+use teiten_observation::{Address, BUCKETS, Family, Kind};
 
 /// What one source did of one kind in one hour, all workers together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -230,8 +230,8 @@ impl<A: Address> Run<A> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observation::{Observation, Tool, TrafficClass, TrafficType};
     use crate::table::{RowTable, Seed};
+    use teiten_observation::{Class, Observation, Tool, TrafficType};
 
     fn check<A: Address>(count: u32, source: impl Fn(u32) -> A) {
         let observation = |index: u32| Observation {
@@ -240,7 +240,7 @@ mod tests {
             destination: A::from_number(1),
             kind: Kind::new(
                 TrafficType::Udp,
-                TrafficClass::Scan,
+                Class::Scan,
                 Tool::None,
                 17,
                 Some((index % 2) as u16 ^ 1),

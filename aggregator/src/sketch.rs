@@ -173,7 +173,7 @@ mod tests {
     use datasketches::hll::{HllSketch, HllType, HllUnion};
 
     use super::*;
-    use crate::observation::Address;
+    use teiten_observation::Address;
 
     fn texts(count: u32) -> impl DoubleEndedIterator<Item = Vec<u8>> {
         (0..count).map(|number| {

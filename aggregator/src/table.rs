@@ -8,10 +8,10 @@ mod rows;
 pub use rows::{Row, Rows};
 
 use crate::destinations::{SetNumber, SetStore};
-use crate::observation::{Address, Kind, Observation};
 use crate::pieces::Spare;
 use crate::prefetch::{advise_large_pages, prefetch};
 use rows::OWN_DESTINATIONS;
+use teiten_observation::{Address, Kind, Observation};
 
 /// Microseconds in an hour; a time within the hour fits 32 bits.
 pub const HOUR_US: i64 = 3_600_000_000;
@@ -273,16 +273,10 @@ mod tests {
 
     use super::*;
     use crate::destinations::EXACT_DESTINATIONS_MAX;
-    use crate::observation::{Tool, TrafficClass, TrafficType};
+    use teiten_observation::{Class, Tool, TrafficType};
 
     fn observation(source: u32, destination: u32, port: u16, time_us: i64) -> Observation<u32> {
-        let kind = Kind::new(
-            TrafficType::TcpSyn,
-            TrafficClass::Scan,
-            Tool::None,
-            6,
-            Some(port),
-        );
+        let kind = Kind::new(TrafficType::TcpSyn, Class::Scan, Tool::None, 6, Some(port));
         Observation {
             time_us,
             source,

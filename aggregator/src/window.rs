@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use crate::minute::{HourAccount, MINUTE_US, MinuteCounts, hour_of};
-use crate::observation::{Address, Observation};
 use crate::payload_table::{PayloadPacket, PayloadTable};
 use crate::pieces::Spare;
 use crate::table::{HOUR_US, Row, RowTable, Seed};
+use teiten_observation::{Address, Observation};
 
 /// What to do with a packet whose hour has closed already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -256,16 +256,10 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observation::{Kind, Tool, TrafficClass, TrafficType};
+    use teiten_observation::{Class, Kind, Tool, TrafficType};
 
     fn batch_at(time_us: i64) -> Batch {
-        let kind = Kind::new(
-            TrafficType::Udp,
-            TrafficClass::Scan,
-            Tool::None,
-            17,
-            Some(53),
-        );
+        let kind = Kind::new(TrafficType::Udp, Class::Scan, Tool::None, 17, Some(53));
         let observation = Observation {
             time_us,
             source: 1,

@@ -9,13 +9,13 @@ use teiten_aggregator::actor::Actors;
 use teiten_aggregator::close::{ClosedHour, Closer, HourRuns};
 use teiten_aggregator::dataset::{Hour, PartName};
 use teiten_aggregator::minute::{HourAccount, SecondSet};
-use teiten_aggregator::observation::{Kind, Observation, Tool, TrafficClass, TrafficType};
 use teiten_aggregator::origin::Origins;
 use teiten_aggregator::payload_table::PayloadPacket;
 use teiten_aggregator::schema::{PAYLOADS, SOURCES, TRAFFIC};
 use teiten_aggregator::table::{HOUR_US, Seed};
 use teiten_aggregator::verify::verify;
 use teiten_aggregator::window::{Batch, LatePolicy, Window};
+use teiten_observation::{Class, Kind, Observation, Tool, TrafficType};
 
 /// An hour of this test: 2026-11-15T07.
 const HOUR: i64 = 498_535;
@@ -38,13 +38,7 @@ fn closer(directory: &Path, source_rows_max: u64) -> Closer {
 
 /// Two packets from every source, and a thousand from the first.
 fn observations() -> Vec<Observation<u32>> {
-    let kind = Kind::new(
-        TrafficType::TcpSyn,
-        TrafficClass::Scan,
-        Tool::None,
-        6,
-        Some(23),
-    );
+    let kind = Kind::new(TrafficType::TcpSyn, Class::Scan, Tool::None, 6, Some(23));
     let one = |index: u32| Observation {
         time_us: HOUR * HOUR_US + i64::from(index) * 1000,
         source: (index % SOURCES_COUNT).wrapping_mul(0x0100_4001),

@@ -7,11 +7,11 @@ use teiten_aggregator::close::{Closer, HourRuns};
 use teiten_aggregator::dataset::{Hour, PartName, SCRATCH_FOLDER};
 use teiten_aggregator::journal::{About, Journal, Place};
 use teiten_aggregator::minute::{HourAccount, MinuteCounts};
-use teiten_aggregator::observation::{Address, Kind, Observation, Tool, TrafficClass, TrafficType};
 use teiten_aggregator::origin::Origins;
 use teiten_aggregator::schema::{SOURCES, TRAFFIC};
 use teiten_aggregator::table::{HOUR_US, Seed};
 use teiten_aggregator::window::{Batch, LatePolicy, Window};
+use teiten_observation::{Address, Class, Kind, Observation, Tool, TrafficType};
 
 /// An hour of this test: 2026-11-15T07.
 const HOUR: i64 = 498_535;
@@ -53,7 +53,7 @@ fn observations<A: Address>(from: u32, to: u32) -> Vec<Observation<A>> {
         destination: A::from_number(u128::from(index % 400)),
         kind: Kind::new(
             TrafficType::Udp,
-            TrafficClass::Scan,
+            Class::Scan,
             Tool::None,
             17,
             Some((index % 3) as u16),

@@ -11,11 +11,11 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 use teiten_aggregator::close::Closer;
 use teiten_aggregator::dataset::{Hour, PartName};
-use teiten_aggregator::observation::{Kind, Observation, Tool, TrafficClass, TrafficType};
 use teiten_aggregator::origin::Origins;
 use teiten_aggregator::rollup::{Rolled, rollup};
 use teiten_aggregator::table::{HOUR_US, Seed};
 use teiten_aggregator::window::{Batch, LatePolicy, Window};
+use teiten_observation::{Class, Kind, Observation, Tool, TrafficType};
 
 /// 2026-11-29T22.
 const HOUR: i64 = 498_886;
@@ -42,7 +42,7 @@ fn write_part(closer: &Closer, hour: i64, part: u32, sources: std::ops::Range<u3
         destination: 7,
         kind: Kind::new(
             TrafficType::Udp,
-            TrafficClass::Scan,
+            Class::Scan,
             Tool::None,
             17,
             Some(port as u16),

@@ -8,8 +8,8 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use serde_json::{Value, json};
+use teiten_packet::telescope::Telescope;
 use teiten_sensor::options::{Settings, Shared};
-use teiten_sensor::telescope::Telescope;
 
 use crate::input::{Capture, TELESCOPE};
 use crate::usage::Stopwatch;

@@ -2,7 +2,7 @@
 //!
 //! Sentences come from `text`, figures from `figure::FIGURES`; how it looks is the renderers' business.
 
-use teiten_aggregator::observation::TrafficClass;
+use teiten_observation::Class;
 
 use crate::figure::{Drawn, FIGURES, Figure, Section};
 use crate::query::distinct::ERROR_PERCENT;
@@ -249,7 +249,7 @@ fn numbers(answer: &Answer, setting: &Setting, language: Language) -> Vec<KeyNum
             )
         })
         .collect();
-    let (class, tally) = (0..TrafficClass::ALL.len())
+    let (class, tally) = (0..Class::ALL.len())
         .map(|class| (class, answer.classes[class].packets))
         .max_by_key(|&(class, packets)| (packets, std::cmp::Reverse(class)))
         .unwrap_or((0, 0));

@@ -3,10 +3,10 @@
 
 use std::hint::black_box;
 
-use teiten_sensor::classify::kind;
-use teiten_sensor::decode::{Decoded, Packet, decode_record};
-use teiten_sensor::packet::LinkType;
-use teiten_sensor::telescope::{Place, Telescope};
+use teiten_packet::LinkType;
+use teiten_packet::classify::kind;
+use teiten_packet::decode::{Decoded, Packet, decode_record};
+use teiten_packet::telescope::{Place, Telescope};
 
 const PACKETS: usize = 1_000_000;
 const ROUNDS: usize = 12;

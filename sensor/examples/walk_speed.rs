@@ -6,7 +6,7 @@ use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use teiten_sensor::packet::Block;
+use teiten_sensor::source::block::Block;
 use teiten_sensor::source::{Reading, Replay};
 
 const PACKETS: u32 = 10_000_000;

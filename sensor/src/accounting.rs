@@ -3,9 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use teiten_aggregator::observation::{CATEGORIES, Family, Kind, TrafficClass, TrafficType};
+use teiten_observation::{CATEGORIES, Class, Family, Kind, TrafficType};
 
-use crate::decode::Layer;
+use teiten_packet::decode::Layer;
 
 /// One worker's counts of all that it saw; workers' tallies add.
 #[derive(Clone, Debug)]
@@ -104,7 +104,7 @@ impl Tally {
 
     /// Observed packets by class, those that occur.
     #[must_use]
-    pub fn classes(&self) -> BTreeMap<TrafficClass, u64> {
+    pub fn classes(&self) -> BTreeMap<Class, u64> {
         self.by(Kind::class)
     }
 

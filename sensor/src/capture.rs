@@ -13,15 +13,15 @@ use crate::closing::Written;
 use crate::durable::Keeper;
 use crate::keep::Keeping;
 use crate::options::{CaptureSettings, Settings};
-use crate::packet::Block;
 use crate::pipeline::{Arrival, LATENESS_US, Passage, run};
 use crate::replay::{Outcome, RunError, closer, geo_text, origins};
 use crate::service::{Reload, Service, ServiceError};
 use crate::source::FileReport;
+use crate::source::block::Block;
 use crate::source::live::{LIVE_WAIT, Live, Notice, Wanted};
 use crate::status::Status;
-use crate::telescope::Telescope;
 use crate::worker::Reading;
+use teiten_packet::telescope::Telescope;
 
 /// The longest silence, in seconds, that counts as observed: a capture shows every tenth of a second that it is awake, so more
 /// means that it was not.

@@ -6,7 +6,8 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use crate::packet::{BLOCK_RECORDS_MAX, Block, LinkType, Record};
+use crate::source::block::{BLOCK_RECORDS_MAX, Block, Record};
+use teiten_packet::LinkType;
 
 /// The link type of Ethernet.
 const ETHERNET: LinkType = LinkType(1);
@@ -91,8 +92,8 @@ fn source_word(bytes: &[u8], record: &Record) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::tests_support::{ethernet, ipv4_packet, ipv6_packet};
-    use crate::packet::BlockBytes;
+    use crate::source::block::BlockBytes;
+    use teiten_packet::samples::{ethernet, ipv4_packet, ipv6_packet};
 
     fn block(frames: &[Vec<u8>]) -> Block {
         let mut block = Block::empty();

@@ -9,20 +9,20 @@ mod spool;
 use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
-use teiten_aggregator::mark::Mark;
-use teiten_aggregator::observation::{Address, Tool};
-use teiten_aggregator::stack::StackSignature;
+use teiten_observation::Mark;
+use teiten_observation::StackSignature;
+use teiten_observation::{Address, Tool};
 
-use crate::classify::{self, Verdict};
-use crate::decode::{Decoded, Packet, decode_record, supported};
-use crate::fingerprint::{self, ToolMark};
-use crate::flags;
-use crate::packet::{Block, Record};
+use crate::source::block::{Block, Record};
 use crate::source::{FileReport, Replay};
-use crate::telescope::{Place, Telescope};
 pub use evidence::{Gathering, Judged, Judgements, LeftOut};
 pub use groups::Groups;
 pub use spool::{Spool, SpoolReader};
+use teiten_packet::classify::{self, Verdict};
+use teiten_packet::decode::{Decoded, Packet, decode_record, supported};
+use teiten_packet::fingerprint::{self, ToolMark};
+use teiten_packet::flags;
+use teiten_packet::telescope::{Place, Telescope};
 
 /// Reads everything twice: the first time for the evidence, the second time block by block for `take`, which says whether to go on.
 /// What cannot be read twice is kept in a temporary file in between. With the reports comes what was forgotten for want of room.
@@ -277,8 +277,9 @@ fn civil(days: i64) -> (i64, i64, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::tests_support::{ethernet, ipv4_packet, tcp_segment};
-    use crate::packet::{BlockBytes, LinkType};
+    use crate::source::block::BlockBytes;
+    use teiten_packet::LinkType;
+    use teiten_packet::samples::{ethernet, ipv4_packet, tcp_segment};
 
     fn line(link_type: u16, frame: &[u8], dark: &[&str]) -> Value {
         let record = Record {

@@ -15,12 +15,12 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use serde_json::{Map, Value, json};
 
-use crate::decode::{Decoded, decode_record};
-use crate::packet::{Block, Record};
 use crate::pipeline::Arrival;
+use crate::source::block::{Block, Record};
 use crate::status::Status;
-use crate::telescope::{Place, Telescope};
 use files::Files;
+use teiten_packet::decode::{Decoded, decode_record};
+use teiten_packet::telescope::{Place, Telescope};
 
 /// Bytes that may wait for the disk, beside what `--memory` bounds: half a minute of 20,000 small packets a second.
 pub const WAITING_BYTES_MAX: usize = 64 << 20;

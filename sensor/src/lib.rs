@@ -3,19 +3,13 @@
 pub mod accounting;
 pub mod capture;
 pub mod check;
-pub mod classify;
 pub mod closing;
 pub mod deal;
-pub mod decode;
 pub mod durable;
 pub mod explain;
-pub mod fingerprint;
-pub mod flags;
 pub mod keep;
 pub mod log;
 pub mod options;
-pub mod packet;
-pub mod payload;
 pub mod pipeline;
 pub mod privilege;
 pub mod replay;
@@ -24,7 +18,6 @@ pub mod service;
 pub mod source;
 pub mod status;
 pub mod summary;
-pub mod telescope;
 #[cfg(feature = "top")]
 pub mod top;
 pub mod worker;

@@ -11,6 +11,7 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use teiten_packet::telescope::Telescope;
 use teiten_sensor::capture::capture;
 use teiten_sensor::check::{Plan, Verdict};
 use teiten_sensor::explain::{Groups, LeftOut};
@@ -21,7 +22,6 @@ use teiten_sensor::options::{
 };
 use teiten_sensor::replay::{Outcome, replay};
 use teiten_sensor::source::{FileReport, Progress, Reading, Replay};
-use teiten_sensor::telescope::Telescope;
 use teiten_sensor::{check, explain, log, rules, summary};
 #[cfg(feature = "top")]
 use teiten_sensor::{options::TopArguments, top};

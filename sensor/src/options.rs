@@ -12,7 +12,6 @@ use std::path::PathBuf;
 use clap::{Parser, Subcommand};
 use thiserror::Error;
 
-use crate::telescope::{Prefix, PrefixError};
 #[cfg(feature = "top")]
 pub use arguments::TopArguments;
 pub use arguments::{
@@ -22,6 +21,7 @@ pub use file::{Refusal, SETTINGS_OF_OTHERS, parse};
 pub use live::{LiveArguments, LiveSettings};
 pub use settle::{CaptureSettings, ServiceSettings, Settings};
 pub use size::machine_memory_bytes;
+use teiten_packet::telescope::{Prefix, PrefixError};
 
 /// High-speed darknet sensor: says what each unsolicited packet is, and writes hourly Parquet tables.
 #[derive(Debug, Parser)]

@@ -21,10 +21,10 @@ use crate::accounting::Tally;
 use crate::closing::{self, Handover, Written};
 use crate::deal::{Dealer, Picks};
 use crate::durable::{self, Keeper};
-use crate::packet::Block;
+use crate::source::block::Block;
 use crate::status::Status;
-use crate::telescope::Telescope;
 use crate::worker::{Reading, Worker};
+use teiten_packet::telescope::Telescope;
 
 /// How far behind the newest packet another may be and still find its hour open, microseconds: clocks of several interfaces or
 /// files differ by seconds, so five minutes are ample.

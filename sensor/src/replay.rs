@@ -11,20 +11,20 @@ use teiten_aggregator::actor::Actors;
 use teiten_aggregator::close::{ClosedHour, Closer};
 use teiten_aggregator::dataset::{PartName, clean_scratch};
 use teiten_aggregator::ledger::SILENCE_SECONDS_MAX;
-use teiten_aggregator::observation::Tool;
 use teiten_aggregator::origin::{OriginError, Origins};
 use teiten_aggregator::window::LatePolicy;
 use teiten_aggregator::writer::WriteError;
+use teiten_observation::Tool;
 use thiserror::Error;
 
 use crate::closing::Written;
 use crate::keep::KeptCounts;
 use crate::options::Settings;
-use crate::packet::Block;
 use crate::pipeline::{Arrival, Counted, Passage, run};
+use crate::source::block::Block;
 use crate::source::{FileReport, Progress, Replay, SourceError};
-use crate::telescope::Telescope;
 use crate::worker::Reading;
+use teiten_packet::telescope::Telescope;
 
 /// Of the memory for rows, one part in so many is for the sums of an hour that closes.
 const CONTRIBUTIONS_SHARE: usize = 16;

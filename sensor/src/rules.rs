@@ -5,14 +5,14 @@ use std::io::{Result, Write};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde_json::{Value, json};
-use teiten_aggregator::observation::TrafficType;
 use teiten_aggregator::origin::{SPECIAL_IPV4, SPECIAL_IPV6, SPECIAL_SOURCE};
 use teiten_aggregator::schema::FLAGS_VERSION;
+use teiten_observation::TrafficType;
 
-use crate::classify::{RULES, Rule, Types};
-use crate::fingerprint::{KEYED, Probes, TOOLS, ToolMark};
-use crate::flags::{self, FLAGS, FlagRow};
-use crate::payload::{Ports, Signature, TCP, UDP};
+use teiten_packet::classify::{RULES, Rule, Types};
+use teiten_packet::fingerprint::{KEYED, Probes, TOOLS, ToolMark};
+use teiten_packet::flags::{self, FLAGS, FlagRow};
+use teiten_packet::payload::{Ports, Signature, TCP, UDP};
 
 /// Everything as one object: `rules`, `tools`, `signatures`, each in the order in which they decide, `flags`, and `special_purpose`, the
 /// space that has no country and no network.

@@ -1,6 +1,7 @@
 //! Where packets come from: captures as files, folders and streams ([`Replay`]), and interfaces. All of them hand over blocks of
 //! records; what a packet holds is never looked at here, and no clock is read for a replay.
 
+pub mod block;
 mod candidate;
 mod chunks;
 mod clock;

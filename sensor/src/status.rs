@@ -16,8 +16,8 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use teiten_aggregator::close::ClosedHour;
-use teiten_aggregator::observation::{TrafficClass, TrafficType};
 use teiten_aggregator::origin::Origins;
+use teiten_observation::{Class, TrafficType};
 
 use crate::keep::KeptCounts;
 use glance::Glance;
@@ -102,7 +102,7 @@ impl Status {
             rows_bytes: zeros(facts.workers),
             facts,
             sums: Sums {
-                classes: zeros(TrafficClass::ALL.len()),
+                classes: zeros(Class::ALL.len()),
                 types: zeros(TrafficType::ALL.len()),
                 ..Sums::default()
             },

@@ -4,19 +4,19 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use teiten_aggregator::minute::{MINUTE_US, MinuteCounts, hour_of};
-use teiten_aggregator::observation::{Address, Family, Kind, Observation};
 use teiten_aggregator::payload_table::PayloadPacket;
 use teiten_aggregator::prefetch::prefetch;
 use teiten_aggregator::window::{Batch, HourPart, Window};
+use teiten_observation::{Address, Family, Kind, Observation};
 
 use crate::accounting::Tally;
-use crate::classify::{Verdict, verdict};
-use crate::decode::{Decoded, Packet, Transport, decode_record};
-use crate::fingerprint::stack;
-use crate::flags::flags;
-use crate::packet::Record;
+use crate::source::block::Record;
 use crate::status::glance::Glance;
-use crate::telescope::{Place, Telescope};
+use teiten_packet::classify::{Verdict, verdict};
+use teiten_packet::decode::{Decoded, Packet, Transport, decode_record};
+use teiten_packet::fingerprint::stack;
+use teiten_packet::flags::flags;
+use teiten_packet::telescope::{Place, Telescope};
 
 /// How far ahead of a packet its bytes are asked for, and how many of them one request brings.
 const RECORDS_AHEAD: usize = 12;

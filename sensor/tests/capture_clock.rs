@@ -18,13 +18,14 @@ use dataset::{Workshop, broken_sums, coverage_sums};
 use network::udp_frame;
 use teiten_aggregator::table::HOUR_US;
 use teiten_aggregator::window::LatePolicy;
+use teiten_packet::LinkType;
+use teiten_packet::telescope::Telescope;
 use teiten_sensor::capture::LIVE_SILENCE_SECONDS_MAX;
 use teiten_sensor::closing::Written;
 use teiten_sensor::durable::Keeper;
-use teiten_sensor::packet::{Block, BlockBytes, LinkType, Record};
 use teiten_sensor::pipeline::{Arrival, Passage, run};
 use teiten_sensor::replay::closer;
-use teiten_sensor::telescope::Telescope;
+use teiten_sensor::source::block::{Block, BlockBytes, Record};
 use teiten_sensor::worker::Reading;
 
 /// 2026-11-15T07.

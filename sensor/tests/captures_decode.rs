@@ -13,12 +13,12 @@ use captures::{captures, oracles};
 use exceptions::{is_excepted, is_supported};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use teiten_aggregator::observation::{Address, Family, Tool, TrafficClass, TrafficType};
-use teiten_sensor::classify::{kind, verdict};
-use teiten_sensor::decode::{Decoded, Layer, Packet, Transport, decode_record};
-use teiten_sensor::fingerprint;
-use teiten_sensor::packet::{Block, Record};
+use teiten_observation::{Address, Class, Family, Tool, TrafficType};
+use teiten_packet::classify::{kind, verdict};
+use teiten_packet::decode::{Decoded, Layer, Packet, Transport, decode_record};
+use teiten_packet::fingerprint;
 use teiten_sensor::source::Replay;
+use teiten_sensor::source::block::{Block, Record};
 
 type Tally = BTreeMap<String, u64>;
 
@@ -254,8 +254,8 @@ fn a_masscan_run_behind_a_translator_is_a_scan_by_masscan() {
             }
         }
     }
-    let probes = (TrafficType::TcpSyn, TrafficClass::Scan, Tool::Masscan);
-    let resets = (TrafficType::TcpRst, TrafficClass::Spoofed, Tool::None);
+    let probes = (TrafficType::TcpSyn, Class::Scan, Tool::Masscan);
+    let resets = (TrafficType::TcpRst, Class::Spoofed, Tool::None);
     assert_eq!(
         verdicts.into_iter().collect::<Vec<_>>(),
         [(probes, 1001), (resets, 4)]

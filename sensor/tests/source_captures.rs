@@ -9,7 +9,7 @@ use std::path::Path;
 
 use captures::{captures, oracles};
 use serde_json::Value;
-use teiten_sensor::packet::Block;
+use teiten_sensor::source::block::Block;
 use teiten_sensor::source::{Reading, Replay};
 
 /// Why records differ where tshark shows a pcapng's custom blocks.

@@ -5,10 +5,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Closer, HourRuns};
 use crate::dataset::SCRATCH_FOLDER;
-use crate::observation::Address;
 use crate::run::{DiskRun, Run};
 use crate::window::HourPart;
 use crate::writer::WriteError;
+use teiten_observation::Address;
 
 impl Closer {
     /// Sorts a share and sets it aside on disk.

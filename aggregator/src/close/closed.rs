@@ -1,7 +1,7 @@
 //! What an hour came to once it was written.
 
 use crate::minute::MINUTES;
-use crate::observation::Tool;
+use teiten_observation::Tool;
 
 /// What was written for an hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

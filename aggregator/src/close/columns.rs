@@ -4,8 +4,8 @@ use parquet::errors::Result;
 use parquet::schema::types::SchemaDescPtr;
 
 use crate::encode::{EncodedColumn, Encoder};
-use crate::observation::{Kind, Tool, TrafficClass, TrafficType};
 use crate::origin::Country;
+use teiten_observation::{Class, Kind, Tool, TrafficType};
 
 /// Columns of a row group under way, in the order of the schema.
 pub struct Columns<'e> {
@@ -105,7 +105,7 @@ impl<'e> Columns<'e> {
             TrafficType::ALL[usize::from(code)].name()
         })?;
         self.named(codes(|kind| kind.class() as u16), |code| {
-            TrafficClass::ALL[usize::from(code)].name()
+            Class::ALL[usize::from(code)].name()
         })?;
         self.named(codes(|kind| kind.tool() as u16), |code| {
             Tool::ALL[usize::from(code)].name()

@@ -10,11 +10,11 @@ use std::io::Result;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::observation::Kind;
 use crate::origin::Country;
 use crate::sketch::Member;
 use partition::Partition;
 pub use partition::Sums;
+use teiten_observation::Kind;
 
 /// Partitions: more than threads, so that they share the work evenly, and enough that one of them sorts within the second-level cache.
 const PARTITIONS: usize = 64;
@@ -258,7 +258,7 @@ impl Contributions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observation::{Address, Tool, TrafficClass, TrafficType};
+    use teiten_observation::{Address, Class, Tool, TrafficType};
 
     fn contributions(count: u32, ports: u32) -> Vec<Contribution> {
         let one = |index: u32| {
@@ -270,7 +270,7 @@ mod tests {
             };
             let kind = Kind::new(
                 TrafficType::Udp,
-                TrafficClass::Scan,
+                Class::Scan,
                 Tool::None,
                 17,
                 Some(port as u16),

@@ -7,11 +7,11 @@ use super::fold::{Fold, FoldedRow};
 use super::judge::Judge;
 use super::sources::{Origin, SourceChunk};
 use crate::actor::{ActorCursor, ActorsOfDay};
-use crate::observation::{Address, Tool};
 use crate::origin::{Cursor, OriginsOfDay};
 use crate::role::Role;
 use crate::run::Merged;
 use crate::sketch::Member;
+use teiten_observation::{Address, Tool};
 
 /// What one task hands on.
 pub struct Enriched<A: Address> {

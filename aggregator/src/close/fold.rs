@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 
 use crate::destinations::DestinationSet;
 use crate::minute::{MINUTE_US, MINUTES};
-use crate::observation::{Address, Kind};
 use crate::run::SourceRow;
+use teiten_observation::{Address, Kind};
 
 /// Rows of folded sources, at most, that still name the leading octet (IPv4) or 16 bits (IPv6); with more, all sources of a kind
 /// become one row.
@@ -159,16 +159,10 @@ fn prefix_of<A: Address>(source: A, bits: u8) -> A {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observation::{Tool, TrafficClass, TrafficType};
+    use teiten_observation::{Class, Tool, TrafficType};
 
     fn row(source: u32, port: u16) -> SourceRow<u32> {
-        let kind = Kind::new(
-            TrafficType::Udp,
-            TrafficClass::Scan,
-            Tool::None,
-            17,
-            Some(port),
-        );
+        let kind = Kind::new(TrafficType::Udp, Class::Scan, Tool::None, 17, Some(port));
         SourceRow {
             source,
             kind,

@@ -2,9 +2,9 @@
 //! become one, their packets, bytes and destinations together.
 
 use crate::evidence::Evidence;
-use crate::mark::Mark;
-use crate::observation::{Address, Family};
 use crate::run::Merged;
+use teiten_observation::Mark;
+use teiten_observation::{Address, Family};
 
 /// Judges one source after another.
 #[derive(Debug, Default)]
@@ -75,12 +75,12 @@ fn unite<A: Address>(rows: &mut Vec<Merged<'_, A>>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::observation::{Kind, Observation, Tool, TrafficClass, TrafficType};
     use crate::run::{MemoryRun, Run, SourceRow, merge_range};
     use crate::table::{RowTable, Seed};
+    use teiten_observation::{Class, Kind, Observation, Tool, TrafficType};
 
     fn observation(destination: u32, mark: Mark, port: u16) -> Observation<u32> {
-        let (syn, scan) = (TrafficType::TcpSyn, TrafficClass::Scan);
+        let (syn, scan) = (TrafficType::TcpSyn, Class::Scan);
         Observation {
             time_us: i64::from(destination),
             source: 9,

@@ -8,11 +8,11 @@ use super::columns::Columns;
 use super::group::Group;
 use crate::actor::Actors;
 use crate::dataset::Hour;
-use crate::observation::{Address, Kind};
 use crate::origin::Country;
 use crate::role::Role;
 use crate::run::SourceRow;
-use crate::stack::StackSignature;
+use teiten_observation::StackSignature;
+use teiten_observation::{Address, Kind};
 
 /// Rows of `sources` in order, a column each. Texts of sources stand once for all rows of a source.
 #[derive(Debug, Default)]

@@ -6,10 +6,10 @@ use super::group::{Cutter, Group};
 use super::{ClosedHour, Closer, GROUP_ROWS, encode_with};
 use crate::actor::Actors;
 use crate::dataset::Hour;
-use crate::observation::Family;
 use crate::parallel::staged;
 use crate::schema::TRAFFIC;
 use crate::writer::{PartWriter, WriteError};
+use teiten_observation::Family;
 
 /// Bytes of sketches in a row group, at most: a page must stay small enough to be read at once.
 const GROUP_SKETCH_BYTES: usize = 32 << 20;

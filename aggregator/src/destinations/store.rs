@@ -7,9 +7,9 @@
 use std::fmt;
 
 use super::{EXACT_DESTINATIONS_MAX, REGISTERS, Registers, View, mix, raise, register_of};
-use crate::observation::Address;
 use crate::pieces::Pieces;
 use crate::prefetch::prefetch;
+use teiten_observation::Address;
 
 /// Places of a set by its size class: the first is a list, the others are tables.
 const PLACES: [usize; 5] = [8, 32, 64, 128, 256];

@@ -14,7 +14,7 @@ fn row((port, mark, packets, destinations, pair, pair_packets): Given) -> Source
 
 fn typed(traffic_type: TrafficType, given: Given) -> SourceRow<u32> {
     let (port, mark, packets, destinations, pair, pair_packets) = given;
-    let class = TrafficClass::Scan;
+    let class = Class::Scan;
     SourceRow {
         source: 0x0102_0304,
         kind: Kind::marked(traffic_type, class, mark, 6, Some(port)),
@@ -163,7 +163,7 @@ fn unicornscan_is_one_key_for_different_destinations_or_ports() {
 #[test]
 fn what_marks_are_not_looked_for_in_says_nothing() {
     let mut reply = row((80, Mark::None, 500, 100, 77, 500));
-    let class = TrafficClass::Backscatter;
+    let class = Class::Backscatter;
     reply.kind = Kind::new(TrafficType::TcpSynAck, class, Tool::None, 6, Some(80));
     let confirmed = decided(&[reply]);
     assert_eq!(confirmed.judge(&reply), (Tool::None, 0));

@@ -11,7 +11,7 @@ use super::special;
 use super::table::{TableV4, TableV6, Value};
 use super::text::FileRanges;
 use super::{Provenance, Tables};
-use crate::observation::Address;
+use teiten_observation::Address;
 
 /// What holds from a day on.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 use super::table::{Step, Value};
-use crate::observation::Address;
+use teiten_observation::Address;
 
 /// Addresses from `first` to `last`, both included, and what a file says of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use super::flatten::{Range, flatten};
 use super::table::Step;
-use crate::observation::Address;
+use teiten_observation::Address;
 
 /// A block of a registry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

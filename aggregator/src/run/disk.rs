@@ -11,7 +11,7 @@ use super::merge::ROW_AHEAD;
 use super::packed::{RowReader, write_row};
 use super::{MemoryRun, Run, SourceRow, merge_range};
 use crate::destinations::View;
-use crate::observation::{Address, Kind};
+use teiten_observation::{Address, Kind};
 
 /// Rows between two marks of the in-memory index.
 const MARK_ROWS: usize = 4096;

@@ -8,8 +8,8 @@ use std::io::Result;
 use super::packed::{Own, PackedRow, RowReader};
 use super::{MemoryRun, Run, SourceRow};
 use crate::destinations::{DestinationSet, View};
-use crate::observation::{Address, Kind};
 use crate::role::RoleRow;
+use teiten_observation::{Address, Kind};
 
 /// Rows ahead of the merge whose cache lines are asked for.
 pub(super) const ROW_AHEAD: usize = 16;
@@ -331,8 +331,8 @@ impl<'a, A: Address> Merged<'a, A> {
 mod tests {
     use super::super::DiskRun;
     use super::*;
-    use crate::observation::{Observation, Tool, TrafficClass, TrafficType};
     use crate::table::{RowTable, Seed};
+    use teiten_observation::{Class, Observation, Tool, TrafficType};
 
     fn observations(count: u32) -> Vec<Observation<u32>> {
         let mut state = 3u32;
@@ -345,7 +345,7 @@ mod tests {
                     destination: state >> 3 & 0x3ff,
                     kind: Kind::new(
                         TrafficType::TcpSyn,
-                        TrafficClass::Scan,
+                        Class::Scan,
                         Tool::None,
                         6,
                         Some((state >> 13 & 1) as u16),

@@ -6,7 +6,7 @@ use std::io::{ErrorKind, Read, Result, Seek, SeekFrom};
 
 use super::SourceRow;
 use crate::destinations::{DestinationSet, REGISTERS, View};
-use crate::observation::{Address, Kind};
+use teiten_observation::{Address, Kind};
 
 /// One packet: its time is the first and the last, and it has the pair value.
 const LONE: u8 = 1;
@@ -242,18 +242,12 @@ mod tests {
     use std::io::Write;
 
     use super::*;
-    use crate::observation::{Tool, TrafficClass, TrafficType};
+    use teiten_observation::{Class, Tool, TrafficType};
 
     fn row<A: Address>(source: A, packets: u64) -> SourceRow<A> {
         SourceRow {
             source,
-            kind: Kind::new(
-                TrafficType::TcpSyn,
-                TrafficClass::Scan,
-                Tool::None,
-                6,
-                Some(443),
-            ),
+            kind: Kind::new(TrafficType::TcpSyn, Class::Scan, Tool::None, 6, Some(443)),
             first_us: 3_599_999_999,
             last_us: 3_599_999_999,
             destinations: 0,

@@ -4,8 +4,8 @@
 //! belongs to the bucket of its source, so that sorting begins where hashing ends: a bucket's rows fit the second-level cache.
 
 use crate::destinations::{SetNumber, SetStore, View};
-use crate::observation::{Address, BUCKETS, Kind};
 use crate::pieces::{Pieces, Spare};
+use teiten_observation::{Address, BUCKETS, Kind};
 
 /// Destinations that a row keeps itself.
 pub const OWN_DESTINATIONS: usize = 3;

@@ -9,11 +9,11 @@ use std::time::Instant;
 use anyhow::Result;
 use teiten_aggregator::close::{ClosedHour, Closer};
 use teiten_aggregator::dataset::Hour;
-use teiten_aggregator::observation::Address;
 use teiten_aggregator::origin::Origins;
 use teiten_aggregator::run::{MemoryRun, Run, merge_range};
 use teiten_aggregator::table::RowTable;
 use teiten_aggregator::window::HourPart;
+use teiten_observation::Address;
 use teiten_sensor::replay::closer;
 
 use super::packets::fill;

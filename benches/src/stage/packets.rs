@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use anyhow::{Result, ensure};
 use teiten_aggregator::minute::hour_of;
-use teiten_aggregator::observation::{Address, Observation};
 use teiten_aggregator::table::Seed;
 use teiten_aggregator::window::{Batch, HourPart, LatePolicy, Window};
-use teiten_sensor::classify::kind;
-use teiten_sensor::decode::{Decoded, Packet, decode_record};
-use teiten_sensor::packet::{Block, Record};
+use teiten_observation::{Address, Observation};
+use teiten_packet::classify::kind;
+use teiten_packet::decode::{Decoded, Packet, decode_record};
+use teiten_packet::telescope::{Place, Telescope};
+use teiten_sensor::source::block::{Block, Record};
 use teiten_sensor::source::{Reading, Replay};
-use teiten_sensor::telescope::{Place, Telescope};
 use teiten_sensor::worker::{self, Worker};
 
 use super::{Bench, Cost};

@@ -1,6 +1,6 @@
 //! Packets, bytes and sources of each class; the classes partition the packets.
 
-use teiten_aggregator::observation::TrafficClass;
+use teiten_observation::Class;
 
 use super::{Context, Drawn, Figure, Section};
 use crate::chart::ranked::{self, Bar};
@@ -34,7 +34,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         ("sources_estimate", text.sources_about),
     ]);
     let mut bars = Vec::new();
-    for (index, class) in TrafficClass::ALL.iter().enumerate() {
+    for (index, class) in Class::ALL.iter().enumerate() {
         let tally = &answer.classes[index];
         table.push(vec![
             Cell::text(class.name()),

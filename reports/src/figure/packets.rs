@@ -1,6 +1,6 @@
 //! Packets over time, stacked by class.
 
-use teiten_aggregator::observation::TrafficClass;
+use teiten_observation::Class;
 
 use super::{Context, Drawn, Figure, Section, Timeline, by_step, seconds, state_name};
 use crate::chart::{stack, timeline::Series};
@@ -27,7 +27,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     let text = context.text();
     let timeline = Timeline::of(answer, &answer.buckets, context.language);
     let total = answer.packets();
-    let series: Vec<Series> = (0..TrafficClass::ALL.len())
+    let series: Vec<Series> = (0..Class::ALL.len())
         .map(|class| {
             let tally = answer.classes[class].packets;
             Series {
@@ -75,7 +75,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     }
 }
 
-const CLASS_COLUMNS: [&str; TrafficClass::ALL.len()] = [
+const CLASS_COLUMNS: [&str; Class::ALL.len()] = [
     "scan_packets",
     "reflector_scan_packets",
     "exploit_packets",

@@ -1,6 +1,6 @@
 //! Scan tools by their fingerprints, each with what its evidence is worth and since when.
 
-use teiten_aggregator::observation::Tool;
+use teiten_observation::Tool;
 
 use super::{Context, Drawn, Figure, Section};
 use crate::chart::ranked::{self, Bar};

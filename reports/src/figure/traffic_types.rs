@@ -1,6 +1,6 @@
 //! Packets by traffic type: what the headers alone say.
 
-use teiten_aggregator::observation::TrafficType;
+use teiten_observation::TrafficType;
 
 use super::{Context, Drawn, Figure, Section};
 use crate::query::Answer;

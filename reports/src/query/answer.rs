@@ -5,7 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
-use teiten_aggregator::observation::{Tool, TrafficClass, TrafficType};
+use teiten_observation::{Class, Tool, TrafficType};
 
 use super::DamagedFile;
 use super::distinct::{Distinct, LG_K_SMALL};
@@ -13,7 +13,7 @@ use crate::period::Period;
 use crate::series::{Buckets, State};
 
 /// Classes, in the order of their codes.
-pub const CLASSES: usize = TrafficClass::ALL.len();
+pub const CLASSES: usize = Class::ALL.len();
 /// Seconds in an hour.
 pub const HOUR_SECONDS: i64 = 3600;
 
@@ -58,10 +58,10 @@ pub enum Group {
 impl Group {
     /// The group of a class.
     #[must_use]
-    pub const fn of(class: TrafficClass) -> Self {
+    pub const fn of(class: Class) -> Self {
         match class {
-            TrafficClass::Backscatter => Group::Victim,
-            TrafficClass::Spoofed | TrafficClass::Malformed => Group::Void,
+            Class::Backscatter => Group::Victim,
+            Class::Spoofed | Class::Malformed => Group::Void,
             _ => Group::Host,
         }
     }
@@ -81,11 +81,11 @@ pub enum Service {
 impl Service {
     /// The kind of service that packets of a class ask for, if any.
     #[must_use]
-    pub const fn of(class: TrafficClass) -> Option<Self> {
+    pub const fn of(class: Class) -> Option<Self> {
         match class {
-            TrafficClass::Scan | TrafficClass::Exploit => Some(Service::Probed),
-            TrafficClass::ReflectorScan => Some(Service::Reflector),
-            TrafficClass::Backscatter => Some(Service::Attacked),
+            Class::Scan | Class::Exploit => Some(Service::Probed),
+            Class::ReflectorScan => Some(Service::Reflector),
+            Class::Backscatter => Some(Service::Attacked),
             _ => None,
         }
     }
@@ -431,7 +431,7 @@ impl Answer {
     #[must_use]
     pub fn group(&self, group: Group) -> Tally {
         let mut total = Tally::default();
-        for (class, tally) in TrafficClass::ALL.iter().zip(&self.classes) {
+        for (class, tally) in Class::ALL.iter().zip(&self.classes) {
             if Group::of(*class) == group {
                 total.merge(tally);
             }

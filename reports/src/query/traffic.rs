@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use arrow::array::Array;
-use teiten_aggregator::observation::{Tool, TrafficClass, TrafficType};
+use teiten_observation::{Class, Tool, TrafficType};
 
 use super::answer::Port;
 use super::rows::{self, Columns};
@@ -49,7 +49,7 @@ fn add(job: &Job<'_>, hour: usize, batch: &Columns<'_>, part: &mut Answer) -> Re
         TrafficType::from_name(name).ok_or_else(|| unknown("traffic_type", name))
     })?;
     let classes = batch.text("class", |name| {
-        TrafficClass::from_name(name).ok_or_else(|| unknown("class", name))
+        Class::from_name(name).ok_or_else(|| unknown("class", name))
     })?;
     let tools = batch.text("tool", |name| {
         Tool::from_name(name).ok_or_else(|| unknown("tool", name))

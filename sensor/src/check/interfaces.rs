@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::{Plan, Verdict};
-use crate::telescope::Telescope;
+use teiten_packet::telescope::Telescope;
 
 /// Where the kernel shows its interfaces.
 const INTERFACES: &str = "/sys/class/net";

@@ -7,16 +7,16 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use teiten_aggregator::evidence::{Evidence, can_bear_marks};
-use teiten_aggregator::mark::Mark;
 use teiten_aggregator::minute::hour_of;
-use teiten_aggregator::observation::{Address, Family, Kind, Observation, Tool};
 use teiten_aggregator::run::{DiskRun, MemoryRun, Run, SourceRow, merge_range};
 use teiten_aggregator::table::{HOUR_US, RowTable, Seed};
+use teiten_observation::Mark;
+use teiten_observation::{Address, Family, Kind, Observation, Tool};
 
-use crate::classify;
-use crate::decode::{Decoded, decode_record};
-use crate::packet::Block;
-use crate::telescope::{Place, Telescope};
+use crate::source::block::Block;
+use teiten_packet::classify;
+use teiten_packet::decode::{Decoded, decode_record};
+use teiten_packet::telescope::{Place, Telescope};
 
 /// Memory for rows under way, bytes.
 const ROWS_BYTES_MAX: usize = 256 << 20;
@@ -307,8 +307,9 @@ impl Drop for Folder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::tests_support::{ethernet, ipv4_packet, tcp_segment};
-    use crate::packet::{BlockBytes, LinkType, Record};
+    use crate::source::block::{BlockBytes, Record};
+    use teiten_packet::LinkType;
+    use teiten_packet::samples::{ethernet, ipv4_packet, tcp_segment};
 
     /// SYNs of a hundred sources, every second one by masscan of old.
     fn block() -> Block {

@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 use std::io::{Result, Write};
 
 use serde_json::{Value, json};
-use teiten_aggregator::observation::{Address, Kind};
+use teiten_observation::{Address, Kind};
 
 use super::Judgements;
-use crate::classify;
-use crate::decode::{Decoded, Packet, decode_record};
-use crate::packet::Block;
-use crate::telescope::{Place, Telescope};
+use crate::source::block::Block;
+use teiten_packet::classify;
+use teiten_packet::decode::{Decoded, Packet, decode_record};
+use teiten_packet::telescope::{Place, Telescope};
 
 /// What the packets of a group have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -175,8 +175,9 @@ fn group_json(group: &Group, count: Count) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decode::tests_support::{ethernet, ipv4_packet, tcp_segment};
-    use crate::packet::{BlockBytes, LinkType, Record};
+    use crate::source::block::{BlockBytes, Record};
+    use teiten_packet::LinkType;
+    use teiten_packet::samples::{ethernet, ipv4_packet, tcp_segment};
 
     fn block(frames: &[Vec<u8>]) -> Block {
         let mut records = Vec::new();

@@ -1,10 +1,10 @@
 //! The header fields of a packet, as `explain` prints them.
 
 use serde_json::{Map, Value, json};
-use teiten_aggregator::observation::Address;
+use teiten_observation::Address;
 
 use super::address_text;
-use crate::decode::{Icmp, Packet, Sctp, Tcp, Transport};
+use teiten_packet::decode::{Icmp, Packet, Sctp, Tcp, Transport};
 
 /// Inserts the fields of the IP header, of the transport header, and of the packet that an ICMP error quotes.
 pub(super) fn insert<A: Address>(line: &mut Map<String, Value>, packet: &Packet<'_, A>) {

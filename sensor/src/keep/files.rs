@@ -12,8 +12,9 @@ use teiten_aggregator::minute::hour_of;
 use super::leftover::{self, finished};
 use super::pcap::{FILE_HEADER_BYTES, append, file_header};
 use super::{KeepSettings, KeptCounts, Reason};
-use crate::packet::{LinkType, Record};
+use crate::source::block::Record;
 use crate::status::{FREE_BYTES_MIN, space};
+use teiten_packet::LinkType;
 
 /// Ending of a file that is not finished.
 pub(super) const UNFINISHED_ENDING: &str = "part";

@@ -1,7 +1,8 @@
 //! The form of kept packets: pcap with nanoseconds (draft-ietf-opsawg-pcap), little-endian, one link type a file. Bytes alone.
 
-use crate::packet::{LinkType, Record};
 use crate::source::RECORD_BYTES_MAX;
+use crate::source::block::Record;
+use teiten_packet::LinkType;
 
 /// Bytes of a file's header.
 pub(super) const FILE_HEADER_BYTES: usize = 24;

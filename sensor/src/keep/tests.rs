@@ -8,10 +8,11 @@ use std::path::Path;
 use teiten_aggregator::origin::Origins;
 use teiten_aggregator::table::HOUR_US;
 
-use crate::decode::tests_support::{ethernet, ipv4_packet};
-use crate::packet::{BlockBytes, LinkType};
 use crate::source::Replay;
+use crate::source::block::BlockBytes;
 use crate::status::Facts;
+use teiten_packet::LinkType;
+use teiten_packet::samples::{ethernet, ipv4_packet};
 
 /// 2026-11-05T12.
 const NOON_US: i64 = 1_793_880_000_000_000;

@@ -10,7 +10,7 @@ use super::live::LiveSettings;
 use super::size::{machine_memory_bytes, size};
 use super::{OptionsError, prefixes};
 use crate::log::{Format, LogLevel};
-use crate::telescope::Prefix;
+use teiten_packet::telescope::Prefix;
 
 /// Settings that cannot be wrong.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::FileReport;
 use super::format::Compression;
-use crate::packet::LinkType;
+use teiten_packet::LinkType;
 
 /// Why no packets can be had at all.
 #[derive(Debug, thiserror::Error)]

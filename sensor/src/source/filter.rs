@@ -5,7 +5,7 @@
 //! by the decoder. Nothing here talks to the kernel.
 
 use super::prefix_ranges::{Ranges, ranges_ipv4, ranges_ipv6_leading};
-use crate::telescope::Prefix;
+use teiten_packet::telescope::Prefix;
 
 /// Most instructions the kernel takes (`BPF_MAXINSNS` of linux/bpf_common.h).
 pub const INSTRUCTIONS_MAX: usize = 4096;

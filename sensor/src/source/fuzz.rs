@@ -7,7 +7,7 @@ use super::compression::Bytes;
 use super::input::Input;
 use super::probe::probe;
 use super::walk::{Span, Stop, Walker};
-use crate::packet::{BLOCK_RECORDS_MAX, Block, Record};
+use crate::source::block::{BLOCK_RECORDS_MAX, Block, Record};
 
 /// Bytes of the magic numbers that a fuzzer need not find by itself.
 const PCAP_HEADERS: [[u8; 24]; 4] = [

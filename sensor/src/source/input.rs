@@ -15,7 +15,7 @@ use super::format::Compression;
 use super::map::release_behind;
 use super::unsupported::Unsupported;
 use super::walk::{Span, Stop, Walked, Walker};
-use crate::packet::{BLOCK_RECORDS_MAX, Block, BlockBytes};
+use crate::source::block::{BLOCK_RECORDS_MAX, Block, BlockBytes};
 
 /// An open capture.
 #[derive(Debug)]

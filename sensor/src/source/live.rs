@@ -15,8 +15,8 @@ use interface::{Change, Interface};
 
 use super::error::SourceError;
 use super::ring::wait_for;
-use crate::packet::Block;
-use crate::telescope::Prefix;
+use crate::source::block::Block;
+use teiten_packet::telescope::Prefix;
 
 /// How long the kernel may keep packets back to hand over many at once, and the longest that [`Live::next_block`] waits.
 pub const LIVE_WAIT: Duration = Duration::from_millis(100);

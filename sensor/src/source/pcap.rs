@@ -4,9 +4,10 @@
 use super::error::CaptureError;
 use super::format::hexadecimal;
 use super::walk::{AHEAD_BYTES, BLOCK_BYTES_MAX, RECORD_BYTES_MAX, Span, Stop, Walked};
-use crate::decode::supported;
-use crate::packet::{LinkType, Record};
+use crate::source::block::Record;
 use teiten_aggregator::prefetch::prefetch;
+use teiten_packet::LinkType;
+use teiten_packet::decode::supported;
 
 /// Bytes of a file's header.
 const FILE_HEADER_BYTES: usize = 24;
@@ -189,7 +190,7 @@ fn length_order(major: u16, minor: u16) -> Result<LengthOrder, CaptureError> {
 mod tests {
     use super::super::sample::{PcapShape, pcap};
     use super::*;
-    use crate::packet::BLOCK_RECORDS_MAX;
+    use crate::source::block::BLOCK_RECORDS_MAX;
 
     /// The records of a capture in memory and where and why the walk ended.
     fn walked(bytes: &[u8]) -> (Vec<Record>, Walked) {

@@ -5,11 +5,11 @@ mod section;
 
 use super::error::CaptureError;
 use super::walk::{AHEAD_BYTES, BLOCK_BYTES_MAX, RECORD_BYTES_MAX, Span, Stop, Walked};
-use crate::decode::supported;
-use crate::packet::Record;
+use crate::source::block::Record;
 use section::{BLOCK_FRAME_BYTES, INTERFACE_DESCRIPTION, Interface, SECTION_HEADER};
 use section::{damaged, damaged_length, half, impossible, opened_section, word};
 use teiten_aggregator::prefetch::prefetch;
+use teiten_packet::decode::supported;
 
 pub use section::PCAPNG_BLOCK_BYTES_MAX;
 
@@ -273,7 +273,7 @@ fn checked_length(captured_bytes: u32) -> Result<u32, CaptureError> {
 mod tests {
     use super::super::sample::PcapngBuilder;
     use super::*;
-    use crate::packet::BLOCK_RECORDS_MAX;
+    use crate::source::block::BLOCK_RECORDS_MAX;
 
     fn walked(bytes: &[u8]) -> (Vec<Record>, Walked) {
         let mut records = Vec::new();

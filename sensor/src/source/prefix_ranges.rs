@@ -1,7 +1,7 @@
 //! Prefixes as ranges of 32-bit words, at most so many: with too many, those that lie closest are joined, so that the ranges always
 //! hold every address of the prefixes and as few others as may be.
 
-use crate::telescope::Prefix;
+use teiten_packet::telescope::Prefix;
 
 /// Sorted, disjoint, inclusive.
 pub type Ranges = Vec<(u32, u32)>;

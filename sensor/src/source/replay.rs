@@ -8,7 +8,7 @@ use super::error::SourceError;
 use super::input::Input;
 use super::probe::joint_digest;
 use super::{FileReport, OPEN_INPUTS_MAX, Progress, Reading};
-use crate::packet::Block;
+use crate::source::block::Block;
 
 /// How far the packets of one input may run ahead of those of another, microseconds. A block of a sparse capture can span hours;
 /// an hour waits minutes for what is behind.

@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use super::error::CaptureError;
-use crate::decode::supported;
-use crate::packet::{LinkType, Record};
+use crate::source::block::Record;
+use teiten_packet::LinkType;
+use teiten_packet::decode::supported;
 
 /// Names, without the prefix, of the commoner link types at <https://www.tcpdump.org/linktypes.html> that are not decoded.
 const NAMES: &[(u16, &str)] = &[
@@ -107,7 +108,7 @@ mod tests {
     use super::super::sample::{PcapShape, PcapngBuilder, pcap};
     use super::super::{FileReport, Replay};
     use super::*;
-    use crate::packet::Block;
+    use crate::source::block::Block;
 
     fn report(capture: &[u8]) -> FileReport {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");

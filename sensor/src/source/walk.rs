@@ -4,7 +4,7 @@
 use super::error::CaptureError;
 use super::pcap::Pcap;
 use super::pcapng::Pcapng;
-use crate::packet::Record;
+use crate::source::block::Record;
 
 /// Most bytes of one packet, as libpcap's MAXIMUM_SNAPLEN (pcap-int.h): a longer record is damage, not a packet.
 pub const RECORD_BYTES_MAX: u32 = 262_144;

@@ -4,8 +4,8 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use teiten_aggregator::minute::MinuteCounts;
-use teiten_aggregator::observation::{Kind, Observation, TrafficClass, TrafficType};
 use teiten_aggregator::window::Batch;
+use teiten_observation::{Class, Kind, Observation, TrafficType};
 
 /// Packets of a family and block that the live view looks at, at most: with it, a packet in a flood costs a few nanoseconds, and where
 /// blocks are small, as they are at low rates, every packet is looked at.
@@ -32,7 +32,7 @@ pub struct Glance {
     /// Bytes on the wire of all observed packets.
     pub bytes: u64,
     /// Observed packets by class.
-    pub classes: [u64; TrafficClass::ALL.len()],
+    pub classes: [u64; Class::ALL.len()],
     /// Observed packets by traffic type.
     pub types: [u64; TrafficType::ALL.len()],
     /// Some of the observed packets, or all.
@@ -46,7 +46,7 @@ impl Default for Glance {
         Glance {
             counts: MinuteCounts::default(),
             bytes: 0,
-            classes: [0; TrafficClass::ALL.len()],
+            classes: [0; Class::ALL.len()],
             types: [0; TrafficType::ALL.len()],
             sampled: Vec::with_capacity(2 * SAMPLE_MAX),
             turn: 0,
@@ -103,19 +103,13 @@ impl Glance {
 
 #[cfg(test)]
 pub(super) mod tests {
-    use teiten_aggregator::observation::Tool;
+    use teiten_observation::Tool;
 
     use super::*;
 
     /// A SYN from a numbered source to port 23.
     pub fn observation(source: u32, time_us: i64) -> Observation<u32> {
-        let kind = Kind::new(
-            TrafficType::TcpSyn,
-            TrafficClass::Scan,
-            Tool::None,
-            6,
-            Some(23),
-        );
+        let kind = Kind::new(TrafficType::TcpSyn, Class::Scan, Tool::None, 6, Some(23));
         Observation {
             time_us,
             source,

@@ -9,7 +9,7 @@ use dashmap::DashMap;
 use serde_json::{Value, json};
 use teiten_aggregator::dataset::Hour;
 use teiten_aggregator::minute::{MINUTE_US, MINUTES};
-use teiten_aggregator::observation::{Family, TrafficClass};
+use teiten_observation::{Class, Family};
 
 use super::glance::{Glance, Sampled};
 
@@ -21,7 +21,7 @@ pub const ENTRIES_MAX: usize = 65_536;
 /// What packets of a minute are counted by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Item {
-    Class(TrafficClass),
+    Class(Class),
     Port(u8, Option<u16>),
     Country([u8; 2]),
     Source(IpAddr),
@@ -49,7 +49,7 @@ impl Live {
             return;
         };
         let minute = last.time_us.div_euclid(MINUTE_US);
-        for (class, &packets) in TrafficClass::ALL.iter().zip(&glance.classes) {
+        for (class, &packets) in Class::ALL.iter().zip(&glance.classes) {
             if packets > 0 {
                 self.count(minute, Item::Class(*class), packets);
             }

@@ -11,7 +11,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
-use teiten_aggregator::observation::{TrafficClass, TrafficType};
+use teiten_observation::{Class, TrafficType};
 
 use super::process::{Process, process};
 use super::{Status, space, unix_seconds};
@@ -126,7 +126,7 @@ pub const METRICS: &[Metric] = &[
         "class",
         "Observed packets by class",
         |at| {
-            let names = TrafficClass::ALL.iter().map(|class| class.name());
+            let names = Class::ALL.iter().map(|class| class.name());
             names
                 .zip(&at.status.sums.classes)
                 .map(|(name, sum)| (name.to_owned(), read(sum)))

@@ -1,7 +1,7 @@
 //! The programs run by an interpreter of the few instructions they use, against the telescope that judges every packet.
 
 use super::*;
-use crate::telescope::{Place, Telescope};
+use teiten_packet::telescope::{Place, Telescope};
 
 const KEEP: u32 = 2048;
 

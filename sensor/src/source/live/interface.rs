@@ -6,11 +6,11 @@ use pcap::Device;
 
 use super::library::{Library, compile};
 use super::{LIVE_WAIT, Method, Wanted};
-use crate::decode::supported;
-use crate::packet::{Block, BlockBytes};
+use crate::source::block::{Block, BlockBytes};
 use crate::source::error::SourceError;
 use crate::source::filter::{Instruction, spread_by_source, telescope_filter};
 use crate::source::ring::{Ring, RingError, RingSettings, interface_index, is_up};
+use teiten_packet::decode::supported;
 
 /// What packets come through.
 enum Tap {

@@ -6,9 +6,10 @@ use std::os::fd::{AsRawFd, RawFd};
 use pcap::{Active, Capture, Direction};
 
 use super::Wanted;
-use crate::packet::{BLOCK_RECORDS_MAX, Block, BlockBytes, LinkType, Record};
+use crate::source::block::{BLOCK_RECORDS_MAX, Block, BlockBytes, Record};
 use crate::source::filter::Instruction;
 use crate::source::walk::BLOCK_BYTES_MAX;
+use teiten_packet::LinkType;
 
 /// Packets taken before the block's size is looked at again.
 const TAKEN_AT_ONCE: usize = 64;

@@ -3,7 +3,7 @@
 use std::net::UdpSocket;
 
 use super::*;
-use crate::packet::LinkType;
+use teiten_packet::LinkType;
 
 fn wanted(method: Method) -> Wanted {
     Wanted {

@@ -4,7 +4,7 @@
 use super::super::clock::Clock;
 use super::super::error::CaptureError;
 use super::super::walk::Stop;
-use crate::packet::LinkType;
+use teiten_packet::LinkType;
 
 pub(super) const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 pub(super) const INTERFACE_DESCRIPTION: u32 = 1;

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 use super::super::format::Compression;
 use super::super::sample::{PcapShape, PcapngBuilder, compressed, pcap};
 use super::*;
-use crate::packet::BLOCK_RECORDS_MAX;
+use crate::source::block::BLOCK_RECORDS_MAX;
 
 /// (time, contents) of every packet, and the reports.
 fn read(paths: &[PathBuf], reading: Reading) -> (Vec<(i64, Vec<u8>)>, Vec<FileReport>) {

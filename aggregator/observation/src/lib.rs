@@ -1,0 +1,16 @@
+//! The words of a packet, shared by those who make observations and those who count them: address, class, traffic type, tool, mark,
+//! kind, stack signature, and the observation itself. This crate depends on nothing, reads no bytes and counts nothing.
+
+mod address;
+mod kind;
+mod mark;
+mod observation;
+mod stack;
+mod words;
+
+pub use address::{Address, BUCKETS, Family};
+pub use kind::{CATEGORIES, Kind};
+pub use mark::Mark;
+pub use observation::Observation;
+pub use stack::{KINDS_MAX, OptionKind, StackSignature};
+pub use words::{Class, Tool, TrafficType};

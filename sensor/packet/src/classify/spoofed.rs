@@ -1,0 +1,349 @@
+//! Sources that no host can have, by IANA's special-purpose registries (RFC 6890).
+//!
+//! An address of private use is possible where the destination is of private use too: a telescope inside an organisation's network
+//! sees its neighbours under such addresses. Towards any other destination it cannot have come from where it says, unless the packet
+//! bears a mark of a scan tool that stands alone: then it was captured on the sender's side of an address translator ([`MARKED_PROBE`]).
+
+use teiten_observation::{Address, Class, Family, TrafficType};
+
+use super::{Presupposition, Rule, Types};
+
+/// A source of special-purpose space, or equal to the destination.
+pub const IMPOSSIBLE_SOURCE: Rule = Rule {
+    name: "impossible-source",
+    words: "the source is special-purpose space that cannot reach its destination, multicast, or the destination itself",
+    class: Class::Spoofed,
+    types: Types::ALL,
+    presupposes: Presupposition::ImpossibleSource,
+    test: None,
+    reference: "RFC 6890 and the IANA special-purpose address registries as of 2026-07; RFC 5771, RFC 4291 2.7 (multicast)",
+    dates: "",
+};
+
+/// A probe from an address of private use that bears a mark of more than 16 bits. Floods with forged sources bear none: whoever
+/// forges does not build probes whose answers could be told. A known payload decides before.
+pub const MARKED_PROBE: Rule = Rule {
+    name: "private-source-with-tool-mark",
+    words: "the source is private, link-local or unique-local towards one that is not, and the packet bears a mark of a tool that stands alone",
+    class: Class::Scan,
+    types: Types::of(&[
+        TrafficType::TcpSyn,
+        TrafficType::Udp,
+        TrafficType::IcmpEchoRequest,
+        TrafficType::IcmpTimestampRequest,
+        TrafficType::IcmpInformationRequest,
+        TrafficType::IcmpMaskRequest,
+        TrafficType::Sctp,
+    ]),
+    presupposes: Presupposition::MarkedPrivateSource,
+    test: None,
+    reference: "RFC 1918, RFC 6598, RFC 3927, RFC 4193; the marks mirai-sequence, zmap-id-shape and masscan-shape in TOOLS",
+    dates: "",
+};
+
+/// What a packet's source can be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Standing {
+    /// A host's address.
+    Possible,
+    /// No host's address, or none that a packet to its destination can come from.
+    Impossible,
+    /// An address of private use towards one that is not: impossible, unless the packet was captured before its translation.
+    Private,
+}
+
+/// What the registries say of a prefix.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    /// For use inside one network: possible as a source there.
+    Local,
+    /// The same, and translated on the way out.
+    Private,
+    /// Not possible as a source anywhere.
+    Never,
+    /// As a destination of use inside one network, as a source impossible.
+    Group,
+    /// A host's, inside a wider prefix that is not.
+    Global,
+}
+
+/// A prefix: first address, length, use.
+type Row = (u128, u8, Use);
+
+const IPV4: &[Row] = &[
+    (0x0000_0000, 32, Use::Local),
+    (0x0000_0000, 8, Use::Never),
+    (0x0a00_0000, 8, Use::Private),
+    (0x6440_0000, 10, Use::Private),
+    (0x7f00_0000, 8, Use::Never),
+    (0xa9fe_0000, 16, Use::Private),
+    (0xac10_0000, 12, Use::Private),
+    (0xc000_0009, 32, Use::Global),
+    (0xc000_000a, 32, Use::Global),
+    (0xc000_0000, 24, Use::Never),
+    (0xc000_0200, 24, Use::Never),
+    (0xc058_6302, 32, Use::Local),
+    (0xc0a8_0000, 16, Use::Private),
+    (0xc612_0000, 15, Use::Never),
+    (0xc633_6400, 24, Use::Never),
+    (0xcb00_7100, 24, Use::Never),
+    (0xe000_0000, 4, Use::Group),
+    (0xffff_ffff, 32, Use::Group),
+    (0xf000_0000, 4, Use::Never),
+];
+
+const IPV6: &[Row] = &[
+    (0, 128, Use::Local),
+    (1, 128, Use::Never),
+    (0xffff_0000_0000, 96, Use::Never),
+    (0x0064_ff9b_0001 << 80, 48, Use::Never),
+    (0x0100 << 112, 64, Use::Never),
+    (0x0100_0000_0000_0001 << 64, 64, Use::Never),
+    (0x2001 << 112, 32, Use::Global),
+    (0x2001_0001 << 96 | 1, 128, Use::Global),
+    (0x2001_0001 << 96 | 2, 128, Use::Global),
+    (0x2001_0001 << 96 | 3, 128, Use::Global),
+    (0x2001_0003 << 96, 32, Use::Global),
+    (0x2001_0004_0112 << 80, 48, Use::Global),
+    (0x2001_0020 << 96, 27, Use::Global),
+    (0x2001 << 112, 23, Use::Never),
+    (0x2001_0db8 << 96, 32, Use::Never),
+    (0x3fff << 112, 20, Use::Never),
+    (0x5f00 << 112, 16, Use::Never),
+    (0xfc00 << 112, 7, Use::Private),
+    (0xfe80 << 112, 10, Use::Private),
+    (0xfec0 << 112, 10, Use::Local),
+    (0xff00 << 112, 8, Use::Group),
+];
+
+/// For each leading octet whether a row of the table can hold addresses that start with it: most sources are told by one look.
+static IPV4_OCTETS: [bool; 256] = octets(IPV4, 24);
+static IPV6_OCTETS: [bool; 256] = octets(IPV6, 120);
+
+const fn octets(rows: &[Row], shift: u32) -> [bool; 256] {
+    let mut octets = [false; 256];
+    let mut row = 0;
+    while row < rows.len() {
+        let (first, length, _) = rows[row];
+        let start = (first >> shift) as usize;
+        let span = if length < 8 { 1 << (8 - length) } else { 1 };
+        let mut octet = start;
+        while octet < start + span {
+            octets[octet] = true;
+            octet += 1;
+        }
+        row += 1;
+    }
+    octets
+}
+
+/// Whether an IPv4 address is of special-purpose space or multicast.
+#[inline(always)]
+#[must_use]
+pub fn is_special(address: u32) -> bool {
+    IPV4_OCTETS[(address >> 24) as usize]
+        && usage(address).is_some_and(|usage| usage != Use::Global)
+}
+
+/// Whether a host can have sent a packet from `source` to `destination`.
+#[inline(always)]
+#[must_use]
+pub fn standing<A: Address>(source: A, destination: A) -> Standing {
+    let octet = (source.number() >> (A::BITS - 8)) as usize;
+    let octets = match A::FAMILY {
+        Family::Ipv4 => &IPV4_OCTETS,
+        Family::Ipv6 => &IPV6_OCTETS,
+    };
+    if source == destination || octets[octet & 0xff] {
+        listed_standing(source, destination)
+    } else {
+        Standing::Possible
+    }
+}
+
+#[inline(never)]
+fn listed_standing<A: Address>(source: A, destination: A) -> Standing {
+    if source == destination {
+        return Standing::Impossible;
+    }
+    let is_inside = || {
+        let destination = usage(destination);
+        matches!(destination, Some(Use::Local | Use::Private | Use::Group))
+    };
+    match usage(source) {
+        None | Some(Use::Global) => Standing::Possible,
+        Some(Use::Never | Use::Group) => Standing::Impossible,
+        Some(Use::Local | Use::Private) if is_inside() => Standing::Possible,
+        Some(Use::Local) => Standing::Impossible,
+        Some(Use::Private) => Standing::Private,
+    }
+}
+
+/// The first row that holds an address.
+fn usage<A: Address>(address: A) -> Option<Use> {
+    let rows = match A::FAMILY {
+        Family::Ipv4 => IPV4,
+        Family::Ipv6 => IPV6,
+    };
+    rows.iter()
+        .find(|&&(first, length, _)| {
+            let host_bits = A::BITS - u32::from(length);
+            (address.number() ^ first) >> host_bits == 0
+        })
+        .map(|&(_, _, usage)| usage)
+}
+
+#[cfg(test)]
+mod tests {
+    use teiten_aggregator::origin::{SPECIAL_IPV4, SPECIAL_IPV6, SpecialBlock};
+
+    use super::*;
+
+    fn ipv4(source: &str, destination: &str) -> bool {
+        let number = |text: &str| u32::from(text.parse::<std::net::Ipv4Addr>().unwrap());
+        standing(number(source), number(destination)) != Standing::Possible
+    }
+
+    fn ipv6(source: &str, destination: &str) -> bool {
+        let number = |text: &str| u128::from(text.parse::<std::net::Ipv6Addr>().unwrap());
+        standing(number(source), number(destination)) != Standing::Possible
+    }
+
+    #[test]
+    fn special_purpose_sources_cannot_exist() {
+        for source in [
+            "0.1.2.3",
+            "10.1.2.3",
+            "100.64.0.1",
+            "100.127.255.255",
+            "127.0.0.1",
+            "169.254.1.1",
+            "172.16.0.1",
+            "172.31.255.255",
+            "192.0.0.1",
+            "192.0.2.77",
+            "192.168.1.1",
+            "198.18.0.1",
+            "198.19.255.255",
+            "198.51.100.1",
+            "203.0.113.1",
+            "224.0.0.1",
+            "239.255.255.255",
+            "240.0.0.1",
+            "255.255.255.255",
+        ] {
+            assert!(ipv4(source, "44.1.2.3"), "{source}");
+            assert!(ipv4(source, "203.0.113.9"), "{source}");
+        }
+    }
+
+    #[test]
+    fn private_space_is_told_from_what_can_never_be() {
+        let standing = |source: &str| {
+            let source: std::net::Ipv4Addr = source.parse().unwrap();
+            super::standing(u32::from(source), 0x2c01_0203)
+        };
+        for source in [
+            "10.0.0.1",
+            "100.64.0.1",
+            "169.254.9.9",
+            "172.31.0.1",
+            "192.168.0.1",
+        ] {
+            assert_eq!(standing(source), Standing::Private, "{source}");
+        }
+        for source in [
+            "0.0.0.0",
+            "127.0.0.1",
+            "192.0.2.1",
+            "224.0.0.1",
+            "240.0.0.1",
+        ] {
+            assert_eq!(standing(source), Standing::Impossible, "{source}");
+        }
+    }
+
+    #[test]
+    fn neighbours_of_special_space_exist() {
+        for source in [
+            "1.0.0.1",
+            "9.255.255.255",
+            "11.0.0.0",
+            "100.63.255.255",
+            "100.128.0.0",
+            "172.15.255.255",
+            "172.32.0.0",
+            "192.0.1.1",
+            "192.0.3.0",
+            "192.167.1.1",
+            "198.17.1.1",
+            "198.20.0.0",
+            "203.0.112.1",
+            "223.255.255.255",
+            "126.1.1.1",
+            "128.0.0.1",
+        ] {
+            assert!(!ipv4(source, "203.0.113.9"), "{source}");
+        }
+    }
+
+    #[test]
+    fn blocks_that_are_not_reachable_are_no_source_towards_the_internet() {
+        fn check<A: Address>(blocks: &[SpecialBlock<A>], destination: A) {
+            for block in blocks {
+                let is_possible = standing(block.last(), destination) == Standing::Possible;
+                assert_eq!(is_possible, block.globally_reachable, "{block:?}");
+            }
+        }
+        check(SPECIAL_IPV4, 0x2c01_0203);
+        check(SPECIAL_IPV6, 0x2a00 << 112);
+    }
+
+    #[test]
+    fn a_source_equal_to_the_destination_cannot_exist() {
+        assert!(ipv4("44.1.2.3", "44.1.2.3"));
+        assert!(ipv6("2a00::1", "2a00::1"));
+    }
+
+    #[test]
+    fn private_neighbours_exist_for_each_other() {
+        assert!(!ipv4("10.1.2.3", "10.200.0.1"));
+        assert!(!ipv4("192.168.1.1", "172.16.9.9"));
+        assert!(!ipv4("10.0.0.1", "239.255.255.250"));
+        assert!(!ipv4("0.0.0.0", "255.255.255.255"));
+        assert!(!ipv6("fe80::1", "ff02::1"));
+        assert!(ipv4("192.0.2.1", "10.1.1.1"));
+    }
+
+    #[test]
+    fn ipv6_special_sources_cannot_exist() {
+        for source in [
+            "::",
+            "::1",
+            "::ffff:1.2.3.4",
+            "100::1",
+            "2001:db8::1",
+            "3fff::1",
+            "fc00::1",
+            "fd12::1",
+            "fe80::1",
+            "ff02::1",
+            "2001:10::1",
+            "64:ff9b:1::1",
+        ] {
+            assert!(ipv6(source, "2001:db8::9"), "{source}");
+        }
+        for source in [
+            "2a00::1",
+            "2001:0::1",
+            "2001:20::1",
+            "64:ff9b::102:304",
+            "2002::1",
+            "2400::1",
+            "2001:db9::1",
+        ] {
+            assert!(!ipv6(source, "2001:db8::9"), "{source}");
+        }
+    }
+}
