@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use teiten_sensor::replay::replay;
+use teiten_sensor::command::replay::replay;
 use teiten_sensor::source::Reading;
 
 use crate::record::cores;

@@ -15,9 +15,9 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 use serde_json::{Map, Value, json};
 
-use crate::pipeline::Arrival;
+use crate::engine::Arrival;
 use crate::source::block::{Block, Record};
-use crate::status::Status;
+use crate::watch::Status;
 use files::Files;
 use teiten_packet::decode::{Decoded, decode_record};
 use teiten_packet::telescope::{Place, Telescope};

@@ -12,19 +12,20 @@ use clap_complete::Shell;
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use teiten_packet::telescope::Telescope;
-use teiten_sensor::capture::capture;
-use teiten_sensor::check::{Plan, Verdict};
-use teiten_sensor::explain::{Groups, LeftOut};
+use teiten_sensor::command::capture::capture;
+use teiten_sensor::command::check::{Plan, Verdict};
+use teiten_sensor::command::explain::{Groups, LeftOut};
+use teiten_sensor::command::replay::{Outcome, replay};
+use teiten_sensor::command::{check, explain, rules, summary};
 use teiten_sensor::keep::KeptCounts;
+use teiten_sensor::log;
 use teiten_sensor::options::{
     CaptureArguments, Command, CommandLine, ExplainArguments, Refusal, ReplayArguments,
     RulesArguments, Settings, parse, prefixes,
 };
-use teiten_sensor::replay::{Outcome, replay};
 use teiten_sensor::source::{FileReport, Progress, Reading, Replay};
-use teiten_sensor::{check, explain, log, rules, summary};
 #[cfg(feature = "top")]
-use teiten_sensor::{options::TopArguments, top};
+use teiten_sensor::{command::top, options::TopArguments};
 
 /// Done, but incomplete.
 const INCOMPLETE: u8 = 1;

@@ -13,11 +13,11 @@ use signal_hook::consts::SIGHUP;
 use teiten_aggregator::origin::Origins;
 use thiserror::Error;
 
+use crate::engine::Arrival;
 use crate::log;
 use crate::options::{CaptureSettings, Settings};
-use crate::pipeline::Arrival;
 use crate::privilege::{Needs, PrivilegeError, confine};
-use crate::status::{Facts, Status, serve};
+use crate::watch::{Facts, Status, serve};
 
 /// How often the service looks after itself.
 const ROUND: Duration = Duration::from_secs(1);

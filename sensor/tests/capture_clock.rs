@@ -20,13 +20,13 @@ use teiten_aggregator::table::HOUR_US;
 use teiten_aggregator::window::LatePolicy;
 use teiten_packet::LinkType;
 use teiten_packet::telescope::Telescope;
-use teiten_sensor::capture::LIVE_SILENCE_SECONDS_MAX;
-use teiten_sensor::closing::Written;
-use teiten_sensor::durable::Keeper;
-use teiten_sensor::pipeline::{Arrival, Passage, run};
-use teiten_sensor::replay::closer;
+use teiten_sensor::command::capture::LIVE_SILENCE_SECONDS_MAX;
+use teiten_sensor::command::replay::closer;
+use teiten_sensor::engine::worker::Reading;
+use teiten_sensor::engine::{Arrival, Passage, run};
+use teiten_sensor::hours::journaled::Keeper;
+use teiten_sensor::hours::once::Written;
 use teiten_sensor::source::block::{Block, BlockBytes, Record};
-use teiten_sensor::worker::Reading;
 
 /// 2026-11-15T07.
 const HOUR: i64 = 498_535;

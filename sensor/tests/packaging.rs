@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::process::Command;
 
 use serde_json::Value;
-use teiten_sensor::status::METRICS;
+use teiten_sensor::watch::METRICS;
 
 const UNIT: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),

@@ -13,8 +13,8 @@ use std::path::{Path, PathBuf};
 use capture_file::{Parts, hour, made, scenario, shared};
 use dataset::{TELESCOPE, Workshop, broken_sums, files, hour_sums, replayed, rows, text};
 use serde_json::{Value, json};
+use teiten_sensor::command::replay::Outcome;
 use teiten_sensor::options::Settings;
-use teiten_sensor::replay::Outcome;
 
 /// Files that a capture is split into.
 const FILES: usize = 10;
@@ -65,7 +65,7 @@ fn the_dataset_holds_what_the_synthesiser_sent() {
     let path = workshop.file("in.pcap", capture);
     let settings = settings(&workshop, "data", 2);
     let outcome = replay_into(&[path], &settings);
-    let accounting = teiten_sensor::summary::accounting(&outcome);
+    let accounting = teiten_sensor::command::summary::accounting(&outcome);
     for (name, expected) in [
         ("records", truth.accounting.records),
         ("observed", truth.accounting.observed),

@@ -73,7 +73,7 @@ fn accounting_tables_and_explain_name_the_same_tools() {
     let outcome = replayed(std::slice::from_ref(&path), &settings).expect("a sound input");
     let traffic = by_tool(&settings.data, "traffic");
     assert_eq!(by_tool(&settings.data, "sources"), traffic);
-    let accounting = teiten_sensor::summary::accounting(&outcome);
+    let accounting = teiten_sensor::command::summary::accounting(&outcome);
     assert_eq!(accounting["tools"], json!(traffic));
     assert_eq!(explained(text(&path)), traffic);
     for (tool, &sent) in &truth.tools {

@@ -14,7 +14,7 @@ use teiten_aggregator::run::{MemoryRun, Run, merge_range};
 use teiten_aggregator::table::RowTable;
 use teiten_aggregator::window::HourPart;
 use teiten_observation::Address;
-use teiten_sensor::replay::closer;
+use teiten_sensor::command::replay::closer;
 
 use super::packets::fill;
 use super::{Bench, Cost};

@@ -11,9 +11,9 @@ use teiten_observation::{Address, Observation};
 use teiten_packet::classify::kind;
 use teiten_packet::decode::{Decoded, Packet, decode_record};
 use teiten_packet::telescope::{Place, Telescope};
+use teiten_sensor::engine::worker::{self, Worker};
 use teiten_sensor::source::block::{Block, Record};
 use teiten_sensor::source::{Reading, Replay};
-use teiten_sensor::worker::{self, Worker};
 
 use super::{Bench, Cost};
 use crate::usage::Stopwatch;

@@ -13,7 +13,7 @@ use super::leftover::{self, finished};
 use super::pcap::{FILE_HEADER_BYTES, append, file_header};
 use super::{KeepSettings, KeptCounts, Reason};
 use crate::source::block::Record;
-use crate::status::{FREE_BYTES_MIN, space};
+use crate::watch::{FREE_BYTES_MIN, space};
 use teiten_packet::LinkType;
 
 /// Ending of a file that is not finished.

@@ -10,7 +10,7 @@ use teiten_aggregator::table::HOUR_US;
 
 use crate::source::Replay;
 use crate::source::block::BlockBytes;
-use crate::status::Facts;
+use crate::watch::Facts;
 use teiten_packet::LinkType;
 use teiten_packet::samples::{ethernet, ipv4_packet};
 

@@ -9,8 +9,8 @@ use std::path::{Path, PathBuf};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 use sha2::{Digest, Sha256};
+use teiten_sensor::command::replay::{Outcome, RunError, hexadecimal, replay};
 use teiten_sensor::options::{Settings, Shared};
-use teiten_sensor::replay::{Outcome, RunError, hexadecimal, replay};
 use teiten_sensor::source::Reading;
 
 /// Country data small enough to load a thousand times.

@@ -256,7 +256,7 @@ mod tests {
     use teiten_aggregator::origin::Origins;
 
     use super::*;
-    use crate::status::{Facts, Status, serve};
+    use crate::watch::{Facts, Status, serve};
 
     #[test]
     fn a_running_status_is_understood() {

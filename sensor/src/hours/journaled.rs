@@ -17,7 +17,7 @@ use teiten_aggregator::payload_table::{Names, PayloadTable};
 use teiten_aggregator::schema::{PAYLOADS, SOURCES, TRAFFIC};
 use teiten_aggregator::writer::WriteError;
 
-use crate::closing::{TakenOver, Written};
+use crate::hours::once::{TakenOver, Written};
 use rounds::Open;
 pub use rounds::run;
 
@@ -387,7 +387,7 @@ fn finish_run(
         configuration_sha256: journal.about.configuration_sha256.clone(),
         ..closer.clone()
     };
-    let mut written = Written::new(crate::capture::LIVE_SILENCE_SECONDS_MAX);
+    let mut written = Written::new(crate::command::capture::LIVE_SILENCE_SECONDS_MAX);
     let mut keeper = Keeper::with(journal, memory_bytes, stop);
     keeper
         .adopt(&mut written)

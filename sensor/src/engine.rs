@@ -3,6 +3,10 @@
 //! The reader alone decides, in the order of the input, between which two packets an hour closes; every worker is told at that very
 //! place. So what is counted where depends on the input and never on the threads.
 
+pub mod accounting;
+pub mod deal;
+pub mod worker;
+
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::sync::Arc;
@@ -17,13 +21,13 @@ use teiten_aggregator::table::{HOUR_US, Seed};
 use teiten_aggregator::window::{HourPart, LatePolicy, Window};
 use teiten_aggregator::writer::WriteError;
 
-use crate::accounting::Tally;
-use crate::closing::{self, Handover, Written};
-use crate::deal::{Dealer, Picks};
-use crate::durable::{self, Keeper};
+use crate::engine::accounting::Tally;
+use crate::engine::deal::{Dealer, Picks};
+use crate::engine::worker::{Reading, Worker};
+use crate::hours::journaled::{self, Keeper};
+use crate::hours::once::{self, Handover, Written};
 use crate::source::block::Block;
-use crate::status::Status;
-use crate::worker::{Reading, Worker};
+use crate::watch::Status;
 use teiten_packet::telescope::Telescope;
 
 /// How far behind the newest packet another may be and still find its hour open, microseconds: clocks of several interfaces or
@@ -132,8 +136,8 @@ pub fn run(
         let accounts = matches!(passage.reading, Reading::First);
         let (failed, workers) = (&failed, passage.workers);
         let closing = scope.spawn(move || match keeper {
-            None => closing::run(closer, &handovers, workers, accounts, written, failed),
-            Some(keeper) => durable::run(keeper, closer, &handovers, workers, written, failed),
+            None => once::run(closer, &handovers, workers, accounts, written, failed),
+            Some(keeper) => journaled::run(keeper, closer, &handovers, workers, written, failed),
         });
         let mut senders = Vec::new();
         let mut threads = Vec::new();

@@ -7,9 +7,9 @@ use teiten_aggregator::dataset::Hour;
 use teiten_aggregator::origin::{Origins, Provenance};
 
 use super::{Plan, Verdict};
+use crate::command::replay::origins;
 use crate::privilege::writable;
-use crate::replay::origins;
-use crate::status::{FREE_BYTES_MIN, space};
+use crate::watch::{FREE_BYTES_MIN, space};
 
 /// Older country data than this is told: address space moves between countries every week.
 const COUNTRIES_DAYS_MAX: i64 = 180;

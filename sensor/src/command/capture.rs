@@ -9,18 +9,18 @@ use teiten_aggregator::minute::hour_of;
 use teiten_aggregator::table::HOUR_US;
 use teiten_aggregator::window::LatePolicy;
 
-use crate::closing::Written;
-use crate::durable::Keeper;
+use crate::command::replay::{Outcome, RunError, closer, geo_text, origins};
+use crate::engine::worker::Reading;
+use crate::engine::{Arrival, LATENESS_US, Passage, run};
+use crate::hours::journaled::Keeper;
+use crate::hours::once::Written;
 use crate::keep::Keeping;
 use crate::options::{CaptureSettings, Settings};
-use crate::pipeline::{Arrival, LATENESS_US, Passage, run};
-use crate::replay::{Outcome, RunError, closer, geo_text, origins};
 use crate::service::{Reload, Service, ServiceError};
 use crate::source::FileReport;
 use crate::source::block::Block;
 use crate::source::live::{LIVE_WAIT, Live, Notice, Wanted};
-use crate::status::Status;
-use crate::worker::Reading;
+use crate::watch::Status;
 use teiten_packet::telescope::Telescope;
 
 /// The longest silence, in seconds, that counts as observed: a capture shows every tenth of a second that it is awake, so more

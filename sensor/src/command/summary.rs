@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 use teiten_aggregator::dataset::Hour;
 use teiten_aggregator::minute::MinuteCounts;
 
-use crate::replay::Outcome;
+use crate::command::replay::Outcome;
 
 /// The accounting object of the contract, with timings beside it. A capture that went on with a run that broke off counts its own
 /// packets; those of the hours that it took over stand in `taken_over`. Of tables (`tools`, `collapsed`, `rows`) it tells what they

@@ -17,13 +17,13 @@ use teiten_aggregator::writer::WriteError;
 use teiten_observation::Tool;
 use thiserror::Error;
 
-use crate::closing::Written;
+use crate::engine::worker::Reading;
+use crate::engine::{Arrival, Counted, Passage, run};
+use crate::hours::once::Written;
 use crate::keep::KeptCounts;
 use crate::options::Settings;
-use crate::pipeline::{Arrival, Counted, Passage, run};
 use crate::source::block::Block;
 use crate::source::{FileReport, Progress, Replay, SourceError};
-use crate::worker::Reading;
 use teiten_packet::telescope::Telescope;
 
 /// Of the memory for rows, one part in so many is for the sums of an hour that closes.

@@ -9,9 +9,9 @@ use teiten_aggregator::prefetch::prefetch;
 use teiten_aggregator::window::{Batch, HourPart, Window};
 use teiten_observation::{Address, Family, Kind, Observation};
 
-use crate::accounting::Tally;
+use crate::engine::accounting::Tally;
 use crate::source::block::Record;
-use crate::status::glance::Glance;
+use crate::watch::glance::Glance;
 use teiten_packet::classify::{Verdict, verdict};
 use teiten_packet::decode::{Decoded, Packet, Transport, decode_record};
 use teiten_packet::fingerprint::stack;

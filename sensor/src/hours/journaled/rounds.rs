@@ -11,7 +11,7 @@ use teiten_aggregator::window::HourPart;
 use teiten_aggregator::writer::WriteError;
 
 use super::{ACCOUNT_HOURS, DURATIONS_MAX, Keeper, RETRY_INTERVAL};
-use crate::closing::{Handover, Written};
+use crate::hours::once::{Handover, Written};
 
 /// What the workers hand over between two closes or checkpoints.
 #[derive(Default)]

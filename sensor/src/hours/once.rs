@@ -19,7 +19,7 @@ use teiten_aggregator::schema::{COVERAGE, PAYLOADS, SOURCES, TRAFFIC, Table};
 use teiten_aggregator::window::HourPart;
 use teiten_aggregator::writer::WriteError;
 
-use crate::status::Status;
+use crate::watch::Status;
 
 /// What a worker hands over.
 #[derive(Debug)]

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph, Row, Sparkline, Table};
 
 use super::{Rates, View};
-use crate::summary::grouped;
+use crate::command::summary::grouped;
 
 /// Names of protocols that have no ports or are seen often (IANA protocol numbers).
 const PROTOCOLS: &[(u8, &str)] = &[

@@ -1,0 +1,10 @@
+//! What the program does for a person: each command composes sources, engine, hours and the rest.
+
+pub mod capture;
+pub mod check;
+pub mod explain;
+pub mod replay;
+pub mod rules;
+pub mod summary;
+#[cfg(feature = "top")]
+pub mod top;
