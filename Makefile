@@ -1,6 +1,8 @@
 # Everything a person types. The work is done by cargo and by the small scripts in .ci/.
 .DEFAULT_GOAL := help
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+# .ci/setup looks at it; empty where this is another make.
+export TEITEN_MAKE_VERSION := $(MAKE_VERSION)
 .PHONY: help demo test lint crosscheck fuzz bench bench-small bench-peers clean-demo
 
 help: ## This list

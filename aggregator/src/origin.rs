@@ -1,4 +1,4 @@
-//! Where a source is: its country and its autonomous system, from files of the user's or Debian's `tor-geoipdb`.
+//! Where a source is: its country and its autonomous system, from files that the user names or that lie in known folders (`default.rs`).
 //!
 //! Files are read once, by content not name, into one table per family; sources are looked up once each, when their hour closes.
 //! Of files of several dates each hour has its own (`edition.rs`). Special-purpose space is cut out of what the files say (`special.rs`).
@@ -6,6 +6,7 @@
 
 mod country;
 mod date;
+mod default;
 mod edition;
 pub(crate) mod flatten;
 mod load;
@@ -23,6 +24,7 @@ use table::{Answer, TableV4, TableV6, Value};
 
 pub use self::country::Country;
 pub use self::date::DateSource;
+pub use self::default::{MACHINE_FOLDER, user_folder};
 #[doc(hidden)]
 pub use self::load::fuzz_load;
 pub use self::special::{SOURCE as SPECIAL_SOURCE, SPECIAL_IPV4, SPECIAL_IPV6, SpecialBlock};
@@ -271,9 +273,6 @@ impl<V: Value> Tables<V> {
     }
 }
 
-/// Where Debian's package `tor-geoipdb` keeps its two files.
-const DEFAULT_FILES: [&str; 2] = ["/usr/share/tor/geoip", "/usr/share/tor/geoip6"];
-
 impl Origins {
     /// Knows nothing: every country is `ZZ`, no system has a number.
     #[must_use]
@@ -296,14 +295,11 @@ impl Origins {
         load::load(geo, asn)
     }
 
-    /// Debian's `tor-geoipdb`, as far as it is installed: the files for [`Origins::load`]'s `geo` when the user named none.
+    /// The country files that are used when the user named none: the first of the user's folder, the machine's folder (both are
+    /// filled by `teiten-sensor geo update`) and Debian's `tor-geoipdb` that holds any.
     #[must_use]
     pub fn find_default() -> Vec<PathBuf> {
-        DEFAULT_FILES
-            .iter()
-            .map(PathBuf::from)
-            .filter(|path| path.is_file())
-            .collect()
+        default::find()
     }
 
     /// What holds in an hour.

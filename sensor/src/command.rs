@@ -3,6 +3,7 @@
 pub mod capture;
 pub mod check;
 pub mod explain;
+pub mod geo;
 pub mod replay;
 pub mod rules;
 pub mod summary;

@@ -11,16 +11,18 @@ use clap::CommandFactory;
 use clap_complete::Shell;
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use teiten_aggregator::origin::Origins;
 use teiten_packet::telescope::Telescope;
 use teiten_sensor::command::capture::capture;
 use teiten_sensor::command::check::{Plan, Verdict};
 use teiten_sensor::command::explain::{Groups, LeftOut};
+use teiten_sensor::command::geo::{self, GeoError, NO_COUNTRIES};
 use teiten_sensor::command::replay::{Outcome, replay};
 use teiten_sensor::command::{check, explain, rules, summary};
 use teiten_sensor::keep::KeptCounts;
 use teiten_sensor::log;
 use teiten_sensor::options::{
-    CaptureArguments, Command, CommandLine, ExplainArguments, Refusal, ReplayArguments,
+    CaptureArguments, Command, CommandLine, ExplainArguments, GeoCommand, Refusal, ReplayArguments,
     RulesArguments, Settings, parse, prefixes,
 };
 use teiten_sensor::source::{FileReport, Progress, Reading, Replay};
@@ -46,6 +48,7 @@ fn main() -> ExitCode {
         Command::Check(arguments) => run_check(arguments),
         #[cfg(feature = "top")]
         Command::Top(arguments) => run_top(&arguments),
+        Command::Geo(arguments) => run_geo(arguments.command),
         Command::Documents(arguments) => write_documents(&arguments.folder).map(|()| 0),
         Command::Explain(arguments) => run_explain(&arguments),
         Command::Rules(arguments) => run_rules(&arguments),
@@ -174,6 +177,27 @@ fn run_top(arguments: &TopArguments) -> anyhow::Result<u8> {
     Ok(0)
 }
 
+fn run_geo(command: GeoCommand) -> anyhow::Result<u8> {
+    let mut out = stdout().lock();
+    if let GeoCommand::Update(arguments) = command {
+        if arguments.if_missing && !Origins::find_default().is_empty() {
+            return Ok(0);
+        }
+        let folder = arguments.into.or_else(geo::folder);
+        let folder = folder.ok_or(GeoError::NoFolder)?;
+        for path in geo::update(&arguments.sources, &folder, arguments.keep)? {
+            writeln!(out, "{}", path.display())?;
+        }
+        return Ok(0);
+    }
+    let lines = geo::in_use()?;
+    anyhow::ensure!(!lines.is_empty(), NO_COUNTRIES);
+    for line in lines {
+        writeln!(out, "{line}")?;
+    }
+    Ok(0)
+}
+
 /// Writes a manual page for each command, and completions for the shells that Debian has.
 fn write_documents(folder: &Path) -> anyhow::Result<()> {
     let (man, completions) = (folder.join("man"), folder.join("completions"));
@@ -234,10 +258,7 @@ fn say_what_is_counted(settings: &Settings) {
 fn report(outcome: &Outcome, settings: &Settings) -> anyhow::Result<u8> {
     say_errors(&outcome.files);
     if outcome.geo.is_none() {
-        let _ = writeln!(
-            stderr(),
-            "teiten-sensor: no country data: every country is ZZ. Install Debian's tor-geoipdb, or give --geo FILE"
-        );
+        let _ = writeln!(stderr(), "teiten-sensor: {NO_COUNTRIES}");
     }
     let mut out = stdout().lock();
     if settings.json {

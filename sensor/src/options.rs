@@ -15,7 +15,8 @@ use thiserror::Error;
 #[cfg(feature = "top")]
 pub use arguments::TopArguments;
 pub use arguments::{
-    CaptureArguments, DocumentsArguments, ExplainArguments, ReplayArguments, RulesArguments, Shared,
+    CaptureArguments, DocumentsArguments, ExplainArguments, GeoArguments, GeoCommand,
+    GeoUpdateArguments, ReplayArguments, RulesArguments, Shared,
 };
 pub use file::{Refusal, SETTINGS_OF_OTHERS, parse};
 pub use live::{LiveArguments, LiveSettings};
@@ -56,6 +57,8 @@ pub enum Command {
     /// Show the running sensor in the terminal, once a second: rates, and the last minutes by class, port, country and source.
     #[cfg(feature = "top")]
     Top(TopArguments),
+    /// Country data: get it, or name what is used.
+    Geo(GeoArguments),
     /// Write manual pages and shell completions into a folder: a step of making the package.
     #[command(hide = true)]
     Documents(DocumentsArguments),

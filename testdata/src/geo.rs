@@ -10,8 +10,20 @@ use crate::countries::{COUNTRIES, IPV6_NETWORKS, block_range};
 use crate::roles::NOWHERE;
 use crate::{Error, Result};
 
-/// Where Debian's package tor-geoipdb puts its IPv4 ranges; the IPv6 ranges stand beside it with a 6 behind the name.
-pub const DEBIAN_COUNTRY_FILE: &str = "/usr/share/tor/geoip";
+/// Where the machine's country data may lie: what `teiten-sensor geo update` of root wrote, and Debian's package tor-geoipdb. IPv6
+/// ranges stand beside each file with a 6 behind the name.
+const MACHINE_FILES: [&str; 2] = ["/var/lib/teiten-lists/geo/geoip", "/usr/share/tor/geoip"];
+
+/// The file of IPv4 ranges that the programs would use by default, where it is in tor's format: the user's, or the machine's.
+#[must_use]
+pub fn default_file() -> Option<PathBuf> {
+    let data = std::env::var_os("XDG_DATA_HOME").map(PathBuf::from);
+    let home = std::env::var_os("HOME").map(|home| Path::new(&home).join(".local/share"));
+    let users = data.filter(|data| data.is_absolute()).or(home);
+    let users = users.map(|base| base.join("teiten/geo/geoip"));
+    let candidates = users.into_iter().chain(MACHINE_FILES.map(PathBuf::from));
+    candidates.into_iter().find(|path| path.is_file())
+}
 
 /// The country of an address that is in no range.
 pub const UNKNOWN: &str = "ZZ";

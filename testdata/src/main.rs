@@ -9,7 +9,7 @@ use std::process::ExitCode;
 use anyhow::{Context, bail};
 use clap::{Parser, ValueEnum};
 use teiten_testdata::clock::{HOUR_US, SECOND_US};
-use teiten_testdata::geo::DEBIAN_COUNTRY_FILE;
+use teiten_testdata::geo;
 use teiten_testdata::output::{Compression, Output, part_path, truth_path};
 use teiten_testdata::roles::{ROLES, WHOLE};
 use teiten_testdata::scenario::{
@@ -336,10 +336,7 @@ fn country_file(arguments: &Arguments) -> Option<PathBuf> {
     match &arguments.geo {
         Some(path) if path == Path::new("none") => None,
         Some(path) => Some(path.clone()),
-        None => {
-            let path = PathBuf::from(DEBIAN_COUNTRY_FILE);
-            path.exists().then_some(path)
-        }
+        None => geo::default_file(),
     }
 }
 

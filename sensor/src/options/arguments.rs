@@ -1,10 +1,11 @@
 //! The flags of every command, as clap reads them: each with its unit, default and consequence. What they come to is decided in
 //! `settle.rs`; that each can stand in `teiten.toml` is the work of `file.rs`.
 
+use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use super::live::LiveArguments;
 use crate::log::{Format, LogLevel};
@@ -90,6 +91,41 @@ pub struct TopArguments {
     pub once: bool,
 }
 
+/// `geo`.
+#[derive(Debug, Args)]
+pub struct GeoArguments {
+    /// What to do with country data.
+    #[command(subcommand)]
+    pub command: GeoCommand,
+}
+
+/// The commands of `geo`.
+#[derive(Debug, Subcommand)]
+pub enum GeoCommand {
+    /// Get country data and put it where every command finds it; without a source, from Debian's package tor-geoipdb, which is
+    /// unpacked and not installed (it depends on the Tor daemon). What is there is replaced once the new data has been tried.
+    Update(GeoUpdateArguments),
+    /// Name the files that are used where no --geo is given.
+    Show,
+}
+
+/// `geo update`.
+#[derive(Debug, Args)]
+pub struct GeoUpdateArguments {
+    /// Files or http addresses of country data in any form that --geo takes [default: Debian's tor-geoipdb, by apt-get].
+    #[arg(value_name = "SOURCE")]
+    pub sources: Vec<OsString>,
+    /// Folder to put it into [default: /var/lib/teiten-lists/geo for root, else ~/.local/share/teiten/geo].
+    #[arg(long, value_name = "DIR")]
+    pub into: Option<PathBuf>,
+    /// Keep what is there beside the new data: captures of earlier days then have the countries of their day.
+    #[arg(long)]
+    pub keep: bool,
+    /// Do nothing where some command would find country data already.
+    #[arg(long)]
+    pub if_missing: bool,
+}
+
 /// `documents`.
 #[derive(Debug, Args)]
 pub struct DocumentsArguments {
@@ -122,7 +158,7 @@ pub struct Shared {
     #[arg(long, value_name = "NAME")]
     pub sensor: Option<String>,
     /// Country data: tor geoip text, RIR delegated-extended, START,END,CC, or MMDB; repeatable. A later one wins; of dated ones that
-    /// hold the same, each hour has the newest up to its day [default: Debian's tor-geoipdb where it is installed].
+    /// hold the same, each hour has the newest up to its day [default: what `geo update` got, else Debian's tor-geoipdb].
     #[arg(long = "geo", value_name = "FILE")]
     pub geo: Vec<PathBuf>,
     /// Network data: MMDB, RouteViews pfx2as, or iptoasn TSV; repeatable, by date as with --geo.

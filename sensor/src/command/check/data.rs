@@ -7,6 +7,7 @@ use teiten_aggregator::dataset::Hour;
 use teiten_aggregator::origin::{Origins, Provenance};
 
 use super::{Plan, Verdict};
+use crate::command::geo::NO_COUNTRIES;
 use crate::command::replay::origins;
 use crate::privilege::writable;
 use crate::watch::{FREE_BYTES_MIN, space};
@@ -94,8 +95,7 @@ pub(super) fn countries(plan: &Plan) -> Vec<(Verdict, String)> {
         Err(error) => return vec![(Verdict::Fail, error.to_string())],
     };
     if origins.provenance().is_empty() {
-        let text = "no country data: every country will be ZZ. Install Debian's tor-geoipdb, or give --geo FILE";
-        return vec![(Verdict::Warn, text.to_owned())];
+        return vec![(Verdict::Warn, NO_COUNTRIES.to_owned())];
     }
     let today = today();
     let used = origins.on(Hour(today * 24));

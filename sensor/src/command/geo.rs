@@ -1,0 +1,299 @@
+//! `geo`: gets country data and puts it where every command finds it without `--geo`. Debian's package tor-geoipdb is unpacked, not
+//! installed, since it depends on the Tor daemon; other files and addresses are taken as they are. What does not load as country data
+//! is refused before anything is replaced.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::unistd::Uid;
+use teiten_aggregator::origin::{MACHINE_FOLDER, OriginError, Origins, user_folder};
+use thiserror::Error;
+
+/// Debian's package with country data, and where its two files are in it. IPFire Location data, CC BY-SA 4.0.
+const PACKAGE: &str = "tor-geoipdb";
+const PACKAGE_FILES: [&str; 2] = ["usr/share/tor/geoip", "usr/share/tor/geoip6"];
+
+/// What a person is told who has none.
+pub const NO_COUNTRIES: &str =
+    "no country data: every country is ZZ. Run `teiten-sensor geo update`, or give --geo FILE";
+
+/// Why there is no new country data.
+#[derive(Debug, Error)]
+pub enum GeoError {
+    /// There is neither apt nor a source.
+    #[error(
+        "no apt-get here: name country data, as files or as http addresses: teiten-sensor geo update FILE-OR-URL…"
+    )]
+    NoApt,
+    /// The user has no folder.
+    #[error("no home folder is known: name the folder with --into DIR")]
+    NoFolder,
+    /// A program that fetches or unpacks failed.
+    #[error("`{command}` failed: {reason}")]
+    Program {
+        /// What was run.
+        command: String,
+        /// Its last words.
+        reason: String,
+    },
+    /// What was fetched is no country data.
+    #[error("{0}; nothing was replaced")]
+    Unusable(#[from] OriginError),
+    /// What was fetched knows no country.
+    #[error("{0} holds no countries; nothing was replaced")]
+    Empty(String),
+    /// A file or folder could not be written or read.
+    #[error("{path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+}
+
+/// Where `update` puts data by default: for root, where every user finds it; else the user's own folder.
+#[must_use]
+pub fn folder() -> Option<PathBuf> {
+    if Uid::effective().is_root() {
+        return Some(MACHINE_FOLDER.into());
+    }
+    user_folder()
+}
+
+/// Fetches `sources` (Debian's package where there are none), tries them, and puts them into `folder`. With `keep`, files that are
+/// there stay under a name with their date: each hour then has the edition that fits its day. The files, in place.
+///
+/// # Errors
+/// The first thing that went wrong; until the new files have been tried, the folder is as before.
+pub fn update(sources: &[OsString], folder: &Path, keep: bool) -> Result<Vec<PathBuf>, GeoError> {
+    std::fs::create_dir_all(folder).map_err(at(folder))?;
+    // In the folder, so that a rename puts a file in place.
+    let work = Work::new(folder).map_err(at(folder))?;
+    let fetched = if sources.is_empty() {
+        from_apt(&work.0)?
+    } else {
+        let each = sources.iter().map(|source| fetch(source, &work.0));
+        each.collect::<Result<_, _>>()?
+    };
+    let origins = Origins::load(&fetched, &[])?;
+    if origins.provenance().iter().all(|data| data.ranges == 0) {
+        let names: Vec<_> = fetched
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        return Err(GeoError::Empty(names.join(", ")));
+    }
+    let mut placed = Vec::new();
+    for (path, new) in fetched.iter().zip(origins.provenance()) {
+        let target = folder.join(path.file_name().unwrap_or(OsStr::new("geoip")));
+        if keep && target.is_file() {
+            put_aside(&target, &new.date)?;
+        }
+        std::fs::rename(path, &target).map_err(at(&target))?;
+        placed.push(target);
+    }
+    if !keep {
+        remove_others(folder, &placed)?;
+    }
+    Ok(placed)
+}
+
+/// What the commands use when no `--geo` is given: a line for each file, none where there is none.
+///
+/// # Errors
+/// The first file that is unusable.
+pub fn in_use() -> Result<Vec<String>, OriginError> {
+    let paths = Origins::find_default();
+    let origins = Origins::load(&paths, &[])?;
+    let each = paths.iter().zip(origins.provenance()).map(|(path, data)| {
+        let (date, found, ranges) = (&data.date, data.date_source.name(), data.ranges);
+        format!("{} of {date} ({found}), {ranges} ranges", path.display())
+    });
+    Ok(each.collect())
+}
+
+/// A folder for what is under way, removed whatever happens.
+struct Work(PathBuf);
+
+impl Work {
+    fn new(folder: &Path) -> std::io::Result<Work> {
+        let path = folder.join(format!(".update-{}", std::process::id()));
+        std::fs::create_dir(&path)?;
+        Ok(Work(path))
+    }
+}
+
+impl Drop for Work {
+    fn drop(&mut self) {
+        // What stays is hidden, and so is not read as country data.
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn at(path: &Path) -> impl FnOnce(std::io::Error) -> GeoError {
+    let path = path.to_owned();
+    move |source| GeoError::File { path, source }
+}
+
+/// Unpacks Debian's package. On a fresh machine or in a container apt may know no packages yet: then their lists are fetched into
+/// `work`, which needs no root and changes nothing of the machine's.
+fn from_apt(work: &Path) -> Result<Vec<PathBuf>, GeoError> {
+    if run("apt-get", ["--version"], work).is_err() {
+        return Err(GeoError::NoApt);
+    }
+    if run("apt-get", ["download", PACKAGE], work).is_err() {
+        let mut own = Vec::new();
+        for (setting, inner) in [("Dir::State::lists", "lists"), ("Dir::Cache", "cache")] {
+            let path = work.join(inner);
+            std::fs::create_dir_all(path.join("partial")).map_err(at(&path))?;
+            let mut text = OsString::from(format!("{setting}="));
+            text.push(&path);
+            own.extend(["-o".into(), text]);
+        }
+        run(
+            "apt-get",
+            own.iter().cloned().chain(["update".into()]),
+            work,
+        )?;
+        let download = ["download", PACKAGE].map(OsString::from);
+        run("apt-get", own.into_iter().chain(download), work)?;
+    }
+    let entries = std::fs::read_dir(work).map_err(at(work))?;
+    let package = entries
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.extension().is_some_and(|extension| extension == "deb"));
+    let package = package.unwrap_or_else(|| work.join(PACKAGE));
+    run(
+        "dpkg-deb",
+        ["-x".as_ref(), package.as_os_str(), work.as_os_str()],
+        work,
+    )?;
+    Ok(PACKAGE_FILES.iter().map(|file| work.join(file)).collect())
+}
+
+/// Copies a file, or has an http address fetched by curl.
+fn fetch(source: &OsStr, work: &Path) -> Result<PathBuf, GeoError> {
+    let path = Path::new(source);
+    let target = work.join(path.file_name().unwrap_or(OsStr::new("geoip")));
+    let text = source.to_string_lossy();
+    if text.starts_with("http://") || text.starts_with("https://") {
+        let flags = [
+            "--fail",
+            "--silent",
+            "--show-error",
+            "--location",
+            "--output",
+        ];
+        let flags = flags.iter().map(OsStr::new);
+        run("curl", flags.chain([target.as_os_str(), source]), work)?;
+    } else {
+        std::fs::copy(path, &target).map_err(at(path))?;
+    }
+    Ok(target)
+}
+
+/// Runs a program in `folder`, in English, to its end.
+fn run<A: AsRef<OsStr>>(
+    program: &str,
+    arguments: impl IntoIterator<Item = A>,
+    folder: &Path,
+) -> Result<(), GeoError> {
+    let mut command = Command::new(program);
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .env("LC_ALL", "C");
+    let failed = |reason: String| GeoError::Program {
+        command: program.to_owned(),
+        reason,
+    };
+    let output = command
+        .output()
+        .map_err(|error| failed(error.to_string()))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    let words = String::from_utf8_lossy(&output.stderr).trim().to_owned();
+    Err(failed(if words.is_empty() {
+        output.status.to_string()
+    } else {
+        words
+    }))
+}
+
+/// Gives a file of an older date that date as a further name; one of the same date is replaced.
+fn put_aside(file: &Path, new_date: &str) -> Result<(), GeoError> {
+    let old = Origins::load(&[file.to_owned()], &[])?;
+    let Some(old) = old.provenance().first().filter(|old| old.date != new_date) else {
+        return Ok(());
+    };
+    let mut name = file.as_os_str().to_owned();
+    name.push(format!(".{}", old.date));
+    std::fs::rename(file, name).map_err(at(file))
+}
+
+fn remove_others(folder: &Path, placed: &[PathBuf]) -> Result<(), GeoError> {
+    for entry in std::fs::read_dir(folder).map_err(at(folder))?.flatten() {
+        let path = entry.path();
+        if path.is_file() && !placed.contains(&path) {
+            std::fs::remove_file(&path).map_err(at(&path))?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OLD: &str = "# Last updated based on January 2 2026\n16777216,16777471,AU\n";
+    const NEW: &str = "# Last updated based on June 25 2026\n16777216,16777471,JP\n";
+
+    fn names(folder: &Path) -> Vec<String> {
+        let entries = std::fs::read_dir(folder).expect("a folder").flatten();
+        let mut names: Vec<String> = entries
+            .map(|entry| entry.file_name().to_string_lossy().into_owned())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn an_update_replaces_and_keeps_the_older_edition_when_asked() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let source = folder.path().join("source");
+        std::fs::create_dir(&source).expect("writable");
+        let (file, target) = (source.join("geoip"), folder.path().join("geo"));
+        let check = |text: &str, keep: bool, expected: &[&str]| {
+            std::fs::write(&file, text).expect("writable");
+            update(&[file.clone().into()], &target, keep).expect("country data");
+            assert_eq!(names(&target), expected);
+        };
+        check(OLD, false, &["geoip"]);
+        check(NEW, true, &["geoip", "geoip.2026-01-02"]);
+        check(NEW, true, &["geoip", "geoip.2026-01-02"]);
+        check(NEW, false, &["geoip"]);
+    }
+
+    #[test]
+    fn what_is_no_country_data_replaces_nothing() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let (file, target) = (folder.path().join("geoip"), folder.path().join("geo"));
+        std::fs::write(&file, NEW).expect("writable");
+        update(&[file.clone().into()], &target, false).expect("country data");
+        std::fs::write(&file, "<html>not found</html>\n").expect("writable");
+        let error = update(&[file.into()], &target, false).expect_err("no country data");
+        assert!(
+            error.to_string().contains("nothing was replaced"),
+            "{error}"
+        );
+        assert_eq!(
+            std::fs::read_to_string(target.join("geoip")).expect("there"),
+            NEW
+        );
+        assert_eq!(names(&target), ["geoip"]);
+    }
+}
