@@ -4,6 +4,7 @@
 
 pub mod actor;
 pub mod close;
+pub mod counter;
 pub mod dataset;
 pub mod destinations;
 pub mod encode;

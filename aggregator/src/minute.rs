@@ -2,6 +2,8 @@
 //!
 //! All of it is sums and unions, so the parts of several workers merge in any order to the same account.
 
+use crate::counter::COUNTERS;
+pub use crate::counter::MinuteCounts;
 use crate::table::HOUR_US;
 
 /// Minutes in an hour.
@@ -10,75 +12,6 @@ pub const MINUTES: usize = 60;
 pub const MINUTE_US: i64 = 60_000_000;
 /// Seconds in an hour.
 pub const SECONDS: usize = 3600;
-
-/// Where the packets of a minute went. received = observed + outside + excluded + not_ip + malformed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct MinuteCounts {
-    /// Packets received.
-    pub received: u64,
-    /// Packets counted in the tables.
-    pub observed: u64,
-    /// Packets to addresses outside the telescope.
-    pub outside: u64,
-    /// Packets to or from excluded prefixes.
-    pub excluded: u64,
-    /// Frames without an IP header.
-    pub not_ip: u64,
-    /// Packets whose link or IP header is damaged.
-    pub malformed: u64,
-    /// Packets that the kernel dropped.
-    pub dropped_kernel: u64,
-    /// Packets that the interface dropped.
-    pub dropped_interface: u64,
-    /// Observed packets that came after their hour had closed.
-    pub late: u64,
-    /// Observed packets whose source was folded into its prefix.
-    pub collapsed: u64,
-}
-
-impl MinuteCounts {
-    /// Adds the counts of `other`.
-    pub fn add(&mut self, other: &MinuteCounts) {
-        self.received += other.received;
-        self.observed += other.observed;
-        self.outside += other.outside;
-        self.excluded += other.excluded;
-        self.not_ip += other.not_ip;
-        self.malformed += other.malformed;
-        self.dropped_kernel += other.dropped_kernel;
-        self.dropped_interface += other.dropped_interface;
-        self.late += other.late;
-        self.collapsed += other.collapsed;
-    }
-}
-
-impl MinuteCounts {
-    /// Takes the counts of `other` away, which were added before.
-    pub fn subtract(&mut self, mut other: MinuteCounts) {
-        for (ours, theirs) in self.fields_mut().into_iter().zip(other.fields_mut()) {
-            *ours = ours.saturating_sub(*theirs);
-        }
-    }
-
-    fn fields(mut self) -> [u64; 10] {
-        self.fields_mut().map(|count| *count)
-    }
-
-    fn fields_mut(&mut self) -> [&mut u64; 10] {
-        [
-            &mut self.received,
-            &mut self.observed,
-            &mut self.outside,
-            &mut self.excluded,
-            &mut self.not_ip,
-            &mut self.malformed,
-            &mut self.dropped_kernel,
-            &mut self.dropped_interface,
-            &mut self.late,
-            &mut self.collapsed,
-        ]
-    }
-}
 
 /// A set of seconds of one hour.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -170,13 +103,13 @@ impl HourAccount {
 }
 
 /// Bytes of an account on disk.
-pub const ACCOUNT_BYTES: usize = 8 * (MINUTES * 10 + SECONDS.div_ceil(64));
+pub const ACCOUNT_BYTES: usize = 8 * (MINUTES * COUNTERS.len() + SECONDS.div_ceil(64));
 
 impl HourAccount {
     /// Appends the account to `bytes`, [`ACCOUNT_BYTES`] of them.
     pub fn write_to(&self, bytes: &mut Vec<u8>) {
         for minute in &self.minutes {
-            for count in minute.fields() {
+            for count in minute.numbers() {
                 bytes.extend_from_slice(&count.to_le_bytes());
             }
         }
@@ -198,7 +131,7 @@ impl HourAccount {
         };
         let mut account = HourAccount::default();
         for minute in &mut account.minutes {
-            for count in minute.fields_mut() {
+            for count in minute.numbers_mut() {
                 *count = word()?;
             }
         }

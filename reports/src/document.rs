@@ -407,22 +407,11 @@ fn definitions(language: Language) -> Vec<Definitions> {
 
 fn accounting(answer: &Answer, language: Language) -> Vec<(&'static str, i64)> {
     let text = language.text();
-    let labels = [
-        text.acc_received,
-        text.acc_observed,
-        text.acc_outside,
-        text.acc_excluded,
-        text.acc_not_ip,
-        text.acc_malformed,
-        text.acc_dropped_kernel,
-        text.acc_dropped_interface,
-        text.acc_late,
-        text.acc_collapsed,
-    ];
-    labels
+    text.counters
+        .numbers()
         .into_iter()
         .zip(answer.accounting().rows())
-        .map(|(label, (_, count))| (label, count))
+        .map(|(label, (_, count))| (*label, count))
         .collect()
 }
 

@@ -5,6 +5,7 @@
 use std::fmt::Write as _;
 
 use jiff::civil::Weekday;
+use teiten_aggregator::counter::Counts;
 
 pub mod country;
 mod en;
@@ -141,6 +142,8 @@ macro_rules! text {
             pub sections: [&'static str; 6],
             /// Weekdays from Monday, short.
             pub weekdays: [&'static str; 7],
+            /// Names of the counters of `coverage`.
+            pub counters: Counts<&'static str>,
             $($(#[$meta])* pub $field: &'static str),+
         }
     };
@@ -166,8 +169,6 @@ text! {
     definitions, classes_title, types_title, tools_title, states_title, numbers_title, caveats_title, accounting_title, provenance_title,
     provenance_geo, provenance_geo_none, provenance_schema, provenance_program, provenance_configuration, provenance_telescope,
     provenance_report, accounting_note,
-    acc_received, acc_observed, acc_outside, acc_excluded, acc_not_ip, acc_malformed, acc_dropped_kernel, acc_dropped_interface, acc_late,
-    acc_collapsed,
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use foldhash::fast::RandomState;
+use teiten_aggregator::counter::Counts;
 use teiten_observation::{Class, Tool, TrafficType};
 
 use super::DamagedFile;
@@ -189,74 +190,8 @@ impl Hour {
     }
 }
 
-/// Where the packets received went; the columns of `coverage`, summed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Accounting {
-    /// Packets read or received.
-    pub received: i64,
-    /// Packets in the tables.
-    pub observed: i64,
-    /// Packets to addresses outside the telescope.
-    pub outside: i64,
-    /// Packets of excluded prefixes.
-    pub excluded: i64,
-    /// Frames without an IP header.
-    pub not_ip: i64,
-    /// Packets with a damaged link or IP header.
-    pub malformed: i64,
-    /// Packets the kernel dropped.
-    pub dropped_kernel: i64,
-    /// Packets the interface dropped.
-    pub dropped_interface: i64,
-    /// Observed packets that came after their hour had closed.
-    pub late: i64,
-    /// Observed packets whose source was folded into its prefix.
-    pub collapsed: i64,
-}
-
-impl Accounting {
-    /// Every counter, in the order of `coverage`, with its name.
-    #[must_use]
-    pub fn rows(&self) -> [(&'static str, i64); 10] {
-        [
-            ("received", self.received),
-            ("observed", self.observed),
-            ("outside", self.outside),
-            ("excluded", self.excluded),
-            ("not_ip", self.not_ip),
-            ("malformed", self.malformed),
-            ("dropped_kernel", self.dropped_kernel),
-            ("dropped_interface", self.dropped_interface),
-            ("late", self.late),
-            ("collapsed", self.collapsed),
-        ]
-    }
-
-    /// The counter of a column of `coverage`.
-    pub(crate) fn counter(&mut self, name: &str) -> Option<&mut i64> {
-        Some(match name {
-            "received" => &mut self.received,
-            "observed" => &mut self.observed,
-            "outside" => &mut self.outside,
-            "excluded" => &mut self.excluded,
-            "not_ip" => &mut self.not_ip,
-            "malformed" => &mut self.malformed,
-            "dropped_kernel" => &mut self.dropped_kernel,
-            "dropped_interface" => &mut self.dropped_interface,
-            "late" => &mut self.late,
-            "collapsed" => &mut self.collapsed,
-            _ => return None,
-        })
-    }
-
-    fn merge(&mut self, other: Accounting) {
-        for (name, count) in other.rows() {
-            if let Some(mine) = self.counter(name) {
-                *mine += count;
-            }
-        }
-    }
-}
+/// Where the packets received went; the counters of `coverage`, summed.
+pub type Accounting = Counts<i64>;
 
 /// One sensor over the period.
 #[derive(Clone, Debug, Default)]
@@ -284,7 +219,7 @@ impl SensorTally {
         if let Some((low, high)) = other.addresses {
             self.saw_addresses(low, high);
         }
-        self.accounting.merge(other.accounting);
+        self.accounting.add(&other.accounting);
     }
 
     pub(crate) fn saw_addresses(&mut self, low: i64, high: i64) {
@@ -458,7 +393,7 @@ impl Answer {
     pub fn accounting(&self) -> Accounting {
         let mut total = Accounting::default();
         for sensor in self.sensors.values() {
-            total.merge(sensor.accounting);
+            total.add(&sensor.accounting);
         }
         total
     }

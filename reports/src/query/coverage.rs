@@ -3,23 +3,12 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use teiten_aggregator::counter::COUNTERS;
+
 use super::rows::{self, Columns};
-use super::{Answer, DamagedFile, Job};
+use super::{Accounting, Answer, DamagedFile, Job};
 
 const MINUTE_US: i64 = 60_000_000;
-const COUNTERS: &[&str] = &[
-    "received",
-    "observed",
-    "outside",
-    "excluded",
-    "not_ip",
-    "malformed",
-    "dropped_kernel",
-    "dropped_interface",
-    "late",
-    "collapsed",
-];
-
 /// Observed seconds and addresses of each minute, by sensor; two runs of a sensor in one minute share its sixty seconds.
 type Minutes = BTreeMap<String, [Minute; 60]>;
 
@@ -32,8 +21,8 @@ struct Minute {
 pub fn read(job: &Job<'_>, hour: usize, paths: &[PathBuf], part: &mut Answer) {
     let columns: Vec<&str> = ["minute_start", "sensor", "addresses", "seconds"]
         .iter()
-        .chain(COUNTERS)
         .copied()
+        .chain(COUNTERS.iter().map(|counter| counter.name))
         .collect();
     let mut minutes = Minutes::new();
     for path in paths {
@@ -65,7 +54,7 @@ fn add(
     let seconds = batch.int64("seconds")?;
     let counters = COUNTERS
         .iter()
-        .map(|name| Ok((*name, batch.int64(name)?)))
+        .map(|counter| batch.int64(counter.name))
         .collect::<Result<Vec<_>, String>>()?;
     for (row, start_us) in starts.iter().enumerate() {
         let sensor = sensors.at(row);
@@ -75,20 +64,14 @@ fn add(
         if !job.wants(sensor) {
             continue;
         }
-        let accounting = &mut part.sensors.entry(sensor.clone()).or_default().accounting;
-        for (name, values) in &counters {
-            if let Some(counter) = accounting.counter(name) {
-                *counter += values.value(row);
-            }
+        let mut minute = Accounting::default();
+        for (count, values) in minute.numbers_mut().into_iter().zip(&counters) {
+            *count = values.value(row);
         }
-        let value = |name: &str| {
-            counters
-                .iter()
-                .find(|(known, _)| *known == name)
-                .map_or(0, |(_, values)| values.value(row))
-        };
-        part.hours[hour].observed += value("observed");
-        part.hours[hour].dropped += value("dropped_kernel") + value("dropped_interface");
+        let tally = part.sensors.entry(sensor.clone()).or_default();
+        tally.accounting.add(&minute);
+        part.hours[hour].observed += minute.observed;
+        part.hours[hour].dropped += minute.dropped_kernel + minute.dropped_interface;
         let index = start_us.div_euclid(MINUTE_US).rem_euclid(60) as usize;
         let minute = &mut minutes
             .entry(sensor.clone())

@@ -1,6 +1,6 @@
 //! English.
 
-use super::{Term, Text};
+use super::{Counts, Term, Text};
 
 const fn term(name: &'static str, meaning: &'static str) -> Term {
     Term { name, meaning }
@@ -308,14 +308,16 @@ pub const TEXT: Text = Text {
     provenance_telescope: "Telescope size recorded in the files: {v} addresses",
     provenance_report: "Report made by teiten-report {v}",
     accounting_note: "Every packet received is observed, outside, excluded, not IP or malformed. Dropped packets stand beside them.",
-    acc_received: "Received",
-    acc_observed: "Observed (in the tables)",
-    acc_outside: "Outside the telescope",
-    acc_excluded: "Excluded",
-    acc_not_ip: "Not IP",
-    acc_malformed: "Malformed (up to the IP header)",
-    acc_dropped_kernel: "Dropped by the kernel",
-    acc_dropped_interface: "Dropped by the interface",
-    acc_late: "of these, late",
-    acc_collapsed: "of these, source folded into its prefix",
+    counters: Counts {
+        received: "Received",
+        observed: "Observed (in the tables)",
+        outside: "Outside the telescope",
+        excluded: "Excluded",
+        not_ip: "Not IP",
+        malformed: "Malformed (up to the IP header)",
+        dropped_kernel: "Dropped by the kernel",
+        dropped_interface: "Dropped by the interface",
+        late: "of these, late",
+        collapsed: "of these, source folded into its prefix",
+    },
 };

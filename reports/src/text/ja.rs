@@ -1,6 +1,6 @@
 //! Japanese. The words follow the reports of NICTER, JPCERT/CC and the National Police Agency.
 
-use super::{Term, Text};
+use super::{Counts, Term, Text};
 
 const fn term(name: &'static str, meaning: &'static str) -> Term {
     Term { name, meaning }
@@ -302,14 +302,16 @@ pub const TEXT: Text = Text {
     provenance_telescope: "ファイルに記録された観測アドレス数：{v}",
     provenance_report: "レポート作成：teiten-report {v}",
     accounting_note: "受信したパケットは、観測・対象外・除外・非IP・不正形式のいずれかに必ず計上される。取りこぼしは受信数に含まれない。",
-    acc_received: "受信",
-    acc_observed: "観測（集計対象）",
-    acc_outside: "観測アドレス範囲外",
-    acc_excluded: "除外指定",
-    acc_not_ip: "IP以外",
-    acc_malformed: "不正形式（IPヘッダまで）",
-    acc_dropped_kernel: "カーネルでの取りこぼし",
-    acc_dropped_interface: "インターフェースでの取りこぼし",
-    acc_late: "うち遅れて到着",
-    acc_collapsed: "うち送信元をプレフィックスに集約",
+    counters: Counts {
+        received: "受信",
+        observed: "観測（集計対象）",
+        outside: "観測アドレス範囲外",
+        excluded: "除外指定",
+        not_ip: "IP以外",
+        malformed: "不正形式（IPヘッダまで）",
+        dropped_kernel: "カーネルでの取りこぼし",
+        dropped_interface: "インターフェースでの取りこぼし",
+        late: "うち遅れて到着",
+        collapsed: "うち送信元をプレフィックスに集約",
+    },
 };

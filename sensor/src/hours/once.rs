@@ -157,7 +157,7 @@ impl Written {
         let taken_over = self.taken_over.iter().flat_map(|taken| &taken.all);
         for (hour, counts) in taken_over {
             if let Some(total) = totals.get_mut(hour) {
-                total.subtract(*counts);
+                total.subtract(counts);
             }
         }
         totals
