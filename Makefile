@@ -38,7 +38,7 @@ bench: ## Packets per second, CPU-seconds and peak memory of the whole line; FLA
 	@$(TARGET)/release/teiten-bench all $(FLAGS)
 
 bench-small: ## The same on a small input: does it run
-	@cargo build --quiet --bins -p teiten-benches -p teiten-sensor -p teiten-testdata
+	@[ -n "$$TEITEN_BUILT" ] || cargo build --quiet --bins -p teiten-benches -p teiten-sensor -p teiten-testdata
 	@$(TARGET)/debug/teiten-bench all --small
 
 bench-peers: ## The same capture through the peers that Debian packages, in alternation; installs them

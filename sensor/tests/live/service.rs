@@ -1,10 +1,8 @@
 //! The built program as a service: what it gives up, what it shows, what it does on SIGHUP. In a network of the test's own; needs root
 //! and `ip`; skipped, and said so, without them.
 
-#[path = "support/dataset.rs"]
-mod dataset;
-#[path = "support/program.rs"]
-mod program;
+use crate::dataset;
+use crate::program;
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};

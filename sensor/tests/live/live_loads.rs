@@ -1,12 +1,8 @@
 //! A live capture under more than it can take: a ring that overflows, a flood of forged sources. What is lost is counted, and memory
 //! stays within its bound. Needs root and `ip`; skipped, and said so, without them.
 
-#[path = "support/dataset.rs"]
-mod dataset;
-#[path = "support/network.rs"]
-mod network;
-#[path = "support/program.rs"]
-mod program;
+use crate::dataset;
+use crate::network;
 
 use std::process::Command;
 use std::time::Duration;

@@ -1,12 +1,8 @@
 //! A live capture and what goes wrong in the years it runs: it is killed, its disk is full, its interface vanishes. Needs root and
 //! `ip`; skipped, and said so, without them. `TEITEN_KILLS=50` makes the test of kills a long one.
 
-#[path = "support/dataset.rs"]
-mod dataset;
-#[path = "support/network.rs"]
-mod network;
-#[path = "support/program.rs"]
-mod program;
+use crate::dataset;
+use crate::network;
 
 use std::collections::BTreeMap;
 use std::fs::File;

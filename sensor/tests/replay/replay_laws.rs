@@ -1,12 +1,9 @@
 //! The laws of the data on synthetic telescope traffic: the same packets give the same tables whatever the workers, the memory and
 //! the files they come in; nothing is counted twice; nothing vanishes.
 
-#[path = "support/capture_file.rs"]
-mod capture_file;
-#[path = "support/dataset.rs"]
-mod dataset;
-#[path = "support/program.rs"]
-mod program;
+use crate::capture_file;
+use crate::dataset;
+use crate::program;
 
 use std::path::{Path, PathBuf};
 

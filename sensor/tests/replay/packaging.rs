@@ -1,7 +1,6 @@
 //! What ships beside the program: the unit, the dashboard, manual pages and completions.
 
-#[path = "support/program.rs"]
-mod program;
+use crate::program;
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -13,7 +12,7 @@ const UNIT: &str = concat!(
     env!("CARGO_MANIFEST_DIR"),
     "/packaging/teiten-sensor.service"
 );
-const DASHBOARD: &str = include_str!("../packaging/grafana-dashboard.json");
+const DASHBOARD: &str = include_str!("../../packaging/grafana-dashboard.json");
 /// The most that `systemd-analyze security` may find exposed, of 10: its word for below 2 is OK, without the capability and sockets
 /// that a capture needs it would be less.
 const EXPOSURE_MAX: f64 = 2.0;

@@ -1,12 +1,9 @@
 //! Country data of several dates, by the built program: each hour is told by the edition that fits its day, names it, and does so
 //! for any number of workers.
 
-#[path = "support/capture_file.rs"]
-mod capture_file;
-#[path = "support/dataset.rs"]
-mod dataset;
-#[path = "support/program.rs"]
-mod program;
+use crate::capture_file;
+use crate::dataset;
+use crate::program;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;

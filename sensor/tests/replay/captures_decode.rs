@@ -1,10 +1,8 @@
 //! Decoding against a thousand captures of others and their oracles (tshark, checked with tcpdump and dpkt; rules in
 //! `shared/captures/README.md`). Skipped, and said so, where those captures are not.
 
-#[path = "support/captures.rs"]
-mod captures;
-#[path = "support/exceptions.rs"]
-mod exceptions;
+use crate::captures;
+use crate::exceptions;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -1,12 +1,9 @@
 //! One answer to which tool sent a packet: the accounting, both tables and `explain` say the same, and it is what the synthesiser knows
 //! to have sent it. What confirms a mark is tested beside its rules.
 
-#[path = "support/capture_file.rs"]
-mod capture_file;
-#[path = "support/dataset.rs"]
-mod dataset;
-#[path = "support/program.rs"]
-mod program;
+use crate::capture_file;
+use crate::dataset;
+use crate::program;
 
 use std::collections::BTreeMap;
 

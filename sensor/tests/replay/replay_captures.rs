@@ -1,14 +1,10 @@
 //! The whole line against a thousand captures of others: accounting and dataset must say what the oracles say (tshark, checked
 //! with tcpdump and dpkt). Skipped, and said so, where those captures are not.
 
-#[path = "support/captures.rs"]
-mod captures;
-#[path = "support/dataset.rs"]
-mod dataset;
-#[path = "support/exceptions.rs"]
-mod exceptions;
-#[path = "support/program.rs"]
-mod program;
+use crate::captures;
+use crate::dataset;
+use crate::exceptions;
+use crate::program;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -1,14 +1,10 @@
 //! The built program capturing live, in a network namespace of the test's own: what is sent there and nothing else. Needs root and
 //! `ip`; skipped, and said so, without them.
 
-#[path = "support/capture_file.rs"]
-mod capture_file;
-#[path = "support/dataset.rs"]
-mod dataset;
-#[path = "support/network.rs"]
-mod network;
-#[path = "support/program.rs"]
-mod program;
+use crate::capture_file;
+use crate::dataset;
+use crate::network;
+use crate::program;
 
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;

@@ -1,12 +1,8 @@
 //! A capture whose clock steps: hours follow it, every packet is in its own hour, and what is durable is never overwritten by less.
 //! Arrivals are made here with the times that a clock would have shown; everything behind the interfaces is the real thing.
 
-#[path = "support/dataset.rs"]
-mod dataset;
-#[path = "support/network.rs"]
-mod network;
-#[path = "support/program.rs"]
-mod program;
+use crate::dataset;
+use crate::network;
 
 use std::collections::BTreeMap;
 use std::path::Path;

@@ -1,8 +1,7 @@
 //! The sources against real captures: records, bytes and hours of every capture in the folder `shared/captures` beside the
 //! checkout (or in TEITEN_CAPTURES) must be those of its oracle, which tshark computed. What the packets hold is not tested here.
 
-#[path = "support/captures.rs"]
-mod captures;
+use crate::captures;
 
 use std::collections::BTreeMap;
 use std::path::Path;

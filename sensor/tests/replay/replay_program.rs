@@ -1,11 +1,8 @@
 //! How the built program behaves around a replay: damage, what cannot be read or written, pipes, and what it says of each.
 
-#[path = "support/capture_file.rs"]
-mod capture_file;
-#[path = "support/dataset.rs"]
-mod dataset;
-#[path = "support/program.rs"]
-mod program;
+use crate::capture_file;
+use crate::dataset;
+use crate::program;
 
 use std::collections::BTreeMap;
 use std::io::Read;

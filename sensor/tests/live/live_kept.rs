@@ -1,12 +1,9 @@
 //! Packets that a live capture keeps as files: tcpdump reads them, and a replay of them gives the same tables. Needs root and `ip`;
 //! skipped, and said so, without them.
 
-#[path = "support/dataset.rs"]
-mod dataset;
-#[path = "support/network.rs"]
-mod network;
-#[path = "support/program.rs"]
-mod program;
+use crate::dataset;
+use crate::network;
+use crate::program;
 
 use std::net::UdpSocket;
 use std::path::{Path, PathBuf};

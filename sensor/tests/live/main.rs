@@ -1,0 +1,17 @@
+//! Captures on interfaces, by the built program, in network namespaces of the tests' own: one binary, so that it is linked once.
+
+#[path = "../support/capture_file.rs"]
+mod capture_file;
+#[path = "../support/dataset.rs"]
+mod dataset;
+#[path = "../support/network.rs"]
+mod network;
+#[path = "../support/program.rs"]
+mod program;
+
+mod capture_clock;
+mod live;
+mod live_faults;
+mod live_kept;
+mod live_loads;
+mod service;

@@ -1,0 +1,21 @@
+//! Captures read from files, by the library and by the built program: one binary, so that it is linked once.
+
+#[path = "../support/capture_file.rs"]
+mod capture_file;
+#[path = "../support/captures.rs"]
+mod captures;
+#[path = "../support/dataset.rs"]
+mod dataset;
+#[path = "../support/exceptions.rs"]
+mod exceptions;
+#[path = "../support/program.rs"]
+mod program;
+
+mod captures_decode;
+mod origins_by_date;
+mod packaging;
+mod replay_captures;
+mod replay_laws;
+mod replay_program;
+mod source_captures;
+mod tools_laws;
