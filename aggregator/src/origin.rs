@@ -27,7 +27,6 @@ pub use self::date::DateSource;
 pub use self::default::{MACHINE_FOLDER, user_folder};
 #[doc(hidden)]
 pub use self::load::fuzz_load;
-pub use self::special::{SOURCE as SPECIAL_SOURCE, SPECIAL_IPV4, SPECIAL_IPV6, SpecialBlock};
 use crate::actor::{ActorError, Actors};
 use crate::dataset::Hour;
 use teiten_observation::{Address, Family};

@@ -5,6 +5,7 @@ mod address;
 mod kind;
 mod mark;
 mod observation;
+mod special;
 mod stack;
 mod words;
 
@@ -12,5 +13,8 @@ pub use address::{Address, BUCKETS, Family};
 pub use kind::{CATEGORIES, Kind};
 pub use mark::Mark;
 pub use observation::Observation;
+pub use special::{
+    SPECIAL_IPV4, SPECIAL_IPV6, SPECIAL_SOURCE, SourceUse, SpecialBlock, special_ipv4, special_ipv6,
+};
 pub use stack::{KINDS_MAX, OptionKind, StackSignature};
 pub use words::{Class, Tool, TrafficType};

@@ -5,9 +5,8 @@ use std::io::{Result, Write};
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde_json::{Value, json};
-use teiten_aggregator::origin::{SPECIAL_IPV4, SPECIAL_IPV6, SPECIAL_SOURCE};
 use teiten_aggregator::schema::FLAGS_VERSION;
-use teiten_observation::TrafficType;
+use teiten_observation::{SPECIAL_IPV4, SPECIAL_IPV6, SPECIAL_SOURCE, TrafficType};
 
 use teiten_packet::classify::{RULES, Rule, Types};
 use teiten_packet::fingerprint::{KEYED, Probes, TOOLS, ToolMark};
@@ -151,7 +150,7 @@ fn special_purpose() -> impl Iterator<Item = (String, &'static str, bool, &'stat
         (
             prefix,
             block.name,
-            block.globally_reachable,
+            block.is_globally_reachable(),
             block.reference,
         )
     });
@@ -160,7 +159,7 @@ fn special_purpose() -> impl Iterator<Item = (String, &'static str, bool, &'stat
         (
             prefix,
             block.name,
-            block.globally_reachable,
+            block.is_globally_reachable(),
             block.reference,
         )
     });

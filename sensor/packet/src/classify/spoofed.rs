@@ -4,7 +4,10 @@
 //! sees its neighbours under such addresses. Towards any other destination it cannot have come from where it says, unless the packet
 //! bears a mark of a scan tool that stands alone: then it was captured on the sender's side of an address translator ([`MARKED_PROBE`]).
 
-use teiten_observation::{Address, Class, Family, TrafficType};
+use teiten_observation::{
+    Address, Class, Family, SPECIAL_IPV4, SPECIAL_IPV6, SourceUse, TrafficType, special_ipv4,
+    special_ipv6,
+};
 
 use super::{Presupposition, Rule, Types};
 
@@ -53,87 +56,38 @@ pub enum Standing {
     Private,
 }
 
-/// What the registries say of a prefix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Use {
-    /// For use inside one network: possible as a source there.
-    Local,
-    /// The same, and translated on the way out.
-    Private,
-    /// Not possible as a source anywhere.
-    Never,
-    /// As a destination of use inside one network, as a source impossible.
-    Group,
-    /// A host's, inside a wider prefix that is not.
-    Global,
-}
-
-/// A prefix: first address, length, use.
-type Row = (u128, u8, Use);
-
-const IPV4: &[Row] = &[
-    (0x0000_0000, 32, Use::Local),
-    (0x0000_0000, 8, Use::Never),
-    (0x0a00_0000, 8, Use::Private),
-    (0x6440_0000, 10, Use::Private),
-    (0x7f00_0000, 8, Use::Never),
-    (0xa9fe_0000, 16, Use::Private),
-    (0xac10_0000, 12, Use::Private),
-    (0xc000_0009, 32, Use::Global),
-    (0xc000_000a, 32, Use::Global),
-    (0xc000_0000, 24, Use::Never),
-    (0xc000_0200, 24, Use::Never),
-    (0xc058_6302, 32, Use::Local),
-    (0xc0a8_0000, 16, Use::Private),
-    (0xc612_0000, 15, Use::Never),
-    (0xc633_6400, 24, Use::Never),
-    (0xcb00_7100, 24, Use::Never),
-    (0xe000_0000, 4, Use::Group),
-    (0xffff_ffff, 32, Use::Group),
-    (0xf000_0000, 4, Use::Never),
-];
-
-const IPV6: &[Row] = &[
-    (0, 128, Use::Local),
-    (1, 128, Use::Never),
-    (0xffff_0000_0000, 96, Use::Never),
-    (0x0064_ff9b_0001 << 80, 48, Use::Never),
-    (0x0100 << 112, 64, Use::Never),
-    (0x0100_0000_0000_0001 << 64, 64, Use::Never),
-    (0x2001 << 112, 32, Use::Global),
-    (0x2001_0001 << 96 | 1, 128, Use::Global),
-    (0x2001_0001 << 96 | 2, 128, Use::Global),
-    (0x2001_0001 << 96 | 3, 128, Use::Global),
-    (0x2001_0003 << 96, 32, Use::Global),
-    (0x2001_0004_0112 << 80, 48, Use::Global),
-    (0x2001_0020 << 96, 27, Use::Global),
-    (0x2001 << 112, 23, Use::Never),
-    (0x2001_0db8 << 96, 32, Use::Never),
-    (0x3fff << 112, 20, Use::Never),
-    (0x5f00 << 112, 16, Use::Never),
-    (0xfc00 << 112, 7, Use::Private),
-    (0xfe80 << 112, 10, Use::Private),
-    (0xfec0 << 112, 10, Use::Local),
-    (0xff00 << 112, 8, Use::Group),
-];
-
-/// For each leading octet whether a row of the table can hold addresses that start with it: most sources are told by one look.
-static IPV4_OCTETS: [bool; 256] = octets(IPV4, 24);
-static IPV6_OCTETS: [bool; 256] = octets(IPV6, 120);
-
-const fn octets(rows: &[Row], shift: u32) -> [bool; 256] {
+/// For each leading octet whether a block that is not globally reachable can hold addresses that start with it: most sources are told by one look.
+static IPV4_OCTETS: [bool; 256] = {
     let mut octets = [false; 256];
     let mut row = 0;
-    while row < rows.len() {
-        let (first, length, _) = rows[row];
-        let start = (first >> shift) as usize;
-        let span = if length < 8 { 1 << (8 - length) } else { 1 };
-        let mut octet = start;
-        while octet < start + span {
-            octets[octet] = true;
-            octet += 1;
+    while row < SPECIAL_IPV4.len() {
+        let block = &SPECIAL_IPV4[row];
+        if !block.is_globally_reachable() {
+            octets = with_octets(octets, block.first >> 24, block.length);
         }
         row += 1;
+    }
+    octets
+};
+static IPV6_OCTETS: [bool; 256] = {
+    let mut octets = [false; 256];
+    let mut row = 0;
+    while row < SPECIAL_IPV6.len() {
+        let block = &SPECIAL_IPV6[row];
+        if !block.is_globally_reachable() {
+            octets = with_octets(octets, (block.first >> 120) as u32, block.length);
+        }
+        row += 1;
+    }
+    octets
+};
+
+const fn with_octets(mut octets: [bool; 256], first: u32, length: u8) -> [bool; 256] {
+    let span = if length < 8 { 1 << (8 - length) } else { 1 };
+    let mut octet = first as usize;
+    while octet < first as usize + span {
+        octets[octet] = true;
+        octet += 1;
     }
     octets
 }
@@ -142,8 +96,7 @@ const fn octets(rows: &[Row], shift: u32) -> [bool; 256] {
 #[inline(always)]
 #[must_use]
 pub fn is_special(address: u32) -> bool {
-    IPV4_OCTETS[(address >> 24) as usize]
-        && usage(address).is_some_and(|usage| usage != Use::Global)
+    IPV4_OCTETS[(address >> 24) as usize] && usage(address) != SourceUse::Global
 }
 
 /// Whether a host can have sent a packet from `source` to `destination`.
@@ -168,35 +121,32 @@ fn listed_standing<A: Address>(source: A, destination: A) -> Standing {
         return Standing::Impossible;
     }
     let is_inside = || {
-        let destination = usage(destination);
-        matches!(destination, Some(Use::Local | Use::Private | Use::Group))
+        matches!(
+            usage(destination),
+            SourceUse::Local | SourceUse::Private | SourceUse::Group
+        )
     };
     match usage(source) {
-        None | Some(Use::Global) => Standing::Possible,
-        Some(Use::Never | Use::Group) => Standing::Impossible,
-        Some(Use::Local | Use::Private) if is_inside() => Standing::Possible,
-        Some(Use::Local) => Standing::Impossible,
-        Some(Use::Private) => Standing::Private,
+        SourceUse::Global => Standing::Possible,
+        SourceUse::Never | SourceUse::Group => Standing::Impossible,
+        SourceUse::Local | SourceUse::Private if is_inside() => Standing::Possible,
+        SourceUse::Local => Standing::Impossible,
+        SourceUse::Private => Standing::Private,
     }
 }
 
-/// The first row that holds an address.
-fn usage<A: Address>(address: A) -> Option<Use> {
-    let rows = match A::FAMILY {
-        Family::Ipv4 => IPV4,
-        Family::Ipv6 => IPV6,
+/// What the narrowest block that holds an address says; outside all blocks an address is a host's.
+fn usage<A: Address>(address: A) -> SourceUse {
+    let usage = match A::FAMILY {
+        Family::Ipv4 => special_ipv4(address.number() as u32).map(|block| block.source_use),
+        Family::Ipv6 => special_ipv6(address.number()).map(|block| block.source_use),
     };
-    rows.iter()
-        .find(|&&(first, length, _)| {
-            let host_bits = A::BITS - u32::from(length);
-            (address.number() ^ first) >> host_bits == 0
-        })
-        .map(|&(_, _, usage)| usage)
+    usage.unwrap_or(SourceUse::Global)
 }
 
 #[cfg(test)]
 mod tests {
-    use teiten_aggregator::origin::{SPECIAL_IPV4, SPECIAL_IPV6, SpecialBlock};
+    use teiten_observation::SpecialBlock;
 
     use super::*;
 
@@ -293,7 +243,7 @@ mod tests {
         fn check<A: Address>(blocks: &[SpecialBlock<A>], destination: A) {
             for block in blocks {
                 let is_possible = standing(block.last(), destination) == Standing::Possible;
-                assert_eq!(is_possible, block.globally_reachable, "{block:?}");
+                assert_eq!(is_possible, block.is_globally_reachable(), "{block:?}");
             }
         }
         check(SPECIAL_IPV4, 0x2c01_0203);
