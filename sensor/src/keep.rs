@@ -19,8 +19,8 @@ use crate::engine::Arrival;
 use crate::source::block::{Block, Record};
 use crate::watch::Status;
 use files::Files;
-use teiten_packet::decode::{Decoded, decode_record};
-use teiten_packet::telescope::{Place, Telescope};
+use teiten_packet::Telescope;
+use teiten_packet::judge::is_observed;
 
 /// Bytes that may wait for the disk, beside what `--memory` bounds: half a minute of 20,000 small packets a second.
 pub const WAITING_BYTES_MAX: usize = 64 << 20;
@@ -150,7 +150,7 @@ impl Chunk {
                 offset: chunk.bytes.len() as u32,
                 ..*record
             });
-            chunk.bytes.extend_from_slice(captured(bytes, record));
+            chunk.bytes.extend_from_slice(record.captured(bytes));
         }
         chunk
     }
@@ -179,23 +179,10 @@ impl Shared {
         bytes: &'a [u8],
         records: &'a [Record],
     ) -> impl Iterator<Item = &'a Record> {
-        let telescope = &self.telescope;
-        let is_observed = |record: &&Record| {
-            let captured = captured(bytes, record);
-            let place = match decode_record(record.link_type, captured, record.wire_bytes) {
-                Decoded::Ipv4(packet) => telescope.place(packet.source, packet.destination),
-                Decoded::Ipv6(packet) => telescope.place(packet.source, packet.destination),
-                Decoded::NotIp | Decoded::Malformed(..) => return false,
-            };
-            matches!(place, Place::Observed)
-        };
-        records.iter().filter(is_observed)
+        records
+            .iter()
+            .filter(|record| is_observed(&self.telescope, record.frame(bytes)))
     }
-}
-
-fn captured<'a>(bytes: &'a [u8], record: &Record) -> &'a [u8] {
-    let start = record.offset as usize;
-    &bytes[start..start + record.captured_bytes as usize]
 }
 
 /// The reader's end: hands packets over, and never waits.
@@ -326,7 +313,7 @@ impl Writer {
             shared.counts().lose(Reason::Slow, observed.count() as u64);
         } else {
             for record in observed {
-                let captured = captured(&chunk.bytes, record);
+                let captured = record.captured(&chunk.bytes);
                 self.files.write(record, captured, shared.counts());
             }
         }

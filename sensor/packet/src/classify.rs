@@ -43,7 +43,7 @@ struct Facts<'p, 'a> {
 }
 
 /// A rule: packets of its types that are as it presupposes and for which its test holds have its class.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Rule {
     /// Its name, as `explain` prints it.
     pub name: &'static str,
@@ -195,7 +195,7 @@ const fn row(code: usize, payload: usize, source: Source) -> [u8; CANDIDATES_MAX
 }
 
 /// What a packet is, and what decided it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Verdict {
     /// Type, class, mark and port.
     pub kind: Kind,

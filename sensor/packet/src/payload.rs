@@ -52,7 +52,7 @@ impl<'a> Payload<'a> {
 }
 
 /// A known payload.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub struct Signature {
     /// Its name, as `explain` prints it.
     pub name: &'static str,

@@ -13,16 +13,14 @@ use teiten_observation::Mark;
 use teiten_observation::StackSignature;
 use teiten_observation::{Address, Tool};
 
-use crate::source::block::{Block, Record};
+use crate::source::block::Block;
 use crate::source::{FileReport, Replay};
 pub use evidence::{Gathering, Judged, Judgements, LeftOut};
 pub use groups::Groups;
 pub use spool::{Spool, SpoolReader};
-use teiten_packet::classify::{self, Verdict};
 use teiten_packet::decode::{Decoded, Packet, decode_record, supported};
 use teiten_packet::fingerprint::{self, ToolMark};
-use teiten_packet::flags;
-use teiten_packet::telescope::{Place, Telescope};
+use teiten_packet::{Frame, Judgement, Observed, Telescope, flags, judge};
 
 /// Reads everything twice: the first time for the evidence, the second time block by block for `take`, which says whether to go on.
 /// What cannot be read twice is kept in a temporary file in between. With the reports comes what was forgotten for want of room.
@@ -81,8 +79,7 @@ pub fn write_block(
 ) -> io::Result<bool> {
     let bytes = block.bytes();
     for record in &block.records {
-        let captured = &bytes[record.offset as usize..][..record.captured_bytes as usize];
-        let line = explain(record, captured, telescope, judgements);
+        let line = explain(record.time_us, record.frame(bytes), telescope, judgements);
         match serde_json::to_writer(&mut *out, &line)
             .map_err(io::Error::from)
             .and_then(|()| out.write_all(b"\n"))
@@ -95,36 +92,42 @@ pub fn write_block(
     Ok(true)
 }
 
-/// What is to be said of one packet, `captured` being its bytes.
+/// What is to be said of one packet.
 #[must_use]
 pub fn explain(
-    record: &Record,
-    captured: &[u8],
+    time_us: i64,
+    frame: Frame<'_>,
     telescope: &Telescope,
     judgements: &Judgements,
 ) -> Value {
-    let context = Context {
-        time_us: record.time_us,
-        telescope,
-        judgements,
-    };
     let mut line = Map::new();
-    line.insert("time".into(), time_text(record.time_us).into());
-    line.insert("wire_bytes".into(), record.wire_bytes.into());
-    match decode_record(record.link_type, captured, record.wire_bytes) {
-        Decoded::Ipv4(packet) => explain_packet(&mut line, &packet, &context),
-        Decoded::Ipv6(packet) => explain_packet(&mut line, &packet, &context),
-        Decoded::NotIp if !supported(record.link_type) => {
-            let reason = format!("link type {} is not supported", record.link_type.0);
-            not_observed(&mut line, "not_ip", Some(&reason));
+    line.insert("time".into(), time_text(time_us).into());
+    line.insert("wire_bytes".into(), frame.wire_bytes.into());
+    // Headers are printed whatever became of the packet, so the frame is decoded once more for them.
+    let decoded = decode_record(frame.link_type, frame.captured, frame.wire_bytes);
+    match &decoded {
+        Decoded::Ipv4(packet) => headers::insert(&mut line, packet),
+        Decoded::Ipv6(packet) => headers::insert(&mut line, packet),
+        Decoded::NotIp | Decoded::Malformed(..) => {}
+    }
+    match (judge(telescope, frame), &decoded) {
+        (Judgement::Ipv4(observed), Decoded::Ipv4(packet)) => {
+            insert_observed(&mut line, &observed, packet, time_us, judgements);
         }
-        Decoded::NotIp => not_observed(&mut line, "not_ip", None),
-        Decoded::Malformed(layer, reason) => {
-            not_observed(
-                &mut line,
-                &format!("malformed {}", layer.name()),
-                Some(reason.text()),
-            );
+        (Judgement::Ipv6(observed), Decoded::Ipv6(packet)) => {
+            insert_observed(&mut line, &observed, packet, time_us, judgements);
+        }
+        (Judgement::Ipv4(_) | Judgement::Ipv6(_), _) => {}
+        (Judgement::Outside, _) => not_observed(&mut line, "outside", None),
+        (Judgement::Excluded, _) => not_observed(&mut line, "excluded", None),
+        (Judgement::NotIp, _) => {
+            let unsupported = format!("link type {} is not supported", frame.link_type.0);
+            let reason = (!supported(frame.link_type)).then_some(unsupported.as_str());
+            not_observed(&mut line, "not_ip", reason);
+        }
+        (Judgement::Malformed(layer, reason), _) => {
+            let what = format!("malformed {}", layer.name());
+            not_observed(&mut line, &what, Some(reason.text()));
         }
     }
     Value::Object(line)
@@ -137,78 +140,48 @@ fn not_observed(line: &mut Map<String, Value>, what: &str, reason: Option<&str>)
     }
 }
 
-/// What is known besides the packet.
-struct Context<'a> {
+fn insert_observed<A: Address>(
+    line: &mut Map<String, Value>,
+    observed: &Observed<'_, A>,
+    packet: &Packet<'_, A>,
     time_us: i64,
-    telescope: &'a Telescope,
-    judgements: &'a Judgements,
-}
-
-fn explain_packet<A: Address>(
-    line: &mut Map<String, Value>,
-    packet: &Packet<'_, A>,
-    context: &Context,
+    judgements: &Judgements,
 ) {
-    let ports = packet.ports();
-    line.insert("src_ip".into(), address_text(packet.source).into());
-    line.insert("dst_ip".into(), address_text(packet.destination).into());
-    line.insert("ip_version".into(), (A::FAMILY as u8).into());
-    line.insert("protocol".into(), packet.protocol.into());
-    line.insert("src_port".into(), json!(ports.map(|ports| ports.0)));
-    line.insert("dst_port".into(), json!(ports.map(|ports| ports.1)));
-    match context.telescope.place(packet.source, packet.destination) {
-        Place::Observed => insert_verdict(line, packet, context),
-        Place::Outside => not_observed(line, "outside", None),
-        Place::Excluded => not_observed(line, "excluded", None),
-    }
-    headers::insert(line, packet);
-}
-
-fn insert_verdict<A: Address>(
-    line: &mut Map<String, Value>,
-    packet: &Packet<'_, A>,
-    context: &Context,
-) {
-    let verdict = classify::verdict(packet);
-    let kind = verdict.kind;
-    let judged = context.judgements.of(context.time_us, packet.source, kind);
+    let kind = observed.kind;
+    let judged = judgements.of(time_us, observed.source, kind);
     let tool = judged.map_or(Tool::None, |judged| judged.tool);
     line.insert("traffic_type".into(), kind.traffic_type().name().into());
     line.insert("class".into(), kind.class().name().into());
     line.insert("tool".into(), tool.name().into());
-    if context
-        .judgements
-        .may_have_forgotten(context.time_us, packet.source, kind)
-    {
+    if judgements.may_have_forgotten(time_us, observed.source, kind) {
         line.insert("tool_unknown".into(), true.into());
     }
     line.insert("port".into(), json!(kind.port()));
-    line.insert("rule".into(), verdict.rule.name.into());
-    line.insert("rule_reference".into(), verdict.rule.reference.into());
-    if let Some(signature) = verdict.signature {
+    line.insert("rule".into(), observed.rule.name.into());
+    line.insert("rule_reference".into(), observed.rule.reference.into());
+    if let Some(signature) = observed.signature {
         line.insert("signature".into(), signature.name.into());
         line.insert("signature_source".into(), signature.source.into());
     }
-    if let Some(evidence) = evidence_json(packet, &verdict, judged) {
+    if let Some(evidence) = evidence_json(observed, packet, judged) {
         line.insert("evidence".into(), evidence);
     }
-    let traffic_type = kind.traffic_type();
-    if let Some(stack) = StackSignature::from_bits(fingerprint::stack(packet, traffic_type)) {
+    if let Some(stack) = StackSignature::from_bits(observed.stack) {
         line.insert("stack_signature".into(), stack.to_string().into());
     }
-    let flags: Vec<&str> = flags::names(flags::flags(packet)).collect();
+    let flags: Vec<&str> = flags::names(observed.flags).collect();
     line.insert("flags".into(), flags.into());
 }
 
 /// What speaks for a tool: the mark that the packet bears with its source, what of the source's packets would confirm it, and what
 /// they do.
 fn evidence_json<A: Address>(
+    observed: &Observed<'_, A>,
     packet: &Packet<'_, A>,
-    verdict: &Verdict,
     judged: Option<&Judged>,
 ) -> Option<Value> {
     let judged = judged?;
-    let mark = match (verdict.kind.mark(), judged.tool) {
+    let mark = match (observed.kind.mark(), judged.tool) {
         (_, Tool::Unicornscan) => Mark::UnicornscanKey,
         (mark, _) => mark,
     };
@@ -225,10 +198,9 @@ fn evidence_json<A: Address>(
         "of_them_with_the_mark": judged.tool_packets,
     });
     if mark.tool() == Tool::Nmap || mark.tool() == Tool::Unicornscan {
-        evidence["shared_value"] = format!("{:#010x}", verdict.pair).into();
+        evidence["shared_value"] = format!("{:#010x}", observed.pair).into();
     }
-    let traffic_type = verdict.kind.traffic_type();
-    let probe = fingerprint::probe(packet, traffic_type);
+    let probe = fingerprint::probe(packet, observed.kind.traffic_type());
     if let Some(shape) = probe.as_ref().and_then(fingerprint::masscan_shape) {
         evidence["shape"] = shape.into();
     }
@@ -277,7 +249,7 @@ fn civil(days: i64) -> (i64, i64, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::block::BlockBytes;
+    use crate::source::block::{BlockBytes, Record};
     use teiten_packet::LinkType;
     use teiten_packet::samples::{ethernet, ipv4_packet, tcp_segment};
 
@@ -292,8 +264,8 @@ mod tests {
         };
         let dark: Vec<_> = dark.iter().map(|text| text.parse().unwrap()).collect();
         explain(
-            &record,
-            frame,
+            record.time_us,
+            record.frame(frame),
             &Telescope::new(&dark, &[]),
             &Judgements::default(),
         )

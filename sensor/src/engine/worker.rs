@@ -7,16 +7,12 @@ use teiten_aggregator::minute::{MINUTE_US, MinuteCounts, hour_of};
 use teiten_aggregator::payload_table::PayloadPacket;
 use teiten_aggregator::prefetch::prefetch;
 use teiten_aggregator::window::{Batch, HourPart, Window};
-use teiten_observation::{Address, Family, Kind, Observation};
+use teiten_observation::{Address, Observation};
 
 use crate::engine::accounting::Tally;
 use crate::source::block::Record;
 use crate::watch::glance::Glance;
-use teiten_packet::classify::{Verdict, verdict};
-use teiten_packet::decode::{Decoded, Packet, Transport, decode_record};
-use teiten_packet::fingerprint::stack;
-use teiten_packet::flags::flags;
-use teiten_packet::telescope::{Place, Telescope};
+use teiten_packet::{Judgement, Observed, Telescope, judge};
 
 /// How far ahead of a packet its bytes are asked for, and how many of them one request brings.
 const RECORDS_AHEAD: usize = 12;
@@ -125,9 +121,7 @@ impl Worker {
             if from_second as u64 >= SECOND_US as u64 {
                 self.enter_second(record.time_us);
             }
-            let start = record.offset as usize;
-            let captured = &bytes[start..start + record.captured_bytes as usize];
-            self.count(record, captured);
+            self.count(record, bytes);
         }
         self.leave_minute();
         self.observe();
@@ -192,93 +186,64 @@ impl Worker {
     }
 
     #[inline(always)]
-    fn count(&mut self, record: &Record, captured: &[u8]) {
+    fn count(&mut self, record: &Record, bytes: &[u8]) {
         self.tally.records += 1;
         self.tally.bytes += u64::from(record.wire_bytes);
         self.now.counts.received += 1;
-        // By reference: a packet's headers are many words, and moving them costs more than reading them.
-        match &decode_record(record.link_type, captured, record.wire_bytes) {
-            Decoded::Ipv4(packet) => {
-                if let Some(observation) = self.place(record, packet) {
-                    self.batch.ipv4.push(observation);
-                }
+        match judge(&self.telescope, record.frame(bytes)) {
+            Judgement::Ipv4(packet) => {
+                let observation = self.observed(record, &packet);
+                self.batch.ipv4.push(observation);
             }
-            Decoded::Ipv6(packet) => {
-                if let Some(observation) = self.place(record, packet) {
-                    self.batch.ipv6.push(observation);
-                }
+            Judgement::Ipv6(packet) => {
+                let observation = self.observed(record, &packet);
+                self.batch.ipv6.push(observation);
             }
-            Decoded::NotIp => {
+            Judgement::Outside => {
+                self.tally.outside += 1;
+                self.now.counts.outside += 1;
+            }
+            Judgement::Excluded => {
+                self.tally.excluded += 1;
+                self.now.counts.excluded += 1;
+            }
+            Judgement::NotIp => {
                 self.tally.not_ip += 1;
                 self.now.counts.not_ip += 1;
             }
-            Decoded::Malformed(layer, _) => {
-                self.tally.damaged(*layer);
+            Judgement::Malformed(layer, _) => {
+                self.tally.damaged(layer);
                 self.now.counts.malformed += 1;
             }
         }
     }
 
     #[inline(always)]
-    fn place<A: Address>(
+    fn observed<A: Address>(
         &mut self,
         record: &Record,
-        packet: &Packet<'_, A>,
-    ) -> Option<Observation<A>> {
-        match self.telescope.place(packet.source, packet.destination) {
-            Place::Observed => {}
-            Place::Outside => {
-                self.tally.outside += 1;
-                self.now.counts.outside += 1;
-                return None;
-            }
-            Place::Excluded => {
-                self.tally.excluded += 1;
-                self.now.counts.excluded += 1;
-                return None;
-            }
-        }
-        let Verdict {
-            kind,
-            pair,
-            signature,
-            ..
-        } = verdict(packet);
-        let payload = payload(packet);
-        if !payload.is_empty() && self.payloads {
-            self.observe_payload(packet, kind, signature.map_or("", |row| row.name), payload);
+        packet: &Observed<'_, A>,
+    ) -> Observation<A> {
+        if !packet.payload.is_empty() && self.payloads {
+            self.observe_payload(packet);
         }
         self.now.counts.observed += 1;
-        let family: Family = A::FAMILY;
-        self.tally.observe(family, packet.protocol, kind);
-        Some(Observation {
-            time_us: record.time_us,
-            source: packet.source,
-            destination: packet.destination,
-            kind,
-            wire_length_bytes: record.wire_bytes,
-            flags: flags(packet),
-            stack: stack(packet, kind.traffic_type()),
-            pair,
-        })
+        self.tally.observe(A::FAMILY, packet.protocol, packet.kind);
+        packet.at(record.time_us, record.wire_bytes)
     }
 
     /// Few packets of a telescope carry data, so this stays out of the way of the others.
     #[inline(never)]
-    fn observe_payload<A: Address>(
-        &mut self,
-        packet: &Packet<'_, A>,
-        kind: Kind,
-        signature: &'static str,
-        bytes: &[u8],
-    ) {
-        let Some(port) = kind.port() else { return };
+    fn observe_payload<A: Address>(&mut self, packet: &Observed<'_, A>) {
+        let Some(port) = packet.kind.port() else {
+            return;
+        };
         let payload = PayloadPacket {
             protocol: packet.protocol,
             port,
-            signature,
+            signature: packet.signature.map_or("", |row| row.name),
             source: packet.source,
-            bytes,
+            bytes: packet.payload,
         };
         self.window.observe_payload(self.now.hour, &payload);
     }
@@ -320,15 +285,5 @@ impl Worker {
         if matches!(self.reading, Reading::First) {
             self.window.mark_active(time_us);
         }
-    }
-}
-
-/// The data of a segment or datagram, as far as it was captured.
-#[inline(always)]
-fn payload<'a, A>(packet: &Packet<'a, A>) -> &'a [u8] {
-    match &packet.transport {
-        Transport::Tcp(tcp) => tcp.payload,
-        Transport::Udp(udp) => udp.payload,
-        _ => &[],
     }
 }

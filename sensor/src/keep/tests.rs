@@ -109,7 +109,7 @@ fn packets_come_back_as_they_went_in() {
         (back.time_us, back.wire_bytes, back.link_type),
         (kept.time_us, kept.wire_bytes, kept.link_type)
     );
-    assert_eq!(captured(block.bytes(), &back), packet);
+    assert_eq!(back.captured(block.bytes()), packet);
 }
 
 #[test]

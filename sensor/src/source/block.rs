@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use teiten_packet::LinkType;
+use teiten_packet::{Frame, LinkType};
 
 use super::RingBlock;
 
@@ -24,6 +24,27 @@ pub struct Record {
 }
 
 const _: () = assert!(size_of::<Record>() == 24);
+
+impl Record {
+    /// The packet's bytes, `bytes` being those of its block.
+    #[inline(always)]
+    #[must_use]
+    pub fn captured<'a>(&self, bytes: &'a [u8]) -> &'a [u8] {
+        let start = self.offset as usize;
+        &bytes[start..start + self.captured_bytes as usize]
+    }
+
+    /// The packet as it is judged, `bytes` being those of its block.
+    #[inline(always)]
+    #[must_use]
+    pub fn frame<'a>(&self, bytes: &'a [u8]) -> Frame<'a> {
+        Frame {
+            link_type: self.link_type,
+            captured: self.captured(bytes),
+            wire_bytes: self.wire_bytes,
+        }
+    }
+}
 
 /// The bytes that records point into.
 #[derive(Debug)]

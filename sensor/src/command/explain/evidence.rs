@@ -14,9 +14,7 @@ use teiten_observation::Mark;
 use teiten_observation::{Address, Family, Kind, Observation, Tool};
 
 use crate::source::block::Block;
-use teiten_packet::classify;
-use teiten_packet::decode::{Decoded, decode_record};
-use teiten_packet::telescope::{Place, Telescope};
+use teiten_packet::{Judgement, Telescope, judge};
 
 /// Memory for rows under way, bytes.
 const ROWS_BYTES_MAX: usize = 256 << 20;
@@ -59,17 +57,11 @@ impl Gathering {
         let bytes = block.bytes();
         let mut now = None;
         for record in &block.records {
-            let captured = &bytes[record.offset as usize..][..record.captured_bytes as usize];
-            let decoded = decode_record(record.link_type, captured, record.wire_bytes);
             // No mark is known for IPv6.
-            let Decoded::Ipv4(packet) = decoded else {
+            let Judgement::Ipv4(packet) = judge(telescope, record.frame(bytes)) else {
                 continue;
             };
-            if telescope.place(packet.source, packet.destination) != Place::Observed {
-                continue;
-            }
-            let verdict = classify::verdict(&packet);
-            if !can_bear_marks(Family::Ipv4, verdict.kind) {
+            if !can_bear_marks(Family::Ipv4, packet.kind) {
                 continue;
             }
             let hour = hour_of(record.time_us);
@@ -77,16 +69,8 @@ impl Gathering {
                 self.count(now);
                 now = Some(hour);
             }
-            self.batch.push(Observation {
-                time_us: record.time_us,
-                source: packet.source,
-                destination: packet.destination,
-                kind: verdict.kind,
-                wire_length_bytes: record.wire_bytes,
-                flags: 0,
-                stack: 0,
-                pair: verdict.pair,
-            });
+            self.batch
+                .push(packet.at(record.time_us, record.wire_bytes));
         }
         self.count(now);
         self.make_room()

@@ -9,9 +9,7 @@ use teiten_observation::{Address, Kind};
 
 use super::Judgements;
 use crate::source::block::Block;
-use teiten_packet::classify;
-use teiten_packet::decode::{Decoded, Packet, decode_record};
-use teiten_packet::telescope::{Place, Telescope};
+use teiten_packet::{Judgement, Observed, Telescope, judge};
 
 /// What the packets of a group have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,16 +40,15 @@ impl Groups {
     pub fn add(&mut self, block: &Block, telescope: &Telescope, judgements: &Judgements) {
         let bytes = block.bytes();
         for record in &block.records {
-            let captured = &bytes[record.offset as usize..][..record.captured_bytes as usize];
-            let group = match decode_record(record.link_type, captured, record.wire_bytes) {
-                Decoded::Ipv4(packet) => {
-                    packet_group(&packet, record.time_us, telescope, judgements)
+            let group = match judge(telescope, record.frame(bytes)) {
+                Judgement::Ipv4(packet) => packet_group(&packet, record.time_us, judgements),
+                Judgement::Ipv6(packet) => packet_group(&packet, record.time_us, judgements),
+                Judgement::Outside => Group::NotObserved("outside", None),
+                Judgement::Excluded => Group::NotObserved("excluded", None),
+                Judgement::NotIp => Group::NotObserved("not_ip", None),
+                Judgement::Malformed(layer, _) => {
+                    Group::NotObserved("malformed", Some(layer.name()))
                 }
-                Decoded::Ipv6(packet) => {
-                    packet_group(&packet, record.time_us, telescope, judgements)
-                }
-                Decoded::NotIp => Group::NotObserved("not_ip", None),
-                Decoded::Malformed(layer, _) => Group::NotObserved("malformed", Some(layer.name())),
             };
             let count = self.counts.entry(group).or_default();
             count.packets += 1;
@@ -123,22 +120,14 @@ impl Groups {
 }
 
 fn packet_group<A: Address>(
-    packet: &Packet<'_, A>,
+    packet: &Observed<'_, A>,
     time_us: i64,
-    telescope: &Telescope,
     judgements: &Judgements,
 ) -> Group {
-    match telescope.place(packet.source, packet.destination) {
-        Place::Outside => Group::NotObserved("outside", None),
-        Place::Excluded => Group::NotObserved("excluded", None),
-        Place::Observed => {
-            let verdict = classify::verdict(packet);
-            Group::Observed {
-                kind: judgements.settled(time_us, packet.source, verdict.kind),
-                rule: verdict.rule.name,
-                signature: verdict.signature.map(|signature| signature.name),
-            }
-        }
+    Group::Observed {
+        kind: judgements.settled(time_us, packet.source, packet.kind),
+        rule: packet.rule.name,
+        signature: packet.signature.map(|signature| signature.name),
     }
 }
 

@@ -8,6 +8,13 @@ use teiten_packet::decode::{Icmp, Packet, Sctp, Tcp, Transport};
 
 /// Inserts the fields of the IP header, of the transport header, and of the packet that an ICMP error quotes.
 pub(super) fn insert<A: Address>(line: &mut Map<String, Value>, packet: &Packet<'_, A>) {
+    let ports = packet.ports();
+    line.insert("src_ip".into(), address_text(packet.source).into());
+    line.insert("dst_ip".into(), address_text(packet.destination).into());
+    line.insert("ip_version".into(), (A::FAMILY as u8).into());
+    line.insert("protocol".into(), packet.protocol.into());
+    line.insert("src_port".into(), json!(ports.map(|ports| ports.0)));
+    line.insert("dst_port".into(), json!(ports.map(|ports| ports.1)));
     line.insert("ttl".into(), packet.time_to_live.into());
     line.insert("ip_id".into(), packet.identification.into());
     line.insert("ip_length".into(), packet.ip_length_bytes.into());

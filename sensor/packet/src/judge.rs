@@ -1,0 +1,300 @@
+//! [`judge()`]: what a captured frame is, in one call. It decodes the frame, places its packet by the telescope, and says of an observed
+//! packet what an hour's tables need. How each of these is found out is the business of the modules below.
+
+use teiten_observation::{Address, Kind, Observation};
+
+use crate::LinkType;
+use crate::classify::{Rule, verdict};
+use crate::decode::{Decoded, Layer, Packet, Reason, Transport, decode_record};
+use crate::fingerprint::stack;
+use crate::flags::{Flag, flags};
+use crate::payload::Signature;
+use crate::telescope::{Place, Telescope};
+
+/// A captured frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Frame<'a> {
+    /// What it begins with.
+    pub link_type: LinkType,
+    /// Its first bytes, as far as they were captured.
+    pub captured: &'a [u8],
+    /// Its length on the wire, bytes. Where the capture has less, a header that ends too early is not damaged but cut.
+    pub wire_bytes: u32,
+}
+
+/// What a frame is. Each frame is exactly one of these.
+#[derive(Clone, Copy, Debug)]
+pub enum Judgement<'a> {
+    /// A frame without an IP header, or of a link type that is not [`supported`](crate::decode::supported).
+    NotIp,
+    /// A header that is damaged before both addresses could be read.
+    Malformed(Layer, Reason),
+    /// A packet to an address that is not the telescope's.
+    Outside,
+    /// A packet to a dark address, but to or from an excluded prefix.
+    Excluded,
+    /// An observed IPv4 packet.
+    Ipv4(Observed<'a, u32>),
+    /// An observed IPv6 packet.
+    Ipv6(Observed<'a, u128>),
+}
+
+/// What is known of an observed packet.
+#[derive(Clone, Copy, Debug)]
+pub struct Observed<'a, A> {
+    /// Source address, host byte order.
+    pub source: A,
+    /// Destination address, host byte order: the dark address.
+    pub destination: A,
+    /// IP protocol number, behind the extension headers of IPv6.
+    pub protocol: u8,
+    /// Source and destination port, where the protocol has them and they were captured.
+    pub ports: Option<(u16, u16)>,
+    /// Traffic type, class, tool mark and the port that counts.
+    pub kind: Kind,
+    /// The rule that decided the class.
+    pub rule: &'static Rule,
+    /// Compatibility flags, a bit each ([`crate::flags`]).
+    pub flags: Flag,
+    /// Packed stack signature of a SYN; 0 for other packets.
+    pub stack: u64,
+    /// What any two SYNs of one run of a tool share although they go to different destinations; 0 for other packets.
+    pub pair: u32,
+    /// Data of the segment or datagram, as far as it was captured; empty where there is none.
+    pub payload: &'a [u8],
+    /// What the payload is, where it is known.
+    pub signature: Option<&'static Signature>,
+}
+
+impl<A: Address> Observed<'_, A> {
+    /// The packet as the hour's tables take it, with the time (microseconds since 1970-01-01 UTC) and the length of its frame.
+    #[inline(always)]
+    #[must_use]
+    pub fn at(&self, time_us: i64, wire_length_bytes: u32) -> Observation<A> {
+        Observation {
+            time_us,
+            source: self.source,
+            destination: self.destination,
+            kind: self.kind,
+            wire_length_bytes,
+            flags: self.flags,
+            stack: self.stack,
+            pair: self.pair,
+        }
+    }
+}
+
+/// Says what a frame is.
+#[inline(always)]
+#[must_use]
+pub fn judge<'a>(telescope: &Telescope, frame: Frame<'a>) -> Judgement<'a> {
+    // By reference: a packet's headers are many words, and moving them costs more than reading them.
+    match &decode_record(frame.link_type, frame.captured, frame.wire_bytes) {
+        Decoded::Ipv4(packet) => match place(telescope, packet) {
+            Place::Observed => Judgement::Ipv4(observed(packet)),
+            Place::Outside => Judgement::Outside,
+            Place::Excluded => Judgement::Excluded,
+        },
+        Decoded::Ipv6(packet) => match place(telescope, packet) {
+            Place::Observed => Judgement::Ipv6(observed(packet)),
+            Place::Outside => Judgement::Outside,
+            Place::Excluded => Judgement::Excluded,
+        },
+        Decoded::NotIp => Judgement::NotIp,
+        Decoded::Malformed(layer, reason) => Judgement::Malformed(*layer, *reason),
+    }
+}
+
+/// Whether [`judge()`] would call a frame observed: half the work, for those who need no more.
+#[inline]
+#[must_use]
+pub fn is_observed(telescope: &Telescope, frame: Frame<'_>) -> bool {
+    let place = match &decode_record(frame.link_type, frame.captured, frame.wire_bytes) {
+        Decoded::Ipv4(packet) => place(telescope, packet),
+        Decoded::Ipv6(packet) => place(telescope, packet),
+        Decoded::NotIp | Decoded::Malformed(..) => return false,
+    };
+    place == Place::Observed
+}
+
+#[inline(always)]
+fn place<A: Address>(telescope: &Telescope, packet: &Packet<'_, A>) -> Place {
+    telescope.place(packet.source, packet.destination)
+}
+
+#[inline(always)]
+fn observed<'a, A: Address>(packet: &Packet<'a, A>) -> Observed<'a, A> {
+    let verdict = verdict(packet);
+    Observed {
+        source: packet.source,
+        destination: packet.destination,
+        protocol: packet.protocol,
+        ports: packet.ports(),
+        kind: verdict.kind,
+        rule: verdict.rule,
+        flags: flags(packet),
+        stack: stack(packet, verdict.kind.traffic_type()),
+        pair: verdict.pair,
+        payload: payload(packet),
+        signature: verdict.signature,
+    }
+}
+
+#[inline(always)]
+fn payload<'a, A>(packet: &Packet<'a, A>) -> &'a [u8] {
+    match &packet.transport {
+        Transport::Tcp(tcp) => tcp.payload,
+        Transport::Udp(udp) => udp.payload,
+        _ => &[],
+    }
+}
+
+/// The entry for a fuzzer: the first two bytes choose the link type and whether the frame was cut, the rest is the frame. Judges it,
+/// and reads what an ICMP error quotes. Must neither panic nor read beyond the frame.
+///
+/// # Panics
+/// When [`judge()`] and its parts disagree.
+pub fn fuzz_judge(data: &[u8]) {
+    let Some((&[link_type, cut], captured)) = data.split_first_chunk::<2>() else {
+        return;
+    };
+    let frame = Frame {
+        link_type: LinkType(u16::from(link_type) | u16::from(cut & 2) << 7),
+        captured,
+        wire_bytes: captured.len() as u32 + u32::from(cut & 1) * 1000,
+    };
+    fuzz_frame(frame);
+}
+
+fn fuzz_frame(frame: Frame<'_>) {
+    let everything = Telescope::new(&[], &[]);
+    let judged = judge(&everything, frame);
+    let decoded = decode_record(frame.link_type, frame.captured, frame.wire_bytes);
+    match (&judged, &decoded) {
+        (Judgement::Ipv4(observed), Decoded::Ipv4(packet)) => fuzz_packet(observed, packet),
+        (Judgement::Ipv6(observed), Decoded::Ipv6(packet)) => fuzz_packet(observed, packet),
+        (Judgement::NotIp, Decoded::NotIp) => {}
+        (Judgement::Malformed(layer, reason), Decoded::Malformed(its_layer, its_reason)) => {
+            assert_eq!((layer, reason), (its_layer, its_reason));
+        }
+        other => panic!("a telescope of everything observes every packet: {other:?}"),
+    }
+    let is_packet = matches!(judged, Judgement::Ipv4(_) | Judgement::Ipv6(_));
+    assert_eq!(is_observed(&everything, frame), is_packet);
+}
+
+fn fuzz_packet<A: Address>(observed: &Observed<'_, A>, packet: &Packet<'_, A>) {
+    assert_eq!(observed.kind, crate::classify::kind(packet));
+    assert_eq!(observed.kind.protocol(A::FAMILY), packet.protocol);
+    assert_eq!(observed.ports, packet.ports());
+    assert!(!observed.rule.name.is_empty());
+    let _ = packet.quoted();
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::samples::{ethernet, ipv4_packet, ipv6_packet, tcp_segment, udp_datagram};
+
+    fn judged<'a>(captured: &'a [u8], dark: &[&str], excluded: &[&str]) -> Judgement<'a> {
+        let prefixes =
+            |texts: &[&str]| -> Vec<_> { texts.iter().map(|text| text.parse().unwrap()).collect() };
+        let telescope = Telescope::new(&prefixes(dark), &prefixes(excluded));
+        let frame = Frame {
+            link_type: LinkType::ETHERNET,
+            captured,
+            wire_bytes: captured.len() as u32,
+        };
+        let judged = judge(&telescope, frame);
+        let is_packet = matches!(judged, Judgement::Ipv4(_) | Judgement::Ipv6(_));
+        assert_eq!(is_observed(&telescope, frame), is_packet);
+        judged
+    }
+
+    #[test]
+    fn a_frame_is_placed_before_it_is_judged() {
+        let syn = ethernet(0x0800, &ipv4_packet(6, &tcp_segment(2, 1, 23, &[], b"")));
+        let is = |dark: &[&str], excluded: &[&str]| judged(&syn, dark, excluded);
+        assert!(matches!(is(&[], &[]), Judgement::Ipv4(_)));
+        assert!(matches!(is(&["203.0.113.0/24"], &[]), Judgement::Ipv4(_)));
+        assert!(matches!(is(&["192.0.2.0/24"], &[]), Judgement::Outside));
+        assert!(matches!(is(&[], &["1.2.3.4"]), Judgement::Excluded));
+        let arp = ethernet(0x0806, &[0; 28]);
+        assert!(matches!(judged(&arp, &[], &[]), Judgement::NotIp));
+        assert!(matches!(
+            judged(&syn[..20], &[], &[]),
+            Judgement::Malformed(Layer::Ipv4, Reason::Short)
+        ));
+    }
+
+    #[test]
+    fn an_observed_packet_brings_all_that_the_tables_need() {
+        let query = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\0\x03www\x07example\x03com\0\0\xff\0\x01";
+        let frame = ethernet(0x0800, &ipv4_packet(17, &udp_datagram(40000, 53, query)));
+        let Judgement::Ipv4(observed) = judged(&frame, &[], &[]) else {
+            panic!("an IPv4 packet");
+        };
+        assert_eq!(observed.ports, Some((40000, 53)));
+        assert_eq!(observed.payload, query);
+        assert_eq!(
+            observed.signature.map(|row| row.class),
+            Some(observed.rule.class)
+        );
+        let observation = observed.at(7, 90);
+        assert_eq!(
+            (observation.time_us, observation.wire_length_bytes),
+            (7, 90)
+        );
+        assert_eq!(observation.kind, observed.kind);
+
+        let frame = ethernet(0x86dd, &ipv6_packet(6, &tcp_segment(2, 1, 23, &[], b"")));
+        let Judgement::Ipv6(observed) = judged(&frame, &[], &[]) else {
+            panic!("an IPv6 packet");
+        };
+        assert_ne!(observed.stack, 0);
+        assert_eq!((observed.kind.port(), observed.flags), (Some(23), 0));
+    }
+
+    fn frames() -> impl Strategy<Value = Vec<u8>> {
+        let starts = prop_oneof![
+            Just(Vec::new()),
+            Just(ethernet(0x0800, &[0x45, 0, 0, 40])),
+            Just(ethernet(
+                0x0800,
+                &ipv4_packet(6, &tcp_segment(2, 1, 2, &[], b""))
+            )),
+            Just(ethernet(0x86dd, &ipv6_packet(0, &[6, 0, 0, 0, 0, 0, 0, 0]))),
+            Just(ethernet(0x8100, &[0, 1, 0x88, 0x47, 0, 0, 0, 0])),
+        ];
+        (starts, prop::collection::vec(any::<u8>(), 0..96)).prop_map(|(mut start, end)| {
+            start.extend(end);
+            start
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+
+        #[test]
+        fn any_bytes_of_any_link_type_are_judged_without_panic(
+            link_type in 0_u16..300,
+            bytes in frames(),
+            cut in 0_usize..200,
+            missing in 0_u32..3,
+        ) {
+            let captured = &bytes[..bytes.len().min(cut)];
+            fuzz_frame(Frame {
+                link_type: LinkType(link_type),
+                captured,
+                wire_bytes: captured.len() as u32 + missing * 40,
+            });
+        }
+
+        #[test]
+        fn the_fuzz_entry_takes_anything(data in prop::collection::vec(any::<u8>(), 0..128)) {
+            fuzz_judge(&data);
+        }
+    }
+}
