@@ -58,7 +58,7 @@ pub struct Journal {
 
 /// Where what came in an hour is published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct Target {
     /// The hour.
     pub hour: i64,
     /// The part of the hour that holds the rows.
@@ -71,7 +71,7 @@ pub struct Place {
 #[derive(Debug)]
 pub struct Entry {
     /// Where it belongs.
-    pub place: Place,
+    pub target: Target,
     /// What the stretch adds to the hour's account.
     pub account: HourAccount,
     path: PathBuf,
@@ -87,7 +87,7 @@ pub struct Contents {
     /// Rows that are not published for good, in the order they were written.
     pub entries: Vec<Entry>,
     /// By hour: where its next part belongs, all before it being published for good, and the account of these.
-    pub accounts: BTreeMap<i64, (Place, HourAccount)>,
+    pub accounts: BTreeMap<i64, (Target, HourAccount)>,
     /// Files that cannot be read, and why; they are left where they are.
     pub damaged: Vec<(PathBuf, String)>,
 }
@@ -198,8 +198,8 @@ impl Journal {
         let files = listed(&self.folder)?;
         for path in files.iter().filter(|path| has_ending(path, ACCOUNT_ENDING)) {
             match read_account(path) {
-                Ok((place, account)) => {
-                    contents.accounts.insert(place.hour, (place, account));
+                Ok((target, account)) => {
+                    contents.accounts.insert(target.hour, (target, account));
                 }
                 Err(error) => contents.damaged.push((path.clone(), error.to_string())),
             }
@@ -212,9 +212,9 @@ impl Journal {
                 Ok(entry) => {
                     let published = contents
                         .accounts
-                        .get(&entry.place.hour)
+                        .get(&entry.target.hour)
                         .map_or(0, |(next, _)| next.part);
-                    if entry.place.part < published {
+                    if entry.target.part < published {
                         std::fs::remove_file(path)?;
                     } else {
                         entries.insert(number, entry);
@@ -233,16 +233,16 @@ impl Journal {
     /// When it cannot be written; then nothing of it is there.
     pub fn append(
         &mut self,
-        place: Place,
+        target: Target,
         runs: &HourRuns,
         account: &HourAccount,
     ) -> io::Result<Entry> {
-        let Place { hour, part, .. } = place;
+        let Target { hour, part, .. } = target;
         let path = self
             .folder
             .join(format!("{hour}-{part}-{}.{ROWS_ENDING}", self.next));
         let making = self.folder.join(format!(".{}", self.next));
-        let written = write_entry(&making, &path, place, runs, account)
+        let written = write_entry(&making, &path, target, runs, account)
             .and_then(|entry| self.publish(&making, &path).map(|()| entry));
         if written.is_err() {
             // What cannot be removed now has a name that is never read, and is written over.
@@ -258,9 +258,9 @@ impl Journal {
     ///
     /// # Errors
     /// When the account cannot be written.
-    pub fn settle(
+    pub fn publish_for_good(
         &mut self,
-        next: Place,
+        next: Target,
         account: &HourAccount,
         entries: &[Entry],
     ) -> io::Result<()> {
@@ -290,7 +290,7 @@ impl Journal {
     ///
     /// # Errors
     /// When its files cannot be removed.
-    pub fn end(self) -> io::Result<()> {
+    pub fn end(&self) -> io::Result<()> {
         std::fs::remove_dir_all(&self.folder)
     }
 
@@ -337,7 +337,7 @@ impl<W: Write> Write for Summed<W> {
 fn write_entry(
     making: &Path,
     path: &Path,
-    place: Place,
+    target: Target,
     runs: &HourRuns,
     account: &HourAccount,
 ) -> io::Result<Entry> {
@@ -347,7 +347,7 @@ fn write_entry(
         sum: Crc::new(),
     };
     let mut file = BufWriter::with_capacity(BUFFER_BYTES, summed);
-    file.write_all(&header(place, account))?;
+    file.write_all(&header(target, account))?;
     let start = HEADER_BYTES as u64;
     let (ipv4, middle) = DiskRun::append_merged(&mut file, path, start, &runs.ipv4)?;
     let (ipv6, end) = DiskRun::append_merged(&mut file, path, middle, &runs.ipv6)?;
@@ -366,7 +366,7 @@ fn write_entry(
     file.write_all(&sum.sum().to_le_bytes())?;
     file.sync_all()?;
     Ok(Entry {
-        place,
+        target,
         account: account.clone(),
         path: path.to_owned(),
         ipv4,
@@ -378,16 +378,16 @@ fn write_entry(
 const HEADER_BYTES: usize = MAGIC.len() + 8 + 4 + 4 + ACCOUNT_BYTES;
 
 /// The fixed part at the beginning of a file.
-fn header(place: Place, account: &HourAccount) -> Vec<u8> {
+fn header(target: Target, account: &HourAccount) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
-    bytes.extend_from_slice(&place.hour.to_le_bytes());
-    bytes.extend_from_slice(&place.part.to_le_bytes());
-    bytes.extend_from_slice(&place.coverage_part.to_le_bytes());
+    bytes.extend_from_slice(&target.hour.to_le_bytes());
+    bytes.extend_from_slice(&target.part.to_le_bytes());
+    bytes.extend_from_slice(&target.coverage_part.to_le_bytes());
     account.write_to(&mut bytes);
     bytes
 }
 
-fn read_header(input: &mut impl Read) -> io::Result<(Place, HourAccount)> {
+fn read_header(input: &mut impl Read) -> io::Result<(Target, HourAccount)> {
     let mut magic = [0; 8];
     input.read_exact(&mut magic)?;
     if magic != MAGIC {
@@ -403,15 +403,15 @@ fn read_header(input: &mut impl Read) -> io::Result<(Place, HourAccount)> {
             .read_exact(&mut bytes)
             .map(|()| u32::from_le_bytes(bytes))
     };
-    let place = Place {
+    let target = Target {
         hour: i64::from_le_bytes(hour),
         part: part()?,
         coverage_part: part()?,
     };
-    Ok((place, HourAccount::read_from(input)?))
+    Ok((target, HourAccount::read_from(input)?))
 }
 
-fn read_account(path: &Path) -> io::Result<(Place, HourAccount)> {
+fn read_account(path: &Path) -> io::Result<(Target, HourAccount)> {
     let bytes = std::fs::read(path)?;
     let Some((content, sum)) = bytes.split_last_chunk::<4>() else {
         return Err(io::ErrorKind::UnexpectedEof.into());
@@ -434,9 +434,9 @@ fn read_entry(path: &Path) -> io::Result<Entry> {
     let (ipv4_rows, ipv6_rows) = (number()?, number()?);
     let (middle, end) = (number()?, number()?);
     file.seek(SeekFrom::Start(0))?;
-    let (place, account) = read_header(&mut BufReader::new(file))?;
+    let (target, account) = read_header(&mut BufReader::new(file))?;
     Ok(Entry {
-        place,
+        target,
         account,
         path: path.to_owned(),
         ipv4: DiskRun::found(path, HEADER_BYTES as u64, ipv4_rows as usize)?,

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use teiten_aggregator::close::{Closer, HourRuns};
 use teiten_aggregator::dataset::{Hour, PartName, SCRATCH_FOLDER};
-use teiten_aggregator::journal::{About, Journal, Place};
+use teiten_aggregator::journal::{About, Journal, Target};
 use teiten_aggregator::minute::{HourAccount, MinuteCounts};
 use teiten_aggregator::origin::Origins;
 use teiten_aggregator::schema::{SOURCES, TRAFFIC};
@@ -37,8 +37,8 @@ fn about() -> About {
 }
 
 /// The part `part` of the hour, whose coverage is in a further part.
-fn place(part: u32) -> Place {
-    Place {
+fn target(part: u32) -> Target {
+    Target {
         hour: HOUR,
         part,
         coverage_part: 7,
@@ -113,7 +113,7 @@ fn stretches_found_again_close_to_the_same_bytes_as_memory() {
     for (from, to) in [(0, 10_000), (10_000, 10_001), (10_001, 60_000)] {
         let stretch = runs(&closer, from, to);
         journal
-            .append(place(0), &stretch, &account(u64::from(to)))
+            .append(target(0), &stretch, &account(u64::from(to)))
             .expect("writable");
     }
     assert!(
@@ -137,7 +137,7 @@ fn stretches_found_again_close_to_the_same_bytes_as_memory() {
     assert_eq!(contents.damaged, []);
     let mut all = HourRuns::default();
     for (entry, to) in contents.entries.iter().zip([10_000, 10_001, 60_000]) {
-        assert_eq!(entry.place, place(0));
+        assert_eq!(entry.target, target(0));
         assert_eq!(entry.account, account(to));
         all.append(entry.runs());
     }
@@ -164,12 +164,12 @@ fn rows_of_a_part_that_is_published_for_good_are_left_over() {
     for part in [0, 0, 1] {
         let stretch = runs(&closer, 0, 100);
         journal
-            .append(place(part), &stretch, &account(100))
+            .append(target(part), &stretch, &account(100))
             .expect("writable");
     }
     // As if the power went between the account and the removal of the first part's rows.
     journal
-        .settle(place(1), &account(200), &[])
+        .publish_for_good(target(1), &account(200), &[])
         .expect("writable");
     assert_eq!(rows_files(folder.path()).len(), 3);
     drop(journal);
@@ -177,17 +177,17 @@ fn rows_of_a_part_that_is_published_for_good_are_left_over() {
         .expect("readable")
         .remove(0);
     let contents = found.load().expect("readable");
-    assert_eq!(contents.accounts[&HOUR], (place(1), account(200)));
+    assert_eq!(contents.accounts[&HOUR], (target(1), account(200)));
     let parts: Vec<u32> = contents
         .entries
         .iter()
-        .map(|entry| entry.place.part)
+        .map(|entry| entry.target.part)
         .collect();
     assert_eq!(parts, [1]);
     assert_eq!(rows_files(folder.path()).len(), 1);
     // What comes now gets a name of its own.
     found
-        .append(place(1), &runs(&closer, 0, 10), &account(10))
+        .append(target(1), &runs(&closer, 0, 10), &account(10))
         .expect("writable");
     assert_eq!(rows_files(folder.path()).len(), 2);
 }
@@ -198,7 +198,7 @@ fn a_file_cut_or_changed_anywhere_is_named_and_never_counted() {
     let closer = closer(folder.path());
     let mut journal = Journal::begin(folder.path(), &closer.name, &about()).expect("writable");
     journal
-        .append(place(0), &runs(&closer, 0, 50), &account(50))
+        .append(target(0), &runs(&closer, 0, 50), &account(50))
         .expect("writable");
     drop(journal);
     let path = rows_files(folder.path()).remove(0);

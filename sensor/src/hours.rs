@@ -1,4 +1,9 @@
-//! What becomes of open hours between two rounds of the engine and at their end.
+//! What becomes of open hours between two rounds of the engine and at their end. The engine knows the trait alone.
 
 pub mod journaled;
 pub mod once;
+mod sink;
+mod written;
+
+pub use sink::{HourShare, HourSink};
+pub use written::{TakenOver, Written};

@@ -5,20 +5,19 @@
 mod files;
 mod leftover;
 mod pcap;
+mod settings;
 
-use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
-use serde_json::{Map, Value, json};
 
 use crate::engine::Arrival;
 use crate::source::block::{Block, Record};
-use crate::watch::Status;
+use crate::watch::{KeptCounts, Reason, Status};
 use files::Files;
+pub use settings::KeepSettings;
 use teiten_packet::Telescope;
 use teiten_packet::judge::is_observed;
 
@@ -28,107 +27,6 @@ pub const WAITING_BYTES_MAX: usize = 64 << 20;
 const ROUND: Duration = Duration::from_secs(1);
 /// How long the end of a capture waits for packets that wait for the disk; those that are left then are counted as too slow.
 const END_WAIT: Duration = Duration::from_secs(5);
-
-/// What is to be kept, where, and for how long.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeepSettings {
-    /// Folder of the files.
-    pub folder: PathBuf,
-    /// Hours before the present one whose files are left.
-    pub hours: u32,
-}
-
-/// Why an observed packet was not kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
-    /// More waited for the disk than may.
-    Slow,
-    /// The disk is full, or nearly so: the room that is left is for the tables.
-    Full,
-    /// The folder cannot be written.
-    Refused,
-}
-
-impl Reason {
-    /// All reasons, in the order of [`KeptCounts::lost`].
-    pub const ALL: [Reason; 3] = [Reason::Slow, Reason::Full, Reason::Refused];
-
-    /// A word for metrics.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Reason::Slow => "slow",
-            Reason::Full => "full",
-            Reason::Refused => "refused",
-        }
-    }
-}
-
-impl fmt::Display for Reason {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(match self {
-            Reason::Slow => "the disk is too slow for kept packets",
-            Reason::Full => "no room for kept packets",
-            Reason::Refused => "packets cannot be kept",
-        })
-    }
-}
-
-/// What became of the packets that were to be kept. Observed packets are kept, lost by a reason, or wait.
-#[derive(Debug, Default)]
-pub struct KeptCounts {
-    packets: AtomicU64,
-    bytes: AtomicU64,
-    lost: [AtomicU64; 3],
-}
-
-impl KeptCounts {
-    /// Packets written.
-    #[must_use]
-    pub fn packets(&self) -> u64 {
-        self.packets.load(Ordering::Relaxed)
-    }
-
-    /// Bytes written, headers of the files' records included.
-    #[must_use]
-    pub fn bytes(&self) -> u64 {
-        self.bytes.load(Ordering::Relaxed)
-    }
-
-    /// Packets not kept, by reason.
-    #[must_use]
-    pub fn lost(&self) -> [(Reason, u64); 3] {
-        Reason::ALL.map(|reason| (reason, self.lost[reason as usize].load(Ordering::Relaxed)))
-    }
-
-    /// Packets not kept.
-    #[must_use]
-    pub fn lost_in_all(&self) -> u64 {
-        self.lost().iter().map(|(_, count)| count).sum()
-    }
-
-    /// The counts as an object.
-    #[must_use]
-    pub fn json(&self) -> Value {
-        let lost = self
-            .lost()
-            .map(|(reason, count)| (reason.name().to_owned(), count.into()));
-        json!({
-            "packets": self.packets(),
-            "bytes": self.bytes(),
-            "lost": Value::Object(Map::from_iter(lost)),
-        })
-    }
-
-    fn keep(&self, packets: u64, bytes: u64) {
-        self.packets.fetch_add(packets, Ordering::Relaxed);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-    }
-
-    fn lose(&self, reason: Reason, packets: u64) {
-        self.lost[reason as usize].fetch_add(packets, Ordering::Relaxed);
-    }
-}
 
 /// Copies of packets on their way to the disk.
 struct Chunk {

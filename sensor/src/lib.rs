@@ -6,6 +6,7 @@ pub mod hours;
 pub mod keep;
 pub mod log;
 pub mod options;
+pub mod origins;
 pub mod privilege;
 pub mod service;
 pub mod source;

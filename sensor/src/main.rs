@@ -19,13 +19,13 @@ use teiten_sensor::command::explain::{Groups, LeftOut};
 use teiten_sensor::command::geo::{self, GeoError, NO_COUNTRIES};
 use teiten_sensor::command::replay::{Outcome, replay};
 use teiten_sensor::command::{check, explain, rules, summary};
-use teiten_sensor::keep::KeptCounts;
 use teiten_sensor::log;
 use teiten_sensor::options::{
     CaptureArguments, Command, CommandLine, ExplainArguments, GeoCommand, Refusal, ReplayArguments,
     RulesArguments, Settings, parse, prefixes,
 };
 use teiten_sensor::source::{FileReport, Progress, Reading, Replay};
+use teiten_sensor::watch::KeptCounts;
 #[cfg(feature = "top")]
 use teiten_sensor::{command::top, options::TopArguments};
 

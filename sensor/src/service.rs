@@ -16,6 +16,7 @@ use thiserror::Error;
 use crate::engine::Arrival;
 use crate::log;
 use crate::options::{CaptureSettings, Settings};
+use crate::origins::OriginsCell;
 use crate::privilege::{Needs, PrivilegeError, confine};
 use crate::watch::{Facts, Status, serve};
 
@@ -25,7 +26,7 @@ const ROUND: Duration = Duration::from_secs(1);
 /// its own WatchdogSec. Longer than any wait for a disk that is slow.
 pub const WATCHDOG_SILENCE_MAX: Duration = Duration::from_secs(120);
 
-/// Loads the lists anew and lets hours that close from now on use them.
+/// Loads the lists anew and lets hours that are published from now on use them; gives what was loaded.
 pub type Reload = Box<dyn FnMut() -> Result<Arc<Origins>, String> + Send>;
 
 /// Why a capture cannot begin.
@@ -72,7 +73,7 @@ impl Service {
         capture: &CaptureSettings,
         settings: &Settings,
         addresses: Option<u64>,
-        origins: Arc<Origins>,
+        origins: Arc<OriginsCell>,
         reload: Reload,
     ) -> Result<Service, ServiceError> {
         let listener = capture.service.status.map(listen).transpose()?;
@@ -218,11 +219,11 @@ impl Rounds {
                     milliseconds = begun.elapsed().as_millis() as u64,
                     "lists reloaded; other settings need a restart"
                 );
-                self.status.reloaded(Some(origins));
+                self.status.reloaded(true);
             }
             Err(error) => {
                 tracing::error!("lists not reloaded, the old ones stay: {error}");
-                self.status.reloaded(None);
+                self.status.reloaded(false);
             }
         }
         let _ = notify(&[NotifyState::Status("capturing")]);

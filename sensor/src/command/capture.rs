@@ -12,20 +12,16 @@ use teiten_aggregator::window::LatePolicy;
 use crate::command::replay::{Outcome, RunError, closer, geo_text, origins};
 use crate::engine::worker::Reading;
 use crate::engine::{Arrival, LATENESS_US, Passage, run};
-use crate::hours::journaled::Keeper;
-use crate::hours::once::Written;
+use crate::hours::journaled::{Journaled, JournaledSettings};
 use crate::keep::Keeping;
 use crate::options::{CaptureSettings, Settings};
+use crate::origins::OriginsCell;
 use crate::service::{Reload, Service, ServiceError};
 use crate::source::FileReport;
 use crate::source::block::Block;
 use crate::source::live::{LIVE_WAIT, Live, Notice, Wanted};
 use crate::watch::Status;
 use teiten_packet::telescope::Telescope;
-
-/// The longest silence, in seconds, that counts as observed: a capture shows every tenth of a second that it is awake, so more
-/// means that it was not.
-pub const LIVE_SILENCE_SECONDS_MAX: i64 = 3;
 
 /// How long a capture goes on after `stop` is set: the kernel may hold packets back for [`LIVE_WAIT`], and those that came before
 /// the signal are still to be counted.
@@ -47,23 +43,25 @@ pub fn capture(
     let live = Live::open(&capture.interfaces, wanted(capture, settings))?;
     let telescope = Arc::new(Telescope::new(&settings.telescope, &settings.exclude));
     let start_us = time_of_day_us();
-    let mut closer = closer(settings, &telescope, &run_name(start_us))?;
+    let closer = closer(settings, &telescope, &run_name(start_us))?;
+    let origins = Arc::new(OriginsCell::new(Arc::clone(&closer.origins)));
     let service = Service::begin(
         capture,
         settings,
         telescope.addresses(),
-        Arc::clone(&closer.origins),
-        reload(settings),
+        Arc::clone(&origins),
+        reload(settings, Arc::clone(&origins)),
     )?;
-    let mut written = Written::new(LIVE_SILENCE_SECONDS_MAX);
-    written.status = Some(Arc::clone(service.status()));
     // Not before the service has given up what it may: files belong to the user that goes on.
-    let keeper = Keeper::start(
-        &mut closer,
-        &mut written,
-        hour_of(start_us - LATENESS_US),
-        settings.memory_bytes / HELD_SHARE,
-        stop,
+    let mut hours = Journaled::start(
+        closer,
+        JournaledSettings {
+            origins: Arc::clone(&origins),
+            status: Some(Arc::clone(service.status())),
+            open_from: hour_of(start_us - LATENESS_US),
+            memory_bytes: settings.memory_bytes / HELD_SHARE,
+            stop,
+        },
     )?;
     let passage = Passage {
         status: service.watched(),
@@ -90,7 +88,7 @@ pub fn capture(
         }
         arrival
     };
-    let counted = run(&mut next, &passage, &closer, Some(keeper), &mut written);
+    let counted = run(&mut next, &passage, &mut hours);
     if let Some(keeping) = keeping {
         keeping.end();
     }
@@ -99,10 +97,11 @@ pub fn capture(
     Ok(Outcome {
         counted,
         stale_parts: 0,
-        written,
+        written: hours.into_written(),
         files: vec![interfaces.report],
         elapsed: begun.elapsed(),
-        geo: geo_text(&closer.origins),
+        geo: geo_text(&origins.load()),
+        status: Some(Arc::clone(service.status())),
     })
 }
 
@@ -119,12 +118,14 @@ fn wanted(capture: &CaptureSettings, settings: &Settings) -> Wanted {
     }
 }
 
-/// What SIGHUP does: the country, network and actor files are read again, as they were named at the start.
-fn reload(settings: &Settings) -> Reload {
+/// What SIGHUP does: the country, network and actor files are read again, as they were named at the start, and hours that are
+/// published from now on use them.
+fn reload(settings: &Settings, cell: Arc<OriginsCell>) -> Reload {
     let settings = settings.clone();
     Box::new(move || {
-        let origins = origins(&settings).map_err(|error| error.to_string())?;
-        Ok(Arc::new(origins))
+        let origins = Arc::new(origins(&settings).map_err(|error| error.to_string())?);
+        cell.replace(Arc::clone(&origins));
+        Ok(origins)
     })
 }
 
@@ -163,7 +164,7 @@ impl Interfaces {
         if stop.load(Ordering::Relaxed) {
             let stopped = *self.stopped.get_or_insert_with(Instant::now);
             if stopped.elapsed() >= LAST_PACKETS_WAIT {
-                return self.last_words();
+                return self.last_drops();
             }
         }
         let arrived = self.live.next_block(reuse);
@@ -180,7 +181,7 @@ impl Interfaces {
     }
 
     /// What was dropped since the counters were last asked, and the end.
-    fn last_words(&mut self) -> Option<Arrival> {
+    fn last_drops(&mut self) -> Option<Arrival> {
         self.ended = true;
         let drops = self.live.drops();
         self.clock_us.map(|clock_us| Arrival {

@@ -18,12 +18,13 @@ use teiten_observation::Tool;
 use thiserror::Error;
 
 use crate::engine::worker::Reading;
-use crate::engine::{Arrival, Counted, Passage, run};
-use crate::hours::once::Written;
-use crate::keep::KeptCounts;
+use crate::engine::{Arrival, Counted, EngineError, Passage, run};
+use crate::hours::Written;
+use crate::hours::once::Once;
 use crate::options::Settings;
 use crate::source::block::Block;
 use crate::source::{FileReport, Progress, Replay, SourceError};
+use crate::watch::{KeptCounts, Status};
 use teiten_packet::telescope::Telescope;
 
 /// Of the memory for rows, one part in so many is for the sums of an hour that closes.
@@ -41,6 +42,9 @@ pub enum RunError {
     /// The dataset cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// A thread was lost, or a part cannot be written.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
     /// What a capture does beside capturing.
     #[error(transparent)]
     Service(#[from] crate::service::ServiceError),
@@ -64,6 +68,8 @@ pub struct Outcome {
     pub elapsed: Duration,
     /// Country data used, or none.
     pub geo: Option<String>,
+    /// The status of a capture.
+    pub status: Option<Arc<Status>>,
 }
 
 impl Outcome {
@@ -89,7 +95,7 @@ impl Outcome {
     /// What became of packets that were to be kept as files; none where none were.
     #[must_use]
     pub fn kept(&self) -> Option<&KeptCounts> {
-        let status = self.written.status.as_ref()?;
+        let status = self.status.as_ref()?;
         status.keeps().then(|| status.kept())
     }
 
@@ -150,9 +156,7 @@ pub fn replay(
     let counted = run(
         &mut |reuse| next(&mut source, reuse, progress),
         &passage,
-        &closer,
-        None,
-        &mut written,
+        &mut Once::new(&closer, &mut written, true),
     )?;
     written.add_late(&counted.late);
     if let (Some(mut source), false) = (again, counted.late.is_empty()) {
@@ -162,12 +166,10 @@ pub fn replay(
         run(
             &mut |reuse| next(&mut source, reuse, progress),
             &passage,
-            &closer,
-            None,
-            &mut written,
+            &mut Once::new(&closer, &mut written, false),
         )?;
     }
-    written.settle_coverage(&closer)?;
+    written.flush_coverage(&closer)?;
     Ok(Outcome {
         counted,
         stale_parts: written.remove_stale(&closer)?,
@@ -175,20 +177,14 @@ pub fn replay(
         files: source.finish(),
         elapsed: begun.elapsed(),
         geo: geo_text(&closer.origins),
+        status: None,
     })
 }
 
 fn next(source: &mut Replay, reuse: Block, progress: &mut dyn FnMut(&Progress)) -> Option<Arrival> {
     let block = source.next_block(reuse)?;
     progress(&source.progress());
-    Some(Arrival {
-        block,
-        lane: None,
-        clock_us: None,
-        complete: true,
-        dropped_kernel: 0,
-        dropped_interface: 0,
-    })
+    Some(Arrival::of(block))
 }
 
 /// Everything that closing hours needs, from the settings.

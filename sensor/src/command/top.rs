@@ -256,6 +256,7 @@ mod tests {
     use teiten_aggregator::origin::Origins;
 
     use super::*;
+    use crate::origins::OriginsCell;
     use crate::watch::{Facts, Status, serve};
 
     #[test]
@@ -265,7 +266,10 @@ mod tests {
             interfaces: vec!["dark0".into()],
             ..Facts::default()
         };
-        let status = Arc::new(Status::new(facts, Arc::new(Origins::empty())));
+        let status = Arc::new(Status::new(
+            facts,
+            Arc::new(OriginsCell::new(Arc::new(Origins::empty()))),
+        ));
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
         serve(listener, Arc::clone(&status)).expect("a thread");

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use hdrhistogram::Histogram;
+use teiten_aggregator::minute::HourAccount;
 use teiten_observation::{CATEGORIES, Class, Family, Kind, TrafficType};
 
 use teiten_packet::decode::Layer;
@@ -127,4 +129,39 @@ fn add_each(ours: &mut [u64], theirs: &[u64]) {
     for (ours, theirs) in ours.iter_mut().zip(theirs) {
         *ours += theirs;
     }
+}
+
+/// What all workers counted.
+#[derive(Debug, Default)]
+pub struct Counted {
+    /// All tallies added.
+    pub tally: Tally,
+    /// Accounts of late packets whose rows were left out, by hour.
+    pub late: BTreeMap<i64, HourAccount>,
+    /// Time that workers took for a block, microseconds.
+    pub block_us: Option<Histogram<u64>>,
+    /// Blocks that waited for the worker that got the next one.
+    pub queue_blocks: Option<Histogram<u64>>,
+}
+
+impl Counted {
+    pub(super) fn add(&mut self, other: Counted) {
+        self.tally.add(&other.tally);
+        for (hour, account) in other.late {
+            self.late.entry(hour).or_default().add(&account);
+        }
+        if let Some(theirs) = other.block_us {
+            match &mut self.block_us {
+                Some(ours) => ours
+                    .add(theirs)
+                    .expect("all histograms have the same bounds"),
+                None => self.block_us = Some(theirs),
+            }
+        }
+    }
+}
+
+/// Three digits from a microsecond to an hour.
+pub(super) fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 3_600_000_000, 3).expect("the bounds are valid")
 }

@@ -1,8 +1,8 @@
 //! Which worker gets which packet: a source's packets go to one worker as long as that keeps all of them busy.
 //!
 //! The tables do not depend on it: rows of a source that two workers have counted are merged when their hour closes. But what need not
-//! be merged costs nothing to merge, and with many workers each would otherwise hold most of the rows. A glance at where a plain
-//! frame has its source is enough; whatever lies elsewhere goes to the worker with the least to do.
+//! be merged costs nothing to merge, and with many workers each would otherwise hold most of the rows. Only the place where a plain
+//! frame has its source is read; whatever lies elsewhere goes to the worker with the least to do.
 
 use std::hash::{BuildHasher, RandomState};
 
@@ -67,7 +67,7 @@ impl Dealer {
     }
 }
 
-/// A word that is the same for all packets of a source, where a glance tells.
+/// A word that is the same for all packets of a source; none where it would take decoding.
 #[inline(always)]
 fn source_word(bytes: &[u8], record: &Record) -> Option<u32> {
     let start = record.offset as usize;

@@ -1,5 +1,7 @@
 //! One worker's loop over the records of a block: decode, place, classify, and count. No file, clock, lock or log here.
 
+pub(super) mod thread;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -9,9 +11,9 @@ use teiten_aggregator::prefetch::prefetch;
 use teiten_aggregator::window::{Batch, HourPart, Window};
 use teiten_observation::{Address, Observation};
 
-use crate::engine::accounting::Tally;
+use super::accounting::Tally;
 use crate::source::block::Record;
-use crate::watch::glance::Glance;
+use crate::watch::Sample;
 use teiten_packet::{Judgement, Observed, Telescope, judge};
 
 /// How far ahead of a packet its bytes are asked for, and how many of them one request brings.
@@ -38,7 +40,7 @@ pub struct Worker {
     tally: Tally,
     batch: Batch,
     payloads: bool,
-    glance: Option<Box<Glance>>,
+    sample: Option<Box<Sample>>,
     now: Now,
 }
 
@@ -63,7 +65,7 @@ impl Worker {
             tally: Tally::default(),
             batch: Batch::default(),
             payloads: true,
-            glance: None,
+            sample: None,
             now: Now {
                 minute_start_us: i64::MIN / 2,
                 second_start_us: i64::MIN / 2,
@@ -127,20 +129,20 @@ impl Worker {
         self.observe();
     }
 
-    /// From now on notes are taken for those who look on: of each block, or not at all.
-    pub fn look_on(&mut self) {
-        self.glance = Some(Box::default());
+    /// From now on a sample is taken of each block.
+    pub fn start_sampling(&mut self) {
+        self.sample = Some(Box::default());
     }
 
-    /// The notes on the last block, where any are taken.
-    pub fn glance(&mut self) -> Option<&mut Glance> {
-        self.glance.as_deref_mut()
+    /// The sample of the last block, where one is taken.
+    pub fn sample(&mut self) -> Option<&mut Sample> {
+        self.sample.as_deref_mut()
     }
 
     /// Hands the observations that wait to their hour.
     fn observe(&mut self) {
-        if let Some(glance) = &mut self.glance {
-            glance.look(&self.batch);
+        if let Some(sample) = &mut self.sample {
+            sample.add(&self.batch);
         }
         self.window.observe(self.now.hour, &mut self.batch);
     }
@@ -273,8 +275,8 @@ impl Worker {
             self.window
                 .account(self.now.minute_start_us, &self.now.counts);
         }
-        if let Some(glance) = &mut self.glance {
-            glance.counts.add(&self.now.counts);
+        if let Some(sample) = &mut self.sample {
+            sample.counts.add(&self.now.counts);
         }
         self.now.counts = MinuteCounts::default();
     }

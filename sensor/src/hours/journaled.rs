@@ -1,25 +1,29 @@
-//! The thread that keeps a live capture durable: every minute the workers' shares go into the journal and the hours' parts are
-//! published anew; an hour that closes is published for good. While the disk refuses, what was observed is held in memory up to a
-//! limit, and beyond it the workers wait, so that the kernel counts what is lost. Who writes what stands in the aggregator.
-
-mod rounds;
+//! Hours of a live capture: every round goes into the journal, so that it survives a kill, and the hours' parts are published anew; an
+//! hour that closes is published for good. While the disk refuses, what was observed is held in memory up to a limit, and beyond it the
+//! workers wait, so that the kernel counts what is lost. How a journal or a part is written is the aggregator's business.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use teiten_aggregator::close::{Closer, HourRuns};
 use teiten_aggregator::dataset::{Hour, SCRATCH_FOLDER};
-use teiten_aggregator::journal::{About, Entry, Journal, Place};
+use teiten_aggregator::journal::{About, Entry, Journal, Target};
 use teiten_aggregator::minute::HourAccount;
 use teiten_aggregator::payload_table::{Names, PayloadTable};
-use teiten_aggregator::schema::{PAYLOADS, SOURCES, TRAFFIC};
+use teiten_aggregator::window::HourPart;
 use teiten_aggregator::writer::WriteError;
 
-use crate::hours::once::{TakenOver, Written};
-use rounds::Open;
-pub use rounds::run;
+use super::sink::{HourShare, HourSink};
+use super::written::{TakenOver, Written};
+use crate::origins::OriginsCell;
+use crate::watch::Status;
+
+/// The longest silence, in seconds, that counts as observed: a capture shows every tenth of a second that it is awake, so more
+/// means that it was not.
+pub const LIVE_SILENCE_SECONDS_MAX: i64 = 3;
 
 /// Publishing an hour anew may take one part in so many of the time: a large hour is published less often than it is journaled.
 const PUBLISH_SHARE: u32 = 10;
@@ -34,21 +38,37 @@ const ACCOUNT_HOURS: i64 = 48;
 /// Durations that are kept for the statistics at the end: a month of minutes.
 const DURATIONS_MAX: usize = 45_000;
 
-/// What a capture starts with: its journal, and what an earlier run left in it.
-pub struct Keeper<'a> {
-    journal: Journal,
-    held: BTreeMap<i64, Held>,
+/// How a capture's hours are kept.
+#[derive(Debug)]
+pub struct JournaledSettings<'a> {
+    /// Countries and networks for hours that are published from now on.
+    pub origins: Arc<OriginsCell>,
+    /// Where refusals and published hours are shown.
+    pub status: Option<Arc<Status>>,
+    /// Hours before this one are published for good.
+    pub open_from: i64,
+    /// Bytes of rows that may be held while the disk refuses.
+    pub memory_bytes: usize,
     /// Set by a signal: the end must not wait for a disk.
-    stop: &'a AtomicBool,
-    memory_bytes: usize,
+    pub stop: &'a AtomicBool,
+}
+
+/// The sink of a capture.
+#[derive(Debug)]
+pub struct Journaled<'a> {
+    closer: Closer,
+    settings: JournaledSettings<'a>,
+    journal: Journal,
+    written: Written,
+    held: BTreeMap<i64, Held>,
     refused: bool,
 }
 
 /// An hour that is not published for good.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Held {
     /// Where it is published, once that is known.
-    place: Option<Place>,
+    target: Option<Target>,
     entries: Vec<Entry>,
     /// What the journal does not have yet.
     fresh: HourRuns,
@@ -74,19 +94,13 @@ impl Held {
     }
 }
 
-impl<'a> Keeper<'a> {
-    /// Takes over what an earlier run of this sensor left behind, or begins anew. Hours before `open_from` are published for good;
-    /// with them those of runs that cannot be gone on with, because their telescope was another. `closer` gets the run's name.
+impl<'a> Journaled<'a> {
+    /// Takes over what an earlier run of this sensor left behind, or begins anew; with it the hours of runs that cannot be continued,
+    /// because their telescope was another, are published for good. A run that is continued gives its name to the parts.
     ///
     /// # Errors
     /// When the dataset cannot be written.
-    pub fn start(
-        closer: &mut Closer,
-        written: &mut Written,
-        open_from: i64,
-        memory_bytes: usize,
-        stop: &'a AtomicBool,
-    ) -> Result<Keeper<'a>, WriteError> {
+    pub fn start(mut closer: Closer, settings: JournaledSettings<'a>) -> Result<Self, WriteError> {
         let about = About {
             configuration_sha256: closer.configuration_sha256.clone(),
             addresses: closer.addresses,
@@ -98,7 +112,7 @@ impl<'a> Keeper<'a> {
         let own = found.iter().rposition(|journal| journal.about == about);
         let own = own.map(|index| found.remove(index));
         for journal in found {
-            finish_run(closer, journal, memory_bytes, stop)?;
+            finish_run(&closer, journal, &settings)?;
         }
         let adopted = own.is_some();
         let journal = match own {
@@ -107,36 +121,45 @@ impl<'a> Keeper<'a> {
                 .map_err(failed(directory.clone()))?,
         };
         closer.name = journal.name.clone();
-        let mut keeper = Keeper::with(journal, memory_bytes, stop);
+        let open_from = settings.open_from;
+        let mut hours = Journaled::with(closer, journal, settings);
         if adopted {
-            keeper.adopt(written).map_err(failed(directory))?;
+            hours.adopt().map_err(failed(directory))?;
             tracing::info!(
-                run = closer.name.run,
-                hours = keeper.held.len(),
+                run = hours.closer.name.run,
+                hours = hours.held.len(),
                 "an earlier run broke off; going on with it"
             );
-            keeper.close_before(open_from);
-            keeper.settle(closer, written)?;
+            hours.close_before(open_from);
+            hours.flush()?;
         }
-        Ok(keeper)
+        Ok(hours)
     }
 
-    fn with(journal: Journal, memory_bytes: usize, stop: &'a AtomicBool) -> Self {
-        Keeper {
+    fn with(closer: Closer, journal: Journal, settings: JournaledSettings<'a>) -> Self {
+        Journaled {
+            closer,
+            settings,
             journal,
+            written: Written::new(LIVE_SILENCE_SECONDS_MAX),
             held: BTreeMap::new(),
-            stop,
-            memory_bytes,
             refused: false,
         }
     }
 
-    fn adopt(&mut self, written: &mut Written) -> std::io::Result<()> {
+    /// What was written.
+    #[must_use]
+    pub fn into_written(self) -> Written {
+        self.written
+    }
+
+    fn adopt(&mut self) -> std::io::Result<()> {
         let contents = self.journal.load()?;
         for (path, reason) in &contents.damaged {
             tracing::error!(path = %path.display(), reason, "a journal's file cannot be read; it is left there");
         }
         let mut taken_over = TakenOver::new(&self.journal.name.run);
+        let written = &mut self.written;
         for (hour, (next, account)) in contents.accounts {
             written.ledger.add(hour, &account);
             written.go_on_with(next);
@@ -144,17 +167,17 @@ impl<'a> Keeper<'a> {
         }
         let mut names = Names::default();
         for entry in contents.entries {
-            let place = entry.place;
-            written.ledger.add(place.hour, &entry.account);
-            written.go_on_with(place);
-            taken_over.open(place.hour, &entry.account);
-            let held = self.held.entry(place.hour).or_default();
-            held.place = Some(place);
+            let target = entry.target;
+            written.ledger.add(target.hour, &entry.account);
+            written.go_on_with(target);
+            taken_over.open(target.hour, &entry.account);
+            let held = self.held.entry(target.hour).or_default();
+            held.target = Some(target);
             held.changed = true;
             match entry.payloads(&mut names) {
                 Ok(payloads) => held.payloads.merge(payloads),
                 Err(error) => tracing::error!(
-                    hour = %Hour(place.hour),
+                    hour = %Hour(target.hour),
                     "payloads in the journal cannot be read: {error}; they are lost"
                 ),
             }
@@ -173,40 +196,21 @@ impl<'a> Keeper<'a> {
 
     /// Whether a signal has come.
     fn is_stopped(&self) -> bool {
-        self.stop.load(Ordering::Relaxed)
-    }
-
-    /// Takes what the workers handed over of an hour.
-    fn hold(&mut self, closer: &Closer, hour: i64, open: Open, written: &mut Written) {
-        let held = self.held.entry(hour).or_default();
-        for part in &open.parts {
-            written.ledger.add(hour, &part.account);
-            held.fresh_account.add(&part.account);
-            held.fresh_bytes += part.memory_bytes();
-        }
-        held.fresh.append(open.spilled);
-        held.fresh.append(closer.sort(open.parts));
-        held.changed = true;
+        self.settings.stop.load(Ordering::Relaxed)
     }
 
     /// Journals and publishes what it can; true when nothing was refused.
-    fn settle(&mut self, closer: &Closer, written: &mut Written) -> Result<bool, WriteError> {
-        // An hour is published with the lists of one moment, those that a reload has left last.
-        let closer = &match &written.status {
-            None => closer.clone(),
-            Some(status) => Closer {
-                origins: status.origins(),
-                ..closer.clone()
-            },
-        };
+    fn flush(&mut self) -> Result<bool, WriteError> {
+        // All hours of a round are published with the same lists.
+        self.closer.origins = self.settings.origins.load();
         let mut refusal = None;
         let hours: Vec<i64> = self.held.keys().copied().collect();
         for hour in hours {
-            if let Err(error) = self.settle_hour(closer, hour, written) {
+            if let Err(error) = self.flush_hour(hour) {
                 refusal.get_or_insert(error);
             }
         }
-        self.tell(refusal.as_ref(), written);
+        self.report_refusal(refusal.as_ref());
         match refusal {
             // Nothing that a disk can get over: the rows are damaged, or the tables do not fit their schema.
             Some(error) if !error.is_of_the_system() => Err(error),
@@ -214,26 +218,22 @@ impl<'a> Keeper<'a> {
         }
     }
 
-    fn settle_hour(
-        &mut self,
-        closer: &Closer,
-        hour: i64,
-        written: &mut Written,
-    ) -> Result<(), WriteError> {
+    fn flush_hour(&mut self, hour: i64) -> Result<(), WriteError> {
         let Some(held) = self.held.get_mut(&hour) else {
             return Ok(());
         };
-        let place = match held.place {
-            Some(place) => place,
+        let (closer, written) = (&self.closer, &mut self.written);
+        let target = match held.target {
+            Some(target) => target,
             None => written
-                .place(closer, hour)
+                .target(closer, hour)
                 .map_err(|source| journal_error(closer, source))?,
         };
-        held.place = Some(place);
+        held.target = Some(target);
         if held.is_fresh() {
             let entry = self
                 .journal
-                .append(place, &held.fresh, &held.fresh_account)
+                .append(target, &held.fresh, &held.fresh_account)
                 .map_err(|source| journal_error(closer, source))?;
             held.entries.push(entry);
             held.payloads.merge(held.fresh.take_payloads());
@@ -243,24 +243,24 @@ impl<'a> Keeper<'a> {
         }
         if held.changed && (held.closing || held.is_due()) {
             let begun = Instant::now();
-            publish(closer, place, held, written)?;
+            publish(closer, target, held, written)?;
             held.changed = false;
             held.published = Some((Instant::now(), begun.elapsed()));
         }
         if held.closing && !held.changed {
             let took = held.published.map_or(Duration::ZERO, |(_, took)| took);
-            let next = Place {
-                part: place.part + 1,
-                ..place
+            let next = Target {
+                part: target.part + 1,
+                ..target
             };
             let account = written.ledger.account(hour);
             self.journal
-                .settle(next, &account, &held.entries)
+                .publish_for_good(next, &account, &held.entries)
                 .map_err(|source| journal_error(closer, source))?;
             written.go_on_with(next);
             self.held.remove(&hour);
-            if let Some(status) = &written.status
-                && let Some(closed) = written.closed(hour, place.part)
+            if let Some(status) = &self.settings.status
+                && let Some(closed) = written.closed(hour, target.part)
             {
                 status.hour_closed(&closed, took);
             }
@@ -269,7 +269,7 @@ impl<'a> Keeper<'a> {
     }
 
     /// Says once that the disk refuses, and once that it no longer does; the status shows it meanwhile.
-    fn tell(&mut self, refusal: Option<&WriteError>, written: &Written) {
+    fn report_refusal(&mut self, refusal: Option<&WriteError>) {
         let held_bytes = self.fresh_bytes();
         match refusal {
             Some(error) if !self.refused => tracing::error!(
@@ -279,7 +279,7 @@ impl<'a> Keeper<'a> {
             None if self.refused => tracing::info!("everything held is written"),
             _ => {}
         }
-        if let Some(status) = &written.status
+        if let Some(status) = &self.settings.status
             && (refusal.is_some() || self.refused)
         {
             let text =
@@ -294,13 +294,9 @@ impl<'a> Keeper<'a> {
     }
 
     /// Tries until no more is held than may be; a signal ends the waiting.
-    fn settle_within_memory(
-        &mut self,
-        closer: &Closer,
-        written: &mut Written,
-    ) -> Result<(), WriteError> {
-        while !self.settle(closer, written)?
-            && self.fresh_bytes() > self.memory_bytes
+    fn flush_within_memory(&mut self) -> Result<(), WriteError> {
+        while !self.flush()?
+            && self.fresh_bytes() > self.settings.memory_bytes
             && !self.is_stopped()
         {
             std::thread::sleep(RETRY_INTERVAL);
@@ -310,23 +306,51 @@ impl<'a> Keeper<'a> {
 
     /// Forgets accounts that few packets will want; those that come all the same are published beside what is there. Hours that a
     /// disk has refused so far are not forgotten.
-    fn forget_before(&mut self, hour: i64, written: &mut Written) {
+    fn forget_before(&mut self, hour: i64) {
         let held = self.held.keys().next().copied();
         let hour = held.map_or(hour, |held| held.min(hour));
-        for old in written.forget_accounts_before(hour) {
+        for old in self.written.forget_accounts_before(hour) {
             // What is left is removed with the journal.
             let _ = self.journal.forget(old);
         }
     }
+}
+
+impl HourSink for Journaled<'_> {
+    fn hold(&mut self, hour: i64, share: HourShare) -> Result<(), WriteError> {
+        let held = self.held.entry(hour).or_default();
+        for part in &share.parts {
+            self.written.ledger.add(hour, &part.account);
+            held.fresh_account.add(&part.account);
+            held.fresh_bytes += part.memory_bytes();
+        }
+        held.fresh.append(share.spilled);
+        held.fresh.append(self.closer.sort(share.parts));
+        held.changed = true;
+        Ok(())
+    }
+
+    fn round(&mut self, before: i64) -> Result<(), WriteError> {
+        let begun = Instant::now();
+        self.close_before(before);
+        self.flush_within_memory()?;
+        if before != i64::MAX {
+            self.forget_before(before.saturating_sub(ACCOUNT_HOURS));
+        }
+        if self.written.durations.len() < DURATIONS_MAX {
+            self.written.durations.push(begun.elapsed());
+        }
+        Ok(())
+    }
 
     /// Publishes everything for good and ends the journal. What a disk refuses stays in the journal for the next run.
-    fn end(mut self, closer: &Closer, written: &mut Written) -> Result<(), WriteError> {
+    fn end(&mut self) -> Result<(), WriteError> {
         let begun = Instant::now();
         self.held.values_mut().for_each(|held| held.closing = true);
-        while !self.settle(closer, written)? {
+        while !self.flush()? {
             if begun.elapsed() >= END_WAIT {
                 return Err(WriteError::File {
-                    path: closer.directory.clone(),
+                    path: self.closer.directory.clone(),
                     source: std::io::Error::other(format!(
                         "refused until the end; {} bytes of rows are lost, what is in the journal is published by the next run",
                         self.fresh_bytes()
@@ -335,12 +359,29 @@ impl<'a> Keeper<'a> {
             }
             std::thread::sleep(RETRY_INTERVAL / 4);
         }
-        written.settle_coverage(closer)?;
-        let directory = closer.directory.clone();
+        self.written.flush_coverage(&self.closer)?;
         self.journal.end().map_err(|source| WriteError::File {
-            path: directory,
+            path: self.closer.directory.clone(),
             source,
         })
+    }
+
+    /// While the disk refuses, this waits, and the workers with it.
+    fn spill(&mut self, part: HourPart) -> Result<HourRuns, WriteError> {
+        let mut sorted = self.closer.sort(vec![part]);
+        loop {
+            match self.closer.set_aside(sorted) {
+                Ok(spilled) => return Ok(spilled),
+                Err((kept, error)) => {
+                    self.report_refusal(Some(&error));
+                    sorted = *kept;
+                }
+            }
+            if self.is_stopped() {
+                return Ok(sorted);
+            }
+            std::thread::sleep(RETRY_INTERVAL);
+        }
     }
 }
 
@@ -352,7 +393,7 @@ fn journal_error(closer: &Closer, source: std::io::Error) -> WriteError {
 /// Publishes an hour as far as it has come, in place of what was published of it before.
 fn publish(
     closer: &Closer,
-    Place { hour, part, .. }: Place,
+    Target { hour, part, .. }: Target,
     held: &Held,
     written: &mut Written,
 ) -> Result<(), WriteError> {
@@ -363,23 +404,18 @@ fn publish(
     if !runs.is_empty() {
         runs.add_payloads(held.payloads.clone());
         let closed = closer.close(Hour(hour), part, runs)?;
-        written.note(closer, &SOURCES, hour, part);
-        written.note(closer, &TRAFFIC, hour, part);
-        if closed.payload_rows > 0 {
-            written.note(closer, &PAYLOADS, hour, part);
-        }
+        written.note_rows(closer, hour, part, &closed);
         written.replace_hour(hour, part, &closed);
     }
     let seconds = written.covered_in(hour);
     written.write_coverage(closer, hour, seconds)
 }
 
-/// Publishes what a run that cannot be gone on with has left, under its own name.
+/// Publishes what a run that cannot be continued has left, under its own name.
 fn finish_run(
     closer: &Closer,
     journal: Journal,
-    memory_bytes: usize,
-    stop: &AtomicBool,
+    settings: &JournaledSettings<'_>,
 ) -> Result<(), WriteError> {
     let other = Closer {
         name: journal.name.clone(),
@@ -387,17 +423,19 @@ fn finish_run(
         configuration_sha256: journal.about.configuration_sha256.clone(),
         ..closer.clone()
     };
-    let mut written = Written::new(crate::command::capture::LIVE_SILENCE_SECONDS_MAX);
-    let mut keeper = Keeper::with(journal, memory_bytes, stop);
-    keeper
-        .adopt(&mut written)
-        .map_err(|source| WriteError::File {
-            path: closer.directory.clone(),
-            source,
-        })?;
+    let settings = JournaledSettings {
+        origins: Arc::clone(&settings.origins),
+        status: None,
+        ..*settings
+    };
+    let mut hours = Journaled::with(other, journal, settings);
+    hours.adopt().map_err(|source| WriteError::File {
+        path: closer.directory.clone(),
+        source,
+    })?;
     tracing::info!(
-        run = other.name.run,
+        run = hours.closer.name.run,
         "an earlier run broke off; its hours are closed"
     );
-    keeper.end(&other, &mut written)
+    hours.end()
 }

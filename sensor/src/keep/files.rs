@@ -9,15 +9,13 @@ use std::path::{Path, PathBuf};
 use teiten_aggregator::dataset::Hour;
 use teiten_aggregator::minute::hour_of;
 
-use super::leftover::{self, finished};
+use super::leftover::{self, UNFINISHED_ENDING, finished};
 use super::pcap::{FILE_HEADER_BYTES, append, file_header};
-use super::{KeepSettings, KeptCounts, Reason};
+use super::settings::KeepSettings;
 use crate::source::block::Record;
-use crate::watch::{FREE_BYTES_MIN, space};
+use crate::watch::{FREE_BYTES_MIN, KeptCounts, Reason, space};
 use teiten_packet::LinkType;
 
-/// Ending of a file that is not finished.
-pub(super) const UNFINISHED_ENDING: &str = "part";
 const ENDING: &str = "pcap";
 /// Bytes that are written at once.
 const BUFFER_BYTES: usize = 256 << 10;

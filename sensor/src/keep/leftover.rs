@@ -4,8 +4,10 @@ use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read};
 use std::path::Path;
 
-use super::files::UNFINISHED_ENDING;
 use super::pcap::{FILE_HEADER_BYTES, RECORD_HEADER_BYTES, captured_bytes, is_ours};
+
+/// Ending of a file that is not finished.
+pub(super) const UNFINISHED_ENDING: &str = "part";
 
 /// Finishes a file unless somebody is writing to it: cuts off a record that is not whole, and gives it its name. The packets that it
 /// holds; none where it is somebody's.

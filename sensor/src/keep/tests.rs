@@ -8,6 +8,7 @@ use std::path::Path;
 use teiten_aggregator::origin::Origins;
 use teiten_aggregator::table::HOUR_US;
 
+use crate::origins::OriginsCell;
 use crate::source::Replay;
 use crate::source::block::BlockBytes;
 use crate::watch::Facts;
@@ -255,7 +256,10 @@ fn keeping(folder: &Path, dark: &str) -> (Keeping, Arc<Status>) {
         keeps: true,
         ..Facts::default()
     };
-    let status = Arc::new(Status::new(facts, Arc::new(Origins::empty())));
+    let status = Arc::new(Status::new(
+        facts,
+        Arc::new(OriginsCell::new(Arc::new(Origins::empty()))),
+    ));
     let dark = [dark.parse().expect("a prefix")];
     let settings = KeepSettings {
         folder: folder.to_owned(),

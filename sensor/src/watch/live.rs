@@ -11,7 +11,7 @@ use teiten_aggregator::dataset::Hour;
 use teiten_aggregator::minute::{MINUTE_US, MINUTES};
 use teiten_observation::{Class, Family};
 
-use super::glance::{Glance, Sampled};
+use super::sample::{Sample, Sampled};
 
 /// Minutes that are kept.
 pub const MINUTES_KEPT: i64 = 15;
@@ -43,21 +43,21 @@ pub struct Live {
 }
 
 impl Live {
-    /// Adds a worker's notes; `country` names the country of a source.
-    pub fn add(&self, glance: &Glance, country: impl Fn(IpAddr) -> [u8; 2]) {
-        let Some(last) = glance.sampled.last() else {
+    /// Adds a worker's sample; `country` names the country of a source.
+    pub fn add(&self, sample: &Sample, country: impl Fn(IpAddr) -> [u8; 2]) {
+        let Some(last) = sample.sampled.last() else {
             return;
         };
         let minute = last.time_us.div_euclid(MINUTE_US);
-        for (class, &packets) in Class::ALL.iter().zip(&glance.classes) {
+        for (class, &packets) in Class::ALL.iter().zip(&sample.classes) {
             if packets > 0 {
                 self.count(minute, Item::Class(*class), packets);
             }
         }
-        for sampled in &glance.sampled {
+        for sampled in &sample.sampled {
             self.count_sampled(sampled, country(sampled.source));
         }
-        let beside: u64 = glance
+        let beside: u64 = sample
             .sampled
             .iter()
             .map(|sampled| u64::from(sampled.weight) - 1)
@@ -213,19 +213,19 @@ fn minute_text(minute: i64) -> String {
 mod tests {
     use teiten_aggregator::window::Batch;
 
-    use super::super::glance::tests::observation;
+    use super::super::sample::tests::observation;
     use super::*;
 
     fn add(live: &Live, sources: impl Iterator<Item = u32>, minute: i64) {
-        let mut glance = Glance::default();
+        let mut sample = Sample::default();
         let ipv4 = sources
             .map(|source| observation(source, minute * MINUTE_US))
             .collect();
-        glance.look(&Batch {
+        sample.add(&Batch {
             ipv4,
             ipv6: Vec::new(),
         });
-        live.add(&glance, |_| *b"JP");
+        live.add(&sample, |_| *b"JP");
     }
 
     fn view(live: &Live, minutes: i64, minute: i64) -> Value {

@@ -13,8 +13,8 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 use teiten_observation::{Class, TrafficType};
 
-use super::process::{Process, process};
-use super::{Status, space, unix_seconds};
+use super::process::{Process, process, space};
+use super::status::{Status, unix_seconds};
 use crate::log;
 
 /// One metric.
@@ -375,7 +375,7 @@ fn labelled<const N: usize>(values: [(&str, f64); N]) -> Vec<(String, f64)> {
         .into()
 }
 
-/// The page.
+/// The page, in the OpenMetrics text format.
 pub(super) fn text(status: &Arc<Status>) -> String {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Page(Arc::clone(status))));

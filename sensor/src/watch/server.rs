@@ -7,7 +7,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use super::{MINUTES_KEPT, Status};
+use super::live::MINUTES_KEPT;
+use super::metrics;
+use super::status::Status;
 
 /// Connections that are answered at once; more are closed unanswered.
 const VISITORS_MAX: usize = 16;
@@ -102,7 +104,7 @@ fn answer(request: &str, status: &Arc<Status>) -> String {
     let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let (code, kind, body) = match (method, path) {
-        ("GET" | "HEAD", "/metrics") => ("200 OK", OPEN_METRICS, status.metrics()),
+        ("GET" | "HEAD", "/metrics") => ("200 OK", OPEN_METRICS, metrics::text(status)),
         ("GET" | "HEAD", "/health") => {
             let (well, object) = status.health();
             let code = if well {

@@ -2,12 +2,17 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
 
+use serde_json::Value;
 use teiten_aggregator::minute::MinuteCounts;
+use teiten_aggregator::origin::Origins;
 use teiten_aggregator::window::Batch;
 
-use super::glance::tests::observation;
+use super::sample::tests::observation;
 use super::*;
+use crate::origins::OriginsCell;
 
 fn status() -> Arc<Status> {
     let facts = Facts {
@@ -19,27 +24,30 @@ fn status() -> Arc<Status> {
         workers: 2,
         keeps: true,
     };
-    Arc::new(Status::new(facts, Arc::new(Origins::empty())))
+    Arc::new(Status::new(
+        facts,
+        Arc::new(OriginsCell::new(Arc::new(Origins::empty()))),
+    ))
 }
 
 /// A status that is served, with a block of three packets counted.
 fn served() -> (Arc<Status>, SocketAddr) {
     let status = status();
-    let mut glance = Glance::default();
+    let mut sample = Sample::default();
     let ipv4 = [1, 1, 2]
         .map(|source| observation(source, 60_000_000))
         .to_vec();
-    glance.look(&Batch {
+    sample.add(&Batch {
         ipv4,
         ipv6: Vec::new(),
     });
-    glance.counts = MinuteCounts {
+    sample.counts = MinuteCounts {
         received: 5,
         observed: 3,
         outside: 2,
         ..MinuteCounts::default()
     };
-    status.take(1, &mut glance, Duration::from_millis(1), 4096);
+    status.take(1, &mut sample, Duration::from_millis(1), 4096);
     status.beat(61_000_000);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");

@@ -16,12 +16,11 @@ use teiten_aggregator::table::HOUR_US;
 use teiten_aggregator::window::LatePolicy;
 use teiten_packet::LinkType;
 use teiten_packet::telescope::Telescope;
-use teiten_sensor::command::capture::LIVE_SILENCE_SECONDS_MAX;
 use teiten_sensor::command::replay::closer;
 use teiten_sensor::engine::worker::Reading;
 use teiten_sensor::engine::{Arrival, Passage, run};
-use teiten_sensor::hours::journaled::Keeper;
-use teiten_sensor::hours::once::Written;
+use teiten_sensor::hours::journaled::{Journaled, JournaledSettings};
+use teiten_sensor::origins::OriginsCell;
 use teiten_sensor::source::block::{Block, BlockBytes, Record};
 
 /// 2026-11-15T07.
@@ -59,10 +58,16 @@ fn arrival(time_us: i64, packets: u32) -> Arrival {
 fn captured(workshop: &Workshop, run_name: &str, arrivals: &[(i64, u32)]) -> u64 {
     let settings = workshop.settings("data", 2);
     let telescope = Arc::new(Telescope::new(&[], &[]));
-    let mut closer = closer(&settings, &telescope, run_name).expect("sound settings");
-    let mut written = Written::new(LIVE_SILENCE_SECONDS_MAX);
+    let closer = closer(&settings, &telescope, run_name).expect("sound settings");
     let stop = AtomicBool::new(false);
-    let keeper = Keeper::start(&mut closer, &mut written, HOUR, 1 << 20, &stop);
+    let kept = JournaledSettings {
+        origins: Arc::new(OriginsCell::new(Arc::clone(&closer.origins))),
+        status: None,
+        open_from: HOUR,
+        memory_bytes: 1 << 20,
+        stop: &stop,
+    };
+    let mut hours = Journaled::start(closer, kept).expect("a writable folder");
     let passage = Passage {
         telescope,
         workers: 2,
@@ -78,8 +83,7 @@ fn captured(workshop: &Workshop, run_name: &str, arrivals: &[(i64, u32)]) -> u64
         left.next()
             .map(|&(time_us, packets)| arrival(time_us, packets))
     };
-    let keeper = Some(keeper.expect("a writable folder"));
-    let counted = run(&mut next, &passage, &closer, keeper, &mut written).expect("writable");
+    let counted = run(&mut next, &passage, &mut hours).expect("writable");
     counted.tally.late
 }
 

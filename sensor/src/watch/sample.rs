@@ -1,5 +1,5 @@
-//! What one worker notes of a block for those who look on: exact sums by class and type, and a sample of its packets. Plain numbers
-//! that the worker owns; no clock, lock or log. With nobody looking on there is no glance, and nothing is noted.
+//! What one worker shows of a block to the status: exact sums by class and type, and a sample of its packets. Plain numbers that the
+//! worker owns; no clock, lock or log. Where no status is served, no sample is taken.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -7,8 +7,8 @@ use teiten_aggregator::minute::MinuteCounts;
 use teiten_aggregator::window::Batch;
 use teiten_observation::{Class, Kind, Observation, TrafficType};
 
-/// Packets of a family and block that the live view looks at, at most: with it, a packet in a flood costs a few nanoseconds, and where
-/// blocks are small, as they are at low rates, every packet is looked at.
+/// Packets of a family and block that are sampled, at most: with it, a packet in a flood costs a few nanoseconds, and where blocks are
+/// small, as they are at low rates, every packet is sampled.
 pub const SAMPLE_MAX: usize = 256;
 
 /// A packet that stands for itself and its neighbours.
@@ -24,9 +24,9 @@ pub struct Sampled {
     pub weight: u32,
 }
 
-/// The notes on a block.
+/// The sums and the sample of a block.
 #[derive(Debug)]
-pub struct Glance {
+pub struct Sample {
     /// Where the packets went.
     pub counts: MinuteCounts,
     /// Bytes on the wire of all observed packets.
@@ -41,9 +41,9 @@ pub struct Glance {
     turn: usize,
 }
 
-impl Default for Glance {
+impl Default for Sample {
     fn default() -> Self {
-        Glance {
+        Sample {
             counts: MinuteCounts::default(),
             bytes: 0,
             classes: [0; Class::ALL.len()],
@@ -54,18 +54,18 @@ impl Default for Glance {
     }
 }
 
-impl Glance {
-    /// Notes the observed packets of a batch.
-    pub fn look(&mut self, batch: &Batch) {
-        self.look_at(&batch.ipv4, |source| {
+impl Sample {
+    /// Adds the observed packets of a batch.
+    pub fn add(&mut self, batch: &Batch) {
+        self.add_each(&batch.ipv4, |source| {
             IpAddr::V4(Ipv4Addr::from_bits(source))
         });
-        self.look_at(&batch.ipv6, |source| {
+        self.add_each(&batch.ipv6, |source| {
             IpAddr::V6(Ipv6Addr::from_bits(source))
         });
     }
 
-    fn look_at<A: Copy>(&mut self, observations: &[Observation<A>], address: fn(A) -> IpAddr) {
+    fn add_each<A: Copy>(&mut self, observations: &[Observation<A>], address: fn(A) -> IpAddr) {
         for observation in observations {
             self.bytes += u64::from(observation.wire_length_bytes);
             self.classes[observation.kind.class() as usize] += 1;
@@ -130,25 +130,25 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_small_block_is_looked_at_packet_by_packet() {
-        let mut glance = Glance::default();
-        glance.look(&batch(200));
-        assert_eq!(glance.sampled.len(), 200);
-        assert!(glance.sampled.iter().all(|sampled| sampled.weight == 1));
-        assert_eq!(glance.classes.iter().sum::<u64>(), 200);
-        assert_eq!(glance.bytes, 200 * 60);
+    fn every_packet_of_a_small_block_is_sampled() {
+        let mut sample = Sample::default();
+        sample.add(&batch(200));
+        assert_eq!(sample.sampled.len(), 200);
+        assert!(sample.sampled.iter().all(|sampled| sampled.weight == 1));
+        assert_eq!(sample.classes.iter().sum::<u64>(), 200);
+        assert_eq!(sample.bytes, 200 * 60);
     }
 
     #[test]
     fn a_full_block_costs_no_more_than_the_sample_and_keeps_its_sum() {
         for packets in [257, 1000, 4095, 4096] {
-            let mut glance = Glance::default();
+            let mut sample = Sample::default();
             let mut sum = 0;
             for _ in 0..16 {
-                glance.clear();
-                glance.look(&batch(packets));
-                assert!(glance.sampled.len() <= SAMPLE_MAX);
-                sum += glance
+                sample.clear();
+                sample.add(&batch(packets));
+                assert!(sample.sampled.len() <= SAMPLE_MAX);
+                sum += sample
                     .sampled
                     .iter()
                     .map(|sampled| u64::from(sampled.weight))
@@ -161,7 +161,7 @@ pub(super) mod tests {
                 "{packets}: {sum}"
             );
             assert_eq!(
-                glance.types[TrafficType::TcpSyn as usize],
+                sample.types[TrafficType::TcpSyn as usize],
                 u64::from(packets)
             );
         }

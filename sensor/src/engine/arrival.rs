@@ -1,0 +1,35 @@
+//! What a source hands to the engine at a time.
+
+use crate::source::block::Block;
+
+/// A block of packets, and what a live source says with it.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Packets, perhaps none.
+    pub block: Block,
+    /// Packets of the same lane have the same sources, so one worker is best for all of them; a replay has no lanes.
+    pub lane: Option<usize>,
+    /// The clock of a live capture, microseconds UTC; a replay has none but its packets.
+    pub clock_us: Option<i64>,
+    /// Whether a capture saw all that it is to see: else silence is a gap.
+    pub complete: bool,
+    /// Packets the kernel dropped since the last arrival.
+    pub dropped_kernel: u64,
+    /// Packets the interface dropped since the last arrival.
+    pub dropped_interface: u64,
+}
+
+impl Arrival {
+    /// Packets of a source that has no clock but them.
+    #[must_use]
+    pub fn of(block: Block) -> Self {
+        Arrival {
+            block,
+            lane: None,
+            clock_us: None,
+            complete: true,
+            dropped_kernel: 0,
+            dropped_interface: 0,
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! The reader's share of the work: it deals blocks to workers and decides, in the order of the input, where a round ends.
+
+use std::ops::Range;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam::channel::Sender;
+use hdrhistogram::Histogram;
+use teiten_aggregator::minute::hour_of;
+use teiten_aggregator::table::HOUR_US;
+
+use super::arrival::Arrival;
+use super::deal::Dealer;
+use super::work::{Share, Work};
+use crate::source::block::Block;
+
+/// How far behind the newest packet another may be and still find its hour open, microseconds: clocks of several interfaces or
+/// files differ by seconds, so five minutes are ample.
+pub const LATENESS_US: i64 = 300_000_000;
+/// Blocks that may wait for one worker.
+pub(super) const QUEUE_BLOCKS: usize = 4;
+
+/// Deals blocks to workers and decides when hours close.
+pub(super) struct Reader {
+    senders: Vec<Sender<Work>>,
+    dealer: Dealer,
+    /// The packet time at which the next hour closes; none before the first packet.
+    next_close_us: Option<i64>,
+    /// Whether hours close before the end at all.
+    closes: bool,
+    /// How often, and when last, workers handed over what they have.
+    checkpoint: Option<Duration>,
+    checked: Instant,
+    queue_blocks: Histogram<u64>,
+    /// Whether a worker is gone: nothing more can be counted in full.
+    lost: bool,
+}
+
+impl Reader {
+    pub(super) fn new(
+        senders: Vec<Sender<Work>>,
+        closes: bool,
+        checkpoint: Option<Duration>,
+        queue_blocks: Histogram<u64>,
+    ) -> Self {
+        Reader {
+            dealer: Dealer::new(senders.len()),
+            senders,
+            next_close_us: None,
+            closes,
+            checkpoint,
+            checked: Instant::now(),
+            queue_blocks,
+            lost: false,
+        }
+    }
+
+    /// Deals out an arrival; false when a worker is gone.
+    pub(super) fn take(&mut self, arrival: Arrival) -> bool {
+        let Arrival {
+            block,
+            lane,
+            clock_us,
+            complete,
+            dropped_kernel,
+            dropped_interface,
+        } = arrival;
+        self.deal(block, lane);
+        if let Some(clock_us) = clock_us {
+            self.follow(clock_us);
+            if complete {
+                self.send(0, Work::Tick(clock_us));
+            }
+            if dropped_kernel + dropped_interface > 0 {
+                self.send(
+                    0,
+                    Work::Dropped {
+                        time_us: clock_us,
+                        kernel: dropped_kernel,
+                        interface: dropped_interface,
+                    },
+                );
+            }
+        }
+        !self.lost
+    }
+
+    /// Closes the hours that the clock of a capture has left behind, and takes a checkpoint where one is due.
+    fn follow(&mut self, clock_us: i64) {
+        if self.is_due(clock_us) || self.has_stepped_back(clock_us) {
+            self.advance(clock_us);
+        }
+        if self
+            .checkpoint
+            .is_some_and(|every| self.checked.elapsed() >= every)
+        {
+            self.checked = Instant::now();
+            self.end_round(i64::MIN);
+        }
+    }
+
+    /// Hands out a block, cut wherever an hour closes.
+    fn deal(&mut self, block: Block, lane: Option<usize>) {
+        let block = Arc::new(block);
+        let mut start = 0;
+        for (index, record) in block.records.iter().enumerate() {
+            if self.is_due(record.time_us) {
+                self.deal_range(&block, start..index, lane);
+                start = index;
+                self.advance(record.time_us);
+            }
+        }
+        self.deal_range(&block, start..block.records.len(), lane);
+    }
+
+    fn deal_range(&mut self, block: &Arc<Block>, range: Range<usize>, lane: Option<usize>) {
+        if range.is_empty() {
+            return;
+        }
+        if self.senders.len() == 1 {
+            self.send_share(0, block, Share::Range(range));
+            return;
+        }
+        if let Some(lane) = lane {
+            // The kernel has dealt the sources out already.
+            let worker = self.unless_behind(lane % self.senders.len());
+            self.send_share(worker, block, Share::Range(range));
+            return;
+        }
+        for (worker, picks) in self.dealer.deal(block, range).into_iter().enumerate() {
+            if picks.is_empty() {
+                continue;
+            }
+            let worker = self.unless_behind(worker);
+            self.send_share(worker, block, Share::Picks(picks));
+        }
+    }
+
+    /// The worker, or another that is far less busy: one source can send more than a worker can count; their rows are merged.
+    fn unless_behind(&self, worker: usize) -> usize {
+        let waiting = |worker: usize| self.senders.get(worker).map_or(usize::MAX, Sender::len);
+        let least = (0..self.senders.len()).min_by_key(|&worker| waiting(worker));
+        let least = least.unwrap_or(0);
+        if waiting(worker) >= waiting(least).saturating_add(QUEUE_BLOCKS / 2) {
+            least
+        } else {
+            worker
+        }
+    }
+
+    fn send_share(&mut self, worker: usize, block: &Arc<Block>, share: Share) {
+        // Only statistics: a depth beyond the histogram's bounds cannot be.
+        let _ = self
+            .queue_blocks
+            .record(self.senders[worker].len() as u64 + 1);
+        self.send(worker, Work::Block(Arc::clone(block), share));
+    }
+
+    #[inline]
+    fn is_due(&self, time_us: i64) -> bool {
+        self.next_close_us.is_none_or(|due_us| time_us >= due_us)
+    }
+
+    /// Whether a capture's clock went back by more than an hour and the disorder of packets: hours follow it, or none would close
+    /// before the old time comes again.
+    fn has_stepped_back(&self, clock_us: i64) -> bool {
+        let back_us = HOUR_US + 2 * LATENESS_US;
+        self.next_close_us
+            .is_some_and(|due_us| clock_us < due_us.saturating_sub(back_us))
+    }
+
+    /// Lets the hours that are now old enough close.
+    fn advance(&mut self, time_us: i64) {
+        let before = hour_of(time_us.saturating_sub(LATENESS_US));
+        if self.next_close_us.is_some() && self.closes {
+            self.end_round(before);
+        }
+        self.next_close_us = Some(
+            (before + 1)
+                .saturating_mul(HOUR_US)
+                .saturating_add(LATENESS_US),
+        );
+    }
+
+    fn end_round(&mut self, before: i64) {
+        let open_too = self.checkpoint.is_some();
+        for worker in 0..self.senders.len() {
+            self.send(worker, Work::Barrier { before, open_too });
+        }
+    }
+
+    fn send(&mut self, worker: usize, work: Work) {
+        self.lost |= self.senders[worker].send(work).is_err();
+    }
+
+    /// Ends the last round.
+    pub(super) fn finish(mut self) -> Histogram<u64> {
+        self.end_round(i64::MAX);
+        self.queue_blocks
+    }
+}

@@ -1,0 +1,118 @@
+//! The barrier between workers and the hours: a round reaches the sink once every worker has finished it.
+//!
+//! Each worker is told every barrier at the same place of the input, but one may be rounds ahead of another: an hour that late packets
+//! have opened once more must not close together with its first opening.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use crossbeam::channel::Receiver;
+use teiten_aggregator::window::HourPart;
+use teiten_aggregator::writer::WriteError;
+
+use crate::hours::{HourShare, HourSink};
+
+/// What a worker hands over.
+pub(super) enum Handover {
+    /// What it has of an hour.
+    Part(usize, Box<HourPart>),
+    /// Rows of an hour that stays open, because memory is short.
+    Spill(usize, Box<HourPart>),
+    /// It has come to a barrier: what comes next is of the next round.
+    Finished {
+        worker: usize,
+        /// Hours before this one get nothing more in this round.
+        before: i64,
+    },
+}
+
+/// What the workers hand over between two barriers.
+#[derive(Default)]
+struct Round {
+    hours: BTreeMap<i64, HourShare>,
+    before: i64,
+    workers_finished: usize,
+}
+
+/// The rounds that some worker has not finished, and the sink behind them.
+pub(super) struct Rounds<'s> {
+    sink: &'s mut dyn HourSink,
+    rounds: VecDeque<Round>,
+    /// For each worker, how many of `rounds` it has finished.
+    finished: Vec<usize>,
+    /// Whether the last barrier of the input has passed.
+    complete: bool,
+}
+
+impl<'s> Rounds<'s> {
+    pub(super) fn new(sink: &'s mut dyn HourSink, workers: usize) -> Self {
+        Rounds {
+            sink,
+            rounds: VecDeque::new(),
+            finished: vec![0; workers],
+            complete: false,
+        }
+    }
+
+    /// Takes what comes until every worker is gone; true when nothing is missing. The first error ends it.
+    pub(super) fn run(mut self, handovers: &Receiver<Handover>) -> Result<bool, WriteError> {
+        for handover in handovers {
+            self.take(handover)?;
+        }
+        // A worker that was lost takes packets with it: what is durable without them stays as it is.
+        if self.complete {
+            self.sink.end()?;
+        }
+        Ok(self.complete)
+    }
+
+    fn take(&mut self, handover: Handover) -> Result<(), WriteError> {
+        match handover {
+            Handover::Part(worker, part) => {
+                self.share_of(worker, part.hour).parts.push(*part);
+                Ok(())
+            }
+            Handover::Spill(worker, part) => {
+                let hour = part.hour;
+                let spilled = self.sink.spill(*part)?;
+                self.share_of(worker, hour).spilled.append(spilled);
+                Ok(())
+            }
+            Handover::Finished { worker, before } => {
+                let round = self.round_of(worker);
+                round.before = before;
+                round.workers_finished += 1;
+                self.finished[worker] += 1;
+                self.pass_finished()
+            }
+        }
+    }
+
+    /// Passes on every round that all workers have finished.
+    fn pass_finished(&mut self) -> Result<(), WriteError> {
+        let workers = self.finished.len();
+        while let Some(round) = self
+            .rounds
+            .pop_front_if(|round| round.workers_finished == workers)
+        {
+            self.finished.iter_mut().for_each(|count| *count -= 1);
+            self.complete = round.before == i64::MAX;
+            for (hour, share) in round.hours {
+                self.sink.hold(hour, share)?;
+            }
+            self.sink.round(round.before)?;
+        }
+        Ok(())
+    }
+
+    fn share_of(&mut self, worker: usize, hour: i64) -> &mut HourShare {
+        self.round_of(worker).hours.entry(hour).or_default()
+    }
+
+    fn round_of(&mut self, worker: usize) -> &mut Round {
+        let index = self.finished[worker];
+        while self.rounds.len() <= index {
+            self.rounds.push_back(Round::default());
+        }
+        &mut self.rounds[index]
+    }
+}

@@ -1,0 +1,30 @@
+//! What the reader tells a worker.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use super::deal::Picks;
+use crate::source::block::Block;
+
+/// Which packets of a block a worker is to count.
+pub(super) enum Share {
+    Range(Range<usize>),
+    Picks(Picks),
+}
+
+/// One message. Every worker gets the same barriers, at the same places of the input.
+pub(super) enum Work {
+    Block(Arc<Block>, Share),
+    /// The end of a round: hours before `before` close. With `open_too` the worker also hands over what it has of the others.
+    Barrier {
+        before: i64,
+        open_too: bool,
+    },
+    /// The source was awake at this time, though no packet came.
+    Tick(i64),
+    Dropped {
+        time_us: i64,
+        kernel: u64,
+        interface: u64,
+    },
+}

@@ -1,0 +1,116 @@
+//! The thread of a worker: it takes what the reader tells it, and hands what it has to the rounds.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use crossbeam::channel::{Receiver, Sender};
+use hdrhistogram::Histogram;
+use teiten_aggregator::window::HourPart;
+
+use super::Worker;
+use crate::engine::accounting::Counted;
+use crate::engine::rounds::Handover;
+use crate::engine::work::{Share, Work};
+use crate::source::block::Block;
+use crate::watch::Status;
+
+/// A worker with its queues.
+pub(in crate::engine) struct WorkerThread {
+    pub index: usize,
+    pub worker: Worker,
+    pub handover: Sender<Handover>,
+    /// Where blocks go back to, for the source to fill them again.
+    pub recycle: Sender<Block>,
+    /// Bytes of rows above which some are spilled.
+    pub memory_bytes: usize,
+    pub block_us: Histogram<u64>,
+    pub status: Option<Arc<Status>>,
+}
+
+/// The rounds are gone: what comes now cannot be handed over.
+struct Lost;
+
+impl WorkerThread {
+    /// Works until the reader has ended, or the rounds have.
+    pub(in crate::engine) fn run(mut self, works: &Receiver<Work>) -> Counted {
+        for work in works {
+            if let Err(Lost) = self.take(work) {
+                break;
+            }
+        }
+        Counted {
+            tally: self.worker.tally().clone(),
+            late: self.worker.window().take_late(),
+            block_us: Some(self.block_us),
+            queue_blocks: None,
+        }
+    }
+
+    fn take(&mut self, work: Work) -> Result<(), Lost> {
+        match work {
+            Work::Block(block, share) => return self.count(block, &share),
+            Work::Barrier { before, open_too } => {
+                let parts = if open_too {
+                    self.worker.checkpoint(before)
+                } else {
+                    self.worker.close_before(before)
+                };
+                return self.finish_round(parts, before);
+            }
+            Work::Tick(time_us) => self.worker.tick(time_us),
+            Work::Dropped {
+                time_us,
+                kernel,
+                interface,
+            } => {
+                self.worker.dropped(time_us, kernel, interface);
+                if let Some(status) = &self.status {
+                    status.dropped(kernel, interface);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, block: Arc<Block>, share: &Share) -> Result<(), Lost> {
+        let begun = Instant::now();
+        let (bytes, records) = (block.bytes(), &block.records);
+        match share {
+            Share::Range(range) => self.worker.process(bytes, &records[range.clone()]),
+            Share::Picks(picks) => self.worker.process_picks(bytes, records, picks),
+        }
+        // Only statistics: longer than an hour is left out.
+        let busy = begun.elapsed();
+        let _ = self.block_us.record(busy.as_micros() as u64);
+        if let Some(status) = &self.status {
+            let rows_bytes = self.worker.window().memory_bytes();
+            if let Some(sample) = self.worker.sample() {
+                status.take(self.index, sample, busy, rows_bytes);
+            }
+        }
+        if let Ok(block) = Arc::try_unwrap(block) {
+            // A source that has ended wants no more blocks.
+            let _ = self.recycle.send(block.emptied());
+        }
+        if self.worker.window().memory_bytes() > self.memory_bytes
+            && let Some(part) = self.worker.window().spill_largest()
+        {
+            return self.hand_over(Handover::Spill(self.index, Box::new(part)));
+        }
+        Ok(())
+    }
+
+    fn finish_round(&self, parts: Vec<HourPart>, before: i64) -> Result<(), Lost> {
+        for part in parts {
+            self.hand_over(Handover::Part(self.index, Box::new(part)))?;
+        }
+        self.hand_over(Handover::Finished {
+            worker: self.index,
+            before,
+        })
+    }
+
+    fn hand_over(&self, handover: Handover) -> Result<(), Lost> {
+        self.handover.send(handover).map_err(|_| Lost)
+    }
+}

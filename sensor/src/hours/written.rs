@@ -1,0 +1,252 @@
+//! What a run has written: accounts and parts by hour, and which part comes next. It writes coverage, because that may change long
+//! after an hour's rows were published.
+
+use std::collections::{BTreeMap, HashSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use teiten_aggregator::close::{ClosedHour, Closer};
+use teiten_aggregator::dataset::{Hour, next_part};
+use teiten_aggregator::journal::Target;
+use teiten_aggregator::ledger::Ledger;
+use teiten_aggregator::minute::{HourAccount, MinuteCounts, SecondSet};
+use teiten_aggregator::schema::{COVERAGE, PAYLOADS, SOURCES, TRAFFIC, Table};
+use teiten_aggregator::writer::WriteError;
+
+/// What an earlier run had counted when this one went on with it.
+#[derive(Debug)]
+pub struct TakenOver {
+    /// The run's name, which this one goes on under.
+    pub run: String,
+    /// Sums of hours that were still open, whose rows this run publishes together with its own.
+    pub hours: BTreeMap<i64, MinuteCounts>,
+    all: BTreeMap<i64, MinuteCounts>,
+}
+
+impl TakenOver {
+    /// Nothing yet, of the run of this name.
+    #[must_use]
+    pub fn new(run: &str) -> Self {
+        TakenOver {
+            run: run.to_owned(),
+            hours: BTreeMap::new(),
+            all: BTreeMap::new(),
+        }
+    }
+
+    /// Adds what was counted in an hour and is published for good.
+    pub(super) fn published(&mut self, hour: i64, account: &HourAccount) {
+        self.all.entry(hour).or_default().add(&account.total());
+    }
+
+    /// Adds what was counted in an hour that is still open.
+    pub(super) fn open(&mut self, hour: i64, account: &HourAccount) {
+        self.published(hour, account);
+        self.hours.entry(hour).or_default().add(&account.total());
+    }
+}
+
+/// What has been written so far.
+#[derive(Debug)]
+pub struct Written {
+    /// Accounts of all hours.
+    pub ledger: Ledger,
+    /// What was written for each hour.
+    pub hours: BTreeMap<i64, ClosedHour>,
+    /// Sums of what was written for hours that are forgotten.
+    pub past: ClosedHour,
+    /// What an earlier run had counted, where this one goes on with it.
+    pub taken_over: Option<TakenOver>,
+    /// How long each close took, from the last share to the durable files.
+    pub durations: Vec<Duration>,
+    /// The longest silence that counts as observed.
+    silence_seconds_max: i64,
+    parts: BTreeMap<i64, u32>,
+    /// Parts that hold the coverage of hours, where they are not the first.
+    coverage_parts: BTreeMap<i64, u32>,
+    paths: HashSet<PathBuf>,
+    coverage: BTreeMap<i64, (HourAccount, SecondSet)>,
+    /// What the parts of hours hold that are published more than once.
+    live: BTreeMap<(i64, u32), ClosedHour>,
+}
+
+impl Written {
+    /// Nothing yet. A silence of up to `silence_seconds_max` between two signs of life counts as observed.
+    #[must_use]
+    pub fn new(silence_seconds_max: i64) -> Self {
+        Written {
+            ledger: Ledger::default(),
+            hours: BTreeMap::new(),
+            past: ClosedHour::default(),
+            taken_over: None,
+            durations: Vec::new(),
+            silence_seconds_max,
+            parts: BTreeMap::new(),
+            coverage_parts: BTreeMap::new(),
+            paths: HashSet::new(),
+            coverage: BTreeMap::new(),
+            live: BTreeMap::new(),
+        }
+    }
+
+    /// Adds accounts whose packets came after their hour had closed.
+    pub fn add_late(&mut self, late: &BTreeMap<i64, HourAccount>) {
+        for (&hour, account) in late {
+            self.ledger.add(hour, account);
+        }
+    }
+
+    /// Forgets the rows of these hours: a second reading writes them anew.
+    pub fn forget(&mut self, hours: impl Iterator<Item = i64>) {
+        for hour in hours {
+            self.parts.remove(&hour);
+            self.hours.remove(&hour);
+        }
+    }
+
+    /// Writes the coverage that has changed since its hour closed, and hours that had no rows.
+    pub fn flush_coverage(&mut self, closer: &Closer) -> Result<(), WriteError> {
+        let mut covered = self.ledger.covered(self.silence_seconds_max);
+        let mut hours: Vec<i64> = covered.keys().copied().collect();
+        hours.extend(self.ledger.hours().map(|(hour, _)| hour));
+        hours.sort_unstable();
+        hours.dedup();
+        for hour in hours {
+            let seconds = covered.remove(&hour).unwrap_or_default();
+            self.write_coverage(closer, hour, seconds)?;
+        }
+        Ok(())
+    }
+
+    /// Removes what an earlier replay of the same input left behind.
+    pub fn remove_stale(&self, closer: &Closer) -> Result<usize, WriteError> {
+        closer.remove_stale(&|path| self.paths.contains(path))
+    }
+
+    /// Sums of what this run counted, by hour, without what an earlier run had counted.
+    #[must_use]
+    pub fn own_totals(&self) -> BTreeMap<i64, MinuteCounts> {
+        let mut totals = self.ledger.totals();
+        let taken_over = self.taken_over.iter().flat_map(|taken| &taken.all);
+        for (hour, counts) in taken_over {
+            if let Some(total) = totals.get_mut(hour) {
+                total.subtract(counts);
+            }
+        }
+        totals
+    }
+
+    /// Where what comes next in `hour` is published. Of an hour that is not known, or no more, nothing that lies there already is
+    /// replaced.
+    ///
+    /// # Errors
+    /// When a folder cannot be listed.
+    pub(super) fn target(&mut self, closer: &Closer, hour: i64) -> std::io::Result<Target> {
+        let known = self.parts.get(&hour).zip(self.coverage_parts.get(&hour));
+        if let Some((&part, &coverage_part)) = known {
+            return Ok(Target {
+                hour,
+                part,
+                coverage_part,
+            });
+        }
+        let next = |table: &Table| {
+            let (directory, name) = (&closer.directory, &closer.name);
+            next_part(directory, table.name, Hour(hour), name)
+        };
+        let rows = [next(&SOURCES)?, next(&TRAFFIC)?, next(&PAYLOADS)?];
+        let target = Target {
+            hour,
+            part: rows.into_iter().max().unwrap_or(0),
+            coverage_part: next(&COVERAGE)?,
+        };
+        self.go_on_with(target);
+        Ok(target)
+    }
+
+    /// What comes next in an hour is published there.
+    pub(super) fn go_on_with(&mut self, target: Target) {
+        self.parts.insert(target.hour, target.part);
+        self.coverage_parts
+            .insert(target.hour, target.coverage_part);
+    }
+
+    /// Notes what the part `part` of `hour` holds now, in place of what it held before.
+    pub(super) fn replace_hour(&mut self, hour: i64, part: u32, closed: &ClosedHour) {
+        self.live.insert((hour, part), *closed);
+        let mut sum = ClosedHour::default();
+        let of_hour = self.live.range((hour, 0)..=(hour, u32::MAX));
+        of_hour.for_each(|(_, closed)| sum.add(closed));
+        self.hours.insert(hour, sum);
+    }
+
+    /// What the part `part` of `hour` holds that was published last.
+    pub(super) fn closed(&self, hour: i64, part: u32) -> Option<ClosedHour> {
+        self.live.get(&(hour, part)).copied()
+    }
+
+    /// The seconds of `hour` that are observed by what is known so far.
+    pub(super) fn covered_in(&self, hour: i64) -> SecondSet {
+        self.ledger.covered_in(hour, self.silence_seconds_max)
+    }
+
+    /// Forgets what is known of hours before `hour`; gives those that were forgotten. Their sums stay.
+    pub(super) fn forget_accounts_before(&mut self, hour: i64) -> Vec<i64> {
+        self.coverage = self.coverage.split_off(&hour);
+        self.live = self.live.split_off(&(hour, 0));
+        self.parts = self.parts.split_off(&hour);
+        self.coverage_parts = self.coverage_parts.split_off(&hour);
+        let kept = self.hours.split_off(&hour);
+        for closed in std::mem::replace(&mut self.hours, kept).values() {
+            self.past.add(closed);
+        }
+        self.ledger.forget_before(hour)
+    }
+
+    pub(super) fn write_coverage(
+        &mut self,
+        closer: &Closer,
+        hour: i64,
+        seconds: SecondSet,
+    ) -> Result<(), WriteError> {
+        let mut account = self.ledger.account(hour);
+        if let Some(closed) = self.hours.get(&hour) {
+            for (minute, collapsed) in account.minutes.iter_mut().zip(closed.collapsed) {
+                minute.collapsed = collapsed;
+            }
+        }
+        let entry = (account, seconds);
+        if self.coverage.get(&hour) != Some(&entry) {
+            let part = self.coverage_parts.get(&hour).copied().unwrap_or(0);
+            closer.write_coverage(Hour(hour), part, &entry.0, &entry.1)?;
+            self.note(closer, &COVERAGE, hour, part);
+            self.coverage.insert(hour, entry);
+        }
+        Ok(())
+    }
+
+    /// Notes the files of the part `part` of `hour`, whose rows were just published.
+    pub(super) fn note_rows(&mut self, closer: &Closer, hour: i64, part: u32, closed: &ClosedHour) {
+        self.note(closer, &SOURCES, hour, part);
+        self.note(closer, &TRAFFIC, hour, part);
+        if closed.payload_rows > 0 {
+            self.note(closer, &PAYLOADS, hour, part);
+        }
+    }
+
+    /// The part of `hour` that comes next when every part is published once; the part after it is next from now on.
+    pub(super) fn take_part(&mut self, hour: i64) -> u32 {
+        let next = self.parts.entry(hour).or_insert(0);
+        *next += 1;
+        *next - 1
+    }
+
+    /// Adds what a further part of `hour` holds.
+    pub(super) fn add_hour(&mut self, hour: i64, closed: &ClosedHour) {
+        self.hours.entry(hour).or_default().add(closed);
+    }
+
+    fn note(&mut self, closer: &Closer, table: &Table, hour: i64, part: u32) {
+        self.paths.insert(closer.path(table, Hour(hour), part));
+    }
+}
