@@ -5,15 +5,12 @@
 
 mod aside;
 mod closed;
-mod columns;
 mod contributions;
 mod coverage;
 mod enrich;
 mod fold;
-mod group;
 mod judge;
 mod payloads;
-mod sources;
 mod traffic;
 
 use std::path::{Path, PathBuf};
@@ -28,17 +25,18 @@ use crate::origin::Origins;
 use crate::parallel::{ordered, staged};
 use crate::payload_table::PayloadTable;
 use crate::run::{MemoryRun, Run, merge_range, split_sources};
-use crate::schema::{COVERAGE, FLAGS_VERSION, SCHEMA_VERSION, SOURCES, TABLES, TRAFFIC, Table};
+use crate::schema::{
+    COVERAGE, Cutter, FLAGS_VERSION, Key, SCHEMA_VERSION, SOURCES, SOURCES_ROWS, SourceRows,
+    TABLES, TRAFFIC, Table, encode_group,
+};
 use crate::window::HourPart;
 use crate::writer::{PartWriter, WriteError};
-use teiten_observation::{Address, Family};
+use teiten_observation::{Address, Family, TelescopeSize};
 
 pub use closed::ClosedHour;
-pub(crate) use columns::Columns;
-use contributions::{Bounds, Contributions, Key};
+use contributions::{Bounds, Contributions};
 use enrich::{Enricher, folded_chunk};
 use fold::{Fold, SizeHistogram};
-use group::Cutter;
 
 /// Rows in a row group: enough to compress well, few enough that a group under way is small.
 pub const GROUP_ROWS: usize = 120 << 10;
@@ -133,7 +131,7 @@ pub struct Closer {
     /// Where sources come from.
     pub origins: Arc<Origins>,
     /// Dark addresses of the telescope, where known.
-    pub addresses: Option<u64>,
+    pub addresses: Option<TelescopeSize>,
     /// Hash of the configuration, hexadecimal.
     pub configuration_sha256: String,
     /// Threads to close with.
@@ -367,16 +365,16 @@ impl Closer {
                 groups
             },
             |group| {
+                let count = group.rows();
+                let rows = SourceRows {
+                    hour,
+                    sensor: &self.name.sensor,
+                    family: A::FAMILY,
+                    actors: self.origins.actors(),
+                    group,
+                };
                 encode_with(&path, |encoder| {
-                    let mut columns = Columns::new(encoder, &schema, group.rows());
-                    sources::fill::<A>(
-                        &mut columns,
-                        &group,
-                        hour,
-                        &self.name.sensor,
-                        self.origins.actors(),
-                    )?;
-                    Ok(columns.finish())
+                    encode_group(SOURCES_ROWS, &schema, count, &rows, encoder)
                 })
             },
             |encoded| {
@@ -417,7 +415,14 @@ impl Closer {
             ("run".to_owned(), self.name.run.clone()),
         ];
         if let Some(addresses) = self.addresses {
-            pairs.push(("telescope_addresses".to_owned(), addresses.to_string()));
+            let all = addresses.ipv6.saturating_add(u128::from(addresses.ipv4));
+            for (key, size) in [
+                ("telescope_addresses", all),
+                ("telescope_addresses_ipv4", addresses.ipv4.into()),
+                ("telescope_addresses_ipv6", addresses.ipv6),
+            ] {
+                pairs.push((key.to_owned(), size.to_string()));
+            }
         }
         for (index, data) in self.origins.on(hour).provenance().enumerate() {
             let key = |what: &str| match index {

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use crate::text::date_of_day;
+
 /// Ending of a part that readers may see.
 pub const PART_ENDING: &str = "parquet";
 /// Folder within a dataset for files that are not parts: open hours set aside, parts under way.
@@ -18,14 +20,16 @@ impl Hour {
     /// Calendar date (year, month, day) and hour of the day, UTC.
     #[must_use]
     pub fn civil(self) -> (i64, u32, u32, u32) {
-        let (year, month, day) = civil_from_days(self.0.div_euclid(24));
-        (year, month, day, self.0.rem_euclid(24) as u32)
+        let date = date_of_day(self.0.div_euclid(24));
+        let (month, day) = (date.month().unsigned_abs(), date.day().unsigned_abs());
+        let hour = self.0.rem_euclid(24) as u32;
+        (date.year().into(), month.into(), day.into(), hour)
     }
 
     /// Start of the hour, microseconds since 1970-01-01 UTC.
     #[must_use]
     pub const fn start_us(self) -> i64 {
-        self.0 * crate::table::HOUR_US
+        self.0.saturating_mul(crate::table::HOUR_US)
     }
 
     /// `date=2009-03-15/hour=08`
@@ -48,25 +52,6 @@ impl fmt::Display for Hour {
         let (year, month, day, hour) = self.civil();
         write!(formatter, "{year:04}-{month:02}-{day:02}T{hour:02}")
     }
-}
-
-/// Days since 1970-01-01 to the proleptic Gregorian date (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms").
-fn civil_from_days(days: i64) -> (i64, u32, u32) {
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(146_097);
-    let day_of_era = shifted.rem_euclid(146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = (day_of_year - (153 * shifted_month + 2) / 5 + 1) as u32;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    } as u32;
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month, day)
 }
 
 /// Who writes: the sensor and the run of it that the parts of one input share.

@@ -1,28 +1,28 @@
 //! One Parquet column chunk from values that are known to be few, sorted or small: dictionary indices for text, delta for integers.
 //!
-//! The `parquet` crate writes the pages' headers, the footer and the file; here are the bytes within the pages. The crate's own
+//! The `parquet` crate writes the footer and the file; here are the pages. The crate's own
 //! column writers look every value up in a hash table, which costs more than all the rest of an hour's close; here each text is
 //! known by its number before it is written, and values go from the rows into the page one by one, without a column of them in
 //! between. Format: Apache Parquet, `Encodings.md`.
 
 mod delta;
 mod hybrid;
+mod page;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
-use parquet::column::page::{CompressedPage, Page, PageWriter};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::data_type::ByteArray;
 use parquet::errors::{ParquetError, Result};
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::statistics::Statistics;
-use parquet::file::writer::{SerializedPageWriter, TrackedWrite};
 use parquet::schema::types::ColumnDescPtr;
 
 use delta::Delta;
 use hybrid::Hybrid;
+use page::{PageKind, write_page};
 
 /// zstd's level: the fastest standard one; columns that matter for size are small already.
 pub const ZSTD_LEVEL: i32 = 1;
@@ -100,6 +100,50 @@ impl Encoder {
         values: impl Iterator<Item = Option<i64>>,
     ) -> Result<EncodedColumn> {
         let mut delta = Delta::new(std::mem::take(&mut self.blocks));
+        let rows = self.present(values, |value| delta.push(value));
+        self.deltas(column, delta, rows)
+    }
+
+    /// Numbers of which some are missing.
+    ///
+    /// # Errors
+    /// See [`Encoder::integers`].
+    pub fn doubles(
+        &mut self,
+        column: &ColumnDescPtr,
+        values: impl Iterator<Item = Option<f64>>,
+    ) -> Result<EncodedColumn> {
+        let mut plain = Vec::new();
+        let mut bounds: Option<(f64, f64)> = None;
+        let rows = self.present(values, |value| {
+            plain.extend_from_slice(&value.to_le_bytes());
+            let (least, greatest) = bounds.unwrap_or((value, value));
+            bounds = Some((least.min(value), greatest.max(value)));
+        });
+        self.page.extend_from_slice(&plain);
+        let nulls = rows - plain.len() / size_of::<f64>();
+        let statistics = Statistics::double(
+            bounds.map(|bounds| bounds.0),
+            bounds.map(|bounds| bounds.1),
+            None,
+            Some(nulls as u64),
+            false,
+        );
+        let summary = Summary {
+            rows,
+            dictionary: None,
+            statistics: Some(statistics),
+        };
+        self.chunk(column, Encoding::PLAIN, summary)
+    }
+
+    /// Begins a page with the definition levels of `values`, with the length in front that data pages of version 1 want; gives each value
+    /// that is there to `push`, and the number of all.
+    fn present<T>(
+        &mut self,
+        values: impl Iterator<Item = Option<T>>,
+        mut push: impl FnMut(T),
+    ) -> usize {
         let mut levels = Hybrid::new(1);
         self.levels.clear();
         let mut rows = 0;
@@ -108,16 +152,15 @@ impl Encoder {
             rows += 1;
             levels.push(u32::from(value.is_some()), bits);
             if let Some(value) = value {
-                delta.push(value);
+                push(value);
             }
         });
         levels.finish(&mut self.levels);
-        // Definition levels stand before the values, with the length in front that data pages of version 1 want.
         self.page.clear();
         self.page
             .extend_from_slice(&(self.levels.len() as u32).to_le_bytes());
         self.page.extend_from_slice(&self.levels);
-        self.deltas(column, delta, rows)
+        rows
     }
 
     fn deltas(
@@ -297,40 +340,34 @@ impl Encoder {
         encoding: Encoding,
         summary: Summary,
     ) -> Result<EncodedColumn> {
-        let mut sink = TrackedWrite::new(Vec::new());
-        let mut pages = SerializedPageWriter::new(&mut sink);
-        let mut sizes = Sizes::default();
-        if let Some(dictionary) = &summary.dictionary {
-            let page = Page::DictionaryPage {
-                buf: compress(&mut self.compressor, &dictionary.page)?,
-                num_values: dictionary.values as u32,
-                encoding: Encoding::PLAIN,
-                is_sorted: false,
-            };
-            let page = CompressedPage::new(page, dictionary.page.len());
-            sizes.dictionary_bytes = Some(sizes.add(&pages.write_page(page)?));
+        let (mut chunk, mut sizes) = (Vec::new(), Sizes::default());
+        if let Some(Dictionary { page, values }) = &summary.dictionary {
+            let compressed = compress(&mut self.compressor, page)?;
+            let header = write_page(
+                &mut chunk,
+                PageKind::Dictionary,
+                *values,
+                page.len(),
+                &compressed,
+            )?;
+            sizes.uncompressed_bytes += header + page.len();
+            sizes.dictionary_bytes = Some(chunk.len());
         }
-        let data = Page::DataPage {
-            buf: compress(&mut self.compressor, &self.page)?,
-            num_values: summary.rows as u32,
-            encoding,
-            def_level_encoding: Encoding::RLE,
-            rep_level_encoding: Encoding::RLE,
-            statistics: None,
-        };
-        sizes.add(&pages.write_page(CompressedPage::new(data, self.page.len()))?);
-        pages.close()?;
+        let compressed = compress(&mut self.compressor, &self.page)?;
+        let kind = PageKind::Data(encoding);
+        let header = write_page(&mut chunk, kind, summary.rows, self.page.len(), &compressed)?;
+        sizes.uncompressed_bytes += header + self.page.len();
+        sizes.compressed_bytes = chunk.len();
         Ok(EncodedColumn {
-            bytes: Bytes::from(sink.into_inner()?),
+            bytes: Bytes::from(chunk),
             close: close_result(column, encoding, &sizes, summary)?,
         })
     }
 }
 
-fn compress(compressor: &mut zstd::bulk::Compressor<'static>, page: &[u8]) -> Result<Bytes> {
+fn compress(compressor: &mut zstd::bulk::Compressor<'static>, page: &[u8]) -> Result<Vec<u8>> {
     compressor
         .compress(page)
-        .map(Bytes::from)
         .map_err(|error| ParquetError::External(Box::new(error)))
 }
 
@@ -340,14 +377,6 @@ struct Sizes {
     dictionary_bytes: Option<usize>,
     compressed_bytes: usize,
     uncompressed_bytes: usize,
-}
-
-impl Sizes {
-    fn add(&mut self, page: &parquet::column::page::PageWriteSpec) -> usize {
-        self.compressed_bytes += page.compressed_size;
-        self.uncompressed_bytes += page.uncompressed_size;
-        page.compressed_size
-    }
 }
 
 #[inline]

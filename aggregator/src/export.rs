@@ -11,9 +11,9 @@ use parquet::record::{Field, Row};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::dataset::{Hour, PART_ENDING, hour_folders};
+use crate::dataset::{PART_ENDING, hour_folders};
 use crate::schema::Table;
-use crate::table::HOUR_US;
+use crate::text;
 
 /// The form of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -186,31 +186,10 @@ fn value(field: &Field) -> Value {
         Field::Float(value) => (*value).into(),
         Field::Double(value) => (*value).into(),
         Field::Str(text) => text.clone().into(),
-        Field::Bytes(bytes) => hexadecimal(bytes.data()).into(),
-        Field::TimestampMicros(time_us) => time_text(*time_us).into(),
+        Field::Bytes(bytes) => text::hexadecimal(bytes.data()).into(),
+        Field::TimestampMicros(time_us) => text::time(*time_us).into(),
         other => other.to_string().into(),
     }
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let digit = |value: u8| char::from(DIGITS[usize::from(value)]);
-    bytes
-        .iter()
-        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
-        .collect()
-}
-
-/// `2026-11-05T08:04:09.000001Z`
-fn time_text(time_us: i64) -> String {
-    let hour = Hour(time_us.div_euclid(HOUR_US));
-    let rest_us = time_us.rem_euclid(HOUR_US);
-    let (minute, second, micros) = (
-        rest_us / 60_000_000,
-        rest_us / 1_000_000 % 60,
-        rest_us % 1_000_000,
-    );
-    format!("{hour}:{minute:02}:{second:02}.{micros:06}Z")
 }
 
 #[cfg(test)]

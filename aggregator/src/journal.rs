@@ -24,6 +24,7 @@ use crate::minute::{ACCOUNT_BYTES, HourAccount};
 use crate::payload_table::{Names, PayloadTable};
 use crate::run::{DiskRun, Run};
 use files::{has_ending, listed, number_of, parent, sync_folder};
+use teiten_observation::TelescopeSize;
 
 /// First bytes of a file; the last one is the version of what follows, raised when a row's form changes.
 const MAGIC: [u8; 8] = *b"TEITENJ3";
@@ -41,7 +42,7 @@ pub struct About {
     /// Hash of the configuration, hexadecimal.
     pub configuration_sha256: String,
     /// Dark addresses, where known.
-    pub addresses: Option<u64>,
+    pub addresses: Option<TelescopeSize>,
 }
 
 /// The journal of one run; nobody else writes to it.
@@ -136,7 +137,9 @@ impl Journal {
             "sensor": name.sensor,
             "run": name.run,
             "configuration_sha256": about.configuration_sha256,
-            "telescope_addresses": about.addresses,
+            // As text: IPv6 sizes are beyond the numbers of JSON.
+            "telescope_ipv4": about.addresses.map(|size| size.ipv4.to_string()),
+            "telescope_ipv6": about.addresses.map(|size| size.ipv6.to_string()),
         });
         writeln!(file, "{text}")?;
         file.sync_all()?;
@@ -305,9 +308,16 @@ fn understood(text: &str) -> Option<(PartName, About)> {
     let name = PartName::new(value["sensor"].as_str()?, value["run"].as_str()?).ok()?;
     let about = About {
         configuration_sha256: value["configuration_sha256"].as_str()?.to_owned(),
-        addresses: value["telescope_addresses"].as_u64(),
+        addresses: telescope_size(&value),
     };
     Some((name, about))
+}
+
+fn telescope_size(run: &Value) -> Option<TelescopeSize> {
+    Some(TelescopeSize {
+        ipv4: run["telescope_ipv4"].as_str()?.parse().ok()?,
+        ipv6: run["telescope_ipv6"].as_str()?.parse().ok()?,
+    })
 }
 
 fn checksum(bytes: &[u8]) -> u32 {

@@ -9,7 +9,6 @@ mod read;
 mod sums;
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
@@ -21,6 +20,7 @@ use thiserror::Error;
 use crate::dataset::{Hour, PART_ENDING, folders, hour_folders};
 use crate::schema::{TRAFFIC, TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table};
 use crate::table::HOUR_US;
+use crate::text::hexadecimal;
 use crate::writer::{PartWriter, WriteError};
 use read::{add_part, note_of};
 use sums::{DAY_US, Sums};
@@ -189,11 +189,7 @@ fn inputs_sha256(parts: &BTreeSet<PathBuf>) -> Result<String, RollupError> {
         let line = format!("{folder} {name} {} {modified:?}\n", about.len());
         sum.update(line.as_bytes());
     }
-    Ok(sum.finalize().iter().fold(String::new(), |mut text, byte| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    }))
+    Ok(hexadecimal(&sum.finalize()))
 }
 
 fn write(

@@ -1,11 +1,27 @@
-//! The tables of the contract: their names, columns, types and units. Nothing else may spell a column's name for writing.
-//!
-//! A column is added here and in the builder that fills it (`close.rs`). The Parquet schema is derived from these rows.
+//! The tables of the contract. Each table has a file here with a row for each column: its name, its type, what it means, and how it is
+//! filled from the rows of a row group. The Parquet schema, the builder and the documentation all read these rows, so they cannot
+//! disagree; a column is added by adding its row. Nothing else may spell a column's name for writing.
+
+mod coverage;
+mod group;
+mod payloads;
+mod rolled_up;
+mod slot;
+mod sources;
+mod traffic;
 
 use std::sync::Arc;
 
 use parquet::basic::{LogicalType, Repetition, TimeUnit, Type as PhysicalType};
 use parquet::schema::types::{Type, TypePtr};
+
+pub(crate) use coverage::{CoverageMinute, CoverageRows, ROWS as COVERAGE_ROWS};
+pub(crate) use group::{Cutter, Group};
+pub(crate) use payloads::{PayloadRows, ROWS as PAYLOADS_ROWS};
+pub(crate) use rolled_up::{ROWS as ROLLED_UP_ROWS, RolledKey, RolledRow, RolledRows};
+pub(crate) use slot::{Filled, Row, Slot, encode_group};
+pub(crate) use sources::{Origin, ROWS as SOURCES_ROWS, SourceChunk, SourceRows};
+pub(crate) use traffic::{Key, ROWS as TRAFFIC_ROWS, Sums, TrafficRows};
 
 /// Version of the meaning of the tables; raised when a column changes its meaning.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -24,12 +40,14 @@ pub enum ColumnType {
     Int64,
     /// Microseconds since 1970-01-01 UTC.
     TimestampMicros,
+    /// 64-bit floating-point number.
+    Double,
     /// Bytes.
     Bytes,
 }
 
 /// One column of a table.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Column {
     /// Name in the file.
     pub name: &'static str,
@@ -37,8 +55,37 @@ pub struct Column {
     pub column_type: ColumnType,
     /// Whether it may be null.
     pub nullable: bool,
-    /// What it means, with its unit.
+    /// What it means, a sentence with the unit.
     pub meaning: &'static str,
+}
+
+impl Column {
+    /// A column that has a value in every row.
+    const fn new(name: &'static str, column_type: ColumnType, meaning: &'static str) -> Self {
+        Column {
+            name,
+            column_type,
+            nullable: false,
+            meaning,
+        }
+    }
+
+    /// The same column, which may be null.
+    const fn or_null(mut self) -> Self {
+        self.nullable = true;
+        self
+    }
+}
+
+/// What time a part of a table is of, which names its folder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// `date=2026-11-05/hour=08`
+    Hour,
+    /// `date=2026-11-05`
+    Day,
+    /// `month=2026-11`
+    Month,
 }
 
 /// One table of the dataset.
@@ -48,6 +95,8 @@ pub struct Table {
     pub name: &'static str,
     /// What a row is.
     pub row: &'static str,
+    /// What time a part is of.
+    pub span: Span,
     /// Columns in the order of the file.
     pub columns: &'static [Column],
 }
@@ -78,6 +127,7 @@ fn parquet_field(column: &Column) -> TypePtr {
             PhysicalType::INT64,
             Some(LogicalType::timestamp(true, TimeUnit::MICROS)),
         ),
+        ColumnType::Double => (PhysicalType::DOUBLE, None),
         ColumnType::Bytes => (PhysicalType::BYTE_ARRAY, None),
     };
     let repetition = if column.nullable {
@@ -94,124 +144,85 @@ fn parquet_field(column: &Column) -> TypePtr {
     )
 }
 
-const fn column(
-    name: &'static str,
-    column_type: ColumnType,
-    nullable: bool,
-    meaning: &'static str,
-) -> Column {
-    Column {
-        name,
-        column_type,
-        nullable,
-        meaning,
+/// The columns of rows, in their order.
+const fn columns<F: Copy, const N: usize>(rows: &[Row<F>]) -> [Column; N] {
+    let mut columns = [SENSOR; N];
+    let mut index = 0;
+    while index < N {
+        columns[index] = rows[index].column;
+        index += 1;
     }
+    columns
 }
 
 use ColumnType::{Bytes, Int32, Int64, Text, TimestampMicros};
+
+// Columns that several tables have with one meaning.
+const HOUR_START: Column = Column::new(
+    "hour_start",
+    TimestampMicros,
+    "Start of the hour in UTC, microseconds since 1970-01-01.",
+);
+const SENSOR: Column = Column::new("sensor", Text, "Name of the sensor that observed the row.");
+const IP_VERSION: Column = Column::new(
+    "ip_version",
+    Int32,
+    "Version of the outermost IP header: 4 or 6.",
+);
+const PROTOCOL: Column = Column::new(
+    "protocol",
+    Int32,
+    "IANA protocol number behind the outermost IP header, such as 6 for TCP and 17 for UDP.",
+);
+const PORT: Column = Column::new(
+    "port",
+    Int32,
+    "Port of the service asked for; for backscatter the attacked service's; null where the protocol has none.",
+)
+.or_null();
+const TRAFFIC_TYPE: Column = Column::new(
+    "traffic_type",
+    Text,
+    "What the packets are by their headers, such as tcp-syn.",
+);
+const CLASS: Column = Column::new(
+    "class",
+    Text,
+    "Why the packets came, such as scan or backscatter.",
+);
+const TOOL: Column = Column::new(
+    "tool",
+    Text,
+    "Program that sent the packets, or none where no tool is known.",
+);
+const ACTOR: Column = Column::new(
+    "actor",
+    Text,
+    "Organisation that is known to be behind the source; empty where none is.",
+);
+const COUNTRY: Column = Column::new(
+    "country",
+    Text,
+    "ISO 3166-1 alpha-2 code of the source's country, ZZ where it is unknown.",
+);
+const PACKETS: Column = Column::new("packets", Int64, "Number of packets.");
+const BYTES: Column = Column::new(
+    "bytes",
+    Int64,
+    "Bytes of the packets on the wire, link-layer header included.",
+);
+const SOURCES_SKETCH: Column = Column::new(
+    "sources_sketch",
+    Bytes,
+    "Distinct sources as an Apache DataSketches HLL sketch (lg_k 12) of src_ip as text; sketches of several rows can be merged.",
+);
 
 /// The column of `traffic` and `sources` that counts packets.
 pub const PACKETS_COLUMN: &str = PACKETS.name;
 /// The column of `traffic` and `sources` that counts bytes.
 pub const BYTES_COLUMN: &str = BYTES.name;
 /// The column of `coverage` that counts the packets of the other tables.
-pub const OBSERVED_COLUMN: &str = OBSERVED.name;
-
-const OBSERVED: Column = column("observed", Int64, false, "packets counted in the tables");
-const HOUR_START: Column = column(
-    "hour_start",
-    TimestampMicros,
-    false,
-    "start of the hour, UTC",
-);
-const SENSOR: Column = column("sensor", Text, false, "name of the sensor");
-const IP_VERSION: Column = column("ip_version", Int32, false, "4 or 6");
-const PROTOCOL: Column = column(
-    "protocol",
-    Int32,
-    false,
-    "IANA protocol number of the outermost IP header",
-);
-const PORT: Column = column(
-    "port",
-    Int32,
-    true,
-    "service asked for; for backscatter the attacked service",
-);
-const TRAFFIC_TYPE: Column = column("traffic_type", Text, false, "what the headers say");
-const CLASS: Column = column("class", Text, false, "why the packet came");
-const TOOL: Column = column("tool", Text, false, "program that sent it, or none");
-const ACTOR: Column = column(
-    "actor",
-    Text,
-    false,
-    "organisation behind the source, or empty",
-);
-const COUNTRY: Column = column(
-    "country",
-    Text,
-    false,
-    "ISO 3166-1 alpha-2 of the source, ZZ unknown",
-);
-const PACKETS: Column = column("packets", Int64, false, "packets");
-const BYTES: Column = column(
-    "bytes",
-    Int64,
-    false,
-    "bytes on the wire, link layer included",
-);
-
-/// Hour × kind × country.
-pub const TRAFFIC: Table = Table {
-    name: "traffic",
-    row: "hour × kind × country",
-    columns: &[
-        HOUR_START,
-        SENSOR,
-        IP_VERSION,
-        PROTOCOL,
-        PORT,
-        TRAFFIC_TYPE,
-        CLASS,
-        TOOL,
-        ACTOR,
-        COUNTRY,
-        PACKETS,
-        BYTES,
-        column(
-            "sources",
-            Int64,
-            false,
-            "distinct sources of the row, exact",
-        ),
-        SOURCES_SKETCH,
-    ],
-};
-
-const DAY_START: Column = column(
-    "day_start",
-    TimestampMicros,
-    false,
-    "start of the day, or of the month's first day, UTC",
-);
-const SOURCES_ESTIMATED: Column = column(
-    "sources",
-    Int64,
-    false,
-    "distinct sources of the row, by its sketch: up to 384 as good as exact, above with 1.6 % standard error",
-);
-const SOURCES_SKETCH: Column = column(
-    "sources_sketch",
-    Bytes,
-    false,
-    "Apache DataSketches HLL, lg_k 12, of src_ip as text",
-);
-const HOURS: Column = column(
-    "hours",
-    Int64,
-    false,
-    "hours of the period that have rows of this sensor",
-);
+pub const OBSERVED_COLUMN: &str = crate::counter::COUNTERS[1].name;
 /// What a rollup reads of a row, in this order.
 pub const ROLLUP_COLUMNS: [&str; 11] = [
     IP_VERSION.name,
@@ -227,214 +238,56 @@ pub const ROLLUP_COLUMNS: [&str; 11] = [
     SOURCES_SKETCH.name,
 ];
 /// The column that says when a row of an hour, or of a longer period, begins.
-pub const START_COLUMNS: [&str; 2] = [HOUR_START.name, DAY_START.name];
+pub const START_COLUMNS: [&str; 2] = [HOUR_START.name, rolled_up::DAY_START.name];
 /// The column of a rollup that says how many hours it is of.
-pub const HOURS_COLUMN: &str = HOURS.name;
+pub const HOURS_COLUMN: &str = rolled_up::HOURS.name;
 
-const ROLLED_UP: &[Column] = &[
-    DAY_START,
-    SENSOR,
-    IP_VERSION,
-    PROTOCOL,
-    PORT,
-    TRAFFIC_TYPE,
-    CLASS,
-    TOOL,
-    ACTOR,
-    COUNTRY,
-    PACKETS,
-    BYTES,
-    SOURCES_ESTIMATED,
-    SOURCES_SKETCH,
-    HOURS,
-];
-
-/// Day × kind × country, rolled up from [`TRAFFIC`].
-pub const TRAFFIC_DAILY: Table = Table {
-    name: "traffic_daily",
-    row: "day × kind × country",
-    columns: ROLLED_UP,
-};
-
-/// Month × kind × country, rolled up from [`TRAFFIC_DAILY`].
-pub const TRAFFIC_MONTHLY: Table = Table {
-    name: "traffic_monthly",
-    row: "month × kind × country",
-    columns: ROLLED_UP,
+/// Hour × kind × country.
+pub const TRAFFIC: Table = Table {
+    name: "traffic",
+    row: "hour × kind × country",
+    span: Span::Hour,
+    columns: &columns::<_, { TRAFFIC_ROWS.len() }>(TRAFFIC_ROWS),
 };
 
 /// Hour × source × kind.
 pub const SOURCES: Table = Table {
     name: "sources",
     row: "hour × source × kind",
-    columns: &[
-        HOUR_START,
-        SENSOR,
-        column(
-            "src_ip",
-            Text,
-            false,
-            "source address, or a prefix where small sources were folded",
-        ),
-        IP_VERSION,
-        PROTOCOL,
-        PORT,
-        TRAFFIC_TYPE,
-        CLASS,
-        TOOL,
-        ACTOR,
-        COUNTRY,
-        column("asn", Int64, true, "autonomous system of the source"),
-        column(
-            "role",
-            Text,
-            false,
-            "probe, horizontal, vertical, block, backscatter or mixed: the source's part in the hour; empty below 3 packets",
-        ),
-        PACKETS,
-        BYTES,
-        column(
-            "destinations",
-            Int64,
-            false,
-            "distinct dark addresses: exact up to 128, above an estimate with 2.3 % standard error",
-        ),
-        column("first_seen", TimestampMicros, false, "first packet, UTC"),
-        column("last_seen", TimestampMicros, false, "last packet, UTC"),
-        column(
-            "tool_packets",
-            Int64,
-            false,
-            "packets that show the tool; of no tool: with a mark that the source's other packets did not confirm",
-        ),
-        column(
-            "flags",
-            Int32,
-            false,
-            "compatibility flags, a bit each, of all packets together; their meaning: teiten-sensor rules, version in flags_version",
-        ),
-        column(
-            "stack_signature",
-            Text,
-            false,
-            "window:options:df:initial TTL of the first SYN, empty without one, 65535:M1460,N,W8,N,N,S:df0:64",
-        ),
-    ],
+    span: Span::Hour,
+    columns: &columns::<_, { SOURCES_ROWS.len() }>(SOURCES_ROWS),
 };
 
 /// A minute in which the sensor observed.
 pub const COVERAGE: Table = Table {
     name: "coverage",
     row: "minute",
-    columns: &[
-        column(
-            "minute_start",
-            TimestampMicros,
-            false,
-            "start of the minute, UTC",
-        ),
-        SENSOR,
-        column("received", Int64, false, "packets read or received"),
-        OBSERVED,
-        column(
-            "outside",
-            Int64,
-            false,
-            "packets to addresses outside the telescope",
-        ),
-        column(
-            "excluded",
-            Int64,
-            false,
-            "packets to or from excluded prefixes",
-        ),
-        column("not_ip", Int64, false, "frames without an IP header"),
-        column(
-            "malformed",
-            Int64,
-            false,
-            "packets whose link or IP header is damaged",
-        ),
-        column("dropped_kernel", Int64, false, "packets the kernel dropped"),
-        column(
-            "dropped_interface",
-            Int64,
-            false,
-            "packets the interface dropped",
-        ),
-        column(
-            "late",
-            Int64,
-            false,
-            "observed packets that came after their hour had closed",
-        ),
-        column(
-            "collapsed",
-            Int64,
-            false,
-            "observed packets whose source was folded into its prefix",
-        ),
-        column(
-            "addresses",
-            Int64,
-            true,
-            "dark addresses of the telescope, null where unknown",
-        ),
-        column(
-            "seconds",
-            Int64,
-            false,
-            "seconds of the minute that were observed, 0 to 60",
-        ),
-    ],
+    span: Span::Hour,
+    columns: &columns::<_, { COVERAGE_ROWS.len() }>(COVERAGE_ROWS),
 };
 
 /// Hour × service × payload. Its packets are those of `traffic` over TCP and UDP that carry data.
 pub const PAYLOADS: Table = Table {
     name: "payloads",
     row: "hour × protocol × port × payload: a known one by its signature, an unknown one by its hash",
-    columns: &[
-        HOUR_START,
-        SENSOR,
-        column(
-            "protocol",
-            Int32,
-            false,
-            "IANA protocol number: 6 TCP, 17 UDP",
-        ),
-        column(
-            "port",
-            Int32,
-            true,
-            "service asked for; for backscatter the attacked service; null where signatures on more than 16384 ports are counted together",
-        ),
-        column(
-            "signature",
-            Text,
-            false,
-            "name of the payload's signature (teiten-sensor rules), empty where unknown",
-        ),
-        column(
-            "payload_hash",
-            Text,
-            false,
-            "XXH64 (seed 0) of an unknown payload as captured, 16 hexadecimal digits; empty with a signature, and in the row that counts \
-             together what exceeds 256 unknown payloads of a port or 32768 of the hour",
-        ),
-        PACKETS,
-        column(
-            "sources",
-            Int64,
-            false,
-            "distinct sources: an estimate with 9.2 % standard error",
-        ),
-        column(
-            "first_bytes",
-            Bytes,
-            false,
-            "first 64 bytes of the payload; with a signature those of the smallest of its payloads",
-        ),
-    ],
+    span: Span::Hour,
+    columns: &columns::<_, { PAYLOADS_ROWS.len() }>(PAYLOADS_ROWS),
+};
+
+/// Day × kind × country, rolled up from [`TRAFFIC`].
+pub const TRAFFIC_DAILY: Table = Table {
+    name: "traffic_daily",
+    row: "day × kind × country",
+    span: Span::Day,
+    columns: &columns::<_, { ROLLED_UP_ROWS.len() }>(ROLLED_UP_ROWS),
+};
+
+/// Month × kind × country, rolled up from [`TRAFFIC_DAILY`].
+pub const TRAFFIC_MONTHLY: Table = Table {
+    name: "traffic_monthly",
+    row: "month × kind × country",
+    span: Span::Month,
+    columns: TRAFFIC_DAILY.columns,
 };
 
 /// Every table of hours.
@@ -451,6 +304,22 @@ mod tests {
         for table in TABLES.iter().chain(ROLLUPS) {
             let message = table.parquet_type();
             assert_eq!(message.get_fields().len(), table.columns.len());
+        }
+    }
+
+    #[test]
+    fn every_column_stands_once_and_means_a_sentence() {
+        for table in TABLES.iter().chain(ROLLUPS) {
+            for (index, column) in table.columns.iter().enumerate() {
+                let name = column.name;
+                assert!(column.meaning.ends_with('.'), "{}.{name}", table.name);
+                let before = &table.columns[..index];
+                assert!(
+                    before.iter().all(|other| other.name != name),
+                    "{}.{name}",
+                    table.name
+                );
+            }
         }
     }
 }

@@ -3,7 +3,8 @@
 //! The file is written under a name that no reader takes for a part, forced to disk, and then renamed; the folder is forced too.
 
 use std::fs::File;
-use std::io::BufWriter;
+use std::hash::Hasher;
+use std::io::{BufWriter, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,7 +15,10 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
 use thiserror::Error;
 
+use twox_hash::XxHash64;
+
 use crate::encode::EncodedColumn;
+use crate::part::{CHECKSUM_KEY, checksum_note, checksum_text, place_in};
 use crate::schema::Table;
 
 /// Why a part was not written.
@@ -58,7 +62,7 @@ impl WriteError {
 
 /// A part under way.
 pub struct PartWriter {
-    writer: SerializedFileWriter<BufWriter<File>>,
+    writer: SerializedFileWriter<BufWriter<Summed>>,
     schema: SchemaDescPtr,
     temporary: Temporary,
     path: PathBuf,
@@ -77,13 +81,19 @@ impl PartWriter {
         };
         std::fs::create_dir_all(folder).map_err(file_error)?;
         let temporary = Temporary(under_way(path));
-        let file = File::create(&temporary.0).map_err(file_error)?;
+        let mut options = File::options();
+        options.read(true).write(true).create(true).truncate(true);
+        let file = options.open(&temporary.0).map_err(file_error)?;
+        // What is copied from other parts is no checksum of this one.
+        let mut metadata = metadata;
+        metadata.retain(|note| note.key != CHECKSUM_KEY);
+        metadata.push(checksum_note());
         let message = table.parquet_type();
         let properties = WriterProperties::builder()
             .set_created_by(concat!("teiten ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_key_value_metadata(Some(metadata))
             .build();
-        let buffered = BufWriter::with_capacity(1 << 20, file);
+        let buffered = BufWriter::with_capacity(1 << 20, Summed::new(file));
         let writer =
             SerializedFileWriter::new(buffered, Arc::clone(&message), Arc::new(properties))
                 .map_err(|source| WriteError::Encode {
@@ -143,9 +153,10 @@ impl PartWriter {
             path: path.clone(),
             source,
         })?;
-        let file = buffered
+        let summed = buffered
             .into_inner()
             .map_err(|error| file_error(error.into_error()))?;
+        let file = summed.write_checksum().map_err(file_error)?;
         let length = file.metadata().map_err(file_error)?.len();
         file.sync_all().map_err(file_error)?;
         Ok(FinishedPart {
@@ -153,6 +164,42 @@ impl PartWriter {
             path,
             length,
         })
+    }
+}
+
+/// A file, and the checksum of what was written to it.
+struct Summed {
+    file: File,
+    hash: XxHash64,
+}
+
+impl Summed {
+    fn new(file: File) -> Self {
+        Summed {
+            file,
+            hash: XxHash64::with_seed(0),
+        }
+    }
+
+    /// Writes the checksum of all that was written into its place.
+    fn write_checksum(mut self) -> std::io::Result<File> {
+        let place = place_in(&mut self.file).map_err(std::io::Error::other)?;
+        self.file.seek(SeekFrom::Start(place))?;
+        let checksum = checksum_text(self.hash.finish());
+        self.file.write_all(checksum.as_bytes())?;
+        Ok(self.file)
+    }
+}
+
+impl Write for Summed {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        let written = self.file.write(bytes)?;
+        self.hash.write(&bytes[..written]);
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        self.file.flush()
     }
 }
 

@@ -15,7 +15,7 @@ use teiten_aggregator::schema::{PAYLOADS, SOURCES, TRAFFIC};
 use teiten_aggregator::table::{HOUR_US, Seed};
 use teiten_aggregator::verify::verify;
 use teiten_aggregator::window::{Batch, LatePolicy, Window};
-use teiten_observation::{Class, Kind, Observation, Tool, TrafficType};
+use teiten_observation::{Class, Kind, Observation, TelescopeSize, Tool, TrafficType};
 
 /// An hour of this test: 2026-11-15T07.
 const HOUR: i64 = 498_535;
@@ -28,7 +28,10 @@ fn closer(directory: &Path, source_rows_max: u64) -> Closer {
         directory: directory.to_owned(),
         name: PartName::new("test", "0123").expect("a good name"),
         origins: Arc::new(Origins::empty()),
-        addresses: Some(65_536),
+        addresses: Some(TelescopeSize {
+            ipv4: 65_536,
+            ipv6: 0,
+        }),
         configuration_sha256: "none".to_owned(),
         threads: 2,
         source_rows_max,

@@ -11,7 +11,7 @@ use teiten_aggregator::origin::Origins;
 use teiten_aggregator::schema::{SOURCES, TRAFFIC};
 use teiten_aggregator::table::{HOUR_US, Seed};
 use teiten_aggregator::window::{Batch, LatePolicy, Window};
-use teiten_observation::{Address, Class, Kind, Observation, Tool, TrafficType};
+use teiten_observation::{Address, Class, Kind, Observation, TelescopeSize, Tool, TrafficType};
 
 /// An hour of this test: 2026-11-15T07.
 const HOUR: i64 = 498_535;
@@ -21,7 +21,10 @@ fn closer(directory: &Path) -> Closer {
         directory: directory.to_owned(),
         name: PartName::new("test", "0123").expect("a good name"),
         origins: Arc::new(Origins::empty()),
-        addresses: Some(65_536),
+        addresses: Some(TelescopeSize {
+            ipv4: 65_536,
+            ipv6: 1 << 80,
+        }),
         configuration_sha256: "none".to_owned(),
         threads: 2,
         source_rows_max: 1 << 20,
@@ -32,7 +35,10 @@ fn closer(directory: &Path) -> Closer {
 fn about() -> About {
     About {
         configuration_sha256: "none".to_owned(),
-        addresses: Some(65_536),
+        addresses: Some(TelescopeSize {
+            ipv4: 65_536,
+            ipv6: 1 << 80,
+        }),
     }
 }
 

@@ -15,7 +15,7 @@ use teiten_aggregator::origin::Origins;
 use teiten_aggregator::rollup::{Rolled, rollup};
 use teiten_aggregator::table::{HOUR_US, Seed};
 use teiten_aggregator::window::{Batch, LatePolicy, Window};
-use teiten_observation::{Class, Kind, Observation, Tool, TrafficType};
+use teiten_observation::{Class, Kind, Observation, TelescopeSize, Tool, TrafficType};
 
 /// 2026-11-29T22.
 const HOUR: i64 = 498_886;
@@ -26,7 +26,7 @@ fn closer(directory: &Path, sensor: &str) -> Closer {
         directory: directory.to_owned(),
         name: PartName::new(sensor, "0123").expect("a good name"),
         origins: Arc::new(Origins::empty()),
-        addresses: Some(256),
+        addresses: Some(TelescopeSize { ipv4: 256, ipv6: 0 }),
         configuration_sha256: "none".to_owned(),
         threads: 2,
         source_rows_max: 1 << 20,

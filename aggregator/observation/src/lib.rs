@@ -5,6 +5,7 @@ mod address;
 mod kind;
 mod mark;
 mod observation;
+mod size;
 mod special;
 mod stack;
 mod words;
@@ -13,6 +14,7 @@ pub use address::{Address, BUCKETS, Family};
 pub use kind::{CATEGORIES, Kind};
 pub use mark::Mark;
 pub use observation::Observation;
+pub use size::TelescopeSize;
 pub use special::{
     SPECIAL_IPV4, SPECIAL_IPV6, SPECIAL_SOURCE, SourceUse, SpecialBlock, special_ipv4, special_ipv6,
 };

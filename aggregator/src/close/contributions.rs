@@ -10,41 +10,12 @@ use std::io::Result;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::origin::Country;
+use crate::schema::{Key, Sums};
 use crate::sketch::Member;
 use partition::Partition;
-pub use partition::Sums;
-use teiten_observation::Kind;
 
 /// Partitions: more than threads, so that they share the work evenly, and enough that one of them sorts within the second-level cache.
 const PARTITIONS: usize = 64;
-
-/// Kind, actor and country: what makes a row of `traffic`, in the order of its rows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(u64);
-
-impl Key {
-    /// Packs a key. `actor` is a number that the caller knows how to read.
-    #[inline]
-    pub fn new(kind: Kind, actor: u16, country: Country) -> Self {
-        Key(u64::from(kind.bits()) << 32 | u64::from(actor) << 16 | u64::from(country.code()))
-    }
-
-    /// The kind of the packets.
-    pub fn kind(self) -> Kind {
-        Kind::from_bits((self.0 >> 32) as u32).expect("a key holds the kind it was made of")
-    }
-
-    /// The number of the actor.
-    pub fn actor(self) -> u16 {
-        (self.0 >> 16) as u16
-    }
-
-    /// The code of the country.
-    pub fn country_code(self) -> u16 {
-        self.0 as u16
-    }
-}
 
 /// What one row of `sources` adds to a row of `traffic`: 24 bytes, as there are millions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +44,7 @@ impl Contribution {
         );
         let high = (packets >> 32 << 24) as u32 | (bytes >> 32) as u32;
         Contribution {
-            key: [(key.0 >> 32) as u32, key.0 as u32],
+            key: [(key.bits() >> 32) as u32, key.bits() as u32],
             member,
             counts: [packets as u32, bytes as u32, high],
         }
@@ -95,7 +66,7 @@ impl Contribution {
 
     #[inline]
     fn key(&self) -> Key {
-        Key(u64::from(self.key[0]) << 32 | u64::from(self.key[1]))
+        Key::from_bits(u64::from(self.key[0]) << 32 | u64::from(self.key[1]))
     }
 
     #[inline]
@@ -258,7 +229,8 @@ impl Contributions {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use teiten_observation::{Address, Class, Tool, TrafficType};
+    use crate::origin::Country;
+    use teiten_observation::{Address, Class, Kind, Tool, TrafficType};
 
     fn contributions(count: u32, ports: u32) -> Vec<Contribution> {
         let one = |index: u32| {

@@ -2,14 +2,14 @@
 //! `sources` and to the sums of `traffic`.
 
 use super::GROUP_ROWS;
-use super::contributions::{Bounds, Contribution, Key, Scattered};
+use super::contributions::{Bounds, Contribution, Scattered};
 use super::fold::{Fold, FoldedRow};
 use super::judge::Judge;
-use super::sources::{Origin, SourceChunk};
 use crate::actor::{ActorCursor, ActorsOfDay};
 use crate::origin::{Cursor, OriginsOfDay};
 use crate::role::Role;
 use crate::run::Merged;
+use crate::schema::{Key, Origin, SourceChunk};
 use crate::sketch::Member;
 use teiten_observation::{Address, Tool};
 

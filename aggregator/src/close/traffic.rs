@@ -1,13 +1,10 @@
 //! The `traffic` table: the sums over sources become row groups.
 
-use super::columns::Columns;
-use super::contributions::{Contributions, Key, Sums};
-use super::group::{Cutter, Group};
+use super::contributions::Contributions;
 use super::{ClosedHour, Closer, GROUP_ROWS, encode_with};
-use crate::actor::Actors;
 use crate::dataset::Hour;
 use crate::parallel::staged;
-use crate::schema::TRAFFIC;
+use crate::schema::{Cutter, TRAFFIC, TRAFFIC_ROWS, TrafficRows, encode_group};
 use crate::writer::{PartWriter, WriteError};
 use teiten_observation::Family;
 
@@ -46,17 +43,18 @@ pub fn append(
             None => cutter.finish().into_iter().collect(),
         },
         |group| {
-            encode_with(&path, |encoder| {
-                let mut columns = Columns::new(encoder, &schema, group.rows());
-                fill(
-                    &mut columns,
-                    &group,
-                    family,
+            let (count, rows) = (
+                group.rows(),
+                TrafficRows {
                     hour,
-                    &closer.name.sensor,
-                    closer.origins.actors(),
-                )?;
-                Ok(columns.finish())
+                    sensor: &closer.name.sensor,
+                    family,
+                    actors: closer.origins.actors(),
+                    group,
+                },
+            );
+            encode_with(&path, |encoder| {
+                encode_group(TRAFFIC_ROWS, &schema, count, &rows, encoder)
             })
         },
         |encoded| {
@@ -67,31 +65,4 @@ pub fn append(
     );
     summed?;
     written
-}
-
-/// The columns in the order of the schema.
-fn fill(
-    columns: &mut Columns<'_>,
-    group: &Group<Sums>,
-    family: Family,
-    hour: Hour,
-    sensor: &str,
-    actors: &Actors,
-) -> parquet::errors::Result<()> {
-    let kinds = group.each(|sums, row| sums.keys[row].kind());
-    columns.constant_integer(hour.start_us())?;
-    columns.constant_text(sensor)?;
-    columns.constant_integer(family as i64)?;
-    columns.small_integers(kinds.clone().map(|kind| u16::from(kind.protocol(family))))?;
-    columns.sparse(kinds.clone().map(|kind| kind.port().map(i64::from)))?;
-    columns.kinds(&kinds)?;
-    columns.named(
-        group.each(|sums, row| Key::actor(sums.keys[row])),
-        |number| actors.name(number),
-    )?;
-    columns.countries(group.each(|sums, row| Key::country_code(sums.keys[row])))?;
-    columns.integers(group.each(|sums, row| sums.packets[row] as i64))?;
-    columns.integers(group.each(|sums, row| sums.bytes[row] as i64))?;
-    columns.integers(group.each(|sums, row| sums.sources[row] as i64))?;
-    columns.strings(group.each(|sums, row| sums.sketch(row)))
 }

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use crate::close::{Columns, encode_with};
+use crate::close::encode_with;
+pub(super) use crate::schema::RolledKey as Key;
+use crate::schema::{ROLLED_UP_ROWS, RolledRow, RolledRows, encode_group};
 use crate::sketch::{NoSketch, SketchUnion};
 use crate::table::HOUR_US;
 use crate::writer::{PartWriter, WriteError};
@@ -14,16 +16,6 @@ use crate::writer::{PartWriter, WriteError};
 /// Rows of a row group: with sketches of 4 KB each, 32 MB.
 const GROUP_ROWS: usize = 8 << 10;
 pub const DAY_US: i64 = 24 * HOUR_US;
-
-/// What rows are summed by.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key {
-    pub ip_version: i64,
-    pub protocol: i64,
-    pub port: Option<i64>,
-    /// Traffic type, class, tool, actor and country.
-    pub texts: [Arc<str>; 5],
-}
 
 #[derive(Debug, Default)]
 struct Sum {
@@ -96,28 +88,24 @@ impl Sums {
         let count = rows.len() as u64;
         let mut rows = rows.into_iter().peekable();
         while rows.peek().is_some() {
-            let group: Vec<_> = rows
-                .by_ref()
-                .take(GROUP_ROWS)
-                .map(|(key, sum)| (key, [sum.packets, sum.bytes], sum.sources.finish()))
-                .collect();
-            file.append(encode_with(path, |encoder| {
-                let mut columns = Columns::new(encoder, &schema, group.len());
-                let keys = || group.iter().map(|(key, ..)| key);
-                columns.constant_integer(start_us)?;
-                columns.constant_text(sensor)?;
-                columns.integers(keys().map(|key| key.ip_version))?;
-                columns.integers(keys().map(|key| key.protocol))?;
-                columns.sparse(keys().map(|key| key.port))?;
-                for place in 0..5 {
-                    columns.strings(keys().map(|key| key.texts[place].as_bytes()))?;
+            let row = |(key, sum): (Key, Sum)| {
+                let (sources, sketch) = sum.sources.finish();
+                RolledRow {
+                    key,
+                    packets: sum.packets,
+                    bytes: sum.bytes,
+                    sources: sources as u64,
+                    sketch,
                 }
-                columns.integers(group.iter().map(|(_, [packets, _], _)| *packets))?;
-                columns.integers(group.iter().map(|(_, [_, bytes], _)| *bytes))?;
-                columns.integers(group.iter().map(|(_, _, (sources, _))| *sources as i64))?;
-                columns.strings(group.iter().map(|(_, _, (_, sketch))| &sketch[..]))?;
-                columns.constant_integer(hours)?;
-                Ok(columns.finish())
+            };
+            let group = RolledRows {
+                start_us,
+                sensor,
+                hours,
+                rows: rows.by_ref().take(GROUP_ROWS).map(row).collect(),
+            };
+            file.append(encode_with(path, |encoder| {
+                encode_group(ROLLED_UP_ROWS, &schema, group.rows.len(), &group, encoder)
             })?)?;
         }
         Ok(count)

@@ -12,12 +12,14 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::file::metadata::KeyValue;
 
+use teiten_aggregator::part::{CHECKSUM_KEY, PartError, checked, guarded};
+
 use super::Answer;
 
 /// Rows in a batch.
 const BATCH_ROWS: usize = 16_384;
 /// Metadata keys that a writer adds for its own use.
-const FOREIGN_KEYS: &[&str] = &["ARROW:schema", "pandas"];
+const FOREIGN_KEYS: &[&str] = &["ARROW:schema", "pandas", CHECKSUM_KEY];
 
 /// Name, date and hash of each data file that countries and networks came from. Files of one report can differ in them, so that they
 /// belong together by file alone: the first stand under `geo_`, further ones under `geo_2_`, `geo_3_` and so on.
@@ -43,9 +45,34 @@ pub fn read(
     path: &Path,
     columns: &[&str],
     part: &mut Answer,
+    each: impl FnMut(&Columns<'_>, &mut Answer) -> Result<(), String>,
+) -> Result<(), String> {
+    let (file, _) = checked(path).map_err(|error| error.to_string())?;
+    let read = || read_checked(file, columns, part, each).map_err(Reason::Text);
+    guarded(read).map_err(|reason| match reason {
+        Reason::Text(text) => text,
+        Reason::Part(error) => error.to_string(),
+    })
+}
+
+/// Why a file is not read: in words, or as the opening says it.
+enum Reason {
+    Text(String),
+    Part(PartError),
+}
+
+impl From<PartError> for Reason {
+    fn from(error: PartError) -> Self {
+        Reason::Part(error)
+    }
+}
+
+fn read_checked(
+    file: File,
+    columns: &[&str],
+    part: &mut Answer,
     mut each: impl FnMut(&Columns<'_>, &mut Answer) -> Result<(), String>,
 ) -> Result<(), String> {
-    let file = File::open(path).map_err(|error| error.to_string())?;
     let plain = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
     let metadata =
         ArrowReaderMetadata::load(&file, plain.clone()).map_err(|error| error.to_string())?;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::str::FromStr;
 
-use teiten_observation::{Address, Family};
+use teiten_observation::{Address, Family, TelescopeSize};
 
 /// An IPv4 or IPv6 prefix whose host bits are clear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -119,7 +119,7 @@ pub struct Telescope {
     excluded_ipv4: Set<u32>,
     excluded_ipv6: Set<u128>,
     everything: bool,
-    addresses: Option<u64>,
+    size: Option<TelescopeSize>,
 }
 
 impl Telescope {
@@ -132,13 +132,13 @@ impl Telescope {
             excluded_ipv4: Set::new(excluded),
             excluded_ipv6: Set::new(excluded),
             everything: dark.is_empty(),
-            addresses: None,
+            size: None,
         };
         if !telescope.everything {
-            let ipv4 = telescope.dark_ipv4.size_without(&telescope.excluded_ipv4);
-            let ipv6 = || telescope.dark_ipv6.size_without(&telescope.excluded_ipv6);
-            let addresses = if ipv4 > 0 { ipv4 } else { ipv6() };
-            telescope.addresses = Some(addresses.min(i64::MAX as u64));
+            telescope.size = Some(TelescopeSize {
+                ipv4: telescope.dark_ipv4.size_without(&telescope.excluded_ipv4) as u64,
+                ipv6: telescope.dark_ipv6.size_without(&telescope.excluded_ipv6),
+            });
         }
         telescope
     }
@@ -181,12 +181,15 @@ impl Telescope {
     }
 
     /// The telescope's size: dark addresses that are not excluded, each counted once; none where no prefix was given.
-    ///
-    /// With IPv4 prefixes it is the number of IPv4 addresses alone: every figure per address rests on it, and one IPv6 prefix
-    /// beside them would outweigh them all. A number beyond 2^63 - 1 (the tables' counters are signed) is given as that.
+    #[must_use]
+    pub fn size(&self) -> Option<TelescopeSize> {
+        self.size
+    }
+
+    /// The size as one number, see [`TelescopeSize::addresses`].
     #[must_use]
     pub fn addresses(&self) -> Option<u64> {
-        self.addresses
+        self.size.map(|size| size.addresses().unsigned_abs())
     }
 }
 
@@ -244,7 +247,7 @@ impl<A: Address> Set<A> {
             .is_some_and(|&(first, _)| first <= address)
     }
 
-    fn size_without(&self, other: &Set<A>) -> u64 {
+    fn size_without(&self, other: &Set<A>) -> u128 {
         let mut size = 0_u128;
         for &(first, last) in &self.ranges {
             size = size.saturating_add((last.number() - first.number()).saturating_add(1));
@@ -255,7 +258,7 @@ impl<A: Address> Set<A> {
                 }
             }
         }
-        u64::try_from(size).unwrap_or(u64::MAX)
+        size
     }
 }
 
@@ -376,6 +379,12 @@ mod tests {
         assert_eq!(size(&["2001:db8::/32"], &[]), Some(i64::MAX as u64));
         assert_eq!(size(&["::/0", "1.0.0.0/8"], &[]), Some(1 << 24));
         assert_eq!(size(&["2001:db8::/120"], &[]), Some(256));
+        let sizes = |dark: &[&str]| Telescope::new(&prefixes(dark), &[]).size();
+        let (ipv4, ipv6) = (1 << 24, 1 << 80);
+        assert_eq!(
+            sizes(&["2001:db8:1::/48", "1.0.0.0/8"]),
+            Some(TelescopeSize { ipv4, ipv6 })
+        );
     }
 
     #[test]

@@ -207,7 +207,7 @@ pub fn closer(
         name,
         configuration_sha256: configuration_sha256(settings),
         origins: Arc::new(origins),
-        addresses: telescope.addresses(),
+        addresses: telescope.size(),
         threads: settings.workers,
         source_rows_max: settings.source_rows_max,
         contributions_bytes: settings.memory_bytes / CONTRIBUTIONS_SHARE,

@@ -6,53 +6,12 @@ use std::io::{BufReader, Read, Result, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{CONTRIBUTION_BYTES, Contribution, Key};
+use super::{CONTRIBUTION_BYTES, Contribution};
+use crate::schema::{Key, Sums};
 use crate::sketch::{Member, Registers, write_sketch};
 
 /// Contributions of one key that are worth a sketch at once: far more than a sketch holds one by one.
 const LARGE_MEMBERS: usize = 4096;
-
-/// Rows of `traffic` without their hour, in ascending order of their keys.
-#[derive(Debug, Default)]
-pub struct Sums {
-    /// Kind and country.
-    pub keys: Vec<Key>,
-    /// Packets.
-    pub packets: Vec<u64>,
-    /// Bytes on the wire.
-    pub bytes: Vec<u64>,
-    /// Distinct sources.
-    pub sources: Vec<u64>,
-    /// The serialized sketches, one after the other, and where each ends.
-    sketches: Vec<u8>,
-    ends: Vec<u32>,
-}
-
-impl Sums {
-    /// Number of rows.
-    pub fn len(&self) -> usize {
-        self.keys.len()
-    }
-
-    /// Bytes of the sketches of the rows before `row`.
-    pub fn sketch_bytes(&self, row: usize) -> usize {
-        row.checked_sub(1)
-            .map_or(0, |before| self.ends[before] as usize)
-    }
-
-    /// The serialized sketch of a row.
-    pub fn sketch(&self, row: usize) -> &[u8] {
-        &self.sketches[self.sketch_bytes(row)..self.ends[row] as usize]
-    }
-
-    fn push(&mut self, key: Key, packets: u64, bytes: u64, sources: u64) {
-        self.keys.push(key);
-        self.packets.push(packets);
-        self.bytes.push(bytes);
-        self.sources.push(sources);
-        self.ends.push(self.sketches.len() as u32);
-    }
-}
 
 /// A large row: summed before its hour's other contributions are known.
 struct Large {
@@ -175,19 +134,19 @@ impl Partition {
                 large
                     .pop()
                     .into_iter()
-                    .for_each(|(key, row)| sums.push_large(key, &row));
+                    .for_each(|(key, row)| push_large(&mut sums, key, &row));
             }
             let members = members.iter().map(|member| all[member.1 as usize]);
             match large.pop_if(|large| large.0 == key) {
                 Some((key, mut row)) => {
                     members.for_each(|one| row.add(one.member, one.packets(), one.bytes()));
-                    sums.push_large(key, &row);
+                    push_large(&mut sums, key, &row);
                 }
-                None => sums.push_members(key, members, &mut row_members),
+                None => push_members(&mut sums, key, members, &mut row_members),
             }
         }
         while let Some((key, row)) = large.pop() {
-            sums.push_large(key, &row);
+            push_large(&mut sums, key, &row);
         }
         Ok(sums)
     }
@@ -212,26 +171,27 @@ impl Partition {
     }
 }
 
-impl Sums {
-    fn push_members(
-        &mut self,
-        key: Key,
-        contributions: impl Iterator<Item = Contribution>,
-        members: &mut Vec<Member>,
-    ) {
-        let (mut packets, mut bytes) = (0, 0);
-        members.clear();
-        for one in contributions {
-            packets += one.packets();
-            bytes += one.bytes();
-            members.push(one.member);
-        }
-        write_sketch(members, &mut self.sketches);
-        self.push(key, packets, bytes, members.len() as u64);
+fn push_members(
+    sums: &mut Sums,
+    key: Key,
+    contributions: impl Iterator<Item = Contribution>,
+    members: &mut Vec<Member>,
+) {
+    let (mut packets, mut bytes) = (0, 0);
+    members.clear();
+    for one in contributions {
+        packets += one.packets();
+        bytes += one.bytes();
+        members.push(one.member);
     }
+    let sources = members.len() as u64;
+    sums.push(key, [packets, bytes, sources], |sketches| {
+        write_sketch(members, sketches);
+    });
+}
 
-    fn push_large(&mut self, key: Key, row: &Large) {
-        row.sketch.write_to(&mut self.sketches);
-        self.push(key, row.packets, row.bytes, row.sources);
-    }
+fn push_large(sums: &mut Sums, key: Key, row: &Large) {
+    sums.push(key, [row.packets, row.bytes, row.sources], |sketches| {
+        row.sketch.write_to(sketches);
+    });
 }

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{Plan, Verdict};
+use teiten_observation::TelescopeSize;
 use teiten_packet::telescope::Telescope;
 
 /// Where the kernel shows its interfaces.
@@ -64,8 +65,12 @@ pub(super) fn telescope(plan: &Plan) -> Vec<(Verdict, String)> {
         return vec![(Verdict::Warn, text.to_owned())];
     }
     let telescope = Telescope::new(&settings.telescope, &settings.exclude);
-    let size = match telescope.addresses() {
-        Some(addresses) => format!("{addresses} dark addresses"),
+    let size = match telescope.size() {
+        Some(TelescopeSize { ipv4, ipv6: 0 }) => format!("{ipv4} dark addresses"),
+        Some(TelescopeSize { ipv4: 0, ipv6 }) => format!("{ipv6} dark IPv6 addresses"),
+        Some(TelescopeSize { ipv4, ipv6 }) => {
+            format!("{ipv4} dark IPv4 and {ipv6} dark IPv6 addresses")
+        }
         None => "a size that cannot be told".to_owned(),
     };
     let text = format!(

@@ -1,0 +1,217 @@
+//! Reading a part of a table, however it may be damaged: the one opening that every reader of the dataset uses.
+//!
+//! A part carries a checksum of all its bytes ([`CHECKSUM_KEY`]): it is compared before a byte is believed. What then still makes the
+//! Parquet library panic, such as a file that somebody made on purpose, becomes an error here.
+
+use std::fs::File;
+use std::hash::Hasher;
+use std::io::{Error, ErrorKind, Read, Seek, SeekFrom};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{FileMetaData, KeyValue, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use thiserror::Error;
+use twox_hash::XxHash64;
+
+use crate::text::hexadecimal;
+
+/// Key of the metadata whose value is the XXH64 (seed 0) of the whole file, 16 hexadecimal digits, computed with sixteen zeros in the
+/// place of the value.
+pub const CHECKSUM_KEY: &str = "file_xxh64";
+/// The value under which the checksum is computed.
+pub(crate) const CHECKSUM_PLACE: &str = "0000000000000000";
+/// Bytes read at a time.
+const PIECE_BYTES: usize = 1 << 20;
+/// Four bytes that begin and end a Parquet file; before the last stand four for the length of the footer.
+const MAGIC: &[u8; 4] = b"PAR1";
+const TAIL_BYTES: u64 = 8;
+
+/// Why a part cannot be read.
+#[derive(Debug, Error)]
+pub enum PartError {
+    /// The file system refused.
+    #[error("cannot be opened: {0}")]
+    File(#[from] Error),
+    /// The file is not what was written.
+    #[error("is damaged: {0}")]
+    Damaged(String),
+    /// The Parquet library refused.
+    #[error("cannot be read: {0}")]
+    Parquet(#[from] ParquetError),
+}
+
+/// A part whose bytes are those that were written.
+pub struct Part {
+    reader: SerializedFileReader<File>,
+    is_checked: bool,
+}
+
+impl Part {
+    /// The Parquet reader.
+    #[must_use]
+    pub fn reader(&self) -> &SerializedFileReader<File> {
+        &self.reader
+    }
+
+    /// Whether the part carries a checksum, which then is right. Parts of other programs carry none.
+    #[must_use]
+    pub fn is_checked(&self) -> bool {
+        self.is_checked
+    }
+
+    /// The metadata of the file.
+    #[must_use]
+    pub fn about(&self) -> &FileMetaData {
+        self.reader.metadata().file_metadata()
+    }
+
+    /// The value of a key of the metadata.
+    #[must_use]
+    pub fn note(&self, key: &str) -> Option<&str> {
+        note(self.about(), key)
+    }
+}
+
+fn note<'m>(about: &'m FileMetaData, key: &str) -> Option<&'m str> {
+    let notes = about.key_value_metadata()?;
+    notes.iter().find(|note| note.key == key)?.value.as_deref()
+}
+
+/// Opens the part at `path`, compares its checksum, and hands it to `read`.
+///
+/// # Errors
+/// When the file cannot be opened, is damaged, or `read` fails; also where the Parquet library panics.
+pub fn read<T, E: From<PartError>>(
+    path: &Path,
+    read: impl FnOnce(&Part) -> Result<T, E>,
+) -> Result<T, E> {
+    guarded(|| {
+        let (file, is_checked) = checked(path)?;
+        let reader = SerializedFileReader::new(file).map_err(PartError::from)?;
+        read(&Part { reader, is_checked })
+    })
+}
+
+/// Runs `read`, and makes an error of a panic: the Parquet library may panic on files that were made to be wrong.
+///
+/// # Errors
+/// Those of `read`, and one for a panic.
+pub fn guarded<T, E: From<PartError>>(read: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
+        let reason = "its contents are of no form that this program knows";
+        Err(PartError::Damaged(reason.to_owned()).into())
+    })
+}
+
+/// Opens a file and compares its checksum; whether it has one.
+///
+/// # Errors
+/// When the file cannot be read, is no Parquet file, or has another checksum than it says.
+pub fn checked(path: &Path) -> Result<(File, bool), PartError> {
+    guarded(|| {
+        let mut file = File::open(path)?;
+        let (start, footer) = footer(&mut file)?;
+        let metadata = ParquetMetaDataReader::decode_metadata(&footer)?;
+        let Some((at, said)) = checksum_place(&metadata, &footer)? else {
+            return Ok((file, false));
+        };
+        let found = checksum(&mut file, start + at as u64)?;
+        if found != said {
+            let reason = format!("its bytes have the checksum {found}, it was written with {said}");
+            return Err(PartError::Damaged(reason));
+        }
+        file.rewind()?;
+        Ok((file, true))
+    })
+}
+
+/// Where the footer begins, and its bytes.
+fn footer(file: &mut File) -> Result<(u64, Vec<u8>), PartError> {
+    let damaged = |reason: &str| PartError::Damaged(reason.to_owned());
+    let length = file.metadata()?.len();
+    let too_short = || damaged("it is too short for a Parquet file");
+    let end = length.checked_sub(TAIL_BYTES).ok_or_else(too_short)?;
+    let mut tail = [0; TAIL_BYTES as usize];
+    file.seek(SeekFrom::Start(end))?;
+    file.read_exact(&mut tail)?;
+    let [a, b, c, d, magic @ ..] = tail;
+    if magic != *MAGIC {
+        return Err(damaged(
+            "it does not end as a Parquet file: it was cut off, or is none",
+        ));
+    }
+    let footer_length = u64::from(u32::from_le_bytes([a, b, c, d]));
+    let start = end.checked_sub(footer_length);
+    let start = start.ok_or_else(|| damaged("its footer is longer than the file"))?;
+    file.seek(SeekFrom::Start(start))?;
+    let mut footer = vec![0; (end - start) as usize];
+    file.read_exact(&mut footer)?;
+    Ok((start, footer))
+}
+
+/// Where in the footer the value of the checksum stands, and the value; none without one.
+fn checksum_place(
+    metadata: &ParquetMetaData,
+    footer: &[u8],
+) -> Result<Option<(usize, String)>, PartError> {
+    let Some(said) = note(metadata.file_metadata(), CHECKSUM_KEY) else {
+        return Ok(None);
+    };
+    let place = value_place(footer, said);
+    let missing = || PartError::Damaged("its checksum has not the form of one".to_owned());
+    let place = place.filter(|_| said.len() == CHECKSUM_PLACE.len());
+    Ok(Some((place.ok_or_else(missing)?, said.to_owned())))
+}
+
+/// Where `value` stands as that of the checksum in a footer: behind the key, the field's number and type, and its length.
+fn value_place(footer: &[u8], value: &str) -> Option<usize> {
+    let mut wanted = CHECKSUM_KEY.as_bytes().to_vec();
+    wanted.extend([0x18, CHECKSUM_PLACE.len() as u8]);
+    let before = wanted.len();
+    wanted.extend(value.as_bytes());
+    let found = memchr::memmem::rfind(footer, &wanted)?;
+    Some(found + before)
+}
+
+/// The checksum of a file in which the value at `place` counts as zeros.
+fn checksum(file: &mut File, place: u64) -> Result<String, PartError> {
+    let mut hash = XxHash64::with_seed(0);
+    let mut piece = vec![0; PIECE_BYTES];
+    let (mut offset, zeros) = (0_u64, place..place + CHECKSUM_PLACE.len() as u64);
+    file.rewind()?;
+    loop {
+        let read = match file.read(&mut piece) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error.into()),
+        };
+        let piece = &mut piece[..read];
+        let from = zeros.start.clamp(offset, offset + read as u64) - offset;
+        let to = zeros.end.clamp(offset, offset + read as u64) - offset;
+        piece[from as usize..to as usize].fill(b'0');
+        hash.write(piece);
+        offset += read as u64;
+    }
+    Ok(checksum_text(hash.finish()))
+}
+
+/// A checksum as the metadata spells it.
+pub(crate) fn checksum_text(hash: u64) -> String {
+    hexadecimal(&hash.to_be_bytes())
+}
+
+/// The note that a part under way has in the place of its checksum.
+pub(crate) fn checksum_note() -> KeyValue {
+    KeyValue::new(CHECKSUM_KEY.to_owned(), CHECKSUM_PLACE.to_owned())
+}
+
+/// Where the checksum of a part belongs that was written with [`checksum_note`].
+pub(crate) fn place_in(file: &mut File) -> Result<u64, PartError> {
+    let (start, footer) = footer(file)?;
+    let missing = || PartError::Damaged("it has no place for its checksum".to_owned());
+    let place = value_place(&footer, CHECKSUM_PLACE).ok_or_else(missing)?;
+    Ok(start + place as u64)
+}

@@ -1,0 +1,131 @@
+//! The columns of `coverage`: a row is a minute, and between its time and its telescope stand the counters of `counter.rs`.
+
+use super::ColumnType::{Double, Int64, TimestampMicros};
+use super::{Column, Filled, Row, SENSOR, Slot};
+use crate::counter::{COUNTERS, MinuteCounts};
+use crate::dataset::Hour;
+use crate::minute::MINUTE_US;
+use teiten_observation::TelescopeSize;
+
+/// A minute that is written.
+#[derive(Clone, Copy, Debug)]
+pub struct CoverageMinute {
+    /// Its number in the hour.
+    pub minute: usize,
+    /// What was counted in it.
+    pub counts: MinuteCounts,
+    /// Seconds of it that were observed.
+    pub seconds: u64,
+}
+
+/// The minutes of an hour.
+#[derive(Debug)]
+pub struct CoverageRows<'r> {
+    pub hour: Hour,
+    pub sensor: &'r str,
+    /// Dark addresses of the telescope by family, where known.
+    pub addresses: Option<TelescopeSize>,
+    pub minutes: Vec<CoverageMinute>,
+}
+
+type CoverageRow = Row<for<'e, 'g, 'r> fn(Slot<'e>, &'g CoverageRows<'r>) -> Filled>;
+
+/// The columns, and how they are filled.
+pub const ROWS: &[CoverageRow] = &with_counters::<{ FIRST.len() + COUNTERS.len() + LAST.len() }>();
+
+const FIRST: &[CoverageRow] = &[
+    Row {
+        column: Column::new(
+            "minute_start",
+            TimestampMicros,
+            "Start of the minute in UTC, microseconds since 1970-01-01.",
+        ),
+        fill: |slot, rows| {
+            let start =
+                |minute: &CoverageMinute| rows.hour.start_us() + minute.minute as i64 * MINUTE_US;
+            slot.integers(rows.minutes.iter().map(start))
+        },
+    },
+    Row {
+        column: SENSOR,
+        fill: |slot, rows| slot.constant_text(rows.sensor),
+    },
+];
+
+const LAST: &[CoverageRow] = &[
+    Row {
+        column: Column::new(
+            "addresses",
+            Int64,
+            "Dark addresses of the telescope: of IPv4, or of IPv6 where it has no IPv4 (9223372036854775807 stands for more); null where unknown.",
+        )
+        .or_null(),
+        fill: |slot, rows| {
+            let addresses = rows.addresses.map(TelescopeSize::addresses);
+            slot.sparse(rows.minutes.iter().map(|_| addresses))
+        },
+    },
+    Row {
+        column: Column::new(
+            "seconds",
+            Int64,
+            "Seconds of the minute in which the sensor observed, 0 to 60.",
+        ),
+        fill: |slot, rows| slot.integers(rows.minutes.iter().map(|minute| minute.seconds as i64)),
+    },
+    Row {
+        column: Column::new(
+            "addresses_ipv4",
+            Int64,
+            "Dark IPv4 addresses of the telescope, 0 where it has none; null where unknown.",
+        )
+        .or_null(),
+        fill: |slot, rows| {
+            let addresses = rows.addresses.map(|size| size.ipv4 as i64);
+            slot.sparse(rows.minutes.iter().map(|_| addresses))
+        },
+    },
+    Row {
+        column: Column::new(
+            "addresses_ipv6",
+            Double,
+            "Dark IPv6 addresses of the telescope, 0 where it has none; null where unknown. The metadata tells all digits.",
+        )
+        .or_null(),
+        fill: |slot, rows| {
+            let addresses = rows.addresses.map(|size| size.ipv6 as f64);
+            slot.doubles(rows.minutes.iter().map(|_| addresses))
+        },
+    },
+];
+
+/// A column for each counter; the slot tells which one it is.
+const fn counter(index: usize) -> CoverageRow {
+    Row {
+        column: Column::new(COUNTERS[index].name, Int64, COUNTERS[index].meaning),
+        fill: |slot, rows| {
+            let is_it = |counter: &crate::counter::Counter| counter.name == slot.name();
+            let index = COUNTERS.iter().position(is_it);
+            let count = |minute: &CoverageMinute| {
+                index.map_or(0, |index| *minute.counts.numbers()[index] as i64)
+            };
+            slot.integers(rows.minutes.iter().map(count))
+        },
+    }
+}
+
+const fn with_counters<const N: usize>() -> [CoverageRow; N] {
+    let mut rows = [FIRST[0]; N];
+    let mut index = 0;
+    while index < N {
+        rows[index] = if index < FIRST.len() {
+            FIRST[index]
+        } else if index < FIRST.len() + COUNTERS.len() {
+            counter(index - FIRST.len())
+        } else {
+            LAST[index - FIRST.len() - COUNTERS.len()]
+        };
+        index += 1;
+    }
+    rows
+}

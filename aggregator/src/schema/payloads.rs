@@ -1,0 +1,84 @@
+//! The columns of `payloads`: a row is a payload of a service, known by its signature or by its hash.
+
+use super::ColumnType::{Bytes, Int32, Int64, Text};
+use super::{Column, Filled, HOUR_START, PACKETS, Row, SENSOR, Slot};
+use crate::dataset::Hour;
+use crate::payload_table::PayloadRow;
+
+/// The rows of a row group.
+#[derive(Debug)]
+pub struct PayloadRows<'r> {
+    pub hour: Hour,
+    pub sensor: &'r str,
+    pub rows: &'r [PayloadRow<'r>],
+}
+
+/// The columns, and how they are filled.
+pub const ROWS: &[Row<for<'e, 'g, 'r> fn(Slot<'e>, &'g PayloadRows<'r>) -> Filled>] = &[
+    Row {
+        column: HOUR_START,
+        fill: |slot, group| slot.constant_integer(group.hour.start_us()),
+    },
+    Row {
+        column: SENSOR,
+        fill: |slot, group| slot.constant_text(group.sensor),
+    },
+    Row {
+        column: Column::new("protocol", Int32, "IANA protocol number: 6 for TCP, 17 for UDP."),
+        fill: |slot, group| slot.integers(group.rows.iter().map(|row| i64::from(row.protocol))),
+    },
+    Row {
+        column: Column::new(
+            "port",
+            Int32,
+            "Port of the service asked for; for backscatter the attacked service's; null where signatures on more than 16384 ports \
+             are counted together.",
+        )
+        .or_null(),
+        fill: |slot, group| slot.sparse(group.rows.iter().map(|row| row.port.map(i64::from))),
+    },
+    Row {
+        column: Column::new(
+            "signature",
+            Text,
+            "Name of the signature that the payload matches (see teiten-sensor rules); empty where it is unknown.",
+        ),
+        fill: |slot, group| slot.strings(group.rows.iter().map(|row| row.signature.as_bytes())),
+    },
+    Row {
+        column: Column::new(
+            "payload_hash",
+            Text,
+            "XXH64 (seed 0) of an unknown payload as captured, 16 hexadecimal digits; empty where there is a signature, and in the row \
+             that counts together what exceeds 256 unknown payloads of a port or 32768 of the hour.",
+        ),
+        fill: |slot, group| {
+            let text = |row: &PayloadRow<'_>| {
+                row.hash
+                    .map_or(String::new(), |hash| crate::text::hexadecimal(&hash.to_be_bytes()))
+            };
+            let hashes: Vec<String> = group.rows.iter().map(text).collect();
+            slot.strings(hashes.iter().map(String::as_bytes))
+        },
+    },
+    Row {
+        column: PACKETS,
+        fill: |slot, group| slot.integers(group.rows.iter().map(|row| row.packets as i64)),
+    },
+    Row {
+        column: Column::new(
+            "sources",
+            Int64,
+            "Distinct sources, an estimate with a standard error of 9.2 %.",
+        ),
+        fill: |slot, group| slot.integers(group.rows.iter().map(|row| row.sources as i64)),
+    },
+    Row {
+        column: Column::new(
+            "first_bytes",
+            Bytes,
+            "First 64 bytes of the payload; with a signature, those of the smallest payload that matched it.",
+        ),
+        fill: |slot, group| slot.strings(group.rows.iter().map(|row| row.first_bytes)),
+    },
+];

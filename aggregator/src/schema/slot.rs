@@ -1,0 +1,183 @@
+//! A column of a row group under way: it takes values in one of the forms below, and those of its own type only.
+
+use parquet::basic::{Repetition, Type as PhysicalType};
+use parquet::errors::{ParquetError, Result};
+use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr};
+
+use super::Column;
+use crate::encode::{EncodedColumn, Encoder};
+use crate::origin::Country;
+use teiten_observation::{Family, Kind};
+
+/// A column, and how it is filled.
+#[derive(Clone, Copy, Debug)]
+pub struct Row<F> {
+    /// Name, type and meaning.
+    pub column: Column,
+    /// Fills it from the rows of a row group.
+    pub fill: F,
+}
+
+/// What becomes of a column that is filled.
+pub type Filled = Result<EncodedColumn>;
+
+/// Fills a column from rows `G`.
+pub type Fill<G> = for<'e, 'g> fn(Slot<'e>, &'g G) -> Filled;
+
+/// Encodes a row group of `count` rows: each column from its row of the schema.
+pub fn encode_group<G>(
+    rows: &[Row<Fill<G>>],
+    schema: &SchemaDescPtr,
+    count: usize,
+    group: &G,
+    encoder: &mut Encoder,
+) -> Result<Vec<EncodedColumn>> {
+    let mut encoded = Vec::with_capacity(rows.len());
+    for (index, row) in rows.iter().enumerate() {
+        let slot = Slot {
+            encoder,
+            column: schema.column(index),
+            rows: count,
+        };
+        let column = (row.fill)(slot, group)?;
+        if column.close.rows_written != count as u64 {
+            let (name, got) = (row.column.name, column.close.rows_written);
+            let reason = format!("column {name} has {got} values in a group of {count} rows");
+            return Err(ParquetError::General(reason));
+        }
+        encoded.push(column);
+    }
+    Ok(encoded)
+}
+
+/// The place of a column in a row group.
+pub struct Slot<'e> {
+    encoder: &'e mut Encoder,
+    column: ColumnDescPtr,
+    rows: usize,
+}
+
+impl Slot<'_> {
+    /// Name of the column.
+    pub fn name(&self) -> &str {
+        self.column.name()
+    }
+
+    /// The same text in every row.
+    pub fn constant_text(self, text: &str) -> Filled {
+        self.takes_bytes()?;
+        self.encoder.constant_text(&self.column, text, self.rows)
+    }
+
+    /// The same integer in every row.
+    pub fn constant_integer(self, value: i64) -> Filled {
+        self.takes_integers(Repetition::REQUIRED)?;
+        self.encoder
+            .constant_integer(&self.column, value, self.rows)
+    }
+
+    /// Integers.
+    pub fn integers(self, values: impl Iterator<Item = i64>) -> Filled {
+        self.takes_integers(Repetition::REQUIRED)?;
+        self.encoder.integers(&self.column, values)
+    }
+
+    /// Integers of which some are missing.
+    pub fn sparse(self, values: impl Iterator<Item = Option<i64>>) -> Filled {
+        self.takes_integers(Repetition::OPTIONAL)?;
+        self.encoder.sparse(&self.column, values)
+    }
+
+    /// Numbers of which some are missing.
+    pub fn doubles(self, values: impl Iterator<Item = Option<f64>>) -> Filled {
+        let is_double = self.column.physical_type() == PhysicalType::DOUBLE;
+        self.takes(is_double, Repetition::OPTIONAL)?;
+        self.encoder.doubles(&self.column, values)
+    }
+
+    /// Byte strings.
+    pub fn strings<'s>(self, strings: impl Iterator<Item = &'s [u8]>) -> Filled {
+        self.takes_bytes()?;
+        self.encoder.strings(&self.column, strings)
+    }
+
+    /// Text by number.
+    pub fn numbered<'t>(
+        self,
+        texts: impl Iterator<Item = &'t [u8]>,
+        numbers: impl Iterator<Item = u32>,
+    ) -> Filled {
+        self.takes_bytes()?;
+        self.encoder.numbered_texts(&self.column, texts, numbers)
+    }
+
+    /// Text from codes below 2^16: each code that occurs is named once, in the order of the codes.
+    pub fn named<'t>(
+        self,
+        codes: impl Iterator<Item = u16> + Clone,
+        name: impl Fn(u16) -> &'t str,
+    ) -> Filled {
+        let (occurring, numbers) = number(codes.clone());
+        let texts = occurring.iter().map(|&code| name(code).as_bytes());
+        self.numbered(texts, codes.map(|code| numbers[usize::from(code)]))
+    }
+
+    /// Small integers from codes below 2^16: each that occurs stands once in the dictionary.
+    pub fn small_integers(self, codes: impl Iterator<Item = u16> + Clone) -> Filled {
+        self.takes_integers(Repetition::REQUIRED)?;
+        let (occurring, numbers) = number(codes.clone());
+        let values: Vec<i64> = occurring.into_iter().map(i64::from).collect();
+        let numbers = codes.map(|code| numbers[usize::from(code)]);
+        self.encoder
+            .numbered_integers(&self.column, &values, numbers)
+    }
+
+    /// Protocol numbers of kinds.
+    pub fn protocols(self, kinds: impl Iterator<Item = Kind> + Clone, family: Family) -> Filled {
+        self.small_integers(kinds.map(|kind| u16::from(kind.protocol(family))))
+    }
+
+    /// Country codes from their packed form.
+    pub fn countries(self, codes: impl Iterator<Item = u16> + Clone) -> Filled {
+        let (occurring, numbers) = number(codes.clone());
+        let countries: Vec<Country> = occurring.into_iter().map(Country::from_code).collect();
+        let texts = countries.iter().map(|country| country.as_str().as_bytes());
+        self.numbered(texts, codes.map(|code| numbers[usize::from(code)]))
+    }
+
+    fn takes_bytes(&self) -> Result<()> {
+        self.takes(
+            self.column.physical_type() == PhysicalType::BYTE_ARRAY,
+            Repetition::REQUIRED,
+        )
+    }
+
+    fn takes_integers(&self, repetition: Repetition) -> Result<()> {
+        let integers = [PhysicalType::INT32, PhysicalType::INT64];
+        self.takes(integers.contains(&self.column.physical_type()), repetition)
+    }
+
+    /// Whether values of the form that the caller gives are those of the column.
+    fn takes(&self, is_of_type: bool, repetition: Repetition) -> Result<()> {
+        if is_of_type && self.column.self_type().get_basic_info().repetition() == repetition {
+            return Ok(());
+        }
+        let name = self.column.name();
+        let reason = format!("column {name} is filled with values that are not of its type");
+        Err(ParquetError::General(reason))
+    }
+}
+
+/// The codes that occur, ascending, and for each code its number among them.
+fn number(codes: impl Iterator<Item = u16>) -> (Vec<u16>, Vec<u32>) {
+    let mut numbers = vec![0; 1 << u16::BITS];
+    codes.for_each(|code| numbers[usize::from(code)] = 1);
+    let mut occurring = Vec::new();
+    for (code, number) in numbers.iter_mut().enumerate() {
+        if *number == 1 {
+            *number = occurring.len() as u32;
+            occurring.push(code as u16);
+        }
+    }
+    (occurring, numbers)
+}

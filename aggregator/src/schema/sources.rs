@@ -1,0 +1,353 @@
+//! The columns of `sources`: a row is a kind of packets from a source in an hour. Rows come from the merge column by column and become
+//! row groups.
+
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
+
+use super::ColumnType::{Int32, Int64, Text, TimestampMicros};
+use super::{
+    ACTOR, BYTES, CLASS, COUNTRY, Column, Filled, Group, HOUR_START, IP_VERSION, PACKETS, PORT,
+    PROTOCOL, Row, SENSOR, Slot, TOOL, TRAFFIC_TYPE,
+};
+use crate::actor::Actors;
+use crate::dataset::Hour;
+use crate::origin::Country;
+use crate::role::Role;
+use crate::run::SourceRow;
+use teiten_observation::{Address, Class, Family, Kind, StackSignature, Tool, TrafficType};
+
+/// Rows of `sources` in order, a column each. Texts of sources stand once for all rows of a source.
+#[derive(Debug, Default)]
+pub struct SourceChunk {
+    texts: Vec<u8>,
+    text_ends: Vec<u32>,
+    /// For each row the number of its source among the texts.
+    sources: Vec<u32>,
+    kinds: Vec<Kind>,
+    countries: Vec<u16>,
+    asns: Vec<Option<u32>>,
+    roles: Vec<Role>,
+    actors: Vec<u16>,
+    packets: Vec<u64>,
+    bytes: Vec<u64>,
+    destinations: Vec<u32>,
+    first_us: Vec<u32>,
+    last_us: Vec<u32>,
+    tool_packets: Vec<u64>,
+    flags: Vec<u32>,
+    stacks: Vec<u64>,
+}
+
+/// What is known of a source besides its packets.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Origin {
+    /// Where it is.
+    pub country: Country,
+    /// Its autonomous system.
+    pub asn: Option<u32>,
+    /// What part it plays in the hour.
+    pub role: Role,
+    /// Number of the organisation behind it; 0 where none is known.
+    pub actor: u16,
+}
+
+impl SourceChunk {
+    /// A chunk without rows that has room for as many.
+    pub fn with_capacity(rows: usize) -> Self {
+        SourceChunk {
+            texts: Vec::with_capacity(rows * 8),
+            text_ends: Vec::with_capacity(rows / 2),
+            sources: Vec::with_capacity(rows),
+            kinds: Vec::with_capacity(rows),
+            countries: Vec::with_capacity(rows),
+            asns: Vec::with_capacity(rows),
+            roles: Vec::with_capacity(rows),
+            actors: Vec::with_capacity(rows),
+            packets: Vec::with_capacity(rows),
+            bytes: Vec::with_capacity(rows),
+            destinations: Vec::with_capacity(rows),
+            first_us: Vec::with_capacity(rows),
+            last_us: Vec::with_capacity(rows),
+            tool_packets: Vec::with_capacity(rows),
+            flags: Vec::with_capacity(rows),
+            stacks: Vec::with_capacity(rows),
+        }
+    }
+
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.kinds.len()
+    }
+
+    /// Begins a source, of which rows follow, by its address as text.
+    #[inline]
+    pub fn begin_source(&mut self, text: &[u8]) {
+        self.texts.extend_from_slice(text);
+        self.text_ends.push(self.texts.len() as u32);
+    }
+
+    /// Appends a row of the source that was begun last.
+    #[inline]
+    pub fn push<A: Address>(&mut self, row: &SourceRow<A>, origin: Origin) {
+        self.sources.push(self.text_ends.len() as u32 - 1);
+        self.kinds.push(row.kind);
+        self.countries.push(origin.country.code());
+        self.asns.push(origin.asn);
+        self.roles.push(origin.role);
+        self.actors.push(origin.actor);
+        self.packets.push(row.packets);
+        self.bytes.push(row.bytes);
+        self.destinations.push(row.destinations);
+        self.first_us.push(row.first_us);
+        self.last_us.push(row.last_us);
+        self.tool_packets.push(row.tool_packets);
+        self.flags.push(row.flags);
+        self.stacks.push(row.stack);
+    }
+
+    fn text(&self, source: u32) -> &[u8] {
+        let start = match source.checked_sub(1) {
+            Some(before) => self.text_ends[before as usize] as usize,
+            None => 0,
+        };
+        &self.texts[start..self.text_ends[source as usize] as usize]
+    }
+}
+
+/// The rows of a row group.
+#[derive(Debug)]
+pub struct SourceRows<'r> {
+    pub hour: Hour,
+    pub sensor: &'r str,
+    pub family: Family,
+    pub actors: &'r Actors,
+    pub group: Group<SourceChunk>,
+}
+
+impl SourceRows<'_> {
+    fn kinds(&self) -> impl Iterator<Item = Kind> + Clone {
+        self.group.each(|chunk, row| chunk.kinds[row])
+    }
+}
+
+/// The columns, and how they are filled.
+pub const ROWS: &[Row<for<'e, 'g, 'r> fn(Slot<'e>, &'g SourceRows<'r>) -> Filled>] = &[
+    Row {
+        column: HOUR_START,
+        fill: |slot, rows| slot.constant_integer(rows.hour.start_us()),
+    },
+    Row {
+        column: SENSOR,
+        fill: |slot, rows| slot.constant_text(rows.sensor),
+    },
+    Row {
+        column: Column::new(
+            "src_ip",
+            Text,
+            "Source address, or its prefix where small sources were folded because the hour had too many.",
+        ),
+        fill: |slot, rows| source_column(slot, &rows.group),
+    },
+    Row {
+        column: IP_VERSION,
+        fill: |slot, rows| slot.constant_integer(rows.family as i64),
+    },
+    Row {
+        column: PROTOCOL,
+        fill: |slot, rows| slot.protocols(rows.kinds(), rows.family),
+    },
+    Row {
+        column: PORT,
+        fill: |slot, rows| slot.sparse(rows.kinds().map(|kind| kind.port().map(i64::from))),
+    },
+    Row {
+        column: TRAFFIC_TYPE,
+        fill: |slot, rows| {
+            let codes = rows.kinds().map(|kind| kind.traffic_type() as u16);
+            slot.named(codes, |code| TrafficType::ALL[usize::from(code)].name())
+        },
+    },
+    Row {
+        column: CLASS,
+        fill: |slot, rows| {
+            let codes = rows.kinds().map(|kind| kind.class() as u16);
+            slot.named(codes, |code| Class::ALL[usize::from(code)].name())
+        },
+    },
+    Row {
+        column: TOOL,
+        fill: |slot, rows| {
+            let codes = rows.kinds().map(|kind| kind.tool() as u16);
+            slot.named(codes, |code| Tool::ALL[usize::from(code)].name())
+        },
+    },
+    Row {
+        column: ACTOR,
+        fill: |slot, rows| {
+            let numbers = rows.group.each(|chunk, row| chunk.actors[row]);
+            slot.named(numbers, |number| rows.actors.name(number))
+        },
+    },
+    Row {
+        column: COUNTRY,
+        fill: |slot, rows| slot.countries(rows.group.each(|chunk, row| chunk.countries[row])),
+    },
+    Row {
+        column: Column::new(
+            "asn",
+            Int64,
+            "Number of the autonomous system that announced the source; null where it is unknown.",
+        )
+        .or_null(),
+        fill: |slot, rows| {
+            slot.sparse(rows.group.each(|chunk, row| chunk.asns[row].map(i64::from)))
+        },
+    },
+    Row {
+        column: Column::new(
+            "role",
+            Text,
+            "What the source did in the hour: probe, horizontal, vertical, block, backscatter or mixed; empty below 3 packets.",
+        ),
+        fill: |slot, rows| {
+            let codes = rows.group.each(|chunk, row| chunk.roles[row] as u16);
+            slot.named(codes, |code| Role::ALL[usize::from(code)].name())
+        },
+    },
+    Row {
+        column: PACKETS,
+        fill: |slot, rows| slot.integers(rows.group.each(|chunk, row| chunk.packets[row] as i64)),
+    },
+    Row {
+        column: BYTES,
+        fill: |slot, rows| slot.integers(rows.group.each(|chunk, row| chunk.bytes[row] as i64)),
+    },
+    Row {
+        column: Column::new(
+            "destinations",
+            Int64,
+            "Distinct dark addresses: exact up to 128, above an estimate with a standard error of 2.3 %.",
+        ),
+        fill: |slot, rows| {
+            slot.integers(
+                rows.group
+                    .each(|chunk, row| i64::from(chunk.destinations[row])),
+            )
+        },
+    },
+    Row {
+        column: Column::new(
+            "first_seen",
+            TimestampMicros,
+            "Time of the row's first packet in UTC, microseconds since 1970-01-01.",
+        ),
+        fill: |slot, rows| {
+            let start_us = rows.hour.start_us();
+            slot.integers(
+                rows.group
+                    .each(|chunk, row| chunk.first_us[row])
+                    .map(|us| start_us + i64::from(us)),
+            )
+        },
+    },
+    Row {
+        column: Column::new(
+            "last_seen",
+            TimestampMicros,
+            "Time of the row's last packet in UTC, microseconds since 1970-01-01.",
+        ),
+        fill: |slot, rows| {
+            let start_us = rows.hour.start_us();
+            slot.integers(
+                rows.group
+                    .each(|chunk, row| chunk.last_us[row])
+                    .map(|us| start_us + i64::from(us)),
+            )
+        },
+    },
+    Row {
+        column: Column::new(
+            "tool_packets",
+            Int64,
+            "Packets that show the tool; where the tool is none, packets with a tool's mark that the source's other packets did not confirm.",
+        ),
+        fill: |slot, rows| {
+            slot.integers(rows.group.each(|chunk, row| chunk.tool_packets[row] as i64))
+        },
+    },
+    Row {
+        column: Column::new(
+            "flags",
+            Int32,
+            "Compatibility flags of all packets together, a bit each; teiten-sensor rules explains them, the metadata's flags_version dates them.",
+        ),
+        fill: |slot, rows| {
+            slot.integers(
+                rows.group
+                    .each(|chunk, row| i64::from(chunk.flags[row] as i32)),
+            )
+        },
+    },
+    Row {
+        column: Column::new(
+            "stack_signature",
+            Text,
+            "Window, TCP options, don't-fragment bit and initial TTL of the first SYN, as in 65535:M1460,N,W8,N,N,S:df0:64; empty without a SYN.",
+        ),
+        fill: |slot, rows| stack_column(slot, &rows.group),
+    },
+];
+
+/// `stack_signature`: the distinct ones by number, in the order in which they come; without one the text is empty.
+fn stack_column(slot: Slot<'_>, group: &Group<SourceChunk>) -> Filled {
+    // Seeded, as senders choose their signatures.
+    let mut known: HashMap<u64, u32, RandomState> = HashMap::default();
+    let mut stacks = Vec::new();
+    let mut numbers = Vec::with_capacity(group.rows());
+    let mut last = None;
+    for stack in group.each(|chunk, row| chunk.stacks[row]) {
+        let number = match last {
+            Some((same, number)) if same == stack => number,
+            _ => *known.entry(stack).or_insert_with(|| {
+                stacks.push(stack);
+                stacks.len() as u32 - 1
+            }),
+        };
+        last = Some((stack, number));
+        numbers.push(number);
+    }
+    let text = |stack| StackSignature::from_bits(stack).map(|it| it.to_string());
+    let texts: Vec<String> = stacks
+        .into_iter()
+        .map(|stack| text(stack).unwrap_or_default())
+        .collect();
+    slot.numbered(texts.iter().map(String::as_bytes), numbers.into_iter())
+}
+
+/// `src_ip`: by number where sources repeat, plain where most stand alone.
+fn source_column(slot: Slot<'_>, group: &Group<SourceChunk>) -> Filled {
+    // The sources of a piece are those from its first row's to its last row's.
+    let sources = || {
+        group.pieces().map(|(chunk, rows)| {
+            let (first, last) = (chunk.sources[rows.start], chunk.sources[rows.end - 1]);
+            (chunk, first..last + 1)
+        })
+    };
+    let distinct: usize = sources().map(|(_, sources)| sources.len()).sum();
+    if distinct * 2 > group.rows() {
+        return slot.strings(group.each(|chunk, row| chunk.text(chunk.sources[row])));
+    }
+    let texts =
+        sources().flat_map(|(chunk, sources)| sources.map(move |source| chunk.text(source)));
+    let mut before = 0;
+    let numbers = group.pieces().flat_map(|(chunk, rows)| {
+        let first = chunk.sources[rows.start];
+        let offset = before;
+        before += chunk.sources[rows.end - 1] + 1 - first;
+        chunk.sources[rows]
+            .iter()
+            .map(move |source| source - first + offset)
+    });
+    slot.numbered(texts, numbers)
+}

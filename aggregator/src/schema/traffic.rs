@@ -1,0 +1,182 @@
+//! The columns of `traffic`: a row is a kind of packets from a country in an hour.
+
+use super::ColumnType::Int64;
+use super::{
+    ACTOR, BYTES, CLASS, COUNTRY, Column, Filled, Group, HOUR_START, IP_VERSION, PACKETS, PORT,
+    PROTOCOL, Row, SENSOR, SOURCES_SKETCH, Slot, TOOL, TRAFFIC_TYPE,
+};
+use crate::actor::Actors;
+use crate::dataset::Hour;
+use crate::origin::Country;
+use teiten_observation::{Class, Family, Kind, Tool, TrafficType};
+
+/// Kind, actor and country: what makes a row of `traffic`, in the order of its rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key(u64);
+
+impl Key {
+    /// Packs a key. `actor` is a number that the caller knows how to read.
+    #[inline]
+    pub fn new(kind: Kind, actor: u16, country: Country) -> Self {
+        Key(u64::from(kind.bits()) << 32 | u64::from(actor) << 16 | u64::from(country.code()))
+    }
+
+    /// The bits, for storage.
+    #[inline]
+    pub const fn bits(self) -> u64 {
+        self.0
+    }
+
+    /// The key with the bits of another.
+    #[inline]
+    pub const fn from_bits(bits: u64) -> Self {
+        Key(bits)
+    }
+
+    /// The kind of the packets.
+    pub fn kind(self) -> Kind {
+        Kind::from_bits((self.0 >> 32) as u32).expect("a key holds the kind it was made of")
+    }
+
+    /// The number of the actor.
+    pub fn actor(self) -> u16 {
+        (self.0 >> 16) as u16
+    }
+
+    /// The code of the country.
+    pub fn country_code(self) -> u16 {
+        self.0 as u16
+    }
+}
+
+/// Rows without their hour, in ascending order of their keys, a column each.
+#[derive(Debug, Default)]
+pub struct Sums {
+    pub keys: Vec<Key>,
+    pub packets: Vec<u64>,
+    /// Bytes on the wire.
+    pub bytes: Vec<u64>,
+    /// Distinct sources.
+    pub sources: Vec<u64>,
+    /// The serialized sketches, one after the other, and where each ends.
+    sketches: Vec<u8>,
+    ends: Vec<usize>,
+}
+
+impl Sums {
+    /// Number of rows.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// The serialized sketch of a row.
+    pub fn sketch(&self, row: usize) -> &[u8] {
+        let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
+        &self.sketches[start..self.ends[row]]
+    }
+
+    /// Appends a row, whose sketch `write` appends to the bytes it is given.
+    pub fn push(
+        &mut self,
+        key: Key,
+        [packets, bytes, sources]: [u64; 3],
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
+        self.keys.push(key);
+        self.packets.push(packets);
+        self.bytes.push(bytes);
+        self.sources.push(sources);
+        write(&mut self.sketches);
+        self.ends.push(self.sketches.len());
+    }
+}
+
+/// The rows of a row group.
+#[derive(Debug)]
+pub struct TrafficRows<'r> {
+    pub hour: Hour,
+    pub sensor: &'r str,
+    pub family: Family,
+    pub actors: &'r Actors,
+    pub group: Group<Sums>,
+}
+
+impl TrafficRows<'_> {
+    fn kinds(&self) -> impl Iterator<Item = Kind> + Clone {
+        self.group.each(|sums, row| sums.keys[row].kind())
+    }
+}
+
+/// The columns, and how they are filled.
+pub const ROWS: &[Row<for<'e, 'g, 'r> fn(Slot<'e>, &'g TrafficRows<'r>) -> Filled>] = &[
+    Row {
+        column: HOUR_START,
+        fill: |slot, rows| slot.constant_integer(rows.hour.start_us()),
+    },
+    Row {
+        column: SENSOR,
+        fill: |slot, rows| slot.constant_text(rows.sensor),
+    },
+    Row {
+        column: IP_VERSION,
+        fill: |slot, rows| slot.constant_integer(rows.family as i64),
+    },
+    Row {
+        column: PROTOCOL,
+        fill: |slot, rows| slot.protocols(rows.kinds(), rows.family),
+    },
+    Row {
+        column: PORT,
+        fill: |slot, rows| slot.sparse(rows.kinds().map(|kind| kind.port().map(i64::from))),
+    },
+    Row {
+        column: TRAFFIC_TYPE,
+        fill: |slot, rows| {
+            let codes = rows.kinds().map(|kind| kind.traffic_type() as u16);
+            slot.named(codes, |code| TrafficType::ALL[usize::from(code)].name())
+        },
+    },
+    Row {
+        column: CLASS,
+        fill: |slot, rows| {
+            let codes = rows.kinds().map(|kind| kind.class() as u16);
+            slot.named(codes, |code| Class::ALL[usize::from(code)].name())
+        },
+    },
+    Row {
+        column: TOOL,
+        fill: |slot, rows| {
+            let codes = rows.kinds().map(|kind| kind.tool() as u16);
+            slot.named(codes, |code| Tool::ALL[usize::from(code)].name())
+        },
+    },
+    Row {
+        column: ACTOR,
+        fill: |slot, rows| {
+            let numbers = rows.group.each(|sums, row| sums.keys[row].actor());
+            slot.named(numbers, |number| rows.actors.name(number))
+        },
+    },
+    Row {
+        column: COUNTRY,
+        fill: |slot, rows| {
+            slot.countries(rows.group.each(|sums, row| sums.keys[row].country_code()))
+        },
+    },
+    Row {
+        column: PACKETS,
+        fill: |slot, rows| slot.integers(rows.group.each(|sums, row| sums.packets[row] as i64)),
+    },
+    Row {
+        column: BYTES,
+        fill: |slot, rows| slot.integers(rows.group.each(|sums, row| sums.bytes[row] as i64)),
+    },
+    Row {
+        column: Column::new("sources", Int64, "Distinct sources of the row, exact."),
+        fill: |slot, rows| slot.integers(rows.group.each(|sums, row| sums.sources[row] as i64)),
+    },
+    Row {
+        column: SOURCES_SKETCH,
+        fill: |slot, rows| slot.strings(rows.group.each(|sums, row| sums.sketch(row))),
+    },
+];

@@ -1,0 +1,74 @@
+//! Spellings that several modules share: hexadecimal, civil dates, and times of day as text. `jiff` knows the calendar.
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+
+/// Bytes as lower-case hexadecimal digits, two each.
+#[must_use]
+pub fn hexadecimal(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let digit = |value: u8| char::from(DIGITS[usize::from(value)]);
+    bytes
+        .iter()
+        .flat_map(|byte| [digit(byte >> 4), digit(byte & 15)])
+        .collect()
+}
+
+/// The date (proleptic Gregorian) of a day counted from 1970-01-01. Days outside the years -9999 to 9999 take the nearest of these.
+#[must_use]
+pub fn date_of_day(day: i64) -> Date {
+    const SECONDS: i64 = 86_400;
+    let nearest = if day < 0 { Date::MIN } else { Date::MAX };
+    let timestamp = day.checked_mul(SECONDS).map(Timestamp::from_second);
+    timestamp.and_then(Result::ok).map_or(nearest, |time| {
+        time.to_zoned(jiff::tz::TimeZone::UTC).date()
+    })
+}
+
+/// A time in microseconds since 1970-01-01 UTC as RFC 3339 text with six decimals: `2026-11-05T08:04:09.000001Z`.
+#[must_use]
+pub fn time(time_us: i64) -> String {
+    let nearest = if time_us < 0 {
+        Timestamp::MIN
+    } else {
+        Timestamp::MAX
+    };
+    let time = Timestamp::from_microsecond(time_us).unwrap_or(nearest);
+    format!("{time:.6}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_have_two_digits_each() {
+        assert_eq!(hexadecimal(&[0, 255, 16]), "00ff10");
+    }
+
+    #[test]
+    fn days_before_and_after_1970_have_their_date() {
+        for (day, date) in [
+            (0, "1970-01-01"),
+            (-1, "1969-12-31"),
+            (11_016, "2000-02-29"),
+        ] {
+            assert_eq!(date_of_day(day).to_string(), date);
+        }
+        assert_eq!(date_of_day(i64::MAX), Date::MAX);
+        assert_eq!(date_of_day(i64::MIN), Date::MIN);
+    }
+
+    #[test]
+    fn times_have_microseconds() {
+        for (time_us, text) in [
+            (1_237_107_849_000_001, "2009-03-15T09:04:09.000001Z"),
+            (-1, "1969-12-31T23:59:59.999999Z"),
+            (0, "1970-01-01T00:00:00.000000Z"),
+        ] {
+            assert_eq!(time(time_us), text);
+        }
+        assert!(time(i64::MAX).starts_with("9999-12-"));
+        assert!(time(i64::MIN).starts_with("-009999-01-"));
+    }
+}
