@@ -6,11 +6,18 @@ use std::fmt::Write as _;
 
 pub mod axis;
 pub mod columns;
+pub mod dumbbell;
 pub mod grid;
 pub mod line;
+pub mod map;
+pub mod multiples;
 pub mod ranked;
+pub mod slope;
+pub mod spark;
 pub mod stack;
 pub mod timeline;
+pub mod trend;
+pub mod years;
 
 /// Width of every chart, units of its view box.
 pub const WIDTH: f64 = 960.0;
@@ -158,6 +165,18 @@ impl Pen {
         }
     }
 
+    /// A circle that tells its value.
+    pub fn circle(&mut self, class: &str, x: f64, y: f64, radius: f64, title: &str) {
+        let _ = write!(
+            self.body,
+            "<circle class=\"{class}\" cx=\"{}\" cy=\"{}\" r=\"{}\"><title>{}</title></circle>",
+            num(x),
+            num(y),
+            num(radius),
+            escaped(title)
+        );
+    }
+
     /// A straight line with a class.
     pub fn line(&mut self, class: &str, x1: f64, y1: f64, x2: f64, y2: f64) {
         self.path(
@@ -256,6 +275,16 @@ pub fn legend(pen: &mut Pen, left: f64, top: f64, entries: &[(String, String)]) 
         x += width;
     }
     y + 20.0 - top
+}
+
+/// Draws a row of round marks with their labels: the class of each mark, and what it means.
+pub fn legend_marks(pen: &mut Pen, top: f64, entries: &[(&str, &str)]) {
+    let mut x = 4.0;
+    for (class, label) in entries {
+        pen.circle(class, x + 6.0, top + 6.0, 5.5, label);
+        pen.text("label", x + 18.0, top + 10.5, Anchor::Start, label);
+        x += 42.0 + text_width(label, FONT_SIZE);
+    }
 }
 
 #[cfg(test)]

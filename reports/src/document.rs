@@ -2,13 +2,16 @@
 //!
 //! Sentences come from `text`, figures from `figure::FIGURES`; how it looks is the renderers' business.
 
-use teiten_observation::Class;
-
 use crate::figure::{Drawn, FIGURES, Figure, Section};
-use crate::query::distinct::ERROR_PERCENT;
-use crate::query::{Answer, Group};
+use crate::query::Answer;
 use crate::series::State;
-use crate::text::{Language, Term, country, fill, number, time};
+use crate::text::{Language, Term, fill, number, time};
+
+mod numbers;
+mod summary;
+
+use numbers::numbers;
+use summary::summary;
 
 /// What a report needs beside the answer.
 #[derive(Clone, Debug)]
@@ -19,6 +22,14 @@ pub struct Setting {
     pub home: Option<String>,
     /// Languages of the report, for links between them.
     pub languages: Vec<Language>,
+    /// Title in the place of the usual one.
+    pub title: Option<String>,
+    /// Who publishes the report.
+    pub organisation: Option<String>,
+    /// Whether PNG files are written: the machine has fonts for them.
+    pub pictures: bool,
+    /// The analyst's own words by section and language, Markdown.
+    pub notes: Vec<(&'static str, Language, String)>,
 }
 
 /// A number of the head.
@@ -40,6 +51,29 @@ pub struct Placed {
     pub figure: &'static Figure,
     /// What was drawn.
     pub drawn: Drawn,
+}
+
+impl Placed {
+    /// What it is called: the finding, where the numbers gave one, else its title.
+    #[must_use]
+    pub fn title(&self, language: Language) -> &str {
+        self.drawn
+            .finding
+            .as_deref()
+            .unwrap_or_else(|| self.figure.title.of(language))
+    }
+}
+
+/// A section with its figures.
+pub struct Chapter {
+    /// Name in file names.
+    pub name: &'static str,
+    /// Title.
+    pub title: &'static str,
+    /// The analyst's own words, Markdown.
+    pub note: Option<String>,
+    /// Figures.
+    pub figures: Vec<Placed>,
 }
 
 /// A block of definitions.
@@ -66,8 +100,16 @@ pub struct Document {
     pub warns: bool,
     /// Key numbers.
     pub numbers: Vec<KeyNumber>,
+    /// Title of the report.
+    pub title: String,
+    /// Who publishes it.
+    pub organisation: Option<String>,
+    /// Whether PNG files stand beside the SVG files.
+    pub pictures: bool,
+    /// The period in three sentences.
+    pub summary: Vec<String>,
     /// Figures by section.
-    pub sections: Vec<(&'static str, Vec<Placed>)>,
+    pub sections: Vec<Chapter>,
     /// Definitions.
     pub definitions: Vec<Definitions>,
     /// Where the packets received went: label and count.
@@ -83,16 +125,33 @@ impl Document {
         Self {
             language,
             languages: setting.languages.clone(),
-            period: time::period(&answer.period, language),
+            period: title(answer, language),
             facts: facts(answer, setting, language),
             notices: notices(answer, language),
-            warns: !answer.is_complete(),
+            warns: !answer.is_complete() || answer.is_unfinished(),
             numbers: numbers(answer, setting, language),
+            title: setting
+                .title
+                .clone()
+                .unwrap_or_else(|| language.text().report_title.to_owned()),
+            organisation: setting.organisation.clone(),
+            pictures: setting.pictures,
+            summary: summary(answer, language),
             sections: sections(answer, setting, language),
             definitions: definitions(language),
             accounting: accounting(answer, language),
             provenance: provenance(answer, language),
         }
+    }
+}
+
+/// The period, and that it is not over where it is not.
+fn title(answer: &Answer, language: Language) -> String {
+    let period = time::period(&answer.period, language);
+    match (answer.is_unfinished(), language) {
+        (false, _) => period,
+        (true, Language::Ja) => format!("{period}（{}）", language.text().unfinished),
+        (true, Language::En) => format!("{period} ({})", language.text().unfinished),
     }
 }
 
@@ -103,7 +162,7 @@ fn facts(answer: &Answer, setting: &Setting, language: Language) -> Vec<(&'stati
     let last = answer
         .hours
         .iter()
-        .rposition(|hour| hour.state != State::Missing)
+        .rposition(|hour| hour.state.is_observed())
         .unwrap_or(0);
     let last_us = (answer.period.hours().start + last as i64 + 1) * crate::period::HOUR_US;
     vec![
@@ -179,6 +238,10 @@ fn notices(answer: &Answer, language: Language) -> Vec<String> {
             &[("n", &number::count(answer.hours.len() as i64))],
         ));
     }
+    if answer.is_unfinished() {
+        let n = number::count(answer.hours_in(State::NotYet) as i64);
+        notices.insert(0, fill(text.notice_unfinished, &[("n", &n)]));
+    }
     if answer.period.kind == crate::period::PeriodKind::Span {
         notices.push(text.whole_span.to_owned());
     }
@@ -188,174 +251,7 @@ fn notices(answer: &Answer, language: Language) -> Vec<String> {
     notices
 }
 
-/// Seconds in which at least one sensor observed.
-fn seconds_covered(answer: &Answer) -> i64 {
-    answer
-        .hours
-        .iter()
-        .map(crate::query::Hour::seconds_covered)
-        .sum()
-}
-
-fn numbers(answer: &Answer, setting: &Setting, language: Language) -> Vec<KeyNumber> {
-    let text = language.text();
-    let packets = answer.packets();
-    let percent_sign = if language == Language::En { " %" } else { "%" };
-    let share = |part: i64| {
-        format!(
-            "{}{percent_sign}",
-            number::percent(part as f64, packets as f64)
-        )
-    };
-    let key = |label: &str, value: String, note: String| KeyNumber {
-        label: label.to_owned(),
-        value,
-        note,
-    };
-    let rate = number::rate(packets as f64 / seconds_covered(answer).max(1) as f64);
-    let mean = number::rate(answer.bytes() as f64 / packets.max(1) as f64);
-    let victims = answer.group(Group::Victim).sources.estimate();
-    let hosts = fill(
-        text.about,
-        &[(
-            "n",
-            &number::estimate(answer.group(Group::Host).sources.estimate()),
-        )],
-    );
-    let mut hosts_note = fill(text.key_hosts_note, &[("error", &ERROR_PERCENT)]);
-    if victims > 0.0 {
-        let separator = if language == Language::Ja {
-            "。"
-        } else {
-            "; "
-        };
-        hosts_note =
-            hosts_note + separator + &fill(text.key_victims, &[("n", &number::estimate(victims))]);
-    }
-    let covered = answer.hours.len() - answer.hours_in(State::Missing);
-    let hours = [
-        ("covered", number::count(covered as i64)),
-        ("total", number::count(answer.hours.len() as i64)),
-    ];
-    let states: Vec<String> = State::ALL
-        .iter()
-        .zip(text.states)
-        .filter(|(state, _)| answer.hours_in(**state) > 0)
-        .map(|(state, term)| {
-            format!(
-                "{} {}",
-                term.name,
-                number::count(answer.hours_in(*state) as i64)
-            )
-        })
-        .collect();
-    let (class, tally) = (0..Class::ALL.len())
-        .map(|class| (class, answer.classes[class].packets))
-        .max_by_key(|&(class, packets)| (packets, std::cmp::Reverse(class)))
-        .unwrap_or((0, 0));
-    let class_name = match language {
-        Language::Ja => text.classes[class].name.to_owned(),
-        Language::En => text.classes[class].name.to_lowercase(),
-    };
-    let mut found = vec![
-        key(
-            text.key_packets,
-            number::count(packets),
-            fill(text.key_rate, &[("rate", &rate)]),
-        ),
-        per_address(answer, language),
-        key(text.key_hosts, hosts, hosts_note),
-        key(
-            text.key_hours,
-            fill(
-                text.key_hours_value,
-                &[("covered", &hours[0].1), ("total", &hours[1].1)],
-            ),
-            states.join(", "),
-        ),
-        key(
-            &fill(text.key_class, &[("class", &class_name)]),
-            share(tally),
-            fill(text.key_ipv6_note, &[("n", &number::count(tally))]),
-        ),
-        key(
-            text.key_bytes,
-            number::bytes(answer.bytes()),
-            fill(text.key_bytes_note, &[("mean", &mean)]),
-        ),
-        key(
-            text.key_ipv6,
-            share(answer.families[1].packets),
-            fill(
-                text.key_ipv6_note,
-                &[("n", &number::count(answer.families[1].packets))],
-            ),
-        ),
-    ];
-    if let Some(home) = &setting.home {
-        found.push(home_number(answer, home, language, percent_sign));
-    }
-    found
-}
-
-/// Packets per dark address, by the address-hours really observed, scaled to the length of the period.
-fn per_address(answer: &Answer, language: Language) -> KeyNumber {
-    let text = language.text();
-    let label = text.key_per_address.to_owned();
-    match answer.address_hours() {
-        Some(address_hours) => KeyNumber {
-            label,
-            value: number::rate(
-                answer.packets() as f64 / address_hours * answer.hours.len() as f64,
-            ),
-            note: fill(
-                text.key_per_address_note,
-                &[("n", &number::decimal(address_hours, 0))],
-            ),
-        },
-        None => KeyNumber {
-            label,
-            value: text.key_per_address_unknown.to_owned(),
-            note: text.telescope_unknown.to_owned(),
-        },
-    }
-}
-
-fn home_number(answer: &Answer, home: &str, language: Language, percent_sign: &str) -> KeyNumber {
-    let text = language.text();
-    let hosts = || {
-        answer
-            .countries
-            .iter()
-            .filter(|((group, _), _)| *group == Group::Host)
-    };
-    let total: i64 = hosts().map(|(_, tally)| tally.packets).sum();
-    let of = |code: &[u8]| -> i64 {
-        hosts()
-            .filter(|((_, known), _)| known == code)
-            .map(|(_, tally)| tally.packets)
-            .sum()
-    };
-    let (at_home, unknown) = (of(home.as_bytes()), of(b"ZZ"));
-    let abroad = number::percent((total - at_home - unknown) as f64, total as f64);
-    KeyNumber {
-        label: fill(
-            text.key_home,
-            &[("country", &country::name(home, language))],
-        ),
-        value: format!(
-            "{}{percent_sign}",
-            number::percent(at_home as f64, total as f64)
-        ),
-        note: fill(text.key_home_note, &[("abroad", &abroad)]),
-    }
-}
-
-fn sections(
-    answer: &Answer,
-    setting: &Setting,
-    language: Language,
-) -> Vec<(&'static str, Vec<Placed>)> {
+fn sections(answer: &Answer, setting: &Setting, language: Language) -> Vec<Chapter> {
     let mut count = 0;
     Section::ALL
         .iter()
@@ -371,10 +267,16 @@ fn sections(
                         drawn: figure.drawn(answer, language, setting.home.as_deref()),
                     }
                 });
-            (
-                language.text().sections[section as usize],
-                figures.collect(),
-            )
+            let note = setting
+                .notes
+                .iter()
+                .find(|(name, known, _)| *name == section.name() && *known == language);
+            Chapter {
+                name: section.name(),
+                title: language.text().sections[section as usize],
+                note: note.map(|(.., text)| text.clone()),
+                figures: figures.collect(),
+            }
         })
         .collect()
 }

@@ -2,6 +2,7 @@
 
 use crate::chart::axis::TimeAxis;
 use crate::chart::{Chart, timeline};
+use crate::measure::{Standing, Unit};
 use crate::period::HOUR_US;
 use crate::query::distinct::ERROR_PERCENT;
 use crate::query::{Answer, Group};
@@ -11,44 +12,75 @@ use crate::text::{Both, Language, Text, fill, number, time};
 
 mod changes;
 mod classes;
+mod concentration;
 mod countries;
 mod coverage;
+mod events;
+mod infected;
+mod origins;
 mod packets;
 mod ports;
+mod ranking;
 mod sensors;
 mod sources;
 mod tools;
 mod traffic_types;
+mod trend;
 mod weekday;
+mod years;
+
+pub use events::when;
+pub use ports::port_label;
 
 /// Where in the report a figure stands; in the order of `Text::sections`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Section {
-    /// Traffic over time.
-    Traffic,
+    /// The period as a whole.
+    Overview,
     /// Ports and services.
-    Services,
-    /// Countries of the sources.
-    Countries,
-    /// Scan tools.
-    Tools,
-    /// Rhythm and change.
-    Rhythm,
-    /// Coverage.
-    Coverage,
+    Ports,
+    /// Spikes and new ports.
+    Events,
+    /// Hosts that look infected.
+    Infected,
+    /// Countries, networks, organisations.
+    Sources,
+    /// Victims of denial of service.
+    Attacks,
+    /// Years beside published series.
+    Years,
+    /// What was observed, and how.
+    Conditions,
 }
 
 impl Section {
     /// Every section, in the order of the report.
-    pub const ALL: [Section; 6] = [
-        Section::Traffic,
-        Section::Services,
-        Section::Countries,
-        Section::Tools,
-        Section::Rhythm,
-        Section::Coverage,
+    pub const ALL: [Section; 8] = [
+        Section::Overview,
+        Section::Ports,
+        Section::Events,
+        Section::Infected,
+        Section::Sources,
+        Section::Attacks,
+        Section::Years,
+        Section::Conditions,
     ];
+
+    /// Its name in the names of files: `notes/NAME.ja.md`.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Section::Overview => "overview",
+            Section::Ports => "ports",
+            Section::Events => "events",
+            Section::Infected => "infected",
+            Section::Sources => "sources",
+            Section::Attacks => "attacks",
+            Section::Years => "years",
+            Section::Conditions => "conditions",
+        }
+    }
 }
 
 /// A figure of the report.
@@ -84,29 +116,71 @@ pub struct Drawn {
     pub chart: Option<Chart>,
     /// The numbers.
     pub table: Table,
+    /// The finding: a title made from the numbers, where they say something.
+    pub finding: Option<String>,
+    /// Drawings with words of their own, one for each thing found.
+    pub cards: Vec<Card>,
     /// Whether the table itself is the figure, shown and not folded away.
     pub table_shown: bool,
+    /// Rows that the page shows at first; the rest is behind a fold, and all of them in the CSV.
+    pub rows_shown: Option<usize>,
     /// What to know when reading it.
     pub notes: Vec<String>,
     /// Why there is no chart, if there is none.
     pub empty: Option<&'static str>,
 }
 
+impl Drawn {
+    /// Nothing but the reason why there is nothing.
+    #[must_use]
+    pub fn nothing(reason: &'static str) -> Self {
+        Self {
+            empty: Some(reason),
+            ..Self::default()
+        }
+    }
+}
+
+/// One thing found: a drawing beside its sentences.
+pub struct Card {
+    /// What it is.
+    pub title: String,
+    /// Its drawing.
+    pub chart: Chart,
+    /// Sentences.
+    pub lines: Vec<String>,
+}
+
 /// Every figure, in the order of the report.
 pub const FIGURES: &[Figure] = &[
+    trend::FIGURE,
     packets::FIGURE,
+    packets::IPV6,
     sources::FIGURE,
     classes::FIGURE,
     traffic_types::FIGURE,
-    ports::PORTS,
-    ports::REFLECTORS,
-    ports::BACKSCATTER,
-    countries::BY_PACKETS,
-    countries::BY_SOURCES,
-    countries::VICTIMS,
     tools::FIGURE,
     changes::FIGURE,
     weekday::FIGURE,
+    ranking::RANKS,
+    ports::PORTS,
+    ranking::WITHOUT_SURVEY,
+    ranking::SURVEY,
+    ranking::TRENDS,
+    ports::REFLECTORS,
+    events::FIGURE,
+    infected::FIGURE,
+    infected::TABLE,
+    origins::SLOPE,
+    origins::MAP,
+    countries::BY_PACKETS,
+    countries::BY_SOURCES,
+    origins::HOME,
+    concentration::ORGANISATIONS,
+    concentration::FIGURE,
+    ports::BACKSCATTER,
+    countries::VICTIMS,
+    years::FIGURE,
     coverage::FIGURE,
     sensors::FIGURE,
 ];
@@ -138,6 +212,7 @@ fn standing_notes(answer: &Answer, text: &Text) -> Vec<String> {
         (State::Missing, text.note_gaps),
         (State::Lossy, text.note_lossy),
         (State::Partial, text.note_partial),
+        (State::NotYet, text.note_not_yet),
     ];
     rows.into_iter()
         .map(|(state, note)| (answer.hours_in(state) as i64, note))
@@ -161,7 +236,18 @@ impl Context<'_> {
             no_data: text.no_data.to_owned(),
             partial: text.partial_mark.to_owned(),
             lossy: text.lossy_mark.to_owned(),
+            hollow: text.hollow_mark.to_owned(),
+            not_yet: text.not_yet_mark.to_owned(),
             total: None,
+            digits: 0,
+        }
+    }
+
+    /// The unit of every compared value of an answer.
+    fn unit(&self, answer: &Answer) -> &'static str {
+        match answer.unit() {
+            Unit::AddressDay => self.text().axis_rate,
+            Unit::SensorDay => self.text().axis_rate_sensor,
         }
     }
 
@@ -179,6 +265,10 @@ struct Timeline {
     axis: TimeAxis,
     labels: Vec<String>,
     states: Vec<State>,
+    /// Which buckets were observed too little to be compared.
+    hollow: Vec<bool>,
+    /// The share of each bucket's address-hours that was observed.
+    shares: Vec<f64>,
 }
 
 impl Timeline {
@@ -200,6 +290,12 @@ impl Timeline {
                 .iter()
                 .map(|range| combined(answer.hours[range.clone()].iter().map(|hour| hour.state)))
                 .collect(),
+            hollow: (0..buckets.ranges.len())
+                .map(|bucket| answer.standing(buckets, bucket) == Standing::Hollow)
+                .collect(),
+            shares: (0..buckets.ranges.len())
+                .map(|bucket| answer.share(buckets, bucket))
+                .collect(),
             axis: TimeAxis {
                 starts_us: starts,
                 step: buckets.step,
@@ -212,14 +308,6 @@ impl Timeline {
     fn iso(&self, bucket: usize) -> String {
         time::iso(self.axis.starts_us[bucket], &self.axis.timezone)
     }
-}
-
-/// Seconds observed in a bucket.
-fn seconds(answer: &Answer, range: &std::ops::Range<usize>) -> i64 {
-    answer.hours[range.clone()]
-        .iter()
-        .map(crate::query::Hour::seconds_covered)
-        .sum()
 }
 
 /// The one of three texts that fits the width of the buckets.

@@ -4,10 +4,14 @@
 pub mod chart;
 pub mod document;
 pub mod figure;
+pub mod measure;
 pub mod options;
 pub mod period;
+pub mod publish;
 pub mod query;
 pub mod render;
 pub mod series;
+pub mod supplied;
 pub mod table;
 pub mod text;
+pub mod trend;

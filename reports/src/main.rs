@@ -1,7 +1,7 @@
 //! The `teiten-report` program: options in, files and names of files out. Everything else is the library's.
 
 use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
@@ -10,14 +10,16 @@ use clap_complete::Shell;
 use jiff::Timestamp;
 use serde_json::json;
 use teiten_reports::document::{Document, Setting};
-use teiten_reports::figure::{self, FIGURES};
+use teiten_reports::figure::{self, FIGURES, Section};
 use teiten_reports::options::{
     BuildArguments, Command, CommandLine, FigureArguments, ListArguments, Options,
 };
 use teiten_reports::period::Period;
+use teiten_reports::publish::Folder;
 use teiten_reports::query::{self, Answer, Question};
-use teiten_reports::render::{csv, html};
+use teiten_reports::render::{csv, png};
 use teiten_reports::series::State;
+use teiten_reports::supplied::{self, Supplied};
 use teiten_reports::text::Language;
 
 const DONE: u8 = 0;
@@ -67,21 +69,36 @@ fn build(arguments: BuildArguments) -> anyhow::Result<u8> {
     let Some(out) = options.out.clone() else {
         bail!("--out is missing: name the folder the report is written into");
     };
-    let answer = ask(&options)?;
+    let answer = ask(&options, true)?;
+    let pictures = !arguments.no_png && png::can_draw();
+    if !pictures && !arguments.no_png {
+        eprintln!(
+            "teiten-report: no PNG: {} (--no-png says that none are wanted)",
+            png::PngError::NoFont
+        );
+    }
+    let name = answer.period.file_name();
     let setting = Setting {
         as_of_us: as_of_us()?,
         home: options.home.clone(),
         languages: options.languages.clone(),
+        title: options.title.clone(),
+        organisation: options.organisation.clone(),
+        pictures,
+        notes: notes(&out, arguments.notes.as_deref(), &name)?,
     };
-    let mut made = Vec::new();
+    let mut folder = Folder::begin(&out, &name)?;
     for &language in &options.languages {
-        let document = Document::new(&answer, &setting, language);
-        write_document(&out, &document, &mut made)?;
+        folder.add_document(&Document::new(&answer, &setting, language))?;
     }
+    let about = summary(&answer, &options);
+    let made = folder.publish(about.clone())?;
     let code = judge(&answer);
     let mut standard = io::stdout().lock();
     if arguments.json {
-        writeln!(standard, "{}", summary(&answer, &made, &options))?;
+        let mut about = about;
+        about["files"] = json!(made);
+        writeln!(standard, "{about}")?;
     } else {
         for path in made.iter().filter(|path| {
             path.extension()
@@ -93,35 +110,30 @@ fn build(arguments: BuildArguments) -> anyhow::Result<u8> {
     Ok(code)
 }
 
-/// The page and every figure's files; the page last, so that it never names a file that is not there.
-fn write_document(out: &Path, document: &Document, made: &mut Vec<PathBuf>) -> anyhow::Result<()> {
-    let language = document.language;
-    for placed in document.sections.iter().flat_map(|(_, figures)| figures) {
-        if placed.drawn.empty.is_some() {
-            continue;
-        }
-        write(
-            &out.join(html::csv_name(placed.figure.name, language)),
-            &csv::render(&placed.drawn.table),
-            made,
-        )?;
-        if let Some(chart) = &placed.drawn.chart {
-            write(
-                &out.join(html::svg_name(placed.figure.name, language)),
-                &chart.standalone(),
-                made,
-            )?;
+/// The analyst's own words: `SECTION.LANGUAGE.md` in the folder of notes, those of the period before those of every period.
+fn notes(
+    out: &Path,
+    folder: Option<&Path>,
+    period: &str,
+) -> anyhow::Result<Vec<(&'static str, Language, String)>> {
+    let folder = folder.map_or_else(|| out.join("notes"), Path::to_owned);
+    let mut found = Vec::new();
+    for section in Section::ALL {
+        for language in Language::ALL {
+            let file = format!("{}.{}.md", section.name(), language.tag());
+            let places = [folder.join(period).join(&file), folder.join(&file)];
+            if let Some(path) = places.iter().find(|path| path.is_file()) {
+                let text = std::fs::read_to_string(path)
+                    .with_context(|| format!("cannot read the note {}", path.display()))?;
+                found.push((section.name(), language, text));
+            }
         }
     }
-    write(
-        &out.join(html::file_name(language)),
-        &html::render(document),
-        made,
-    )
+    Ok(found)
 }
 
 /// Writes a file whole or not at all.
-fn write(path: &Path, content: &str, made: &mut Vec<PathBuf>) -> anyhow::Result<()> {
+fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     let unwritten = || format!("cannot write {}: choose another --out", path.display());
     std::fs::create_dir_all(folder).with_context(unwritten)?;
@@ -130,11 +142,10 @@ fn write(path: &Path, content: &str, made: &mut Vec<PathBuf>) -> anyhow::Result<
     std::fs::write(&partial, content)
         .and_then(|()| std::fs::rename(&partial, path))
         .with_context(unwritten)?;
-    made.push(path.to_owned());
     Ok(())
 }
 
-fn summary(answer: &Answer, made: &[PathBuf], options: &Options) -> serde_json::Value {
+fn summary(answer: &Answer, options: &Options) -> serde_json::Value {
     let hours: serde_json::Map<String, serde_json::Value> = State::ALL
         .iter()
         .map(|state| (state.name().to_owned(), json!(answer.hours_in(*state))))
@@ -147,8 +158,8 @@ fn summary(answer: &Answer, made: &[PathBuf], options: &Options) -> serde_json::
         "bytes": answer.bytes(),
         "hours": hours,
         "complete": answer.is_complete(),
+        "unfinished": answer.is_unfinished(),
         "damaged": answer.damaged.iter().map(|file| json!({"path": file.path, "reason": file.reason})).collect::<Vec<_>>(),
-        "files": made,
     })
 }
 
@@ -162,33 +173,68 @@ fn draw(arguments: FigureArguments) -> anyhow::Result<u8> {
         );
     };
     let out = arguments.out;
+    let format = match (arguments.csv, &out) {
+        (true, _) => Format::Csv,
+        (false, None) => Format::Svg,
+        (false, Some(path)) => Format::of(path)?,
+    };
     let options = Options::new(arguments.shared, None)?;
-    let answer = ask(&options)?;
+    let answer = ask(&options, true)?;
     let language = options.languages.first().copied().unwrap_or(Language::Ja);
     let drawn = figure.drawn(&answer, language, options.home.as_deref());
     if let Some(reason) = drawn.empty {
         bail!("{}: {reason} Choose another --period.", figure.name);
     }
-    let numbers = arguments.csv
-        || out
-            .as_ref()
-            .is_some_and(|path| path.extension().is_some_and(|extension| extension == "csv"));
-    let content = match (&drawn.chart, numbers) {
-        (_, true) => csv::render(&drawn.table),
-        (Some(chart), false) => chart.standalone(),
-        (None, false) => bail!(
-            "{} is a table without a drawing: ask for its numbers with --csv",
-            figure.name
-        ),
+    let chart = || {
+        drawn.chart.as_ref().with_context(|| {
+            format!(
+                "{} is a table without a drawing: ask for its numbers with --csv",
+                figure.name
+            )
+        })
+    };
+    let content = match format {
+        Format::Csv => csv::render(&drawn.table).into_bytes(),
+        Format::Json => teiten_reports::render::json::render(&drawn.table).into_bytes(),
+        Format::Svg => chart()?.standalone().into_bytes(),
+        Format::Png => png::render(&chart()?.standalone())?,
     };
     match out {
         Some(path) => {
-            write(&path, &content, &mut Vec::new())?;
+            write(&path, &content)?;
             writeln!(io::stdout().lock(), "{}", path.display())?;
         }
-        None => io::stdout().lock().write_all(content.as_bytes())?,
+        None => io::stdout().lock().write_all(&content)?,
     }
     Ok(judge(&answer))
+}
+
+/// What a figure is written as.
+#[derive(Clone, Copy)]
+enum Format {
+    Svg,
+    Png,
+    Csv,
+    Json,
+}
+
+impl Format {
+    /// The format that the name of a file asks for; no other is written under that name.
+    fn of(path: &Path) -> anyhow::Result<Self> {
+        let extension = path
+            .extension()
+            .map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+        Ok(match extension.as_deref() {
+            Some("svg") => Format::Svg,
+            Some("png") => Format::Png,
+            Some("csv") => Format::Csv,
+            Some("json") => Format::Json,
+            _ => bail!(
+                "{}: a figure is written as .svg, .png, .csv or .json: end --out in one of them",
+                path.display()
+            ),
+        })
+    }
 }
 
 fn list(arguments: &ListArguments) -> anyhow::Result<u8> {
@@ -218,7 +264,7 @@ fn list(arguments: &ListArguments) -> anyhow::Result<u8> {
     Ok(DONE)
 }
 
-fn ask(options: &Options) -> anyhow::Result<Answer> {
+fn ask(options: &Options, compare: bool) -> anyhow::Result<Answer> {
     let period = match &options.period {
         Some(text) => Period::parse(text, &options.timezone)?,
         None => {
@@ -235,8 +281,19 @@ fn ask(options: &Options) -> anyhow::Result<Answer> {
         period,
         sensors: options.sensors.clone(),
         workers: options.workers,
+        as_of_us: as_of_us()?,
+        compare,
     };
-    Ok(query::ask(&question)?)
+    let outages = options.outages.as_deref();
+    let outages = outages.map(|path| supplied::outages(path, &options.timezone));
+    let series = options.series.iter().map(|path| supplied::series(path));
+    let supplied = Supplied {
+        outages: outages.transpose()?.unwrap_or_default(),
+        series: series.collect::<Result<_, _>>()?,
+    };
+    let mut answer = query::ask(&question)?;
+    answer.supplied = supplied;
+    Ok(answer)
 }
 
 /// Says what was not whole, and gives the exit code.
@@ -246,6 +303,12 @@ fn judge(answer: &Answer) -> u8 {
             "teiten-report: left out {}: {}",
             file.path.display(),
             file.reason
+        );
+    }
+    if answer.is_unfinished() {
+        eprintln!(
+            "teiten-report: interim: {} hours of the period are still to come",
+            answer.hours_in(State::NotYet)
         );
     }
     if answer.is_complete() {

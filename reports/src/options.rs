@@ -20,13 +20,14 @@ pub struct CommandLine {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make the report of a period: a page per language, and each figure's numbers (CSV) and drawing (SVG) beside it.
+    /// Make the report of a period: a page and a Markdown text per language, each figure's numbers (CSV, JSON) and drawing (SVG, PNG) beside
+    /// them, and a manifest with their hashes.
     ///
     /// Exit code 0: done; 1: done, but the period has gaps or loss; 2: not done.
     Build(BuildArguments),
     /// Name the figures there are, with the question each answers.
     List(ListArguments),
-    /// Draw one figure as SVG.
+    /// Draw one figure: SVG, PNG, or its numbers as CSV or JSON.
     ///
     /// Exit code 0: done; 1: done, but the period has gaps or loss; 2: not done.
     Figure(FigureArguments),
@@ -42,12 +43,19 @@ pub enum Command {
 /// `build`.
 #[derive(Debug, Args)]
 pub struct BuildArguments {
-    /// Folder to write the report into; made where it does not exist, files of an earlier report are replaced.
+    /// Folder to write the report into, as a folder named after the period that replaces an earlier one whole.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Print one JSON object naming what was made.
     #[arg(long)]
     pub json: bool,
+    /// Write no PNG beside the SVG of each figure.
+    #[arg(long)]
+    pub no_png: bool,
+    /// Folder of the analyst's own words, SECTION.ja.md and SECTION.en.md (sections: overview, ports, events, infected, sources, attacks,
+    /// years, conditions), in it or in its subfolder named after the period [default: `notes` in --out].
+    #[arg(long, value_name = "DIR")]
+    pub notes: Option<PathBuf>,
     /// Settings shared with `figure`.
     #[command(flatten)]
     pub shared: Shared,
@@ -58,7 +66,7 @@ pub struct BuildArguments {
 pub struct FigureArguments {
     /// Name of the figure; `list` names them.
     pub name: String,
-    /// File to write; standard output without it. A name that ends in .csv gives the numbers.
+    /// File to write: .svg, .png, .csv or .json; SVG to standard output without it.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Write the numbers as CSV instead of the drawing.
@@ -86,7 +94,8 @@ pub struct Shared {
     /// Folder of the dataset, as `teiten-sensor` wrote it.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Day 2026-11-05, week 2026-W45, month 2026-11, quarter 2026-Q4, year 2026, hour 2026-11-05T08, or FROM..TO with both included;
+    /// Day 2026-11-05, week 2026-W45, month 2026-11, quarter 2026-Q4, half year 2026-H2, year 2026, fiscal year (April to March) FY2026 and
+    /// its halves FY2026-H1, hour 2026-11-05T08, or FROM..TO with both included;
     /// without it the whole span of the dataset.
     #[arg(long, value_name = "PERIOD")]
     pub period: Option<String>,
@@ -102,6 +111,18 @@ pub struct Shared {
     /// Count only this sensor; repeatable.
     #[arg(long = "sensor", value_name = "NAME")]
     pub sensors: Vec<String>,
+    /// File of named outages: TOML, [[outage]] with period, ja and en.
+    #[arg(long, value_name = "FILE")]
+    pub outages: Option<PathBuf>,
+    /// File of a published series of years to draw beside one's own (TOML, as reports/example/nicter.toml); repeatable.
+    #[arg(long = "series", value_name = "FILE")]
+    pub series: Vec<PathBuf>,
+    /// Title of the report [default: as the language has it].
+    #[arg(long, value_name = "TEXT")]
+    pub title: Option<String>,
+    /// Who publishes the report; stands above the title.
+    #[arg(long, value_name = "TEXT")]
+    pub organisation: Option<String>,
     /// Threads that read the dataset [default: one per processor].
     #[arg(long, value_name = "N")]
     pub workers: Option<usize>,
@@ -168,6 +189,11 @@ struct File {
     period: Option<String>,
     timezone: Option<String>,
     home: Option<String>,
+    title: Option<String>,
+    organisation: Option<String>,
+    outages: Option<PathBuf>,
+    #[serde(default)]
+    series: Vec<PathBuf>,
     language: Option<LanguageChoice>,
     sensor: Option<Names>,
     workers: Option<usize>,
@@ -195,6 +221,14 @@ pub struct Options {
     pub timezone: TimeZone,
     /// Home country, two capital letters.
     pub home: Option<String>,
+    /// File of named outages.
+    pub outages: Option<PathBuf>,
+    /// Files of published series.
+    pub series: Vec<PathBuf>,
+    /// Title of the report, if it has its own.
+    pub title: Option<String>,
+    /// Who publishes it.
+    pub organisation: Option<String>,
     /// Languages.
     pub languages: Vec<Language>,
     /// Sensors to count; all when empty.
@@ -246,6 +280,16 @@ impl Options {
                 .or(file.home)
                 .map(|code| home(&code))
                 .transpose()?,
+            outages: flags.outages.or(own.outages).or(file.outages),
+            series: [flags.series, own.series, file.series]
+                .into_iter()
+                .find(|series| !series.is_empty())
+                .unwrap_or_default(),
+            title: flags.title.or(own.title).or(file.title),
+            organisation: flags
+                .organisation
+                .or(own.organisation)
+                .or(file.organisation),
             languages: flags
                 .language
                 .or(own.language)

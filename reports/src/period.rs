@@ -24,8 +24,12 @@ pub enum PeriodKind {
     Month,
     /// One quarter, `2026-Q4`.
     Quarter,
+    /// Half a year, `2026-H1`.
+    HalfYear,
     /// One year, `2026`.
     Year,
+    /// One fiscal year of Japan, April to March, `FY2026`.
+    FiscalYear,
     /// From one period's start to another's end, `FROM..TO`, both included.
     Range,
     /// The whole span of the dataset, when no period was asked for.
@@ -52,8 +56,8 @@ pub struct Period {
 pub enum PeriodError {
     /// It has none of the accepted forms, or names a day that does not exist.
     #[error(
-        "`{0}` is not a period: write --period as a day 2026-11-05, a week 2026-W45, a month 2026-11, a quarter 2026-Q4, a year 2026, \
-         or FROM..TO of any of these"
+        "`{0}` is not a period: write --period as a day 2026-11-05, a week 2026-W45, a month 2026-11, a quarter 2026-Q4, a half \
+         year 2026-H2, a year 2026, a fiscal year (April to March) FY2026 or half of it FY2026-H1, or FROM..TO of any of these"
     )]
     Unreadable(String),
     /// The end of a range lies before its start.
@@ -106,6 +110,84 @@ impl Period {
             end_us,
             timezone: timezone.clone(),
         }
+    }
+
+    /// The period before: as many days, weeks, months, quarters or years earlier as it is long; nothing for the whole span of a dataset.
+    #[must_use]
+    pub fn previous(&self) -> Option<Self> {
+        let shift = match self.kind {
+            PeriodKind::Hour => 1.hour(),
+            PeriodKind::Day => 1.day(),
+            PeriodKind::Week => 7.days(),
+            PeriodKind::Month => 1.month(),
+            PeriodKind::Quarter => 3.months(),
+            PeriodKind::HalfYear => 6.months(),
+            PeriodKind::Year | PeriodKind::FiscalYear => 1.year(),
+            PeriodKind::Range => self.civil_length()?,
+            PeriodKind::Span => return None,
+        };
+        self.shifted(shift)
+    }
+
+    /// The same period a year before: 52 weeks for a week, so that weekdays agree.
+    #[must_use]
+    pub fn year_before(&self) -> Option<Self> {
+        match self.kind {
+            PeriodKind::Week => self.shifted((52 * 7).days()),
+            // A year before, the year before is the period before.
+            PeriodKind::Span | PeriodKind::Year | PeriodKind::FiscalYear => None,
+            _ => self.shifted(1.year()),
+        }
+    }
+
+    /// This many days up to the start of the period.
+    #[must_use]
+    pub fn days_before(&self, days: i64) -> Self {
+        let end = self.timezone.to_datetime(timestamp(self.start_us));
+        let start = end
+            .checked_sub(days.days())
+            .ok()
+            .and_then(|start| Some(self.timezone.to_timestamp(start).ok()?.as_microsecond()));
+        Self {
+            start_us: start.unwrap_or(self.start_us - days * 24 * HOUR_US),
+            end_us: self.start_us,
+            kind: PeriodKind::Range,
+            text: self.text.clone(),
+            timezone: self.timezone.clone(),
+        }
+    }
+
+    /// Its length in days; in months where both ends begin one.
+    fn civil_length(&self) -> Option<Span> {
+        let civil = |us: i64| self.timezone.to_datetime(timestamp(us));
+        let (first, last) = (civil(self.start_us), civil(self.end_us));
+        if first.day() == 1 && last.day() == 1 && first.time() == last.time() {
+            let months = i32::from(last.year() - first.year()) * 12
+                + i32::from(last.month() - first.month());
+            return (months > 0).then(|| months.months());
+        }
+        let hours = (self.end_us - self.start_us) / HOUR_US;
+        if first.time() == last.time() {
+            let days = first.date().until(last.date()).ok()?.get_days();
+            return (days > 0).then(|| days.days());
+        }
+        Some(hours.hours())
+    }
+
+    fn shifted(&self, back: Span) -> Option<Self> {
+        let moved = |us: i64| -> Option<i64> {
+            let civil = self.timezone.to_datetime(timestamp(us));
+            let moved = civil.checked_sub(back).ok()?;
+            Some(self.timezone.to_timestamp(moved).ok()?.as_microsecond())
+        };
+        let (start_us, end_us) = (moved(self.start_us)?, moved(self.end_us)?);
+        Some(Self {
+            text: String::new(),
+            kind: self.kind,
+            start_us,
+            end_us,
+            timezone: self.timezone.clone(),
+        })
     }
 
     /// The UTC hours (since 1970-01-01) that start within the period.
@@ -170,6 +252,18 @@ fn civil(text: &str) -> Option<(Date, Span, PeriodKind)> {
         let plain = part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit());
         plain.then(|| part.parse().ok()).flatten()
     };
+    if let Some(rest) = text.strip_prefix("FY") {
+        let (year, part) = rest.split_once('-').unwrap_or((rest, ""));
+        let year = digits(year, 4)?;
+        // The fiscal year of Japan begins in April: its first half ends in September, its second in March.
+        let (month, span, kind) = match part {
+            "" => (4, 1.year(), PeriodKind::FiscalYear),
+            "H1" => (4, 6.months(), PeriodKind::HalfYear),
+            "H2" => (10, 6.months(), PeriodKind::HalfYear),
+            _ => return None,
+        };
+        return Some((Date::new(year, month, 1).ok()?, span, kind));
+    }
     let Some((year_text, rest)) = text.split_once('-') else {
         let first = Date::new(digits(text, 4)?, 1, 1).ok()?;
         return Some((first, 1.year(), PeriodKind::Year));
@@ -179,6 +273,12 @@ fn civil(text: &str) -> Option<(Date, Span, PeriodKind)> {
         let week = i8::try_from(digits(week, 2)?).ok()?;
         let first = ISOWeekDate::new(year, week, Weekday::Monday).ok()?.date();
         return Some((first, 1.week(), PeriodKind::Week));
+    }
+    if let Some(half) = rest.strip_prefix('H') {
+        let half = i8::try_from(digits(half, 1)?).ok()?;
+        let valid = (1..=2).contains(&half);
+        let first = valid.then(|| Date::new(year, half * 6 - 5, 1).ok())??;
+        return Some((first, 6.months(), PeriodKind::HalfYear));
     }
     if let Some(quarter) = rest.strip_prefix('Q') {
         let quarter = i8::try_from(digits(quarter, 1)?).ok()?;
@@ -235,6 +335,83 @@ mod tests {
             39 * 24,
             Range,
         );
+    }
+
+    #[test]
+    fn half_years_and_fiscal_years_are_read() {
+        check(
+            "2026-H2",
+            "UTC",
+            "2026-07-01T00:00:00Z",
+            184 * 24,
+            PeriodKind::HalfYear,
+        );
+        check(
+            "FY2026",
+            "Asia/Tokyo",
+            "2026-03-31T15:00:00Z",
+            365 * 24,
+            PeriodKind::FiscalYear,
+        );
+        check(
+            "FY2026-H2",
+            "UTC",
+            "2026-10-01T00:00:00Z",
+            182 * 24,
+            PeriodKind::HalfYear,
+        );
+    }
+
+    #[test]
+    fn a_period_is_compared_with_the_one_before_and_a_year_before() {
+        let starts = |text: &str| {
+            let period = Period::parse(text, &TimeZone::get("Asia/Tokyo").unwrap()).unwrap();
+            let day = |period: Option<Period>| {
+                period.map(|period| {
+                    let first = period.timezone.to_datetime(timestamp(period.start_us));
+                    let last = period.timezone.to_datetime(timestamp(period.end_us));
+                    format!("{}..{}", first.date(), last.date())
+                })
+            };
+            (day(period.previous()), day(period.year_before()))
+        };
+        let some = |text: &str| Some(text.to_owned());
+        assert_eq!(
+            starts("2026-03"),
+            (
+                some("2026-02-01..2026-03-01"),
+                some("2025-03-01..2025-04-01")
+            )
+        );
+        assert_eq!(
+            starts("2026-Q1"),
+            (
+                some("2025-10-01..2026-01-01"),
+                some("2025-01-01..2025-04-01")
+            )
+        );
+        assert_eq!(
+            starts("2026-W45"),
+            (
+                some("2026-10-26..2026-11-02"),
+                some("2025-11-03..2025-11-10")
+            )
+        );
+        assert_eq!(
+            starts("2026-11-05..2026-11-07"),
+            (
+                some("2026-11-02..2026-11-05"),
+                some("2025-11-05..2025-11-08")
+            )
+        );
+        assert_eq!(
+            starts("2026-10..2026-11"),
+            (
+                some("2026-08-01..2026-10-01"),
+                some("2025-10-01..2025-12-01")
+            )
+        );
+        assert_eq!(starts("2026").1, None);
     }
 
     #[test]

@@ -1,23 +1,26 @@
 //! Asking a dataset: one pass over the hours of a period, which gives everything that the figures draw.
 //!
-//! Only `coverage` and `traffic` are read, only the columns needed, and each hour by one worker. What comes back is bounded by the
+//! Only `coverage`, `traffic` and `sources` are read, only the columns needed, and each hour by one worker. What comes back is bounded by the
 //! kinds there are (classes, countries, ports, buckets), not by the rows read. No sentence and no drawing is made here.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use teiten_aggregator::schema::{COVERAGE, TRAFFIC};
+use teiten_aggregator::schema::{COVERAGE, SOURCES, TRAFFIC};
 
 use crate::period::Period;
-use crate::series::{Buckets, State};
+use crate::series::Buckets;
 
 pub mod answer;
 mod coverage;
 pub mod distinct;
+pub mod event;
 pub mod layout;
 mod rows;
+pub mod survey;
+pub mod tally;
 mod traffic;
 
 pub use answer::{Accounting, Answer, Group, Hour, Protocol, SensorTally, Service, Tally};
@@ -33,6 +36,10 @@ pub struct Question {
     pub sensors: Vec<String>,
     /// Threads that read.
     pub workers: usize,
+    /// When the report is made, microseconds since 1970-01-01 UTC: hours that end later are not yet there.
+    pub as_of_us: i64,
+    /// Whether the periods before are read too.
+    pub compare: bool,
 }
 
 /// Why a dataset gave no answer.
@@ -103,41 +110,111 @@ pub fn dataset_span(data: &std::path::Path) -> Result<Range<i64>, QueryError> {
     })
 }
 
-/// Reads the period.
+/// Reads the period, and what it is compared with.
 ///
 /// # Errors
 /// When there is no dataset, nothing was observed in the period, or a sensor asked for is unknown. A damaged file is no error: it stands
 /// in [`Answer::damaged`].
 pub fn ask(question: &Question) -> Result<Answer, QueryError> {
-    let range = question.period.hours();
-    let coverage = layout::files(&question.data, COVERAGE.name, &range)?;
-    let traffic = layout::files(&question.data, TRAFFIC.name, &range)?;
-    if coverage.is_empty() {
-        return Err(nothing_in_period(question)?);
+    let baseline = look_back(question)?;
+    let mut answer = ask_one(question, Depth::Whole, baseline.as_ref())?
+        .ok_or_else(|| nothing_in_period(question).unwrap_or_else(|error| error))?;
+    if question.compare {
+        let compared = |period: Option<Period>| -> Result<Option<Box<Answer>>, QueryError> {
+            let Some(period) = period else {
+                return Ok(None);
+            };
+            let question = Question {
+                period,
+                ..question.clone()
+            };
+            Ok(ask_one(&question, Depth::Whole, None)?.map(Box::new))
+        };
+        answer.compared.previous = compared(question.period.previous())?;
+        answer.compared.year_before = compared(question.period.year_before())?;
     }
+    answer.compared.baseline = baseline.map(Box::new);
+    Ok(answer)
+}
+
+/// The days before the period: with their traffic where the period is compared, else only which sensors were there.
+fn look_back(question: &Question) -> Result<Option<Answer>, QueryError> {
+    let period = question.period.days_before(answer::SERVICE_DAYS);
+    let question = Question {
+        period,
+        ..question.clone()
+    };
+    let depth = if question.compare {
+        Depth::Traffic
+    } else {
+        Depth::Coverage
+    };
+    ask_one(&question, depth, None)
+}
+
+/// Which tables are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Depth {
+    Coverage,
+    Traffic,
+    Whole,
+}
+
+/// Reads one period; nothing when no hour of it was observed.
+fn ask_one(
+    question: &Question,
+    depth: Depth,
+    before: Option<&Answer>,
+) -> Result<Option<Answer>, QueryError> {
+    let range = question.period.hours();
+    let files = |table: &str, wanted: Depth| {
+        if depth >= wanted {
+            layout::files(&question.data, table, &range)
+        } else {
+            Ok(layout::Hours::new())
+        }
+    };
+    let coverage = files(COVERAGE.name, Depth::Coverage)?;
+    if coverage.is_empty() {
+        return Ok(None);
+    }
+    let (traffic, sources) = (
+        files(TRAFFIC.name, Depth::Traffic)?,
+        files(SOURCES.name, Depth::Whole)?,
+    );
     let buckets = Buckets::of(&question.period);
-    let work: Vec<i64> = coverage
-        .keys()
-        .chain(traffic.keys())
-        .copied()
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect();
+    let days = Buckets::days(&question.period);
     let job = Job {
         first_hour: range.start,
         hours: (range.end - range.start) as usize,
         bucket_of_hour: buckets.of_hours(),
+        day_of_hour: days.of_hours(),
         sensors: &question.sensors,
         coverage: &coverage,
         traffic: &traffic,
+        sources: &sources,
     };
+    let work = job.work(&days, question.workers);
     let mut answer = read_all(question, &job, &work, buckets);
     check_sensors(question, &answer)?;
-    answer.settle_hours();
-    if answer.hours.iter().all(|hour| hour.state == State::Missing) {
-        return Err(nothing_in_period(question)?);
+    answer.settle_hours(
+        question.as_of_us,
+        before.map_or(&BTreeMap::new(), |before| &before.sensors),
+    );
+    if depth == Depth::Whole && question.compare && before.is_some() {
+        (answer.events, answer.tested) = event::find(&answer, before);
+        event::read_details(&job, &mut answer);
     }
-    Ok(answer)
+    let observed = answer.hours.iter().any(|hour| hour.state.is_observed());
+    Ok(observed.then_some(answer))
+}
+
+/// A piece of work for one thread.
+enum Work {
+    /// Coverage and traffic of hours of one day; whether they are all of that day.
+    Hours(Range<usize>, bool),
+    /// The sources of a day.
+    Sources(usize),
 }
 
 /// What every worker needs to know.
@@ -145,18 +222,40 @@ pub(crate) struct Job<'a> {
     pub first_hour: i64,
     pub hours: usize,
     pub bucket_of_hour: Vec<usize>,
+    pub day_of_hour: Vec<usize>,
     pub sensors: &'a [String],
     pub coverage: &'a layout::Hours,
     pub traffic: &'a layout::Hours,
+    pub sources: &'a layout::Hours,
 }
 
 impl Job<'_> {
     pub(crate) fn wants(&self, sensor: &str) -> bool {
         self.sensors.is_empty() || self.sensors.iter().any(|name| name == sensor)
     }
+
+    /// Whole days where there are enough of them for every worker, else hours; sources always by the day.
+    fn work(&self, days: &Buckets, workers: usize) -> Vec<Work> {
+        let mut work = Vec::new();
+        for (day, range) in days.ranges.iter().enumerate() {
+            let hours = self.first_hour + range.start as i64..self.first_hour + range.end as i64;
+            if self.sources.range(hours).next().is_some() {
+                work.push(Work::Sources(day));
+            }
+            if days.ranges.len() >= workers * DAYS_PER_WORKER_MIN {
+                work.push(Work::Hours(range.clone(), true));
+            } else {
+                work.extend(range.clone().map(|hour| Work::Hours(hour..hour + 1, false)));
+            }
+        }
+        work
+    }
 }
 
-fn read_all(question: &Question, job: &Job<'_>, work: &[i64], buckets: Buckets) -> Answer {
+/// Below this many days for each thread they read hours instead, so that none is idle.
+const DAYS_PER_WORKER_MIN: usize = 4;
+
+fn read_all(question: &Question, job: &Job<'_>, work: &[Work], buckets: Buckets) -> Answer {
     let next = AtomicUsize::new(0);
     let workers = question.workers.clamp(1, work.len().max(1));
     let parts: Vec<Answer> = std::thread::scope(|scope| {
@@ -165,8 +264,8 @@ fn read_all(question: &Question, job: &Job<'_>, work: &[i64], buckets: Buckets) 
                 let (next, buckets) = (&next, buckets.clone());
                 scope.spawn(move || {
                     let mut part = Answer::empty(question.period.clone(), buckets);
-                    while let Some(&hour) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
-                        read_hour(job, hour, &mut part);
+                    while let Some(piece) = work.get(next.fetch_add(1, Ordering::Relaxed)) {
+                        read_piece(job, piece, &mut part);
                     }
                     part
                 })
@@ -188,14 +287,43 @@ fn read_all(question: &Question, job: &Job<'_>, work: &[i64], buckets: Buckets) 
     for part in parts {
         answer.merge(part);
     }
+    for day in 0..answer.days.len() {
+        answer.close_day(day);
+    }
     answer.damaged.sort();
+    answer.damaged.dedup();
     answer
 }
 
+fn read_piece(job: &Job<'_>, piece: &Work, part: &mut Answer) {
+    match piece {
+        Work::Hours(hours, whole_day) => {
+            for hour in hours.clone() {
+                read_hour(job, hour, part);
+            }
+            if *whole_day {
+                part.close_day(job.day_of_hour[hours.start]);
+            }
+        }
+        Work::Sources(day) => {
+            let of_day = |hour: &i64| {
+                let index = (hour - job.first_hour) as usize;
+                index < job.hours && job.day_of_hour[index] == *day
+            };
+            let files: Vec<&PathBuf> = job
+                .sources
+                .iter()
+                .filter(|(hour, _)| of_day(hour))
+                .flat_map(|(_, paths)| paths)
+                .collect();
+            survey::read(job, *day, &files, part);
+        }
+    }
+}
+
 /// Reads an hour: coverage first, since only what it tells of exists.
-fn read_hour(job: &Job<'_>, hour: i64, part: &mut Answer) {
-    let index = (hour - job.first_hour) as usize;
-    debug_assert!(index < job.hours);
+fn read_hour(job: &Job<'_>, index: usize, part: &mut Answer) {
+    let hour = job.first_hour + index as i64;
     if let Some(paths) = job.coverage.get(&hour) {
         coverage::read(job, index, paths, part);
     }

@@ -2,3 +2,6 @@
 
 pub mod csv;
 pub mod html;
+pub mod json;
+pub mod markdown;
+pub mod png;

@@ -32,6 +32,8 @@ pub struct Buckets {
     pub step: Step,
     /// The hours of each bucket, by index from the first hour of the period.
     pub ranges: Vec<Range<usize>>,
+    /// Hours of the whole civil hour, day or month that each bucket is of, within the period or not.
+    pub full_hours: Vec<usize>,
 }
 
 impl Buckets {
@@ -44,18 +46,28 @@ impl Buckets {
             length if length <= DAILY_MAX => Step::Day,
             _ => Step::Month,
         };
-        Self {
-            step,
-            ranges: cut(period, step),
-        }
+        Self::by(period, step)
     }
 
     /// The period cut into days of its timezone, however long it is.
     #[must_use]
     pub fn days(period: &Period) -> Self {
+        Self::by(period, Step::Day)
+    }
+
+    /// The period cut into hours, days or months.
+    #[must_use]
+    pub fn by(period: &Period, step: Step) -> Self {
+        let ranges = cut(period, step);
+        let first = period.hours().start;
+        let full_hours = ranges
+            .iter()
+            .map(|range| full_hours(first + range.start as i64, period, step))
+            .collect();
         Self {
-            step: Step::Day,
-            ranges: cut(period, Step::Day),
+            step,
+            ranges,
+            full_hours,
         }
     }
 
@@ -92,6 +104,28 @@ fn cut(period: &Period, step: Step) -> Vec<Range<usize>> {
     ranges
 }
 
+/// Hours of the civil hour, day or month in which an hour lies: 23 to 25 for a day.
+fn full_hours(hour: i64, period: &Period, step: Step) -> usize {
+    let date = period
+        .timezone
+        .to_datetime(timestamp(hour * HOUR_US))
+        .date();
+    let (first, length) = match step {
+        Step::Hour => return 1,
+        Step::Day => (date, 1.day()),
+        Step::Month => (date.first_of_month(), 1.month()),
+    };
+    let instant = |date: Date| {
+        let instant = period.timezone.to_timestamp(date.at(0, 0, 0, 0)).ok()?;
+        Some(instant.as_microsecond())
+    };
+    let end = first.checked_add(length).ok().and_then(instant);
+    let span = instant(first)
+        .zip(end)
+        .map_or(0, |(start, end)| end - start);
+    ((span + HOUR_US / 2) / HOUR_US).max(1) as usize
+}
+
 /// The local midnights from the period's start to its end, as microseconds.
 #[must_use]
 pub fn midnights(period: &Period) -> Vec<i64> {
@@ -125,6 +159,8 @@ pub enum State {
     /// Nothing was observed: a gap, never zero.
     #[default]
     Missing,
+    /// The hour is not over yet: neither a gap nor zero.
+    NotYet,
     /// Some of the time, or some of the sensors, was observed.
     Partial,
     /// Observed, but packets were dropped on the way, or its tables are damaged.
@@ -135,18 +171,26 @@ pub enum State {
 
 impl State {
     /// Every state, best first.
-    pub const ALL: [State; 4] = [
+    pub const ALL: [State; 5] = [
         State::Complete,
         State::Partial,
         State::Lossy,
         State::Missing,
+        State::NotYet,
     ];
+
+    /// Whether anything was observed.
+    #[must_use]
+    pub const fn is_observed(self) -> bool {
+        !matches!(self, State::Missing | State::NotYet)
+    }
 
     /// The spelling of CSV files.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
             State::Missing => "missing",
+            State::NotYet => "not-yet",
             State::Partial => "partial",
             State::Lossy => "lossy",
             State::Complete => "complete",
@@ -154,20 +198,24 @@ impl State {
     }
 }
 
-/// The state of a bucket made of hours in these states: missing only when all are, else loss outweighs gaps.
+/// The state of a bucket made of hours in these states: without any observation it is missing, or not yet there; else loss outweighs
+/// gaps.
 #[must_use]
 pub fn combined(states: impl Iterator<Item = State>) -> State {
-    let mut seen = [false; 4];
+    let mut seen = [false; State::ALL.len()];
     for state in states {
         seen[state as usize] = true;
     }
     let has = |state: State| seen[state as usize];
+    let gaps = has(State::Missing) || has(State::NotYet);
     if has(State::Lossy) {
         State::Lossy
-    } else if has(State::Partial) || (has(State::Complete) && has(State::Missing)) {
+    } else if has(State::Partial) || (has(State::Complete) && gaps) {
         State::Partial
     } else if has(State::Complete) {
         State::Complete
+    } else if has(State::NotYet) && !has(State::Missing) {
+        State::NotYet
     } else {
         State::Missing
     }
@@ -196,11 +244,19 @@ mod tests {
         assert_eq!(lengths.iter().filter(|&&length| length == 23).count(), 1);
         assert_eq!(lengths.iter().filter(|&&length| length == 25).count(), 1);
         assert_eq!(year.of_hours().len(), 8760);
+        assert_eq!(year.full_hours, lengths);
+    }
+
+    #[test]
+    fn a_day_that_the_period_cuts_keeps_its_full_length() {
+        let days =
+            Buckets::days(&Period::parse("2026-11-05T18..2026-11-06", &TimeZone::UTC).unwrap());
+        assert_eq!((days.ranges[0].len(), days.full_hours[0]), (6, 24));
     }
 
     #[test]
     fn a_bucket_is_missing_only_when_every_hour_is() {
-        use State::{Complete, Lossy, Missing, Partial};
+        use State::{Complete, Lossy, Missing, NotYet, Partial};
         let check = |states: &[State], expected| {
             assert_eq!(combined(states.iter().copied()), expected);
         };
@@ -209,6 +265,9 @@ mod tests {
         check(&[Complete, Complete], Complete);
         check(&[Missing, Lossy, Complete], Lossy);
         check(&[Complete, Partial], Partial);
+        check(&[NotYet, NotYet], NotYet);
+        check(&[Missing, NotYet], Missing);
+        check(&[Complete, NotYet], Partial);
     }
 
     #[test]

@@ -26,6 +26,14 @@ pub enum Cell {
     Percent(f64),
     /// Any other measure.
     Measure(f64),
+    /// A value of the one measure: packets per address and day.
+    Rate(f64),
+    /// A change in percent.
+    Change(f64),
+    /// A difference of the one measure.
+    Difference(f64),
+    /// Values by day, drawn as a sparkline; a gap is none.
+    Spark(Vec<Option<f64>>),
     /// No observation.
     Gap,
 }
@@ -83,10 +91,22 @@ impl Cell {
         value.map_or(Cell::Gap, Cell::Measure)
     }
 
+    /// A value of the one measure, or a gap.
+    #[must_use]
+    pub fn rate(value: Option<f64>) -> Self {
+        value.map_or(Cell::Gap, Cell::Rate)
+    }
+
+    /// A change in percent, or a gap.
+    #[must_use]
+    pub fn change(value: Option<f64>) -> Self {
+        value.map_or(Cell::Gap, Cell::Change)
+    }
+
     /// Whether it is written at the right.
     #[must_use]
     pub const fn is_number(&self) -> bool {
-        !matches!(self, Cell::Text(_))
+        !matches!(self, Cell::Text(_) | Cell::Spark(_))
     }
 
     /// As readers see it.
@@ -102,6 +122,14 @@ impl Cell {
                 if language == Language::En { " %" } else { "%" }
             ),
             Cell::Measure(value) => number::rate(*value),
+            Cell::Rate(value) => number::measure(*value),
+            Cell::Difference(value) => number::signed_measure(*value),
+            Cell::Spark(_) => String::new(),
+            Cell::Change(value) => format!(
+                "{}{}",
+                number::signed_percent(*value),
+                if language == Language::En { " %" } else { "%" }
+            ),
             Cell::Gap => "–".to_owned(),
         }
     }
@@ -114,7 +142,15 @@ impl Cell {
             Cell::Count(value) => value.to_string(),
             Cell::Estimate(value) => format!("{:.0}", value.round()),
             Cell::Percent(value) => format!("{value:.4}"),
-            Cell::Measure(value) => format!("{value:.4}"),
+            Cell::Measure(value) | Cell::Change(value) => format!("{value:.4}"),
+            Cell::Rate(value) | Cell::Difference(value) => format!("{value:.6}"),
+            Cell::Spark(values) => {
+                let values: Vec<String> = values
+                    .iter()
+                    .map(|value| value.map_or_else(String::new, |value| format!("{value:.6}")))
+                    .collect();
+                format!("\"{}\"", values.join(";"))
+            }
             Cell::Gap => String::new(),
         }
     }

@@ -132,14 +132,16 @@ macro_rules! text {
             pub traffic_types: [Term; 33],
             /// One term per tool, in the order of the codes.
             pub tools: [Term; 7],
-            /// One term per state: complete, partial, lossy, missing.
-            pub states: [Term; 4],
+            /// One term per state: complete, partial, lossy, missing, not yet.
+            pub states: [Term; 5],
             /// One term per number of the head of the report.
             pub numbers: &'static [Term],
             /// What every reader should know before quoting a number.
             pub caveats: &'static [&'static str],
             /// Titles of the sections, in the order of `figure::Section`.
-            pub sections: [&'static str; 6],
+            pub sections: [&'static str; 8],
+            /// One per rule of `query::survey::RULES`.
+            pub survey_rules: [&'static str; 4],
             /// Weekdays from Monday, short.
             pub weekdays: [&'static str; 7],
             /// Names of the counters of `coverage`.
@@ -159,7 +161,22 @@ text! {
     note_gaps, note_lossy, note_partial, note_error, note_no_geo, note_denominator_packets, note_denominator_hosts, note_denominator_victims,
     note_icmp_victim, note_tools, note_top, note_scan_only, note_reflector_only, note_attacked_only, note_home, note_means, note_change,
     note_days_partial, note_exploded, note_table_cut,
-    nothing_here, too_short_week, too_short_days, one_sensor,
+    unchanged, new, key_nothing_before, key_survey, key_survey_note,
+    note_not_yet, note_measure, note_ipv6, hollow_mark, not_yet_mark, axis_rate, axis_rate_sensor, address_hours, observed_share,
+    notice_unfinished, unfinished, key_ipv4, key_rate_day, key_previous, key_year_before, key_not_compared, key_hosts_day, key_hosts_day_none,
+    finding_untested, finding_no_event, finding_events, median, outside, event_short_spike, event_short_new, events_untested,
+    events_rule, events_more, event_spike, event_new, event_size, event_countries, event_network, event_tools, event_no_tool,
+    event_sensors, event_sensors_all, event_judgement, days, kind, hosts_of_peak, dispersion, kind_spike, kind_new, rank_previous,
+    rank_year_before, rank_without_survey, difference, change_previous, daily, note_outside, note_iana, finding_entered,
+    finding_leads, device_mark, no_sources_table, without_survey, all_packets, survey_share, note_survey_rule, rule,
+    sources_per_day, survey_named, survey_either, finding_survey, note_survey, mirai_world, devices_world, mirai_home,
+    devices_home, axis_sources_day_exact, note_infected, hosts_a_day, largest_network, several_packets, note_days, rank_shared,
+    rank_alone, rank_by_packets, rank_by_hosts, and_word, finding_countries, finding_countries_same, note_unknown, note_map,
+    map_packets, map_hosts, map_credit, no_home, abroad, finding_abroad, no_actors, organisation, finding_organisations,
+    top_packets, top_share, axis_share, finding_concentration, no_years, series, year, axis_per_address_year, note_series,
+    note_no_own_year, own_series, summary_rate, summary_rate_change, summary_rate_both, summary_sensor_rate, summary_events,
+    summary_no_event, summary_untested, summary_coverage, summary_coverage_survey, change_up, change_down,
+    rate_short, nothing_here, too_short_week, too_short_days, one_sensor,
     no_data, partial_mark, lossy_mark, data_table, csv, svg, about, unknown_value,
     axis_packets_hour, axis_packets_day, axis_packets_month, axis_sources_hour, axis_sources_day, axis_sources_month, axis_packets,
     axis_hosts, axis_victims, axis_change, axis_hour_of_day, axis_mean_packets, axis_time,

@@ -17,6 +17,16 @@ impl ValueAxis {
     /// An axis that holds `low` to `high` with about `wanted` steps of 1, 2 or 5 times a power of ten; whole steps only.
     #[must_use]
     pub fn new(low: f64, high: f64, wanted: usize) -> Self {
+        Self::with_step(low, high, wanted, 1.0)
+    }
+
+    /// The same for values that are no counts: steps may be as small as they need.
+    #[must_use]
+    pub fn of_rates(low: f64, high: f64, wanted: usize) -> Self {
+        Self::with_step(low, high, wanted, 0.0)
+    }
+
+    fn with_step(low: f64, high: f64, wanted: usize, least: f64) -> Self {
         let low = low.min(0.0);
         let high = if high > low { high } else { low + 1.0 };
         let rough = (high - low) / wanted.max(1) as f64;
@@ -25,7 +35,7 @@ impl ValueAxis {
             .into_iter()
             .find(|factor| factor * power >= rough)
             .unwrap_or(10.0);
-        let step = (factor * power).max(1.0);
+        let step = (factor * power).max(least);
         let (first, last) = ((low / step).floor() as i64, (high / step).ceil() as i64);
         Self {
             ticks: (first..=last).map(|index| index as f64 * step).collect(),

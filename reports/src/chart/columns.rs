@@ -12,6 +12,7 @@ pub fn draw(
     time: &TimeAxis,
     bucket_labels: &[String],
     states: &[State],
+    hollow: &[bool],
     series: &Series,
 ) -> Chart {
     let known = || series.values.iter().flatten().copied();
@@ -23,6 +24,7 @@ pub fn draw(
         time,
         &values,
         states,
+        hollow,
         0.0,
         |pen, frame| {
             let slot = (frame.right - frame.left) / states.len().max(1) as f64;

@@ -1,4 +1,5 @@
-//! Lines over time. A gap breaks a line; a bucket between two gaps is a dot, so that nothing observed disappears.
+//! Lines over time. A gap breaks a line; a bucket between two gaps is a dot, so that nothing observed disappears. A
+//! bucket that was observed too little to be compared is a ring without a line.
 
 use super::axis::{TimeAxis, ValueAxis};
 use super::timeline::{self, Labels, Series};
@@ -12,6 +13,7 @@ pub fn draw(
     time: &TimeAxis,
     bucket_labels: &[String],
     states: &[State],
+    hollow: &[bool],
     series: &[Series],
 ) -> Chart {
     let present: Vec<&Series> = series
@@ -23,11 +25,15 @@ pub fn draw(
         .flat_map(|series| series.values.iter().flatten())
         .copied()
         .fold(0.0, f64::max);
-    let values = ValueAxis::new(0.0, highest, 5);
+    let values = if labels.digits > 0 {
+        ValueAxis::of_rates(0.0, highest, 5)
+    } else {
+        ValueAxis::new(0.0, highest, 5)
+    };
     let mut pen = Pen::default();
     let entries: Vec<_> = present
         .iter()
-        .map(|series| (format!("dot{}", series.class), series.label.clone()))
+        .map(|series| (format!("dot{}", series.class), series.legend()))
         .collect();
     let legend_height = legend(&mut pen, 0.0, 2.0, &entries) + 6.0;
     let (frame, height) = timeline::draw(
@@ -36,35 +42,44 @@ pub fn draw(
         time,
         &values,
         states,
+        hollow,
         legend_height,
         |pen, frame| {
             let slot = (frame.right - frame.left) / states.len().max(1) as f64;
             for series in &present {
-                let (mut line, mut dots) = (String::new(), String::new());
+                let (mut line, mut dots, mut rings) = (String::new(), String::new(), String::new());
                 let known = |index: usize| series.values.get(index).copied().flatten();
-                for index in 0..states.len() {
+                let whole = |index: usize| known(index).filter(|_| !hollow[index]);
+                for (index, &is_hollow) in hollow.iter().enumerate() {
                     let Some(value) = known(index) else {
                         continue;
                     };
                     let x = frame.left + (index as f64 + 0.5) * slot;
                     let y = values.place(value, frame.bottom, frame.top);
-                    let follows = index > 0 && known(index - 1).is_some();
+                    let dot = format!(
+                        "M{} {:.1}m-2.5 0a2.5 2.5 0 1 0 5 0a2.5 2.5 0 1 0 -5 0",
+                        num(x),
+                        y
+                    );
+                    if is_hollow {
+                        rings.push_str(&dot);
+                        continue;
+                    }
+                    let follows = index > 0 && whole(index - 1).is_some();
                     line.push_str(&format!(
                         "{}{} {:.1}",
                         if follows { "L" } else { "M" },
                         num(x),
                         y
                     ));
-                    if (!follows && known(index + 1).is_none()) || states.len() <= 40 {
-                        dots.push_str(&format!(
-                            "M{} {:.1}m-2.5 0a2.5 2.5 0 1 0 5 0a2.5 2.5 0 1 0 -5 0",
-                            num(x),
-                            y
-                        ));
+                    let follows_on = index + 1 < states.len() && whole(index + 1).is_some();
+                    if (!follows && !follows_on) || states.len() <= 40 {
+                        dots.push_str(&dot);
                     }
                 }
                 pen.path(&format!("line{}", series.class), &line);
                 pen.path(&format!("dot{}", series.class), &dots);
+                pen.path(&format!("line{} ring", series.class), &rings);
             }
         },
     );

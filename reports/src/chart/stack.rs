@@ -15,6 +15,7 @@ pub fn draw(
     time: &TimeAxis,
     bucket_labels: &[String],
     states: &[State],
+    hollow: &[bool],
     series: &[Series],
 ) -> Chart {
     let present: Vec<&Series> = series
@@ -28,11 +29,15 @@ pub fn draw(
             .sum()
     });
     let highest = totals.fold(0.0, f64::max);
-    let values = ValueAxis::new(0.0, highest, 5);
+    let values = if labels.digits > 0 {
+        ValueAxis::of_rates(0.0, highest, 5)
+    } else {
+        ValueAxis::new(0.0, highest, 5)
+    };
     let mut pen = Pen::default();
     let entries: Vec<_> = present
         .iter()
-        .map(|series| (series.class.clone(), series.label.clone()))
+        .map(|series| (series.class.clone(), series.legend()))
         .collect();
     let legend_height = if entries.len() > 1 {
         legend(&mut pen, 0.0, 2.0, &entries) + 6.0
@@ -45,22 +50,32 @@ pub fn draw(
         time,
         &values,
         states,
+        hollow,
         legend_height,
         |pen, frame| {
             let slot = (frame.right - frame.left) / states.len().max(1) as f64;
             let mut floor = vec![0.0; states.len()];
             for series in &present {
-                let mut path = Path {
+                let joined = states.len() > COLUMNS_MAX;
+                let path = || Path {
                     slot,
                     left: frame.left,
-                    joined: states.len() > COLUMNS_MAX,
+                    joined,
                     ..Path::default()
                 };
+                let (mut full, mut faint) = (path(), path());
                 for (index, value) in series.values.iter().enumerate() {
-                    let Some(value) = value.filter(|_| states[index] != State::Missing) else {
-                        path.lift();
+                    let Some(value) = value.filter(|_| states[index].is_observed()) else {
+                        full.lift();
+                        faint.lift();
                         continue;
                     };
+                    let (path, other) = if hollow[index] {
+                        (&mut faint, &mut full)
+                    } else {
+                        (&mut full, &mut faint)
+                    };
+                    other.lift();
                     let bottom = values.place(floor[index], frame.bottom, frame.top);
                     floor[index] += value;
                     path.column(
@@ -69,8 +84,10 @@ pub fn draw(
                         values.place(floor[index], frame.bottom, frame.top),
                     );
                 }
-                path.lift();
-                pen.path(&series.class, &path.data);
+                full.lift();
+                faint.lift();
+                pen.path(&series.class, &full.data);
+                pen.path(&format!("{} hollow", series.class), &faint.data);
             }
         },
     );

@@ -21,8 +21,14 @@ pub struct Labels {
     pub partial: String,
     /// What a bucket with loss is called.
     pub lossy: String,
+    /// What a bucket observed too little to be compared is called.
+    pub hollow: String,
+    /// What a bucket still to come is called.
+    pub not_yet: String,
     /// What the sum of the series is called on hover; none where they do not add up.
     pub total: Option<String>,
+    /// Decimals of the values on hover.
+    pub digits: u8,
 }
 
 /// One series: its label, the class that colours it, and its value in each bucket; none is a gap.
@@ -30,20 +36,62 @@ pub struct Labels {
 pub struct Series {
     /// Name in the legend.
     pub label: String,
+    /// What stands behind the name in the legend alone, such as its share of the period; may be empty.
+    pub detail: String,
     /// Class of its swatch.
     pub class: String,
     /// Values.
     pub values: Vec<Option<f64>>,
 }
 
+impl Series {
+    /// The entry in the legend.
+    #[must_use]
+    pub fn legend(&self) -> String {
+        if self.detail.is_empty() {
+            self.label.clone()
+        } else {
+            format!("{} {}", self.label, self.detail)
+        }
+    }
+}
+
 /// Draws axes, gaps and marks, leaves the data to `data`, and returns the height of the chart and its hover values.
+#[allow(clippy::too_many_arguments)] // The parts of one drawing, each given once.
 pub fn draw(
     pen: &mut Pen,
     labels: &Labels,
     time: &TimeAxis,
     values: &ValueAxis,
     states: &[State],
+    hollow: &[bool],
     legend_height: f64,
+    data: impl FnOnce(&mut Pen, &Frame),
+) -> (Frame, f64) {
+    draw_over(
+        pen,
+        labels,
+        time,
+        values,
+        states,
+        hollow,
+        legend_height,
+        0.0,
+        data,
+    )
+}
+
+/// The same with room for something between the data and the labels of the time axis.
+#[allow(clippy::too_many_arguments)] // The parts of one drawing, each given once.
+pub fn draw_over(
+    pen: &mut Pen,
+    labels: &Labels,
+    time: &TimeAxis,
+    values: &ValueAxis,
+    states: &[State],
+    hollow: &[bool],
+    legend_height: f64,
+    below: f64,
     data: impl FnOnce(&mut Pen, &Frame),
 ) -> (Frame, f64) {
     let widest = values
@@ -69,10 +117,16 @@ pub fn draw(
     values.draw(pen, time.language, &frame);
     data(pen, &frame);
     pen.line("base", frame.left, frame.bottom, frame.right, frame.bottom);
-    marks(pen, states, &frame);
-    time.draw(pen, &frame, 26.0);
-    let key_height = key(pen, labels, states, &frame);
-    (frame, frame.bottom + 50.0 + key_height)
+    let lower = Frame {
+        bottom: frame.bottom + below,
+        ..frame
+    };
+    if below == 0.0 {
+        marks(pen, states, &frame);
+    }
+    time.draw(pen, &lower, 26.0);
+    let key_height = key(pen, labels, states, hollow, &lower);
+    (frame, lower.bottom + 50.0 + key_height)
 }
 
 fn gaps(pen: &mut Pen, labels: &Labels, states: &[State], frame: &Frame) {
@@ -126,7 +180,7 @@ fn marks(pen: &mut Pen, states: &[State], frame: &Frame) {
                     num(frame.bottom + 5.5)
                 ));
             }
-            State::Missing | State::Complete => {}
+            State::Missing | State::NotYet | State::Complete => {}
         }
     }
     pen.path("mark-lossy", &lossy);
@@ -134,9 +188,10 @@ fn marks(pen: &mut Pen, states: &[State], frame: &Frame) {
 }
 
 /// Explains the marks that were drawn.
-fn key(pen: &mut Pen, labels: &Labels, states: &[State], frame: &Frame) -> f64 {
+fn key(pen: &mut Pen, labels: &Labels, states: &[State], hollow: &[bool], frame: &Frame) -> f64 {
     let has = |wanted: State| states.contains(&wanted);
-    if !has(State::Lossy) && !has(State::Partial) && !has(State::Missing) {
+    let hollow = hollow.contains(&true);
+    if !has(State::Lossy) && !has(State::Partial) && !has(State::Missing) && !hollow {
         return 0.0;
     }
     let (mut x, y) = (frame.left, frame.bottom + 66.0);
@@ -160,6 +215,13 @@ fn key(pen: &mut Pen, labels: &Labels, states: &[State], frame: &Frame) -> f64 {
                 pen.path("mark-partial", &triangle);
             },
             &labels.partial,
+        );
+    }
+    if hollow {
+        entry(
+            pen,
+            &|pen, x| pen.rect("hollow-key", x + 1.0, y - 8.5, 11.0, 9.0),
+            &labels.hollow,
         );
     }
     if has(State::Lossy) {
@@ -207,21 +269,22 @@ pub fn hover(
         .map(|(index, label)| {
             let note = match states[index] {
                 State::Missing => labels.no_data.as_str(),
+                State::NotYet => labels.not_yet.as_str(),
                 State::Partial => labels.partial.as_str(),
                 State::Lossy => labels.lossy.as_str(),
                 State::Complete => "",
             };
             let mut row = vec![serde_json::json!(label), serde_json::json!(note)];
-            let values: Vec<Option<i64>> = series
-                .iter()
-                .map(|series| series.values[index].map(|value| value.round() as i64))
-                .collect();
+            let power = 10_f64.powi(i32::from(labels.digits));
+            let rounded = |value: f64| (value * power).round() / power;
+            let values: Vec<Option<f64>> =
+                series.iter().map(|series| series.values[index]).collect();
             if labels.total.is_some() {
-                row.push(serde_json::json!(
-                    values.iter().copied().sum::<Option<i64>>()
-                ));
+                let total = values.iter().copied().sum::<Option<f64>>();
+                row.push(serde_json::json!(total.map(rounded)));
             }
-            row.extend(values.into_iter().map(|value| serde_json::json!(value)));
+            let values = values.into_iter().map(|value| value.map(rounded));
+            row.extend(values.map(|value| serde_json::json!(value)));
             serde_json::Value::Array(row)
         })
         .collect();

@@ -1,9 +1,9 @@
-//! Change from day to day, by the mean of the hours observed, so that a short day is not a fall.
+//! Change from day to day, in packets per address and day; a day observed too little is compared with none.
 
-use super::{Context, Drawn, Figure, Section, Timeline, seconds, state_name};
+use super::{Context, Drawn, Figure, Section, Timeline, state_name};
 use crate::chart::{columns, timeline::Series};
-use crate::query::Answer;
-use crate::series::Buckets;
+use crate::measure::{Change, Standing};
+use crate::query::{Answer, Hour};
 use crate::table::{Cell, Table};
 use crate::text::Both;
 
@@ -17,30 +17,25 @@ pub const FIGURE: Figure = Figure {
         ja: "前日と比べて増えたか、減ったか。",
         en: "More or less than the day before?",
     },
-    section: Section::Rhythm,
+    section: Section::Overview,
     draw,
 };
 
 fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     let text = context.text();
-    let days = Buckets::days(&answer.period);
-    let timeline = Timeline::of(answer, &days, context.language);
-    let means: Vec<Option<f64>> = days
+    let days = &answer.day_buckets;
+    let timeline = Timeline::of(answer, days, context.language);
+    let rates: Vec<Option<f64>> = days
         .ranges
         .iter()
-        .map(|range| {
-            let packets: i64 = answer.hours[range.clone()]
-                .iter()
-                .map(crate::query::Hour::packets)
-                .sum();
-            let seconds = seconds(answer, range);
-            (seconds > 0).then(|| packets as f64 * 3600.0 / seconds as f64)
-        })
+        .map(|range| answer.bucket_rate(range, Hour::packets_ipv4))
         .collect();
-    let changes: Vec<Option<f64>> = (0..means.len())
+    let compared =
+        |day: usize| rates[day].filter(|_| answer.standing(days, day) == Standing::Whole);
+    let changes: Vec<Option<f64>> = (0..rates.len())
         .map(|day| {
-            let before = means[day.checked_sub(1)?]?;
-            (before > 0.0).then_some((means[day]? / before - 1.0) * 100.0)
+            let before = compared(day.checked_sub(1)?)?;
+            Change::between(before, compared(day)?, 0.0).percent
         })
         .collect();
     if changes.iter().flatten().count() == 0 {
@@ -54,31 +49,36 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         ("day", text.time),
         ("state", ""),
         ("state_label", text.state),
-        ("mean_packets_per_observed_hour", text.axis_mean_packets),
+        ("observed_share_percent", text.observed_share),
+        ("ipv4_packets_per_address_day", context.unit(answer)),
         ("change_percent", text.axis_change),
     ]);
-    for day in 0..means.len() {
+    for day in 0..rates.len() {
         table.push(vec![
             Cell::text(timeline.iso(day)),
             Cell::text(timeline.labels[day].as_str()),
             Cell::text(timeline.states[day].name()),
             Cell::text(state_name(timeline.states[day], text)),
-            Cell::measure(means[day]),
-            Cell::measure(changes[day]),
+            Cell::Percent(timeline.shares[day] * 100.0),
+            Cell::rate(rates[day]),
+            Cell::change(changes[day]),
         ]);
     }
     let series = Series {
         label: text.change.to_owned() + "(%)",
+        detail: String::new(),
         class: String::new(),
         values: changes,
     };
-    let labels = context.labels(text.axis_change, text.note_change.to_owned());
+    let mut labels = context.labels(text.axis_change, text.note_change.to_owned());
+    labels.digits = 1;
     Drawn {
         chart: Some(columns::draw(
             &labels,
             &timeline.axis,
             &timeline.labels,
             &timeline.states,
+            &timeline.hollow,
             &series,
         )),
         table,

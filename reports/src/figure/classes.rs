@@ -4,7 +4,7 @@ use teiten_observation::Class;
 
 use super::{Context, Drawn, Figure, Section};
 use crate::chart::ranked::{self, Bar};
-use crate::query::Answer;
+use crate::query::{Answer, Group};
 use crate::table::{Cell, Table};
 use crate::text::{Both, number};
 
@@ -18,7 +18,7 @@ pub const FIGURE: Figure = Figure {
         ja: "届いたパケットは何が目的か。",
         en: "Why did the packets come?",
     },
-    section: Section::Traffic,
+    section: Section::Overview,
     draw,
 };
 
@@ -30,19 +30,28 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         ("class_label", text.class),
         ("packets", text.packets),
         ("packets_share_percent", text.share),
+        ("ipv4_packets_per_address_day", context.unit(answer)),
         ("bytes", text.bytes),
-        ("sources_estimate", text.sources_about),
+        ("hosts_estimate", text.sources_about),
+        ("victims_estimate", text.victims),
     ]);
     let mut bars = Vec::new();
     for (index, class) in Class::ALL.iter().enumerate() {
         let tally = &answer.classes[index];
+        // Addresses that cannot exist are neither hosts nor victims.
+        let of = |group: Group| match Group::of(*class) {
+            known if known == group => Cell::Estimate(tally.sources.estimate()),
+            _ => Cell::Gap,
+        };
         table.push(vec![
             Cell::text(class.name()),
             Cell::text(text.classes[index].name),
             Cell::Count(tally.packets),
             Cell::share(tally.packets as f64, total as f64),
+            Cell::rate(answer.rate(tally.packets_ipv4())),
             Cell::Count(tally.bytes),
-            Cell::Estimate(tally.sources.estimate()),
+            of(Group::Host),
+            of(Group::Victim),
         ]);
         bars.push(Bar {
             label: text.classes[index].name.to_owned(),

@@ -16,7 +16,7 @@ pub const BY_PACKETS: Figure = Figure {
         ja: "どの国・地域のアドレスから多くのパケットが届いたか。",
         en: "Whose addresses sent the most packets?",
     },
-    section: Section::Countries,
+    section: Section::Sources,
     draw: |answer, context| draw(answer, context, Group::Host, Measure::Packets),
 };
 
@@ -30,7 +30,7 @@ pub const BY_SOURCES: Figure = Figure {
         ja: "どの国・地域に多くの送信元ホストがあるか。",
         en: "Where are the most hosts?",
     },
-    section: Section::Countries,
+    section: Section::Sources,
     draw: |answer, context| draw(answer, context, Group::Host, Measure::Sources),
 };
 
@@ -44,7 +44,7 @@ pub const VICTIMS: Figure = Figure {
         ja: "バックスキャッターの送信元（攻撃を受けた側）はどこか。",
         en: "Where are the sources of backscatter?",
     },
-    section: Section::Countries,
+    section: Section::Attacks,
     draw: |answer, context| draw(answer, context, Group::Victim, Measure::Sources),
 };
 

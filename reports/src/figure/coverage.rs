@@ -2,9 +2,9 @@
 
 use super::{Context, Drawn, Figure, Section, state_name};
 use crate::chart::grid::{self, Grid};
+use crate::measure::Unit;
 use crate::period::HOUR_US;
 use crate::query::Answer;
-use crate::query::answer::HOUR_SECONDS;
 use crate::series::{Buckets, HOURLY_MAX, State, combined};
 use crate::table::{Cell, Table};
 use crate::text::{Both, Text, number, time};
@@ -19,7 +19,7 @@ pub const FIGURE: Figure = Figure {
         ja: "どの時間を観測でき、どこが欠けているか。",
         en: "Which hours stand behind the numbers?",
     },
-    section: Section::Coverage,
+    section: Section::Conditions,
     draw,
 };
 
@@ -33,6 +33,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     };
     let mut legend: Vec<(String, String)> = State::ALL
         .iter()
+        .filter(|state| **state != State::NotYet || answer.is_unfinished())
         .map(|state| {
             (
                 class(*state).to_owned(),
@@ -81,6 +82,7 @@ const fn class(state: State) -> &'static str {
         State::Partial => "s-partial",
         State::Lossy => "s-lossy",
         State::Missing => "gap",
+        State::NotYet => "s-slot",
     }
 }
 
@@ -151,10 +153,24 @@ fn by_day(answer: &Answer, context: &Context<'_>) -> (Vec<String>, Rows) {
     ((1..=31).map(|day| day.to_string()).collect(), rows)
 }
 
-/// Share of the time of all sensors that was observed in an hour.
+/// Share of the address-hours due in an hour that was observed; of the sensors' time where their sizes are not known.
 fn hour_share(answer: &Answer, index: usize) -> f64 {
-    let seconds: i64 = answer.hours[index].seconds.values().sum();
-    seconds as f64 / (HOUR_SECONDS * answer.sensors.len().max(1) as i64) as f64
+    let hour = &answer.hours[index];
+    let (observed, expected) = match answer.unit() {
+        Unit::AddressDay => (
+            hour.address_seconds as f64,
+            hour.expected_address_seconds as f64,
+        ),
+        Unit::SensorDay => (
+            hour.seconds_of_sensors() as f64,
+            hour.expected_seconds as f64,
+        ),
+    };
+    if expected > 0.0 {
+        (observed / expected).min(1.0)
+    } else {
+        0.0
+    }
 }
 
 fn cell(state: State, share: f64, head: &str, text: &Text) -> grid::Cell {
@@ -165,6 +181,11 @@ fn cell(state: State, share: f64, head: &str, text: &Text) -> grid::Cell {
     );
     match state {
         State::Missing => grid::Cell::Gap(told),
+        State::NotYet => grid::Cell::Full(
+            "s-slot",
+            1.0,
+            format!("{head}: {}", state_name(state, text)),
+        ),
         _ => grid::Cell::Full(class(state), share, told),
     }
 }
@@ -197,7 +218,7 @@ fn table(answer: &Answer, context: &Context<'_>) -> Table {
             Cell::text(hour.state.name()),
             Cell::text(state_name(hour.state, text)),
             Cell::Count(hour.seconds.values().sum()),
-            Cell::Count(HOUR_SECONDS * answer.sensors.len() as i64),
+            Cell::Count(hour.expected_seconds),
             known(hour.observed),
             known(hour.dropped),
         ]);

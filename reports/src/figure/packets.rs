@@ -1,76 +1,158 @@
-//! Packets over time, stacked by class.
+//! Packets per address and day over time, stacked by class; and IPv6, which has no such denominator, apart.
+
+use std::ops::Range;
 
 use teiten_observation::Class;
 
-use super::{Context, Drawn, Figure, Section, Timeline, by_step, seconds, state_name};
-use crate::chart::{stack, timeline::Series};
-use crate::query::Answer;
-use crate::series::State;
+use super::{Context, Drawn, Figure, Section, Timeline, state_name};
+use crate::chart::{line, stack, timeline::Series};
+use crate::query::{Answer, Hour};
 use crate::table::{Cell, Table};
-use crate::text::{Both, number};
+use crate::text::{Both, fill, number};
 
 pub const FIGURE: Figure = Figure {
     name: "packets",
     title: Both {
-        ja: "観測パケット数の推移（分類別）",
-        en: "Packets over time, by class",
+        ja: "観測パケット数の推移（分類別、IPv4）",
+        en: "Packets over time, by class (IPv4)",
     },
     question: Both {
         ja: "いつ、どのようなパケットが、どれだけ届いたか。",
         en: "What came when, and how much of it?",
     },
-    section: Section::Traffic,
+    section: Section::Overview,
     draw,
+};
+
+pub const IPV6: Figure = Figure {
+    name: "ipv6",
+    title: Both {
+        ja: "IPv6の観測パケット数の推移",
+        en: "IPv6 packets over time",
+    },
+    question: Both {
+        ja: "IPv6ではどれだけ届いたか。",
+        en: "What came over IPv6?",
+    },
+    section: Section::Overview,
+    draw: draw_ipv6,
 };
 
 fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     let text = context.text();
     let timeline = Timeline::of(answer, &answer.buckets, context.language);
-    let total = answer.packets();
+    let total = answer.packets_ipv4();
     let series: Vec<Series> = (0..Class::ALL.len())
-        .map(|class| {
-            let tally = answer.classes[class].packets;
-            Series {
-                label: format!(
-                    "{} {}%",
-                    text.classes[class].name,
-                    number::percent(tally as f64, total as f64)
-                ),
-                class: format!("k{class}"),
-                values: answer
-                    .buckets
-                    .ranges
-                    .iter()
-                    .zip(&timeline.states)
-                    .map(|(range, state)| {
-                        let packets: i64 = answer.hours[range.clone()]
-                            .iter()
-                            .map(|hour| hour.classes[class])
-                            .sum();
-                        (*state != State::Missing).then_some(packets as f64)
-                    })
-                    .collect(),
-            }
+        .map(|class| Series {
+            label: text.classes[class].name.to_owned(),
+            detail: format!(
+                "{}%",
+                number::percent(answer.classes[class].packets_ipv4() as f64, total as f64)
+            ),
+            class: format!("k{class}"),
+            values: answer
+                .buckets
+                .ranges
+                .iter()
+                .map(|range| {
+                    answer.bucket_rate(range, |hour| hour.classes[class] - hour.classes_ipv6[class])
+                })
+                .collect(),
         })
         .collect();
-    let unit = by_step(
-        answer.buckets.step,
-        text.axis_packets_hour,
-        text.axis_packets_day,
-        text.axis_packets_month,
-    );
     let description = format!("{}: {} {}", text.total, number::count(total), text.packets);
-    let mut labels = context.labels(unit, description);
+    let mut labels = context.labels(context.unit(answer), description);
     labels.total = Some(text.total.to_owned());
+    labels.digits = 2;
     Drawn {
         chart: Some(stack::draw(
             &labels,
             &timeline.axis,
             &timeline.labels,
             &timeline.states,
+            &timeline.hollow,
             &series,
         )),
         table: table(answer, context, &timeline),
+        notes: vec![fill(
+            text.note_measure,
+            &[("n", &number::decimal(answer.exposure_of_period() * 24.0, 0))],
+        )],
+        ..Drawn::default()
+    }
+}
+
+/// IPv6 by the sensor and day: dividing by IPv4 addresses would mean nothing, and a prefix has too many of its own.
+fn draw_ipv6(answer: &Answer, context: &Context<'_>) -> Drawn {
+    let text = context.text();
+    if answer.packets_ipv6() == 0 {
+        return Drawn {
+            empty: Some(text.nothing_here),
+            ..Drawn::default()
+        };
+    }
+    let timeline = Timeline::of(answer, &answer.buckets, context.language);
+    let sensor_days = |range: &Range<usize>| -> f64 {
+        let hours = answer.hours[range.clone()].iter();
+        hours.map(Hour::seconds_of_sensors).sum::<i64>() as f64 / 86_400.0
+    };
+    let packets = |range: &Range<usize>| -> i64 {
+        answer.hours[range.clone()]
+            .iter()
+            .map(Hour::packets_ipv6)
+            .sum()
+    };
+    let values: Vec<Option<f64>> = answer
+        .buckets
+        .ranges
+        .iter()
+        .map(|range| {
+            let days = sensor_days(range);
+            (days > 0.0).then(|| packets(range) as f64 / days)
+        })
+        .collect();
+    let mut table = Table::new(&[
+        ("start", ""),
+        ("label", text.time),
+        ("state", ""),
+        ("state_label", text.state),
+        ("ipv6_packets", text.packets),
+        ("ipv6_packets_per_sensor_day", text.axis_rate_sensor),
+    ]);
+    for (bucket, range) in answer.buckets.ranges.iter().enumerate() {
+        let state = timeline.states[bucket];
+        table.push(vec![
+            Cell::text(timeline.iso(bucket)),
+            Cell::text(timeline.labels[bucket].as_str()),
+            Cell::text(state.name()),
+            Cell::text(state_name(state, text)),
+            if state.is_observed() {
+                Cell::Count(packets(range))
+            } else {
+                Cell::Gap
+            },
+            Cell::rate(values[bucket]),
+        ]);
+    }
+    let series = Series {
+        label: "IPv6".to_owned(),
+        detail: String::new(),
+        class: "0".to_owned(),
+        values,
+    };
+    let mut labels = context.labels(text.axis_rate_sensor, text.note_ipv6.to_owned());
+    labels.digits = 2;
+    Drawn {
+        chart: Some(line::draw(
+            &labels,
+            &timeline.axis,
+            &timeline.labels,
+            &timeline.states,
+            &timeline.hollow,
+            &[series],
+        )),
+        table,
+        notes: vec![text.note_ipv6.to_owned()],
         ..Drawn::default()
     }
 }
@@ -88,14 +170,19 @@ const CLASS_COLUMNS: [&str; Class::ALL.len()] = [
 
 fn table(answer: &Answer, context: &Context<'_>, timeline: &Timeline) -> Table {
     let text = context.text();
+    let rate_name = context.unit(answer);
     let mut columns = vec![
         ("start", ""),
         ("label", text.time),
         ("state", ""),
         ("state_label", text.state),
-        ("observed_seconds", ""),
+        ("observed_address_hours", text.address_hours),
+        ("observed_share_percent", text.observed_share),
+        ("compared", ""),
+        ("ipv4_packets_per_address_day", rate_name),
         ("total_packets", text.total),
-        ("packets_per_observed_second", text.rate),
+        ("ipv4_packets", "IPv4"),
+        ("ipv6_packets", "IPv6"),
     ];
     columns.extend(
         CLASS_COLUMNS
@@ -114,20 +201,26 @@ fn table(answer: &Answer, context: &Context<'_>, timeline: &Timeline) -> Table {
     for (bucket, range) in answer.buckets.ranges.iter().enumerate() {
         let hours = &answer.hours[range.clone()];
         let state = timeline.states[bucket];
-        let seconds = seconds(answer, range);
-        let count = |of: &dyn Fn(&crate::query::Hour) -> i64| match state {
-            State::Missing => Cell::Gap,
-            _ => Cell::Count(hours.iter().map(of).sum()),
+        let count = |of: &dyn Fn(&Hour) -> i64| match state.is_observed() {
+            false => Cell::Gap,
+            true => Cell::Count(hours.iter().map(of).sum()),
         };
-        let packets: i64 = hours.iter().map(crate::query::Hour::packets).sum();
         let mut row = vec![
             Cell::text(timeline.iso(bucket)),
             Cell::text(timeline.labels[bucket].as_str()),
             Cell::text(state.name()),
             Cell::text(state_name(state, text)),
-            Cell::Count(seconds),
+            Cell::Measure(answer.exposure(range) * 24.0),
+            Cell::Percent(timeline.shares[bucket] * 100.0),
+            Cell::text(if state.is_observed() && !timeline.hollow[bucket] {
+                "yes"
+            } else {
+                "no"
+            }),
+            Cell::rate(answer.bucket_rate(range, Hour::packets_ipv4)),
             count(&|hour| hour.packets()),
-            Cell::measure((seconds > 0).then(|| packets as f64 / seconds as f64)),
+            count(&|hour| hour.packets_ipv4()),
+            count(&|hour| hour.packets_ipv6()),
         ];
         row.extend((0..CLASS_COLUMNS.len()).map(|class| count(&|hour| hour.classes[class])));
         row.extend((0..4).map(|protocol| count(&|hour| hour.protocols[protocol])));

@@ -18,7 +18,7 @@ pub const PORTS: Figure = Figure {
         ja: "どのサービスが探索・攻撃されているか。",
         en: "Which services are looked for?",
     },
-    section: Section::Services,
+    section: Section::Ports,
     draw: |answer, context| {
         draw(
             answer,
@@ -40,7 +40,7 @@ pub const REFLECTORS: Figure = Figure {
         ja: "DDoS攻撃の踏み台として何が探されているか。",
         en: "What is sought for reflection attacks?",
     },
-    section: Section::Services,
+    section: Section::Ports,
     draw: |answer, context| {
         draw(
             answer,
@@ -62,7 +62,7 @@ pub const BACKSCATTER: Figure = Figure {
         ja: "送信元を詐称したDoS攻撃は、どのサービスに向けられているか。",
         en: "Which services do spoofed denial-of-service attacks hit?",
     },
-    section: Section::Services,
+    section: Section::Attacks,
     draw: |answer, context| {
         let mut drawn = draw(
             answer,
@@ -77,8 +77,6 @@ pub const BACKSCATTER: Figure = Figure {
 };
 
 const TOP: usize = 10;
-/// Rows of the CSV, so that a long tail of 65,536 ports stays a file to open.
-const CSV_ROWS_MAX: usize = 1000;
 
 fn draw(
     answer: &Answer,
@@ -199,9 +197,9 @@ fn table(ranking: &[(Port, Tally)], total: i64, text: &Text) -> Table {
         ("packets", text.packets),
         ("packets_share_percent", text.share),
         ("bytes", text.bytes),
-        ("sources_estimate", text.sources_about),
+        ("hosts_estimate", text.sources_about),
     ]);
-    for (rank, (port, tally)) in ranking.iter().take(CSV_ROWS_MAX).enumerate() {
+    for (rank, (port, tally)) in ranking.iter().enumerate() {
         table.push(vec![
             Cell::Count(rank as i64 + 1),
             Cell::text(port_label(*port)),
@@ -218,12 +216,17 @@ fn table(ranking: &[(Port, Tally)], total: i64, text: &Text) -> Table {
     table
 }
 
+/// Whether mostly devices are asked for on a port.
+pub fn is_device(port: Port) -> bool {
+    known(port).is_some_and(|service| service.device)
+}
+
 fn known(port: Port) -> Option<&'static service::ServiceName> {
     service::find(port.protocol, port.port?)
 }
 
 /// `23/TCP`, or the protocol alone.
-fn port_label(port: Port) -> String {
+pub fn port_label(port: Port) -> String {
     let protocol = service::protocol_name(port.protocol);
     match port.port {
         Some(number) => format!("{number}/{protocol}"),
@@ -231,7 +234,7 @@ fn port_label(port: Port) -> String {
     }
 }
 
-fn port_detail(port: Port, text: &Text) -> String {
+pub fn port_detail(port: Port, text: &Text) -> String {
     match (port.protocol, port.port) {
         (1 | 58, Some(_)) => text.via_icmp.to_owned(),
         (1 | 58, None) => text.icmp_name.to_owned(),

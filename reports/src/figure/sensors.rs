@@ -16,7 +16,7 @@ pub const FIGURE: Figure = Figure {
         ja: "どのセンサーが、どれだけ観測したか。",
         en: "Which sensor saw how much?",
     },
-    section: Section::Coverage,
+    section: Section::Conditions,
     draw,
 };
 
@@ -30,8 +30,8 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         ("observed_hours", text.hours),
         ("packets", text.packets),
         ("bytes", text.bytes),
-        ("sources_estimate", text.sources_about),
-        ("packets_per_address_hour", ""),
+        ("hosts_estimate", text.sources_about),
+        ("ipv4_packets_per_address_day", text.axis_rate),
         ("dropped_packets", text.dropped),
     ]);
     for (name, sensor) in &answer.sensors {
@@ -45,7 +45,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         };
         let address_hours = sensor.address_seconds as f64 / HOUR_SECONDS as f64;
         let rate = (sensor.seconds_without_size == 0 && address_hours > 0.0)
-            .then(|| sensor.tally.packets as f64 / address_hours);
+            .then(|| sensor.tally.packets_ipv4() as f64 / address_hours * 24.0);
         table.push(vec![
             Cell::text(name.as_str()),
             sensor
@@ -59,7 +59,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
             Cell::Count(sensor.tally.packets),
             Cell::Count(sensor.tally.bytes),
             Cell::Estimate(sensor.tally.sources.estimate()),
-            Cell::measure(rate),
+            Cell::rate(rate),
             Cell::Count(sensor.accounting.dropped_kernel + sensor.accounting.dropped_interface),
         ]);
     }

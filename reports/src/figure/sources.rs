@@ -3,7 +3,6 @@
 use super::{Context, Drawn, Figure, Section, Timeline, by_step, state_name};
 use crate::chart::{line, timeline::Series};
 use crate::query::Answer;
-use crate::series::State;
 use crate::table::{Cell, Table};
 use crate::text::Both;
 
@@ -17,7 +16,7 @@ pub const FIGURE: Figure = Figure {
         ja: "何台のホストが送信したか（推定）。",
         en: "How many hosts sent packets (estimate)?",
     },
-    section: Section::Traffic,
+    section: Section::Overview,
     draw,
 };
 
@@ -27,17 +26,19 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     let values = |slot: usize| -> Vec<Option<f64>> {
         let buckets = answer.bucket_sources.iter().zip(&timeline.states);
         buckets
-            .map(|(sources, state)| (*state != State::Missing).then(|| sources[slot].estimate()))
+            .map(|(sources, state)| state.is_observed().then(|| sources[slot].estimate()))
             .collect()
     };
     let series = [
         Series {
             label: text.hosts.to_owned(),
+            detail: String::new(),
             class: "0".to_owned(),
             values: values(0),
         },
         Series {
             label: text.victims.to_owned(),
+            detail: String::new(),
             class: "1".to_owned(),
             values: values(1),
         },
@@ -75,6 +76,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
             &timeline.axis,
             &timeline.labels,
             &timeline.states,
+            &timeline.hollow,
             &series,
         )),
         table,

@@ -18,7 +18,7 @@ pub const FIGURE: Figure = Figure {
         ja: "どのツールが使われているか（パケットの特徴による）。",
         en: "Which tools sent the packets, as far as fingerprints tell?",
     },
-    section: Section::Tools,
+    section: Section::Overview,
     draw,
 };
 
@@ -30,7 +30,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         ("tool_label", text.tool),
         ("packets", text.packets),
         ("packets_share_percent", text.share),
-        ("sources_estimate", text.sources_about),
+        ("hosts_estimate", text.sources_about),
         ("evidence", text.evidence),
     ]);
     let mut order: Vec<usize> = (0..Tool::ALL.len()).collect();

@@ -17,7 +17,7 @@ pub const FIGURE: Figure = Figure {
         ja: "ヘッダからみて何のパケットか。",
         en: "What do the headers say?",
     },
-    section: Section::Traffic,
+    section: Section::Overview,
     draw,
 };
 
@@ -30,7 +30,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         ("packets", text.packets),
         ("packets_share_percent", text.share),
         ("bytes", text.bytes),
-        ("sources_estimate", text.sources_about),
+        ("hosts_estimate", text.sources_about),
     ]);
     let mut order: Vec<usize> = (0..TrafficType::ALL.len())
         .filter(|&index| answer.traffic_types[index].packets > 0)

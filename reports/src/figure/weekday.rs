@@ -1,4 +1,4 @@
-//! The rhythm of a week: mean packets of each hour of each weekday.
+//! The rhythm of a week: packets per address and day in each hour of each weekday.
 
 use super::{Context, Drawn, Figure, Section};
 use crate::chart::grid::{self, Grid};
@@ -17,7 +17,7 @@ pub const FIGURE: Figure = Figure {
         ja: "一週間のどの時間帯に多いか。",
         en: "When in the week is it busy?",
     },
-    section: Section::Rhythm,
+    section: Section::Overview,
     draw,
 };
 
@@ -50,7 +50,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         ("weekday_from_monday", ""),
         ("weekday", text.weekday),
         ("hour", text.hour),
-        ("mean_packets_per_observed_hour", text.axis_mean_packets),
+        ("ipv4_packets_per_address_day", context.unit(answer)),
     ]);
     let mut rows = Vec::new();
     for (day, hours) in means.iter().enumerate() {
@@ -61,13 +61,13 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
                 Cell::Count(day as i64 + 1),
                 Cell::text(text.weekdays[day]),
                 Cell::Count(hour as i64),
-                Cell::measure(*mean),
+                Cell::rate(*mean),
             ]);
             cells.push(match mean {
                 Some(mean) => grid::Cell::Full(
                     shade(*mean),
                     1.0,
-                    format!("{head}: {}", number::decimal(*mean, 0)),
+                    format!("{head}: {}", number::measure(*mean)),
                 ),
                 None => grid::Cell::Gap(format!("{head}: {}", text.no_data)),
             });
@@ -79,7 +79,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         .map(|shade| ((*shade).to_owned(), String::new()))
         .collect();
     for (index, value) in [(0, low), (SHADES.len() - 1, high)] {
-        legend[index].1 = number::decimal(value, 0);
+        legend[index].1 = number::measure(value);
     }
     if known().count() < 7 * 24 {
         legend.push(("gap".to_owned(), text.no_data.to_owned()));
@@ -89,7 +89,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         title: context.title.to_owned(),
         description: text.note_means.to_owned(),
         language: context.language.tag(),
-        unit: String::new(),
+        unit: context.unit(answer).to_owned(),
         columns: (0..24).map(|hour| hour.to_string()).collect(),
         rows,
         row_height: 25.0,
@@ -103,20 +103,18 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     }
 }
 
-/// Mean packets per observed hour of each weekday and hour; none where it was never observed.
+/// Mean packets per address and day in each hour of each weekday; none where it was never observed.
 fn means(answer: &Answer) -> [[Option<f64>; 24]; 7] {
-    let mut sums = [[(0_i64, 0_i64); 24]; 7];
+    let mut sums = [[(0_i64, 0.0); 24]; 7];
     let first = answer.period.hours().start;
     for (index, hour) in answer.hours.iter().enumerate() {
         let civil = time::civil((first + index as i64) * HOUR_US, &answer.period.timezone);
         let day = civil.date().weekday().to_monday_zero_offset() as usize;
         let cell = &mut sums[day][civil.hour() as usize];
-        cell.0 += hour.packets();
-        cell.1 += hour.seconds_covered();
+        cell.0 += hour.packets_ipv4();
+        cell.1 += answer.exposure(&(index..index + 1));
     }
     sums.map(|day| {
-        day.map(|(packets, seconds)| {
-            (seconds > 0).then(|| packets as f64 * 3600.0 / seconds as f64)
-        })
+        day.map(|(packets, exposure)| (exposure > 0.0).then(|| packets as f64 / exposure))
     })
 }

@@ -10,141 +10,37 @@ use teiten_observation::{Class, Tool, TrafficType};
 
 use super::DamagedFile;
 use super::distinct::{Distinct, LG_K_SMALL};
+use super::event::{Event, Tested};
+use super::survey::Survey;
+pub use super::tally::{Day, Group, Port, PortDay, Protocol, Service, Tally};
 use crate::period::Period;
 use crate::series::{Buckets, State};
+use crate::supplied::Supplied;
 
 /// Classes, in the order of their codes.
 pub const CLASSES: usize = Class::ALL.len();
+/// Days after its last hour for which a silent sensor is still expected to observe; after that it is taken out of service.
+pub const SERVICE_DAYS: i64 = 28;
 /// Seconds in an hour.
 pub const HOUR_SECONDS: i64 = 3600;
-
-/// Packets, bytes and distinct sources of one kind.
-#[derive(Clone, Debug, Default)]
-pub struct Tally {
-    /// Packets.
-    pub packets: i64,
-    /// Bytes on the wire.
-    pub bytes: i64,
-    /// Distinct sources, estimated.
-    pub sources: Distinct,
-}
-
-impl Tally {
-    fn small() -> Self {
-        Self {
-            sources: Distinct::new(LG_K_SMALL),
-            ..Self::default()
-        }
-    }
-
-    /// Adds another tally of the same kind.
-    pub fn merge(&mut self, other: &Tally) {
-        self.packets += other.packets;
-        self.bytes += other.bytes;
-        self.sources.merge(&other.sources);
-    }
-}
-
-/// What a source is, by the class of its packets: hosts are counted without those that only answer or cannot exist.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Group {
-    /// The source sent the packet of its own accord: a host that probes, attacks or errs.
-    Host,
-    /// The source answered packets forged with our addresses: a victim of an attack.
-    Victim,
-    /// The source address says nothing: spoofed or damaged.
-    Void,
-}
-
-impl Group {
-    /// The group of a class.
-    #[must_use]
-    pub const fn of(class: Class) -> Self {
-        match class {
-            Class::Backscatter => Group::Victim,
-            Class::Spoofed | Class::Malformed => Group::Void,
-            _ => Group::Host,
-        }
-    }
-}
-
-/// Whom a port is counted for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Service {
-    /// Asked for by a scan or an exploit.
-    Probed,
-    /// Asked for by a reflector scan.
-    Reflector,
-    /// Attacked, as its backscatter shows.
-    Attacked,
-}
-
-impl Service {
-    /// The kind of service that packets of a class ask for, if any.
-    #[must_use]
-    pub const fn of(class: Class) -> Option<Self> {
-        match class {
-            Class::Scan | Class::Exploit => Some(Service::Probed),
-            Class::ReflectorScan => Some(Service::Reflector),
-            Class::Backscatter => Some(Service::Attacked),
-            _ => None,
-        }
-    }
-}
-
-/// An IP protocol and the port within it, where it has one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Port {
-    /// IANA protocol number.
-    pub protocol: u8,
-    /// Port; none where the protocol has none.
-    pub port: Option<u16>,
-}
-
-/// The protocols that daily lines tell apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(u8)]
-pub enum Protocol {
-    /// TCP
-    Tcp,
-    /// UDP
-    Udp,
-    /// ICMP and ICMPv6
-    Icmp,
-    /// every other one
-    Other,
-}
-
-impl Protocol {
-    /// Every member.
-    pub const ALL: [Protocol; 4] = [
-        Protocol::Tcp,
-        Protocol::Udp,
-        Protocol::Icmp,
-        Protocol::Other,
-    ];
-
-    /// The member of an IANA protocol number.
-    #[must_use]
-    pub const fn of(number: i32) -> Self {
-        match number {
-            6 => Protocol::Tcp,
-            17 => Protocol::Udp,
-            1 | 58 => Protocol::Icmp,
-            _ => Protocol::Other,
-        }
-    }
-}
 
 /// One hour of the period.
 #[derive(Clone, Debug, Default)]
 pub struct Hour {
     /// Observed seconds of each sensor, at most 3600.
     pub seconds: BTreeMap<String, i64>,
+    /// Dark IPv4 addresses × observed seconds, over the sensors whose size is known.
+    pub address_seconds: i128,
+    /// The same if every sensor in service had observed the whole hour.
+    pub expected_address_seconds: i128,
+    /// Seconds that the sensors in service would have observed in the whole hour.
+    pub expected_seconds: i64,
     /// What the hour is worth; set when all parts of the hour have been read.
     pub state: State,
-    /// Packets by class.
+    /// Packets by class, IPv4 and IPv6 together.
     pub classes: [i64; CLASSES],
+    /// Packets by class, IPv6 alone.
+    pub classes_ipv6: [i64; CLASSES],
     /// Packets by protocol.
     pub protocols: [i64; 4],
     /// Bytes.
@@ -168,15 +64,31 @@ impl Hour {
         self.classes.iter().sum()
     }
 
-    /// Seconds in which at least one sensor observed, as far as the sums tell.
+    /// IPv4 packets of every class.
     #[must_use]
-    pub fn seconds_covered(&self) -> i64 {
-        self.seconds.values().copied().max().unwrap_or(0)
+    pub fn packets_ipv4(&self) -> i64 {
+        self.packets() - self.packets_ipv6()
+    }
+
+    /// IPv6 packets of every class.
+    #[must_use]
+    pub fn packets_ipv6(&self) -> i64 {
+        self.classes_ipv6.iter().sum()
+    }
+
+    /// Seconds observed, summed over the sensors.
+    #[must_use]
+    pub fn seconds_of_sensors(&self) -> i64 {
+        self.seconds.values().sum()
     }
 
     fn merge(&mut self, other: Hour) {
         for (sensor, seconds) in other.seconds {
             *self.seconds.entry(sensor).or_default() += seconds;
+        }
+        self.address_seconds += other.address_seconds;
+        for (mine, theirs) in self.classes_ipv6.iter_mut().zip(other.classes_ipv6) {
+            *mine += theirs;
         }
         for (mine, theirs) in self.classes.iter_mut().zip(other.classes) {
             *mine += theirs;
@@ -196,8 +108,10 @@ pub type Accounting = Counts<i64>;
 /// One sensor over the period.
 #[derive(Clone, Debug, Default)]
 pub struct SensorTally {
-    /// Packets, bytes and sources.
+    /// Packets, bytes and hosts (sources without victims and addresses that cannot exist).
     pub tally: Tally,
+    /// First and last hour (since 1970-01-01 UTC) with coverage, as far as was read.
+    pub service: Option<(i64, i64)>,
     /// Observed seconds.
     pub seconds: i64,
     /// Dark addresses × observed seconds, where the number of addresses is known.
@@ -213,6 +127,9 @@ pub struct SensorTally {
 impl SensorTally {
     fn merge(&mut self, other: &SensorTally) {
         self.tally.merge(&other.tally);
+        if let Some((first, last)) = other.service {
+            self.saw_hours(first, last);
+        }
         self.seconds += other.seconds;
         self.address_seconds += other.address_seconds;
         self.seconds_without_size += other.seconds_without_size;
@@ -220,6 +137,18 @@ impl SensorTally {
             self.saw_addresses(low, high);
         }
         self.accounting.add(&other.accounting);
+    }
+
+    pub(crate) fn saw_hours(&mut self, first: i64, last: i64) {
+        let (earliest, latest) = self.service.unwrap_or((first, last));
+        self.service = Some((earliest.min(first), latest.max(last)));
+    }
+
+    /// Whether the sensor is expected to observe an hour: from its first one until [`SERVICE_DAYS`] after its last.
+    #[must_use]
+    pub fn serves(&self, hour: i64) -> bool {
+        self.service
+            .is_some_and(|(first, last)| (first..=last + SERVICE_DAYS * 24).contains(&hour))
     }
 
     pub(crate) fn saw_addresses(&mut self, low: i64, high: i64) {
@@ -230,6 +159,20 @@ impl SensorTally {
 
 /// A map whose keys come from packets: seeded.
 pub type Map<K, V> = HashMap<K, V, RandomState>;
+
+/// The ports of a day that is still being read.
+pub(crate) type OpenDay = Map<(Service, Port), Tally>;
+
+/// What a period is compared with.
+#[derive(Clone, Debug, Default)]
+pub struct Compared {
+    /// The period before, of the same kind.
+    pub previous: Option<Box<Answer>>,
+    /// The same period a year before.
+    pub year_before: Option<Box<Answer>>,
+    /// The [`SERVICE_DAYS`] days before the period.
+    pub baseline: Option<Box<Answer>>,
+}
 
 /// Everything the figures draw.
 #[derive(Clone, Debug)]
@@ -242,6 +185,25 @@ pub struct Answer {
     pub hours: Vec<Hour>,
     /// Distinct hosts and distinct victims of each bucket.
     pub bucket_sources: Vec<[Distinct; 2]>,
+    /// The days of the period, as [`Buckets::days`] cuts it.
+    pub days: Vec<Day>,
+    /// The cut into days.
+    pub day_buckets: Buckets,
+    /// Each port on each of the days.
+    pub port_days: Map<Port, Box<[PortDay]>>,
+    pub(crate) open: BTreeMap<usize, OpenDay>,
+    /// What the tables of single sources tell: survey scanners, infected hosts, concentration.
+    pub survey: Survey,
+    /// Named organisations, by packets and hosts.
+    pub actors: BTreeMap<String, Tally>,
+    /// What the rule of events found, in the order of its days.
+    pub events: Vec<Event>,
+    /// What the rule was tested on.
+    pub tested: Tested,
+    /// What the user supplied beside the dataset.
+    pub supplied: Supplied,
+    /// What the period is compared with.
+    pub compared: Compared,
     /// By class, in the order of the codes.
     pub classes: Vec<Tally>,
     /// By traffic type, in the order of the codes.
@@ -273,7 +235,18 @@ pub struct Answer {
 impl Answer {
     pub(crate) fn empty(period: Period, buckets: Buckets) -> Self {
         let hours = period.hours();
+        let day_buckets = Buckets::days(&period);
         Self {
+            days: vec![Day::default(); day_buckets.ranges.len()],
+            survey: Survey::new(day_buckets.ranges.len()),
+            day_buckets,
+            port_days: Map::default(),
+            open: BTreeMap::new(),
+            actors: BTreeMap::new(),
+            events: Vec::new(),
+            tested: Tested::default(),
+            supplied: Supplied::default(),
+            compared: Compared::default(),
             hours: vec![Hour::default(); (hours.end - hours.start) as usize],
             bucket_sources: vec![Default::default(); buckets.ranges.len()],
             period,
@@ -303,6 +276,28 @@ impl Answer {
             mine[0].merge(&theirs[0]);
             mine[1].merge(&theirs[1]);
         }
+        for (mine, theirs) in self.days.iter_mut().zip(&other.days) {
+            mine.hosts.merge(&theirs.hosts);
+            mine.victims.merge(&theirs.victims);
+        }
+        for (port, days) in other.port_days {
+            let mine = self.port_days(port);
+            for (mine, theirs) in mine.iter_mut().zip(days) {
+                // A day is closed by one worker alone.
+                mine.packets += theirs.packets;
+                mine.hosts += theirs.hosts;
+            }
+        }
+        for (day, ports) in other.open {
+            let mine = self.open.entry(day).or_default();
+            for (key, tally) in ports {
+                mine.entry(key).or_insert_with(Tally::small).merge(&tally);
+            }
+        }
+        self.survey.merge(other.survey);
+        for (name, tally) in other.actors {
+            self.actors.entry(name).or_default().merge(&tally);
+        }
         merge_each(&mut self.classes, &other.classes);
         merge_each(&mut self.traffic_types, &other.traffic_types);
         merge_each(&mut self.tools, &other.tools);
@@ -329,19 +324,72 @@ impl Answer {
         self.ports.entry(key).or_insert_with(Tally::small)
     }
 
-    /// Decides the state of every hour, once all of it was read.
-    pub(crate) fn settle_hours(&mut self) {
+    fn port_days(&mut self, port: Port) -> &mut [PortDay] {
+        let days = self.days.len();
+        self.port_days
+            .entry(port)
+            .or_insert_with(|| vec![PortDay::default(); days].into())
+    }
+
+    /// Folds a day whose hours have all been read into the period: sketches of every port are kept for one day at a time only.
+    pub(crate) fn close_day(&mut self, day: usize) {
+        let mut hosts: Map<Port, (i64, Distinct)> = Map::default();
+        for ((service, port), tally) in self.open.remove(&day).unwrap_or_default() {
+            if service != Service::Attacked {
+                let cell = hosts
+                    .entry(port)
+                    .or_insert_with(|| (0, Distinct::new(LG_K_SMALL)));
+                cell.0 += tally.packets_ipv4();
+                cell.1.merge(&tally.sources);
+            }
+            self.port((service, port)).merge(&tally);
+        }
+        for (port, (packets, distinct)) in hosts {
+            self.port_days(port)[day] = PortDay {
+                packets,
+                hosts: distinct.estimate() as f32,
+            };
+        }
+    }
+
+    /// Decides the state of every hour, once all of it was read. `before` are the sensors of the days before the period, so that one
+    /// that fell silent is missed and one that joins later is not missed earlier; hours that end after `as_of_us` are not yet there.
+    pub(crate) fn settle_hours(&mut self, as_of_us: i64, before: &BTreeMap<String, SensorTally>) {
+        for (name, known) in before {
+            if let Some((first, last)) = known.service {
+                let sensor = self.sensors.entry(name.clone()).or_default();
+                sensor.saw_hours(first, last);
+                if let (None, Some((low, high))) = (sensor.addresses, known.addresses) {
+                    sensor.saw_addresses(low, high);
+                }
+            }
+        }
+        let first_hour = self.period.hours().start;
         let mut disagreeing = 0;
-        for hour in &mut self.hours {
-            let whole =
-                |name: &String| hour.seconds.get(name).copied().unwrap_or(0) >= HOUR_SECONDS;
+        for (index, hour) in self.hours.iter_mut().enumerate() {
+            let absolute = first_hour + index as i64;
+            let expected = self
+                .sensors
+                .iter()
+                .filter(|(_, sensor)| sensor.serves(absolute));
+            let mut whole = true;
+            for (name, sensor) in expected {
+                hour.expected_seconds += HOUR_SECONDS;
+                hour.expected_address_seconds +=
+                    i128::from(sensor.addresses.map_or(0, |(_, high)| high) * HOUR_SECONDS);
+                whole &= hour.seconds.get(name).copied().unwrap_or(0) >= HOUR_SECONDS;
+            }
             let disagrees = hour.is_covered() && hour.observed != hour.packets();
             disagreeing += usize::from(disagrees);
             hour.state = if !hour.is_covered() {
-                State::Missing
+                if (absolute + 1) * crate::period::HOUR_US > as_of_us {
+                    State::NotYet
+                } else {
+                    State::Missing
+                }
             } else if hour.dropped > 0 || disagrees {
                 State::Lossy
-            } else if self.sensors.keys().all(whole) {
+            } else if whole {
                 State::Complete
             } else {
                 State::Partial
@@ -383,7 +431,7 @@ impl Answer {
     /// Whether every hour was observed whole and without loss, and every file could be read.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.hours_in(State::Complete) == self.hours.len()
+        self.hours_in(State::Complete) + self.hours_in(State::NotYet) == self.hours.len()
             && self.damaged.is_empty()
             && self.uncovered_packets == 0
     }
@@ -398,7 +446,13 @@ impl Answer {
         total
     }
 
-    /// Dark addresses × hours really observed; none when a sensor's size is not known.
+    /// Whether the period is not over yet.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        self.hours_in(State::NotYet) > 0
+    }
+
+    /// Dark IPv4 addresses × hours really observed; none when a sensor's size is not known.
     #[must_use]
     pub fn address_hours(&self) -> Option<f64> {
         let known = self

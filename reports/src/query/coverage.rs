@@ -9,6 +9,8 @@ use super::rows::{self, Columns};
 use super::{Accounting, Answer, DamagedFile, Job};
 
 const MINUTE_US: i64 = 60_000_000;
+const IPV4_ADDRESSES: i64 = 1 << 32;
+
 /// Observed seconds and addresses of each minute, by sensor; two runs of a sensor in one minute share its sixty seconds.
 type Minutes = BTreeMap<String, [Minute; 60]>;
 
@@ -37,7 +39,7 @@ pub fn read(job: &Job<'_>, hour: usize, paths: &[PathBuf], part: &mut Answer) {
         }
     }
     for (sensor, minutes) in minutes {
-        settle(hour, &sensor, &minutes, part);
+        settle(job.first_hour + hour as i64, hour, &sensor, &minutes, part);
     }
 }
 
@@ -84,18 +86,23 @@ fn add(
     Ok(())
 }
 
-fn settle(hour: usize, sensor: &str, minutes: &[Minute; 60], part: &mut Answer) {
+fn settle(absolute: i64, hour: usize, sensor: &str, minutes: &[Minute; 60], part: &mut Answer) {
     let total: i64 = minutes.iter().map(|minute| minute.seconds).sum();
-    part.hours[hour].seconds.insert(sensor.to_owned(), total);
+    let cell = &mut part.hours[hour];
+    cell.seconds.insert(sensor.to_owned(), total);
     let tally = part.sensors.entry(sensor.to_owned()).or_default();
     tally.seconds += total;
+    tally.saw_hours(absolute, absolute);
     for minute in minutes.iter().filter(|minute| minute.seconds > 0) {
         match minute.addresses {
-            Some(addresses) => {
-                tally.address_seconds += i128::from(addresses) * i128::from(minute.seconds);
+            // More than IPv4 has: the telescope is one of IPv6, whose packets are never divided by addresses.
+            Some(addresses) if addresses <= IPV4_ADDRESSES => {
+                let product = i128::from(addresses) * i128::from(minute.seconds);
+                tally.address_seconds += product;
+                cell.address_seconds += product;
                 tally.saw_addresses(addresses, addresses);
             }
-            None => tally.seconds_without_size += minute.seconds,
+            _ => tally.seconds_without_size += minute.seconds,
         }
     }
 }

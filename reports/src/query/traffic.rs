@@ -17,6 +17,7 @@ const COLUMNS: &[&str] = &[
     "traffic_type",
     "class",
     "tool",
+    "actor",
     "country",
     "packets",
     "bytes",
@@ -67,7 +68,9 @@ fn add(job: &Job<'_>, hour: usize, batch: &Columns<'_>, part: &mut Answer) -> Re
         batch.int64("bytes")?.values(),
     );
     let sketches = batch.bytes("sources_sketch")?;
+    let actors = batch.text("actor", |name| Ok(name.to_owned()))?;
     let bucket = job.bucket_of_hour[hour];
+    let day = job.day_of_hour[hour];
     for row in 0..batch.rows() {
         let sensor = match sensors.at(row) {
             Standing::Counted(sensor) => sensor,
@@ -77,17 +80,19 @@ fn add(job: &Job<'_>, hour: usize, batch: &Columns<'_>, part: &mut Answer) -> Re
                 continue;
             }
         };
+        let ipv6 = versions.value(row) == 6;
         let fact = Fact {
             packets: packets[row],
+            packets_ipv6: if ipv6 { packets[row] } else { 0 },
             bytes: bytes[row],
             sketch: sketches.value(row),
         };
         let class = *classes.at(row);
         let group = Group::of(class);
         fact.add_to(&mut part.classes[class as usize])?;
-        fact.add_to(&mut part.traffic_types[*types.at(row) as usize])?;
-        fact.add_to(&mut part.tools[*tools.at(row) as usize])?;
-        fact.add_to(&mut part.families[usize::from(versions.value(row) == 6)])?;
+        fact.add_hosts_to(&mut part.traffic_types[*types.at(row) as usize], group)?;
+        fact.add_hosts_to(&mut part.tools[*tools.at(row) as usize], group)?;
+        fact.add_hosts_to(&mut part.families[usize::from(ipv6)], group)?;
         fact.add_to(
             part.countries
                 .entry((group, *countries.at(row)))
@@ -98,23 +103,38 @@ fn add(job: &Job<'_>, hour: usize, batch: &Columns<'_>, part: &mut Answer) -> Re
                 protocol: protocols.value(row) as u8,
                 port: (!ports.is_null(row)).then(|| ports.value(row) as u16),
             };
-            fact.add_to(part.port((service, port)))?;
+            let tally = part.open.entry(day).or_default().entry((service, port));
+            fact.add_to(tally.or_insert_with(Tally::small))?;
         }
         if let Some(tally) = part.sensors.get_mut(sensor) {
-            fact.add_to(&mut tally.tally)?;
+            fact.add_hosts_to(&mut tally.tally, group)?;
         }
         let slot = match group {
             Group::Host => Some(0),
             Group::Victim => Some(1),
             Group::Void => None,
         };
+        if group == Group::Host && !actors.at(row).is_empty() {
+            let actor = actors.at(row);
+            if !part.actors.contains_key(actor) {
+                part.actors.insert(actor.clone(), Tally::default());
+            }
+            if let Some(tally) = part.actors.get_mut(actor) {
+                fact.add_to(tally)?;
+            }
+        }
         if let Some(slot) = slot {
+            let distinct = &mut part.days[day];
+            [&mut distinct.hosts, &mut distinct.victims][slot]
+                .merge_image(fact.sketch)
+                .map_err(|error| error.to_string())?;
             part.bucket_sources[bucket][slot]
                 .merge_image(fact.sketch)
                 .map_err(|error| error.to_string())?;
         }
         let cell = &mut part.hours[hour];
         cell.classes[class as usize] += fact.packets;
+        cell.classes_ipv6[class as usize] += fact.packets_ipv6;
         cell.protocols[Protocol::of(protocols.value(row)) as usize] += fact.packets;
         cell.bytes += fact.bytes;
     }
@@ -145,13 +165,26 @@ impl Standing {
 /// What one row adds to every tally it belongs to.
 struct Fact<'a> {
     packets: i64,
+    packets_ipv6: i64,
     bytes: i64,
     sketch: &'a [u8],
 }
 
 impl Fact<'_> {
+    /// Adds packets and bytes, and the sources only where they are hosts: every table of hosts leaves victims and void addresses out.
+    fn add_hosts_to(&self, tally: &mut Tally, group: Group) -> Result<(), String> {
+        if group == Group::Host {
+            return self.add_to(tally);
+        }
+        tally.packets += self.packets;
+        tally.packets_ipv6 += self.packets_ipv6;
+        tally.bytes += self.bytes;
+        Ok(())
+    }
+
     fn add_to(&self, tally: &mut Tally) -> Result<(), String> {
         tally.packets += self.packets;
+        tally.packets_ipv6 += self.packets_ipv6;
         tally.bytes += self.bytes;
         tally
             .sources

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::chart::{STYLE, escaped};
+use crate::chart::{STYLE, escaped, spark};
 use crate::document::{Document, Placed};
 use crate::table::{Cell, Table};
 use crate::text::{Language, Text, fill, number};
@@ -21,7 +21,19 @@ pub fn file_name(language: Language) -> String {
 /// File name of a figure's numbers, beside the page.
 #[must_use]
 pub fn csv_name(figure: &str, language: Language) -> String {
-    format!("figures/{figure}.{}.csv", language.tag())
+    format!("data/{figure}.{}.csv", language.tag())
+}
+
+/// File name of a figure's numbers as JSON, beside the page.
+#[must_use]
+pub fn json_name(figure: &str, language: Language) -> String {
+    format!("data/{figure}.{}.json", language.tag())
+}
+
+/// File name of a figure's picture, beside the page.
+#[must_use]
+pub fn png_name(figure: &str, language: Language) -> String {
+    format!("figures/{figure}.{}.png", language.tag())
 }
 
 /// File name of a figure's drawing, beside the page.
@@ -35,7 +47,7 @@ pub fn svg_name(figure: &str, language: Language) -> String {
 pub fn render(document: &Document) -> String {
     let text = document.language.text();
     let mut page = String::with_capacity(1 << 18);
-    let title = format!("{} {}", text.report_title, document.period);
+    let title = format!("{} {}", document.title, document.period);
     // Writing to a String cannot fail.
     let _ = writeln!(
         page,
@@ -49,15 +61,17 @@ pub fn render(document: &Document) -> String {
     page.push_str("<main>\n");
     key_numbers(&mut page, document, text);
     contents(&mut page, document, text);
-    let mut section_id = 0;
-    for (title, figures) in &document.sections {
-        section_id += 1;
+    for section in &document.sections {
         let _ = writeln!(
             page,
-            "<section id=\"s{section_id}\"><h2>{}</h2>",
-            escaped(title)
+            "<section id=\"{}\"><h2>{}</h2>",
+            section.name,
+            escaped(section.title)
         );
-        for placed in figures {
+        if let Some(note) = &section.note {
+            analyst_note(&mut page, note);
+        }
+        for placed in &section.figures {
             figure(&mut page, placed, document, text);
         }
         page.push_str("</section>\n");
@@ -76,7 +90,7 @@ fn head(page: &mut String, document: &Document, text: &Text) {
     let _ = write!(
         page,
         "<header><div class=\"brand\">{}</div>",
-        escaped(text.made_by)
+        escaped(document.organisation.as_deref().unwrap_or(text.made_by))
     );
     for language in document
         .languages
@@ -93,10 +107,14 @@ fn head(page: &mut String, document: &Document, text: &Text) {
     }
     let _ = write!(
         page,
-        "<h1>{}<span>{}</span></h1><dl class=\"facts\">",
-        escaped(text.report_title),
+        "<h1>{}<span>{}</span></h1>",
+        escaped(&document.title),
         escaped(&document.period)
     );
+    for sentence in &document.summary {
+        let _ = write!(page, "<p class=\"lead\">{}</p>", escaped(sentence));
+    }
+    page.push_str("<dl class=\"facts\">");
     for (label, value) in &document.facts {
         let _ = write!(
             page,
@@ -142,12 +160,12 @@ fn key_numbers(page: &mut String, document: &Document, text: &Text) {
 
 fn contents(page: &mut String, document: &Document, text: &Text) {
     let _ = write!(page, "<nav aria-label=\"{}\"><ol>", escaped(text.contents));
-    for (index, (title, _)) in document.sections.iter().enumerate() {
+    for section in &document.sections {
         let _ = write!(
             page,
-            "<li><a href=\"#s{}\">{}</a></li>",
-            index + 1,
-            escaped(title)
+            "<li><a href=\"#{}\">{}</a></li>",
+            section.name,
+            escaped(section.title)
         );
     }
     let _ = writeln!(
@@ -165,8 +183,8 @@ fn figure(page: &mut String, placed: &Placed, document: &Document, text: &Text) 
         "<figure id=\"{name}\"><figcaption><h3><span>{}{separator}{}</span>{}</h3><p>{}</p></figcaption>",
         escaped(text.figure),
         placed.number,
-        escaped(placed.figure.title.of(language)),
-        escaped(placed.figure.question.of(language))
+        escaped(placed.title(language)),
+        escaped(&caption(placed, language))
     );
     if let Some(reason) = placed.drawn.empty {
         let _ = writeln!(page, "<p class=\"empty\">{}</p></figure>", escaped(reason));
@@ -175,19 +193,44 @@ fn figure(page: &mut String, placed: &Placed, document: &Document, text: &Text) 
     if let Some(chart) = &placed.drawn.chart {
         let _ = write!(page, "<div class=\"plot\">{}</div>", chart.inline());
     }
+    for card in &placed.drawn.cards {
+        let _ = write!(
+            page,
+            "<div class=\"card\"><h4>{}</h4><div class=\"plot\">{}</div>",
+            escaped(&card.title),
+            card.chart.inline()
+        );
+        for line in &card.lines {
+            let _ = write!(page, "<p>{}</p>", escaped(line));
+        }
+        page.push_str("</div>");
+    }
     if placed.drawn.table_shown {
-        table(page, &placed.drawn.table, language, text);
+        let rows = placed.drawn.rows_shown.unwrap_or(TABLE_ROWS_MAX);
+        page.push_str("<div class=\"plot\">");
+        table(page, &placed.drawn.table, language, text, rows);
+        page.push_str("</div>");
     }
     let _ = write!(
         page,
         "<p class=\"notes\">{}</p><p class=\"files\">",
-        escaped(&placed.drawn.notes.join(" "))
+        escaped(
+            &placed
+                .drawn
+                .notes
+                .join(if language == Language::Ja { "" } else { " " })
+        )
     );
     let _ = write!(
         page,
         "<a href=\"{}\" download>{}</a>",
         csv_name(name, language),
         escaped(text.csv)
+    );
+    let _ = write!(
+        page,
+        "<a href=\"{}\" download>JSON</a>",
+        json_name(name, language)
     );
     if placed.drawn.chart.is_some() {
         let _ = write!(
@@ -197,46 +240,97 @@ fn figure(page: &mut String, placed: &Placed, document: &Document, text: &Text) 
             escaped(text.svg)
         );
     }
+    if document.pictures && placed.drawn.chart.is_some() {
+        let _ = write!(page, "<a href=\"{}\">PNG</a>", png_name(name, language));
+    }
     page.push_str("</p>");
-    if !placed.drawn.table_shown {
+    let rows = placed.drawn.table.rows.len();
+    let cut = placed.drawn.rows_shown.is_some_and(|shown| rows > shown);
+    if !placed.drawn.table_shown || cut {
         let _ = write!(
             page,
             "<details><summary>{}</summary><div class=\"scroll\">",
             escaped(text.data_table)
         );
-        table(page, &placed.drawn.table, language, text);
+        table(page, &placed.drawn.table, language, text, TABLE_ROWS_MAX);
         page.push_str("</div></details>");
     }
     page.push_str("</figure>\n");
 }
 
-fn table(page: &mut String, table: &Table, language: Language, text: &Text) {
+/// The question; under a finding, the title that the figure always has before it.
+fn caption(placed: &Placed, language: Language) -> String {
+    let question = placed.figure.question.of(language);
+    if placed.drawn.finding.is_none() {
+        return question.to_owned();
+    }
+    let title = placed.figure.title.of(language);
+    match language {
+        Language::Ja => format!("{title}。{question}"),
+        Language::En => format!("{title}. {question}"),
+    }
+}
+
+/// The analyst's words: paragraphs, and list items that begin with a hyphen. No markup passes through.
+fn analyst_note(page: &mut String, note: &str) {
+    page.push_str("<div class=\"note\">");
+    for block in note
+        .split("\n\n")
+        .map(str::trim)
+        .filter(|block| !block.is_empty())
+    {
+        let items: Option<Vec<&str>> = block
+            .lines()
+            .map(|line| line.trim().strip_prefix("- "))
+            .collect();
+        match items {
+            Some(items) => {
+                page.push_str("<ul>");
+                for item in items {
+                    let _ = write!(page, "<li>{}</li>", escaped(item));
+                }
+                page.push_str("</ul>");
+            }
+            None => {
+                let heading = block.trim_start_matches('#').trim();
+                let tag = if block.starts_with('#') { "h4" } else { "p" };
+                let _ = write!(page, "<{tag}>{}</{tag}>", escaped(heading));
+            }
+        }
+    }
+    page.push_str("</div>");
+}
+
+fn table(page: &mut String, table: &Table, language: Language, text: &Text, rows_max: usize) {
     let shown: Vec<usize> = (0..table.columns.len())
         .filter(|&column| !table.columns[column].label.is_empty())
         .collect();
+    // A column of numbers keeps its side where a row has a word instead.
+    let numeric: Vec<bool> = (0..table.columns.len())
+        .map(|column| {
+            let mut cells = table.rows.iter().map(|row| &row[column]);
+            cells.any(|cell| cell.is_number() && *cell != Cell::Gap)
+        })
+        .collect();
     page.push_str("<table><thead><tr>");
     for &column in &shown {
-        let numeric = table
-            .rows
-            .first()
-            .is_some_and(|row| row[column].is_number());
         let _ = write!(
             page,
             "<th scope=\"col\"{}>{}</th>",
-            if numeric { " class=\"n\"" } else { "" },
+            if numeric[column] { " class=\"n\"" } else { "" },
             escaped(&table.columns[column].label)
         );
     }
     page.push_str("</tr></thead><tbody>\n");
-    for row in table.rows.iter().take(TABLE_ROWS_MAX) {
+    for row in table.rows.iter().take(rows_max) {
         page.push_str("<tr>");
         for &column in &shown {
-            cell(page, &row[column], language);
+            cell(page, &row[column], language, numeric[column]);
         }
         page.push_str("</tr>\n");
     }
     page.push_str("</tbody></table>");
-    if table.rows.len() > TABLE_ROWS_MAX {
+    if rows_max == TABLE_ROWS_MAX && table.rows.len() > TABLE_ROWS_MAX {
         let _ = write!(
             page,
             "<p class=\"notes\">{}</p>",
@@ -245,8 +339,16 @@ fn table(page: &mut String, table: &Table, language: Language, text: &Text) {
     }
 }
 
-fn cell(page: &mut String, cell: &Cell, language: Language) {
-    let class = if cell.is_number() { " class=\"n\"" } else { "" };
+fn cell(page: &mut String, cell: &Cell, language: Language, numeric: bool) {
+    if let Cell::Spark(values) = cell {
+        let _ = write!(page, "<td>{}</td>", spark::draw(values));
+        return;
+    }
+    let class = if numeric || cell.is_number() {
+        " class=\"n\""
+    } else {
+        ""
+    };
     let _ = write!(
         page,
         "<td{class}>{}</td>",

@@ -66,6 +66,42 @@ pub fn decimal(value: f64, digits: usize) -> String {
     }
 }
 
+/// A value of the one measure: three significant digits, and one decimal at least.
+#[must_use]
+pub fn measure(value: f64) -> String {
+    let digits = match value.abs() {
+        0.0 => 1,
+        tiny if tiny < 0.01 => 4,
+        tiny if tiny < 0.1 => 3,
+        small if small < 10.0 => 2,
+        _ => 1,
+    };
+    decimal(value, digits)
+}
+
+/// A difference of the one measure with its sign.
+#[must_use]
+pub fn signed_measure(value: f64) -> String {
+    let text = measure(value);
+    if text.starts_with('−') || value == 0.0 {
+        text
+    } else {
+        format!("+{text}")
+    }
+}
+
+/// A change in percent with its sign: `+3.2`, `−0.4`; whole from 1,000 on.
+#[must_use]
+pub fn signed_percent(value: f64) -> String {
+    let digits = usize::from(value.abs() < 1000.0);
+    let text = decimal(value, digits);
+    if text.starts_with('−') || text.bytes().all(|byte| matches!(byte, b'0' | b'.')) {
+        text
+    } else {
+        format!("+{text}")
+    }
+}
+
 /// A rate: two decimals below 10, one below 100, else whole.
 #[must_use]
 pub fn rate(value: f64) -> String {
@@ -95,7 +131,11 @@ pub fn axis(value: f64, language: Language) -> String {
 }
 
 fn short(value: f64) -> String {
-    let text = decimal(value, 2);
+    let digits = match value.abs() {
+        tiny if tiny > 0.0 && tiny < 0.1 => (1.0 - tiny.log10().floor()) as usize,
+        _ => 2,
+    };
+    let text = decimal(value, digits.min(9));
     if text.contains('.') {
         text.trim_end_matches('0').trim_end_matches('.').to_owned()
     } else {
@@ -166,7 +206,20 @@ mod tests {
         assert_eq!(axis(1_500_000.0, Language::En), "1.5M");
         assert_eq!(axis(0.0, Language::Ja), "0");
         assert_eq!(axis(0.5, Language::En), "0.5");
+        assert_eq!(axis(0.005, Language::En), "0.005");
         assert_eq!(axis(-20.0, Language::En), "−20");
+    }
+
+    #[test]
+    fn changes_carry_their_sign() {
+        for (value, text) in [
+            (3.21, "+3.2"),
+            (-0.44, "−0.4"),
+            (0.0, "0.0"),
+            (4231.0, "+4,231"),
+        ] {
+            assert_eq!(signed_percent(value), text);
+        }
     }
 
     #[test]

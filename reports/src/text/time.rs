@@ -43,6 +43,12 @@ pub fn day_short(date: Date, language: Language) -> String {
     }
 }
 
+/// `11/5`, in either language, where there is little room.
+#[must_use]
+pub fn day_plain(date: Date) -> String {
+    format!("{}/{}", date.month(), date.day())
+}
+
 /// `2026年11月` or `Nov 2026`
 #[must_use]
 pub fn month(date: Date, language: Language) -> String {
@@ -130,6 +136,30 @@ pub fn period(period: &Period, language: Language) -> String {
                 ),
             }
         }
+        PeriodKind::HalfYear => match language {
+            Language::Ja => format!(
+                "{}年{}月〜{}年{}月",
+                first.year(),
+                first.month(),
+                last.year(),
+                last.month()
+            ),
+            Language::En => format!(
+                "{} {} to {} {}",
+                month_short(first.month()),
+                first.year(),
+                month_short(last.month()),
+                last.year()
+            ),
+        },
+        PeriodKind::FiscalYear => match language {
+            Language::Ja => format!("{0}年度({0}年4月〜{1}年3月)", first.year(), last.year()),
+            Language::En => format!(
+                "Fiscal year {0} (Apr {0} to Mar {1})",
+                first.year(),
+                last.year()
+            ),
+        },
         PeriodKind::Week => {
             let week = first.date().iso_week_date();
             let (from, to) = (

@@ -82,51 +82,65 @@ fn sketch(members: std::ops::Range<u32>) -> Vec<u8> {
 }
 
 pub fn write_traffic(folder: &Path, hour: i64, sensor: &str) {
+    write_scaled(folder, hour, sensor, 1, 4);
+}
+
+/// The rows with `times` as many packets, over IPv4 or IPv6.
+pub fn write_scaled(folder: &Path, hour: i64, sensor: &str, times: i64, ip_version: i32) {
+    write_rows(folder, hour, sensor, ROWS, times, ip_version);
+}
+
+fn write_rows(folder: &Path, hour: i64, sensor: &str, rows: &[Row], times: i64, ip_version: i32) {
     let texts = |of: &dyn Fn(&Row) -> &'static str| -> ArrayRef {
         Arc::new(
-            ROWS.iter()
+            rows.iter()
                 .map(|row| Some(of(row)))
                 .collect::<StringArray>(),
         )
     };
-    let images: Vec<Vec<u8>> = ROWS.iter().map(|row| sketch(row.7.clone())).collect();
+    let images: Vec<Vec<u8>> = rows.iter().map(|row| sketch(row.7.clone())).collect();
     let columns: Vec<(&str, ArrayRef)> = vec![
         (
             "hour_start",
             Arc::new(
-                TimestampMicrosecondArray::from(vec![START_US + hour * HOUR_US; ROWS.len()])
+                TimestampMicrosecondArray::from(vec![START_US + hour * HOUR_US; rows.len()])
                     .with_timezone("UTC"),
             ),
         ),
         (
             "sensor",
-            Arc::new(StringArray::from(vec![sensor; ROWS.len()])),
+            Arc::new(StringArray::from(vec![sensor; rows.len()])),
         ),
         (
             "ip_version",
-            Arc::new(Int32Array::from(vec![4; ROWS.len()])),
+            Arc::new(Int32Array::from(vec![ip_version; rows.len()])),
         ),
         (
             "protocol",
-            Arc::new(ROWS.iter().map(|row| Some(row.3)).collect::<Int32Array>()),
+            Arc::new(rows.iter().map(|row| Some(row.3)).collect::<Int32Array>()),
         ),
         (
             "port",
-            Arc::new(ROWS.iter().map(|row| row.4).collect::<Int32Array>()),
+            Arc::new(rows.iter().map(|row| row.4).collect::<Int32Array>()),
         ),
         ("traffic_type", texts(&|row| row.1)),
         ("class", texts(&|row| row.0)),
         ("tool", texts(&|row| row.2)),
+        ("actor", texts(&|_| "")),
         ("country", texts(&|row| row.5)),
         (
             "packets",
-            Arc::new(ROWS.iter().map(|row| Some(row.6)).collect::<Int64Array>()),
+            Arc::new(
+                rows.iter()
+                    .map(|row| Some(row.6 * times))
+                    .collect::<Int64Array>(),
+            ),
         ),
         (
             "bytes",
             Arc::new(
-                ROWS.iter()
-                    .map(|row| Some(row.6 * 60))
+                rows.iter()
+                    .map(|row| Some(row.6 * times * 60))
                     .collect::<Int64Array>(),
             ),
         ),
@@ -137,10 +151,67 @@ pub fn write_traffic(folder: &Path, hour: i64, sensor: &str) {
             )),
         ),
     ];
-    write(folder, "traffic", hour, sensor, columns);
+    let part = if ip_version == 6 { 1 } else { 0 };
+    write(folder, "traffic", hour, sensor, part, columns);
 }
 
 pub fn write_coverage(folder: &Path, hour: i64, sensor: &str, minutes: i64, dropped: i64) {
+    write_observed(folder, hour, sensor, minutes, dropped, HOUR_PACKETS);
+}
+
+/// A whole hour with `times` as many packets.
+pub fn write_hour(folder: &Path, hour: i64, sensor: &str, times: i64) {
+    write_scaled(folder, hour, sensor, times, 4);
+    write_observed(folder, hour, sensor, 60, 0, HOUR_PACKETS * times);
+}
+
+/// A whole hour of a sensor whose telescope's size is not known.
+pub fn forget_sizes(folder: &Path, hour: i64, sensor: &str) {
+    write_scaled(folder, hour, sensor, 1, 4);
+    write_sized(folder, hour, sensor, 60, 0, HOUR_PACKETS, None);
+}
+
+/// A whole hour of scans of `count` ports, one packet and one host each.
+pub fn write_many_ports(folder: &Path, hour: i64, count: i32) {
+    let rows: Vec<Row> = (0..count)
+        .map(|port| {
+            (
+                "scan",
+                "tcp-syn",
+                "none",
+                6,
+                Some(port + 1),
+                "CN",
+                1,
+                port as u32..port as u32 + 1,
+            )
+        })
+        .collect();
+    write_rows(folder, hour, "tokyo", &rows, 1, 4);
+    write_observed(folder, hour, "tokyo", 60, 0, i64::from(count));
+}
+
+pub fn write_observed(
+    folder: &Path,
+    hour: i64,
+    sensor: &str,
+    minutes: i64,
+    dropped: i64,
+    observed: i64,
+) {
+    write_sized(folder, hour, sensor, minutes, dropped, observed, Some(256));
+}
+
+#[allow(clippy::too_many_arguments)]
+fn write_sized(
+    folder: &Path,
+    hour: i64,
+    sensor: &str,
+    minutes: i64,
+    dropped: i64,
+    observed: i64,
+    addresses: Option<i64>,
+) {
     let rows = minutes as usize;
     let first = |value: i64| -> ArrayRef {
         Arc::new(
@@ -157,11 +228,14 @@ pub fn write_coverage(folder: &Path, hour: i64, sensor: &str, minutes: i64, drop
             Arc::new(TimestampMicrosecondArray::from_iter_values(starts).with_timezone("UTC")),
         ),
         ("sensor", Arc::new(StringArray::from(vec![sensor; rows]))),
-        ("received", first(HOUR_PACKETS + 3)),
-        ("observed", first(HOUR_PACKETS)),
+        ("received", first(observed + 3)),
+        ("observed", first(observed)),
         ("outside", first(3)),
         ("dropped_kernel", first(dropped)),
-        ("addresses", each(256)),
+        (
+            "addresses",
+            Arc::new((0..rows).map(|_| addresses).collect::<Int64Array>()),
+        ),
         ("seconds", each(60)),
     ];
     columns.extend(
@@ -175,19 +249,30 @@ pub fn write_coverage(folder: &Path, hour: i64, sensor: &str, minutes: i64, drop
         ]
         .map(|name| (name, each(0))),
     );
-    write(folder, "coverage", hour, sensor, columns);
+    write(folder, "coverage", hour, sensor, 0, columns);
 }
 
-fn write(folder: &Path, table: &str, hour: i64, sensor: &str, columns: Vec<(&str, ArrayRef)>) {
-    let folder = folder.join(format!("{table}/date=2026-11-05/hour={hour:02}"));
+fn write(
+    folder: &Path,
+    table: &str,
+    hour: i64,
+    sensor: &str,
+    part: u32,
+    columns: Vec<(&str, ArrayRef)>,
+) {
+    let start = jiff::Timestamp::from_microsecond(START_US + hour * HOUR_US).unwrap();
+    let folder = folder.join(format!(
+        "{table}/{}",
+        start.strftime("date=%Y-%m-%d/hour=%H")
+    ));
     fs::create_dir_all(&folder).unwrap();
     let batch = RecordBatch::try_from_iter_with_nullable(
         columns
             .into_iter()
-            .map(|(name, array)| (name, array, name == "port")),
+            .map(|(name, array)| (name, array, matches!(name, "port" | "addresses"))),
     )
     .unwrap();
-    let file = File::create(folder.join(format!("{sensor}-1-0.parquet"))).unwrap();
+    let file = File::create(folder.join(format!("{sensor}-1-{part}.parquet"))).unwrap();
     let mut writer = ArrowWriter::try_new(file, batch.schema(), None).unwrap();
     writer.write(&batch).unwrap();
     writer.close().unwrap();

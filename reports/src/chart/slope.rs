@@ -1,0 +1,73 @@
+//! A slope: the same names ranked by two measures, side by side, a line from one rank to the other.
+
+use super::{Anchor, Chart, FONT_SIZE, Pen, WIDTH};
+
+/// A name with its place on either side; none is outside.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Name.
+    pub label: String,
+    /// Row at the left, from 0, and what is written there.
+    pub left: Option<(usize, String)>,
+    /// The same at the right.
+    pub right: Option<(usize, String)>,
+    /// Whether it is marked as home.
+    pub home: bool,
+}
+
+const ROW: f64 = 26.0;
+
+/// Draws the lines; `heads` names the sides, `rows` is how many rows a side has.
+#[must_use]
+pub fn draw(
+    name: &str,
+    title: &str,
+    description: &str,
+    language: &'static str,
+    lines: &[Line],
+    heads: [&str; 2],
+    rows: usize,
+) -> Chart {
+    let mut pen = Pen::default();
+    let (left, right, top) = (WIDTH * 0.40, WIDTH * 0.60, 34.0);
+    pen.text("label strong", left - 14.0, 14.0, Anchor::End, heads[0]);
+    pen.text("label strong", right + 14.0, 14.0, Anchor::Start, heads[1]);
+    let y = |row: usize| top + (row as f64 + 0.5) * ROW;
+    for line in lines {
+        let class = if line.home { "slope-home" } else { "slope" };
+        if let (Some((from, _)), Some((to, _))) = (&line.left, &line.right) {
+            pen.line(class, left, y(*from), right, y(*to));
+        }
+        let dot = if line.home { "disc-home" } else { "disc" };
+        for (side, x, anchor, shift) in [
+            (&line.left, left, Anchor::End, -14.0),
+            (&line.right, right, Anchor::Start, 14.0),
+        ] {
+            if let Some((row, text)) = side {
+                pen.circle(dot, x, y(*row), 4.0, &line.label);
+                let written = if anchor == Anchor::End {
+                    format!("{text}  {}", line.label)
+                } else {
+                    format!("{}  {text}", line.label)
+                };
+                let class = if line.home { "label strong" } else { "label" };
+                pen.text(
+                    class,
+                    x + shift,
+                    y(*row) + FONT_SIZE * 0.36,
+                    anchor,
+                    &written,
+                );
+            }
+        }
+    }
+    Chart {
+        name: name.to_owned(),
+        title: title.to_owned(),
+        description: description.to_owned(),
+        height: top + rows as f64 * ROW + 6.0,
+        body: pen.finish(),
+        hover: String::new(),
+        language,
+    }
+}

@@ -1,0 +1,150 @@
+//! What is counted, and by which kinds: tallies of packets, bytes and sources; groups of sources; services, ports, protocols.
+
+use teiten_observation::Class;
+
+use super::distinct::{Distinct, LG_K_SMALL};
+
+/// Packets, bytes and distinct sources of one kind.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// Packets, IPv4 and IPv6 together.
+    pub packets: i64,
+    /// IPv6 packets among them.
+    pub packets_ipv6: i64,
+    /// Bytes on the wire.
+    pub bytes: i64,
+    /// Distinct sources, estimated.
+    pub sources: Distinct,
+}
+
+impl Tally {
+    /// IPv4 packets: what is divided by addresses.
+    #[must_use]
+    pub const fn packets_ipv4(&self) -> i64 {
+        self.packets - self.packets_ipv6
+    }
+
+    pub(crate) fn small() -> Self {
+        Self {
+            sources: Distinct::new(LG_K_SMALL),
+            ..Self::default()
+        }
+    }
+
+    /// Adds another tally of the same kind.
+    pub fn merge(&mut self, other: &Tally) {
+        self.packets += other.packets;
+        self.packets_ipv6 += other.packets_ipv6;
+        self.bytes += other.bytes;
+        self.sources.merge(&other.sources);
+    }
+}
+
+/// What a source is, by the class of its packets: hosts are counted without those that only answer or cannot exist.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Group {
+    /// The source sent the packet of its own accord: a host that probes, attacks or errs.
+    Host,
+    /// The source answered packets forged with our addresses: a victim of an attack.
+    Victim,
+    /// The source address says nothing: spoofed or damaged.
+    Void,
+}
+
+impl Group {
+    /// The group of a class.
+    #[must_use]
+    pub const fn of(class: Class) -> Self {
+        match class {
+            Class::Backscatter => Group::Victim,
+            Class::Spoofed | Class::Malformed => Group::Void,
+            _ => Group::Host,
+        }
+    }
+}
+
+/// Whom a port is counted for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Service {
+    /// Asked for by a scan or an exploit.
+    Probed,
+    /// Asked for by a reflector scan.
+    Reflector,
+    /// Attacked, as its backscatter shows.
+    Attacked,
+}
+
+impl Service {
+    /// The kind of service that packets of a class ask for, if any.
+    #[must_use]
+    pub const fn of(class: Class) -> Option<Self> {
+        match class {
+            Class::Scan | Class::Exploit => Some(Service::Probed),
+            Class::ReflectorScan => Some(Service::Reflector),
+            Class::Backscatter => Some(Service::Attacked),
+            _ => None,
+        }
+    }
+}
+
+/// An IP protocol and the port within it, where it has one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Port {
+    /// IANA protocol number.
+    pub protocol: u8,
+    /// Port; none where the protocol has none.
+    pub port: Option<u16>,
+}
+
+/// The protocols that daily lines tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Protocol {
+    /// TCP
+    Tcp,
+    /// UDP
+    Udp,
+    /// ICMP and ICMPv6
+    Icmp,
+    /// every other one
+    Other,
+}
+
+impl Protocol {
+    /// Every member.
+    pub const ALL: [Protocol; 4] = [
+        Protocol::Tcp,
+        Protocol::Udp,
+        Protocol::Icmp,
+        Protocol::Other,
+    ];
+
+    /// The member of an IANA protocol number.
+    #[must_use]
+    pub const fn of(number: i32) -> Self {
+        match number {
+            6 => Protocol::Tcp,
+            17 => Protocol::Udp,
+            1 | 58 => Protocol::Icmp,
+            _ => Protocol::Other,
+        }
+    }
+}
+
+/// One day of the timezone.
+#[derive(Clone, Debug, Default)]
+pub struct Day {
+    /// Distinct hosts.
+    pub hosts: Distinct,
+    /// Distinct victims.
+    pub victims: Distinct,
+}
+
+/// A port on one day, IPv4 alone: what scans, reflector scans and exploits asked for.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PortDay {
+    /// Packets.
+    pub packets: i64,
+    /// Distinct hosts, estimated.
+    pub hosts: f32,
+}
