@@ -102,7 +102,8 @@ impl Service {
             if let Ok(address) = listener.local_addr() {
                 tracing::info!(%address, "serving /metrics, /health and /live");
             }
-            serve(listener, Arc::clone(&status)).map_err(ServiceError::Start)?;
+            let hosts = capture.service.status_hosts.clone();
+            serve(listener, Arc::clone(&status), hosts).map_err(ServiceError::Start)?;
         }
         let round = Rounds {
             status: Arc::clone(&status),

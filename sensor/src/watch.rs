@@ -5,6 +5,7 @@ mod kept;
 mod live;
 mod metrics;
 mod process;
+mod request;
 mod sample;
 mod server;
 mod status;
@@ -13,6 +14,8 @@ pub use kept::{KeptCounts, Reason};
 pub use live::{ENTRIES_MAX, MINUTES_KEPT};
 pub use metrics::{METRICS, Metric};
 pub use process::space;
+#[doc(hidden)]
+pub use request::fuzz_request;
 pub use sample::{SAMPLE_MAX, Sample};
 pub use server::serve;
 pub use status::{FREE_BYTES_MIN, Facts, SILENCE_MAX, Status};

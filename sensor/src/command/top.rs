@@ -272,7 +272,7 @@ mod tests {
         ));
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
         let address = listener.local_addr().expect("an address");
-        serve(listener, Arc::clone(&status)).expect("a thread");
+        serve(listener, Arc::clone(&status), Vec::new()).expect("a thread");
         status.dropped(3, 0);
         let view = ask(address).expect("it answers");
         assert_eq!(view.sensor, "tokyo");

@@ -54,6 +54,9 @@ pub struct CaptureArguments {
     /// Allow a --status address that other machines can reach: what is served there tells what the telescope is.
     #[arg(long)]
     pub status_remote: bool,
+    /// Answer requests to --status that call this server by NAME, beside addresses, localhost and this machine's name; repeatable.
+    #[arg(long, value_name = "NAME")]
+    pub status_host: Vec<String>,
     /// Settings shared with `replay`.
     #[command(flatten)]
     pub shared: Shared,

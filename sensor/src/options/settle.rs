@@ -81,6 +81,8 @@ pub struct ServiceSettings {
     pub sandbox: bool,
     /// Where metrics and the live view are served; none: nowhere.
     pub status: Option<SocketAddr>,
+    /// Names by which requests may call that server, beside addresses, localhost and the machine's own name.
+    pub status_hosts: Vec<String>,
 }
 
 impl CaptureArguments {
@@ -109,6 +111,7 @@ impl CaptureArguments {
                 user: self.user,
                 sandbox: !self.no_sandbox,
                 status: self.status,
+                status_hosts: self.status_host,
             },
         };
         Ok((capture, self.shared.settle()?))

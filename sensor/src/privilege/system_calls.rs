@@ -193,14 +193,29 @@ const ALLOWED_HERE: &[c_long] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const ALLOWED_HERE: &[c_long] = &[];
 
-/// Kinds of sockets: packets, the status address, the service manager, and the kernel's list of interfaces.
-const FAMILIES: [i32; 5] = [
-    libc::AF_PACKET,
-    libc::AF_INET,
-    libc::AF_INET6,
-    libc::AF_UNIX,
-    libc::AF_NETLINK,
+/// Sockets that a capture opens once it runs, as family, type and protocol. Nothing of the Internet's families: the status address
+/// listens before, and taking its visitors makes no socket by this call.
+const SOCKETS: &[(i32, i32, i32)] = &[
+    // An interface that comes back: the ring binds to its protocol later, libpcap names it at once.
+    (libc::AF_PACKET, libc::SOCK_RAW, 0),
+    (libc::AF_PACKET, libc::SOCK_RAW, ALL_PROTOCOLS),
+    (libc::AF_PACKET, libc::SOCK_DGRAM, 0),
+    (libc::AF_PACKET, libc::SOCK_DGRAM, ALL_PROTOCOLS),
+    // The service manager, the system's log, and questions about an interface, which any socket takes (netdevice(7)).
+    (libc::AF_UNIX, libc::SOCK_STREAM, 0),
+    (libc::AF_UNIX, libc::SOCK_DGRAM, 0),
+    (libc::AF_UNIX, libc::SOCK_RAW, 0),
+    // The kernel's list of interfaces.
+    (libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_ROUTE),
+    (libc::AF_NETLINK, libc::SOCK_RAW, libc::NETLINK_GENERIC),
+    (libc::AF_NETLINK, libc::SOCK_DGRAM, libc::NETLINK_ROUTE),
 ];
+
+/// ETH_P_ALL in network byte order (packet(7)).
+const ALL_PROTOCOLS: i32 = (libc::ETH_P_ALL as u16).to_be() as i32;
+
+/// A socket's type without the flags that may stand beside it (socket(2)).
+const TYPE_MASK: u32 = !(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK) as u32;
 
 pub(super) fn confine() -> Step {
     let Ok(target) = TargetArch::try_from(ARCH) else {
@@ -266,16 +281,21 @@ fn allowed() -> Rules {
 fn conditional() -> Vec<(c_long, Vec<SeccompRule>)> {
     let not_executable = masked(2, libc::PROT_EXEC as u64, 0);
     let thread = masked(0, libc::CLONE_THREAD as u64, libc::CLONE_THREAD as u64);
-    let families = FAMILIES
-        .iter()
-        .flat_map(|&family| masked(0, u64::from(u32::MAX), family as u64));
+    let sockets = SOCKETS.iter().map(|&(family, kind, protocol)| {
+        let equal = [
+            (0, u32::MAX, family),
+            (1, TYPE_MASK, kind),
+            (2, u32::MAX, protocol),
+        ];
+        rule(equal.map(|(argument, mask, value)| (argument, u64::from(mask), value as u64)))
+    });
     vec![
         // No memory that could be written and run, nor any further program text.
         (libc::SYS_mmap, not_executable.clone()),
         (libc::SYS_mprotect, not_executable),
         // Threads, not processes. clone3 keeps its flags in memory where no filter can look: libraries fall back to clone.
         (libc::SYS_clone, thread),
-        (libc::SYS_socket, families.collect()),
+        (libc::SYS_socket, sockets.collect()),
         // A thread's name.
         (
             libc::SYS_prctl,
@@ -286,10 +306,17 @@ fn conditional() -> Vec<(c_long, Vec<SeccompRule>)> {
 
 /// The one rule that an argument, masked, has this value.
 fn masked(argument: u8, mask: u64, value: u64) -> Vec<SeccompRule> {
-    let operator = SeccompCmpOp::MaskedEq(mask);
-    let condition = SeccompCondition::new(argument, SeccompCmpArgLen::Qword, operator, value);
-    let rule = condition.and_then(|condition| SeccompRule::new(vec![condition]));
-    vec![rule.expect("the argument's number is below six and there is a condition")]
+    vec![rule([(argument, mask, value)])]
+}
+
+/// That every one of these arguments, masked, has its value.
+fn rule<const N: usize>(arguments: [(u8, u64, u64); N]) -> SeccompRule {
+    let conditions = arguments.map(|(argument, mask, value)| {
+        let operator = SeccompCmpOp::MaskedEq(mask);
+        SeccompCondition::new(argument, SeccompCmpArgLen::Qword, operator, value)
+            .expect("an argument's number is below six")
+    });
+    SeccompRule::new(conditions.into()).expect("there is a condition")
 }
 
 #[cfg(test)]

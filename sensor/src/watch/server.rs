@@ -1,22 +1,30 @@
-//! The responder behind `--status`: one request a connection, a few connections at once, nothing read but the first line. It answers
-//! GET for `/metrics`, `/health` and `/live`, and knows nothing else of HTTP (RFC 9112).
+//! The responder behind `--status`: one thread that waits for all visitors at once. It answers GET for `/metrics`, `/health` and `/live`,
+//! one request a connection; what a request says is read in `request.rs`.
+//!
+//! Nobody can hold it up: a visitor has a few seconds to ask and to listen, and where the places run out, the one that has been asking
+//! longest makes room for the next.
 
-use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpListener, TcpStream};
+use std::os::fd::AsFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::live::MINUTES_KEPT;
 use super::metrics;
+use super::request::{self, Read as Asked, Request};
 use super::status::Status;
 
-/// Connections that are answered at once; more are closed unanswered.
-const VISITORS_MAX: usize = 16;
-/// Bytes of a request that are looked at.
-const REQUEST_BYTES_MAX: usize = 8192;
-/// How long a visitor may take, to ask and to listen.
-const VISIT_MAX: Duration = Duration::from_secs(2);
+/// Connections that are open at once: well below the files that the process may open.
+const VISITORS_MAX: usize = 256;
+/// Connections that are taken before those that are there are looked after.
+const TAKEN_AT_ONCE: usize = 64;
+/// How long a visitor may take to ask.
+const ASKING_MAX: Duration = Duration::from_secs(2);
+/// How long a visitor may take to listen, and to close the connection after that.
+const LISTENING_MAX: Duration = Duration::from_secs(5);
 /// How long to wait when no connection can be taken: files may have run out.
 const PAUSE: Duration = Duration::from_millis(200);
 /// Rows of each list of `/live` where the visitor does not say, and the most that it may ask for.
@@ -28,82 +36,215 @@ const JSON: &str = "application/json";
 /// <https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md>, section "Protocol Negotiation".
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Answers at `listener` on a thread of its own, for as long as the process lives.
+/// Answers at `listener` on a thread of its own, for as long as the process lives. Beside addresses, `localhost` and this machine's own
+/// name, requests may name it as one of `hosts`.
 ///
 /// # Errors
-/// When no thread can be started.
-pub fn serve(listener: TcpListener, status: Arc<Status>) -> std::io::Result<()> {
-    let visitors = Arc::new(AtomicUsize::new(0));
-    let answer = move || {
-        for stream in listener.incoming() {
-            let Ok(stream) = stream else {
-                std::thread::sleep(PAUSE);
-                continue;
-            };
-            if visitors.fetch_add(1, Ordering::AcqRel) >= VISITORS_MAX {
-                visitors.fetch_sub(1, Ordering::AcqRel);
-                continue;
-            }
-            let (status, visitors) = (Arc::clone(&status), Arc::clone(&visitors));
-            let leaving = Leaving(visitors);
-            // A visitor who cannot be answered for want of a thread goes away unanswered.
-            let _ = std::thread::Builder::new()
-                .name("status-visitor".into())
-                .spawn(move || {
-                    let _leaving = leaving;
-                    visit(stream, &status);
-                });
-        }
+/// When no thread can be started or the listener cannot be waited for.
+pub fn serve(
+    listener: TcpListener,
+    status: Arc<Status>,
+    mut hosts: Vec<String>,
+) -> std::io::Result<()> {
+    listener.set_nonblocking(true)?;
+    if let Ok(name) = nix::unistd::gethostname() {
+        hosts.extend(name.into_string());
+    }
+    let mut server = Server {
+        listener,
+        status,
+        hosts,
+        visitors: Vec::new(),
     };
     let named = std::thread::Builder::new().name("status".into());
-    named.spawn(answer).map(|_| ())
+    named.spawn(move || {
+        loop {
+            server.round();
+        }
+    })?;
+    Ok(())
 }
 
-/// Gives a visitor's place back, whatever ends the visit.
-struct Leaving(Arc<AtomicUsize>);
+struct Server {
+    listener: TcpListener,
+    status: Arc<Status>,
+    /// Names by which requests may call this server.
+    hosts: Vec<String>,
+    /// In the order of their arrival.
+    visitors: Vec<Visitor>,
+}
 
-impl Drop for Leaving {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+/// An open connection.
+struct Visitor {
+    stream: TcpStream,
+    until: Instant,
+    state: State,
+}
+
+enum State {
+    /// What has been said so far.
+    Asking(Vec<u8>),
+    /// The answer, and how much of it has been sent.
+    Listening(Vec<u8>, usize),
+    /// All has been sent; what the visitor still says is read, so that the kernel does not reset a connection whose answer is under way.
+    Leaving,
+}
+
+impl Server {
+    /// Waits until somebody comes, says something or has been there too long, and does what there is to do.
+    fn round(&mut self) {
+        let now = Instant::now();
+        let wait = self.visitors.iter().map(|visitor| visitor.until).min();
+        let wait = wait.map_or(PollTimeout::NONE, |until| {
+            // Rounded up, so that the time is over when the wait is.
+            let left = until.saturating_duration_since(now).as_millis() + 1;
+            PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX)
+        });
+        let mut waited: Vec<PollFd<'_>> = self
+            .visitors
+            .iter()
+            .map(|visitor| PollFd::new(visitor.stream.as_fd(), visitor.awaits()))
+            .collect();
+        waited.push(PollFd::new(self.listener.as_fd(), PollFlags::POLLIN));
+        if poll(&mut waited, wait).is_err() {
+            // A signal, or no memory for the moment.
+            std::thread::sleep(Duration::from_millis(1));
+            return;
+        }
+        let mut ready: Vec<bool> = waited.iter().map(|one| one.any() != Some(false)).collect();
+        let is_called = ready.pop().unwrap_or(false);
+        let mut ready = ready.into_iter();
+        let now = Instant::now();
+        let (status, hosts) = (&self.status, &self.hosts);
+        self.visitors.retain_mut(|visitor| {
+            let goes_on = !ready.next().unwrap_or(false) || visitor.step(status, hosts);
+            goes_on && now < visitor.until
+        });
+        if is_called {
+            self.take_visitors();
+        }
+    }
+
+    fn take_visitors(&mut self) {
+        for _ in 0..TAKEN_AT_ONCE {
+            match self.listener.accept() {
+                Ok((stream, _)) => self.welcome(stream),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                // Gone before it was taken.
+                Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+                Err(_) => {
+                    self.make_room();
+                    std::thread::sleep(PAUSE);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn welcome(&mut self, stream: TcpStream) {
+        if self.visitors.len() >= VISITORS_MAX {
+            self.make_room();
+        }
+        // A connection that would block cannot be waited for beside others.
+        if stream.set_nonblocking(true).is_ok() {
+            self.visitors.push(Visitor {
+                stream,
+                until: Instant::now() + ASKING_MAX,
+                state: State::Asking(Vec::new()),
+            });
+        }
+    }
+
+    /// Lets go whoever came first of those that ask, or else of all.
+    fn make_room(&mut self) {
+        let asks = |visitor: &Visitor| matches!(visitor.state, State::Asking(_));
+        let longest = self.visitors.iter().position(asks).unwrap_or(0);
+        if longest < self.visitors.len() {
+            self.visitors.remove(longest);
+        }
     }
 }
 
-fn visit(mut stream: TcpStream, status: &Arc<Status>) {
-    let Some(request) = read_request(&mut stream) else {
-        return;
+impl Visitor {
+    fn awaits(&self) -> PollFlags {
+        match self.state {
+            State::Asking(_) | State::Leaving => PollFlags::POLLIN,
+            State::Listening(..) => PollFlags::POLLOUT,
+        }
+    }
+
+    /// Reads or writes what can be without waiting; whether the connection stays open.
+    fn step(&mut self, status: &Arc<Status>, hosts: &[String]) -> bool {
+        let goes_on = match &mut self.state {
+            State::Asking(said) => {
+                let came = receive(&mut self.stream, said);
+                match request::read(said) {
+                    Asked::Unfinished => came,
+                    asked => {
+                        let answer = answer(&asked, status, hosts).into_bytes();
+                        self.state = State::Listening(answer, 0);
+                        self.until = Instant::now() + LISTENING_MAX;
+                        Ok(true)
+                    }
+                }
+            }
+            State::Listening(answer, sent) => {
+                let written = self.stream.write(&answer[*sent..]);
+                written.map(|count| {
+                    *sent += count;
+                    count > 0
+                })
+            }
+            State::Leaving => receive(&mut self.stream, &mut Vec::new()),
+        };
+        if let State::Listening(answer, sent) = &self.state
+            && *sent == answer.len()
+        {
+            self.state = State::Leaving;
+            return self.stream.shutdown(Shutdown::Write).is_ok();
+        }
+        goes_on.unwrap_or_else(|error| {
+            matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+        })
+    }
+}
+
+/// Appends what has arrived; whether more may come.
+fn receive(stream: &mut TcpStream, said: &mut Vec<u8>) -> std::io::Result<bool> {
+    let mut piece = [0; 2048];
+    let count = stream.read(&mut piece)?;
+    said.extend_from_slice(&piece[..count]);
+    Ok(count > 0)
+}
+
+/// Head and body of what a request gets.
+fn answer(asked: &Asked<'_>, status: &Arc<Status>, hosts: &[String]) -> String {
+    let plain = |code: &str, body: &str| written(code, TEXT, body, false);
+    let request = match asked {
+        Asked::Request(request) => request,
+        Asked::TooLong => {
+            return plain(
+                "431 Request Header Fields Too Large",
+                "the request is too long\n",
+            );
+        }
+        Asked::Unfinished | Asked::Bad => {
+            return plain(
+                "400 Bad Request",
+                "no HTTP request that is understood here\n",
+            );
+        }
     };
-    let answer = answer(&request, status);
-    // A visitor who has gone needs no answer.
-    let _ = stream.set_write_timeout(Some(VISIT_MAX));
-    let _ = stream.write_all(answer.as_bytes());
-}
-
-/// The request up to the empty line; none where it does not come in time or is too long.
-fn read_request(stream: &mut TcpStream) -> Option<String> {
-    let begun = Instant::now();
-    let mut bytes = Vec::new();
-    let mut piece = [0; 1024];
-    loop {
-        let left = VISIT_MAX.checked_sub(begun.elapsed())?;
-        stream
-            .set_read_timeout(Some(left.max(Duration::from_millis(1))))
-            .ok()?;
-        let count = stream.read(&mut piece).ok().filter(|&count| count > 0)?;
-        bytes.extend_from_slice(&piece[..count]);
-        if bytes.windows(4).any(|window| window == b"\r\n\r\n") {
-            return String::from_utf8(bytes).ok();
-        }
-        if bytes.len() > REQUEST_BYTES_MAX {
-            return None;
-        }
+    if !request.is_for(hosts) {
+        let body = "teiten-sensor: not served under this name; --status-host NAME allows it\n";
+        return plain("403 Forbidden", body);
     }
+    let (code, kind, body) = page(request, status);
+    written(code, kind, &body, request.method == "HEAD")
 }
 
-fn answer(request: &str, status: &Arc<Status>) -> String {
-    let mut words = request.split_whitespace();
-    let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
-    let (path, query) = target.split_once('?').unwrap_or((target, ""));
-    let (code, kind, body) = match (method, path) {
+fn page(request: &Request<'_>, status: &Arc<Status>) -> (&'static str, &'static str, String) {
+    match (request.method, request.path) {
         ("GET" | "HEAD", "/metrics") => ("200 OK", OPEN_METRICS, metrics::text(status)),
         ("GET" | "HEAD", "/health") => {
             let (well, object) = status.health();
@@ -115,12 +256,13 @@ fn answer(request: &str, status: &Arc<Status>) -> String {
             (code, JSON, format!("{object:#}\n"))
         }
         ("GET" | "HEAD", "/live") => {
-            let minutes = number(query, "minutes").unwrap_or(MINUTES_KEPT as usize);
-            let top = number(query, "top").unwrap_or(TOP_DEFAULT).min(TOP_MAX);
-            let view = status.live(minutes.min(MINUTES_KEPT as usize) as i64, top);
+            let kept = MINUTES_KEPT as usize;
+            let minutes = request.number("minutes").unwrap_or(kept).min(kept);
+            let top = request.number("top").unwrap_or(TOP_DEFAULT).min(TOP_MAX);
+            let view = status.live(minutes as i64, top);
             ("200 OK", JSON, format!("{view}\n"))
         }
-        ("GET" | "HEAD", _) => {
+        ("GET" | "HEAD", path) => {
             let body = "teiten-sensor: /metrics for Prometheus, /health, /live?minutes=15&top=20\n";
             let code = if path == "/" {
                 "200 OK"
@@ -134,15 +276,18 @@ fn answer(request: &str, status: &Arc<Status>) -> String {
             TEXT,
             "GET is answered\n".to_owned(),
         ),
-    };
-    let length = body.len();
-    let head = format!(
-        "HTTP/1.1 {code}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n"
-    );
-    if method == "HEAD" { head } else { head + &body }
+    }
 }
 
-fn number(query: &str, name: &str) -> Option<usize> {
-    let mut pairs = query.split('&').filter_map(|pair| pair.split_once('='));
-    pairs.find(|(key, _)| *key == name)?.1.parse().ok()
+fn written(code: &str, kind: &str, body: &str, is_head_alone: bool) -> String {
+    let length = body.len();
+    let allow = if code.starts_with("405") {
+        "Allow: GET, HEAD\r\n"
+    } else {
+        ""
+    };
+    let head = format!(
+        "HTTP/1.1 {code}\r\nContent-Type: {kind}\r\nContent-Length: {length}\r\n{allow}Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\nConnection: close\r\n\r\n"
+    );
+    if is_head_alone { head } else { head + body }
 }

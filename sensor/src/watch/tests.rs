@@ -51,7 +51,7 @@ fn served() -> (Arc<Status>, SocketAddr) {
     status.beat(61_000_000);
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = listener.local_addr().expect("an address");
-    serve(listener, Arc::clone(&status)).expect("a thread");
+    serve(listener, Arc::clone(&status), Vec::new()).expect("a thread");
     (status, address)
 }
 
@@ -66,7 +66,7 @@ fn ask(address: SocketAddr, request: &str) -> String {
 fn get(address: SocketAddr, target: &str) -> String {
     ask(
         address,
-        &format!("GET {target} HTTP/1.1\r\nHost: x\r\n\r\n"),
+        &format!("GET {target} HTTP/1.1\r\nHost: {address}\r\n\r\n"),
     )
 }
 
@@ -144,27 +144,102 @@ fn the_live_view_takes_minutes_and_rows_from_the_query() {
 fn requests_that_make_no_sense_are_turned_away() {
     let (_, address) = served();
     for (request, expected) in [
-        ("POST /metrics HTTP/1.1\r\n\r\n", "HTTP/1.1 405"),
-        ("GET /no HTTP/1.1\r\n\r\n", "HTTP/1.1 404"),
-        ("\r\n\r\n", "HTTP/1.1 405"),
+        ("POST /metrics HTTP/1.0\r\n\r\n", "HTTP/1.1 405"),
+        ("GET /no HTTP/1.0\r\n\r\n", "HTTP/1.1 404"),
+        ("\r\n\r\n", "HTTP/1.1 400"),
+        ("GET /health HTTP/1.1\r\n\r\n", "HTTP/1.1 400"),
         (
-            "GET /live?minutes=-1&top=99999999999999999999 HTTP/1.1\r\n\r\n",
+            "GET /live?minutes=-1&top=99999999999999999999 HTTP/1.0\r\n\r\n",
             "HTTP/1.1 200",
         ),
     ] {
         let answer = ask(address, request);
         assert!(answer.starts_with(expected), "{request}: {answer}");
     }
-    let head = ask(address, "HEAD /health HTTP/1.1\r\n\r\n");
+    let head = ask(address, "HEAD /health HTTP/1.0\r\n\r\n");
     assert!(head.ends_with("\r\n\r\n"), "{head}");
+    let long = ask(address, &"x".repeat(9000));
+    assert!(long.starts_with("HTTP/1.1 431"), "{long}");
 }
 
 #[test]
-fn visitors_who_say_nothing_hold_nobody_up() {
+fn a_strangers_host_is_forbidden_and_learns_nothing() {
     let (_, address) = served();
-    let silent: Vec<TcpStream> = (0..8)
-        .map(|_| TcpStream::connect(address).expect("one"))
-        .collect();
-    assert!(get(address, "/health").starts_with("HTTP/1.1 200"));
-    drop(silent);
+    let by_host = |host: &str| {
+        let request = format!("GET /metrics HTTP/1.1\r\nHost: {host}\r\n\r\n");
+        ask(address, &request)
+    };
+    for host in [
+        "evil.example",
+        "evil.example:9898",
+        "127.0.0.1.evil.example",
+    ] {
+        let answer = by_host(host);
+        assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
+        assert!(!answer.contains("teiten_received"), "{answer}");
+    }
+    for host in ["localhost:9898", "127.0.0.1", "[::1]:9898"] {
+        assert!(by_host(host).starts_with("HTTP/1.1 200"), "{host}");
+    }
+}
+
+/// Connections that have said `said` and go on holding.
+fn holding(address: SocketAddr, count: usize, said: &str) -> Vec<TcpStream> {
+    let hold = |_| {
+        let mut stream = TcpStream::connect(address).expect("somebody listens");
+        stream.write_all(said.as_bytes()).expect("sent");
+        stream
+    };
+    (0..count).map(hold).collect()
+}
+
+#[test]
+fn health_is_answered_while_slow_clients_hold_connections() {
+    let (_, address) = served();
+    for (count, said) in [
+        (64, "GET /health HTTP/1.1\r\nHost: loc"),
+        (64, ""),
+        // They have asked, and do not close.
+        (64, "GET /live HTTP/1.0\r\n\r\n"),
+        // More than there are places for.
+        (600, "G"),
+    ] {
+        let slow = holding(address, count, said);
+        let answer = get(address, "/health");
+        assert!(
+            answer.starts_with("HTTP/1.1 200"),
+            "{count} × {said:?}: {answer}"
+        );
+        drop(slow);
+    }
+}
+
+#[test]
+fn a_request_in_pieces_is_answered() {
+    let (_, address) = served();
+    let mut stream = TcpStream::connect(address).expect("somebody listens");
+    for piece in [
+        "GET /hea",
+        "lth HTTP/1.1\r\nHo",
+        "st: localhost\r\n",
+        "\r",
+        "\n",
+    ] {
+        stream.write_all(piece.as_bytes()).expect("sent");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("text");
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+}
+
+#[test]
+fn who_says_nothing_is_let_go() {
+    let (_, address) = served();
+    let mut stream = TcpStream::connect(address).expect("somebody listens");
+    let mut answer = Vec::new();
+    stream
+        .read_to_end(&mut answer)
+        .expect("closed by the server");
+    assert!(answer.is_empty());
 }
