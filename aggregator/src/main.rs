@@ -1,5 +1,10 @@
 //! The `teiten-aggregator` program: tends a dataset that sensors have written.
 
+#[path = "main/actors.rs"]
+mod actors;
+#[path = "main/time.rs"]
+mod time;
+
 use std::io::{BufWriter, Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -7,11 +12,13 @@ use std::process::ExitCode;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use serde_json::json;
+use teiten_aggregator::config::with_settings;
 use teiten_aggregator::export::{ExportError, Format, export};
 use teiten_aggregator::merge::{Merged, merge};
 use teiten_aggregator::rollup::{Rolled, rollup};
 use teiten_aggregator::schema::{TABLES, TRAFFIC};
 use teiten_aggregator::verify::{Verdict, verify};
+use time::{Day, DayOrHour, span};
 
 /// Done, but something is wrong with the dataset.
 const INCOMPLETE: u8 = 1;
@@ -22,6 +29,9 @@ const NOT_DONE: u8 = 2;
 #[derive(Debug, Parser)]
 #[command(name = "teiten-aggregator", version, about, max_term_width = 100)]
 struct CommandLine {
+    /// Settings (TOML): flags that are not given are taken from here, by their names; `[aggregator]` holds what is for this program alone.
+    #[arg(long, global = true, value_name = "FILE")]
+    config: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -61,21 +71,11 @@ enum Command {
         #[arg(long, value_name = "DIR")]
         data: PathBuf,
         /// First day, such as 2026-11-05 [default: the first there is].
-        #[arg(
-            long,
-            value_name = "DATE",
-            default_value = "",
-            hide_default_value = true
-        )]
-        from: String,
+        #[arg(long, value_name = "DATE")]
+        from: Option<Day>,
         /// The day to end before [default: the last there is, included].
-        #[arg(
-            long,
-            value_name = "DATE",
-            default_value = "",
-            hide_default_value = true
-        )]
-        to: String,
+        #[arg(long, value_name = "DATE")]
+        to: Option<Day>,
         /// Print one JSON object on standard output.
         #[arg(long)]
         json: bool,
@@ -92,22 +92,15 @@ enum Command {
         #[arg(long, value_name = "FORM", default_value = "csv")]
         format: Form,
         /// First hour, such as 2026-11-05T08 or 2026-11-05 [default: the first there is].
-        #[arg(
-            long,
-            value_name = "HOUR",
-            default_value = "",
-            hide_default_value = true
-        )]
-        from: String,
+        #[arg(long, value_name = "HOUR")]
+        from: Option<DayOrHour>,
         /// The hour to end before, in the same form [default: the last there is, included].
-        #[arg(
-            long,
-            value_name = "HOUR",
-            default_value = "",
-            hide_default_value = true
-        )]
-        to: String,
+        #[arg(long, value_name = "HOUR")]
+        to: Option<DayOrHour>,
     },
+    /// Import lists of organisations that scan, and say how much of a day lists explain.
+    #[command(subcommand)]
+    Actors(actors::Command),
     /// Write manual pages and shell completions into a folder: a step of making the package.
     #[command(hide = true)]
     Documents {
@@ -131,7 +124,14 @@ fn write_documents(folder: &Path) -> anyhow::Result<u8> {
 }
 
 fn main() -> ExitCode {
-    let outcome = match CommandLine::parse().command {
+    let line = match with_settings::<CommandLine>("aggregator", std::env::args_os().collect()) {
+        Ok(arguments) => CommandLine::parse_from(arguments),
+        Err(error) => {
+            let _ = writeln!(stderr(), "teiten-aggregator: {error}");
+            return ExitCode::from(NOT_DONE);
+        }
+    };
+    let outcome = match line.command {
         Command::Verify { data, json } => run_verify(&data, json),
         Command::Merge { data, from, json } => run_merge(&data, &from, json),
         Command::Export {
@@ -140,13 +140,14 @@ fn main() -> ExitCode {
             format,
             from,
             to,
-        } => run_export(&data, &table, format, (&from, &to)),
+        } => run_export(&data, &table, format, (from, to)),
         Command::Rollup {
             data,
             from,
             to,
             json,
-        } => run_rollup(&data, (&from, &to), json),
+        } => run_rollup(&data, (from, to), json),
+        Command::Actors(command) => actors::run(command),
         Command::Documents { folder } => write_documents(&folder),
     };
     match outcome {
@@ -193,7 +194,8 @@ fn run_merge(data: &Path, from: &[PathBuf], as_json: bool) -> anyhow::Result<u8>
     Ok(0)
 }
 
-fn run_rollup(data: &Path, days: (&str, &str), as_json: bool) -> anyhow::Result<u8> {
+fn run_rollup(data: &Path, days: (Option<Day>, Option<Day>), as_json: bool) -> anyhow::Result<u8> {
+    let (from, to) = span(days.0, days.1)?;
     anyhow::ensure!(
         data.join(TRAFFIC.name).is_dir(),
         "{} holds no {}: name a dataset with --data",
@@ -204,7 +206,7 @@ fn run_rollup(data: &Path, days: (&str, &str), as_json: bool) -> anyhow::Result<
         written,
         unchanged,
         rows,
-    } = rollup(data, days)?;
+    } = rollup(data, (&from, &to))?;
     let mut out = stdout().lock();
     if as_json {
         writeln!(
@@ -221,7 +223,13 @@ fn run_rollup(data: &Path, days: (&str, &str), as_json: bool) -> anyhow::Result<
     Ok(0)
 }
 
-fn run_export(data: &Path, name: &str, form: Form, hours: (&str, &str)) -> anyhow::Result<u8> {
+fn run_export(
+    data: &Path,
+    name: &str,
+    form: Form,
+    hours: (Option<DayOrHour>, Option<DayOrHour>),
+) -> anyhow::Result<u8> {
+    let (from, to) = span(hours.0, hours.1)?;
     let table = TABLES.iter().find(|table| table.name == name);
     let Some(table) = table else {
         let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
@@ -237,7 +245,7 @@ fn run_export(data: &Path, name: &str, form: Form, hours: (&str, &str)) -> anyho
         Form::Json => Format::JsonLines,
     };
     let mut out = BufWriter::new(stdout().lock());
-    match export(data, table, hours, format, &mut out) {
+    match export(data, table, (&from, &to), format, &mut out) {
         // As an error of the output, so that a reader who has seen enough is no failure.
         Err(ExportError::Write(error)) => Err(error)?,
         outcome => outcome?,

@@ -76,6 +76,7 @@ const EVERYDAY: &[&str] = &[
     "bytes",
     "packets",
     "seconds",
+    "sources",
     "actor",
     "country",
 ];
