@@ -430,7 +430,7 @@ impl Closer {
                 _ => format!("geo_{}_{what}", index + 1),
             };
             pairs.push((key("name"), data.name.clone()));
-            pairs.push((key("date"), data.date.clone()));
+            pairs.push((key("date"), data.date.to_string()));
             pairs.push((key("sha256"), data.sha256.clone()));
         }
         for list in self.origins.actors().lists() {

@@ -5,6 +5,8 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use jiff::civil::Date;
+
 use crate::text::date_of_day;
 
 /// Ending of a part that readers may see.
@@ -37,6 +39,12 @@ impl Hour {
     pub fn folder(self) -> PathBuf {
         let hour = self.civil().3;
         PathBuf::from(format!("date={}", self.date())).join(format!("hour={hour:02}"))
+    }
+
+    /// The day, UTC; hours beyond the calendar's end have its first or last day.
+    #[must_use]
+    pub fn day(self) -> Date {
+        date_of_day(self.0.div_euclid(24))
     }
 
     /// `2009-03-15`

@@ -4,6 +4,7 @@
 
 pub mod actor;
 pub mod close;
+pub mod config;
 pub mod counter;
 pub mod dataset;
 pub mod destinations;
@@ -20,6 +21,7 @@ pub mod part;
 pub mod payload_table;
 mod pieces;
 pub mod prefetch;
+mod ranges;
 pub mod role;
 pub mod rollup;
 pub mod run;

@@ -1,11 +1,19 @@
 //! Work on several threads whose results are taken in order, with a bound on how many wait.
 
 use std::collections::BTreeMap;
+use std::thread::ScopedJoinHandle;
 
 use crossbeam::channel::{Receiver, Sender, bounded, select_biased, unbounded};
 
 /// Results that may be under way or waiting, per thread.
 const WINDOW_PER_THREAD: usize = 2;
+
+/// What a thread returned; its panic goes on in this one.
+pub(crate) fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
+    thread
+        .join()
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
 
 /// Runs `task(0)` to `task(tasks - 1)` on `threads` threads and calls `take` with each result, in order, on this thread.
 pub fn ordered<T: Send>(

@@ -250,6 +250,9 @@ pub const TRAFFIC: Table = Table {
     columns: &columns::<_, { TRAFFIC_ROWS.len() }>(TRAFFIC_ROWS),
 };
 
+/// Columns of `sources` that say who sent how much: address, network, packets.
+pub const SOURCE_COLUMNS: [&str; 3] = ["src_ip", "asn", "packets"];
+
 /// Hour × source × kind.
 pub const SOURCES: Table = Table {
     name: "sources",

@@ -260,6 +260,9 @@ fn report(outcome: &Outcome, settings: &Settings) -> anyhow::Result<u8> {
     if outcome.geo.is_none() {
         let _ = writeln!(stderr(), "teiten-sensor: {NO_COUNTRIES}");
     }
+    for text in &outcome.rows_left_out {
+        let _ = writeln!(stderr(), "teiten-sensor: {text}");
+    }
     let mut out = stdout().lock();
     if settings.json {
         writeln!(out, "{}", summary::accounting(outcome))?;

@@ -1,56 +1,13 @@
 //! A list of actors as TOML, into entries that cannot be wrong. Each entry is a table `[[actor]]` with `name`, `statement`, `read`, and
-//! any of `prefixes`, `asns` and `rdns`; `actor/default.toml` explains them to its reader.
+//! any of `prefixes`, `asns`, `rdns` and `aliases`; `actor/default.toml` explains them to its reader. What people write by hand is
+//! strict: the first mistake is named and nothing is used.
 
-use std::net::IpAddr;
-use std::path::PathBuf;
-
+use jiff::civil::Date;
 use serde::Deserialize;
 use toml::value::Datetime;
 
-use super::{Actor, Date, Days};
-
-/// Longest name, bytes: it stands in every row of its sources.
-const NAME_BYTES_MAX: usize = 64;
-
-/// Why a list of actors cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum ActorError {
-    /// The file cannot be read.
-    #[error("cannot read the list of actors {path}: {source}; name a readable file with --actors")]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The text is no such list.
-    #[error("the list of actors {list} is not understood: {reason}")]
-    Form {
-        /// The list's name.
-        list: String,
-        /// Line and reason.
-        reason: String,
-    },
-    /// An entry says something that cannot be.
-    #[error("the list of actors {list}, actor {actor:?}: {reason}")]
-    Entry {
-        /// The list's name.
-        list: String,
-        /// The entry's name.
-        actor: String,
-        /// What, and what it should be.
-        reason: String,
-    },
-    /// More actors than there are numbers.
-    #[error(
-        "the list of actors {list} brings more than {} actors together",
-        super::ACTORS_MAX
-    )]
-    TooMany {
-        /// The list's name.
-        list: String,
-    },
-}
+use super::entry::{Actor, Days, NAME_BYTES_MAX};
+use super::error::ActorError;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -71,10 +28,15 @@ struct ActorText {
     asns: Vec<AsnText>,
     #[serde(default)]
     rdns: Vec<String>,
+    #[serde(default)]
+    aliases: Vec<String>,
+    /// Where `import` has it from; for people.
+    #[serde(default)]
+    lists: Vec<String>,
 }
 
 #[derive(Deserialize)]
-#[serde(untagged, expecting = "a prefix, or { prefix, from, until }")]
+#[serde(untagged, expecting = "a prefix, or { prefix, from, until, seen }")]
 enum PrefixText {
     Plain(String),
     Dated(DatedPrefix),
@@ -86,6 +48,7 @@ struct DatedPrefix {
     prefix: String,
     from: Option<Datetime>,
     until: Option<Datetime>,
+    seen: Option<Datetime>,
 }
 
 #[derive(Deserialize)]
@@ -133,37 +96,21 @@ fn actor(entry: ActorText) -> Result<Actor, String> {
     if entry.statement.trim().is_empty() {
         return Err("the statement is empty: give the address where the organisation says what it scans from".to_owned());
     }
-    let mut actor = Actor {
-        name: entry.name,
-        statement: entry.statement,
-        read: date(entry.read)?,
-        rdns_suffixes: entry.rdns.iter().map(|suffix| suffix_of(suffix)).collect(),
-        prefixes_v4: Vec::new(),
-        prefixes_v6: Vec::new(),
-        asns: Vec::new(),
-    };
+    let mut actor = Actor::new(&entry.name, &entry.statement, Some(date(entry.read)?));
+    actor.rdns_suffixes = entry.rdns.iter().map(|suffix| suffix_of(suffix)).collect();
+    actor.aliases = entry.aliases;
+    actor.lists = entry.lists;
     for prefix in entry.prefixes {
         let (text, days) = match prefix {
             PrefixText::Plain(text) => (text, Days::default()),
-            PrefixText::Dated(it) => (it.prefix, days(it.from, it.until)?),
+            PrefixText::Dated(it) => (it.prefix, days(it.from, it.until, it.seen)?),
         };
-        match bounds(&text)? {
-            (IpAddr::V4(first), length) => {
-                let first = first.to_bits();
-                let last = first | u32::MAX.checked_shr(length).unwrap_or(0);
-                actor.prefixes_v4.push(((first, last), days));
-            }
-            (IpAddr::V6(first), length) => {
-                let first = first.to_bits();
-                let last = first | u128::MAX.checked_shr(length).unwrap_or(0);
-                actor.prefixes_v6.push(((first, last), days));
-            }
-        }
+        actor.add_prefix(&text, days)?;
     }
     for asn in entry.asns {
         let (asn, days) = match asn {
             AsnText::Plain(asn) => (asn, Days::default()),
-            AsnText::Dated(it) => (it.asn, days(it.from, it.until)?),
+            AsnText::Dated(it) => (it.asn, days(it.from, it.until, None)?),
         };
         if asn == 0 {
             return Err("AS 0 is nobody's (RFC 7607)".to_owned());
@@ -177,32 +124,15 @@ fn suffix_of(text: &str) -> String {
     text.trim_matches('.').to_ascii_lowercase()
 }
 
-/// The first address and the length of a prefix; a lone address is the longest one.
-fn bounds(text: &str) -> Result<(IpAddr, u32), String> {
-    let form = || format!("{text:?} is no prefix such as 192.0.2.0/24 or 2001:db8::/32");
-    let (address, length) = match text.split_once('/') {
-        Some((address, length)) => (address, Some(length.parse::<u32>().map_err(|_| form())?)),
-        None => (text, None),
-    };
-    let address: IpAddr = address.parse().map_err(|_| form())?;
-    let (bits, length_max) = match address {
-        IpAddr::V4(address) => (u128::from(address.to_bits()) << 96, 32),
-        IpAddr::V6(address) => (address.to_bits(), 128),
-    };
-    let length = length.unwrap_or(length_max);
-    if length == 0 || length > length_max {
-        return Err(form());
-    }
-    if bits.checked_shl(length).unwrap_or(0) != 0 {
-        return Err(format!("{text:?} has bits set behind its length"));
-    }
-    Ok((address, length))
-}
-
-fn days(from: Option<Datetime>, until: Option<Datetime>) -> Result<Days, String> {
+fn days(
+    from: Option<Datetime>,
+    until: Option<Datetime>,
+    seen: Option<Datetime>,
+) -> Result<Days, String> {
     let days = Days {
         from: from.map(date).transpose()?,
         until: until.map(date).transpose()?,
+        seen: seen.map(date).transpose()?,
     };
     match (days.from, days.until) {
         (Some(from), Some(until)) if from > until => Err("`until` lies before `from`".to_owned()),
@@ -211,18 +141,20 @@ fn days(from: Option<Datetime>, until: Option<Datetime>) -> Result<Days, String>
 }
 
 fn date(datetime: Datetime) -> Result<Date, String> {
+    let form = || format!("{datetime} is no day such as 2026-11-24");
     match (datetime.date, datetime.time) {
-        (Some(date), None) => Ok((
-            i64::from(date.year),
-            u32::from(date.month),
-            u32::from(date.day),
-        )),
-        _ => Err(format!("{datetime} is no day such as 2026-11-24")),
+        (Some(day), None) => {
+            let (month, of_month) = (day.month.cast_signed(), day.day.cast_signed());
+            Date::new(day.year.cast_signed(), month, of_month).map_err(|_| form())
+        }
+        _ => Err(form()),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::date;
+
     use super::*;
 
     /// An entry with these further lines.
@@ -239,12 +171,12 @@ mod tests {
         )
         .expect("a good entry");
         let actor = &actors[0];
-        assert_eq!(actor.read, (2026, 11, 24));
+        assert_eq!(actor.read, Some(date(2026, 11, 24)));
         assert_eq!(actor.rdns_suffixes, ["scan.a.example"]);
         assert_eq!(actor.prefixes_v4[0].0, (0xc000_0207, 0xc000_0207));
         let first = 0x2001_0db8_u128 << 96;
         assert_eq!(actor.prefixes_v6[0].0, (first, first | u128::MAX >> 33));
-        assert_eq!(actor.prefixes_v6[0].1.from, Some((2025, 1, 2)));
+        assert_eq!(actor.prefixes_v6[0].1.from, Some(date(2025, 1, 2)));
         assert_eq!(actor.asns[0].0, 64_496);
     }
 

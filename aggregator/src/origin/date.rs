@@ -1,8 +1,11 @@
-//! The date of a data file: from its own header, from its name, or from its modification, in this order. Dates are days, UTC, as
-//! `YYYY-MM-DD`.
+//! The date of a data file: from its own header, from its name, or from its modification, in this order. Dates are days, UTC.
 
 use std::path::Path;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
+
+use jiff::Timestamp;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
 
 /// Where a date was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,16 +30,12 @@ impl DateSource {
     }
 }
 
-const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
-
 /// The best date there is: `header` when the format gave one.
 pub(crate) fn date_of(
-    header: Option<String>,
+    header: Option<Date>,
     path: &Path,
     modified: Option<SystemTime>,
-) -> (String, DateSource) {
+) -> (Date, DateSource) {
     if let Some(date) = header {
         return (date, DateSource::Header);
     }
@@ -44,51 +43,46 @@ pub(crate) fn date_of(
     if let Some(date) = date_in_name(&name) {
         return (date, DateSource::Name);
     }
-    let seconds = modified
-        .and_then(|time| time.duration_since(UNIX_EPOCH).ok())
-        .map_or(0, |age| age.as_secs());
-    (date_of_unix_seconds(seconds), DateSource::Modified)
+    let modified = modified.and_then(|time| Timestamp::try_from(time).ok());
+    let date = date_of_time(modified.unwrap_or(Timestamp::UNIX_EPOCH));
+    (date, DateSource::Modified)
 }
 
 /// The date in a comment such as `# Generated: Thu, 25 Jun 2026 04:33:59 GMT`, of IPFire's data, or
 /// `# Last updated based on July 8 2015 Maxmind GeoLite2 Country`, of tor's before that.
-pub(crate) fn date_in_comment(comment: &[u8]) -> Option<String> {
+pub(crate) fn date_in_comment(comment: &[u8]) -> Option<Date> {
     let text = std::str::from_utf8(comment).ok()?;
     if let Some((_, stamp)) = text.split_once("Last updated based on") {
-        let mut words = stamp.split_whitespace();
-        let (month, day, year) = (words.next()?, words.next()?, words.next()?);
-        return date_of_words(day, month.get(..3)?, year);
+        return date_of_words("%B %d %Y", stamp.split_whitespace());
     }
-    let stamp = text.split_once("Generated:")?.1;
-    let mut words = stamp
-        .split_whitespace()
-        .skip_while(|word| word.parse::<u32>().is_err());
-    let (day, month, year) = (words.next()?, words.next()?, words.next()?);
-    date_of_words(day, month, year)
+    let stamp = text.split_once("Generated:")?.1.split_whitespace();
+    date_of_words(
+        "%d %b %Y",
+        stamp.skip_while(|word| word.parse::<u32>().is_err()),
+    )
 }
 
-fn date_of_words(day: &str, month: &str, year: &str) -> Option<String> {
-    let month = MONTHS.iter().position(|known| *known == month)? + 1;
-    let (day, year): (u32, u32) = (day.parse().ok()?, year.parse().ok()?);
-    date_of_digits(format!("{year:04}{month:02}{day:02}").as_bytes())
+/// The first three words as a date of this form.
+fn date_of_words<'a>(form: &str, words: impl Iterator<Item = &'a str>) -> Option<Date> {
+    let words: Vec<&str> = words.take(3).collect();
+    plausible(Date::strptime(form, words.join(" ")).ok()?)
 }
 
 /// `20260625` as a date, when it is one.
-pub(crate) fn date_of_digits(digits: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(digits).ok()?;
-    if text.len() != 8 || !text.bytes().all(|byte| byte.is_ascii_digit()) {
+pub(crate) fn date_of_digits(digits: &[u8]) -> Option<Date> {
+    if digits.len() != 8 || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
-    let month: u32 = text[4..6].parse().ok()?;
-    let day: u32 = text[6..].parse().ok()?;
-    let plausible = ("1980".."2200").contains(&&text[..4])
-        && (1..=12).contains(&month)
-        && (1..=31).contains(&day);
-    plausible.then(|| format!("{}-{}-{}", &text[..4], &text[4..6], &text[6..]))
+    plausible(Date::strptime("%Y%m%d", digits).ok()?)
+}
+
+/// A date that data of the Internet can have.
+fn plausible(date: Date) -> Option<Date> {
+    (1980..2200).contains(&date.year()).then_some(date)
 }
 
 /// The first date that stands in a name; a day is looked for before a month.
-fn date_in_name(name: &str) -> Option<String> {
+fn date_in_name(name: &str) -> Option<Date> {
     let runs: Vec<&str> = name
         .split(|character: char| !character.is_ascii_digit())
         .collect();
@@ -106,51 +100,38 @@ fn date_in_name(name: &str) -> Option<String> {
         .find_map(|digits| date_of_digits(digits.as_bytes()))
 }
 
-/// The civil date of a Unix time (H. Hinnant, "chrono-compatible low-level date algorithms", `civil_from_days`).
-pub(crate) fn date_of_unix_seconds(seconds: u64) -> String {
-    let days = seconds / 86_400 + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let shifted_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted_month + 2) / 5 + 1;
-    let month = if shifted_month < 10 {
-        shifted_month + 3
-    } else {
-        shifted_month - 9
-    };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
+/// The day of a Unix time, UTC; none where it is beyond the calendar.
+pub(crate) fn date_of_unix_seconds(seconds: u64) -> Option<Date> {
+    let seconds = i64::try_from(seconds).ok()?;
+    Timestamp::from_second(seconds).ok().map(date_of_time)
+}
+
+fn date_of_time(time: Timestamp) -> Date {
+    time.to_zoned(TimeZone::UTC).date()
 }
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::date;
+
     use super::*;
 
     #[test]
-    fn unix_times_become_civil_dates() {
-        for (seconds, date) in [
-            (0, "1970-01-01"),
-            (951_782_400, "2000-02-29"),
-            (951_868_800, "2000-03-01"),
-            (1_782_362_039, "2026-06-25"),
-            (4_102_444_799, "2099-12-31"),
-        ] {
-            assert_eq!(date_of_unix_seconds(seconds), date);
-        }
+    fn unix_times_become_dates() {
+        assert_eq!(date_of_unix_seconds(1_782_362_039), Some(date(2026, 6, 25)));
+        assert_eq!(date_of_unix_seconds(u64::MAX), None);
+        assert_eq!(date_of_unix_seconds(1 << 50), None);
     }
 
     #[test]
     fn the_header_of_the_location_database_gives_its_date() {
         assert_eq!(
-            date_in_comment(b"# Generated: Thu, 25 Jun 2026 04:33:59 GMT").as_deref(),
-            Some("2026-06-25")
+            date_in_comment(b"# Generated: Thu, 25 Jun 2026 04:33:59 GMT"),
+            Some(date(2026, 6, 25))
         );
         assert_eq!(
-            date_in_comment(b"# Last updated based on July 8 2015 Maxmind GeoLite2 Country")
-                .as_deref(),
-            Some("2015-07-08")
+            date_in_comment(b"# Last updated based on July 8 2015 Maxmind GeoLite2 Country"),
+            Some(date(2015, 7, 8))
         );
         assert_eq!(date_in_comment(b"# Generated: some day"), None);
         assert_eq!(date_in_comment(b"# Last updated based on J 8 2015"), None);
@@ -166,21 +147,23 @@ mod tests {
             ("2026-07-GeoLite2_20260625.mmdb", Some("2026-06-25")),
             ("geo-2026--06-25.csv", None),
             ("geo-2026-13-01.csv", None),
+            ("geo-20260231.csv", None),
             ("geoip6", None),
             ("country-2026.csv", None),
         ] {
-            assert_eq!(date_in_name(name).as_deref(), date, "{name}");
+            let found = date_in_name(name).map(|date| date.to_string());
+            assert_eq!(found.as_deref(), date, "{name}");
         }
     }
 
     #[test]
     fn a_header_comes_before_the_name_and_the_name_before_the_file_system() {
         let named = Path::new("data/routeviews-rv2-20260101-1200.pfx2as");
-        let header = Some("2026-06-25".to_string());
+        let header = Some(date(2026, 6, 25));
         assert_eq!(date_of(header, named, None).1, DateSource::Header);
         assert_eq!(
             date_of(None, named, None),
-            ("2026-01-01".to_string(), DateSource::Name)
+            (date(2026, 1, 1), DateSource::Name)
         );
         assert_eq!(
             date_of(None, Path::new("geoip"), None).1,

@@ -5,19 +5,21 @@
 use std::cmp::Reverse;
 
 use super::date::DateSource;
-use super::flatten::{Range, cut_out, flatten};
-use super::load::joined;
+use super::provenance::Provenance;
 use super::special;
-use super::table::{TableV4, TableV6, Value};
+use super::tables::Tables;
 use super::text::FileRanges;
-use super::{Provenance, Tables};
+use crate::parallel::joined;
+use crate::ranges::flatten::{Range, cut_out, flatten};
+use crate::ranges::table::{TableV4, TableV6, Value};
+use jiff::civil::Date;
 use teiten_observation::Address;
 
 /// What holds from a day on.
 #[derive(Clone, Debug)]
 pub(super) struct Edition<V> {
-    /// Its first day, `YYYY-MM-DD`; the first edition holds before that as well.
-    pub(super) from: String,
+    /// Its first day, where there are several editions; the first one holds before that as well.
+    pub(super) from: Option<Date>,
     pub(super) tables: Tables<V>,
     /// The files in it, by their places in the list, in rising precedence.
     pub(super) files: Vec<usize>,
@@ -30,17 +32,15 @@ pub(super) struct Editions<V>(Vec<Edition<V>>);
 impl<V: Value> Editions<V> {
     pub(super) fn empty() -> Self {
         Editions(vec![Edition {
-            from: String::new(),
+            from: None,
             tables: Tables::empty(),
             files: Vec::new(),
         }])
     }
 
-    /// The edition of a day, `YYYY-MM-DD`.
-    pub(super) fn on(&self, day: &str) -> &Edition<V> {
-        let behind = self
-            .0
-            .partition_point(|edition| edition.from.as_str() <= day);
+    /// The edition of a day.
+    pub(super) fn on(&self, day: Date) -> &Edition<V> {
+        let behind = self.0.partition_point(|edition| edition.from <= Some(day));
         &self.0[behind.saturating_sub(1)]
     }
 
@@ -49,9 +49,9 @@ impl<V: Value> Editions<V> {
     }
 
     /// The first day and the files of every edition.
-    pub(super) fn files(&self) -> impl Iterator<Item = (&str, &[usize])> {
+    pub(super) fn files(&self) -> impl Iterator<Item = (Option<Date>, &[usize])> {
         let editions = self.0.iter();
-        editions.map(|edition| (edition.from.as_str(), edition.files.as_slice()))
+        editions.map(|edition| (edition.from, edition.files.as_slice()))
     }
 }
 
@@ -60,12 +60,12 @@ pub(super) fn build<V: Value + Send + Sync>(
     files: &[FileRanges<V>],
     provenance: &[Provenance],
 ) -> Editions<V> {
-    let dates: Vec<Option<&str>> = provenance.iter().map(date).collect();
-    let mut days: Vec<&str> = dates.iter().copied().flatten().collect();
+    let dates: Vec<Option<Date>> = provenance.iter().map(date).collect();
+    let mut days: Vec<Option<Date>> = dates.iter().copied().filter(Option::is_some).collect();
     days.sort_unstable();
     days.dedup();
     if days.len() < 2 {
-        days = vec![""];
+        days = vec![None];
     }
     let answers = Answers::of(files, &dates, days.len() > 1);
     let mut editions: Vec<Edition<V>> = Vec::new();
@@ -75,7 +75,7 @@ pub(super) fn build<V: Value + Send + Sync>(
             continue;
         }
         editions.push(Edition {
-            from: day.to_owned(),
+            from: day,
             tables: tables(files, &chosen),
             files: chosen,
         });
@@ -84,19 +84,19 @@ pub(super) fn build<V: Value + Send + Sync>(
 }
 
 /// The day of a file that says one; when it came to lie on this disk says nothing of its data.
-fn date(provenance: &Provenance) -> Option<&str> {
-    (provenance.date_source != DateSource::Modified).then_some(provenance.date.as_str())
+fn date(provenance: &Provenance) -> Option<Date> {
+    (provenance.date_source != DateSource::Modified).then_some(provenance.date)
 }
 
 /// How well a file's date fits a day, the best first: the newest up to the day, then what came later, soonest first.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
-enum Fitness<'a> {
-    UpToTheDay(Reverse<&'a str>),
-    Later(&'a str),
+enum Fitness {
+    UpToTheDay(Reverse<Date>),
+    Later(Date),
 }
 
-impl<'a> Fitness<'a> {
-    fn of(date: &'a str, day: &str) -> Self {
+impl Fitness {
+    fn of(date: Date, day: Date) -> Self {
         if date <= day {
             Fitness::UpToTheDay(Reverse(date))
         } else {
@@ -105,11 +105,11 @@ impl<'a> Fitness<'a> {
     }
 }
 
-/// The files that answer on `day`, in rising precedence: the places of the dated ones hold them in the order of their fitness.
-fn choose(dates: &[Option<&str>], day: &str, answers: &Answers) -> Vec<usize> {
-    if day.is_empty() {
+/// The files that answer on `day`, or all where there is one edition only, in rising precedence: the places of the dated ones hold them in the order of their fitness.
+fn choose(dates: &[Option<Date>], day: Option<Date>, answers: &Answers) -> Vec<usize> {
+    let Some(day) = day else {
         return (0..dates.len()).collect();
-    }
+    };
     let mut dated: Vec<usize> = (0..dates.len())
         .filter(|&file| dates[file].is_some())
         .collect();
@@ -168,7 +168,7 @@ struct Answers {
 }
 
 impl Answers {
-    fn of<V>(files: &[FileRanges<V>], dates: &[Option<&str>], is_needed: bool) -> Answers {
+    fn of<V>(files: &[FileRanges<V>], dates: &[Option<Date>], is_needed: bool) -> Answers {
         if !is_needed {
             return Answers { most: Vec::new() };
         }
@@ -177,7 +177,7 @@ impl Answers {
             .map(|file| (covered(&file.v4), covered(&file.v6)))
             .collect();
         let most = files.iter().zip(dates).map(|(file, date)| {
-            let of_other = |(cover, other): (&(Vec<_>, Vec<_>), &Option<&str>)| {
+            let of_other = |(cover, other): (&(Vec<_>, Vec<_>), &Option<Date>)| {
                 date.is_some()
                     && other.is_some()
                     && is_mostly_in(&file.v4, &cover.0)

@@ -5,21 +5,23 @@ use std::borrow::Cow;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::thread::ScopedJoinHandle;
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
+use super::asn::Asn;
 use super::country::Country;
 use super::date::date_of;
 use super::edition::{self, Editions};
-use super::flatten::{count_overlapping, flatten};
+use super::error::OriginError;
 use super::mmdb::{self, Record};
-use super::table::{TableV4, TableV6};
-use super::text::{self, Field, FileRanges, LineError};
+use super::origins::Origins;
+use super::provenance::{Format, Provenance, Subject};
+use super::text::{self, Field, FileRanges, TextError};
 use crate::actor::Actors;
-
-use super::{Asn, Format, OriginError, Origins, Provenance, Subject};
+use crate::parallel::joined;
+use crate::ranges::flatten::{count_overlapping, flatten};
+use crate::ranges::table::{TableV4, TableV6};
 
 /// First bytes of a gz file (RFC 1952 section 2.3.1).
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
@@ -40,23 +42,31 @@ impl Loaded for Asn {
     const SUBJECT: Subject = Subject::Asn;
 }
 
-pub(super) fn load(geo: &[PathBuf], asn: &[PathBuf]) -> Result<Origins, OriginError> {
-    let (country, asn) = std::thread::scope(|scope| {
-        let asn = scope.spawn(|| load_list::<Asn>(asn));
-        let country = load_list::<Country>(geo);
-        (country, joined(asn))
-    });
-    let (country, mut provenance) = country?;
-    let (asn, asn_provenance) = asn?;
-    let countries = provenance.len();
-    provenance.extend(asn_provenance);
-    Ok(Origins {
-        country,
-        asn,
-        actors: Actors::default(),
-        provenance,
-        countries,
-    })
+impl Origins {
+    /// Reads country data from `geo` and systems from `asn`; formats are told by content, plain or gz. A later file of a list
+    /// wins over an earlier one; of files with dates that hold the same, each hour has the one that fits it. A row that is not
+    /// understood costs that row ([`Provenance::left_out`] says so).
+    ///
+    /// # Errors
+    /// The first file that cannot be read or is not what it should be, with the line and what was expected there.
+    pub fn load(geo: &[PathBuf], asn: &[PathBuf]) -> Result<Origins, OriginError> {
+        let (country, asn) = std::thread::scope(|scope| {
+            let asn = scope.spawn(|| load_list::<Asn>(asn));
+            let country = load_list::<Country>(geo);
+            (country, joined(asn))
+        });
+        let (country, mut provenance) = country?;
+        let (asn, asn_provenance) = asn?;
+        let countries = provenance.len();
+        provenance.extend(asn_provenance);
+        Ok(Origins {
+            country,
+            asn,
+            actors: Actors::default(),
+            provenance,
+            countries,
+        })
+    }
 }
 
 fn load_list<V: Loaded>(paths: &[PathBuf]) -> Result<(Editions<V>, Vec<Provenance>), OriginError> {
@@ -70,13 +80,6 @@ fn load_list<V: Loaded>(paths: &[PathBuf]) -> Result<(Editions<V>, Vec<Provenanc
     })?;
     let (ranges, provenance): (Vec<_>, Vec<_>) = files.into_iter().unzip();
     Ok((edition::build(&ranges, &provenance), provenance))
-}
-
-/// What a thread returned; its panic goes on in this one.
-pub(super) fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
-    thread
-        .join()
-        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 fn load_file<V: Loaded>(path: &Path) -> Result<(FileRanges<V>, Provenance), OriginError> {
@@ -111,6 +114,7 @@ fn load_file<V: Loaded>(path: &Path) -> Result<(FileRanges<V>, Provenance), Orig
         sha256,
         ranges: (ranges.v4.len() + ranges.v6.len()) as u64,
         oddities: ranges.oddities,
+        bad_rows: std::mem::take(&mut ranges.bad_rows),
     };
     Ok((ranges, provenance))
 }
@@ -158,8 +162,9 @@ fn hexadecimal(bytes: &[u8]) -> String {
 
 /// What goes wrong with bytes, before it is known whose they are.
 enum Failure {
-    Line(LineError),
+    Text(TextError),
     Mmdb(maxminddb::MaxMindDbError),
+    /// The other subject's data.
     Subject(Format),
 }
 
@@ -167,15 +172,14 @@ impl Failure {
     fn at(self, path: &Path, subject: Subject) -> OriginError {
         let path = path.to_path_buf();
         match self {
-            Failure::Line(LineError {
-                line,
-                expected,
-                found,
-            }) => OriginError::Line {
+            Failure::Text(TextError::Unknown(row) | TextError::NoColumn(_, row)) => {
+                OriginError::Unknown { path, row }
+            }
+            Failure::Text(TextError::MostlyBad { bad, rows, first }) => OriginError::MostlyBad {
                 path,
-                line,
-                expected,
-                found,
+                bad,
+                rows,
+                first,
             },
             Failure::Mmdb(source) => OriginError::Mmdb { path, source },
             Failure::Subject(format) => OriginError::Subject {
@@ -193,13 +197,18 @@ fn parse<V: Loaded>(bytes: &[u8]) -> Result<(FileRanges<V>, Format), Failure> {
             .map(|ranges| (ranges, Format::Mmdb))
             .map_err(Failure::Mmdb);
     }
-    let format = text::detect(bytes).map_err(Failure::Line)?;
-    if !V::FORMATS.contains(&format) {
-        return Err(Failure::Subject(format));
+    text::read(bytes).map_err(|error| match error {
+        TextError::NoColumn(format, _) if is_of_other::<V>(bytes) => Failure::Subject(format),
+        error => Failure::Text(error),
+    })
+}
+
+/// Whether the file can be read as what was not asked for.
+fn is_of_other<V: Loaded>(bytes: &[u8]) -> bool {
+    match V::SUBJECT {
+        Subject::Country => text::read::<Asn>(bytes).is_ok(),
+        Subject::Asn => text::read::<Country>(bytes).is_ok(),
     }
-    text::read(bytes, format)
-        .map(|ranges| (ranges, format))
-        .map_err(Failure::Line)
 }
 
 /// Any bytes through every loader and into tables: for fuzzing, where nothing may crash.
@@ -293,13 +302,12 @@ mod tests {
 
     #[test]
     fn errors_name_file_line_and_what_was_expected() {
-        let message = countries(&[b"1,2,JP\nnonsense\n"])
-            .expect_err("line 2")
+        let message = countries(&[b"1,2,JP\nnonsense\nmore\n"])
+            .expect_err("lines 2 and 3")
             .to_string();
-        assert!(
-            message.contains("line 2: expected first address"),
-            "{message}"
-        );
+        for part in ["2 of 3 rows", "line 2: expected first address", "\"more\""] {
+            assert!(message.contains(part), "{message}");
+        }
         let message = countries(&[b"1.0.0.0\t24\t13335\n"])
             .expect_err("no country in it")
             .to_string();

@@ -6,11 +6,12 @@ use std::net::IpAddr;
 
 use maxminddb::{LookupResult, MaxMindDbError, PathElement, Reader, WithinOptions};
 
+use super::asn::Asn;
 use super::country::Country;
 use super::date::date_of_unix_seconds;
-use super::table::Value;
+use super::provenance::Oddities;
 use super::text::FileRanges;
-use super::{Asn, Oddities};
+use crate::ranges::table::Value;
 
 /// What stands before the metadata of every MMDB file.
 const MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
@@ -27,10 +28,7 @@ pub(crate) fn is_mmdb(bytes: &[u8]) -> bool {
 /// What an MMDB record can give.
 pub(crate) trait Record: Value {
     /// The value of a record; the default where the record has none.
-    fn from_record(
-        record: &LookupResult<'_, &[u8]>,
-        oddities: &mut Oddities,
-    ) -> Result<Self, MaxMindDbError>;
+    fn from_record(record: &LookupResult<'_, &[u8]>, oddities: &mut Oddities) -> Self;
 }
 
 /// Where vendors keep a country: nested as MaxMind has it, or flat.
@@ -45,10 +43,7 @@ const COUNTRY_PATHS: &[&[PathElement<'static>]] = &[
 ];
 
 impl Record for Country {
-    fn from_record(
-        record: &LookupResult<'_, &[u8]>,
-        oddities: &mut Oddities,
-    ) -> Result<Self, MaxMindDbError> {
+    fn from_record(record: &LookupResult<'_, &[u8]>, oddities: &mut Oddities) -> Self {
         let country = COUNTRY_PATHS.iter().find_map(|path| {
             // A path that ends in a map, or a value that is no text, is another vendor's layout.
             let text: &str = record.decode_path(path).ok()??;
@@ -56,26 +51,24 @@ impl Record for Country {
             Country::from_letters(letters)
         });
         oddities.no_country += u64::from(country.is_none());
-        Ok(country.unwrap_or(Country::UNKNOWN))
+        country.unwrap_or(Country::UNKNOWN)
     }
 }
 
+/// Where vendors keep an AS number.
+const ASN_KEYS: [&str; 3] = ["autonomous_system_number", "asn", "as_number"];
+
 impl Record for Asn {
-    fn from_record(
-        record: &LookupResult<'_, &[u8]>,
-        _: &mut Oddities,
-    ) -> Result<Self, MaxMindDbError> {
-        if let Some(number) =
-            record.decode_path::<u32>(&[PathElement::Key("autonomous_system_number")])?
-        {
-            return Ok(Asn(number));
-        }
-        let text = record
-            .decode_path::<&str>(&[PathElement::Key("asn")])
-            .ok()
-            .flatten();
-        let number = text.and_then(|text| text.trim_start_matches("AS").parse().ok());
-        Ok(Asn(number.unwrap_or_default()))
+    fn from_record(record: &LookupResult<'_, &[u8]>, _: &mut Oddities) -> Self {
+        let of_key = |key| {
+            let path = [PathElement::Key(key)];
+            if let Ok(Some(number)) = record.decode_path::<u32>(&path) {
+                return Some(Asn(number));
+            }
+            let text = record.decode_path::<&str>(&path).ok()??;
+            Asn::parse(text.as_bytes()).map(|(asn, _)| asn)
+        };
+        ASN_KEYS.into_iter().find_map(of_key).unwrap_or_default()
     }
 }
 
@@ -86,7 +79,8 @@ pub(crate) fn read<V: Record>(bytes: &[u8]) -> Result<FileRanges<V>, MaxMindDbEr
         v4: Vec::new(),
         v6: Vec::new(),
         oddities: Oddities::default(),
-        date: Some(date_of_unix_seconds(reader.metadata().build_epoch)),
+        bad_rows: Vec::new(),
+        date: date_of_unix_seconds(reader.metadata().build_epoch),
     };
     // Many networks share a record: each is decoded once.
     let mut decoded: HashMap<usize, V> = HashMap::new();
@@ -98,7 +92,7 @@ pub(crate) fn read<V: Record>(bytes: &[u8]) -> Result<FileRanges<V>, MaxMindDbEr
         let value = match decoded.get(&offset) {
             Some(value) => *value,
             None => {
-                let value = V::from_record(&network, &mut ranges.oddities)?;
+                let value = V::from_record(&network, &mut ranges.oddities);
                 decoded.insert(offset, value);
                 value
             }
@@ -218,7 +212,7 @@ pub(crate) mod tests {
         ]);
         assert!(is_mmdb(&file));
         let ranges = read::<Country>(&file).expect("a good file");
-        assert_eq!(ranges.date.as_deref(), Some("2026-06-25"));
+        assert_eq!(ranges.date, Some(jiff::civil::date(2026, 6, 25)));
         assert_eq!(
             (ranges.v4[0].first, ranges.v4[0].last),
             (0x0102_0300, 0x0102_03ff)

@@ -7,8 +7,13 @@ use std::net::Ipv6Addr;
 pub(crate) enum Parsed {
     /// Dotted, or a decimal number below 2^32.
     V4(u32),
-    /// With colons.
+    /// With colons, or a greater decimal number.
     V6(u128),
+}
+
+/// The IPv4 address that an IPv6 address holds in ::ffff:0:0/96 (RFC 4291 section 2.5.5.2).
+pub(crate) fn mapped(address: u128) -> Option<u32> {
+    (address >> 32 == 0xffff).then_some(address as u32)
 }
 
 /// A decimal number that fills the whole field.
@@ -40,6 +45,9 @@ pub(crate) fn address(field: &[u8]) -> Option<Parsed> {
         Some((address, [])) => Some(address),
         _ => {
             let text = std::str::from_utf8(field).ok()?;
+            if field.first()?.is_ascii_digit() && field.iter().all(u8::is_ascii_digit) {
+                return text.parse().ok().map(Parsed::V6);
+            }
             let address: Ipv6Addr = text.parse().ok()?;
             Some(Parsed::V6(u128::from(address)))
         }
@@ -184,7 +192,6 @@ mod tests {
             "1.2.3",
             "1.2.3.4.5",
             "1.2.3.256",
-            "4294967296",
             "1:2",
             "::1::",
             ":::",
@@ -193,12 +200,20 @@ mod tests {
             "g::",
             "1:2:3:4:5:6:7:8:9",
             "1:2:3:4:5:6:7::8:9",
-            "99999999999999999999",
+            "340282366920938463463374607431768211456",
             "-1",
             "1.2.3.",
         ] {
             assert_eq!(address(field.as_bytes()), None, "{field}");
         }
+    }
+
+    #[test]
+    fn a_number_beyond_ipv4_is_ipv6() {
+        assert_eq!(address(b"4294967295"), Some(Parsed::V4(u32::MAX)));
+        assert_eq!(address(b"4294967296"), Some(Parsed::V6(1 << 32)));
+        let last = u128::MAX.to_string();
+        assert_eq!(address(last.as_bytes()), Some(Parsed::V6(u128::MAX)));
     }
 
     #[test]

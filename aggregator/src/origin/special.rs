@@ -3,8 +3,8 @@
 
 use std::sync::LazyLock;
 
-use super::flatten::{Range, flatten};
-use super::table::Step;
+use crate::ranges::flatten::{Range, flatten};
+use crate::ranges::table::Step;
 use teiten_observation::{Address, SPECIAL_IPV4, SPECIAL_IPV6, SpecialBlock};
 
 /// Where special-purpose space begins (true) and ends (false), IPv4.

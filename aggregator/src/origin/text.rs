@@ -1,11 +1,19 @@
-//! The text formats, told by their first data line: ranges with commas or tabs, the registries' delegated files, and prefixes
-//! with their AS. Bytes in, ranges out; a line that fits no rule is an error with its number, an oddity is counted.
+//! The text formats, told by their first rows (`layout.rs`): rows of addresses and a value, and the registries' delegated files. Bytes
+//! in, ranges out; a row that fits no rule is left out, counted and kept to be shown; a file that is mostly such rows is refused.
 
+use jiff::civil::Date;
+
+use super::asn::Asn;
 use super::country::Country;
-use super::flatten::Range;
-use super::number::{Parsed, address, address_prefix, decimal};
-use super::table::Value;
-use super::{Asn, Format, Oddities, date};
+use super::date;
+use super::layout::{
+    Layout, ROWS_LOOKED_AT, Span, Wanted, fields, is_column_names, is_unknown, of_length, prefix,
+    unquoted,
+};
+use super::number::{Parsed, address, address_prefix, decimal, mapped};
+use super::provenance::{BadRow, Format, Oddities};
+use crate::ranges::flatten::Range;
+use crate::ranges::table::Value;
 
 /// What a file says, per family and in its own order.
 #[derive(Debug, Default)]
@@ -13,88 +21,126 @@ pub(crate) struct FileRanges<V> {
     pub(crate) v4: Vec<Range<u32, V>>,
     pub(crate) v6: Vec<Range<u128, V>>,
     pub(crate) oddities: Oddities,
+    /// The first rows that are not understood.
+    pub(crate) bad_rows: Vec<BadRow>,
     /// The date that the file itself states.
-    pub(crate) date: Option<String>,
+    pub(crate) date: Option<Date>,
 }
 
-/// A line that is not what its format asks for.
+/// Why a text file gives no ranges.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct LineError {
-    /// Counted from 1.
-    pub(crate) line: usize,
-    pub(crate) expected: &'static str,
-    /// The line, or its beginning.
-    pub(crate) found: String,
+pub(crate) enum TextError {
+    /// Its first rows tell no format.
+    Unknown(BadRow),
+    /// It is of a known format, which has no column for what was asked for.
+    NoColumn(Format, BadRow),
+    /// Most rows are not understood.
+    MostlyBad {
+        bad: u64,
+        rows: u64,
+        first: Vec<BadRow>,
+    },
 }
 
 /// What a text file can give for a range.
 pub(crate) trait Field: Value {
-    /// What a line's fields behind the two addresses must be.
+    /// What a row must be.
     const EXPECTED: &'static str;
-    /// The formats that hold such values.
-    const FORMATS: &'static [Format];
+    /// Names of its columns, the likeliest first.
+    const NAMES: &'static [&'static str];
 
-    /// The value among the fields behind the addresses; `None` when they are no such thing.
-    fn from_fields<'a>(
-        fields: impl Iterator<Item = &'a [u8]>,
-        oddities: &mut Oddities,
-    ) -> Option<Self>;
+    /// The value that a field says; `None` when it is no such thing.
+    fn parse(field: &[u8], oddities: &mut Oddities) -> Option<Self>;
+
+    /// How well a field fits: see [`Wanted`].
+    fn fits(field: &[u8]) -> i32;
+
+    /// Whether registries' files hold it.
+    const IS_DELEGATED: bool;
 }
 
 impl Field for Country {
-    const EXPECTED: &'static str = "first address, last address, two-letter country code";
-    const FORMATS: &'static [Format] = &[Format::Ranges, Format::TabbedRanges, Format::Delegated];
+    const EXPECTED: &'static str =
+        "first address, last address (or a prefix), two-letter country code";
+    const NAMES: &'static [&'static str] = &[
+        "countrycode",
+        "countryisocode",
+        "isocode",
+        "cc",
+        "ctry",
+        "country",
+        "alpha2",
+        "countrycode2",
+    ];
+    const IS_DELEGATED: bool = true;
 
-    fn from_fields<'a>(
-        mut fields: impl Iterator<Item = &'a [u8]>,
-        oddities: &mut Oddities,
-    ) -> Option<Self> {
-        let mut field = fields.next()?;
-        // Lists of networks put the AS number before the country.
-        if field.first().is_some_and(u8::is_ascii_digit) {
-            field = fields.next()?;
-        }
+    fn parse(field: &[u8], oddities: &mut Oddities) -> Option<Self> {
         let country = match *field {
+            _ if is_unknown(field) => None,
             [first, second] => Country::from_letters([first, second]),
-            [] => None,
-            _ if field == b"None" => None,
             _ => return None,
         };
         oddities.no_country += u64::from(country.is_none());
         Some(country.unwrap_or(Country::UNKNOWN))
     }
+
+    fn fits(field: &[u8]) -> i32 {
+        match *field {
+            [first, second] if Country::from_letters([first, second]).is_some() => 1,
+            [first, second] if first.is_ascii_uppercase() && second.is_ascii_alphanumeric() => 0,
+            _ if is_unknown(field) => 0,
+            _ => -1,
+        }
+    }
 }
 
 impl Field for Asn {
-    const EXPECTED: &'static str = "first address, last address, AS number";
-    const FORMATS: &'static [Format] = &[Format::Ranges, Format::TabbedRanges, Format::PrefixToAs];
+    const EXPECTED: &'static str = "first address, last address (or a prefix), AS number";
+    const NAMES: &'static [&'static str] = &[
+        "asn",
+        "asnumber",
+        "autonomoussystemnumber",
+        "as",
+        "origin",
+        "originas",
+        "originasn",
+    ];
+    const IS_DELEGATED: bool = false;
 
-    fn from_fields<'a>(
-        mut fields: impl Iterator<Item = &'a [u8]>,
-        oddities: &mut Oddities,
-    ) -> Option<Self> {
-        let field = fields.next()?;
-        let field = field.strip_prefix(b"AS").unwrap_or(field);
-        // A prefix with several origins (13335_38803) or a set of them ({1,2}): the first one stands for it.
-        let field = field.strip_prefix(b"{").unwrap_or(field);
-        let length = field
-            .iter()
-            .position(|byte| !byte.is_ascii_digit())
-            .unwrap_or(field.len());
-        oddities.several_origins += u64::from(length < field.len());
-        u32::try_from(decimal(&field[..length])?).ok().map(Asn)
+    fn parse(field: &[u8], oddities: &mut Oddities) -> Option<Self> {
+        if is_unknown(field) {
+            return Some(Asn::default());
+        }
+        let (asn, is_set) = Asn::parse(field)?;
+        oddities.several_origins += u64::from(is_set);
+        Some(asn)
+    }
+
+    fn fits(field: &[u8]) -> i32 {
+        match Asn::parse(field) {
+            Some((Asn(0), _)) => 0,
+            Some(_) => 1,
+            None if is_unknown(field) => 0,
+            None => -1,
+        }
     }
 }
 
 /// Most ranges that room is made for at once.
 const RANGES_EXPECTED_MAX: usize = 1 << 20;
 
-/// Reads a text file of a known format.
-pub(crate) fn read<V: Field>(bytes: &[u8], format: Format) -> Result<FileRanges<V>, LineError> {
+/// Bad rows that are kept to be shown.
+const ROWS_SHOWN_MAX: usize = 3;
+
+/// Reads a text file, whose format its own rows tell.
+pub(crate) fn read<V: Field>(bytes: &[u8]) -> Result<(FileRanges<V>, Format), TextError> {
+    // Windows puts a byte-order mark before UTF-8 as well.
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut ranges = FileRanges {
         v4: Vec::new(),
         v6: Vec::new(),
         oddities: Oddities::default(),
+        bad_rows: Vec::new(),
         date: None,
     };
     // Room for lines of the usual length, so that vectors do not move while they grow; untouched pages cost nothing.
@@ -104,72 +150,86 @@ pub(crate) fn read<V: Field>(bytes: &[u8], format: Format) -> Result<FileRanges<
     ranges
         .v6
         .reserve((bytes.len() / 40).min(RANGES_EXPECTED_MAX));
-    let mut number = 0;
-    let mut seen_data = false;
-    for line in lines(bytes) {
-        number += 1;
+    let form = form_of::<V>(bytes)?;
+    let (mut rows, mut has_names) = (0, false);
+    for (index, line) in lines(bytes).enumerate() {
         if is_comment(line) {
             ranges.date = ranges.date.or_else(|| date::date_in_comment(line));
             continue;
         }
-        let result = match format {
-            Format::Ranges => range_line(line, b',', &mut ranges),
-            Format::TabbedRanges => range_line(line, b'\t', &mut ranges),
-            Format::Delegated => delegated_line(line, &mut ranges),
-            Format::PrefixToAs => prefix_line(line, &mut ranges),
-            Format::Mmdb => Err("text"),
+        let result = match form {
+            Form::Delegated => delegated_line(line, &mut ranges),
+            Form::Columns(layout, value) => row(line, layout, value, &mut ranges),
         };
-        match result {
-            Err(_) if !seen_data && is_column_names(line) => {}
-            Err(expected) => return Err(error_at(number, expected, line)),
-            Ok(()) => {}
+        rows += 1;
+        if let Err(expected) = result {
+            if rows == 1 && !has_names && is_column_names(line) {
+                (rows, has_names) = (0, true);
+                continue;
+            }
+            ranges.oddities.bad_rows += 1;
+            if ranges.bad_rows.len() < ROWS_SHOWN_MAX {
+                ranges.bad_rows.push(bad_row(index + 1, expected, line));
+            }
         }
-        seen_data = true;
     }
-    Ok(ranges)
+    let bad = ranges.oddities.bad_rows;
+    if bad > rows / 2 {
+        return Err(TextError::MostlyBad {
+            bad,
+            rows,
+            first: ranges.bad_rows,
+        });
+    }
+    let format = match form {
+        Form::Delegated => Format::Delegated,
+        Form::Columns(layout, _) => layout.format(),
+    };
+    Ok((ranges, format))
 }
 
-/// The format that the first data line looks like, or that line as an error.
-pub(crate) fn detect(bytes: &[u8]) -> Result<Format, LineError> {
-    let mut data = lines(bytes)
+/// How the rows are read.
+#[derive(Clone, Copy)]
+enum Form {
+    Delegated,
+    /// With the column of the value.
+    Columns(Layout, usize),
+}
+
+/// The form that most of the first rows have.
+fn form_of<V: Field>(bytes: &[u8]) -> Result<Form, TextError> {
+    let data = lines(bytes)
         .enumerate()
         .filter(|(_, line)| !is_comment(line));
-    let first = data.next().unwrap_or((0, b""));
-    let (index, line) = if is_column_names(first.1) {
-        data.next().unwrap_or(first)
-    } else {
-        first
+    let (numbers, rows): (Vec<usize>, Vec<&[u8]>) = data.take(ROWS_LOOKED_AT).unzip();
+    let at = |expected| {
+        let has_names = rows.len() > 1 && is_column_names(rows[0]);
+        let row = usize::from(has_names);
+        let number = numbers.get(row).map_or(1, |index| index + 1);
+        bad_row(number, expected, rows.get(row).copied().unwrap_or_default())
     };
-    format_of(line).ok_or_else(|| error_at(index + 1, EXPECTED_FORMATS, line))
-}
-
-fn format_of(line: &[u8]) -> Option<Format> {
-    let begins_with_address = |separator| {
-        let field = line
-            .split(|byte| *byte == separator)
-            .next()
-            .unwrap_or_default();
-        line.contains(&separator) && address(unquoted(field)).is_some()
-    };
-    if line.contains(&b'|') {
-        Some(Format::Delegated)
-    } else if begins_with_address(b'\t') {
-        let second = line.split(|byte| *byte == b'\t').nth(1).unwrap_or_default();
-        let is_length = second.len() <= 3 && decimal(second).is_some();
-        Some(if is_length {
-            Format::PrefixToAs
+    let delegated = rows.iter().filter(|row| is_delegated(row)).count();
+    if delegated > rows.len() / 2 {
+        return if V::IS_DELEGATED {
+            Ok(Form::Delegated)
         } else {
-            Format::TabbedRanges
-        })
-    } else if begins_with_address(b',') {
-        Some(Format::Ranges)
-    } else {
-        None
+            Err(TextError::NoColumn(Format::Delegated, at(V::EXPECTED)))
+        };
+    }
+    let wanted = Wanted {
+        names: V::NAMES,
+        fits: V::fits,
+    };
+    let layout =
+        Layout::of(&rows, &wanted).ok_or_else(|| TextError::Unknown(at(EXPECTED_FORMATS)))?;
+    match layout.value {
+        Some(value) => Ok(Form::Columns(layout, value)),
+        None => Err(TextError::NoColumn(layout.format(), at(V::EXPECTED))),
     }
 }
 
-const EXPECTED_FORMATS: &str = "an MMDB file, or lines of START,END,VALUE, of a registry's delegated file (registry|CC|ipv4|…), of \
-                                PREFIX LENGTH AS or of START END AS with tabs";
+const EXPECTED_FORMATS: &str = "an MMDB file, or rows of START,END,VALUE, of PREFIX,VALUE, of a registry's delegated file \
+                                (registry|CC|ipv4|…), of PREFIX LENGTH AS or of START END AS with tabs";
 
 fn lines(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut start = 0;
@@ -186,51 +246,51 @@ fn is_comment(line: &[u8]) -> bool {
     matches!(line.first(), None | Some(b'#' | b';')) || line.iter().all(u8::is_ascii_whitespace)
 }
 
-/// A first line such as `start_ip,end_ip,country`: words, no digits, no colons.
-fn is_column_names(line: &[u8]) -> bool {
-    line.iter().any(u8::is_ascii_alphabetic)
-        && !line
-            .iter()
-            .any(|byte| byte.is_ascii_digit() || matches!(byte, b':' | b'|'))
-}
-
-/// Bytes of a bad line that a message shows.
+/// Bytes of a bad row that a message shows.
 const SHOWN_BYTES_MAX: usize = 80;
 
-fn error_at(line: usize, expected: &'static str, found: &[u8]) -> LineError {
+fn bad_row(line: usize, expected: &'static str, found: &[u8]) -> BadRow {
     let shown = &found[..found.len().min(SHOWN_BYTES_MAX)];
-    LineError {
+    BadRow {
         line,
         expected,
         found: String::from_utf8_lossy(shown).into_owned(),
     }
 }
 
-fn unquoted(field: &[u8]) -> &[u8] {
-    let field = field.trim_ascii();
-    field
-        .strip_prefix(b"\"")
-        .and_then(|inner| inner.strip_suffix(b"\""))
-        .unwrap_or(field)
-}
-
-/// START, END, VALUE: tor's geoip files, the CSV of several vendors, the tabbed lists of networks.
-fn range_line<V: Field>(
+/// Addresses and a value in columns: tor's geoip files, the CSV of vendors, tabbed lists of networks, RouteViews pfx2as
+/// (<https://www.caida.org/catalog/datasets/routeviews-prefix2as/>).
+fn row<V: Field>(
     line: &[u8],
-    separator: u8,
+    layout: Layout,
+    value: usize,
     ranges: &mut FileRanges<V>,
 ) -> Result<(), &'static str> {
-    let (first, last, fields) = plain_bounds(line, separator)
-        .or_else(|| quoted_bounds(line, separator))
-        .ok_or(V::EXPECTED)?;
-    let fields = fields.split(|byte| *byte == separator).map(unquoted);
-    let value = V::from_fields(fields, &mut ranges.oddities).ok_or(V::EXPECTED)?;
-    match (first, last) {
-        (Parsed::V4(first), Parsed::V4(last)) => ranges.push_v4(first, last, value),
-        (Parsed::V6(first), Parsed::V6(last)) => ranges.push_v6(first, last, value),
-        _ => return Err("two addresses of one family"),
+    if layout.span == Span::Bounds(0, 1)
+        && let Some((first, last, rest)) = plain_bounds(line, layout.separator)
+    {
+        let mut fields = rest.split(|byte| *byte == layout.separator);
+        if let Some(field) = fields.nth(value - 2)
+            && !rest.contains(&b'"')
+        {
+            let value = V::parse(unquoted(field), &mut ranges.oddities).ok_or(V::EXPECTED)?;
+            return ranges.push(first, last, value);
+        }
     }
-    Ok(())
+    let fields: Vec<&[u8]> = fields(line, layout.separator).collect();
+    let at = |column: usize| fields.get(column).copied();
+    let bounds = match layout.span {
+        Span::Bounds(first, last) => of_fields(at(first), at(last)),
+        Span::Prefix(column) => at(column).and_then(prefix),
+        Span::AddressAndLength => at(0)
+            .and_then(address)
+            .zip(at(1).and_then(decimal))
+            .and_then(|(address, length)| of_length(address, length)),
+    };
+    let (first, last) = bounds.ok_or(V::EXPECTED)?;
+    let field = at(value).ok_or(V::EXPECTED)?;
+    let value = V::parse(field, &mut ranges.oddities).ok_or(V::EXPECTED)?;
+    ranges.push(first, last, value)
 }
 
 /// The two addresses of a line and the fields behind them, where nothing is quoted or padded: in one pass.
@@ -239,15 +299,29 @@ fn plain_bounds(line: &[u8], separator: u8) -> Option<(Parsed, Parsed, &[u8])> {
     let (first, rest) = address_prefix(line)?;
     let rest = rest.strip_prefix(&[separator])?;
     let (last, rest) = address_prefix(rest)?;
-    Some((first, last, rest.strip_prefix(&[separator])?))
+    let is_family = matches!(
+        (first, last),
+        (Parsed::V4(_), Parsed::V4(_)) | (Parsed::V6(_), Parsed::V6(_))
+    );
+    Some((first, last, rest.strip_prefix(&[separator])?)).filter(|_| is_family)
 }
 
-/// The same for any line.
-fn quoted_bounds(line: &[u8], separator: u8) -> Option<(Parsed, Parsed, &[u8])> {
-    let mut fields = line.splitn(3, |byte| *byte == separator);
-    let first = address(unquoted(fields.next()?))?;
-    let last = address(unquoted(fields.next()?))?;
-    Some((first, last, fields.next()?))
+/// Two addresses of one family. A number below 2^32 beside a number above it is an IPv6 address too.
+fn of_fields(first: Option<&[u8]>, last: Option<&[u8]>) -> Option<(Parsed, Parsed)> {
+    let (first_text, last_text) = (first?, last?);
+    let (first, last) = (address(first_text)?, address(last_text)?);
+    let is_number = |text: &[u8]| text.iter().all(u8::is_ascii_digit);
+    match (first, last) {
+        (Parsed::V4(first), Parsed::V6(_)) if is_number(first_text) && is_number(last_text) => {
+            Some((Parsed::V6(u128::from(first)), last))
+        }
+        (Parsed::V4(_), Parsed::V4(_)) | (Parsed::V6(_), Parsed::V6(_)) => Some((first, last)),
+        _ => None,
+    }
+}
+
+fn is_delegated(line: &[u8]) -> bool {
+    line.iter().filter(|byte| **byte == b'|').count() >= 5
 }
 
 /// A registry's delegated or delegated-extended file: <https://www.apnic.net/about-apnic/corporate-documents/documents/resource-guidelines/rir-statistics-exchange-format/>.
@@ -268,47 +342,37 @@ fn delegated_line<V: Field>(line: &[u8], ranges: &mut FileRanges<V>) -> Result<(
     if is_free || !matches!(kind, b"ipv4" | b"ipv6") {
         return Ok(());
     }
-    let value = V::from_fields(std::iter::once(country), &mut ranges.oddities).ok_or(EXPECTED)?;
+    let value = V::parse(country, &mut ranges.oddities).ok_or(EXPECTED)?;
     let size = decimal(size).ok_or(EXPECTED)?;
     match address(start) {
         Some(Parsed::V4(first)) if size > 0 => {
             let last = u64::from(first) + (size - 1);
             ranges.push_v4(first, u32::try_from(last).map_err(|_| EXPECTED)?, value);
         }
-        Some(Parsed::V6(first)) if size <= 128 => {
-            ranges.push_v6(first, first | host_bits(128, size), value);
+        Some(first @ Parsed::V6(_)) => {
+            let (first, last) = of_length(first, size).ok_or(EXPECTED)?;
+            return ranges.push(first, last, value);
         }
         _ => return Err(EXPECTED),
     }
     Ok(())
-}
-
-/// RouteViews pfx2as: prefix, length and AS with tabs, <https://www.caida.org/catalog/datasets/routeviews-prefix2as/>.
-fn prefix_line<V: Field>(line: &[u8], ranges: &mut FileRanges<V>) -> Result<(), &'static str> {
-    const EXPECTED: &str = "prefix, length and AS number with tabs between";
-    let mut fields = line.split(|byte| *byte == b'\t');
-    let prefix = fields.next().and_then(address).ok_or(EXPECTED)?;
-    let length = fields.next().and_then(decimal).ok_or(EXPECTED)?;
-    let value = V::from_fields(fields, &mut ranges.oddities).ok_or(EXPECTED)?;
-    match prefix {
-        Parsed::V4(first) if length <= 32 => {
-            ranges.push_v4(first, first | host_bits(32, length) as u32, value);
-        }
-        Parsed::V6(first) if length <= 128 => {
-            ranges.push_v6(first, first | host_bits(128, length), value);
-        }
-        _ => return Err(EXPECTED),
-    }
-    Ok(())
-}
-
-/// The bits behind a prefix of `length` in an address of `width` bits.
-fn host_bits(width: u32, length: u64) -> u128 {
-    let host = width - length as u32;
-    u128::MAX.checked_shr(128 - host).unwrap_or(0)
 }
 
 impl<V: Value> FileRanges<V> {
+    /// Takes a range of either family; IPv4 addresses that IPv6 files hold as ::ffff:0:0/96 are such.
+    #[inline]
+    fn push(&mut self, first: Parsed, last: Parsed, value: V) -> Result<(), &'static str> {
+        match (first, last) {
+            (Parsed::V4(first), Parsed::V4(last)) => self.push_v4(first, last, value),
+            (Parsed::V6(first), Parsed::V6(last)) => match (mapped(first), mapped(last)) {
+                (Some(first), Some(last)) => self.push_v4(first, last, value),
+                _ => self.push_v6(first, last, value),
+            },
+            _ => return Err("two addresses of one family"),
+        }
+        Ok(())
+    }
+
     #[inline]
     pub(crate) fn push_v4(&mut self, first: u32, last: u32, value: V) {
         if first <= last {
@@ -329,122 +393,4 @@ impl<V: Value> FileRanges<V> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn countries(text: &str) -> FileRanges<Country> {
-        let format = detect(text.as_bytes()).expect("a known format");
-        read(text.as_bytes(), format).expect("good lines")
-    }
-
-    fn asns(text: &str) -> FileRanges<Asn> {
-        let format = detect(text.as_bytes()).expect("a known format");
-        read(text.as_bytes(), format).expect("good lines")
-    }
-
-    fn v4<V: Value + std::fmt::Debug>(ranges: &FileRanges<V>) -> Vec<(u32, u32, V)> {
-        ranges
-            .v4
-            .iter()
-            .map(|range| (range.first, range.last, range.value))
-            .collect()
-    }
-
-    fn japan() -> Country {
-        Country::from_letters(*b"JP").expect("assigned")
-    }
-
-    #[test]
-    fn ranges_are_read_in_decimal_dotted_and_quoted() {
-        for text in [
-            "# a comment\n16777216,16777471,JP\n",
-            "1.0.0.0,1.0.0.255,JP",
-            "start,end,country\r\n\"1.0.0.0\",\"1.0.0.255\",\"jp\"\r\n",
-            "1.0.0.0\t1.0.0.255\t13335\tJP\tSOME-NET\n",
-            "16777216,16777471,JP,JPN,Japan\n",
-            "2|apnic|20260101|3|19830613|20251231|+1000\napnic|*|ipv4|*|1|summary\napnic|JP|ipv4|1.0.0.0|256|20110811|allocated|A91\n",
-        ] {
-            assert_eq!(
-                v4(&countries(text)),
-                [(0x0100_0000, 0x0100_00ff, japan())],
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
-    fn ipv6_stands_beside_ipv4() {
-        let ranges = countries(
-            "apnic|JP|ipv6|2001:200::|35|19990813|allocated\napnic|JP|asn|173|1|20020801|allocated\n",
-        );
-        assert!(ranges.v4.is_empty());
-        assert_eq!(ranges.v6[0].last, 0x2001_0200_1fff_ffff_ffff_ffff_ffff_ffff);
-        assert_eq!(countries("::,::1,JP\n::2,::3,JP\n").v6.len(), 2);
-    }
-
-    #[test]
-    fn delegated_files_give_their_last_date_and_skip_what_is_free() {
-        let ranges = countries(
-            "2.3|arin|20260102|1|19700101|20260101|-0400\narin||ipv4|23.128.0.0|256||available|\n",
-        );
-        assert_eq!(ranges.date.as_deref(), Some("2026-01-01"));
-        assert!(ranges.v4.is_empty());
-    }
-
-    #[test]
-    fn as_numbers_are_read_from_prefixes_and_ranges() {
-        let expected = [(0x0100_0000, 0x0100_00ff, Asn(13335))];
-        for text in [
-            "1.0.0.0\t24\t13335\n",
-            "1.0.0.0\t24\t13335_38803\n",
-            "1.0.0.0\t24\t{13335,38803}\n",
-            "1.0.0.0\t1.0.0.255\t13335\tUS\tCLOUDFLARENET\n",
-            "1.0.0.0,1.0.0.255,AS13335,\"Cloudflare, Inc.\"\n",
-        ] {
-            assert_eq!(v4(&asns(text)), expected, "{text}");
-        }
-        assert_eq!(asns("1.0.0.0\t24\t1_2\n").oddities.several_origins, 1);
-        assert_eq!(
-            asns("2001:db8::\t32\t5\n").v6[0].last,
-            0x2001_0db8_ffff_ffff_ffff_ffff_ffff_ffff
-        );
-    }
-
-    #[test]
-    fn reversed_ranges_and_codes_without_a_country_are_counted() {
-        let ranges = countries("9,5,JP\n10,11,EU\n12,13,??\n14,15,A1\n16,17,\n");
-        assert_eq!(ranges.oddities.reversed, 1);
-        assert_eq!(ranges.oddities.no_country, 4);
-        assert_eq!(ranges.v4.len(), 4);
-        assert!(
-            ranges
-                .v4
-                .iter()
-                .all(|range| range.value == Country::UNKNOWN)
-        );
-    }
-
-    #[test]
-    fn a_bad_line_is_named() {
-        let error = read::<Country>(b"1,2,JP\n\n3,x,JP\n", Format::Ranges).expect_err("line 3");
-        assert_eq!((error.line, error.found.as_str()), (3, "3,x,JP"));
-        let error = read::<Country>(b"1,2,Japan\n", Format::Ranges).expect_err("no code");
-        assert_eq!(error.expected, Country::EXPECTED);
-        assert!(read::<Country>(b"1,::2,JP\n", Format::Ranges).is_err());
-        assert!(read::<Asn>(b"1.0.0.0\t33\t7\n", Format::PrefixToAs).is_err());
-        assert!(read::<Country>(b"a|JP|ipv4|255.255.255.255|2|x|y\n", Format::Delegated).is_err());
-    }
-
-    #[test]
-    fn what_is_no_data_is_told_by_its_first_line() {
-        for text in [
-            "",
-            "hello\n",
-            "hello\nworld\n",
-            "{\"a\": 1}\n",
-            "\u{0}\u{1}",
-        ] {
-            assert!(detect(text.as_bytes()).is_err(), "{text:?}");
-        }
-    }
-}
+mod tests;

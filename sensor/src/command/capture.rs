@@ -95,6 +95,8 @@ pub fn capture(
     let counted = counted?;
     interfaces.report.records = counted.tally.records;
     Ok(Outcome {
+        // The log has said it at start.
+        rows_left_out: Vec::new(),
         counted,
         stale_parts: 0,
         written: hours.into_written(),

@@ -6,6 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use jiff::civil::Date;
 use nix::unistd::Uid;
 use teiten_aggregator::origin::{MACHINE_FOLDER, OriginError, Origins, user_folder};
 use thiserror::Error;
@@ -89,7 +90,7 @@ pub fn update(sources: &[OsString], folder: &Path, keep: bool) -> Result<Vec<Pat
     for (path, new) in fetched.iter().zip(origins.provenance()) {
         let target = folder.join(path.file_name().unwrap_or(OsStr::new("geoip")));
         if keep && target.is_file() {
-            put_aside(&target, &new.date)?;
+            put_aside(&target, new.date)?;
         }
         std::fs::rename(path, &target).map_err(at(&target))?;
         placed.push(target);
@@ -225,7 +226,7 @@ fn run<A: AsRef<OsStr>>(
 }
 
 /// Gives a file of an older date that date as a further name; one of the same date is replaced.
-fn put_aside(file: &Path, new_date: &str) -> Result<(), GeoError> {
+fn put_aside(file: &Path, new_date: Date) -> Result<(), GeoError> {
     let old = Origins::load(&[file.to_owned()], &[])?;
     let Some(old) = old.provenance().first().filter(|old| old.date != new_date) else {
         return Ok(());

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
-use teiten_aggregator::actor::Actors;
+use teiten_aggregator::actor::{ActorList, Actors};
 use teiten_aggregator::close::{ClosedHour, Closer};
 use teiten_aggregator::dataset::{PartName, clean_scratch};
 use teiten_aggregator::ledger::SILENCE_SECONDS_MAX;
-use teiten_aggregator::origin::{OriginError, Origins};
+use teiten_aggregator::origin::{OriginError, Origins, Provenance};
 use teiten_aggregator::window::LatePolicy;
 use teiten_aggregator::writer::WriteError;
 use teiten_observation::Tool;
@@ -70,6 +70,8 @@ pub struct Outcome {
     pub geo: Option<String>,
     /// The status of a capture.
     pub status: Option<Arc<Status>>,
+    /// Lists with rows that are not understood, a sentence each.
+    pub rows_left_out: Vec<String>,
 }
 
 impl Outcome {
@@ -178,6 +180,7 @@ pub fn replay(
         elapsed: begun.elapsed(),
         geo: geo_text(&closer.origins),
         status: None,
+        rows_left_out: rows_left_out(&closer.origins).collect(),
     })
 }
 
@@ -225,7 +228,22 @@ pub fn origins(settings: &Settings) -> Result<Origins, OriginError> {
         settings.geo.clone()
     };
     let actors = Actors::load(&settings.actors, settings.default_actors)?;
-    Ok(Origins::load(&geo, &settings.asn)?.with_actors(actors))
+    let origins = Origins::load(&geo, &settings.asn)?.with_actors(actors);
+    for text in rows_left_out(&origins) {
+        tracing::warn!("{text}");
+    }
+    Ok(origins)
+}
+
+/// For each list with rows that are not understood: how many, and the first of them.
+pub(crate) fn rows_left_out(origins: &Origins) -> impl Iterator<Item = String> {
+    let data = origins.provenance().iter().filter_map(Provenance::left_out);
+    let lists = origins
+        .actors()
+        .lists()
+        .iter()
+        .filter_map(ActorList::left_out);
+    data.chain(lists)
 }
 
 /// The settings that decide what the tables hold; not where they lie, nor by how many threads they were made.

@@ -1,19 +1,20 @@
 //! Whether the data folder can be written and has room, and how old the country data is.
 
 use std::path::{Path, PathBuf};
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use teiten_aggregator::dataset::Hour;
 use teiten_aggregator::origin::{Origins, Provenance};
 
 use super::{Plan, Verdict};
 use crate::command::geo::NO_COUNTRIES;
-use crate::command::replay::origins;
+use crate::command::replay::{origins, rows_left_out};
 use crate::privilege::writable;
 use crate::watch::{FREE_BYTES_MIN, space};
 
 /// Older country data than this is told: address space moves between countries every week.
-const COUNTRIES_DAYS_MAX: i64 = 180;
+const COUNTRIES_DAYS_MAX: i32 = 180;
 /// File systems whose renames or syncs hold less than a local disk's, or that are gone with the machine.
 const POOR: &[&str] = &[
     "tmpfs",
@@ -97,19 +98,21 @@ pub(super) fn countries(plan: &Plan) -> Vec<(Verdict, String)> {
     if origins.provenance().is_empty() {
         return vec![(Verdict::Warn, NO_COUNTRIES.to_owned())];
     }
-    let today = today();
-    let used = origins.on(Hour(today * 24));
+    let now = Timestamp::now();
+    let today = now.to_zoned(TimeZone::UTC).date();
+    let used = origins.on(Hour(now.as_second().div_euclid(3600)));
     let each = used.provenance().map(|data| {
         let text = named(data);
-        match day_number(&data.date).map(|day| today - day) {
-            Some(days) if days > COUNTRIES_DAYS_MAX => (
+        match (today - data.date).get_days() {
+            days if days > COUNTRIES_DAYS_MAX => (
                 Verdict::Warn,
                 format!("{text} is {days} days old: newer data tells countries better"),
             ),
             _ => (Verdict::Ok, text),
         }
     });
-    each.chain(editions(&origins)).collect()
+    let bad = rows_left_out(&origins).map(|text| (Verdict::Warn, text));
+    each.chain(editions(&origins)).chain(bad).collect()
 }
 
 fn named(data: &Provenance) -> String {
@@ -169,22 +172,6 @@ fn gibibytes(bytes: u64) -> String {
     format!("{:.1} GiB", bytes as f64 / f64::from(1 << 30))
 }
 
-fn today() -> i64 {
-    let since = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
-    (since.as_secs() / 86_400) as i64
-}
-
-/// Days from 1970-01-01 to a date that begins with `2026-11-05`; none where it does not, or is not within a century of then.
-fn day_number(date: &str) -> Option<i64> {
-    let date = date.get(..10)?;
-    (-36_525..=36_525).find(|&day| {
-        let (year, month, of_month, _) = Hour(day * 24).civil();
-        format!("{year:04}-{month:02}-{of_month:02}") == date
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -201,12 +188,5 @@ mod tests {
             assert_eq!(file_system(mounts, Path::new(path)), kind);
         }
         assert_eq!(file_system("", Path::new("/")), "an unknown file system");
-    }
-
-    #[test]
-    fn a_date_is_the_number_of_its_day() {
-        assert_eq!(day_number("1970-01-02"), Some(1));
-        assert_eq!(day_number("2026-06-15T00:00:00Z"), Some(20_619));
-        assert_eq!(day_number("unknown"), None);
     }
 }

@@ -169,7 +169,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::origin::table::{TableV4, TableV6};
+    use crate::ranges::table::{TableV4, TableV6};
 
     fn range(first: u32, last: u32, value: u16) -> Range<u32, u16> {
         Range { first, last, value }

@@ -1,0 +1,270 @@
+//! How much of a day's traffic lists explain: the sources and packets of table `sources` that each of them names, alone and together.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fs::File;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+
+use parquet::errors::ParquetError;
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
+use parquet::schema::types::Type;
+
+use super::actors::Actors;
+use super::error::ActorError;
+use crate::dataset::{Hour, PART_ENDING};
+use crate::schema::{SOURCE_COLUMNS, SOURCES};
+
+/// Why nothing can be said.
+#[derive(Debug, thiserror::Error)]
+pub enum ExplainError {
+    /// A list.
+    #[error(transparent)]
+    Actor(#[from] ActorError),
+    /// A file or folder cannot be read.
+    #[error("cannot read {path}: {source}")]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A part is no readable Parquet file of the table.
+    #[error("cannot read {path}: {source}; teiten-aggregator verify says what is wrong with it")]
+    Part {
+        /// Which.
+        path: PathBuf,
+        /// The reader's words.
+        source: ParquetError,
+    },
+    /// There is no such day.
+    #[error("{path} holds no sources of {day}")]
+    NoDay {
+        /// The folder of the dataset.
+        path: PathBuf,
+        /// The day, or what was looked for.
+        day: String,
+    },
+}
+
+/// Sources and packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// Distinct source addresses.
+    pub sources: u64,
+    /// Their packets.
+    pub packets: u64,
+}
+
+impl Share {
+    fn add(&mut self, packets: u64) {
+        self.sources += 1;
+        self.packets += packets;
+    }
+}
+
+/// What lists explain of a day.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Explained {
+    /// The day, `2026-11-05`, UTC.
+    pub day: String,
+    /// Everything that day; packets of folded sources included, which are no source here.
+    pub all: Share,
+    /// By each list alone: its name and what it explains.
+    pub lists: Vec<(String, Share)>,
+    /// By all of them together.
+    pub together: Share,
+    /// By all of them together, organisation by organisation, most packets first.
+    pub actors: Vec<(String, Share)>,
+}
+
+/// What `files`, and the compiled-in list where `with_default` says so, explain of a day of the dataset `data`; of the last one where
+/// none is named.
+///
+/// # Errors
+/// When a list or a part cannot be read, or there is no such day.
+pub fn explain(
+    data: &Path,
+    files: &[PathBuf],
+    with_default: bool,
+    day: Option<&str>,
+) -> Result<Explained, ExplainError> {
+    let table = data.join(SOURCES.name);
+    let (day, folder) = day_folder(&table, day)?.ok_or_else(|| ExplainError::NoDay {
+        path: data.to_owned(),
+        day: day.unwrap_or("any day").to_owned(),
+    })?;
+    let mut alone: Vec<(String, Actors)> = Vec::new();
+    if with_default {
+        alone.push(("default".to_owned(), Actors::load(&[], true)?));
+    }
+    for path in files {
+        let actors = Actors::load(std::slice::from_ref(path), false)?;
+        let name = actors.lists().first().map(|list| list.name.clone());
+        alone.push((name.unwrap_or_default(), actors));
+    }
+    let together = Actors::load(files, with_default)?;
+    let sources = sources_of(&folder)?;
+    let hour = hour_of(&day);
+    let mut explained = Explained {
+        day,
+        all: Share::default(),
+        lists: Vec::new(),
+        together: Share::default(),
+        actors: Vec::new(),
+    };
+    let packets = sources.by_address.values().map(|(packets, _)| *packets);
+    packets.for_each(|packets| explained.all.add(packets));
+    explained.all.packets += sources.folded;
+    for (name, actors) in &alone {
+        let named = named(actors, hour, &sources);
+        explained.lists.push((name.clone(), total(&named)));
+    }
+    let named = named(&together, hour, &sources);
+    explained.together = total(&named);
+    explained.actors = named.into_iter().collect();
+    explained.actors.sort_by(|(one_name, one), (name, other)| {
+        (other.packets, one_name).cmp(&(one.packets, name))
+    });
+    Ok(explained)
+}
+
+fn total(named: &BTreeMap<String, Share>) -> Share {
+    named.values().fold(Share::default(), |sum, share| Share {
+        sources: sum.sources + share.sources,
+        packets: sum.packets + share.packets,
+    })
+}
+
+/// The sources of a day.
+#[derive(Debug, Default)]
+struct Sources {
+    /// Packets and network by address.
+    by_address: HashMap<IpAddr, (u64, Option<u32>)>,
+    /// Packets of rows in which small sources of a prefix were folded into one: nobody can be named for them.
+    folded: u64,
+}
+
+fn named(actors: &Actors, hour: Hour, sources: &Sources) -> BTreeMap<String, Share> {
+    let (v4, v6) = (actors.on::<u32>(hour), actors.on::<u128>(hour));
+    let (mut v4, mut v6) = (v4.cursor(), v6.cursor());
+    let mut named: BTreeMap<String, Share> = BTreeMap::new();
+    for (source, (packets, asn)) in &sources.by_address {
+        let number = match source {
+            IpAddr::V4(address) => v4.find(address.to_bits(), *asn),
+            IpAddr::V6(address) => v6.find(address.to_bits(), *asn),
+        };
+        if number != 0 {
+            named
+                .entry(actors.name(number).to_owned())
+                .or_default()
+                .add(*packets);
+        }
+    }
+    named
+}
+
+/// The folder of a day, or of the last day.
+fn day_folder(table: &Path, day: Option<&str>) -> Result<Option<(String, PathBuf)>, ExplainError> {
+    let failed = |source| ExplainError::File {
+        path: table.to_owned(),
+        source,
+    };
+    let mut last: Option<(String, PathBuf)> = None;
+    for entry in std::fs::read_dir(table).map_err(failed)? {
+        let path = entry.map_err(failed)?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let Some(date) = name.strip_prefix("date=") else {
+            continue;
+        };
+        let is_it = day.is_none_or(|day| day == date) && date.parse::<jiff::civil::Date>().is_ok();
+        if is_it && last.as_ref().is_none_or(|(last, _)| last.as_str() < date) {
+            last = Some((date.to_owned(), path.clone()));
+        }
+    }
+    Ok(last)
+}
+
+/// An hour of the day.
+fn hour_of(day: &str) -> Hour {
+    let date: Option<jiff::civil::Date> = day.parse().ok();
+    let start = date.and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC).ok());
+    Hour(start.map_or(0, |start| start.timestamp().as_second() / 3600))
+}
+
+/// Every source of a day's parts.
+fn sources_of(folder: &Path) -> Result<Sources, ExplainError> {
+    let mut sources = Sources::default();
+    for hour in entries(folder)? {
+        for path in entries(&hour)? {
+            if path.extension().is_some_and(|ending| ending == PART_ENDING) {
+                let add = add_part(&path, &mut sources);
+                add.map_err(|source| ExplainError::Part {
+                    path: path.clone(),
+                    source,
+                })?;
+            }
+        }
+    }
+    Ok(sources)
+}
+
+fn entries(folder: &Path) -> Result<Vec<PathBuf>, ExplainError> {
+    let failed = |source| ExplainError::File {
+        path: folder.to_owned(),
+        source,
+    };
+    if !folder.is_dir() {
+        return Ok(Vec::new());
+    }
+    let mut paths = Vec::new();
+    for entry in std::fs::read_dir(folder).map_err(failed)? {
+        paths.push(entry.map_err(failed)?.path());
+    }
+    Ok(paths)
+}
+
+fn add_part(path: &Path, sources: &mut Sources) -> parquet::errors::Result<()> {
+    let reader = SerializedFileReader::new(File::open(path)?)?;
+    let schema = reader.metadata().file_metadata().schema();
+    let [address, asn, packets] = SOURCE_COLUMNS;
+    let wanted = [address, asn, packets].map(|name| {
+        let mut columns = schema.get_fields().iter();
+        let column = columns.find(|column| column.name() == name);
+        column.cloned().ok_or_else(|| missing(name))
+    });
+    let wanted = wanted.into_iter().collect::<Result<Vec<_>, _>>()?;
+    let projection = Type::group_type_builder(schema.name())
+        .with_fields(wanted)
+        .build()?;
+    for row in reader.get_row_iter(Some(projection))? {
+        let row = row?;
+        let (mut source, mut network, mut count) = (None, None, 0_i64);
+        for (name, field) in row.get_column_iter() {
+            match (name.as_str(), field) {
+                (name, Field::Str(text)) if name == address => source = Some(text.as_str()),
+                (name, Field::Long(number)) if name == packets => count = *number,
+                (name, Field::Long(number)) if name == asn => network = u32::try_from(*number).ok(),
+                (name, Field::Int(number)) if name == asn => network = u32::try_from(*number).ok(),
+                _ => {}
+            }
+        }
+        let (source, count) = (
+            source.ok_or_else(|| missing(address))?,
+            count.unsigned_abs(),
+        );
+        match source.parse() {
+            Ok(source) => {
+                let known = sources.by_address.entry(source).or_default();
+                known.0 = known.0.saturating_add(count);
+                known.1 = known.1.or(network);
+            }
+            Err(_) => sources.folded = sources.folded.saturating_add(count),
+        }
+    }
+    Ok(())
+}
+
+fn missing(name: &str) -> ParquetError {
+    ParquetError::General(format!("it has no column {name} of this table"))
+}

@@ -1,0 +1,214 @@
+//! Asking: the origin of a source on the day of its hour. Reading files is `load.rs`'s.
+
+use std::path::PathBuf;
+
+use jiff::civil::Date;
+use teiten_observation::Address;
+
+use super::asn::Asn;
+use super::country::Country;
+use super::default;
+use super::edition::{Edition, Editions};
+use super::provenance::{Provenance, Subject};
+use super::tables::Tables;
+use crate::actor::Actors;
+use crate::dataset::Hour;
+use crate::ranges::table::Answer;
+
+/// Countries and autonomous systems of addresses, with their provenance. Built once, then only asked.
+#[derive(Clone, Debug)]
+pub struct Origins {
+    pub(super) country: Editions<Country>,
+    pub(super) asn: Editions<Asn>,
+    pub(super) actors: Actors,
+    /// Of the files for countries, then of those for systems.
+    pub(super) provenance: Vec<Provenance>,
+    /// How many of them are for countries.
+    pub(super) countries: usize,
+}
+
+/// Which files answer for a subject from a day on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Period<'a> {
+    /// Countries or systems.
+    pub subject: Subject,
+    /// First day; none for the first period.
+    pub from: Option<Date>,
+    /// The files, in rising precedence.
+    pub files: Vec<&'a Provenance>,
+}
+
+fn periods<'a>(
+    subject: Subject,
+    editions: impl Iterator<Item = (Option<Date>, &'a [usize])>,
+    provenance: &'a [Provenance],
+) -> impl Iterator<Item = Period<'a>> {
+    editions
+        .enumerate()
+        .map(move |(index, (from, files))| Period {
+            subject,
+            from: from.filter(|_| index > 0),
+            files: files.iter().map(|&file| &provenance[file]).collect(),
+        })
+}
+
+impl Origins {
+    /// Knows nothing: every country is `ZZ`, no system has a number.
+    #[must_use]
+    pub fn empty() -> Origins {
+        Origins {
+            country: Editions::empty(),
+            asn: Editions::empty(),
+            actors: Actors::default(),
+            provenance: Vec::new(),
+            countries: 0,
+        }
+    }
+
+    /// The country files that are used when the user named none: the first of the user's folder, the machine's folder (both are
+    /// filled by `teiten-sensor geo update`) and Debian's `tor-geoipdb` that holds any.
+    #[must_use]
+    pub fn find_default() -> Vec<PathBuf> {
+        default::find()
+    }
+
+    /// What holds in an hour.
+    #[must_use]
+    pub fn on(&self, hour: Hour) -> OriginsOfDay<'_> {
+        let day = hour.day();
+        OriginsOfDay {
+            country: self.country.on(day),
+            asn: self.asn.on(day),
+            provenance: &self.provenance,
+            countries: self.countries,
+        }
+    }
+
+    /// What holds by the newest data.
+    #[must_use]
+    pub fn newest(&self) -> OriginsOfDay<'_> {
+        OriginsOfDay {
+            country: self.country.newest(),
+            asn: self.asn.newest(),
+            provenance: &self.provenance,
+            countries: self.countries,
+        }
+    }
+
+    /// The country of a source, by the newest data.
+    #[inline]
+    #[must_use]
+    pub fn country<A: Address>(&self, source: A) -> Country {
+        self.newest().country(source)
+    }
+
+    /// The autonomous system of a source, by the newest data.
+    #[inline]
+    #[must_use]
+    pub fn asn<A: Address>(&self, source: A) -> Option<u32> {
+        self.newest().asn(source)
+    }
+
+    /// Which files answer from which day on: a line for each edition, the first of which holds before its day as well.
+    pub fn editions(&self) -> impl Iterator<Item = Period<'_>> {
+        let (countries, asns) = self.provenance.split_at(self.countries);
+        let of_countries = periods(Subject::Country, self.country.files(), countries);
+        of_countries.chain(periods(Subject::Asn, self.asn.files(), asns))
+    }
+
+    /// The same, with these actors.
+    #[must_use]
+    pub fn with_actors(self, actors: Actors) -> Origins {
+        Origins { actors, ..self }
+    }
+
+    /// Named organisations; none unless [`Origins::with_actors`] was called.
+    #[must_use]
+    pub const fn actors(&self) -> &Actors {
+        &self.actors
+    }
+
+    /// Which data was loaded, in the order of the lists given.
+    #[must_use]
+    pub fn provenance(&self) -> &[Provenance] {
+        &self.provenance
+    }
+}
+
+fn known(asn: Asn) -> Option<u32> {
+    (asn.0 != 0).then_some(asn.0)
+}
+
+/// Countries and autonomous systems as they are in one hour.
+#[derive(Clone, Copy, Debug)]
+pub struct OriginsOfDay<'a> {
+    country: &'a Edition<Country>,
+    asn: &'a Edition<Asn>,
+    provenance: &'a [Provenance],
+    countries: usize,
+}
+
+impl<'a> OriginsOfDay<'a> {
+    /// The country of a source.
+    #[inline]
+    #[must_use]
+    pub fn country<A: Address>(&self, source: A) -> Country {
+        self.country.tables.find(source)
+    }
+
+    /// The autonomous system of a source.
+    #[inline]
+    #[must_use]
+    pub fn asn<A: Address>(&self, source: A) -> Option<u32> {
+        known(self.asn.tables.find(source))
+    }
+
+    /// A cursor for sources asked in ascending order: it answers from the range it stands in as long as they stay there, and any
+    /// other order is answered as well, only not faster.
+    #[must_use]
+    pub fn cursor<A: Address>(&self) -> Cursor<'a, A> {
+        let beginning = A::from_number(0);
+        Cursor {
+            countries: &self.country.tables,
+            asns: &self.asn.tables,
+            country: self.country.tables.answer(beginning),
+            asn: self.asn.tables.answer(beginning),
+        }
+    }
+
+    /// The files that answer, those for countries first, each list in rising precedence.
+    pub fn provenance(self) -> impl Iterator<Item = &'a Provenance> {
+        let (countries, asns) = self.provenance.split_at(self.countries);
+        let of_countries = self.country.files.iter().map(|&file| &countries[file]);
+        of_countries.chain(self.asn.files.iter().map(|&file| &asns[file]))
+    }
+}
+
+/// Asks for the origin of one source after the other.
+#[derive(Clone, Debug)]
+pub struct Cursor<'a, A> {
+    countries: &'a Tables<Country>,
+    asns: &'a Tables<Asn>,
+    country: Answer<A, Country>,
+    asn: Answer<A, Asn>,
+}
+
+impl<A: Address> Cursor<'_, A> {
+    /// The country of a source.
+    #[inline]
+    pub fn country(&mut self, source: A) -> Country {
+        if source < self.country.first || source > self.country.last {
+            self.country = self.countries.answer(source);
+        }
+        self.country.value
+    }
+
+    /// The autonomous system of a source.
+    #[inline]
+    pub fn asn(&mut self, source: A) -> Option<u32> {
+        if source < self.asn.first || source > self.asn.last {
+            self.asn = self.asns.answer(source);
+        }
+        known(self.asn.value)
+    }
+}

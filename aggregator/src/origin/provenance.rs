@@ -1,0 +1,162 @@
+//! Which data was read and what was odd in it: what metadata and messages say of a file. No file is read here.
+
+use std::fmt;
+
+use jiff::civil::Date;
+
+use super::date::DateSource;
+
+/// The kind of a data file, told by its content.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// START,END,VALUE with commas, as tor's geoip and geoip6 and several vendors have it; addresses decimal or as text.
+    Ranges,
+    /// PREFIX,VALUE, as IPinfo and GeoLite2's CSV have it.
+    Prefixes,
+    /// START, END, AS and more with tabs, as iptoasn has it.
+    TabbedRanges,
+    /// A registry's delegated or delegated-extended file.
+    Delegated,
+    /// Prefix, length and AS with tabs, as RouteViews pfx2as has it.
+    PrefixToAs,
+    /// A MaxMind DB file.
+    Mmdb,
+}
+
+impl Format {
+    /// What such files are called, in the plural, for messages and metadata.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Format::Ranges => "lines of START,END,VALUE",
+            Format::Prefixes => "lines of PREFIX,VALUE",
+            Format::TabbedRanges => "lines of START, END, AS with tabs",
+            Format::Delegated => "delegated files",
+            Format::PrefixToAs => "pfx2as files",
+            Format::Mmdb => "MMDB files",
+        }
+    }
+}
+
+/// What was odd in a file and is no error: read past, counted.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Oddities {
+    /// Ranges that end before they begin: left out.
+    pub reversed: u64,
+    /// Ranges that begin inside an earlier one: the narrower wins.
+    pub overlapping: u64,
+    /// Ranges (records, in an MMDB file) whose code is no country of ISO 3166-1, such as `EU`, `A1` or `??`: `ZZ`.
+    pub no_country: u64,
+    /// Rows that are not understood: left out.
+    pub bad_rows: u64,
+    /// Prefixes that several systems announce: the first one stands.
+    pub several_origins: u64,
+}
+
+/// What a file was asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    /// Countries, from `--geo`.
+    Country,
+    /// Autonomous systems, from `--asn`.
+    Asn,
+}
+
+impl Subject {
+    /// What it is called in messages.
+    #[must_use]
+    pub const fn noun(self) -> &'static str {
+        match self {
+            Subject::Country => "countries",
+            Subject::Asn => "AS numbers",
+        }
+    }
+
+    pub(super) const fn other_flag(self) -> &'static str {
+        match self {
+            Subject::Country => "--asn",
+            Subject::Asn => "--geo",
+        }
+    }
+}
+
+/// A row that is not what its format asks for: left out, counted, shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BadRow {
+    /// Counted from 1, after decompression.
+    pub line: usize,
+    /// What should stand there.
+    pub expected: &'static str,
+    /// What stands there, at most 80 bytes of it.
+    pub found: String,
+}
+
+impl fmt::Display for BadRow {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let BadRow {
+            line,
+            expected,
+            found,
+        } = self;
+        write!(
+            formatter,
+            "line {line}: expected {expected}, found {found:?}"
+        )
+    }
+}
+
+/// Which data was used: what every table's metadata names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provenance {
+    /// What the file was asked for.
+    pub subject: Subject,
+    /// The file's name without its folder.
+    pub name: String,
+    /// Its kind.
+    pub format: Format,
+    /// Day of the data, UTC.
+    pub date: Date,
+    /// Where that date was found.
+    pub date_source: DateSource,
+    /// SHA-256 of the file as it lies, lower-case hexadecimal.
+    pub sha256: String,
+    /// Ranges that were read.
+    pub ranges: u64,
+    /// What was odd in it.
+    pub oddities: Oddities,
+    /// The first of the rows that were left out because they are not understood; `oddities` counts them all.
+    pub bad_rows: Vec<BadRow>,
+}
+
+impl Provenance {
+    /// What a user should know of the rows that were left out; none where every row was understood.
+    #[must_use]
+    pub fn left_out(&self) -> Option<String> {
+        let count = self.oddities.bad_rows;
+        let first: Vec<String> = self.bad_rows.iter().map(ToString::to_string).collect();
+        (count > 0).then(|| {
+            format!(
+                "{}: {count} of its rows are left out, not understood: {}{}",
+                self.name,
+                first.join("; "),
+                if count > first.len() as u64 {
+                    "; …"
+                } else {
+                    ""
+                }
+            )
+        })
+    }
+}
+
+/// Name, date with where it was found, and hash: one line for metadata and messages.
+impl fmt::Display for Provenance {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, date, hash) = (&self.name, &self.date, &self.sha256);
+        write!(
+            formatter,
+            "{name} {date} ({}) sha256:{hash}",
+            self.date_source.name()
+        )
+    }
+}
