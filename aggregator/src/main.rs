@@ -278,6 +278,7 @@ fn run_verify(data: &Path, as_json: bool) -> anyhow::Result<u8> {
             hours,
             packets,
             findings,
+            ..
         } = &verdict;
         writeln!(
             out,
@@ -298,7 +299,20 @@ fn verdict_json(verdict: &Verdict) -> serde_json::Value {
         .iter()
         .map(|finding| json!({"path": finding.path, "reason": finding.reason}))
         .collect();
+    let files: Vec<_> = verdict
+        .files
+        .iter()
+        .map(|file| {
+            json!({
+                "path": file.path,
+                "table": file.table,
+                "rows": file.rows,
+                "error": file.error,
+            })
+        })
+        .collect();
     json!({
+        "files": files,
         "parts": verdict.parts,
         "hours": verdict.hours,
         "packets": verdict.packets,

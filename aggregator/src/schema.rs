@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use parquet::basic::{LogicalType, Repetition, TimeUnit, Type as PhysicalType};
 use parquet::schema::types::{Type, TypePtr};
+use teiten_observation::{Class, Mark, Tool, TrafficType};
 
 pub(crate) use coverage::{CoverageMinute, CoverageRows, ROWS as COVERAGE_ROWS};
 pub(crate) use group::{Cutter, Group};
@@ -47,7 +48,7 @@ pub enum ColumnType {
 }
 
 /// One column of a table.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Column {
     /// Name in the file.
     pub name: &'static str,
@@ -57,6 +58,33 @@ pub struct Column {
     pub nullable: bool,
     /// What it means, a sentence with the unit.
     pub meaning: &'static str,
+    /// Which values it may hold; checked by `verify`.
+    pub holds: Holds,
+}
+
+/// Which values a column may hold.
+#[derive(Clone, Copy, Debug)]
+pub enum Holds {
+    /// Any of its type.
+    Any,
+    /// Integers from the first to the second.
+    Between(i64, i64),
+    /// The start of the part's hour, day or month.
+    Start,
+    /// A time in the part's hour.
+    Inside,
+    /// The name of the sensor that the metadata names.
+    Sensor,
+    /// A word of a closed set, which is in the order of these codes.
+    Word(fn(&str) -> Option<u16>),
+    /// An address, or a prefix with its length behind a slash.
+    Address,
+    /// Two capital letters.
+    Country,
+    /// 16 hexadecimal digits, or nothing.
+    Hash,
+    /// A sketch of distinct values.
+    Sketch,
 }
 
 impl Column {
@@ -67,7 +95,14 @@ impl Column {
             column_type,
             nullable: false,
             meaning,
+            holds: Holds::Any,
         }
+    }
+
+    /// The same column, which holds only such values.
+    const fn holding(mut self, holds: Holds) -> Self {
+        self.holds = holds;
+        self
     }
 
     /// The same column, which may be null.
@@ -99,6 +134,10 @@ pub struct Table {
     pub span: Span,
     /// Columns in the order of the file.
     pub columns: &'static [Column],
+    /// Columns that the rows of a part are in the order of.
+    pub order: &'static [&'static str],
+    /// Columns that tell rows apart which are equal in those of `order`; without any no two rows are.
+    pub apart: &'static [&'static str],
 }
 
 impl Table {
@@ -118,7 +157,8 @@ impl Table {
     }
 }
 
-fn parquet_field(column: &Column) -> TypePtr {
+/// A column as Parquet describes it.
+pub(crate) fn parquet_field(column: &Column) -> TypePtr {
     let (physical, logical) = match column.column_type {
         ColumnType::Text => (PhysicalType::BYTE_ARRAY, Some(LogicalType::String)),
         ColumnType::Int32 => (PhysicalType::INT32, None),
@@ -144,6 +184,11 @@ fn parquet_field(column: &Column) -> TypePtr {
     )
 }
 
+/// A count as the tables hold it: signed, so that it ends at 2^63 - 1.
+fn counted(count: u64) -> i64 {
+    i64::try_from(count).unwrap_or(i64::MAX)
+}
+
 /// The columns of rows, in their order.
 const fn columns<F: Copy, const N: usize>(rows: &[Row<F>]) -> [Column; N] {
     let mut columns = [SENSOR; N];
@@ -157,44 +202,62 @@ const fn columns<F: Copy, const N: usize>(rows: &[Row<F>]) -> [Column; N] {
 
 use ColumnType::{Bytes, Int32, Int64, Text, TimestampMicros};
 
+/// Counts of a row that has at least one.
+const COUNTED: Holds = Holds::Between(1, i64::MAX);
+/// Counts that may be 0.
+const NOT_NEGATIVE: Holds = Holds::Between(0, i64::MAX);
+
 // Columns that several tables have with one meaning.
 const HOUR_START: Column = Column::new(
     "hour_start",
     TimestampMicros,
     "Start of the hour in UTC, microseconds since 1970-01-01.",
-);
-const SENSOR: Column = Column::new("sensor", Text, "Name of the sensor that observed the row.");
+)
+.holding(Holds::Start);
+const SENSOR: Column =
+    Column::new("sensor", Text, "Name of the sensor that observed the row.").holding(Holds::Sensor);
 const IP_VERSION: Column = Column::new(
     "ip_version",
     Int32,
     "Version of the outermost IP header: 4 or 6.",
-);
+)
+.holding(Holds::Between(4, 6));
 const PROTOCOL: Column = Column::new(
     "protocol",
     Int32,
     "IANA protocol number behind the outermost IP header, such as 6 for TCP and 17 for UDP.",
-);
+)
+.holding(Holds::Between(0, 255));
 const PORT: Column = Column::new(
     "port",
     Int32,
     "Port of the service asked for; for backscatter the attacked service's; null where the protocol has none.",
-)
+).holding(Holds::Between(0, 65_535))
 .or_null();
 const TRAFFIC_TYPE: Column = Column::new(
     "traffic_type",
     Text,
     "What the packets are by their headers, such as tcp-syn.",
-);
+)
+.holding(Holds::Word(|word| {
+    TrafficType::from_name(word).map(|it| it as u16)
+}));
 const CLASS: Column = Column::new(
     "class",
     Text,
     "Why the packets came, such as scan or backscatter.",
-);
+)
+.holding(Holds::Word(|word| {
+    Class::from_name(word).map(|it| it as u16)
+}));
 const TOOL: Column = Column::new(
     "tool",
     Text,
     "Program that sent the packets, or none where no tool is known.",
-);
+)
+.holding(Holds::Word(|word| {
+    Tool::from_name(word).map(|it| Mark::of(it) as u16)
+}));
 const ACTOR: Column = Column::new(
     "actor",
     Text,
@@ -204,18 +267,20 @@ const COUNTRY: Column = Column::new(
     "country",
     Text,
     "ISO 3166-1 alpha-2 code of the source's country, ZZ where it is unknown.",
-);
-const PACKETS: Column = Column::new("packets", Int64, "Number of packets.");
+)
+.holding(Holds::Country);
+const PACKETS: Column = Column::new("packets", Int64, "Number of packets.").holding(COUNTED);
 const BYTES: Column = Column::new(
     "bytes",
     Int64,
     "Bytes of the packets on the wire, link-layer header included.",
-);
+)
+.holding(NOT_NEGATIVE);
 const SOURCES_SKETCH: Column = Column::new(
     "sources_sketch",
     Bytes,
     "Distinct sources as an Apache DataSketches HLL sketch (lg_k 12) of src_ip as text; sketches of several rows can be merged.",
-);
+).holding(Holds::Sketch);
 
 /// The column of `traffic` and `sources` that counts packets.
 pub const PACKETS_COLUMN: &str = PACKETS.name;
@@ -242,12 +307,29 @@ pub const START_COLUMNS: [&str; 2] = [HOUR_START.name, rolled_up::DAY_START.name
 /// The column of a rollup that says how many hours it is of.
 pub const HOURS_COLUMN: &str = rolled_up::HOURS.name;
 
+/// The columns that make a kind, in the order of kinds.
+pub(crate) const KIND_ORDER: &[&str] = &[
+    IP_VERSION.name,
+    TRAFFIC_TYPE.name,
+    CLASS.name,
+    TOOL.name,
+    PORT.name,
+    PROTOCOL.name,
+];
+/// Pairs of columns of which the first is never above the second, where a table has both.
+pub(crate) const NEVER_ABOVE: &[(&str, &str)] = &[
+    (sources::FIRST_SEEN.name, sources::LAST_SEEN.name),
+    (sources::TOOL_PACKETS.name, PACKETS.name),
+];
+
 /// Hour × kind × country.
 pub const TRAFFIC: Table = Table {
     name: "traffic",
     row: "hour × kind × country",
     span: Span::Hour,
     columns: &columns::<_, { TRAFFIC_ROWS.len() }>(TRAFFIC_ROWS),
+    order: KIND_ORDER,
+    apart: &[ACTOR.name, COUNTRY.name],
 };
 
 /// Columns of `sources` that say who sent how much: address, network, packets.
@@ -259,6 +341,16 @@ pub const SOURCES: Table = Table {
     row: "hour × source × kind",
     span: Span::Hour,
     columns: &columns::<_, { SOURCES_ROWS.len() }>(SOURCES_ROWS),
+    order: &[
+        IP_VERSION.name,
+        sources::SRC_IP.name,
+        TRAFFIC_TYPE.name,
+        CLASS.name,
+        TOOL.name,
+        PORT.name,
+        PROTOCOL.name,
+    ],
+    apart: &[],
 };
 
 /// A minute in which the sensor observed.
@@ -267,6 +359,8 @@ pub const COVERAGE: Table = Table {
     row: "minute",
     span: Span::Hour,
     columns: &columns::<_, { COVERAGE_ROWS.len() }>(COVERAGE_ROWS),
+    order: &[coverage::MINUTE_START.name],
+    apart: &[],
 };
 
 /// Hour × service × payload. Its packets are those of `traffic` over TCP and UDP that carry data.
@@ -275,6 +369,13 @@ pub const PAYLOADS: Table = Table {
     row: "hour × protocol × port × payload: a known one by its signature, an unknown one by its hash",
     span: Span::Hour,
     columns: &columns::<_, { PAYLOADS_ROWS.len() }>(PAYLOADS_ROWS),
+    order: &[
+        PROTOCOL.name,
+        PORT.name,
+        payloads::SIGNATURE.name,
+        payloads::PAYLOAD_HASH.name,
+    ],
+    apart: &[],
 };
 
 /// Day × kind × country, rolled up from [`TRAFFIC`].
@@ -283,6 +384,14 @@ pub const TRAFFIC_DAILY: Table = Table {
     row: "day × kind × country",
     span: Span::Day,
     columns: &columns::<_, { ROLLED_UP_ROWS.len() }>(ROLLED_UP_ROWS),
+    order: &[IP_VERSION.name, PROTOCOL.name, PORT.name],
+    apart: &[
+        TRAFFIC_TYPE.name,
+        CLASS.name,
+        TOOL.name,
+        ACTOR.name,
+        COUNTRY.name,
+    ],
 };
 
 /// Month × kind × country, rolled up from [`TRAFFIC_DAILY`].
@@ -291,6 +400,8 @@ pub const TRAFFIC_MONTHLY: Table = Table {
     row: "month × kind × country",
     span: Span::Month,
     columns: TRAFFIC_DAILY.columns,
+    order: TRAFFIC_DAILY.order,
+    apart: TRAFFIC_DAILY.apart,
 };
 
 /// Every table of hours.

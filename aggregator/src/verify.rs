@@ -1,23 +1,19 @@
-//! Checks of a dataset: every part is readable and says what it is, and the tables of an hour hold the same packets.
+//! Checks of a dataset: every part is read from its first byte to its last, and the tables of an hour hold the same packets.
 //!
 //! Reads only; what it finds is returned, not printed.
 
+mod column;
+mod part;
+
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use parquet::column::reader::ColumnReader;
-use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader, SerializedFileReader};
-
-use crate::dataset::{PART_ENDING, hour_folders};
-use crate::schema::{
-    BYTES_COLUMN, COVERAGE, OBSERVED_COLUMN, PACKETS_COLUMN, PAYLOADS, SCHEMA_VERSION, SOURCES,
-    TABLES, TRAFFIC, Table,
-};
-
-/// Values read from a column at a time.
-const BATCH_VALUES: usize = 64 << 10;
+use crate::dataset::{PART_ENDING, folders, hour_folders};
+use crate::parallel::ordered;
+use crate::part::PartError;
+use crate::schema::{COVERAGE, PAYLOADS, ROLLUPS, SOURCES, Span, TABLES, TRAFFIC, Table};
+use crate::text::time_of_folder;
+use part::{Sound, Sums};
 
 /// What is wrong with a dataset.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +22,19 @@ pub struct Finding {
     pub path: PathBuf,
     /// What is wrong.
     pub reason: String,
+}
+
+/// A part that was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileReport {
+    /// The file.
+    pub path: PathBuf,
+    /// Name of its table.
+    pub table: &'static str,
+    /// Its rows; 0 where it is damaged.
+    pub rows: u64,
+    /// What is wrong; none when all is well.
+    pub error: Option<String>,
 }
 
 /// What a check saw.
@@ -37,153 +46,160 @@ pub struct Verdict {
     pub hours: u64,
     /// Packets in `traffic`.
     pub packets: u64,
+    /// Every part.
+    pub files: Vec<FileReport>,
     /// What is wrong; empty when all is well.
     pub findings: Vec<Finding>,
 }
 
-/// Packets and bytes of one table in one hour.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Sums {
-    packets: i64,
-    bytes: i64,
+/// A part to be read.
+struct Work {
+    table: &'static Table,
+    /// Its folder within the table's.
+    folder: PathBuf,
+    path: PathBuf,
 }
 
-/// Checks every part of the dataset in `directory`.
+/// Sums by folder, sensor and table.
+type Hours = BTreeMap<PathBuf, BTreeMap<String, BTreeMap<&'static str, Sums>>>;
+
+/// Checks every part of the dataset in `directory`, rolled-up tables included.
 ///
 /// # Errors
 /// When a folder cannot be listed.
 pub fn verify(directory: &Path) -> std::io::Result<Verdict> {
     let mut verdict = Verdict::default();
-    let mut hours: BTreeMap<PathBuf, BTreeMap<&'static str, Sums>> = BTreeMap::new();
-    for table in TABLES {
-        let root = directory.join(table.name);
-        for folder in hour_folders(&root)? {
-            let hour = folder.strip_prefix(&root).unwrap_or(&folder).to_owned();
-            let sums = hours
-                .entry(hour)
-                .or_default()
-                .entry(table.name)
-                .or_default();
-            for path in parts_in(&folder)? {
-                verdict.parts += 1;
-                match part_sums(&path, table) {
-                    Ok(part) => {
-                        sums.packets += part.packets;
-                        sums.bytes += part.bytes;
-                    }
-                    Err(reason) => verdict.findings.push(Finding { path, reason }),
-                }
-            }
-        }
+    let mut work = Vec::new();
+    for table in TABLES.iter().chain(ROLLUPS) {
+        list(directory, table, &mut work)?;
     }
-    verdict.hours = hours.len() as u64;
-    for (hour, tables) in hours {
-        let sums = |table: &Table| tables.get(table.name).copied().unwrap_or_default();
-        let (traffic, sources, coverage) = (sums(&TRAFFIC), sums(&SOURCES), sums(&COVERAGE));
-        verdict.packets += traffic.packets as u64;
-        if traffic != sources || traffic.packets != coverage.packets {
-            let reason = format!(
-                "traffic holds {} packets and {} bytes, sources {} and {}, coverage {} observed packets",
-                traffic.packets, traffic.bytes, sources.packets, sources.bytes, coverage.packets
-            );
-            let path = hour.clone();
-            verdict.findings.push(Finding { path, reason });
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let mut hours = Hours::new();
+    let mut next = work.iter();
+    let read = |index: usize| check(&work[index]);
+    ordered(threads, work.len(), read, |outcome| {
+        if let Some(work) = next.next() {
+            note(&mut verdict, &mut hours, work, outcome);
         }
-        // Not every packet has a payload, so fewer is sound.
-        let payloads = sums(&PAYLOADS);
-        if payloads.packets > traffic.packets {
-            let reason = format!(
-                "payloads holds {} packets, traffic only {}",
-                payloads.packets, traffic.packets
-            );
-            verdict.findings.push(Finding { path: hour, reason });
+    });
+    verdict.hours = hours.len() as u64;
+    for (hour, sensors) in hours {
+        for (sensor, tables) in sensors {
+            compare(&mut verdict, &hour, &sensor, &tables);
         }
     }
     Ok(verdict)
 }
 
-fn parts_in(folder: &Path) -> std::io::Result<Vec<PathBuf>> {
-    let mut parts = Vec::new();
-    for entry in std::fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.extension().is_some_and(|ending| ending == PART_ENDING) {
-            parts.push(path);
-        }
-    }
-    parts.sort();
-    Ok(parts)
-}
-
-/// The sums of one part, after its schema and metadata were found good; else the reason.
-fn part_sums(path: &Path, table: &Table) -> Result<Sums, String> {
-    let unreadable = |error: ParquetError| format!("cannot be read: {error}");
-    let file = File::open(path).map_err(|error| format!("cannot be opened: {error}"))?;
-    let reader = SerializedFileReader::new(file).map_err(unreadable)?;
-    let metadata = reader.metadata().file_metadata();
-    let version = metadata.key_value_metadata().and_then(|pairs| {
-        pairs
-            .iter()
-            .find(|pair| pair.key == "schema_version")?
-            .value
-            .clone()
-    });
-    if version.as_deref() != Some(&SCHEMA_VERSION.to_string()) {
-        return Err(format!(
-            "its schema_version is {}, this program reads {SCHEMA_VERSION}",
-            version.as_deref().unwrap_or("missing")
-        ));
-    }
-    let names: Vec<&str> = metadata
-        .schema_descr()
-        .columns()
-        .iter()
-        .map(|column| column.name())
-        .collect();
-    let column = |name: &str| {
-        let missing = || format!("has no column {name}");
-        names
-            .iter()
-            .position(|found| *found == name)
-            .ok_or_else(missing)
+fn list(directory: &Path, table: &'static Table, work: &mut Vec<Work>) -> std::io::Result<()> {
+    let root = directory.join(table.name);
+    let mut listed = match table.span {
+        Span::Hour => hour_folders(&root)?,
+        Span::Day => folders(&root, "date=")?,
+        Span::Month => folders(&root, "month=")?,
     };
-    for expected in table.columns {
-        column(expected.name)?;
-    }
-    let sum = |name: &str| sum_column(&reader, column(name)?).map_err(unreadable);
-    if table.name == COVERAGE.name {
-        return Ok(Sums {
-            packets: sum(OBSERVED_COLUMN)?,
-            bytes: 0,
-        });
-    }
-    let has_bytes = table
-        .columns
-        .iter()
-        .any(|column| column.name == BYTES_COLUMN);
-    Ok(Sums {
-        packets: sum(PACKETS_COLUMN)?,
-        bytes: if has_bytes { sum(BYTES_COLUMN)? } else { 0 },
-    })
-}
-
-fn sum_column(reader: &SerializedFileReader<File>, index: usize) -> Result<i64, ParquetError> {
-    let mut sum = 0;
-    let mut values = Vec::with_capacity(BATCH_VALUES);
-    for group in 0..reader.num_row_groups() {
-        let group = reader.get_row_group(group)?;
-        let ColumnReader::Int64ColumnReader(mut column) = group.get_column_reader(index)? else {
-            return Err(ParquetError::General(
-                "a counter is not a 64-bit integer".to_owned(),
-            ));
-        };
-        loop {
-            values.clear();
-            let (records, _, _) = column.read_records(BATCH_VALUES, None, None, &mut values)?;
-            sum += values.iter().sum::<i64>();
-            if records == 0 {
-                break;
+    listed.sort();
+    for folder in listed {
+        let mut parts = Vec::new();
+        for entry in std::fs::read_dir(&folder)? {
+            let path = entry?.path();
+            let is_hidden = path
+                .file_name()
+                .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
+            if !is_hidden && path.extension().is_some_and(|ending| ending == PART_ENDING) {
+                parts.push(path);
             }
         }
+        parts.sort();
+        let folder = folder.strip_prefix(&root).unwrap_or(&folder).to_owned();
+        work.extend(parts.into_iter().map(|path| Work {
+            table,
+            folder: folder.clone(),
+            path,
+        }));
     }
-    Ok(sum)
+    Ok(())
+}
+
+fn check(work: &Work) -> Result<Sound, PartError> {
+    let time_us = time_of_folder(&work.folder);
+    let time_us = time_us
+        .ok_or_else(|| PartError::Damaged("its folder names no hour, day or month".to_owned()))?;
+    part::check(&work.path, work.table, time_us)
+}
+
+fn note(verdict: &mut Verdict, hours: &mut Hours, work: &Work, read: Result<Sound, PartError>) {
+    let Work {
+        table,
+        folder,
+        path,
+    } = work;
+    verdict.parts += 1;
+    let outcome = read.map_err(|error| error.to_string()).and_then(|sound| {
+        if table.span != Span::Hour {
+            return Ok(sound.rows);
+        }
+        let sensors = hours.entry(folder.clone()).or_default();
+        let sums = sensors
+            .entry(sound.sensor)
+            .or_default()
+            .entry(table.name)
+            .or_default();
+        *sums = sums
+            .add(sound.sums)
+            .ok_or("with the other parts of its hour it has more packets or bytes than 2^63")?;
+        Ok(sound.rows)
+    });
+    if table.span == Span::Hour {
+        hours.entry(folder.clone()).or_default();
+    }
+    if let Err(reason) = &outcome {
+        verdict.findings.push(Finding {
+            path: path.clone(),
+            reason: reason.clone(),
+        });
+    }
+    verdict.files.push(FileReport {
+        path: path.clone(),
+        table: table.name,
+        rows: *outcome.as_ref().unwrap_or(&0),
+        error: outcome.err(),
+    });
+}
+
+/// Compares the tables of a sensor's hour.
+fn compare(
+    verdict: &mut Verdict,
+    hour: &Path,
+    sensor: &str,
+    tables: &BTreeMap<&'static str, Sums>,
+) {
+    let sums = |table: &Table| tables.get(table.name).copied().unwrap_or_default();
+    let (traffic, sources, coverage) = (sums(&TRAFFIC), sums(&SOURCES), sums(&COVERAGE));
+    verdict.packets = verdict
+        .packets
+        .saturating_add(traffic.packets.unsigned_abs());
+    let mut find = |reason: String| {
+        let path = hour.to_owned();
+        verdict.findings.push(Finding { path, reason });
+    };
+    let counts = |sums: &Sums| (sums.packets, sums.bytes);
+    if counts(&traffic) != counts(&sources) || traffic.packets != coverage.packets {
+        find(format!(
+            "of sensor {sensor} traffic holds {} packets and {} bytes, sources {} and {}, coverage {} observed packets",
+            traffic.packets, traffic.bytes, sources.packets, sources.bytes, coverage.packets
+        ));
+    } else if traffic.kinds != sources.kinds {
+        find(format!(
+            "of sensor {sensor} traffic and sources hold the same number of packets, but not of the same kinds"
+        ));
+    }
+    // Not every packet has a payload, so fewer is sound.
+    let payloads = sums(&PAYLOADS);
+    if payloads.packets > traffic.packets {
+        find(format!(
+            "of sensor {sensor} payloads holds {} packets, traffic only {}",
+            payloads.packets, traffic.packets
+        ));
+    }
 }

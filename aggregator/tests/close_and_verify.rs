@@ -1,6 +1,6 @@
 //! An hour closed into parts, and the checks that find it sound, or say what was done to it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
@@ -10,12 +10,14 @@ use teiten_aggregator::close::{ClosedHour, Closer, HourRuns};
 use teiten_aggregator::dataset::{Hour, PartName};
 use teiten_aggregator::minute::{HourAccount, SecondSet};
 use teiten_aggregator::origin::Origins;
+use teiten_aggregator::part::CHECKSUM_KEY;
 use teiten_aggregator::payload_table::PayloadPacket;
-use teiten_aggregator::schema::{PAYLOADS, SOURCES, TRAFFIC};
+use teiten_aggregator::schema::{COVERAGE, PAYLOADS, SOURCES, TRAFFIC};
 use teiten_aggregator::table::{HOUR_US, Seed};
 use teiten_aggregator::verify::verify;
 use teiten_aggregator::window::{Batch, LatePolicy, Window};
 use teiten_observation::{Class, Kind, Observation, TelescopeSize, Tool, TrafficType};
+use twox_hash::XxHash64;
 
 /// An hour of this test: 2026-11-15T07.
 const HOUR: i64 = 498_535;
@@ -197,7 +199,7 @@ fn a_missing_and_a_damaged_part_are_named() {
     assert!(
         findings
             .iter()
-            .any(|finding| finding.reason.contains("cannot be read")),
+            .any(|finding| finding.reason.contains("is damaged")),
         "{findings:?}"
     );
 }
@@ -214,5 +216,113 @@ fn payloads_of_packets_that_traffic_does_not_have_are_named() {
     let findings = verify(folder.path()).expect("readable").findings;
     assert_eq!(findings.len(), 1, "{findings:?}");
     let reason = &findings[0].reason;
-    assert_eq!(reason, "payloads holds 7010 packets, traffic only 7000");
+    assert_eq!(
+        reason,
+        "of sensor test payloads holds 7010 packets, traffic only 7000"
+    );
+}
+
+/// Every part of a dataset.
+fn parts(closer: &Closer) -> Vec<PathBuf> {
+    let path = |table| closer.path(table, Hour(HOUR), 0);
+    [&TRAFFIC, &SOURCES, &COVERAGE, &PAYLOADS]
+        .map(path)
+        .to_vec()
+}
+
+/// The bytes with the bit of this number changed.
+fn flipped(bytes: &[u8], bit: usize) -> Vec<u8> {
+    let mut bytes = bytes.to_vec();
+    bytes[bit / 8] ^= 1 << (bit % 8);
+    bytes
+}
+
+#[test]
+fn every_bit_that_changes_is_found() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    close(folder.path(), u64::MAX);
+    let mut tried = 0;
+    for path in parts(&closer(folder.path(), u64::MAX)) {
+        let whole = std::fs::read(&path).expect("a part");
+        // 97 is prime, so that all bits of a byte and all bytes of a field have their turn.
+        let step = (whole.len() * 8 / 100).max(1) | 97;
+        for bit in (0..whole.len() * 8).step_by(step) {
+            std::fs::write(&path, flipped(&whole, bit)).expect("writable");
+            let verdict = verify(folder.path()).expect("readable");
+            let is_named = verdict.findings.iter().any(|finding| finding.path == path);
+            assert!(is_named, "bit {bit} of {}", path.display());
+            tried += 1;
+        }
+        std::fs::write(&path, whole).expect("writable");
+    }
+    assert!(tried > 200, "{tried}");
+    assert_eq!(verify(folder.path()).expect("readable").findings, []);
+}
+
+/// The bytes of a part with the checksum that they have, as somebody would write them who wants them to be believed.
+fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
+    let key = [CHECKSUM_KEY.as_bytes(), &[0x18, 16]].concat();
+    let found = bytes.windows(key.len()).rposition(|window| window == key);
+    if let Some(place) = found.map(|place| place + key.len())
+        && let Some(value) = bytes.get_mut(place..place + 16)
+    {
+        value.fill(b'0');
+        let checksum = format!("{:016x}", XxHash64::oneshot(0, &bytes));
+        bytes[place..place + 16].copy_from_slice(checksum.as_bytes());
+    }
+    bytes
+}
+
+#[test]
+fn nothing_that_a_part_may_hold_makes_a_check_panic() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    close(folder.path(), u64::MAX);
+    let mut state = 1_u64;
+    let mut random = |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below
+    };
+    let mut found = 0;
+    for path in parts(&closer(folder.path(), u64::MAX)) {
+        let whole = std::fs::read(&path).expect("a part");
+        let footer = whole.len() - 4000.min(whole.len());
+        for round in 0..60 {
+            let bytes = match round % 4 {
+                0 => whole[..random(whole.len())].to_vec(),
+                1 => (0..random(2000)).map(|_| random(256) as u8).collect(),
+                // Changed in the footer, or anywhere, under a checksum that fits.
+                2 => sealed(flipped(
+                    &whole,
+                    footer * 8 + random((whole.len() - footer) * 8),
+                )),
+                _ => sealed(flipped(&whole, random(whole.len() * 8))),
+            };
+            std::fs::write(&path, bytes).expect("writable");
+            found += usize::from(!verify(folder.path()).expect("readable").findings.is_empty());
+        }
+        std::fs::write(&path, whole).expect("writable");
+    }
+    // Notes of the metadata may say anything; what is counted may not.
+    assert!(found > 180, "{found} of 240");
+}
+
+#[test]
+fn values_that_agree_with_their_checksum_alone_are_named() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    close(folder.path(), u64::MAX);
+    let closer = closer(folder.path(), u64::MAX);
+    // A part of another hour, whose every page and sum is right.
+    let from = closer.path(&TRAFFIC, Hour(HOUR), 0);
+    let to = closer.path(&TRAFFIC, Hour(HOUR + 1), 0);
+    std::fs::create_dir_all(to.parent().expect("a folder")).expect("writable");
+    std::fs::copy(from, &to).expect("writable");
+    let findings = verify(folder.path()).expect("readable").findings;
+    assert!(
+        findings
+            .iter()
+            .any(|finding| finding.path == to && finding.reason.contains("hour_start")),
+        "{findings:?}"
+    );
 }

@@ -1,7 +1,7 @@
 //! The columns of `coverage`: a row is a minute, and between its time and its telescope stand the counters of `counter.rs`.
 
 use super::ColumnType::{Double, Int64, TimestampMicros};
-use super::{Column, Filled, Row, SENSOR, Slot};
+use super::{Column, Filled, Holds, NOT_NEGATIVE, Row, SENSOR, Slot, counted};
 use crate::counter::{COUNTERS, MinuteCounts};
 use crate::dataset::Hour;
 use crate::minute::MINUTE_US;
@@ -30,19 +30,24 @@ pub struct CoverageRows<'r> {
 
 type CoverageRow = Row<for<'e, 'g, 'r> fn(Slot<'e>, &'g CoverageRows<'r>) -> Filled>;
 
+pub(super) const MINUTE_START: Column = Column::new(
+    "minute_start",
+    TimestampMicros,
+    "Start of the minute in UTC, microseconds since 1970-01-01.",
+)
+.holding(Holds::Inside);
 /// The columns, and how they are filled.
 pub const ROWS: &[CoverageRow] = &with_counters::<{ FIRST.len() + COUNTERS.len() + LAST.len() }>();
 
 const FIRST: &[CoverageRow] = &[
     Row {
-        column: Column::new(
-            "minute_start",
-            TimestampMicros,
-            "Start of the minute in UTC, microseconds since 1970-01-01.",
-        ),
+        column: MINUTE_START,
         fill: |slot, rows| {
-            let start =
-                |minute: &CoverageMinute| rows.hour.start_us() + minute.minute as i64 * MINUTE_US;
+            let start = |minute: &CoverageMinute| {
+                rows.hour
+                    .start_us()
+                    .saturating_add(minute.minute as i64 * MINUTE_US)
+            };
             slot.integers(rows.minutes.iter().map(start))
         },
     },
@@ -58,7 +63,7 @@ const LAST: &[CoverageRow] = &[
             "addresses",
             Int64,
             "Dark addresses of the telescope: of IPv4, or of IPv6 where it has no IPv4 (9223372036854775807 stands for more); null where unknown.",
-        )
+        ).holding(NOT_NEGATIVE)
         .or_null(),
         fill: |slot, rows| {
             let addresses = rows.addresses.map(TelescopeSize::addresses);
@@ -70,7 +75,7 @@ const LAST: &[CoverageRow] = &[
             "seconds",
             Int64,
             "Seconds of the minute in which the sensor observed, 0 to 60.",
-        ),
+        ).holding(Holds::Between(0, 60)),
         fill: |slot, rows| slot.integers(rows.minutes.iter().map(|minute| minute.seconds as i64)),
     },
     Row {
@@ -78,7 +83,7 @@ const LAST: &[CoverageRow] = &[
             "addresses_ipv4",
             Int64,
             "Dark IPv4 addresses of the telescope, 0 where it has none; null where unknown.",
-        )
+        ).holding(NOT_NEGATIVE)
         .or_null(),
         fill: |slot, rows| {
             let addresses = rows.addresses.map(|size| size.ipv4 as i64);
@@ -102,12 +107,13 @@ const LAST: &[CoverageRow] = &[
 /// A column for each counter; the slot tells which one it is.
 const fn counter(index: usize) -> CoverageRow {
     Row {
-        column: Column::new(COUNTERS[index].name, Int64, COUNTERS[index].meaning),
+        column: Column::new(COUNTERS[index].name, Int64, COUNTERS[index].meaning)
+            .holding(NOT_NEGATIVE),
         fill: |slot, rows| {
             let is_it = |counter: &crate::counter::Counter| counter.name == slot.name();
             let index = COUNTERS.iter().position(is_it);
             let count = |minute: &CoverageMinute| {
-                index.map_or(0, |index| *minute.counts.numbers()[index] as i64)
+                index.map_or(0, |index| counted(*minute.counts.numbers()[index]))
             };
             slot.integers(rows.minutes.iter().map(count))
         },

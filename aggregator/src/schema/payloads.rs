@@ -1,7 +1,7 @@
 //! The columns of `payloads`: a row is a payload of a service, known by its signature or by its hash.
 
 use super::ColumnType::{Bytes, Int32, Int64, Text};
-use super::{Column, Filled, HOUR_START, PACKETS, Row, SENSOR, Slot};
+use super::{Column, Filled, HOUR_START, Holds, NOT_NEGATIVE, PACKETS, Row, SENSOR, Slot, counted};
 use crate::dataset::Hour;
 use crate::payload_table::PayloadRow;
 
@@ -13,6 +13,17 @@ pub struct PayloadRows<'r> {
     pub rows: &'r [PayloadRow<'r>],
 }
 
+pub(super) const SIGNATURE: Column = Column::new(
+    "signature",
+    Text,
+    "Name of the signature that the payload matches (see teiten-sensor rules); empty where it is unknown.",
+);
+pub(super) const PAYLOAD_HASH: Column = Column::new(
+            "payload_hash",
+            Text,
+            "XXH64 (seed 0) of an unknown payload as captured, 16 hexadecimal digits; empty where there is a signature, and in the row \
+             that counts together what exceeds 256 unknown payloads of a port or 32768 of the hour.",
+        ).holding(Holds::Hash);
 /// The columns, and how they are filled.
 pub const ROWS: &[Row<for<'e, 'g, 'r> fn(Slot<'e>, &'g PayloadRows<'r>) -> Filled>] = &[
     Row {
@@ -24,7 +35,7 @@ pub const ROWS: &[Row<for<'e, 'g, 'r> fn(Slot<'e>, &'g PayloadRows<'r>) -> Fille
         fill: |slot, group| slot.constant_text(group.sensor),
     },
     Row {
-        column: Column::new("protocol", Int32, "IANA protocol number: 6 for TCP, 17 for UDP."),
+        column: Column::new("protocol", Int32, "IANA protocol number: 6 for TCP, 17 for UDP.").holding(Holds::Between(0, 255)),
         fill: |slot, group| slot.integers(group.rows.iter().map(|row| i64::from(row.protocol))),
     },
     Row {
@@ -33,25 +44,16 @@ pub const ROWS: &[Row<for<'e, 'g, 'r> fn(Slot<'e>, &'g PayloadRows<'r>) -> Fille
             Int32,
             "Port of the service asked for; for backscatter the attacked service's; null where signatures on more than 16384 ports \
              are counted together.",
-        )
+        ).holding(Holds::Between(0, 65_535))
         .or_null(),
         fill: |slot, group| slot.sparse(group.rows.iter().map(|row| row.port.map(i64::from))),
     },
     Row {
-        column: Column::new(
-            "signature",
-            Text,
-            "Name of the signature that the payload matches (see teiten-sensor rules); empty where it is unknown.",
-        ),
+        column: SIGNATURE,
         fill: |slot, group| slot.strings(group.rows.iter().map(|row| row.signature.as_bytes())),
     },
     Row {
-        column: Column::new(
-            "payload_hash",
-            Text,
-            "XXH64 (seed 0) of an unknown payload as captured, 16 hexadecimal digits; empty where there is a signature, and in the row \
-             that counts together what exceeds 256 unknown payloads of a port or 32768 of the hour.",
-        ),
+        column: PAYLOAD_HASH,
         fill: |slot, group| {
             let text = |row: &PayloadRow<'_>| {
                 row.hash
@@ -63,15 +65,15 @@ pub const ROWS: &[Row<for<'e, 'g, 'r> fn(Slot<'e>, &'g PayloadRows<'r>) -> Fille
     },
     Row {
         column: PACKETS,
-        fill: |slot, group| slot.integers(group.rows.iter().map(|row| row.packets as i64)),
+        fill: |slot, group| slot.integers(group.rows.iter().map(|row| counted(row.packets))),
     },
     Row {
         column: Column::new(
             "sources",
             Int64,
             "Distinct sources, an estimate with a standard error of 9.2 %.",
-        ),
-        fill: |slot, group| slot.integers(group.rows.iter().map(|row| row.sources as i64)),
+        ).holding(NOT_NEGATIVE),
+        fill: |slot, group| slot.integers(group.rows.iter().map(|row| counted(row.sources))),
     },
     Row {
         column: Column::new(

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::ColumnType::{Int64, TimestampMicros};
 use super::{
-    ACTOR, BYTES, CLASS, COUNTRY, Column, Filled, IP_VERSION, PACKETS, PORT, PROTOCOL, Row, SENSOR,
-    SOURCES_SKETCH, Slot, TOOL, TRAFFIC_TYPE,
+    ACTOR, BYTES, CLASS, COUNTED, COUNTRY, Column, Filled, Holds, IP_VERSION, NOT_NEGATIVE,
+    PACKETS, PORT, PROTOCOL, Row, SENSOR, SOURCES_SKETCH, Slot, TOOL, TRAFFIC_TYPE, counted,
 };
 
 /// What rows are summed by.
@@ -49,12 +49,14 @@ pub(super) const DAY_START: Column = Column::new(
     "day_start",
     TimestampMicros,
     "Start of the day, or of the month's first day, in UTC, microseconds since 1970-01-01.",
-);
+)
+.holding(Holds::Start);
 pub(super) const HOURS: Column = Column::new(
     "hours",
     Int64,
     "Hours of the period that have rows of this sensor.",
-);
+)
+.holding(COUNTED);
 
 /// The columns, and how they are filled.
 pub const ROWS: &[Row<for<'e, 'g, 'r> fn(Slot<'e>, &'g RolledRows<'r>) -> Filled>] = &[
@@ -111,8 +113,8 @@ pub const ROWS: &[Row<for<'e, 'g, 'r> fn(Slot<'e>, &'g RolledRows<'r>) -> Filled
             "sources",
             Int64,
             "Distinct sources of the row by its sketch: as good as exact up to 384, above with a standard error of 1.6 %.",
-        ),
-        fill: |slot, group| slot.integers(group.rows.iter().map(|row| row.sources as i64)),
+        ).holding(NOT_NEGATIVE),
+        fill: |slot, group| slot.integers(group.rows.iter().map(|row| counted(row.sources))),
     },
     Row {
         column: SOURCES_SKETCH,

@@ -7,8 +7,8 @@ use foldhash::fast::RandomState;
 
 use super::ColumnType::{Int32, Int64, Text, TimestampMicros};
 use super::{
-    ACTOR, BYTES, CLASS, COUNTRY, Column, Filled, Group, HOUR_START, IP_VERSION, PACKETS, PORT,
-    PROTOCOL, Row, SENSOR, Slot, TOOL, TRAFFIC_TYPE,
+    ACTOR, BYTES, CLASS, COUNTED, COUNTRY, Column, Filled, Group, HOUR_START, Holds, IP_VERSION,
+    NOT_NEGATIVE, PACKETS, PORT, PROTOCOL, Row, SENSOR, Slot, TOOL, TRAFFIC_TYPE, counted,
 };
 use crate::actor::Actors;
 use crate::dataset::Hour;
@@ -131,6 +131,29 @@ impl SourceRows<'_> {
     }
 }
 
+pub(super) const SRC_IP: Column = Column::new(
+    "src_ip",
+    Text,
+    "Source address, or its prefix where small sources were folded because the hour had too many.",
+)
+.holding(Holds::Address);
+pub(super) const FIRST_SEEN: Column = Column::new(
+    "first_seen",
+    TimestampMicros,
+    "Time of the row's first packet in UTC, microseconds since 1970-01-01.",
+)
+.holding(Holds::Inside);
+pub(super) const LAST_SEEN: Column = Column::new(
+    "last_seen",
+    TimestampMicros,
+    "Time of the row's last packet in UTC, microseconds since 1970-01-01.",
+)
+.holding(Holds::Inside);
+pub(super) const TOOL_PACKETS: Column = Column::new(
+            "tool_packets",
+            Int64,
+            "Packets that show the tool; where the tool is none, packets with a tool's mark that the source's other packets did not confirm.",
+        ).holding(NOT_NEGATIVE);
 /// The columns, and how they are filled.
 pub const ROWS: &[Row<for<'e, 'g, 'r> fn(Slot<'e>, &'g SourceRows<'r>) -> Filled>] = &[
     Row {
@@ -142,11 +165,7 @@ pub const ROWS: &[Row<for<'e, 'g, 'r> fn(Slot<'e>, &'g SourceRows<'r>) -> Filled
         fill: |slot, rows| slot.constant_text(rows.sensor),
     },
     Row {
-        column: Column::new(
-            "src_ip",
-            Text,
-            "Source address, or its prefix where small sources were folded because the hour had too many.",
-        ),
+        column: SRC_IP,
         fill: |slot, rows| source_column(slot, &rows.group),
     },
     Row {
@@ -198,7 +217,7 @@ pub const ROWS: &[Row<for<'e, 'g, 'r> fn(Slot<'e>, &'g SourceRows<'r>) -> Filled
             "asn",
             Int64,
             "Number of the autonomous system that announced the source; null where it is unknown.",
-        )
+        ).holding(Holds::Between(0, u32::MAX as i64))
         .or_null(),
         fill: |slot, rows| {
             slot.sparse(rows.group.each(|chunk, row| chunk.asns[row].map(i64::from)))
@@ -209,7 +228,7 @@ pub const ROWS: &[Row<for<'e, 'g, 'r> fn(Slot<'e>, &'g SourceRows<'r>) -> Filled
             "role",
             Text,
             "What the source did in the hour: probe, horizontal, vertical, block, backscatter or mixed; empty below 3 packets.",
-        ),
+        ).holding(Holds::Word(|word| Role::from_name(word).map(|it| it as u16))),
         fill: |slot, rows| {
             let codes = rows.group.each(|chunk, row| chunk.roles[row] as u16);
             slot.named(codes, |code| Role::ALL[usize::from(code)].name())
@@ -217,18 +236,18 @@ pub const ROWS: &[Row<for<'e, 'g, 'r> fn(Slot<'e>, &'g SourceRows<'r>) -> Filled
     },
     Row {
         column: PACKETS,
-        fill: |slot, rows| slot.integers(rows.group.each(|chunk, row| chunk.packets[row] as i64)),
+        fill: |slot, rows| slot.integers(rows.group.each(|chunk, row| counted(chunk.packets[row]))),
     },
     Row {
         column: BYTES,
-        fill: |slot, rows| slot.integers(rows.group.each(|chunk, row| chunk.bytes[row] as i64)),
+        fill: |slot, rows| slot.integers(rows.group.each(|chunk, row| counted(chunk.bytes[row]))),
     },
     Row {
         column: Column::new(
             "destinations",
             Int64,
             "Distinct dark addresses: exact up to 128, above an estimate with a standard error of 2.3 %.",
-        ),
+        ).holding(COUNTED),
         fill: |slot, rows| {
             slot.integers(
                 rows.group
@@ -237,43 +256,31 @@ pub const ROWS: &[Row<for<'e, 'g, 'r> fn(Slot<'e>, &'g SourceRows<'r>) -> Filled
         },
     },
     Row {
-        column: Column::new(
-            "first_seen",
-            TimestampMicros,
-            "Time of the row's first packet in UTC, microseconds since 1970-01-01.",
-        ),
+        column: FIRST_SEEN,
         fill: |slot, rows| {
             let start_us = rows.hour.start_us();
             slot.integers(
                 rows.group
                     .each(|chunk, row| chunk.first_us[row])
-                    .map(|us| start_us + i64::from(us)),
+                    .map(|us| start_us.saturating_add(us.into())),
             )
         },
     },
     Row {
-        column: Column::new(
-            "last_seen",
-            TimestampMicros,
-            "Time of the row's last packet in UTC, microseconds since 1970-01-01.",
-        ),
+        column: LAST_SEEN,
         fill: |slot, rows| {
             let start_us = rows.hour.start_us();
             slot.integers(
                 rows.group
                     .each(|chunk, row| chunk.last_us[row])
-                    .map(|us| start_us + i64::from(us)),
+                    .map(|us| start_us.saturating_add(us.into())),
             )
         },
     },
     Row {
-        column: Column::new(
-            "tool_packets",
-            Int64,
-            "Packets that show the tool; where the tool is none, packets with a tool's mark that the source's other packets did not confirm.",
-        ),
+        column: TOOL_PACKETS,
         fill: |slot, rows| {
-            slot.integers(rows.group.each(|chunk, row| chunk.tool_packets[row] as i64))
+            slot.integers(rows.group.each(|chunk, row| counted(chunk.tool_packets[row])))
         },
     },
     Row {

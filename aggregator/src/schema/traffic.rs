@@ -2,8 +2,8 @@
 
 use super::ColumnType::Int64;
 use super::{
-    ACTOR, BYTES, CLASS, COUNTRY, Column, Filled, Group, HOUR_START, IP_VERSION, PACKETS, PORT,
-    PROTOCOL, Row, SENSOR, SOURCES_SKETCH, Slot, TOOL, TRAFFIC_TYPE,
+    ACTOR, BYTES, CLASS, COUNTED, COUNTRY, Column, Filled, Group, HOUR_START, IP_VERSION, PACKETS,
+    PORT, PROTOCOL, Row, SENSOR, SOURCES_SKETCH, Slot, TOOL, TRAFFIC_TYPE, counted,
 };
 use crate::actor::Actors;
 use crate::dataset::Hour;
@@ -165,15 +165,16 @@ pub const ROWS: &[Row<for<'e, 'g, 'r> fn(Slot<'e>, &'g TrafficRows<'r>) -> Fille
     },
     Row {
         column: PACKETS,
-        fill: |slot, rows| slot.integers(rows.group.each(|sums, row| sums.packets[row] as i64)),
+        fill: |slot, rows| slot.integers(rows.group.each(|sums, row| counted(sums.packets[row]))),
     },
     Row {
         column: BYTES,
-        fill: |slot, rows| slot.integers(rows.group.each(|sums, row| sums.bytes[row] as i64)),
+        fill: |slot, rows| slot.integers(rows.group.each(|sums, row| counted(sums.bytes[row]))),
     },
     Row {
-        column: Column::new("sources", Int64, "Distinct sources of the row, exact."),
-        fill: |slot, rows| slot.integers(rows.group.each(|sums, row| sums.sources[row] as i64)),
+        column: Column::new("sources", Int64, "Distinct sources of the row, exact.")
+            .holding(COUNTED),
+        fill: |slot, rows| slot.integers(rows.group.each(|sums, row| counted(sums.sources[row]))),
     },
     Row {
         column: SOURCES_SKETCH,

@@ -1,0 +1,300 @@
+//! A part is read from its first page to its last: schema, metadata, values, statistics, the order of its rows, and its sums.
+
+use std::collections::HashSet;
+use std::path::Path;
+
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::reader::FileReader;
+
+use super::column::{self, Expected, Values};
+use crate::counter::COUNTERS;
+use crate::part::{self, CHECKSUM_KEY, Part, PartError};
+use crate::schema::{
+    BYTES_COLUMN, COVERAGE, KIND_ORDER, NEVER_ABOVE, OBSERVED_COLUMN, PACKETS_COLUMN,
+    SCHEMA_VERSION, Table, parquet_field,
+};
+
+/// Rows of a row group, at most: far more than any writer of parts puts into one.
+const GROUP_ROWS_MAX: i64 = 1 << 20;
+/// Key of the metadata that names the sensor.
+const SENSOR_KEY: &str = "sensor";
+
+/// Packets and bytes of parts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    pub packets: i64,
+    pub bytes: i64,
+    /// Packets times a hash of their kind, summed: the same for tables that hold the same packets by kind.
+    pub kinds: u64,
+}
+
+impl Sums {
+    /// Adds the sums of `other`; none where they are beyond 2^63.
+    pub fn add(self, other: Sums) -> Option<Sums> {
+        Some(Sums {
+            packets: self.packets.checked_add(other.packets)?,
+            bytes: self.bytes.checked_add(other.bytes)?,
+            kinds: self.kinds.wrapping_add(other.kinds),
+        })
+    }
+}
+
+/// What a sound part holds.
+#[derive(Clone, Debug, Default)]
+pub struct Sound {
+    pub sensor: String,
+    pub rows: u64,
+    pub sums: Sums,
+}
+
+/// Reads the part of `table` at `path`, which is of `time_us`.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check(
+    path: &Path,
+    table: &Table,
+    time_us: std::ops::Range<i64>,
+) -> Result<Sound, PartError> {
+    part::read(path, |part| check_part(part, table, time_us))
+}
+
+fn damaged<T>(reason: String) -> Result<T, PartError> {
+    Err(PartError::Damaged(reason))
+}
+
+fn check_part(
+    part: &Part,
+    table: &Table,
+    time_us: std::ops::Range<i64>,
+) -> Result<Sound, PartError> {
+    let version = part.note("schema_version").unwrap_or("missing");
+    if version != SCHEMA_VERSION.to_string() {
+        return damaged(format!(
+            "its schema_version is {version}, this program reads {SCHEMA_VERSION}"
+        ));
+    }
+    if !part.is_checked() {
+        return damaged(format!("its metadata has no {CHECKSUM_KEY}"));
+    }
+    let Some(sensor) = part.note(SENSOR_KEY) else {
+        return damaged("its metadata names no sensor".to_owned());
+    };
+    let expected = Expected {
+        sensor: sensor.to_owned(),
+        time_us,
+    };
+    let reader = part.reader();
+    let places = places(reader.metadata(), table)?;
+    let mut sound = Sound {
+        sensor: sensor.to_owned(),
+        ..Sound::default()
+    };
+    let mut order = Order::new(table);
+    for index in 0..reader.num_row_groups() {
+        let group = reader.get_row_group(index)?;
+        let rows = group.metadata().num_rows();
+        if !(0..=GROUP_ROWS_MAX).contains(&rows) {
+            return damaged(format!("its row group {index} has {rows} rows"));
+        }
+        let mut columns = Vec::with_capacity(table.columns.len());
+        for (column, &place) in table.columns.iter().zip(&places) {
+            columns.push(column::read(&*group, place, column, &expected)?);
+        }
+        let group = Rows {
+            table,
+            columns,
+            count: rows as usize,
+        };
+        group.check()?;
+        let sums = group.sums().and_then(|sums| sound.sums.add(sums));
+        let Some(sums) = sums else {
+            return damaged("its packets or bytes are more than 2^63".to_owned());
+        };
+        sound.sums = sums;
+        sound.rows += rows.unsigned_abs();
+        order.follow(group)?;
+    }
+    let said = part.about().num_rows();
+    if u64::try_from(said) != Ok(sound.rows) {
+        return damaged(format!("it has {} rows and says {said}", sound.rows));
+    }
+    Ok(sound)
+}
+
+/// Where each column of the table stands in the file, which may have more of them.
+fn places(metadata: &ParquetMetaData, table: &Table) -> Result<Vec<usize>, PartError> {
+    let schema = metadata.file_metadata().schema_descr();
+    let mut places = Vec::with_capacity(table.columns.len());
+    for column in table.columns {
+        let place = schema
+            .columns()
+            .iter()
+            .position(|found| found.name() == column.name);
+        let Some(place) = place else {
+            return damaged(format!("it has no column {}", column.name));
+        };
+        let wanted = parquet_field(column);
+        let found = schema.column(place);
+        let is_same = found.physical_type() == wanted.get_physical_type()
+            && found.logical_type_ref() == wanted.get_basic_info().logical_type_ref()
+            && found.path().parts().len() == 1
+            && found.self_type().get_basic_info().repetition()
+                == wanted.get_basic_info().repetition();
+        if !is_same {
+            return damaged(format!("its column {} is of another type", column.name));
+        }
+        places.push(place);
+    }
+    Ok(places)
+}
+
+/// The rows of a row group.
+struct Rows<'t> {
+    table: &'t Table,
+    columns: Vec<Values>,
+    count: usize,
+}
+
+impl Rows<'_> {
+    fn column(&self, name: &str) -> Option<&Values> {
+        let index = self.table.columns.iter().position(|it| it.name == name)?;
+        self.columns.get(index)
+    }
+
+    fn columns(&self, names: &[&str]) -> Vec<&Values> {
+        names.iter().filter_map(|name| self.column(name)).collect()
+    }
+
+    /// What holds between the columns of each row.
+    fn check(&self) -> Result<(), PartError> {
+        for (below, above) in NEVER_ABOVE {
+            if let (Some(low), Some(high)) = (self.column(below), self.column(above))
+                && let Some(row) = (0..self.count).find(|&row| low.number(row) > high.number(row))
+            {
+                let (low, high) = (low.number(row), high.number(row));
+                return damaged(format!("a row has {below} {low} above {above} {high}"));
+            }
+        }
+        if self.table.name == COVERAGE.name {
+            let counters: Vec<&str> = COUNTERS.iter().map(|counter| counter.name).collect();
+            // received = observed + outside + excluded + not_ip + malformed
+            let parts = self.columns(&counters[..6]);
+            for row in 0..self.count {
+                let [received, rest @ ..] = &parts[..] else {
+                    continue;
+                };
+                let sum: i128 = rest.iter().map(|part| i128::from(part.number(row))).sum();
+                let received = received.number(row);
+                if i128::from(received) != sum {
+                    return damaged(format!(
+                        "a minute has {received} received packets and {sum} that went somewhere"
+                    ));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Packets, bytes and kinds of all rows; none where they are beyond 2^63.
+    fn sums(&self) -> Option<Sums> {
+        let sum = |name: &str| {
+            let column = self.column(name);
+            let numbers = (0..self.count).map(|row| column.map_or(0, |column| column.number(row)));
+            numbers
+                .into_iter()
+                .try_fold(0_i64, |sum, number| sum.checked_add(number))
+        };
+        if self.table.name == COVERAGE.name {
+            return Some(Sums {
+                packets: sum(OBSERVED_COLUMN)?,
+                ..Sums::default()
+            });
+        }
+        let kind = self.columns(KIND_ORDER);
+        let packets = self.column(PACKETS_COLUMN)?;
+        let of_row = |row| {
+            let hash = kind.iter().fold(0, |hash: u64, column| {
+                // Odd multiplier of 64-bit linear congruential generators (Steele and Vigna, 2021).
+                let number = column.number(row) as u64;
+                (hash ^ number)
+                    .wrapping_mul(0xd134_2543_de82_ef95)
+                    .rotate_left(29)
+            });
+            hash.wrapping_mul(packets.number(row) as u64)
+        };
+        Some(Sums {
+            packets: sum(PACKETS_COLUMN)?,
+            bytes: sum(BYTES_COLUMN)?,
+            kinds: (0..self.count).map(of_row).fold(0, u64::wrapping_add),
+        })
+    }
+}
+
+/// The order of a part's rows, over its row groups.
+struct Order<'t> {
+    table: &'t Table,
+    before: Option<Rows<'t>>,
+    /// Of rows that are equal so far, what tells them apart.
+    equal: HashSet<Vec<Vec<u8>>>,
+}
+
+impl<'t> Order<'t> {
+    fn new(table: &'t Table) -> Self {
+        Order {
+            table,
+            before: None,
+            equal: HashSet::new(),
+        }
+    }
+
+    /// Checks the next row group.
+    fn follow(&mut self, group: Rows<'t>) -> Result<(), PartError> {
+        let ours = group.columns(self.table.order);
+        let apart = group.columns(self.table.apart);
+        for row in 0..group.count {
+            let order = match (row.checked_sub(1), &self.before) {
+                (Some(last), _) => compare(&ours, last, &ours, row),
+                (None, Some(before)) => {
+                    let theirs = before.columns(self.table.order);
+                    compare(&theirs, before.count - 1, &ours, row)
+                }
+                (None, None) => std::cmp::Ordering::Less,
+            };
+            if order.is_lt() {
+                self.equal.clear();
+            }
+            let key = apart.iter().map(|column| column.key(row)).collect();
+            if order.is_gt() || !self.equal.insert(key) {
+                let what = if order.is_gt() {
+                    "out of order"
+                } else {
+                    "there twice"
+                };
+                return damaged(format!("its row group has row {row} {what}"));
+            }
+        }
+        if group.count > 0 {
+            self.before = Some(group);
+        }
+        Ok(())
+    }
+}
+
+fn compare(
+    left: &[&Values],
+    left_row: usize,
+    right: &[&Values],
+    right_row: usize,
+) -> std::cmp::Ordering {
+    let mut columns = left.iter().zip(right);
+    columns
+        .try_fold((), |(), (left, right)| {
+            match left.compare(left_row, right, right_row) {
+                std::cmp::Ordering::Equal => Ok(()),
+                other => Err(other),
+            }
+        })
+        .err()
+        .unwrap_or(std::cmp::Ordering::Equal)
+}
