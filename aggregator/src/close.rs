@@ -9,6 +9,7 @@ mod contributions;
 mod coverage;
 mod enrich;
 mod fold;
+mod folding;
 mod judge;
 mod payloads;
 mod traffic;
@@ -36,12 +37,16 @@ use teiten_observation::{Address, Family, TelescopeSize};
 pub use closed::ClosedHour;
 use contributions::{Bounds, Contributions};
 use enrich::{Enricher, folded_chunk};
-use fold::{Fold, SizeHistogram};
+use fold::SizeHistogram;
+use folding::Folding;
 
 /// Rows in a row group: enough to compress well, few enough that a group under way is small.
 pub const GROUP_ROWS: usize = 120 << 10;
 /// Rows that one task merges, roughly.
 const RANGE_ROWS: usize = 48 << 10;
+
+/// What a task merges is held in memory, so ranges of however many runs are no longer than so many of [`RANGE_ROWS`].
+const RANGE_RUNS_MAX: usize = 4;
 
 /// Rows of `sources` that an hour may have before small sources are folded: some 400 MB of Parquet.
 pub const SOURCE_ROWS_MAX_DEFAULT: u64 = 16 << 20;
@@ -56,7 +61,7 @@ impl<A: Address> Ranges<A> {
     fn of(runs: &[Run<A>]) -> Self {
         let rows: usize = runs.iter().map(Run::len).sum();
         // Each range reads a little of each run in vain, so many runs want long ranges.
-        let range_rows = RANGE_ROWS * runs.len().div_ceil(8);
+        let range_rows = RANGE_ROWS * runs.len().div_ceil(8).min(RANGE_RUNS_MAX);
         Ranges(split_sources(runs, rows / range_rows.max(1)))
     }
 
@@ -315,7 +320,8 @@ impl Closer {
         closed: &mut ClosedHour,
     ) -> Result<Contributions, WriteError> {
         let scratch = self.directory.join(SCRATCH_FOLDER);
-        let bounds = Bounds::of(self.sample_keys(runs, hour));
+        let rows = runs.iter().map(Run::len).sum();
+        let bounds = Bounds::of(self.sample_keys(runs, hour), rows);
         let mut contributions = Contributions::new(&bounds, &scratch, self.contributions_bytes);
         let ranges = Ranges::of(runs);
         let path = self.path(&SOURCES, hour, 0);
@@ -323,7 +329,7 @@ impl Closer {
         let actors = self.origins.actors().on(hour);
         let origins = self.origins.on(hour);
         let mut cutter = Cutter::new(GROUP_ROWS, usize::MAX);
-        let mut fold = Fold::default();
+        let mut folding = Folding::new(&scratch, self.contributions_bytes);
         let (mut merged, mut written) = (Ok(()), Ok(()));
         staged(
             self.threads,
@@ -341,7 +347,9 @@ impl Closer {
                         if merged.is_ok() {
                             merged = contributions.extend(enriched.contributions);
                         }
-                        fold.add(enriched.fold);
+                        if merged.is_ok() {
+                            merged = folding.add(enriched.fold);
+                        }
                         closed.add_tools(&enriched.tools);
                         enriched.chunk
                     }
@@ -350,10 +358,16 @@ impl Closer {
                         return Vec::new();
                     }
                     None => {
-                        for (sum, packets) in closed.collapsed.iter_mut().zip(fold.collapsed) {
+                        for (sum, packets) in closed.collapsed.iter_mut().zip(folding.collapsed()) {
                             *sum += packets;
                         }
-                        folded_chunk(std::mem::take(&mut fold).into_rows())
+                        match folding.take_rows() {
+                            Ok(rows) => folded_chunk(rows),
+                            Err(error) => {
+                                merged = Err(error);
+                                return Vec::new();
+                            }
+                        }
                     }
                 };
                 let rows = chunk.len();

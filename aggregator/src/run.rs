@@ -66,9 +66,10 @@ impl<A: Address> SourceRow<A> {
 
     /// Adds the counts of `other`; source, kind and destinations are the caller's business.
     pub fn add(&mut self, other: &SourceRow<A>) {
-        self.packets += other.packets;
-        self.bytes += other.bytes;
-        self.tool_packets += other.tool_packets;
+        // What a capture claims of its packets' lengths has no bound.
+        self.packets = self.packets.saturating_add(other.packets);
+        self.bytes = self.bytes.saturating_add(other.bytes);
+        self.tool_packets = self.tool_packets.saturating_add(other.tool_packets);
         self.flags |= other.flags;
         if (other.first_us, other.stack) < (self.first_us, self.stack) {
             self.stack = other.stack;
@@ -76,7 +77,7 @@ impl<A: Address> SourceRow<A> {
         self.first_us = self.first_us.min(other.first_us);
         self.last_us = self.last_us.max(other.last_us);
         if other.pair == self.pair {
-            self.pair_packets += other.pair_packets;
+            self.pair_packets = self.pair_packets.saturating_add(other.pair_packets);
         } else if other.pair < self.pair {
             self.pair = other.pair;
             self.pair_packets = other.pair_packets;

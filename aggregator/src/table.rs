@@ -122,7 +122,7 @@ impl<A: Address> RowTable<A> {
                 self.sets
                     .prefetch(row.set, batch[index + PLACE_AHEAD].destination);
             }
-            let time_us = (observation.time_us - hour_start_us) as u32;
+            let time_us = observation.time_us.wrapping_sub(hour_start_us) as u32;
             self.count(hashes[index], observation, time_us);
         }
         self.hashes = hashes;

@@ -1,6 +1,6 @@
 //! Rows of open hours that are set aside on disk while memory is short.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::{Closer, HourRuns};
@@ -52,15 +52,20 @@ impl Closer {
     }
 }
 
+/// A name for a run that no other has.
+pub(super) fn run_path(folder: &Path) -> PathBuf {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    let number = NEXT.fetch_add(1, Ordering::Relaxed);
+    folder.join(format!("{}-{number}.run", std::process::id()))
+}
+
 /// Writes runs to files of this process and counts on nobody else using the same number. Those that were not written stay.
 fn set_aside<A: Address>(runs: &mut [Run<A>], folder: &Path) -> Result<(), WriteError> {
-    static NEXT: AtomicU64 = AtomicU64::new(0);
     for run in runs {
         let Run::Memory(memory) = run else {
             continue;
         };
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let path = folder.join(format!("{}-{number}.run", std::process::id()));
+        let path = run_path(folder);
         let disk = DiskRun::write(&path, memory).map_err(|source| {
             // What was written of it is of no use, and takes room that is wanted.
             let _ = std::fs::remove_file(&path);

@@ -16,6 +16,10 @@ use partition::Partition;
 
 /// Partitions: more than threads, so that they share the work evenly, and enough that one of them sorts within the second-level cache.
 const PARTITIONS: usize = 64;
+/// Partitions of a very large hour: their number is a byte.
+const PARTITIONS_MAX: usize = 1 << u8::BITS;
+/// Contributions of a partition, roughly, above which there are more partitions: each is summed in memory, some at once.
+const PARTITION_ROWS: usize = 256 << 10;
 
 /// What one row of `sources` adds to a row of `traffic`: 24 bytes, as there are millions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,22 +36,18 @@ const PACKETS_MAX: u64 = (1 << 40) - 1;
 const BYTES_MAX: u64 = (1 << 56) - 1;
 
 impl Contribution {
-    /// The contribution of one row.
-    ///
-    /// # Panics
-    /// When packets or bytes are more than an hour at any speed can bring.
+    /// The contribution of one row; none where its packets or bytes are more than fit: see [`Wide`].
     #[inline]
-    pub fn new(key: Key, member: Member, packets: u64, bytes: u64) -> Self {
-        assert!(
-            packets <= PACKETS_MAX && bytes <= BYTES_MAX,
-            "counts of an hour"
-        );
+    pub fn new(key: Key, member: Member, packets: u64, bytes: u64) -> Option<Self> {
+        if packets > PACKETS_MAX || bytes > BYTES_MAX {
+            return None;
+        }
         let high = (packets >> 32 << 24) as u32 | (bytes >> 32) as u32;
-        Contribution {
+        Some(Contribution {
             key: [(key.bits() >> 32) as u32, key.bits() as u32],
             member,
             counts: [packets as u32, bytes as u32, high],
-        }
+        })
     }
 
     const fn words(&self) -> [u32; 6] {
@@ -80,18 +80,29 @@ impl Contribution {
     }
 }
 
+/// A contribution with more packets or bytes than an hour can bring at any speed: a capture may claim that its packets are as long as
+/// it likes. Such rows are few, and each goes straight into the sum of its key.
+#[derive(Clone, Copy, Debug)]
+pub struct Wide {
+    pub key: Key,
+    pub member: Member,
+    pub packets: u64,
+    pub bytes: u64,
+}
+
 /// Keys at which partitions begin, the first excepted.
 #[derive(Clone, Debug)]
 pub struct Bounds(Vec<Key>);
 
 impl Bounds {
-    /// Bounds that cut keys like the `samples` into partitions of like size.
-    pub fn of(mut samples: Vec<Key>) -> Self {
+    /// Bounds that cut keys like the `samples` of `rows` rows into partitions of like size.
+    pub fn of(mut samples: Vec<Key>, rows: usize) -> Self {
         samples.sort_unstable();
-        let at = |partition| samples[samples.len() * partition / PARTITIONS];
+        let partitions = (rows / PARTITION_ROWS).clamp(PARTITIONS, PARTITIONS_MAX);
+        let at = |partition| samples[samples.len() * partition / partitions];
         let mut bounds: Vec<Key> = match samples.is_empty() {
             true => Vec::new(),
-            false => (1..PARTITIONS).map(at).collect(),
+            false => (1..partitions).map(at).collect(),
         };
         bounds.dedup();
         Bounds(bounds)
@@ -107,7 +118,7 @@ impl Bounds {
     }
 
     /// Puts contributions together by partition.
-    pub fn scatter(&self, contributions: &[Contribution]) -> Scattered {
+    pub fn scatter(&self, contributions: &[Contribution], wide: Vec<Wide>) -> Scattered {
         let partitions: Vec<u8> = contributions
             .iter()
             .map(|one| self.partition(one.key()) as u8)
@@ -126,11 +137,9 @@ impl Bounds {
             all[*place as usize] = *one;
             *place += 1;
         }
-        Scattered { all, starts }
+        Scattered { all, starts, wide }
     }
 }
-
-const _: () = assert!(PARTITIONS <= 1 << u8::BITS);
 
 /// Contributions by partition.
 #[derive(Debug)]
@@ -138,6 +147,7 @@ pub struct Scattered {
     all: Vec<Contribution>,
     /// Where each partition begins, and the end.
     starts: Vec<u32>,
+    wide: Vec<Wide>,
 }
 
 impl Scattered {
@@ -148,6 +158,7 @@ impl Scattered {
 
 /// All contributions of one family in an hour.
 pub struct Contributions {
+    bounds: Bounds,
     partitions: Vec<Mutex<Partition>>,
     chunks: Vec<Scattered>,
     /// Contributions in memory.
@@ -161,6 +172,7 @@ impl Contributions {
     pub fn new(bounds: &Bounds, folder: &Path, memory_bytes: usize) -> Self {
         let partitions = (0..bounds.partitions()).map(|_| Mutex::default()).collect();
         Contributions {
+            bounds: bounds.clone(),
             partitions,
             chunks: Vec::new(),
             waiting: 0,
@@ -173,7 +185,12 @@ impl Contributions {
     ///
     /// # Errors
     /// When some must be set aside and cannot.
-    pub fn extend(&mut self, more: Scattered) -> Result<()> {
+    pub fn extend(&mut self, mut more: Scattered) -> Result<()> {
+        for wide in std::mem::take(&mut more.wide) {
+            let partition = &mut self.partitions[self.bounds.partition(wide.key)];
+            let partition = partition.get_mut().unwrap_or_else(PoisonError::into_inner);
+            partition.add_wide(wide);
+        }
         self.waiting += more.all.len();
         self.chunks.push(more);
         if self.waiting > self.waiting_max {
@@ -250,7 +267,7 @@ mod tests {
             let mut text = Vec::new();
             index.write_text(&mut text);
             let key = Key::new(kind, 0, Country::UNKNOWN);
-            Contribution::new(key, Member::of(&text), 1, 60)
+            Contribution::new(key, Member::of(&text), 1, 60).expect("few packets")
         };
         (0..count).map(one).collect()
     }
@@ -264,9 +281,39 @@ mod tests {
             (1 << 33, BYTES_MAX),
             (7, 1 << 32),
         ] {
-            let one = Contribution::new(of.key(), of.member, packets, bytes);
+            let one = Contribution::new(of.key(), of.member, packets, bytes).expect("it fits");
             assert_eq!((one.packets(), one.bytes()), (packets, bytes));
         }
+        for (packets, bytes) in [
+            (PACKETS_MAX + 1, 0),
+            (1, BYTES_MAX + 1),
+            (u64::MAX, u64::MAX),
+        ] {
+            assert_eq!(Contribution::new(of.key(), of.member, packets, bytes), None);
+        }
+    }
+
+    #[test]
+    fn what_fits_no_contribution_is_summed_and_never_overflows() {
+        let few = contributions(3, 1);
+        let bounds = Bounds::of(Vec::new(), 0);
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let mut gathered = Contributions::new(&bounds, folder.path(), 1 << 16);
+        let wide = |bytes| Wide {
+            key: few[0].key(),
+            member: few[0].member,
+            packets: 1,
+            bytes,
+        };
+        let all = vec![wide(1 << 60), wide(u64::MAX)];
+        gathered
+            .extend(bounds.scatter(&few, all))
+            .expect("no file is needed");
+        let sums = gathered.sum(0).expect("no file is needed");
+        assert_eq!(
+            (sums.packets[0], sums.bytes[0], sums.sources[0]),
+            (5, u64::MAX, 5)
+        );
     }
 
     #[test]
@@ -274,10 +321,12 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let all = contributions(60_000, 900);
         let sums = |memory_bytes: usize, samples: usize| {
-            let bounds = Bounds::of(all.iter().take(samples).map(Contribution::key).collect());
+            let keys = all.iter().take(samples).map(Contribution::key);
+            let bounds = Bounds::of(keys.collect(), all.len() * samples);
             let mut gathered = Contributions::new(&bounds, folder.path(), memory_bytes);
             for chunk in all.chunks(1_000) {
-                gathered.extend(bounds.scatter(chunk)).expect("writable");
+                let scattered = bounds.scatter(chunk, Vec::new());
+                gathered.extend(scattered).expect("writable");
             }
             let mut rows = Vec::new();
             for partition in 0..gathered.partitions() {

@@ -2,13 +2,13 @@
 //! `sources` and to the sums of `traffic`.
 
 use super::GROUP_ROWS;
-use super::contributions::{Bounds, Contribution, Scattered};
-use super::fold::{Fold, FoldedRow};
+use super::contributions::{Bounds, Contribution, Scattered, Wide};
+use super::fold::Fold;
 use super::judge::Judge;
 use crate::actor::{ActorCursor, ActorsOfDay};
 use crate::origin::{Cursor, OriginsOfDay};
 use crate::role::Role;
-use crate::run::Merged;
+use crate::run::{Merged, SourceRow};
 use crate::schema::{Key, Origin, SourceChunk};
 use crate::sketch::Member;
 use teiten_observation::{Address, Tool};
@@ -34,6 +34,7 @@ pub struct Enricher<'a, 'r, A: Address> {
     small_packets: u64,
     chunk: SourceChunk,
     contributions: Vec<Contribution>,
+    wide: Vec<Wide>,
     fold: Fold<A>,
     /// The rows of the source in hand.
     held: Vec<Merged<'r, A>>,
@@ -58,6 +59,7 @@ impl<'a, 'r, A: Address> Enricher<'a, 'r, A> {
             small_packets,
             chunk: SourceChunk::with_capacity(rows),
             contributions: Vec::with_capacity(rows),
+            wide: Vec::new(),
             fold: Fold::default(),
             held: Vec::new(),
             judge: Judge::default(),
@@ -82,7 +84,7 @@ impl<'a, 'r, A: Address> Enricher<'a, 'r, A> {
         self.leave();
         Enriched {
             chunk: self.chunk,
-            contributions: self.bounds.scatter(&self.contributions),
+            contributions: self.bounds.scatter(&self.contributions, self.wide),
             fold: self.fold,
             tools: self.tools,
         }
@@ -105,17 +107,24 @@ impl<'a, 'r, A: Address> Enricher<'a, 'r, A> {
         self.text.clear();
         source.write_text(&mut self.text);
         let member = Member::of(&self.text);
-        let is_small = self.small_packets > 0
-            && self.held.iter().map(Merged::packets).sum::<u64>() <= self.small_packets;
+        let is_small = self.small_packets > 0 && packets_of(&self.held) <= self.small_packets;
         if !is_small {
             self.chunk.begin_source(&self.text);
         }
         for merged in self.held.drain(..) {
             let row = merged.row();
-            self.tools[row.kind.tool() as usize] += row.packets;
+            let packets = &mut self.tools[row.kind.tool() as usize];
+            *packets = packets.saturating_add(row.packets);
             let key = Key::new(row.kind, origin.actor, origin.country);
-            self.contributions
-                .push(Contribution::new(key, member, row.packets, row.bytes));
+            match Contribution::new(key, member, row.packets, row.bytes) {
+                Some(contribution) => self.contributions.push(contribution),
+                None => self.wide.push(Wide {
+                    key,
+                    member,
+                    packets: row.packets,
+                    bytes: row.bytes,
+                }),
+            }
             if is_small {
                 self.fold.push(&row, merged.destinations());
             } else {
@@ -125,16 +134,21 @@ impl<'a, 'r, A: Address> Enricher<'a, 'r, A> {
     }
 }
 
-/// The rows of folded sources as a chunk, the source a prefix, of no country and nobody's.
-pub fn folded_chunk<A: Address>(rows: impl Iterator<Item = FoldedRow<A>>) -> SourceChunk {
+fn packets_of<A: Address>(rows: &[Merged<'_, A>]) -> u64 {
+    let packets = rows.iter().map(Merged::packets);
+    packets.fold(0, u64::saturating_add)
+}
+
+/// Rows of folded sources as a chunk, the source a prefix of so many bits, of no country and nobody's.
+pub fn folded_chunk<A: Address>(rows: impl Iterator<Item = (SourceRow<A>, u8)>) -> SourceChunk {
     let mut chunk = SourceChunk::with_capacity(GROUP_ROWS);
     let mut text = Vec::new();
-    for folded in rows {
+    for (row, prefix_bits) in rows {
         text.clear();
-        folded.row.source.write_text(&mut text);
-        text.extend_from_slice(format!("/{}", folded.prefix_bits).as_bytes());
+        row.source.write_text(&mut text);
+        text.extend_from_slice(format!("/{prefix_bits}").as_bytes());
         chunk.begin_source(&text);
-        chunk.push(&folded.row, Origin::default());
+        chunk.push(&row, Origin::default());
     }
     chunk
 }

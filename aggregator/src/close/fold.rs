@@ -5,15 +5,19 @@
 //! belongs to no country.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use crate::destinations::DestinationSet;
 use crate::minute::{MINUTE_US, MINUTES};
-use crate::run::SourceRow;
+use crate::run::{DiskRun, SourceRow};
 use teiten_observation::{Address, Kind};
 
 /// Rows of folded sources, at most, that still name the leading octet (IPv4) or 16 bits (IPv6); with more, all sources of a kind
 /// become one row.
 pub const PREFIX_ROWS_MAX: usize = 16 << 10;
+
+/// Bytes of a row's destinations: most sets of a flood are small, none is larger than an estimate.
+const SET_BYTES: usize = 512;
 
 /// Bits of the prefix that sources fold into.
 const fn prefix_bits(address_bits: u32) -> u8 {
@@ -70,7 +74,8 @@ pub struct FoldedRow<A> {
     destinations: DestinationSet<A>,
 }
 
-/// Folded rows of one family. Folds add in any order to the same sum.
+/// Folded rows of one family. Folds add in any order to the same sum. Where they are many they have no prefix, so that their kind alone
+/// tells them apart; then those that are here can be set aside and later be merged ([`Fold::set_aside`]).
 #[derive(Clone, Debug)]
 pub struct Fold<A: Address> {
     rows: BTreeMap<(A, Kind), FoldedRow<A>>,
@@ -112,6 +117,22 @@ impl<A: Address> Fold<A> {
         for row in other.rows.into_values() {
             self.insert(row);
         }
+    }
+
+    /// Memory that the rows take, bytes, roughly.
+    pub fn memory_bytes(&self) -> usize {
+        self.rows.len() * (size_of::<((A, Kind), FoldedRow<A>)>() + SET_BYTES)
+    }
+
+    /// Writes the rows to a file at `path` and keeps none, where they have no prefix; else nothing happens, and they are few.
+    pub fn set_aside(&mut self, path: &Path) -> std::io::Result<Option<DiskRun<A>>> {
+        if self.bits > 0 || self.rows.is_empty() {
+            return Ok(None);
+        }
+        let rows = self.rows.values();
+        let run = DiskRun::write_rows(path, rows.map(|row| (&row.row, row.destinations.view())))?;
+        self.rows.clear();
+        Ok(Some(run))
     }
 
     /// The rows in order, their destinations counted.

@@ -9,7 +9,7 @@ use crate::writer::{PartWriter, WriteError};
 use teiten_observation::Family;
 
 /// Bytes of sketches in a row group, at most: a page must stay small enough to be read at once.
-const GROUP_SKETCH_BYTES: usize = 32 << 20;
+const GROUP_SKETCH_BYTES: usize = 8 << 20;
 
 /// Appends the rows of one family, in the order of their keys.
 pub fn append(
@@ -31,8 +31,13 @@ pub fn append(
         |sums| match sums {
             Some(Ok(sums)) => {
                 closed.traffic_rows += sums.len() as u64;
-                closed.packets += sums.packets.iter().sum::<u64>();
-                closed.bytes += sums.bytes.iter().sum::<u64>();
+                let all = |counts: &[u64]| {
+                    counts
+                        .iter()
+                        .fold(0, |sum: u64, one| sum.saturating_add(*one))
+                };
+                closed.packets = closed.packets.saturating_add(all(&sums.packets));
+                closed.bytes = closed.bytes.saturating_add(all(&sums.bytes));
                 let rows = sums.len();
                 cutter.push(sums, rows, |sums, row| sums.sketch(row).len())
             }

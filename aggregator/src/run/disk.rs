@@ -57,6 +57,27 @@ impl<A: Address> DiskRun<A> {
         Ok(disk)
     }
 
+    /// Writes rows that are in order to a new file at `path`, which is removed when the run is dropped.
+    ///
+    /// # Errors
+    /// When the file cannot be made or written.
+    pub(crate) fn write_rows<'v>(
+        path: &Path,
+        rows: impl Iterator<Item = (&'v SourceRow<A>, View<'v, A>)>,
+    ) -> Result<Self>
+    where
+        A: 'v,
+    {
+        let mut disk = DiskRun::staying(path);
+        disk.stays = false;
+        let mut writer = RowWriter::new(File::create(path)?, &mut disk, 0);
+        for (row, destinations) in rows {
+            writer.push(row, destinations)?;
+        }
+        writer.finish()?;
+        Ok(disk)
+    }
+
     /// Appends what `runs` hold together to `file`, which has `offset` bytes already and will be found at `path`. The file stays
     /// when the run is dropped.
     ///

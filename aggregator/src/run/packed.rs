@@ -18,10 +18,12 @@ const SMALL: u8 = 1 << 2;
 const NO_STACK: u8 = 1 << 3;
 /// Pair value 0.
 const NO_PAIR: u8 = 1 << 4;
+/// Packets that show the tool are told: the row was judged.
+const JUDGED: u8 = 1 << 5;
 
-/// Longest row without its destinations: mark, source, kind, times, flags, counts, stack, pair and its packets, number of
-/// destinations.
-const ROW_BYTES_MAX: usize = 1 + 16 + 4 + 8 + 4 + 16 + 8 + 12 + 1;
+/// Longest row without its destinations: mark, source, kind, times, flags, counts, stack, pair and its packets, packets of the tool,
+/// number of destinations.
+const ROW_BYTES_MAX: usize = 1 + 16 + 4 + 8 + 4 + 16 + 8 + 12 + 8 + 1;
 /// Longest row: as many destinations as one byte can say. An estimate is shorter.
 const EXACT_BYTES_MAX: usize = ROW_BYTES_MAX + u8::MAX as usize * 16;
 /// Small: many runs are read at once, by several threads. Large enough for an estimate.
@@ -44,6 +46,7 @@ pub(super) fn write_row<A: Address>(
         (row.bytes <= u64::from(u16::MAX), SMALL),
         (row.stack == 0, NO_STACK),
         (row.pair == 0, NO_PAIR),
+        (row.tool_packets != 0, JUDGED),
     ] {
         mark |= if holds { bit } else { 0 };
     }
@@ -71,6 +74,9 @@ pub(super) fn write_row<A: Address>(
         bytes.extend_from_slice(&row.last_us.to_le_bytes());
         bytes.extend_from_slice(&row.packets.to_le_bytes());
         bytes.extend_from_slice(&row.pair_packets.to_le_bytes());
+    }
+    if mark & JUDGED != 0 {
+        bytes.extend_from_slice(&row.tool_packets.to_le_bytes());
     }
     destinations.write_to(bytes);
 }
@@ -234,6 +240,9 @@ fn read_row<A: Address>(bytes: &mut Bytes<'_>, before: Option<A>) -> Option<Sour
         row.packets = bytes.take(8) as u64;
         row.pair_packets = bytes.take(8) as u64;
     }
+    if mark & JUDGED != 0 {
+        row.tool_packets = bytes.take(8) as u64;
+    }
     Some(row)
 }
 
@@ -283,6 +292,10 @@ mod tests {
                 ..lone
             },
             SourceRow {
+                tool_packets: u64::MAX,
+                ..lone
+            },
+            SourceRow {
                 bytes: u64::MAX,
                 ..lone
             },
@@ -293,7 +306,7 @@ mod tests {
 
     fn check<A: Address>(source: A, next: A) {
         let rows = varied(source, next);
-        let sets: Vec<DestinationSet<A>> = [0, 1, 2, 127, 128, 129, 1, 0]
+        let sets: Vec<DestinationSet<A>> = [0, 1, 2, 127, 128, 129, 3, 1, 0]
             .into_iter()
             .map(|members| {
                 let mut set = DestinationSet::new();

@@ -6,7 +6,7 @@ use std::io::{BufReader, Read, Result, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{CONTRIBUTION_BYTES, Contribution};
+use super::{CONTRIBUTION_BYTES, Contribution, Wide};
 use crate::schema::{Key, Sums};
 use crate::sketch::{Member, Registers, write_sketch};
 
@@ -32,8 +32,8 @@ impl Large {
     }
 
     fn add(&mut self, member: Member, packets: u64, bytes: u64) {
-        self.packets += packets;
-        self.bytes += bytes;
+        self.packets = self.packets.saturating_add(packets);
+        self.bytes = self.bytes.saturating_add(bytes);
         self.sources += 1;
         self.sketch.insert(member);
     }
@@ -72,6 +72,12 @@ fn by_key(contributions: &[Contribution]) -> Vec<(Key, u32)> {
 }
 
 impl Partition {
+    /// Adds a contribution that is too large for the others' form.
+    pub(super) fn add_wide(&mut self, wide: Wide) {
+        let large = self.large.entry(wide.key).or_insert_with(Large::new);
+        large.add(wide.member, wide.packets, wide.bytes);
+    }
+
     /// Sums the large rows among what was kept and `more`, and keeps the rest; gives the number kept.
     pub(super) fn sum_large<'c>(
         &mut self,

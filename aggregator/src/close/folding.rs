@@ -1,0 +1,119 @@
+//! All folded rows of a family in bounded memory: what is too much is set aside on disk, and merged in the end.
+
+use std::io::Result;
+use std::path::{Path, PathBuf};
+
+use super::aside::run_path;
+use super::fold::Fold;
+use crate::minute::MINUTES;
+use crate::run::{Run, SourceRow, merge_range};
+use teiten_observation::Address;
+
+/// The folds of all tasks together.
+pub struct Folding<A: Address> {
+    fold: Fold<A>,
+    aside: Vec<Run<A>>,
+    folder: PathBuf,
+    memory_bytes: usize,
+}
+
+impl<A: Address> Folding<A> {
+    /// Nothing yet; what is more than `memory_bytes` goes to files in `folder`.
+    pub fn new(folder: &Path, memory_bytes: usize) -> Self {
+        Folding {
+            fold: Fold::default(),
+            aside: Vec::new(),
+            folder: folder.to_owned(),
+            memory_bytes,
+        }
+    }
+
+    /// Adds the fold of a task.
+    pub fn add(&mut self, fold: Fold<A>) -> Result<()> {
+        self.fold.add(fold);
+        if self.fold.memory_bytes() > self.memory_bytes {
+            self.set_aside()?;
+        }
+        Ok(())
+    }
+
+    /// Packets folded, by the minute of their row's first packet.
+    pub fn collapsed(&self) -> [u64; MINUTES] {
+        self.fold.collapsed
+    }
+
+    /// The rows in order, each with the bits of its prefix.
+    pub fn take_rows(&mut self) -> Result<impl Iterator<Item = (SourceRow<A>, u8)>> {
+        let mut rows = Vec::new();
+        if self.aside.is_empty() {
+            let folded = std::mem::take(&mut self.fold).into_rows();
+            rows.extend(folded.map(|folded| (folded.row, folded.prefix_bits)));
+        } else {
+            self.set_aside()?;
+            merge_range(&self.aside, None, None, |merged| {
+                rows.push((merged.row(), 0))
+            })?;
+            self.aside.clear();
+        }
+        Ok(rows.into_iter())
+    }
+
+    /// Only rows without a prefix are set aside: others are few.
+    fn set_aside(&mut self) -> Result<()> {
+        std::fs::create_dir_all(&self.folder)?;
+        let run = self.fold.set_aside(&run_path(&self.folder))?;
+        self.aside.extend(run.map(Run::Disk));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::destinations::DestinationSet;
+    use teiten_observation::{Class, Kind, Tool, TrafficType};
+
+    fn row(index: u32) -> SourceRow<u32> {
+        let port = Some((index % 30_000) as u16);
+        SourceRow {
+            source: index.wrapping_mul(0x9e37_79b9),
+            kind: Kind::new(TrafficType::TcpSyn, Class::Scan, Tool::Mirai, 6, port),
+            first_us: index % 60 * 60_000_000,
+            last_us: 3_599_000_000,
+            destinations: 1,
+            flags: 1 << (index % 32),
+            packets: 2,
+            bytes: 120,
+            stack: u64::from(index % 5),
+            pair: index % 3,
+            pair_packets: 1,
+            tool_packets: u64::from(index % 3),
+        }
+    }
+
+    #[test]
+    fn little_memory_gives_the_same_rows_as_much() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let folded = |memory_bytes: usize| {
+            let mut folding = Folding::new(folder.path(), memory_bytes);
+            for part in 0..6 {
+                let mut fold = Fold::default();
+                for index in part * 20_000..(part + 1) * 20_000 {
+                    fold.push(&row(index), DestinationSet::single(index % 7));
+                }
+                folding.add(fold).expect("writable");
+            }
+            let is_aside = !folding.aside.is_empty();
+            let rows: Vec<_> = folding.take_rows().expect("readable").collect();
+            (rows, folding.collapsed(), is_aside)
+        };
+        let (much, little) = (folded(usize::MAX), folded(1 << 20));
+        assert!(!much.2 && little.2);
+        assert_eq!(much.0.len(), 30_000);
+        assert!(much.0 == little.0 && much.1 == little.1);
+        assert_eq!(
+            std::fs::read_dir(folder.path()).expect("readable").count(),
+            0
+        );
+    }
+}
