@@ -46,7 +46,9 @@ impl<A: Address> Folding<A> {
     pub fn take_rows(&mut self) -> Result<impl Iterator<Item = (SourceRow<A>, u8)>> {
         let mut rows = Vec::new();
         if self.aside.is_empty() {
-            let folded = std::mem::take(&mut self.fold).into_rows();
+            let mut empty = Fold::default();
+            empty.collapsed = self.fold.collapsed;
+            let folded = std::mem::replace(&mut self.fold, empty).into_rows();
             rows.extend(folded.map(|folded| (folded.row, folded.prefix_bits)));
         } else {
             self.set_aside()?;
