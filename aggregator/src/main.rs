@@ -5,19 +5,20 @@ mod actors;
 #[path = "main/time.rs"]
 mod time;
 
-use std::io::{BufWriter, Write, stderr, stdout};
+use std::io::{BufWriter, ErrorKind, Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
-use clap_complete::Shell;
 use serde_json::json;
 use teiten_aggregator::config::with_settings;
 use teiten_aggregator::export::{ExportError, Format, export};
 use teiten_aggregator::merge::{Merged, merge};
 use teiten_aggregator::rollup::{Rolled, rollup};
-use teiten_aggregator::schema::{TABLES, TRAFFIC};
+use teiten_aggregator::schema::{TABLES, TRAFFIC, Table};
 use teiten_aggregator::verify::{Verdict, verify};
+use teiten_aggregator::{describe, documents};
 use time::{Day, DayOrHour, span};
 
 /// Done, but something is wrong with the dataset.
@@ -41,6 +42,11 @@ enum Command {
     /// Check that every part is readable and that the tables of each hour hold the same packets.
     ///
     /// Exit code 0: all is well; 1: something is wrong, each on a line; 2: the dataset could not be read.
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  # a dataset, each finding on a line\n",
+        "  teiten-aggregator verify --data data"
+    ))]
     Verify {
         /// Folder of the dataset.
         #[arg(long, value_name = "DIR")]
@@ -52,6 +58,11 @@ enum Command {
     /// Copy the parts of several datasets into one, where sensors and runs stand side by side.
     ///
     /// A part that is there already is left alone; one name with two contents ends the merge before anything is copied.
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  # the datasets of two sensors into one\n",
+        "  teiten-aggregator merge --data all tokyo osaka"
+    ))]
     Merge {
         /// Folder of the dataset that is merged into; made where it is missing.
         #[arg(long, value_name = "DIR")]
@@ -66,6 +77,11 @@ enum Command {
     /// Roll up `traffic` into days (`traffic_daily`) and months (`traffic_monthly`), beside the hours.
     ///
     /// Counts are added and sketches merged, by sensor. What has not changed since the last time is left alone.
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  # once a day, of what has changed\n",
+        "  teiten-aggregator rollup --data /var/lib/teiten"
+    ))]
     Rollup {
         /// Folder of the dataset.
         #[arg(long, value_name = "DIR")]
@@ -81,6 +97,13 @@ enum Command {
         json: bool,
     },
     /// Write a table to standard output as CSV or JSON lines, hour by hour.
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  # a day of sources for a spreadsheet\n",
+        "  teiten-aggregator export --data data --table sources --from 2026-11-05 --to 2026-11-06 > sources.csv\n",
+        "  # the same as JSON lines\n",
+        "  teiten-aggregator export --data data --table sources --format json | jq .src_ip"
+    ))]
     Export {
         /// Folder of the dataset.
         #[arg(long, value_name = "DIR")]
@@ -101,6 +124,22 @@ enum Command {
     /// Import lists of organisations that scan, and say how much of a day lists explain.
     #[command(subcommand)]
     Actors(actors::Command),
+    /// Print the tables with their columns, types and meanings.
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  # every table\n",
+        "  teiten-aggregator schema\n",
+        "  # one, for a document\n",
+        "  teiten-aggregator schema traffic --format markdown"
+    ))]
+    Schema {
+        /// Tables to print [default: all].
+        #[arg(value_name = "TABLE")]
+        names: Vec<String>,
+        /// text, markdown or json.
+        #[arg(long, value_name = "FORM", default_value = "text")]
+        format: SchemaForm,
+    },
     /// Write manual pages and shell completions into a folder: a step of making the package.
     #[command(hide = true)]
     Documents {
@@ -108,19 +147,6 @@ enum Command {
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },
-}
-
-/// Writes a manual page for each command, and completions for the shells that Debian has.
-fn write_documents(folder: &Path) -> anyhow::Result<u8> {
-    let (man, completions) = (folder.join("man"), folder.join("completions"));
-    std::fs::create_dir_all(&man)?;
-    std::fs::create_dir_all(&completions)?;
-    clap_mangen::generate_to(CommandLine::command(), &man)?;
-    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-        let mut command = CommandLine::command();
-        clap_complete::generate_to(shell, &mut command, "teiten-aggregator", &completions)?;
-    }
-    Ok(0)
 }
 
 fn main() -> ExitCode {
@@ -148,7 +174,12 @@ fn main() -> ExitCode {
             json,
         } => run_rollup(&data, (from, to), json),
         Command::Actors(command) => actors::run(command),
-        Command::Documents { folder } => write_documents(&folder),
+        Command::Schema { names, format } => run_schema(&names, format),
+        Command::Documents { folder } => {
+            documents::write(&CommandLine::command(), "teiten-aggregator", &folder)
+                .map(|()| 0)
+                .map_err(Into::into)
+        }
     };
     match outcome {
         Ok(code) => ExitCode::from(code),
@@ -195,6 +226,7 @@ fn run_merge(data: &Path, from: &[PathBuf], as_json: bool) -> anyhow::Result<u8>
 }
 
 fn run_rollup(data: &Path, days: (Option<Day>, Option<Day>), as_json: bool) -> anyhow::Result<u8> {
+    readable(data)?;
     let (from, to) = span(days.0, days.1)?;
     anyhow::ensure!(
         data.join(TRAFFIC.name).is_dir(),
@@ -223,6 +255,55 @@ fn run_rollup(data: &Path, days: (Option<Day>, Option<Day>), as_json: bool) -> a
     Ok(0)
 }
 
+/// The forms of the schema.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum SchemaForm {
+    Text,
+    Markdown,
+    Json,
+}
+
+fn run_schema(names: &[String], form: SchemaForm) -> anyhow::Result<u8> {
+    let all: Vec<&Table> = describe::tables().collect();
+    let known = |name: &String| all.iter().any(|table| table.name == name);
+    if let Some(name) = names.iter().find(|name| !known(name)) {
+        let known: Vec<&str> = all.iter().map(|table| table.name).collect();
+        anyhow::bail!("no table `{name}`: there are {}", known.join(", "));
+    }
+    let is_wanted =
+        |table: &&Table| names.is_empty() || names.iter().any(|name| table.name == name);
+    let tables: Vec<&Table> = all.iter().copied().filter(is_wanted).collect();
+    let mut out = BufWriter::new(stdout().lock());
+    match form {
+        SchemaForm::Text => describe::write_text(&tables, &mut out)?,
+        SchemaForm::Markdown => describe::write_markdown(&tables, &mut out)?,
+        SchemaForm::Json => writeln!(out, "{:#}", describe::json(&tables))?,
+    }
+    out.flush()?;
+    Ok(0)
+}
+
+/// Whether this user can list a dataset's folder; if not, why, and what to do.
+fn readable(data: &Path) -> anyhow::Result<()> {
+    let shown = data.display();
+    match std::fs::read_dir(data) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(match error.kind() {
+            ErrorKind::NotFound => {
+                anyhow::anyhow!("{shown} does not exist: name a dataset with --data")
+            }
+            ErrorKind::NotADirectory => {
+                anyhow::anyhow!("{shown} is no folder: name a dataset with --data")
+            }
+            ErrorKind::PermissionDenied => anyhow::anyhow!(
+                "{shown} may not be read by this user: ask for membership in the group that owns it (with the Debian package: \
+                 adduser USER teiten)"
+            ),
+            _ => anyhow::anyhow!("cannot read {shown}: {error}"),
+        }),
+    }
+}
+
 fn run_export(
     data: &Path,
     name: &str,
@@ -235,6 +316,7 @@ fn run_export(
         let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
         anyhow::bail!("--table {name}: there are {}", names.join(", "));
     };
+    readable(data)?;
     anyhow::ensure!(
         data.join(name).is_dir(),
         "{} holds no {name}: name a dataset with --data",
@@ -255,12 +337,8 @@ fn run_export(
 }
 
 fn run_verify(data: &Path, as_json: bool) -> anyhow::Result<u8> {
-    anyhow::ensure!(
-        data.is_dir(),
-        "{} is no folder: name a dataset with --data",
-        data.display()
-    );
-    let verdict = verify(data)?;
+    readable(data)?;
+    let verdict = verify(data).with_context(|| format!("cannot read {}", data.display()))?;
     anyhow::ensure!(
         verdict.parts > 0,
         "{} holds no part of a dataset: is it the folder that a sensor wrote with --data?",

@@ -286,6 +286,8 @@ const SOURCES_SKETCH: Column = Column::new(
 pub const PACKETS_COLUMN: &str = PACKETS.name;
 /// The column of `traffic` and `sources` that counts bytes.
 pub const BYTES_COLUMN: &str = BYTES.name;
+/// The columns of `traffic` that say what leads: protocol, port, country, packets.
+pub const LEADING_COLUMNS: [&str; 4] = [PROTOCOL.name, PORT.name, COUNTRY.name, PACKETS.name];
 /// The column of `coverage` that counts the packets of the other tables.
 pub const OBSERVED_COLUMN: &str = crate::counter::COUNTERS[1].name;
 /// What a rollup reads of a row, in this order.

@@ -4,7 +4,7 @@
 
 use std::fs::File;
 use std::hash::Hasher;
-use std::io::{BufWriter, Seek, SeekFrom, Write};
+use std::io::{BufWriter, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -26,7 +26,8 @@ use crate::schema::Table;
 pub enum WriteError {
     /// The file system refused.
     #[error(
-        "cannot write {path}: {source}. Is the disk full, or the folder read-only? Nothing of this part is visible to readers"
+        "cannot write {path}: {source}{advice}. Nothing of this part is visible to readers",
+        advice = way_out(source)
     )]
     File {
         /// The file or folder.
@@ -57,6 +58,26 @@ impl WriteError {
                 matches!(source, ParquetError::External(error) if error.is::<std::io::Error>())
             }
         }
+    }
+}
+
+/// What a person can do about a refusal to write, behind the system's words; empty where those say all.
+#[must_use]
+pub fn way_out(error: &std::io::Error) -> &'static str {
+    match error.kind() {
+        ErrorKind::PermissionDenied => {
+            ": this user may not write there; name another folder, or give this one to the user (chown)"
+        }
+        ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
+            ": a file stands where a folder is wanted; name another folder"
+        }
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
+            ": there is no room left; make some, or name a folder on another disk"
+        }
+        ErrorKind::ReadOnlyFilesystem => {
+            ": that file system is read-only; name a folder on another one, or mount it writable"
+        }
+        _ => "",
     }
 }
 

@@ -6,9 +6,9 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
 use clap::{CommandFactory as _, Parser as _};
-use clap_complete::Shell;
 use jiff::Timestamp;
 use serde_json::json;
+use teiten_aggregator::documents;
 use teiten_reports::document::{Document, Setting};
 use teiten_reports::figure::{self, FIGURES, Section};
 use teiten_reports::options::{
@@ -31,7 +31,11 @@ fn main() -> ExitCode {
         Command::Build(arguments) => build(arguments),
         Command::List(arguments) => list(&arguments),
         Command::Figure(arguments) => draw(arguments),
-        Command::Documents { folder } => write_documents(&folder),
+        Command::Documents { folder } => {
+            documents::write(&CommandLine::command(), "teiten-report", &folder)
+                .map(|()| DONE)
+                .map_err(Into::into)
+        }
     };
     match result {
         Ok(code) => ExitCode::from(code),
@@ -49,19 +53,6 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
             .downcast_ref::<io::Error>()
             .is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
     })
-}
-
-/// Writes a manual page for each command, and completions for the shells that Debian has.
-fn write_documents(folder: &Path) -> anyhow::Result<u8> {
-    let (man, completions) = (folder.join("man"), folder.join("completions"));
-    std::fs::create_dir_all(&man)?;
-    std::fs::create_dir_all(&completions)?;
-    clap_mangen::generate_to(CommandLine::command(), &man)?;
-    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-        let mut command = CommandLine::command();
-        clap_complete::generate_to(shell, &mut command, "teiten-report", &completions)?;
-    }
-    Ok(DONE)
 }
 
 fn build(arguments: BuildArguments) -> anyhow::Result<u8> {
@@ -324,11 +315,13 @@ fn judge(answer: &Answer) -> u8 {
         .filter(|(_, state)| answer.hours_in(*state) > 0)
         .map(|(name, state)| format!("{} {name}", answer.hours_in(*state)))
         .collect();
-    eprintln!(
-        "teiten-report: of {} hours {}; the report says where",
-        answer.hours.len(),
-        parts.join(", ")
-    );
+    if !parts.is_empty() {
+        eprintln!(
+            "teiten-report: of {} hours {}; the report says where",
+            answer.hours.len(),
+            parts.join(", ")
+        );
+    }
     if answer.uncovered_packets > 0 {
         eprintln!(
             "teiten-report: left out {} packets of hours without coverage",

@@ -24,12 +24,25 @@ pub enum Command {
     /// them, and a manifest with their hashes.
     ///
     /// Exit code 0: done; 1: done, but the period has gaps or loss; 2: not done.
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  # a month, days as in Japan\n",
+        "  teiten-report build --data data --period 2026-11 --timezone Asia/Tokyo --home JP --out report\n",
+        "  # all there is\n",
+        "  teiten-report build --data data --out report"
+    ))]
     Build(BuildArguments),
     /// Name the figures there are, with the question each answers.
     List(ListArguments),
     /// Draw one figure: SVG, PNG, or its numbers as CSV or JSON.
     ///
     /// Exit code 0: done; 1: done, but the period has gaps or loss; 2: not done.
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  # a drawing, and its numbers\n",
+        "  teiten-report figure ports --data data --out ports.svg\n",
+        "  teiten-report figure ports --data data --csv"
+    ))]
     Figure(FigureArguments),
     /// Write manual pages and shell completions into a folder: a step of making the package.
     #[command(hide = true)]
@@ -182,7 +195,7 @@ pub enum OptionsError {
 
 /// Keys of `teiten.toml` that reports know; other programs' keys are theirs.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, deny_unknown_fields)]
 struct File {
     data: Option<PathBuf>,
     out: Option<PathBuf>,
@@ -303,13 +316,36 @@ impl Options {
     }
 }
 
+/// Reads the file. In `[report]` every key must be one of ours; above all tables stand the settings of other programs too, so there a
+/// key that is none of ours is left alone (`teiten-sensor check --config FILE` names those that are nobody's).
 fn read(path: &Path) -> Result<File, OptionsError> {
     let unreadable = |reason: String| OptionsError::Configuration {
         path: path.to_owned(),
         reason,
     };
     let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-    toml::from_str(&text).map_err(|error| unreadable(error.to_string()))
+    let table: toml::Table =
+        toml::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
+    let mut ours = toml::Table::new();
+    for (key, value) in table {
+        let single = toml::Table::from_iter([(key.clone(), value.clone())]);
+        let place = if key == "report" {
+            "[report]"
+        } else {
+            "the settings"
+        };
+        match File::deserialize(single) {
+            Ok(_) => drop(ours.insert(key, value)),
+            Err(error) if key != "report" && error.message().starts_with("unknown field") => {}
+            Err(error) => {
+                return Err(unreadable(format!(
+                    "in {place}, {key}: {}",
+                    error.message()
+                )));
+            }
+        }
+    }
+    File::deserialize(ours).map_err(|error| unreadable(error.to_string()))
 }
 
 fn home(code: &str) -> Result<String, OptionsError> {
@@ -358,6 +394,32 @@ mod tests {
         assert_eq!(options.timezone.iana_name(), Some("Asia/Tokyo"));
         assert_eq!(options.languages, [Language::Ja]);
         assert!(options.sensors.is_empty());
+    }
+
+    #[test]
+    fn settings_of_a_report_are_strict_and_those_of_others_are_left_alone() {
+        let message = |config: &str| {
+            let (_folder, flags) = shared(config);
+            let error = Options::new(flags, None).expect_err(config);
+            error.to_string()
+        };
+        for (config, part) in [
+            ("data = \"d\"\n[report]\nhomme = \"JP\"\n", "homme"),
+            ("data = 5\n", "data: invalid type: integer `5`"),
+            (
+                "data = \"d\"\n[report]\nworkers = \"many\"\n",
+                "expected usize",
+            ),
+        ] {
+            let text = message(config);
+            assert!(
+                text.contains(part) && text.contains("teiten.toml"),
+                "{text}"
+            );
+        }
+        let (_folder, flags) = shared("data = \"d\"\ninterface = [\"eth1\"]\nhome = \"jp\"\n");
+        let options = Options::new(flags, None).expect("settings of others");
+        assert_eq!(options.home.as_deref(), Some("JP"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub mod capture;
 pub mod check;
+pub mod destinations;
 pub mod explain;
 pub mod geo;
 pub mod replay;

@@ -1,25 +1,28 @@
 //! The `teiten-sensor` program: flags in, messages to standard error, results to standard output, an exit code.
 
 use std::io::{BufWriter, IsTerminal, Write, stderr, stdout};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use clap::CommandFactory;
-use clap_complete::Shell;
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGINT, SIGTERM};
+use teiten_aggregator::documents;
+use teiten_aggregator::leading::leading;
 use teiten_aggregator::origin::Origins;
 use teiten_packet::telescope::Telescope;
 use teiten_sensor::command::capture::capture;
 use teiten_sensor::command::check::{Plan, Verdict};
+use teiten_sensor::command::destinations::Destinations;
 use teiten_sensor::command::explain::{Groups, LeftOut};
 use teiten_sensor::command::geo::{self, GeoError, NO_COUNTRIES};
 use teiten_sensor::command::replay::{Outcome, replay};
+use teiten_sensor::command::summary::LEADING_COUNT;
 use teiten_sensor::command::{check, explain, rules, summary};
-use teiten_sensor::log;
+use teiten_sensor::log::{self, LogLevel};
 use teiten_sensor::options::{
     CaptureArguments, Command, CommandLine, ExplainArguments, GeoCommand, Refusal, ReplayArguments,
     RulesArguments, Settings, parse, prefixes,
@@ -42,14 +45,23 @@ fn main() -> ExitCode {
         Err(Refusal::Flags(error)) => error.exit(),
         Err(error) => return not_done(&error),
     };
+    let voice = match (line.quiet, line.verbose) {
+        (true, _) => Voice::Quiet,
+        (false, false) => Voice::Plain,
+        (false, true) => Voice::Verbose,
+    };
     let outcome = match line.command {
-        Command::Replay(arguments) => run_replay(arguments),
-        Command::Capture(arguments) => run_capture(arguments),
+        Command::Replay(arguments) => run_replay(arguments, voice),
+        Command::Capture(arguments) => run_capture(arguments, voice),
         Command::Check(arguments) => run_check(arguments),
         #[cfg(feature = "top")]
         Command::Top(arguments) => run_top(&arguments),
         Command::Geo(arguments) => run_geo(arguments.command),
-        Command::Documents(arguments) => write_documents(&arguments.folder).map(|()| 0),
+        Command::Documents(arguments) => {
+            documents::write(&CommandLine::command(), "teiten-sensor", &arguments.folder)
+                .map(|()| 0)
+                .map_err(Into::into)
+        }
         Command::Explain(arguments) => run_explain(&arguments),
         Command::Rules(arguments) => run_rules(&arguments),
     };
@@ -57,6 +69,23 @@ fn main() -> ExitCode {
         Ok(code) => ExitCode::from(code),
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => not_done(&error),
+    }
+}
+
+/// How much is said beside errors and results.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Voice {
+    Quiet,
+    Plain,
+    Verbose,
+}
+
+impl Voice {
+    /// Says something that is no error.
+    fn note(self, text: impl std::fmt::Display) {
+        if self != Voice::Quiet {
+            let _ = writeln!(stderr(), "teiten-sensor: {text}");
+        }
     }
 }
 
@@ -72,26 +101,86 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
-fn run_replay(arguments: ReplayArguments) -> anyhow::Result<u8> {
+fn run_replay(arguments: ReplayArguments, voice: Voice) -> anyhow::Result<u8> {
     let (paths, no_map, settings) = arguments.settle()?;
-    say_what_is_counted(&settings);
+    say_what_is_known(&settings, voice);
+    check::folder_refusal(&settings.data).map_or(Ok(()), |text| Err(anyhow::anyhow!(text)))?;
     let reading = if no_map {
         Reading::Buffered
     } else {
         Reading::Mapped
     };
-    let mut bar = Bar::new();
+    let mut bar = Bar::new(voice);
     let outcome = replay(&paths, reading, &settings, &mut |progress| {
         bar.show(progress);
     });
     bar.clear();
-    report(&outcome?, &settings)
+    let outcome = outcome?;
+    let code = report(&outcome, &settings, voice)?;
+    if outcome.counted.tally.observed() == 0 {
+        say_where_packets_went(&outcome, &paths, reading, voice)?;
+        return Ok(code.max(INCOMPLETE));
+    }
+    if voice != Voice::Quiet && !settings.json {
+        let leading = leading(&settings.data, &outcome.name, LEADING_COUNT)?;
+        let observed = outcome.counted.tally.observed();
+        summary::write_ending(&leading, observed, &settings.data, &mut stdout().lock())?;
+    }
+    Ok(code)
 }
 
-fn run_capture(arguments: CaptureArguments) -> anyhow::Result<u8> {
+/// Nothing observed is said, with what the telescope may be.
+fn say_where_packets_went(
+    outcome: &Outcome,
+    paths: &[PathBuf],
+    reading: Reading,
+    voice: Voice,
+) -> anyhow::Result<()> {
+    let tally = &outcome.counted.tally;
+    voice.note(format_args!(
+        "nothing was observed of {} records: {} outside the telescope, {} excluded, {} not IP, {} malformed",
+        tally.records,
+        tally.outside,
+        tally.excluded,
+        tally.not_ip,
+        tally.malformed.iter().sum::<u64>()
+    ));
+    if voice == Voice::Quiet || tally.outside + tally.excluded == 0 {
+        return Ok(());
+    }
+    let Some(destinations) = Destinations::read(paths, reading)? else {
+        voice.note("replay a file instead of standard input to see where its packets went");
+        return Ok(());
+    };
+    voice.note("most packets went to");
+    for (prefix, packets) in destinations.leading(LEADING_COUNT) {
+        let _ = writeln!(
+            stderr(),
+            "  {:<24}{packets:>14} packets",
+            prefix.to_string()
+        );
+    }
+    let suggestion = destinations.suggestion();
+    let flags: Vec<String> = suggestion
+        .iter()
+        .map(|prefix| format!("--telescope {prefix}"))
+        .collect();
+    if !flags.is_empty() {
+        voice.note(format_args!("did you mean {}?", flags.join(" ")));
+    }
+    Ok(())
+}
+
+fn run_capture(mut arguments: CaptureArguments, voice: Voice) -> anyhow::Result<u8> {
+    let level = &mut arguments.shared.log_level;
+    match voice {
+        Voice::Quiet => *level = Some(LogLevel::Error),
+        Voice::Verbose => *level = Some(LogLevel::Debug),
+        Voice::Plain => {}
+    }
     let (interfaces, settings) = arguments.settle()?;
     log::start(settings.log, settings.log_level, Box::new(stderr()));
-    say_what_is_counted(&settings);
+    say_what_is_known(&settings, voice);
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
         signal_hook::flag::register(signal, Arc::clone(&stop))?;
@@ -106,7 +195,7 @@ fn run_capture(arguments: CaptureArguments) -> anyhow::Result<u8> {
             "only packets to the telescope are received where the kernel filters; --all-packets counts the others as outside"
         );
     }
-    report(&capture(&interfaces, &settings, &stop)?, &settings)
+    report(&capture(&interfaces, &settings, &stop)?, &settings, voice)
 }
 
 fn run_check(arguments: CaptureArguments) -> anyhow::Result<u8> {
@@ -198,19 +287,6 @@ fn run_geo(command: GeoCommand) -> anyhow::Result<u8> {
     Ok(0)
 }
 
-/// Writes a manual page for each command, and completions for the shells that Debian has.
-fn write_documents(folder: &Path) -> anyhow::Result<()> {
-    let (man, completions) = (folder.join("man"), folder.join("completions"));
-    std::fs::create_dir_all(&man)?;
-    std::fs::create_dir_all(&completions)?;
-    clap_mangen::generate_to(CommandLine::command(), &man)?;
-    for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
-        let mut command = CommandLine::command();
-        clap_complete::generate_to(shell, &mut command, "teiten-sensor", &completions)?;
-    }
-    Ok(())
-}
-
 fn run_rules(arguments: &RulesArguments) -> anyhow::Result<u8> {
     let mut out = BufWriter::new(stdout().lock());
     if arguments.json {
@@ -245,20 +321,26 @@ fn exit_code(damaged: bool, nothing: bool, lossy: bool) -> u8 {
     }
 }
 
-fn say_what_is_counted(settings: &Settings) {
+/// What a person should know before anything is counted.
+fn say_what_is_known(settings: &Settings, voice: Voice) {
+    if settings.geo.is_empty() && Origins::find_default().is_empty() {
+        voice.note(NO_COUNTRIES);
+    }
     if settings.telescope.is_empty() {
-        let _ = writeln!(
-            stderr(),
-            "teiten-sensor: no --telescope given: every destination counts, and the telescope's size is unknown"
+        voice.note(
+            "no --telescope given: every destination counts, and the telescope's size is unknown",
         );
     }
 }
 
 /// Prints the accounting and what was incomplete; the exit code.
-fn report(outcome: &Outcome, settings: &Settings) -> anyhow::Result<u8> {
+fn report(outcome: &Outcome, settings: &Settings, voice: Voice) -> anyhow::Result<u8> {
     say_errors(&outcome.files);
-    if outcome.geo.is_none() {
-        let _ = writeln!(stderr(), "teiten-sensor: {NO_COUNTRIES}");
+    if voice == Voice::Verbose {
+        for file in &outcome.files {
+            voice.note(format_args!("{}: {} records", file.path, file.records));
+        }
+        voice.note(outcome.geo.as_deref().unwrap_or(NO_COUNTRIES));
     }
     for text in &outcome.rows_left_out {
         let _ = writeln!(stderr(), "teiten-sensor: {text}");
@@ -266,7 +348,7 @@ fn report(outcome: &Outcome, settings: &Settings) -> anyhow::Result<u8> {
     let mut out = stdout().lock();
     if settings.json {
         writeln!(out, "{}", summary::accounting(outcome))?;
-    } else {
+    } else if voice != Voice::Quiet {
         summary::write_table(outcome, &mut out)?;
     }
     let lost = outcome.kept().map_or(0, KeptCounts::lost_in_all);
@@ -288,8 +370,9 @@ struct Bar {
 }
 
 impl Bar {
-    fn new() -> Self {
-        let bar = stderr().is_terminal().then(ProgressBar::no_length);
+    fn new(voice: Voice) -> Self {
+        let wanted = stderr().is_terminal() && voice != Voice::Quiet;
+        let bar = wanted.then(ProgressBar::no_length);
         Bar {
             bar,
             drawn: Instant::now(),

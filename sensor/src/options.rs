@@ -31,6 +31,12 @@ pub struct CommandLine {
     /// Read settings from this file, such as teiten.toml; flags win.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
+    /// Say more: what was read, by file; `capture` also what only somebody who looks for an error wants.
+    #[arg(long, short, global = true, conflicts_with = "quiet")]
+    pub verbose: bool,
+    /// Say nothing but errors; results that were asked for (--json) are printed.
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -43,26 +49,73 @@ pub enum Command {
     ///
     /// Replaying the same input again replaces its own parts: nothing is counted twice.
     /// Exit code 0: done; 1: done, but an input was damaged; 2: not done.
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  # a folder of captures into a dataset\n",
+        "  teiten-sensor replay captures/ --data data --telescope 198.51.100.0/24\n",
+        "  # what another program unpacks or sends\n",
+        "  ssh box tcpdump -w - -i eth1 | teiten-sensor replay - --data data"
+    ))]
     Replay(ReplayArguments),
     /// Capture live into the same tables, until SIGINT or SIGTERM.
     ///
     /// Exit code 0: done; 1: done, but packets were dropped or not kept; 2: not done.
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  # as root, going on as user teiten with CAP_NET_RAW alone\n",
+        "  teiten-sensor capture -i eth1 --data data --telescope 198.51.100.0/24 --user teiten\n",
+        "  # everything from the file; --status for teiten-sensor top and Prometheus\n",
+        "  teiten-sensor capture --config /etc/teiten/teiten.toml --status 127.0.0.1:9898"
+    ))]
     Capture(CaptureArguments),
     /// Look at everything that `capture` with the same flags would need, say what it would do, and capture nothing.
     ///
     /// Exit code 0: nothing stands in the way; 1: something could be better; 2: a capture would not run.
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  # what stands in the way of the service\n",
+        "  teiten-sensor check --config /etc/teiten/teiten.toml"
+    ))]
     Check(CaptureArguments),
     /// Print one JSON line per packet: what it is, and the rule that decided.
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  # what is in a capture, the largest groups first\n",
+        "  teiten-sensor explain day.pcap --summary\n",
+        "  # packets of known attacks\n",
+        "  teiten-sensor explain day.pcap | jq -c 'select(.class == \"exploit\")'"
+    ))]
     Explain(ExplainArguments),
     /// Show the running sensor in the terminal, once a second: rates, and the last minutes by class, port, country and source.
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  # the running service\n",
+        "  teiten-sensor top\n",
+        "  # the same once, as text\n",
+        "  teiten-sensor top --once"
+    ))]
     #[cfg(feature = "top")]
     Top(TopArguments),
     /// Country data: get it, or name what is used.
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  # Debian's country data, unpacked and not installed\n",
+        "  teiten-sensor geo update\n",
+        "  # a vendor's file, beside what is there\n",
+        "  teiten-sensor geo update --keep countries-2026-11.mmdb\n",
+        "  # what is used\n",
+        "  teiten-sensor geo show"
+    ))]
     Geo(GeoArguments),
     /// Write manual pages and shell completions into a folder: a step of making the package.
     #[command(hide = true)]
     Documents(DocumentsArguments),
     /// Print every rule, tool mark and payload signature with its test, source and dates.
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  # the rules of one class\n",
+        "  teiten-sensor rules | grep -i backscatter"
+    ))]
     Rules(RulesArguments),
 }
 
@@ -117,6 +170,12 @@ pub enum OptionsError {
         port = .0.port()
     )]
     RemoteStatus(SocketAddr),
+    /// More workers than any machine has use for.
+    #[error(
+        "--workers {0}: at most {max} are possible; leave it out for one a processor",
+        max = settle::WORKERS_MAX
+    )]
+    Workers(usize),
     /// No worker.
     #[error("--workers 0: at least one worker is needed")]
     NoWorkers,
@@ -132,6 +191,19 @@ pub fn prefixes(flag: &'static str, texts: &[String]) -> Result<Vec<Prefix>, Opt
             .map_err(|source| OptionsError::Prefix { flag, source })
     };
     texts.iter().map(parse).collect()
+}
+
+/// Parses an address to serve at, or says how one is written.
+pub(crate) fn address_and_port(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        let port = text.trim_start_matches(':');
+        let port = if port.parse::<u16>().is_ok() {
+            port
+        } else {
+            "9898"
+        };
+        format!("an address and a port are wanted, such as 127.0.0.1:{port}")
+    })
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use std::path::PathBuf;
 
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use teiten_aggregator::writer::way_out;
 use thiserror::Error;
 
 pub(crate) use identity::writable;
@@ -99,14 +100,14 @@ pub enum PrivilegeError {
         reason: String,
     },
     /// The data folder is not writable by the user that the capture goes on as.
-    #[error("{path} cannot be written: {reason}; give it to the user of the capture: chown -R {user} {path}", path = .path.display())]
+    #[error("{path} cannot be written by user {user}: {reason}{advice}", path = .path.display(), advice = way_out(reason))]
     NotWritable {
         /// The folder.
         path: PathBuf,
         /// The user.
         user: String,
         /// What the system said.
-        reason: String,
+        reason: std::io::Error,
     },
 }
 

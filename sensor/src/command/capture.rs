@@ -44,6 +44,7 @@ pub fn capture(
     let telescope = Arc::new(Telescope::new(&settings.telescope, &settings.exclude));
     let start_us = time_of_day_us();
     let closer = closer(settings, &telescope, &run_name(start_us))?;
+    let name = closer.name.clone();
     let origins = Arc::new(OriginsCell::new(Arc::clone(&closer.origins)));
     let service = Service::begin(
         capture,
@@ -104,6 +105,7 @@ pub fn capture(
         elapsed: begun.elapsed(),
         geo: geo_text(&origins.load()),
         status: Some(Arc::clone(service.status())),
+        name,
     })
 }
 

@@ -6,6 +6,8 @@ mod data;
 mod interfaces;
 mod system;
 
+pub use data::folder_refusal;
+
 use std::io::{Result, Write};
 
 use serde::Serialize;

@@ -72,6 +72,8 @@ pub struct Outcome {
     pub status: Option<Arc<Status>>,
     /// Lists with rows that are not understood, a sentence each.
     pub rows_left_out: Vec<String>,
+    /// Whose parts these are.
+    pub name: PartName,
 }
 
 impl Outcome {
@@ -181,6 +183,7 @@ pub fn replay(
         geo: geo_text(&closer.origins),
         status: None,
         rows_left_out: rows_left_out(&closer.origins).collect(),
+        name: closer.name,
     })
 }
 

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{Result, Write};
+use std::path::Path;
 
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 use teiten_aggregator::dataset::Hour;
+use teiten_aggregator::leading::Leading;
 use teiten_aggregator::minute::MinuteCounts;
 
 use crate::command::replay::Outcome;
@@ -120,6 +122,51 @@ pub fn write_table(outcome: &Outcome, out: &mut dyn Write) -> Result<()> {
     line(out, "packets per second", rate as u64)
 }
 
+/// Ports and countries that an ending names.
+pub const LEADING_COUNT: usize = 5;
+
+/// Writes what led, where the dataset is, and what to do next: the end of a replay that observed something.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_ending(
+    leading: &Leading,
+    observed: u64,
+    data: &Path,
+    out: &mut dyn Write,
+) -> Result<()> {
+    let ports = leading.ports.iter().map(|&((protocol, port), packets)| {
+        let name = match protocol {
+            6 => "tcp".to_owned(),
+            17 => "udp".to_owned(),
+            number => format!("protocol {number}"),
+        };
+        (format!("{port}/{name}"), packets as u64)
+    });
+    let countries = leading.countries.iter();
+    let countries = countries.map(|(country, packets)| (country.clone(), *packets as u64));
+    for (title, rows) in [
+        ("first ports", ports.collect::<Vec<_>>()),
+        ("first countries", countries.collect()),
+    ] {
+        if !rows.is_empty() {
+            share_rows(out, title, &rows, observed)?;
+        }
+    }
+    let data = shell_word(&data.display().to_string());
+    writeln!(out, "\ndataset: {data}")?;
+    writeln!(out, "next: teiten-report build --data {data} --out report")
+}
+
+/// A text as one word of a shell's command line.
+fn shell_word(text: &str) -> String {
+    let plain = |letter: char| letter.is_alphanumeric() || "/._-+,:@%".contains(letter);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
 fn line(out: &mut dyn Write, name: &str, count: u64) -> Result<()> {
     writeln!(out, "{name:<28}{:>18}", grouped(count))
 }
@@ -133,17 +180,19 @@ fn shares<K: Display>(
     if counts.is_empty() {
         return Ok(());
     }
+    let mut sorted: Vec<_> = counts
+        .iter()
+        .map(|(name, &count)| (name.to_string(), count))
+        .collect();
+    sorted.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+    share_rows(out, title, &sorted, all)
+}
+
+fn share_rows(out: &mut dyn Write, title: &str, rows: &[(String, u64)], all: u64) -> Result<()> {
     writeln!(out, "\n{title:<28}{:>18}{:>9}", "packets", "share")?;
-    let mut sorted: Vec<_> = counts.iter().collect();
-    sorted.sort_by_key(|(_, count)| std::cmp::Reverse(**count));
-    for (name, &count) in sorted {
-        let share = 100.0 * count as f64 / all.max(1) as f64;
-        writeln!(
-            out,
-            "  {:<26}{:>18}{share:>7.2} %",
-            name.to_string(),
-            grouped(count)
-        )?;
+    for (name, count) in rows {
+        let share = 100.0 * *count as f64 / all.max(1) as f64;
+        writeln!(out, "  {name:<26}{:>18}{share:>7.2} %", grouped(*count))?;
     }
     Ok(())
 }
@@ -197,6 +246,27 @@ fn quantiles(histogram: &Histogram<u64>) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_ending_names_ports_countries_folder_and_next_command() {
+        let leading = Leading {
+            ports: vec![((6, 23), 50), ((17, 53), 25), ((132, 9), 1)],
+            countries: vec![("CN".to_owned(), 75), ("ZZ".to_owned(), 25)],
+        };
+        let mut out = Vec::new();
+        write_ending(&leading, 100, Path::new("my data"), &mut out).expect("a Vec takes all");
+        let text = String::from_utf8(out).expect("text");
+        for part in [
+            "23/tcp                                    50  50.00 %",
+            "53/udp ",
+            "9/protocol 132",
+            "CN ",
+            "dataset: 'my data'",
+            "next: teiten-report build --data 'my data' --out report",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
+    }
 
     #[test]
     fn thousands_stand_apart() {

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
+use super::address_and_port;
 use super::live::LiveArguments;
 use crate::log::{Format, LogLevel};
 
@@ -49,7 +50,7 @@ pub struct CaptureArguments {
     #[arg(long)]
     pub no_sandbox: bool,
     /// Serve /metrics, /health and /live by HTTP at this address and port, such as 127.0.0.1:9898 [default: nowhere].
-    #[arg(long, value_name = "ADDRESS:PORT")]
+    #[arg(long, value_name = "ADDRESS:PORT", value_parser = address_and_port)]
     pub status: Option<SocketAddr>,
     /// Allow a --status address that other machines can reach: what is served there tells what the telescope is.
     #[arg(long)]
@@ -68,11 +69,11 @@ pub struct ExplainArguments {
     /// Captures, folders of captures, or - for standard input.
     #[arg(required = true, value_name = "PATH")]
     pub paths: Vec<PathBuf>,
-    /// Dark prefix; repeatable. Without it every destination counts.
-    #[arg(long = "telescope", value_name = "PREFIX")]
+    /// Dark prefix; repeatable, or several with commas. Without it every destination counts.
+    #[arg(long = "telescope", value_name = "PREFIX", value_delimiter = ',')]
     pub telescope: Vec<String>,
-    /// Prefix whose packets, to or from, are not observed; repeatable.
-    #[arg(long = "exclude", value_name = "PREFIX")]
+    /// Prefix whose packets, to or from, are not observed; repeatable, or several with commas.
+    #[arg(long = "exclude", value_name = "PREFIX", value_delimiter = ',')]
     pub exclude: Vec<String>,
     /// Print counts by class, traffic type, tool, rule and port instead, the largest first.
     #[arg(long)]
@@ -87,7 +88,7 @@ pub struct ExplainArguments {
 #[derive(Debug, Args)]
 pub struct TopArguments {
     /// Where the sensor serves its status.
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9898")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9898", value_parser = address_and_port)]
     pub status: SocketAddr,
     /// Print the view once as text, and leave.
     #[arg(long)]
@@ -151,11 +152,11 @@ pub struct Shared {
     /// Folder of the dataset; made where it is missing.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
-    /// Dark prefix; repeatable. Without it a replay counts every destination, and says so.
-    #[arg(long = "telescope", value_name = "PREFIX")]
+    /// Dark prefix; repeatable, or several with commas. Without it a replay counts every destination, and says so.
+    #[arg(long = "telescope", value_name = "PREFIX", value_delimiter = ',')]
     pub telescope: Vec<String>,
-    /// Prefix whose packets, to or from, are not observed; repeatable.
-    #[arg(long = "exclude", value_name = "PREFIX")]
+    /// Prefix whose packets, to or from, are not observed; repeatable, or several with commas.
+    #[arg(long = "exclude", value_name = "PREFIX", value_delimiter = ',')]
     pub exclude: Vec<String>,
     /// Name of this sensor in the tables: letters, digits, `.` and `_` [default: sensor].
     #[arg(long, value_name = "NAME")]

@@ -1,8 +1,9 @@
 //! `teiten.toml`: every flag of every command can stand there under its own name. The file's settings become flags that the command
 //! line did not give, and clap reads them as it reads any flag; so there is one table of settings, and no second one to forget.
 
+use std::any::TypeId;
 use std::ffi::OsString;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
 use clap::parser::ValueSource;
@@ -23,7 +24,7 @@ pub const SETTINGS_OF_OTHERS: &[&str] = &[
 ];
 
 /// Flags that are no settings: they say what to print, or where the settings are.
-const NO_SETTINGS: &[&str] = &["help", "version", "config"];
+const NO_SETTINGS: &[&str] = &["help", "version", "config", "verbose", "quiet"];
 
 /// Why a command line was refused.
 #[derive(Debug, thiserror::Error)]
@@ -89,8 +90,10 @@ fn flags(path: &Path, name: &str, given: &ArgMatches) -> Result<Vec<OsString>, O
         if !program.get_subcommands().any(known) {
             let line = text.lines().position(|line| line.starts_with(key.as_str()));
             let place = line.map_or(String::new(), |line| format!("line {}: ", line + 1));
+            let meant = nearest(&program, key);
+            let meant = meant.map_or(String::new(), |name| format!(" (did you mean `{name}`?)"));
             return Err(not_understood(format!(
-                "{place}there is no setting `{key}`; settings have the names of flags, without the dashes"
+                "{place}there is no setting `{key}`{meant}; settings have the names of flags, without the dashes"
             )));
         }
         let command = program.find_subcommand(name);
@@ -113,6 +116,27 @@ fn argument<'a>(command: &'a clap::Command, key: &str) -> Option<&'a Arg> {
         .filter(|_| !NO_SETTINGS.contains(&key))
 }
 
+/// The setting that a wrong name most looks like: as clap finds it for flags, by one letter missing, added, changed or swapped.
+fn nearest(program: &clap::Command, key: &str) -> Option<String> {
+    let commands = program.get_subcommands();
+    let names = commands.flat_map(|command| command.get_arguments().filter_map(Arg::get_long));
+    let others = SETTINGS_OF_OTHERS.iter().copied();
+    let mut names = names
+        .chain(others)
+        .filter(|name| !NO_SETTINGS.contains(name));
+    names.find(|name| is_near(name, key)).map(str::to_owned)
+}
+
+fn is_near(name: &str, key: &str) -> bool {
+    let (name, key) = (name.as_bytes(), key.as_bytes());
+    let same = |pair: &(&u8, &u8)| pair.0 == pair.1;
+    let head = name.iter().zip(key).take_while(same).count();
+    let tail = name.iter().rev().zip(key.iter().rev());
+    let tail = tail.take_while(same).count();
+    let longest = name.len().max(key.len());
+    longest > 2 && name.len().abs_diff(key.len()) <= 1 && head + tail + 2 >= longest
+}
+
 /// A setting as its user would have typed it.
 fn flag(argument: &Arg, key: &str, value: &Value) -> Result<Vec<String>, String> {
     let is_switch = matches!(argument.get_action(), ArgAction::SetTrue);
@@ -122,19 +146,33 @@ fn flag(argument: &Arg, key: &str, value: &Value) -> Result<Vec<String>, String>
         _ if is_switch => Err(format!("{key}: true or false is wanted, not {value}")),
         Value::Array(values) if repeats => values
             .iter()
-            .map(|value| Ok(format!("--{key}={}", plain(key, value)?)))
+            .map(|value| Ok(format!("--{key}={}", plain(argument, key, value)?)))
             .collect(),
         Value::Array(_) => Err(format!("{key}: one value is wanted, not a list")),
-        value => Ok(vec![format!("--{key}={}", plain(key, value)?)]),
+        value => Ok(vec![format!("--{key}={}", plain(argument, key, value)?)]),
     }
 }
 
-fn plain(key: &str, value: &Value) -> Result<String, String> {
+/// Whether any text is a value of this flag, so that a number there is a mistake; a size may be a number of bytes.
+fn is_text(argument: &Arg) -> bool {
+    let kind = argument.get_value_parser().type_id();
+    let is_size = argument
+        .get_value_names()
+        .is_some_and(|names| names.iter().any(|name| name.as_str() == "SIZE"));
+    let texts = [TypeId::of::<String>(), TypeId::of::<PathBuf>()];
+    texts.iter().any(|text| kind == *text) && !is_size
+}
+
+fn plain(argument: &Arg, key: &str, value: &Value) -> Result<String, String> {
     match value {
         Value::String(text) => Ok(text.clone()),
-        Value::Integer(number) => Ok(number.to_string()),
-        Value::Float(number) => Ok(number.to_string()),
-        other => Err(format!("{key}: a text or a number is wanted, not {other}")),
+        Value::Integer(number) if !is_text(argument) => Ok(number.to_string()),
+        Value::Integer(_) | Value::Float(_) if is_text(argument) => Err(format!(
+            "{key}: a text is wanted, not {value}: write {key} = \"{value}\""
+        )),
+        other => Err(format!(
+            "{key}: a text or a whole number is wanted, not {other}"
+        )),
     }
 }
 
@@ -215,13 +253,15 @@ mod tests {
         for (text, part) in [
             (
                 "data = \"d\"\ntelescop = []\n",
-                "line 2: there is no setting `telescop`",
+                "line 2: there is no setting `telescop` (did you mean `telescope`?)",
             ),
             ("workers = \"many\"\n", "'many'"),
             ("config = \"x\"\n", "`config`"),
             ("json = 1\n", "json: true or false"),
             ("data = [\"a\", \"b\"]\n", "data: one value"),
             ("telescope = [true]\n", "telescope: a text"),
+            ("data = 5\n", "write data = \"5\""),
+            ("workers = 1.5\n", "workers: a text or a whole number"),
             ("data = \n", "line 1"),
         ] {
             let error = with_file(text, &["capture"]).expect_err(text).to_string();

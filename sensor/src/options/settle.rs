@@ -50,6 +50,13 @@ pub struct Settings {
 /// Share of the machine's memory that rows may take by default: the other half is for the closing hour and the page cache.
 const MEMORY_SHARE_DEFAULT: u64 = 2;
 
+/// The least memory for rows: below it an hour is spilled in pieces of a few hundred rows.
+const MEMORY_MIN: u64 = 1 << 20;
+/// The least buffer of the kernel: a millisecond of small packets at a million a second, and the least that libpcap takes as it is.
+const BUFFER_MIN: u64 = 1 << 20;
+/// Workers, at most: beyond the processors of the largest machines each one only takes memory.
+pub(super) const WORKERS_MAX: usize = 1024;
+
 /// Bytes kept of a packet by default: all of an ordinary one.
 const SNAP_LENGTH_DEFAULT: u32 = 2048;
 /// The kernel's buffer by default: a second of 800,000 small packets.
@@ -104,7 +111,7 @@ impl CaptureArguments {
         let capture = CaptureSettings {
             interfaces: self.interfaces,
             snap_length: self.snap_length.unwrap_or(SNAP_LENGTH_DEFAULT),
-            buffer_bytes: size_of_flag("buffer", buffer)?,
+            buffer_bytes: size_of_flag("buffer", buffer, BUFFER_MIN)?,
             promiscuous: !self.no_promiscuous,
             live: self.live.settle(),
             service: ServiceSettings {
@@ -138,9 +145,12 @@ impl Shared {
         if workers == 0 {
             return Err(OptionsError::NoWorkers);
         }
+        if workers > WORKERS_MAX {
+            return Err(OptionsError::Workers(workers));
+        }
         let memory = match self.memory {
             None => machine_memory_bytes() / MEMORY_SHARE_DEFAULT,
-            Some(text) => size_of_flag("memory", &text)?,
+            Some(text) => size_of_flag("memory", &text, MEMORY_MIN)?,
         };
         Ok(Settings {
             data: self.data.ok_or(OptionsError::NoData)?,
@@ -162,8 +172,8 @@ impl Shared {
     }
 }
 
-fn size_of_flag(flag: &'static str, text: &str) -> Result<u64, OptionsError> {
-    size(text).map_err(|reason| OptionsError::Size {
+fn size_of_flag(flag: &'static str, text: &str, bytes_min: u64) -> Result<u64, OptionsError> {
+    size(text, bytes_min).map_err(|reason| OptionsError::Size {
         flag,
         text: text.to_owned(),
         reason,

@@ -134,7 +134,7 @@ pub(super) fn check_writable(needs: &Needs) -> Result<(), PrivilegeError> {
         writable(folder).map_err(|error| PrivilegeError::NotWritable {
             path: folder.clone(),
             user: privileges().user,
-            reason: error.to_string(),
+            reason: error,
         })?;
     }
     Ok(())

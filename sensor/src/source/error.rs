@@ -50,6 +50,14 @@ pub enum SourceError {
         /// Its link type's number.
         link_type: u16,
     },
+    /// An expression that is none.
+    #[error(
+        "--filter is not understood: {reason}; pcap-filter(7) has the words, such as \"not host 192.0.2.1\""
+    )]
+    Filter {
+        /// libpcap's words.
+        reason: String,
+    },
     /// An interface that cannot be captured on, or that fails while it is.
     #[error("capturing on {interface} failed: {reason}; check that it is up")]
     Interface {

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use teiten_aggregator::dataset::Hour;
 use teiten_aggregator::origin::{Origins, Provenance};
+use teiten_aggregator::writer::way_out;
 
 use super::{Plan, Verdict};
 use crate::command::geo::NO_COUNTRIES;
@@ -45,12 +46,26 @@ pub(super) fn kept(plan: &Plan) -> Vec<(Verdict, String)> {
     )]
 }
 
+/// Why a dataset cannot be written into a folder; none where it can.
+#[must_use]
+pub fn folder_refusal(folder: &Path) -> Option<String> {
+    let (verdict, text) = tried(folder);
+    (verdict == Verdict::Fail).then(|| format!("--data: {text}"))
+}
+
 fn tried(folder: &Path) -> (Verdict, String) {
     let shown = folder.display();
+    if folder.exists() && !folder.is_dir() {
+        let text = format!("{shown} is no folder: name another");
+        return (Verdict::Fail, text);
+    }
     if folder.is_dir() {
         match writable(folder) {
             Ok(()) => (Verdict::Ok, format!("{shown} can be written")),
-            Err(error) => (Verdict::Fail, format!("{shown} cannot be written: {error}")),
+            Err(error) => {
+                let text = format!("{shown} cannot be written: {error}{}", way_out(&error));
+                (Verdict::Fail, text)
+            }
         }
     } else {
         let parent = nearest(folder);
@@ -58,7 +73,11 @@ fn tried(folder: &Path) -> (Verdict, String) {
             Ok(()) => (Verdict::Ok, format!("{shown} will be made")),
             Err(error) => (
                 Verdict::Fail,
-                format!("{shown} cannot be made in {}: {error}", parent.display()),
+                format!(
+                    "{shown} cannot be made in {}: {error}{}",
+                    parent.display(),
+                    way_out(&error)
+                ),
             ),
         }
     }

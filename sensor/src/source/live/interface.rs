@@ -294,5 +294,9 @@ fn explained(name: &str, reason: String) -> SourceError {
             program,
         };
     }
+    if let Some((_, reason)) = reason.split_once("filter expression: ") {
+        let reason = reason.to_owned();
+        return SourceError::Filter { reason };
+    }
     SourceError::Interface { interface, reason }
 }

@@ -1,0 +1,132 @@
+//! What leads in the `traffic` of a run: its ports and countries by packets, for the last lines that a replay prints. Four columns of
+//! the run's own parts are read, nothing else.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::path::Path;
+
+use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
+use parquet::data_type::{ByteArrayType, DataType, Int32Type, Int64Type};
+use parquet::errors::{ParquetError, Result};
+use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
+
+use crate::dataset::{PartName, parts_of};
+use crate::schema::{LEADING_COLUMNS, TRAFFIC};
+
+/// Packets by port and by country, largest first.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Leading {
+    /// IANA protocol number and port; rows without a port are left out.
+    pub ports: Vec<((i32, i32), i64)>,
+    /// ISO 3166-1 alpha-2, `ZZ` for unknown.
+    pub countries: Vec<(String, i64)>,
+}
+
+/// The first `count` ports and countries of the parts of `name` in `directory`.
+///
+/// # Errors
+/// When a folder cannot be listed, or a part is unreadable.
+pub fn leading(directory: &Path, name: &PartName, count: usize) -> Result<Leading> {
+    let mut ports = HashMap::new();
+    let mut countries = HashMap::new();
+    for part in parts_of(directory, TRAFFIC.name, name)? {
+        let reader = SerializedFileReader::new(File::open(part)?)?;
+        let schema = reader.metadata().file_metadata().schema_descr();
+        let found = schema.columns();
+        let mut places = [0; LEADING_COLUMNS.len()];
+        for (place, wanted) in places.iter_mut().zip(LEADING_COLUMNS) {
+            let missing = || ParquetError::General(format!("a part has no column {wanted}"));
+            let position = found.iter().position(|column| column.name() == wanted);
+            *place = position.ok_or_else(missing)?;
+        }
+        for group in 0..reader.num_row_groups() {
+            add(
+                reader.get_row_group(group)?.as_ref(),
+                places,
+                &mut ports,
+                &mut countries,
+            )?;
+        }
+    }
+    Ok(Leading {
+        ports: first(ports, count),
+        countries: first(countries, count)
+            .into_iter()
+            .map(|(country, packets)| (String::from_utf8_lossy(&country).into(), packets))
+            .collect(),
+    })
+}
+
+fn add(
+    group: &dyn RowGroupReader,
+    [protocol, port, country, packets]: [usize; LEADING_COLUMNS.len()],
+    ports: &mut HashMap<(i32, i32), i64>,
+    countries: &mut HashMap<Vec<u8>, i64>,
+) -> Result<()> {
+    let rows = group.metadata().num_rows() as usize;
+    let (protocols, _) = int32(group.get_column_reader(protocol)?, rows)?;
+    let (values, defined) = int32(group.get_column_reader(port)?, rows)?;
+    let (packets, _) = match group.get_column_reader(packets)? {
+        ColumnReader::Int64ColumnReader(reader) => column::<Int64Type>(reader, rows)?,
+        _ => return Err(unexpected()),
+    };
+    let (names, _) = match group.get_column_reader(country)? {
+        ColumnReader::ByteArrayColumnReader(reader) => column::<ByteArrayType>(reader, rows)?,
+        _ => return Err(unexpected()),
+    };
+    for (name, &packets) in names.iter().zip(&packets) {
+        match countries.get_mut(name.data()) {
+            Some(sum) => *sum += packets,
+            None => {
+                countries.insert(name.data().to_vec(), packets);
+            }
+        }
+    }
+    let mut values = values.into_iter();
+    let rows = protocols.into_iter().zip(&packets).zip(defined);
+    for ((protocol, &packets), level) in rows {
+        if level > 0
+            && let Some(port) = values.next()
+        {
+            *ports.entry((protocol, port)).or_default() += packets;
+        }
+    }
+    Ok(())
+}
+
+fn int32(reader: ColumnReader, rows: usize) -> Result<(Vec<i32>, Vec<i16>)> {
+    match reader {
+        ColumnReader::Int32ColumnReader(reader) => column::<Int32Type>(reader, rows),
+        _ => Err(unexpected()),
+    }
+}
+
+/// A column's values that are not null, and for each row of a column that may be null whether it has one.
+fn column<T: DataType>(
+    mut reader: ColumnReaderImpl<T>,
+    rows: usize,
+) -> Result<(Vec<T::T>, Vec<i16>)> {
+    let (mut values, mut defined) = (Vec::with_capacity(rows), Vec::new());
+    let mut read = 0;
+    while read < rows {
+        let (records, _, _) =
+            reader.read_records(rows - read, Some(&mut defined), None, &mut values)?;
+        if records == 0 {
+            break;
+        }
+        read += records;
+    }
+    Ok((values, defined))
+}
+
+fn unexpected() -> ParquetError {
+    ParquetError::General("a part's column is not of its type".to_owned())
+}
+
+/// The largest counts, those of equal size in the order of their keys.
+fn first<K: Ord>(counts: HashMap<K, i64>, count: usize) -> Vec<(K, i64)> {
+    let mut sorted: Vec<(K, i64)> = counts.into_iter().collect();
+    sorted.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+    sorted.truncate(count);
+    sorted
+}

@@ -1,0 +1,110 @@
+//! The `teiten` program: `teiten GROUP …` becomes `teiten-GROUP …`, the program beside this one or else of the PATH.
+
+use std::ffi::{OsStr, OsString};
+use std::io::{ErrorKind, Write, stderr, stdout};
+use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
+use std::process::{Command, ExitCode};
+
+/// Not done.
+const NOT_DONE: u8 = 2;
+
+/// The groups, what each is for, and commands of it that a person may type without the group.
+const GROUPS: &[(&str, &str, &[&str])] = &[
+    (
+        "sensor",
+        "packets into hourly tables: replay, capture, check, explain, top, rules, geo",
+        &[
+            "replay", "capture", "check", "explain", "top", "rules", "geo",
+        ],
+    ),
+    (
+        "aggregator",
+        "tends a dataset: verify, rollup, merge, export, schema, …",
+        &[
+            "verify", "rollup", "merge", "export", "schema", "compact", "prune", "new", "push",
+            "pull",
+        ],
+    ),
+    (
+        "report",
+        "a dataset into reports and figures: build, figure, list",
+        &["build", "figure", "list"],
+    ),
+];
+
+fn main() -> ExitCode {
+    let mut arguments = std::env::args_os().skip(1);
+    let first = arguments.next().unwrap_or_else(|| "help".into());
+    let rest: Vec<OsString> = arguments.collect();
+    match first.to_str() {
+        Some("--help" | "-h") => help(),
+        Some("help") => match rest.first().and_then(|group| group_of(group)) {
+            Some(group) => start(group, &["--help".into()]),
+            None => help(),
+        },
+        Some("--version" | "-V") => say(&format!("teiten {}\n", env!("CARGO_PKG_VERSION"))),
+        _ => match group_of(&first) {
+            Some(group) => start(group, &rest),
+            None => unknown(&first),
+        },
+    }
+}
+
+fn group_of(word: &OsStr) -> Option<&'static str> {
+    let mut groups = GROUPS.iter().map(|&(name, _, _)| name);
+    groups.find(|name| word == OsStr::new(name))
+}
+
+fn help() -> ExitCode {
+    let mut text = "Darknet sensor, tools for its dataset, and reports\n\n\
+                    Usage: teiten GROUP COMMAND [OPTIONS]\n\nGroups:\n"
+        .to_owned();
+    for (name, about, _) in GROUPS {
+        text += &format!("  {name:<12}{about}\n");
+    }
+    text += "\nFrom a capture to a report:\n  \
+             teiten sensor replay CAPTURE --data data --telescope 198.51.100.0/24\n  \
+             teiten report build --data data --out report\n\n\
+             teiten GROUP --help names the commands of a group, teiten GROUP COMMAND --help their flags.\n\
+             `teiten sensor` and `teiten-sensor` are the same.\n";
+    say(&text)
+}
+
+fn say(text: &str) -> ExitCode {
+    match stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => ExitCode::from(NOT_DONE),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn unknown(word: &OsStr) -> ExitCode {
+    let word = word.to_string_lossy();
+    let meant = GROUPS
+        .iter()
+        .find(|(_, _, commands)| commands.contains(&&*word));
+    let _ = match meant {
+        Some((group, _, _)) => writeln!(stderr(), "teiten: did you mean `teiten {group} {word}`?"),
+        None => writeln!(
+            stderr(),
+            "teiten: there is no group `{word}`: give sensor, aggregator or report; `teiten help` says more"
+        ),
+    };
+    ExitCode::from(NOT_DONE)
+}
+
+/// Becomes the program of a group.
+fn start(group: &str, arguments: &[OsString]) -> ExitCode {
+    let program = format!("teiten-{group}");
+    let beside = std::env::current_exe()
+        .ok()
+        .and_then(|own| Some(own.parent()?.join(&program)))
+        .filter(|path| path.is_file());
+    let path = beside.unwrap_or_else(|| PathBuf::from(&program));
+    let error = Command::new(path).args(arguments).exec();
+    let _ = writeln!(
+        stderr(),
+        "teiten: cannot start {program}: {error}; it belongs beside `teiten` or in the PATH"
+    );
+    ExitCode::from(NOT_DONE)
+}
