@@ -24,6 +24,10 @@ crosscheck: ## The dataset against DuckDB, pyarrow and DataSketches
 	@.ci/setup test
 	@.ci/crosscheck
 
+.PHONY: package
+package: ## The Debian package of all programs, in target/debian
+	@.ci/package
+
 .PHONY: accuracy
 accuracy: ## Confusion matrices of class, type and tool: a synthetic capture packet for packet, then real captures
 	@cargo build --quiet --bins -p teiten-sensor -p teiten-testdata

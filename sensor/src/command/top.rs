@@ -19,6 +19,9 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const ANSWER_BYTES_MAX: u64 = 4 << 20;
 /// What is asked for: all minutes, rows for a tall terminal.
 const TARGET: &str = "/live?minutes=15&top=50";
+/// Rows of a list that are asked for, and those that a page key scrolls.
+const ROWS_ASKED: usize = 50;
+const PAGE_ROWS: isize = 5;
 
 /// Why nothing can be shown.
 #[derive(Debug, Error)]
@@ -183,14 +186,19 @@ pub fn show(address: SocketAddr) -> Result<(), TopError> {
     let mut trouble = None;
     let mut terminal = ratatui::try_init().map_err(TopError::Terminal)?;
     let mut asked = Instant::now();
+    let mut offset = 0_usize;
     let outcome = loop {
-        let drawn = terminal.draw(|frame| screen::draw(frame, &view, rates, trouble.as_deref()));
+        let drawn =
+            terminal.draw(|frame| screen::draw(frame, &view, rates, trouble.as_deref(), offset));
         if let Err(error) = drawn {
             break Err(error);
         }
-        match wants_to_leave(EVERY.saturating_sub(asked.elapsed())) {
-            Ok(true) => break Ok(()),
-            Ok(false) => {}
+        match wish(EVERY.saturating_sub(asked.elapsed())) {
+            Ok(Wish::Leave) => break Ok(()),
+            Ok(Wish::Scroll(rows)) => {
+                offset = offset.saturating_add_signed(rows).min(ROWS_ASKED);
+            }
+            Ok(Wish::Nothing) => {}
             Err(error) => break Err(error),
         }
         if asked.elapsed() < EVERY {
@@ -210,18 +218,32 @@ pub fn show(address: SocketAddr) -> Result<(), TopError> {
     outcome.map_err(TopError::Terminal)
 }
 
-/// Waits for a key that ends the view.
-fn wants_to_leave(wait: Duration) -> std::io::Result<bool> {
+/// What a key asks for.
+enum Wish {
+    Leave,
+    /// Rows down, or up where negative.
+    Scroll(isize),
+    Nothing,
+}
+
+/// Waits for a key.
+fn wish(wait: Duration) -> std::io::Result<Wish> {
     if !event::poll(wait)? {
-        return Ok(false);
+        return Ok(Wish::Nothing);
     }
-    Ok(match event::read()? {
-        Event::Key(key) => {
-            let control = key.modifiers.contains(KeyModifiers::CONTROL);
-            matches!(key.code, KeyCode::Char('q') | KeyCode::Esc)
-                || (control && key.code == KeyCode::Char('c'))
-        }
-        _ => false,
+    let Event::Key(key) = event::read()? else {
+        return Ok(Wish::Nothing);
+    };
+    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    Ok(match key.code {
+        KeyCode::Char('q') | KeyCode::Esc => Wish::Leave,
+        KeyCode::Char('c') if control => Wish::Leave,
+        KeyCode::Down | KeyCode::Char('j') => Wish::Scroll(1),
+        KeyCode::Up | KeyCode::Char('k') => Wish::Scroll(-1),
+        KeyCode::PageDown | KeyCode::Char(' ') => Wish::Scroll(PAGE_ROWS),
+        KeyCode::PageUp => Wish::Scroll(-PAGE_ROWS),
+        KeyCode::Home => Wish::Scroll(isize::MIN),
+        _ => Wish::Nothing,
     })
 }
 

@@ -118,3 +118,58 @@ fn manual_pages_and_completions_name_every_flag() {
         assert!(read(name).contains("no-sandbox"), "{name}");
     }
 }
+
+/// Runs a script in a shell; none, said loudly, where there is no such shell.
+fn in_shell(shell: &str, script: &str) -> Option<String> {
+    let Ok(output) = Command::new(shell).args(["-c", script]).output() else {
+        eprintln!("SKIPPED: there is no {shell}");
+        return None;
+    };
+    assert!(output.status.success(), "{shell}: {output:?}");
+    Some(String::from_utf8(output.stdout).expect("text"))
+}
+
+#[test]
+fn completions_work_behind_a_subcommand_and_behind_teiten() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let run = program::run(["documents".as_ref(), folder.path().as_os_str()]);
+    assert_eq!(run.exit_code, Some(0), "{}", run.messages);
+    let made = folder.path().join("completions");
+    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging/completions");
+    for name in ["teiten.bash", "_teiten", "teiten.fish"] {
+        let text = std::fs::read_to_string(format!("{own}/{name}")).expect("it ships");
+        std::fs::write(made.join(name), text).expect("writable");
+    }
+    let made = made.display();
+    let words = [
+        ("teiten-sensor replay --tele", "--telescope"),
+        ("teiten-sensor geo update --ke", "--keep"),
+        ("teiten-sensor replay x.pcap --data d --wor", "--workers"),
+        ("teiten sensor capture --dur", "--durable"),
+        ("teiten sen", "sensor"),
+    ];
+    for (line, expected) in words {
+        let (before, current) = line.rsplit_once(' ').expect("several words");
+        let (program, count) = (line.split(' ').next(), line.split(' ').count());
+        let program = program.expect("a word");
+        let function = format!("_{}", program.replace('-', "__"));
+        let previous = before.rsplit(' ').next().expect("a word");
+        let script = format!(
+            "source {made}/{program}.bash; COMP_WORDS=({line}); COMP_CWORD={}; \
+             {function} {program} {current} {previous}; echo \"${{COMPREPLY[@]}}\"",
+            count - 1
+        );
+        if let Some(text) = in_shell("bash", &script) {
+            assert_eq!(text.trim(), expected, "{line}");
+        }
+        let script = format!(
+            "source {made}/teiten-sensor.fish; source {made}/teiten.fish; complete -C '{line}'"
+        );
+        if let Some(text) = in_shell("fish", &script) {
+            assert!(text.starts_with(expected), "{line}: {text}");
+        }
+    }
+    for name in ["_teiten", "_teiten-sensor"] {
+        in_shell("zsh", &format!("zsh -n {made}/{name}"));
+    }
+}

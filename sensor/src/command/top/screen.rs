@@ -22,11 +22,32 @@ const PROTOCOLS: &[(u8, &str)] = &[
 /// Rows of each list as text.
 const TEXT_ROWS: usize = 10;
 
-pub(super) fn draw(frame: &mut Frame<'_>, view: &View, rates: Rates, trouble: Option<&str>) {
+/// Lines of the class list with its frame, where the terminal has room: all eight classes.
+const CLASSES_HEIGHT: u16 = 10;
+/// The least height that leaves the other lists as much.
+const TALL: u16 = CLASSES_HEIGHT + 14;
+/// Columns of a share, such as ` 12.3 %`.
+const SHARE_WIDTH: usize = 7;
+/// Names longer than this are cut rather than that a share is left out.
+const NAME_WIDTH: usize = 15;
+
+/// Draws the view; lists that have more rows than room begin `offset` rows down.
+pub(super) fn draw(
+    frame: &mut Frame<'_>,
+    view: &View,
+    rates: Rates,
+    trouble: Option<&str>,
+    offset: usize,
+) {
+    let chart_height = if frame.area().height < TALL {
+        6
+    } else {
+        CLASSES_HEIGHT
+    };
     let [head, chart, lists] = Layout::vertical([
         Constraint::Length(4),
-        Constraint::Length(6),
-        Constraint::Min(5),
+        Constraint::Length(chart_height),
+        Constraint::Min(3),
     ])
     .areas(frame.area());
     frame.render_widget(heading(view, rates, trouble), head);
@@ -47,16 +68,20 @@ pub(super) fn draw(frame: &mut Frame<'_>, view: &View, rates: Rates, trouble: Op
         .classes
         .iter()
         .map(|row| (row.class.clone(), row.packets));
-    list(frame, by_class, "class", classes.collect(), total(view));
     let [ports, countries, sources] = Layout::horizontal([
-        Constraint::Percentage(30),
-        Constraint::Percentage(25),
-        Constraint::Percentage(45),
+        Constraint::Percentage(34),
+        Constraint::Percentage(26),
+        Constraint::Percentage(40),
     ])
     .areas(lists);
-    list(frame, ports, "port", port_rows(view), total(view));
-    list(frame, countries, "country", country_rows(view), total(view));
-    list(frame, sources, "source", source_rows(view), total(view));
+    for (area, title, rows) in [
+        (by_class, "class", classes.collect()),
+        (ports, "port", port_rows(view)),
+        (countries, "country", country_rows(view)),
+        (sources, "source", source_rows(view)),
+    ] {
+        list(frame, area, title, &rows, total(view), offset);
+    }
 }
 
 fn heading(view: &View, rates: Rates, trouble: Option<&str>) -> Paragraph<'static> {
@@ -76,10 +101,13 @@ fn heading(view: &View, rates: Rates, trouble: Option<&str>) -> Paragraph<'stati
         )),
     ]);
     let second = Line::from(format!(
-        "received {}/s  observed {}/s  lost {}/s    since the start: {} received, {} observed, {} lost",
+        "now: received {}/s, observed {}/s, lost {}/s",
         grouped(rates.received as u64),
         grouped(rates.observed as u64),
         grouped(rates.dropped as u64),
+    ));
+    let third = Line::from(format!(
+        "since the start: {} received, {} observed, {} lost",
         grouped(view.since_start.received),
         grouped(view.since_start.observed),
         grouped(view.since_start.dropped()),
@@ -93,31 +121,60 @@ fn heading(view: &View, rates: Rates, trouble: Option<&str>) -> Paragraph<'stati
         .into_iter()
         .chain(problems)
         .collect();
-    let third = if wrong.is_empty() {
-        Line::styled("all is well; q leaves", Style::new().fg(Color::Green))
+    let fourth = if wrong.is_empty() {
+        Line::styled(
+            "all is well; arrows scroll, q leaves",
+            Style::new().fg(Color::Green),
+        )
     } else {
         Line::styled(
             wrong.join("; "),
             Style::new().fg(Color::Red).add_modifier(Modifier::BOLD),
         )
     };
-    Paragraph::new(vec![first, second, third])
+    Paragraph::new(vec![first, second, third, fourth])
 }
 
-fn list(frame: &mut Frame<'_>, area: Rect, title: &str, rows: Vec<(String, u64)>, all: u64) {
-    let rows = rows.into_iter().map(|(name, packets)| {
-        Row::new([
-            name,
-            format!("{:>13}", grouped(packets)),
-            share(packets, all),
-        ])
+/// A list with whole numbers: where there is little room, shares go first, and then the ends of names.
+fn list(
+    frame: &mut Frame<'_>,
+    area: Rect,
+    title: &str,
+    rows: &[(String, u64)],
+    all: u64,
+    offset: usize,
+) {
+    let room = usize::from(area.height.saturating_sub(2));
+    let first = offset.min(rows.len().saturating_sub(room));
+    let shown = &rows[first..rows.len().min(first + room)];
+    let title = if shown.len() < rows.len() {
+        format!(
+            "{title} {} to {} of {}",
+            first + 1,
+            first + shown.len(),
+            rows.len()
+        )
+    } else {
+        title.to_owned()
+    };
+    let longest = |texts: &mut dyn Iterator<Item = usize>| texts.max().unwrap_or(0);
+    let counts: Vec<String> = shown.iter().map(|(_, packets)| grouped(*packets)).collect();
+    let count_width = longest(&mut counts.iter().map(String::len));
+    let name_width = longest(&mut shown.iter().map(|(name, _)| name.len())).min(NAME_WIDTH);
+    let inner = usize::from(area.width.saturating_sub(2));
+    let with_share = inner >= name_width + 1 + count_width + 1 + SHARE_WIDTH;
+    let mut widths = vec![Constraint::Fill(1), Constraint::Length(count_width as u16)];
+    if with_share {
+        widths.push(Constraint::Length(SHARE_WIDTH as u16));
+    }
+    let lines = shown.iter().zip(counts).map(|((name, packets), count)| {
+        let mut cells = vec![name.clone(), format!("{count:>count_width$}")];
+        if with_share {
+            cells.push(share(*packets, all));
+        }
+        Row::new(cells)
     });
-    let widths = [
-        Constraint::Min(8),
-        Constraint::Length(13),
-        Constraint::Length(7),
-    ];
-    let table = Table::new(rows, widths).block(Block::bordered().title(title.to_owned()));
+    let table = Table::new(lines, widths).block(Block::bordered().title(title));
     frame.render_widget(table, area);
 }
 
@@ -269,7 +326,7 @@ mod tests {
             received: 1500.0,
             ..Rates::default()
         };
-        let draw = |frame: &mut Frame<'_>| super::draw(frame, &view(), rates, trouble);
+        let draw = |frame: &mut Frame<'_>| super::draw(frame, &view(), rates, trouble, 0);
         terminal.draw(draw).expect("drawn");
         terminal.backend().to_string()
     }
@@ -291,6 +348,62 @@ mod tests {
         }
         let screen = drawn(120, 30, Some("no sensor answers"));
         assert!(screen.contains("no sensor answers"), "{screen}");
+    }
+
+    /// What a busy telescope shows on 80 × 24, scrolled down so far.
+    fn busy(offset: usize) -> String {
+        const CLASSES: [&str; 8] = [
+            "scan",
+            "reflector-scan",
+            "exploit",
+            "backscatter",
+            "misconfiguration",
+            "spoofed",
+            "malformed",
+            "other",
+        ];
+        let mut view = view();
+        view.classes = CLASSES
+            .map(|class| ClassRow {
+                class: class.into(),
+                packets: 987_654_321,
+            })
+            .into();
+        view.ports = (0..50)
+            .map(|port| PortRow {
+                protocol: 6,
+                port: Some(65_000 + port),
+                packets: 123_456_789,
+            })
+            .collect();
+        view.sources[0].packets = 12_345_678;
+        view.since_start.received = 1_234_567_890_123;
+        let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("a terminal");
+        let draw =
+            |frame: &mut Frame<'_>| super::draw(frame, &view, Rates::default(), None, offset);
+        terminal.draw(draw).expect("drawn");
+        terminal.backend().to_string()
+    }
+
+    #[test]
+    fn eighty_columns_show_whole_numbers_and_every_class() {
+        let screen = busy(0);
+        for part in [
+            "1,234,567,890,123 received, 1,200,000 observed",
+            "misconfiguration    ",
+            "other ",
+            "987,654,321",
+            "65000/tcp  123,456,789",
+            "port 1 to 8 of 50",
+            "JP 192.0.2.1",
+            "12,345,678",
+            "2,000",
+        ] {
+            assert!(screen.contains(part), "{part}:\n{screen}");
+        }
+        let screen = busy(45);
+        assert!(screen.contains("port 43 to 50 of 50"), "{screen}");
+        assert!(screen.contains("65049/tcp"), "{screen}");
     }
 
     #[test]
