@@ -247,18 +247,24 @@ impl<A: Address> Set<A> {
             .is_some_and(|&(first, _)| first <= address)
     }
 
+    /// Addresses that are not in `other`; all of IPv6, 2^128, as one less.
     fn size_without(&self, other: &Set<A>) -> u128 {
+        let length = |first: A, last: A| (last.number() - first.number()).wrapping_add(1);
+        // Modulo 2^128, which only the whole space reaches: intermediate sums may wrap and come back.
         let mut size = 0_u128;
+        let mut is_cut = false;
         for &(first, last) in &self.ranges {
-            size = size.saturating_add((last.number() - first.number()).saturating_add(1));
+            size = size.wrapping_add(length(first, last));
             for &(other_first, other_last) in &other.ranges {
                 let (first, last) = (first.max(other_first), last.min(other_last));
                 if first <= last {
-                    size = size.saturating_sub((last.number() - first.number()).saturating_add(1));
+                    size = size.wrapping_sub(length(first, last));
+                    is_cut = true;
                 }
             }
         }
-        size
+        let is_whole = size == 0 && !is_cut && !self.ranges.is_empty();
+        if is_whole { u128::MAX } else { size }
     }
 }
 
@@ -400,7 +406,62 @@ mod tests {
         assert_eq!("::/0".parse(), Ok(Prefix::Ipv6(0, 0)));
     }
 
+    #[test]
+    fn sizes_of_all_of_ipv6_do_not_overflow() {
+        let size = |dark: &[&str], excluded: &[&str]| {
+            let telescope = Telescope::new(&prefixes(dark), &prefixes(excluded));
+            telescope.size().unwrap().ipv6
+        };
+        assert_eq!(size(&["::/0"], &[]), u128::MAX);
+        assert_eq!(size(&["::/0"], &["::/0"]), 0);
+        assert_eq!(size(&["::/0"], &["::/1"]), 1 << 127);
+        assert_eq!(
+            size(&["::/0", "2001:db8::/32"], &["fe80::/64"]),
+            u128::MAX - (1 << 64) + 1
+        );
+        assert_eq!(size(&["::/1", "8000::/1"], &[]), u128::MAX);
+        assert_eq!(
+            size(
+                &["2001:db8:1::/48", "2001:db8:2::/48", "2001:db8:1:1::/64"],
+                &[]
+            ),
+            2 << 80
+        );
+    }
+
     proptest! {
+        /// Prefixes within 10.0.0.0/24, and the same shape in IPv6, where each address stands for 2^96.
+        #[test]
+        fn a_size_is_the_number_of_addresses_that_are_observed(
+            dark in prop::collection::vec((any::<u8>(), 24_u8..=32), 1..6),
+            excluded in prop::collection::vec((any::<u8>(), 24_u8..=32), 0..6),
+        ) {
+            let ipv4 = |rows: &[(u8, u8)]| -> Vec<Prefix> {
+                rows.iter()
+                    .map(|&(last, length)| {
+                        let host_bits = host_mask::<u32>(length) as u32;
+                        Prefix::Ipv4((0x0a00_0000 | u32::from(last)) & !host_bits, length)
+                    })
+                    .collect()
+            };
+            let widened = |rows: &[Prefix]| -> Vec<Prefix> {
+                rows.iter()
+                    .map(|prefix| match *prefix {
+                        Prefix::Ipv4(first, length) => Prefix::Ipv6(u128::from(first) << 96, length),
+                        ipv6 => ipv6,
+                    })
+                    .collect()
+            };
+            let (dark, excluded) = (ipv4(&dark), ipv4(&excluded));
+            let telescope = Telescope::new(&dark, &excluded);
+            let observed = (0x09ff_ff00_u32..0x0a00_0200)
+                .filter(|address| telescope.place(0x0101_0101, *address) == Place::Observed)
+                .count();
+            prop_assert_eq!(telescope.size().unwrap().ipv4, observed as u64);
+            let wide = Telescope::new(&widened(&dark), &widened(&excluded)).size().unwrap();
+            prop_assert_eq!((wide.ipv4, wide.ipv6), (0, (observed as u128) << 96));
+        }
+
         #[test]
         fn a_set_holds_exactly_its_prefixes(
             rows in prop::collection::vec((any::<u32>(), 1_u8..=32), 0..40),

@@ -1,4 +1,4 @@
-//! The packet that an ICMP error quotes: what the victim received under one of our addresses. Read for the victim only.
+//! The packet that an ICMP error quotes: what the victim received under one of our addresses. Read for the victim and its port only.
 
 use teiten_observation::{Address, Family};
 
@@ -40,24 +40,70 @@ impl<A: Address> Packet<'_, A> {
 
 #[inline(never)]
 fn read<A: Address>(icmp: Icmp<'_>) -> Option<Quoted<A>> {
-    // A quotation is cut as a capture is: what is missing is no damage.
-    let decoded = match A::FAMILY {
-        Family::Ipv4 => ip::ipv4(icmp.body, true),
-        Family::Ipv6 => ip::ipv6(icmp.body, true),
-    };
-    match decoded {
-        Decoded::Ipv4(packet) => Some(from_packet(&packet)),
-        Decoded::Ipv6(packet) => Some(from_packet(&packet)),
-        Decoded::NotIp | Decoded::Malformed(..) => None,
+    match A::FAMILY {
+        Family::Ipv4 => ipv4(icmp.body),
+        Family::Ipv6 => ipv6(icmp.body),
     }
 }
 
-fn from_packet<A: Address, B: Address>(packet: &Packet<'_, B>) -> Quoted<A> {
-    Quoted {
-        source: A::from_number(packet.source.number()),
-        destination: A::from_number(packet.destination.number()),
-        protocol: packet.protocol,
-        ports: packet.ports(),
+/// Reads no length: hosts and routers quote the header as their stack has left it, with the length in their own byte order, reduced by
+/// that of the header or of a tunnel, or zero. The quotation ends where the error does.
+fn ipv4<A: Address>(bytes: &[u8]) -> Option<Quoted<A>> {
+    let (header, rest) = bytes.split_first_chunk::<20>()?;
+    let header_bytes = usize::from(header[0] & 0x0f) * 4;
+    if header[0] >> 4 != 4 || header_bytes < 20 {
+        return None;
+    }
+    let protocol = header[9];
+    let transport = rest.get(header_bytes - 20..).unwrap_or(&[]);
+    let ports = if is_later_fragment([header[6], header[7]]) {
+        None
+    } else {
+        ports(protocol, transport)
+    };
+    let address = |start: usize| {
+        let octets = [0, 1, 2, 3].map(|octet| header[start + octet]);
+        A::from_number(u32::from_be_bytes(octets).into())
+    };
+    Some(Quoted {
+        source: address(12),
+        destination: address(16),
+        protocol,
+        ports,
+    })
+}
+
+/// Whether a fragment field says so in either byte order. Nobody may answer a later fragment (RFC 1122, 3.2.2), so a field that is an
+/// offset in one order and none in the other was swapped by the stack that quotes it.
+fn is_later_fragment(field: [u8; 2]) -> bool {
+    const OFFSET: u16 = 0x1fff;
+    u16::from_be_bytes(field) & OFFSET != 0 && u16::from_le_bytes(field) & OFFSET != 0
+}
+
+/// As of IPv4: the payload length is not read.
+fn ipv6<A: Address>(bytes: &[u8]) -> Option<Quoted<A>> {
+    let (header, rest) = bytes.split_first_chunk::<{ ip::IPV6_HEADER_BYTES }>()?;
+    match ip::ipv6_of_length(header, rest, usize::MAX, true) {
+        Decoded::Ipv6(packet) => Some(Quoted {
+            source: A::from_number(packet.source),
+            destination: A::from_number(packet.destination),
+            protocol: packet.protocol,
+            ports: packet.ports(),
+        }),
+        _ => None,
+    }
+}
+
+/// The first four bytes of a protocol that has ports there.
+fn ports(protocol: u8, transport: &[u8]) -> Option<(u16, u16)> {
+    const TCP: u8 = 6;
+    const UDP: u8 = 17;
+    const SCTP: u8 = 132;
+    match (protocol, transport) {
+        (TCP | UDP | SCTP, &[a, b, c, d, ..]) => {
+            Some((u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d])))
+        }
+        _ => None,
     }
 }
 
@@ -65,6 +111,59 @@ fn from_packet<A: Address, B: Address>(packet: &Packet<'_, B>) -> Quoted<A> {
 mod tests {
     use super::*;
     use crate::samples::{ipv4_packet, ipv6_packet, tcp_segment, udp_datagram};
+
+    /// What stacks are known to do to the header that they quote (Nmap's OS detection lists them under the test RIPL and its
+    /// neighbours; Malone and Luckie, Analysis of ICMP Quotations, PAM 2007).
+    #[test]
+    fn a_quoted_header_that_was_altered_keeps_the_victim_and_its_port() {
+        let inner = ipv4_packet(6, &tcp_segment(0x02, 40000, 443, &[], b""));
+        let total = u16::from_be_bytes([inner[2], inner[3]]);
+        let lengths = [
+            total,
+            total - 20,
+            total.swap_bytes(),
+            (total - 20).swap_bytes(),
+            total + 20,
+            8,
+            1,
+            0,
+            u16::MAX,
+        ];
+        for length in lengths {
+            for fragment in [
+                [0, 0],
+                [0x40, 0],
+                [0, 0x40],
+                [0x20, 0],
+                [0, 0x20],
+                [0, 0x80],
+            ] {
+                let mut altered = inner.clone();
+                altered[2..4].copy_from_slice(&length.to_be_bytes());
+                altered[6..8].copy_from_slice(&fragment);
+                // Time to live, identification and checksum as they were on arrival, or not.
+                altered[4..6].copy_from_slice(&[0, 0]);
+                altered[8] = 0;
+                altered[10..12].copy_from_slice(&[0xff, 0xff]);
+                for end in [28, altered.len()] {
+                    let quoted = quoted(&unreachable(&altered[..end])).unwrap();
+                    assert_eq!(quoted.ports, Some((40000, 443)), "{length} {fragment:?}");
+                    assert_eq!(quoted.destination, u32::from_be_bytes([203, 0, 113, 9]));
+                }
+            }
+        }
+        let inner = ipv6_packet(17, &udp_datagram(40000, 53, b"query"));
+        for length in [[0, 0], [0, 1], [0x0d, 0], [0xff, 0xff]] {
+            let mut message = vec![1, 4, 0, 0, 0, 0, 0, 0];
+            message.extend(&inner);
+            message[8 + 4..8 + 6].copy_from_slice(&length);
+            let bytes = ipv6_packet(58, &message);
+            let Decoded::Ipv6(packet) = ip::ipv6(&bytes, false) else {
+                panic!("not an IPv6 packet");
+            };
+            assert_eq!(packet.quoted().unwrap().ports, Some((40000, 53)));
+        }
+    }
 
     fn unreachable(quotation: &[u8]) -> Vec<u8> {
         let mut message = vec![3, 1, 0, 0, 0, 0, 0, 0];
