@@ -5,7 +5,8 @@ mod rules;
 
 use std::path::Path;
 
-use rules::{LIBRARY_RULES, Rule, check, rust_files};
+use rules::source::sources;
+use rules::{LIBRARY_RULES, Rule, UnsafeEdge, check, check_imports, is_module};
 use teiten_aggregator::schema::TABLES;
 
 const RULES: &[Rule] = &[
@@ -17,17 +18,18 @@ const RULES: &[Rule] = &[
     Rule {
         reason: "the open hour touches no file, clock, lock or log",
         applies: |path| {
-            [
-                "window",
-                "table",
-                "minute",
-                "destinations",
-                "sketch",
-                "observation",
-                "payload_table",
-            ]
-            .iter()
-            .any(|name| path == format!("{name}.rs") || path.starts_with(&format!("{name}/")))
+            is_module(
+                path,
+                &[
+                    "window",
+                    "table",
+                    "minute",
+                    "destinations",
+                    "sketch",
+                    "observation",
+                    "payload_table",
+                ],
+            )
         },
         words: &[
             "std::fs",
@@ -47,19 +49,32 @@ fn the_aggregator_keeps_the_house_rules() {
     check(
         env!("CARGO_MANIFEST_DIR"),
         &[LIBRARY_RULES, RULES],
-        &["prefetch.rs"],
+        &[UnsafeEdge(
+            "prefetch.rs",
+            "the processor's request to bring memory near has no safe form in the standard library",
+        )],
     );
 }
 
 #[test]
+fn the_aggregator_imports_in_no_new_circle() {
+    check_imports(env!("CARGO_MANIFEST_DIR"), &[], &["crate", "crate::actor"]);
+}
+
+#[test]
 fn the_workshops_keep_the_rules_of_every_file() {
-    for (workshop, edges) in [
-        ("benches", ["usage.rs", "send.rs"].as_slice()),
-        ("testdata", &[]),
-    ] {
-        let folder = format!("{}/../{workshop}", env!("CARGO_MANIFEST_DIR"));
-        check(&folder, &[], edges);
-    }
+    let folder = |workshop: &str| format!("{}/../{workshop}", env!("CARGO_MANIFEST_DIR"));
+    check(
+        &folder("benches"),
+        &[],
+        &[
+            UnsafeEdge("usage.rs", "getrusage and wait4 of the C library"),
+            UnsafeEdge("send.rs", "a packet socket and its ring of frames"),
+        ],
+    );
+    check(&folder("testdata"), &[], &[]);
+    check_imports(&folder("benches"), &[], &[]);
+    check_imports(&folder("testdata"), &[], &["crate"]);
 }
 
 /// Column names that are also everyday words of the code (JSON keys, flags) and so prove nothing.
@@ -88,21 +103,19 @@ fn columns_are_spelled_in_the_schema_alone() {
         .map(|column| column.name)
         .filter(|name| !EVERYDAY.contains(name))
         .collect();
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
-    for path in rust_files(&source) {
-        let text = std::fs::read_to_string(&path).expect("a source file is UTF-8 text");
-        let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-        let spelled = names
-            .iter()
-            .find(|name| code.contains(&format!("\"{name}\"")));
-        let is_schema = path
-            .strip_prefix(&source)
-            .is_ok_and(|path| path.starts_with("schema"))
-            || path.ends_with("schema.rs");
-        if !is_schema {
-            assert_eq!(spelled, None, "{}: take it from schema.rs", path.display());
+    let mut broken = Vec::new();
+    for source in sources(Path::new(env!("CARGO_MANIFEST_DIR")), "src") {
+        let path = source.path.strip_prefix("src/").unwrap_or_default();
+        if source.is_tests || is_module(path, &["schema"]) {
+            continue;
+        }
+        for name in &names {
+            if source.code.contains(&format!("\"{name}\"")) {
+                broken.push(format!("{}: {name}: take it from schema.rs", source.path));
+            }
         }
     }
+    assert!(broken.is_empty(), "columns:\n{}", broken.join("\n"));
 }
 
 #[test]

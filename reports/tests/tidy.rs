@@ -3,7 +3,7 @@
 #[path = "../../aggregator/tests/tidy/rules.rs"]
 mod rules;
 
-use rules::{LIBRARY_RULES, Rule, check};
+use rules::{Arrow, LIBRARY_RULES, Rule, check, check_imports, is_module};
 
 const RULES: &[Rule] = &[
     Rule {
@@ -13,11 +13,7 @@ const RULES: &[Rule] = &[
     },
     Rule {
         reason: "charts and renderers never query",
-        applies: |path| {
-            ["chart", "render"]
-                .iter()
-                .any(|name| path == format!("{name}.rs") || path.starts_with(&format!("{name}/")))
-        },
+        applies: |path| is_module(path, &["chart", "render"]),
         words: &["crate::query", "parquet", "arrow", "std::fs", "File::"],
     },
 ];
@@ -25,4 +21,31 @@ const RULES: &[Rule] = &[
 #[test]
 fn the_reports_keep_the_house_rules() {
     check(env!("CARGO_MANIFEST_DIR"), &[LIBRARY_RULES, RULES], &[]);
+}
+
+const ARROWS: &[Arrow] = &[
+    Arrow {
+        from: "chart",
+        to: "query",
+        reason: "a chart draws what it is given",
+    },
+    Arrow {
+        from: "render",
+        to: "query",
+        reason: "a renderer writes what it is given",
+    },
+    Arrow {
+        from: "query",
+        to: "figure",
+        reason: "a question does not know who asks it",
+    },
+];
+
+#[test]
+fn the_reports_import_in_no_new_circle() {
+    check_imports(
+        env!("CARGO_MANIFEST_DIR"),
+        ARROWS,
+        &["crate", "crate::query"],
+    );
 }

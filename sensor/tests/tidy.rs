@@ -3,7 +3,7 @@
 #[path = "../../aggregator/tests/tidy/rules.rs"]
 mod rules;
 
-use rules::{LIBRARY_RULES, Rule, check};
+use rules::{Arrow, LIBRARY_RULES, Rule, UnsafeEdge, check, check_imports};
 
 const RULES: &[Rule] = &[Rule {
     reason: "sensor and reports never import each other",
@@ -17,10 +17,47 @@ fn the_sensor_keeps_the_house_rules() {
         env!("CARGO_MANIFEST_DIR"),
         &[LIBRARY_RULES, RULES],
         &[
-            "source/map.rs",
-            "source/ring.rs",
-            "source/ring/socket.rs",
-            "command/check/clock.rs",
+            UnsafeEdge("source/map.rs", "a mapped file can change under its reader"),
+            UnsafeEdge(
+                "source/ring.rs",
+                "the ring's blocks are memory shared with the kernel",
+            ),
+            UnsafeEdge(
+                "source/ring/socket.rs",
+                "packet sockets, their options and their mapping",
+            ),
+            UnsafeEdge(
+                "command/check/clock.rs",
+                "the kernel's state of the clock, adjtimex",
+            ),
         ],
     );
+}
+
+const ARROWS: &[Arrow] = &[
+    Arrow {
+        from: "engine",
+        to: "command",
+        reason: "commands compose the engine; it knows none of them",
+    },
+    Arrow {
+        from: "watch",
+        to: "engine",
+        reason: "what is shown decides nothing and hands nothing on",
+    },
+    Arrow {
+        from: "watch",
+        to: "hours",
+        reason: "what is shown decides nothing and hands nothing on",
+    },
+    Arrow {
+        from: "source",
+        to: "engine",
+        reason: "a source gives packets to whoever asks",
+    },
+];
+
+#[test]
+fn the_sensor_imports_in_no_new_circle() {
+    check_imports(env!("CARGO_MANIFEST_DIR"), ARROWS, &["crate::source"]);
 }

@@ -1,12 +1,20 @@
-//! The house rules that a program can check, shared by the `tidy.rs` of every crate through `#[path]`. It reads sources as text:
-//! what needs a parser stays with the reviewers.
+//! The house rules that a program can check, shared by the `tidy.rs` of every crate through `#[path]`. What needs a parser of Rust stays
+//! with the reviewers.
 
-use std::path::{Path, PathBuf};
+// Each crate's test uses a part of this.
+#![allow(dead_code)]
 
-/// Most lines of a file.
-const LINES_MAX: usize = 500;
+#[path = "imports.rs"]
+pub mod imports;
+#[path = "source.rs"]
+pub mod source;
 
-/// Words that a file's code must not hold: comments and the tests at the file's foot are left out.
+use std::path::Path;
+
+use imports::Imports;
+use source::{Source, sources};
+
+/// Words that a file's code must not hold. Comments, and what only tests compile, may hold them.
 pub struct Rule {
     /// Why, for the message.
     pub reason: &'static str,
@@ -14,6 +22,16 @@ pub struct Rule {
     pub applies: fn(&str) -> bool,
     /// The words.
     pub words: &'static [&'static str],
+}
+
+/// A file that may hold `unsafe`, by its path below `src/`, and why it must.
+pub struct UnsafeEdge(pub &'static str, pub &'static str);
+
+/// A top-level module that must not import another.
+pub struct Arrow {
+    pub from: &'static str,
+    pub to: &'static str,
+    pub reason: &'static str,
 }
 
 /// Rules of every crate's library; programs' `main.rs` and what lies in `main/` may print and exit.
@@ -47,98 +65,99 @@ const MACHINE_PATHS: &[&str] = &[
     concat!("/Us", "ers/"),
 ];
 
+/// Whether a path below `src/` is one of these modules or lies in its folder.
+pub fn is_module(path: &str, names: &[&str]) -> bool {
+    let top = path.split('/').next().unwrap_or_default();
+    names.contains(&top.strip_suffix(".rs").unwrap_or(top))
+}
+
 /// Checks a crate: the rules of every file in `src` and `tests`, `rules` in `src`, `unsafe` in `edges` alone.
 ///
 /// # Panics
 /// With every broken rule, one a line.
-pub fn check(crate_folder: &str, rules: &[&[Rule]], edges: &[&str]) {
+pub fn check(crate_folder: &str, rules: &[&[Rule]], edges: &[UnsafeEdge]) {
     let folder = Path::new(crate_folder);
     let mut broken = Vec::new();
-    let both = ["src", "tests"].map(|inner| rust_files(&folder.join(inner)));
-    for file in both.concat() {
-        let text = std::fs::read_to_string(&file).expect("a source file is UTF-8 text");
-        let path = file
-            .strip_prefix(folder)
-            .expect("a file of the crate")
-            .to_string_lossy()
-            .into_owned();
-        let mut note = |reason: String| broken.push(format!("{path}: {reason}"));
-        every_file(&text, &mut note);
-        // A file of tests alone (`tests.rs`, `tests_support.rs`) may do what tests do.
-        let is_tests = file
-            .file_stem()
-            .is_some_and(|stem| stem.to_string_lossy().contains("tests"));
-        if let Some(inner) = path.strip_prefix("src/").filter(|_| !is_tests) {
-            if !edges.contains(&inner) && code(&text).any(|line| has_word(line, "unsafe")) {
-                note(format!("`unsafe` stands only in {edges:?}"));
+    let (library, tests) = (sources(folder, "src"), sources(folder, "tests"));
+    for source in library.iter().chain(&tests) {
+        every_file(source, &mut |reason| {
+            broken.push(format!("{}: {reason}", source.path));
+        });
+    }
+    for source in library.iter().filter(|source| !source.is_tests) {
+        let path = source.path.strip_prefix("src/").unwrap_or_default();
+        for rule in rules.iter().copied().flatten() {
+            if !(rule.applies)(path) {
+                continue;
             }
-            for rule in rules
+            for word in rule
+                .words
                 .iter()
-                .copied()
-                .flatten()
-                .filter(|rule| (rule.applies)(inner))
+                .filter(|word| source.code.contains(**word))
             {
-                for word in rule
-                    .words
-                    .iter()
-                    .filter(|word| code(&text).any(|line| line.contains(**word)))
-                {
-                    note(format!("`{word}`: {}", rule.reason));
-                }
+                broken.push(format!("{}: `{word}`: {}", source.path, rule.reason));
             }
+        }
+        let is_edge = edges.iter().any(|edge| edge.0 == path);
+        if source.has_word("unsafe") != is_edge {
+            let problem = if is_edge { "has none" } else { "is no edge" };
+            broken.push(format!("{}: `unsafe`: the file {problem}", source.path));
+        }
+    }
+    for UnsafeEdge(path, reason) in edges {
+        assert!(!reason.is_empty(), "{path}: an edge has a reason");
+        if !library
+            .iter()
+            .any(|source| source.path == format!("src/{path}"))
+        {
+            broken.push(format!("src/{path}: an edge of `unsafe` that is no file"));
         }
     }
     assert!(broken.is_empty(), "house rules:\n{}", broken.join("\n"));
 }
 
-fn every_file(text: &str, note: &mut impl FnMut(String)) {
-    if !text.starts_with("//!") {
-        note("a file opens with a `//!` paragraph".into());
+/// Checks that no modules of a crate import each other in a circle, at any depth, and that no import goes against an arrow. `open` names
+/// the modules among whose children circles are still to be mended, the root as `crate`; the list can only get shorter.
+///
+/// # Panics
+/// With every circle and every such import, one a line.
+pub fn check_imports(crate_folder: &str, arrows: &[Arrow], open: &[&str]) {
+    let imports = Imports::read(&sources(Path::new(crate_folder), "src"));
+    let mut broken = Vec::new();
+    let circles = imports.circles();
+    for (parent, circle) in &circles {
+        if !open.contains(&parent.as_str()) {
+            broken.push(format!("{parent}: {circle}"));
+        }
     }
-    let lines = text.lines().count();
-    if lines > LINES_MAX {
-        note(format!("{lines} lines, {LINES_MAX} at most"));
+    for parent in open {
+        if !circles.iter().any(|(found, _)| found == parent) {
+            broken.push(format!(
+                "{parent} has no circle any more: strike it from the list"
+            ));
+        }
+    }
+    for arrow in arrows {
+        for name in [arrow.from, arrow.to] {
+            let is_known = imports.top_level().contains(name);
+            assert!(is_known, "{name} is no top-level module of this crate");
+        }
+        for import in imports.between(arrow.from, arrow.to) {
+            broken.push(format!("{import}: {}", arrow.reason));
+        }
+    }
+    assert!(broken.is_empty(), "imports:\n{}", broken.join("\n"));
+}
+
+fn every_file(source: &Source, note: &mut impl FnMut(String)) {
+    if !source.text.starts_with("//!") {
+        note("a file opens with a `//!` paragraph".into());
     }
     for word in UNFINISHED
         .iter()
         .chain(MACHINE_PATHS)
-        .filter(|word| text.contains(**word))
+        .filter(|word| source.text.contains(**word))
     {
         note(format!("`{word}`"));
     }
-    for name in test_names(text).filter(|name| name.matches('_').count() < 2) {
-        note(format!("the test `{name}` is no sentence"));
-    }
-}
-
-/// The lines of code above the tests, comments cut off.
-fn code(text: &str) -> impl Iterator<Item = &str> {
-    text.lines()
-        .take_while(|line| !line.starts_with("#[cfg(test)]"))
-        .map(|line| line.split("//").next().unwrap_or_default())
-}
-
-fn has_word(line: &str, word: &str) -> bool {
-    line.split(|character: char| !character.is_alphanumeric() && character != '_')
-        .any(|part| part == word)
-}
-
-fn test_names(text: &str) -> impl Iterator<Item = &str> {
-    let after_attribute = text.split(concat!("#[te", "st]")).skip(1);
-    after_attribute.filter_map(|rest| rest.split_once("fn ")?.1.split('(').next())
-}
-
-/// The Rust files below a folder, in order.
-pub fn rust_files(folder: &Path) -> Vec<PathBuf> {
-    let mut files = Vec::new();
-    for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        let path = entry.path();
-        if path.is_dir() {
-            files.extend(rust_files(&path));
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
-            files.push(path);
-        }
-    }
-    files.sort();
-    files
 }

@@ -3,21 +3,12 @@
 #[path = "../../../aggregator/tests/tidy/rules.rs"]
 mod rules;
 
-use rules::{LIBRARY_RULES, Rule, check};
-
-/// Whether a path below `src/` is the module `name` or lies in its folder.
-fn is_module(path: &str, name: &str) -> bool {
-    path == format!("{name}.rs") || path.starts_with(&format!("{name}/"))
-}
+use rules::{Arrow, LIBRARY_RULES, Rule, check, check_imports, is_module};
 
 const RULES: &[Rule] = &[
     Rule {
-        reason: "decoding and classifying touch no file, clock, lock or log",
-        applies: |path| {
-            ["decode", "classify", "fingerprint", "payload", "telescope"]
-                .iter()
-                .any(|name| is_module(path, name))
-        },
+        reason: "the packet library touches no file, clock, thread, lock or log",
+        applies: |_| true,
         words: &[
             "std::fs",
             "File",
@@ -25,19 +16,16 @@ const RULES: &[Rule] = &[
             "Instant",
             "Mutex",
             "RwLock",
+            "thread",
             "log::",
             "tracing",
         ],
     },
     Rule {
-        reason: "decoding allocates nothing per packet",
-        applies: |path| {
-            ["decode", "classify", "fingerprint"]
-                .iter()
-                .any(|name| is_module(path, name))
-        },
+        reason: "judging allocates nothing per packet",
+        applies: |path| !is_module(path, &["telescope", "samples"]),
         words: &[
-            "Vec::new",
+            "Vec::",
             "vec![",
             "Box::new",
             "String::new",
@@ -45,16 +33,45 @@ const RULES: &[Rule] = &[
             ".to_string()",
             ".to_vec()",
             ".to_owned()",
+            ".collect()",
         ],
     },
     Rule {
-        reason: "classifying sees headers and payload, never a source",
-        applies: |path| is_module(path, "classify") || is_module(path, "payload"),
-        words: &["teiten_sensor", "teiten_aggregator"],
+        reason: "a packet is judged by its headers and payload, never by where it was read",
+        applies: |_| true,
+        words: &["teiten_sensor", "teiten_aggregator", "teiten_reports"],
+    },
+];
+
+const ARROWS: &[Arrow] = &[
+    Arrow {
+        from: "decode",
+        to: "classify",
+        reason: "decoding does not know what headers mean",
+    },
+    Arrow {
+        from: "payload",
+        to: "decode",
+        reason: "signatures see a payload and its ports, nothing else",
+    },
+    Arrow {
+        from: "telescope",
+        to: "decode",
+        reason: "the telescope places addresses, not packets",
+    },
+    Arrow {
+        from: "classify",
+        to: "telescope",
+        reason: "a class does not depend on the telescope",
     },
 ];
 
 #[test]
 fn the_packet_library_keeps_the_house_rules() {
     check(env!("CARGO_MANIFEST_DIR"), &[LIBRARY_RULES, RULES], &[]);
+}
+
+#[test]
+fn the_packet_library_imports_in_no_circle() {
+    check_imports(env!("CARGO_MANIFEST_DIR"), ARROWS, &[]);
 }
