@@ -6,27 +6,17 @@
 
 use crate::destinations::EXACT_DESTINATIONS_MAX;
 use crate::run::SourceRow;
-use teiten_observation::Mark;
-use teiten_observation::{Address, Class, Family, Kind, Tool, TrafficType};
+use teiten_observation::{
+    Address, Class, Confirmation, Family, Kind, Mark, MarkRow, Probes, TOOLS, Tool, TrafficType,
+};
 
-/// Of a source's probes at least one in so many must bear a mark of 16 bits: 4,096 times as many as match by chance.
-const PROBES_A_MATCH_MAX: u64 = 16;
-/// The same for such a mark together with the tool's shape, of which one packet is enough: 1,024 times as many as match by chance.
-const PROBES_A_SHAPE_MAX: u64 = 64;
-/// Packets that a mark of 16 bits, or a shape that a system could share, must stand in.
-const PACKETS_MIN: u64 = 2;
-/// Of the probes with a shape that a system could share at least one in so many must be among the source's SYNs.
-const SYNS_A_COMMON_SHAPE_MAX: u64 = 2;
-/// Of the packets with Nmap's shape at least one in so many must share its value with others.
-const SHAPES_A_PAIR_MAX: u64 = 4;
 /// Runs of a tool that one source's hour can hold: each has a value of its own.
 const RUNS_MAX: u64 = 64;
-/// Of a source's SYNs at least one in so many must have a key that others have.
-const SYNS_A_KEY_MAX: u64 = 16;
 
 /// Packets with one pair value in one row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Pair {
+    mark: Mark,
     value: u32,
     packets: u64,
     /// Whether they went to different destinations for certain.
@@ -40,9 +30,9 @@ pub struct Evidence {
     sctp: u64,
     others: u64,
     by_mark: [u64; Mark::ALL.len()],
-    /// Rows and most destinations of the common shapes.
-    common_rows: u64,
-    common_destinations: u32,
+    /// Rows and most destinations of the common shapes of each tool.
+    common_rows: [u64; Tool::ALL.len()],
+    common_destinations: [u32; Tool::ALL.len()],
     shapes: Vec<Pair>,
     keys: Vec<Pair>,
 }
@@ -52,7 +42,7 @@ pub struct Evidence {
 pub struct Confirmed {
     /// A bit for each mark.
     marks: u32,
-    /// Unicornscan's keys, ascending.
+    /// Keys that SYNs share, ascending.
     keys: Vec<u32>,
 }
 
@@ -98,22 +88,25 @@ impl Evidence {
             TrafficType::Sctp => self.sctp += row.packets,
             _ => self.others += row.packets,
         }
-        if matches!(mark, Mark::ZmapLinux | Mark::ZmapBsd | Mark::ZmapSmallest) {
-            self.common_rows += 1;
-            self.common_destinations = self.common_destinations.max(row.destinations);
+        if matches!(mark.confirmation(), Some(Confirmation::CommonShape)) {
+            let tool = mark.tool() as usize;
+            self.common_rows[tool] += 1;
+            self.common_destinations[tool] = self.common_destinations[tool].max(row.destinations);
         }
         if row.pair == 0 {
             return;
         }
-        let pair = Pair {
+        let pair = |mark| Pair {
+            mark,
             value: row.pair,
             packets: row.pair_packets,
             spread: is_spread(row),
         };
-        match mark {
-            Mark::NmapShape => self.shapes.push(pair),
-            mark if mark.stands_alone() => {}
-            _ => self.keys.push(pair),
+        if mark.shares_value() {
+            self.shapes.push(pair(mark));
+        } else if !mark.stands_alone() {
+            // A key is looked for whatever else the SYNs bear.
+            self.keys.push(pair(Mark::KEYED));
         }
     }
 
@@ -121,52 +114,92 @@ impl Evidence {
     #[must_use]
     pub fn decide(&mut self) -> Confirmed {
         let mut confirmed = Confirmed::default();
-        let probes = self.syns + self.sctp + self.others;
-        confirmed.confirm(Mark::MiraiSequence, true);
-        self.decide_bits(&mut confirmed, Mark::ZmapId, Mark::ZmapIdShape, probes);
-        let hashed = self.syns + self.sctp;
-        self.decide_bits(
-            &mut confirmed,
-            Mark::MasscanHash,
-            Mark::MasscanShape,
-            hashed,
-        );
-        confirmed.confirm(Mark::ZmapWindows, true);
-        let common = self.is_common_shape_confirmed();
-        for mark in [Mark::ZmapLinux, Mark::ZmapBsd, Mark::ZmapSmallest] {
-            confirmed.confirm(mark, common);
+        for row in TOOLS.iter().flat_map(|tool| tool.marks) {
+            let stands = match row.confirmation {
+                Confirmation::Exact(_) | Confirmation::OwnShape(_) => true,
+                Confirmation::Match => self.is_match_confirmed(row),
+                Confirmation::ShapedMatch => {
+                    self.is_shape_confirmed(row) || self.is_match_confirmed(row)
+                }
+                Confirmation::CommonShape => self.is_common_shape_confirmed(row),
+                Confirmation::SharedValue => self.is_value_confirmed(row),
+                Confirmation::SharedKey => false,
+            };
+            confirmed.confirm(row.mark, stands);
         }
-        let shapes = self.by_mark[Mark::NmapShape as usize];
-        let mut paired = 0;
-        shared(&mut self.shapes, shapes / RUNS_MAX, |_, packets| {
-            paired += packets;
-        });
-        let is_nmap = paired > 0 && paired * SHAPES_A_PAIR_MAX >= shapes;
-        confirmed.confirm(Mark::NmapShape, is_nmap);
-        shared(&mut self.keys, self.syns / SYNS_A_KEY_MAX, |value, _| {
+        let packets_min = self.syns / Confirmation::SYNS_A_KEY_MAX;
+        shared(&mut self.keys, packets_min, |value, _| {
             confirmed.keys.push(value);
         });
         confirmed
     }
 
-    /// A mark of 16 bits, and the same mark in a packet of the tool's shape.
-    fn decide_bits(&self, confirmed: &mut Confirmed, bits: Mark, shape: Mark, probes: u64) {
-        let shapes = self.by_mark[shape as usize];
-        let matches = self.by_mark[bits as usize] + shapes;
-        let is_bits = matches >= PACKETS_MIN && matches * PROBES_A_MATCH_MAX >= probes;
-        let is_shape = shapes > 0 && shapes * PROBES_A_SHAPE_MAX >= probes;
-        confirmed.confirm(bits, is_bits);
-        confirmed.confirm(shape, is_shape || is_bits);
+    /// Packets that a mark could stand in.
+    fn probes(&self, row: &MarkRow) -> u64 {
+        match row.probes {
+            Probes::Syn => self.syns,
+            Probes::SynAndInit => self.syns + self.sctp,
+            Probes::SynUdpIcmp => self.syns + self.sctp + self.others,
+        }
+    }
+
+    /// Packets that bear a mark of this tool which is confirmed in one of these ways.
+    fn bearing(&self, tool: Tool, is_such: fn(Confirmation) -> bool) -> u64 {
+        let marks = tool.row().marks.iter();
+        marks
+            .filter(|row| is_such(row.confirmation))
+            .map(|row| self.by_mark[row.mark as usize])
+            .sum()
+    }
+
+    /// A match of 16 bits stands where enough probes match, in the tool's shape or not.
+    fn is_match_confirmed(&self, row: &MarkRow) -> bool {
+        let is_match = |confirmation| {
+            matches!(
+                confirmation,
+                Confirmation::Match | Confirmation::ShapedMatch
+            )
+        };
+        let matches = self.bearing(row.tool, is_match);
+        matches >= Confirmation::PACKETS_MIN
+            && matches * Confirmation::PROBES_A_MATCH_MAX >= self.probes(row)
+    }
+
+    /// A match in the tool's shape stands alone, unless it drowns in other packets.
+    fn is_shape_confirmed(&self, row: &MarkRow) -> bool {
+        let shapes = self.by_mark[row.mark as usize];
+        shapes > 0 && shapes * Confirmation::PROBES_A_SHAPE_MAX >= self.probes(row)
     }
 
     /// A shape that a system could share is a scanner's where most SYNs have it and they went to different places.
-    fn is_common_shape_confirmed(&self) -> bool {
-        let common = self.by_mark[Mark::ZmapLinux as usize]
-            + self.by_mark[Mark::ZmapBsd as usize]
-            + self.by_mark[Mark::ZmapSmallest as usize];
-        common >= PACKETS_MIN
-            && (self.common_rows > 1 || self.common_destinations > 1)
-            && common * SYNS_A_COMMON_SHAPE_MAX >= self.syns
+    fn is_common_shape_confirmed(&self, row: &MarkRow) -> bool {
+        let tool = row.tool as usize;
+        let common = self.bearing(row.tool, |confirmation| {
+            matches!(confirmation, Confirmation::CommonShape)
+        });
+        common >= Confirmation::PACKETS_MIN
+            && (self.common_rows[tool] > 1 || self.common_destinations[tool] > 1)
+            && common * Confirmation::SYNS_A_COMMON_SHAPE_MAX >= self.syns
+    }
+
+    /// A shape is a tool's where enough of its packets share a value.
+    fn is_value_confirmed(&mut self, row: &MarkRow) -> bool {
+        let shapes = self.by_mark[row.mark as usize];
+        if shapes == 0 {
+            return false;
+        }
+        self.shapes.sort_unstable();
+        let first = self.shapes.partition_point(|pair| pair.mark < row.mark);
+        let last = self.shapes.partition_point(|pair| pair.mark <= row.mark);
+        let mut paired = 0;
+        shared(
+            &mut self.shapes[first..last],
+            shapes / RUNS_MAX,
+            |_, packets| {
+                paired += packets;
+            },
+        );
+        paired > 0 && paired * Confirmation::SHAPES_A_PAIR_MAX >= shapes
     }
 }
 
@@ -191,7 +224,7 @@ fn shared(pairs: &mut [Pair], packets_min: u64, mut found: impl FnMut(u32, u64))
     for like in pairs.chunk_by(|left, right| left.value == right.value) {
         let packets = like.iter().map(|pair| pair.packets).sum::<u64>();
         let spread = like.len() > 1 || like[0].spread;
-        if spread && packets >= packets_min.max(PACKETS_MIN) {
+        if spread && packets >= packets_min.max(Confirmation::PACKETS_MIN) {
             found(like[0].value, packets);
         }
     }
@@ -208,7 +241,7 @@ impl Confirmed {
         self.marks >> mark as u8 & 1 != 0
     }
 
-    /// Whether packets with this pair value that bear no mark which stands are Unicornscan's.
+    /// Whether packets with this pair value that bear no mark which stands are of the tool that is told by its key.
     #[must_use]
     pub fn has_key(&self, pair: u32) -> bool {
         self.keys.binary_search(&pair).is_ok()
@@ -221,12 +254,12 @@ impl Confirmed {
         if mark != Mark::None && self.stands(mark) {
             return (mark.tool(), row.packets);
         }
-        let is_keyed = mark != Mark::NmapShape
+        let is_keyed = !mark.shares_value()
             && row.pair_packets * 2 > row.packets
             && can_bear_marks(A::FAMILY, row.kind)
             && self.has_key(row.pair);
         if is_keyed {
-            return (Tool::Unicornscan, row.pair_packets);
+            return (Mark::KEYED.tool(), row.pair_packets);
         }
         let claimed = if mark == Mark::None { 0 } else { row.packets };
         (Tool::None, claimed)

@@ -2,10 +2,12 @@
 //!
 //! Sentences come from `text`, figures from `figure::FIGURES`; how it looks is the renderers' business.
 
+use teiten_observation::Tool;
+
 use crate::figure::{Drawn, FIGURES, Figure, Section};
 use crate::query::Answer;
 use crate::series::State;
-use crate::text::{Language, Term, fill, number, time};
+use crate::text::{Language, Term, fill, number, time, tool_term};
 
 mod numbers;
 mod summary;
@@ -294,7 +296,10 @@ fn definitions(language: Language) -> Vec<Definitions> {
         },
         Definitions {
             title: text.tools_title,
-            terms: text.tools.to_vec(),
+            terms: Tool::ALL
+                .iter()
+                .map(|tool| tool_term(language, *tool))
+                .collect(),
         },
         Definitions {
             title: text.states_title,

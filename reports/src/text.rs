@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use jiff::civil::Weekday;
 use teiten_aggregator::counter::Counts;
+use teiten_observation::{Tool, ToolTerm};
 
 pub mod country;
 mod en;
@@ -84,6 +85,24 @@ pub struct Term {
     pub meaning: &'static str,
 }
 
+impl From<ToolTerm> for Term {
+    fn from(term: ToolTerm) -> Term {
+        Term {
+            name: term.name,
+            meaning: term.meaning,
+        }
+    }
+}
+
+/// What a tool is called; the words stand in its row of TOOLS.
+#[must_use]
+pub fn tool_term(language: Language, tool: Tool) -> Term {
+    match language {
+        Language::Ja => tool.row().japanese.into(),
+        Language::En => tool.row().english.into(),
+    }
+}
+
 /// Replaces each `{name}` of a template by its value; a name without a value stays as it is.
 #[must_use]
 pub fn fill(template: &str, values: &[(&str, &dyn std::fmt::Display)]) -> String {
@@ -130,8 +149,6 @@ macro_rules! text {
             pub classes: [Term; 8],
             /// One term per traffic type, in the order of the codes.
             pub traffic_types: [Term; 33],
-            /// One term per tool, in the order of the codes.
-            pub tools: [Term; 7],
             /// One term per state: complete, partial, lossy, missing, not yet.
             pub states: [Term; 5],
             /// One term per number of the head of the report.

@@ -3,8 +3,8 @@
 use std::fmt;
 
 use crate::address::Family;
-use crate::mark::Mark;
-use crate::words::{Class, Tool, TrafficType};
+use crate::tool::{Mark, Tool};
+use crate::words::{Class, TrafficType};
 
 /// Number of distinct (type, class, mark) codes: the size of a table indexed by [`Kind::category`].
 pub const CATEGORIES: usize = 1 << (TYPE_BITS + CLASS_BITS + MARK_BITS);

@@ -3,20 +3,20 @@
 
 mod address;
 mod kind;
-mod mark;
 mod observation;
 mod size;
 mod special;
 mod stack;
+mod tool;
 mod words;
 
 pub use address::{Address, BUCKETS, Family};
 pub use kind::{CATEGORIES, Kind};
-pub use mark::Mark;
 pub use observation::Observation;
 pub use size::TelescopeSize;
 pub use special::{
     SPECIAL_IPV4, SPECIAL_IPV6, SPECIAL_SOURCE, SourceUse, SpecialBlock, special_ipv4, special_ipv6,
 };
 pub use stack::{KINDS_MAX, OptionKind, StackSignature};
-pub use words::{Class, Tool, TrafficType};
+pub use tool::{Confirmation, Mark, MarkRow, Probes, TOOLS, Tool, ToolRow, ToolTerm};
+pub use words::{Class, TrafficType};

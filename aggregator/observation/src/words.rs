@@ -1,4 +1,4 @@
-//! The words of a packet that the contract fixes: traffic type, class and tool, each a closed set with its spelling.
+//! The words of a packet that the contract fixes: traffic type and class, each a closed set with its spelling.
 
 /// A closed set whose members have one spelling each, the one that tables, JSON and flags use.
 #[macro_export]
@@ -93,18 +93,7 @@ spelled! {
     }
 }
 
-spelled! {
-    /// The program that sent a packet, as far as its fingerprint tells.
-    Tool {
-        None = "none",
-        Zmap = "zmap",
-        ZmapStack = "zmap-stack",
-        Masscan = "masscan",
-        Mirai = "mirai",
-        Nmap = "nmap",
-        Unicornscan = "unicornscan",
-    }
-}
+pub use spelled;
 
 #[cfg(test)]
 mod tests {

@@ -51,7 +51,7 @@ impl Judge {
 fn is_settled<A: Address>(only: &mut Merged<'_, A>) -> bool {
     match only.kind().mark() {
         Mark::None => !only.shares_pair(),
-        Mark::MiraiSequence => {
+        mark if mark.is_exact() => {
             only.settle(only.kind(), only.packets());
             true
         }

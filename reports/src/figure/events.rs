@@ -12,7 +12,7 @@ use crate::query::Answer;
 use crate::query::event::{CARDS_MAX, Event, EventKind, PORTS_TESTED};
 use crate::series::{State, Step};
 use crate::table::{Cell, Table};
-use crate::text::{Both, Language, country, fill, number, time};
+use crate::text::{Both, Language, country, fill, number, time, tool_term};
 
 pub const FIGURE: Figure = Figure {
     name: "events",
@@ -268,9 +268,9 @@ fn lines(answer: &Answer, context: &Context<'_>, event: &Event) -> Vec<String> {
         .iter()
         .enumerate()
         .filter(|(index, tool)| **tool != Tool::None && detail.tools[*index] * 20 >= detail.packets)
-        .map(|(index, _)| {
+        .map(|(index, tool)| {
             let share = number::percent(detail.tools[index] as f64, detail.packets as f64);
-            format!("{} {share}%", text.tools[index].name)
+            format!("{} {share}%", tool_term(language, *tool).name)
         })
         .collect();
     lines.push(if tools.is_empty() {

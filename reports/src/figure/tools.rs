@@ -6,7 +6,7 @@ use super::{Context, Drawn, Figure, Section};
 use crate::chart::ranked::{self, Bar};
 use crate::query::Answer;
 use crate::table::{Cell, Table};
-use crate::text::{Both, number};
+use crate::text::{Both, number, tool_term};
 
 pub const FIGURE: Figure = Figure {
     name: "tools",
@@ -44,17 +44,18 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     let mut bars = Vec::new();
     for index in order {
         let tally = &answer.tools[index];
+        let term = tool_term(context.language, Tool::ALL[index]);
         let none = index == Tool::None as usize;
         table.push(vec![
             Cell::text(Tool::ALL[index].name()),
-            Cell::text(text.tools[index].name),
+            Cell::text(term.name),
             Cell::Count(tally.packets),
             Cell::share(tally.packets as f64, total as f64),
             Cell::Estimate(tally.sources.estimate()),
-            Cell::text(text.tools[index].meaning),
+            Cell::text(term.meaning),
         ]);
         bars.push(Bar {
-            label: text.tools[index].name.to_owned(),
+            label: term.name.to_owned(),
             detail: String::new(),
             value: tally.packets as f64,
             text: format!(

@@ -76,36 +76,6 @@ pub const TEXT: Text = Text {
         term("Malformed", "Damaged behind the IP header."),
         term("Other", "Any other IP protocol."),
     ],
-    tools: [
-        term(
-            "No fingerprint",
-            "Packets without the marks of a known tool.",
-        ),
-        term(
-            "ZMap before 4.1",
-            "IP identification 54321. ZMap dropped this mark in 4.1.0 of 2024-03-21: a fall after that date is the tool, not the world.",
-        ),
-        term(
-            "ZMap 4.1 and later (shape)",
-            "DF 0, window 65535, initial TTL 64 and ZMap's default option list. A shape, not an exact test.",
-        ),
-        term(
-            "Masscan",
-            "IP identification equals the low 16 bits of destination ^ port ^ sequence number; one packet in 65,536 matches by chance. Includes the shape in use since 2023-11-07.",
-        ),
-        term(
-            "Mirai family",
-            "TCP sequence number equals the destination address, as in the source code published in 2016.",
-        ),
-        term(
-            "Nmap",
-            "Sequence numbers and header shape of its SYN scan (-sS).",
-        ),
-        term(
-            "Unicornscan",
-            "A check value hidden in the sequence number agrees between packets.",
-        ),
-    ],
     states: [
         term(
             "Complete",

@@ -3,6 +3,7 @@
 //! Every byte comes from strangers: each read is checked, nothing is allocated, and what cannot be read is said by a small typed
 //! reason. What a packet means must not be here (`classify.rs`), nor what a file or an interface is (`source.rs`).
 
+mod damage;
 pub mod ip;
 pub mod link;
 pub mod quoted;
@@ -11,7 +12,7 @@ pub mod transport;
 use teiten_observation::Address;
 
 use crate::LinkType;
-pub use ip::Damage;
+pub use damage::Damage;
 pub use link::supported;
 pub use quoted::Quoted;
 pub use transport::{Icmp, Sctp, Tcp, Transport, Udp};

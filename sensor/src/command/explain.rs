@@ -19,7 +19,7 @@ pub use evidence::{Gathering, Judged, Judgements, LeftOut};
 pub use groups::Groups;
 pub use spool::{Spool, SpoolReader};
 use teiten_packet::decode::{Decoded, Packet, decode_record, supported};
-use teiten_packet::fingerprint::{self, ToolMark};
+use teiten_packet::fingerprint;
 use teiten_packet::{Frame, Judgement, Observed, Telescope, flags, judge};
 
 /// Reads everything twice: the first time for the evidence, the second time block by block for `take`, which says whether to go on.
@@ -181,23 +181,24 @@ fn evidence_json<A: Address>(
     judged: Option<&Judged>,
 ) -> Option<Value> {
     let judged = judged?;
-    let mark = match (observed.kind.mark(), judged.tool) {
-        (_, Tool::Unicornscan) => Mark::UnicornscanKey,
-        (mark, _) => mark,
+    let mark = if judged.tool == Mark::KEYED.tool() {
+        Mark::KEYED
+    } else {
+        observed.kind.mark()
     };
-    let row: &ToolMark = fingerprint::row_of(mark)?;
+    let row = mark.row()?;
     let mut evidence = json!({
         "mark": mark.name(),
-        "of": mark.tool().name(),
+        "of": row.tool.name(),
         "test": row.words,
         "source": row.source,
         "dates": row.dates,
-        "confirmed_by": row.confirmation,
-        "confirmed": judged.tool == mark.tool(),
+        "confirmed_by": row.confirmation.words(),
+        "confirmed": judged.tool == row.tool,
         "packets_like_it": judged.packets,
         "of_them_with_the_mark": judged.tool_packets,
     });
-    if mark.tool() == Tool::Nmap || mark.tool() == Tool::Unicornscan {
+    if mark.shares_value() || mark == Mark::KEYED {
         evidence["shared_value"] = format!("{:#010x}", observed.pair).into();
     }
     let probe = fingerprint::probe(packet, observed.kind.traffic_type());

@@ -6,10 +6,10 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde_json::{Value, json};
 use teiten_aggregator::schema::FLAGS_VERSION;
-use teiten_observation::{SPECIAL_IPV4, SPECIAL_IPV6, SPECIAL_SOURCE, TrafficType};
+use teiten_observation::{MarkRow, SPECIAL_IPV4, SPECIAL_IPV6, SPECIAL_SOURCE, TrafficType};
 
 use teiten_packet::classify::{RULES, Rule, Types};
-use teiten_packet::fingerprint::{KEYED, Probes, TOOLS, ToolMark};
+use teiten_packet::fingerprint::marks;
 use teiten_packet::flags::{self, FLAGS, FlagRow};
 use teiten_packet::payload::{Ports, Signature, TCP, UDP};
 
@@ -17,7 +17,7 @@ use teiten_packet::payload::{Ports, Signature, TCP, UDP};
 /// space that has no country and no network.
 #[must_use]
 pub fn json() -> Value {
-    let tools = TOOLS.iter().chain([&KEYED]).map(tool_json);
+    let tools = marks().map(tool_json);
     let signatures = |protocol: &'static str, rows: &'static [Signature]| {
         rows.iter().map(move |row| signature_json(protocol, row))
     };
@@ -54,12 +54,12 @@ pub fn write_table(out: &mut dyn Write) -> Result<()> {
         out,
         "\nTOOLS: marks of a probe, the first that it bears decides; a source's packets in the hour confirm it\n"
     )?;
-    for mark in TOOLS.iter().chain([&KEYED]) {
-        let (name, tool) = (mark.mark.name(), mark.mark.tool().name());
-        let probes = probes_text(mark.probes);
+    for mark in marks() {
+        let (name, tool) = (mark.mark.name(), mark.tool.name());
+        let probes = mark.probes.words();
         writeln!(out, "     {name:<30} {tool}, {probes}")?;
         write_details(out, mark.words, mark.source, mark.dates)?;
-        writeln!(out, "       confirmed by: {}", mark.confirmation)?;
+        writeln!(out, "       confirmed by: {}", mark.confirmation.words())?;
     }
     writeln!(out, "\nSTACK SIGNATURE\n\n       {STACK_SIGNATURE}")?;
     write_flags(out)?;
@@ -109,13 +109,13 @@ fn types_json(types: Types) -> Value {
     names.collect::<Vec<_>>().into()
 }
 
-fn tool_json(mark: &ToolMark) -> Value {
+fn tool_json(mark: &MarkRow) -> Value {
     json!({
-        "tool": mark.mark.tool().name(),
+        "tool": mark.tool.name(),
         "mark": mark.mark.name(),
         "test": mark.words,
-        "probes": probes_text(mark.probes),
-        "confirmed_by": mark.confirmation,
+        "probes": mark.probes.words(),
+        "confirmed_by": mark.confirmation.words(),
         "source": mark.source,
         "dates": mark.dates,
     })
@@ -183,14 +183,6 @@ fn write_special_purpose(out: &mut dyn Write) -> Result<()> {
     Ok(())
 }
 
-const fn probes_text(probes: Probes) -> &'static str {
-    match probes {
-        Probes::Syn => "TCP SYN",
-        Probes::SynAndInit => "TCP SYN or SCTP INIT",
-        Probes::SynUdpIcmp => "TCP SYN, UDP datagram or ICMP request",
-    }
-}
-
 fn signature_json(protocol: &str, row: &Signature) -> Value {
     let (side, ports) = match row.ports {
         Ports::Any => ("any", &[][..]),
@@ -236,7 +228,7 @@ mod tests {
         let all = json();
         let rows = |name: &str| all[name].as_array().cloned().unwrap_or_default();
         assert_eq!(rows("rules").len(), RULES.len());
-        assert_eq!(rows("tools").len(), TOOLS.len() + 1);
+        assert_eq!(rows("tools").len(), marks().count());
         assert_eq!(rows("signatures").len(), UDP.len() + TCP.len());
         assert_eq!(rows("flags").len(), FLAGS.len());
         for name in ["rules", "tools", "signatures", "flags"] {
@@ -266,8 +258,8 @@ mod tests {
         for row in &FLAGS {
             assert!(table.contains(row.name) && table.contains(row.words));
         }
-        for row in TOOLS.iter().chain([&KEYED]) {
-            assert!(table.contains(row.mark.name()) && table.contains(row.confirmation));
+        for row in marks() {
+            assert!(table.contains(row.mark.name()) && table.contains(row.confirmation.words()));
         }
         for row in UDP.iter().chain(&TCP) {
             assert!(table.contains(row.name) && table.contains(row.source));

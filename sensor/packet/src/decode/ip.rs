@@ -3,42 +3,13 @@
 use teiten_observation::Family;
 
 use super::transport::{self, Region, Transport};
-use super::{Decoded, Layer, Packet, Reason};
-
-/// Damage behind the addresses: the packet is observed, as malformed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Damage {
-    /// The IPv4 options or an IPv6 extension header do not fit into the packet.
-    IpOptions,
-    /// More extension headers than [`EXTENSION_HEADERS_MAX`].
-    ExtensionHeaders,
-    /// The transport header does not fit into the packet.
-    TransportHeader,
-    /// The data offset of a TCP header is below 5 or beyond the packet.
-    TcpOptions,
-    /// The length field of a UDP header is below 8 or beyond the packet.
-    UdpLength,
-}
-
-impl Damage {
-    /// The damage in words.
-    #[must_use]
-    pub const fn text(self) -> &'static str {
-        match self {
-            Damage::IpOptions => "IP options or an extension header do not fit into the packet",
-            Damage::ExtensionHeaders => "too many IPv6 extension headers",
-            Damage::TransportHeader => "the transport header does not fit into the packet",
-            Damage::TcpOptions => "the TCP data offset is below 5 or beyond the packet",
-            Damage::UdpLength => "the UDP length is below 8 or beyond the packet",
-        }
-    }
-}
+use super::{Damage, Decoded, Layer, Packet, Reason};
 
 /// Extension headers followed in one packet. Honest packets have four at most; a packet of 1,500 bytes can hold 182, so only a
 /// larger one can reach the limit.
 pub const EXTENSION_HEADERS_MAX: usize = 192;
 
-const IPV6_HEADER_BYTES: usize = 40;
+pub(super) const IPV6_HEADER_BYTES: usize = 40;
 const HOP_BY_HOP: u8 = 0;
 const ROUTING: u8 = 43;
 const FRAGMENT: u8 = 44;
@@ -118,14 +89,24 @@ pub(super) fn ipv6(bytes: &[u8], snapped: bool) -> Decoded<'_> {
     let Some((header, rest)) = bytes.split_first_chunk::<IPV6_HEADER_BYTES>() else {
         return Decoded::Malformed(Layer::Ipv6, Reason::Short);
     };
-    if header[0] >> 4 != 6 {
-        return Decoded::Malformed(Layer::Ipv6, Reason::Version);
-    }
     // A payload length of 0 stands for a jumbogram (RFC 2675) or for segmentation offload: the frame's end is the packet's.
     let length = match u16::from_be_bytes([header[4], header[5]]) {
         0 => unstated_length(rest.len(), snapped),
         length => usize::from(length),
     };
+    ipv6_of_length(header, rest, length, snapped)
+}
+
+/// An IPv6 packet whose header is followed by `length` bytes, of which `rest` is what there is.
+pub(super) fn ipv6_of_length<'a>(
+    header: &[u8; IPV6_HEADER_BYTES],
+    rest: &'a [u8],
+    length: usize,
+    snapped: bool,
+) -> Decoded<'a> {
+    if header[0] >> 4 != 6 {
+        return Decoded::Malformed(Layer::Ipv6, Reason::Version);
+    }
     let mut packet = Packet {
         source: address(header, 8),
         destination: address(header, 24),
