@@ -138,7 +138,7 @@ def check_truth(connection, truth, has_geo):
             expected[code] = expected.get(code, 0) + packets
         check("by country", counts(connection, "country"), expected)
     else:
-        print("crosscheck: no tor-geoipdb here: countries are NOT compared")
+        print("crosscheck: no country data here (teiten-sensor geo update): countries are NOT compared")
 
 
 def check_accounting(accounting, truth):
