@@ -28,11 +28,16 @@ pub struct Setting {
     pub title: Option<String>,
     /// Who publishes the report.
     pub organisation: Option<String>,
+    /// When the earlier report of this period was made, and the lines of what differs from it; none for a first one.
+    pub revised: Option<(String, Vec<String>)>,
     /// Whether PNG files are written: the machine has fonts for them.
     pub pictures: bool,
     /// The analyst's own words by section and language, Markdown.
     pub notes: Vec<(&'static str, Language, String)>,
 }
+
+/// Revised numbers that a page lists; `teiten-report diff` has them all.
+const REVISIONS_MAX: usize = 8;
 
 /// A number of the head.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +48,8 @@ pub struct KeyNumber {
     pub value: String,
     /// What stands behind it; may be empty.
     pub note: String,
+    /// Name of the fact whose SQL gives it.
+    pub fact: Option<&'static str>,
 }
 
 /// A figure with the place where it stands.
@@ -142,7 +149,7 @@ impl Document {
             sections: sections(answer, setting, language),
             definitions: definitions(language),
             accounting: accounting(answer, language),
-            provenance: provenance(answer, language),
+            provenance: provenance(answer, setting, language),
         }
     }
 }
@@ -322,7 +329,7 @@ fn accounting(answer: &Answer, language: Language) -> Vec<(&'static str, i64)> {
         .collect()
 }
 
-fn provenance(answer: &Answer, language: Language) -> Vec<String> {
+fn provenance(answer: &Answer, setting: &Setting, language: Language) -> Vec<String> {
     let text = language.text();
     let known = |value: &str| match value {
         "" => text.unknown_value.to_owned(),
@@ -352,6 +359,20 @@ fn provenance(answer: &Answer, language: Language) -> Vec<String> {
         rows.into_iter()
             .filter_map(|(key, line)| Some(fill(line, &[("v", &answer.metadata_value(key)?)]))),
     );
+    if let Some((as_of, changes)) = &setting.revised {
+        let line = if changes.is_empty() {
+            fill(text.revised_nothing, &[("as_of", as_of)])
+        } else {
+            let n = number::count(changes.len() as i64);
+            let few = changes.iter().take(REVISIONS_MAX).cloned();
+            let list = few.collect::<Vec<_>>().join("; ");
+            fill(
+                text.revised,
+                &[("as_of", as_of), ("n", &n), ("list", &list)],
+            )
+        };
+        lines.push(line);
+    }
     lines.push(fill(
         text.provenance_report,
         &[("v", &env!("CARGO_PKG_VERSION"))],

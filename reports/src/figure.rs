@@ -239,6 +239,7 @@ impl Context<'_> {
             hollow: text.hollow_mark.to_owned(),
             not_yet: text.not_yet_mark.to_owned(),
             total: None,
+            aside: String::new(),
             digits: 0,
         }
     }

@@ -3,6 +3,7 @@
 
 pub mod chart;
 pub mod document;
+pub mod facts;
 pub mod figure;
 pub mod measure;
 pub mod options;
@@ -10,6 +11,7 @@ pub mod period;
 pub mod publish;
 pub mod query;
 pub mod render;
+pub mod revision;
 pub mod series;
 pub mod supplied;
 pub mod table;

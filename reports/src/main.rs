@@ -10,17 +10,19 @@ use jiff::Timestamp;
 use serde_json::json;
 use teiten_aggregator::documents;
 use teiten_reports::document::{Document, Setting};
+use teiten_reports::facts::{self, Fact};
 use teiten_reports::figure::{self, FIGURES, Section};
 use teiten_reports::options::{
-    BuildArguments, Command, CommandLine, FigureArguments, ListArguments, Options,
+    BuildArguments, Command, CommandLine, DiffArguments, FigureArguments, ListArguments, Options,
 };
 use teiten_reports::period::Period;
 use teiten_reports::publish::Folder;
 use teiten_reports::query::{self, Answer, Question};
-use teiten_reports::render::{csv, png};
+use teiten_reports::render::{csv, html, png};
+use teiten_reports::revision::{self, Manifest};
 use teiten_reports::series::State;
 use teiten_reports::supplied::{self, Supplied};
-use teiten_reports::text::Language;
+use teiten_reports::text::{Language, time};
 
 const DONE: u8 = 0;
 const INCOMPLETE: u8 = 1;
@@ -31,6 +33,7 @@ fn main() -> ExitCode {
         Command::Build(arguments) => build(arguments),
         Command::List(arguments) => list(&arguments),
         Command::Figure(arguments) => draw(arguments),
+        Command::Diff(arguments) => compare(&arguments),
         Command::Documents { folder } => {
             documents::write(&CommandLine::command(), "teiten-report", &folder)
                 .map(|()| DONE)
@@ -69,6 +72,8 @@ fn build(arguments: BuildArguments) -> anyhow::Result<u8> {
         );
     }
     let name = answer.period.file_name();
+    let facts = facts::of(&answer, &options.sensors);
+    let before = revision::read(&out.join(&name)).ok();
     let setting = Setting {
         as_of_us: as_of_us()?,
         home: options.home.clone(),
@@ -77,12 +82,18 @@ fn build(arguments: BuildArguments) -> anyhow::Result<u8> {
         organisation: options.organisation.clone(),
         pictures,
         notes: notes(&out, arguments.notes.as_deref(), &name)?,
+        revised: before.map(|before| (before.as_of.clone(), revised(&before, &facts))),
     };
     let mut folder = Folder::begin(&out, &name)?;
     for &language in &options.languages {
         folder.add_document(&Document::new(&answer, &setting, language))?;
     }
-    let about = summary(&answer, &options);
+    for fact in &facts {
+        folder.add(&html::sql_name(&fact.name), facts::file(fact).as_bytes())?;
+    }
+    let mut about = summary(&answer, &options);
+    about["as_of"] = json!(time::iso(setting.as_of_us, &options.timezone));
+    about["facts"] = facts.iter().map(fact_json).collect();
     let made = folder.publish(about.clone())?;
     let code = judge(&answer);
     let mut standard = io::stdout().lock();
@@ -99,6 +110,57 @@ fn build(arguments: BuildArguments) -> anyhow::Result<u8> {
         }
     }
     Ok(code)
+}
+
+fn fact_json(fact: &Fact) -> serde_json::Value {
+    json!({
+        "name": fact.name,
+        "value": fact.value,
+        "tolerance_percent": fact.tolerance_percent,
+        "sql": fact.sql,
+    })
+}
+
+/// What the facts say differently from an earlier report of the same period.
+fn revised(before: &Manifest, facts: &[Fact]) -> Vec<String> {
+    let now = Manifest {
+        facts: facts
+            .iter()
+            .map(|fact| (fact.name.clone(), fact.value))
+            .collect(),
+        ..Manifest::default()
+    };
+    revision::between(before, &now).lines()
+}
+
+fn compare(arguments: &DiffArguments) -> anyhow::Result<u8> {
+    let (old, new) = (
+        revision::read(&arguments.old)?,
+        revision::read(&arguments.new)?,
+    );
+    if old.period != new.period {
+        eprintln!(
+            "teiten-report: the reports are of different periods, {} and {}",
+            old.period, new.period
+        );
+    }
+    let found = revision::between(&old, &new);
+    let mut standard = io::stdout().lock();
+    if arguments.json {
+        writeln!(standard, "{}", found.json())?;
+        return Ok(DONE);
+    }
+    writeln!(standard, "{} → {}", old.as_of, new.as_of)?;
+    for line in found.lines() {
+        writeln!(standard, "{line}")?;
+    }
+    writeln!(
+        standard,
+        "{} numbers and {} files differ",
+        found.facts.len(),
+        found.files.len()
+    )?;
+    Ok(DONE)
 }
 
 /// The analyst's own words: `SECTION.LANGUAGE.md` in the folder of notes, those of the period before those of every period.

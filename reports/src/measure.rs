@@ -13,6 +13,8 @@ use crate::series::{Buckets, State, combined};
 pub const SHARE_MIN: f64 = 0.75;
 /// Changes of less than this many percent are none.
 pub const UNCHANGED_PERCENT: f64 = 2.0;
+/// Up to this share of the new value the old one is as good as nothing: the new one is new.
+pub const NEW_SHARE_MAX: f64 = 0.01;
 const DAY_SECONDS: f64 = 86_400.0;
 
 /// What packets are divided by.
@@ -44,7 +46,7 @@ pub struct Change {
     pub before: f64,
     /// Difference.
     pub difference: f64,
-    /// Difference in percent of the value before; none where that is zero.
+    /// Difference in percent of the value before; none where that is as good as nothing.
     pub percent: Option<f64>,
     /// Whether it is too small to be one.
     pub unchanged: bool,
@@ -54,7 +56,7 @@ impl Change {
     /// The change between two values whose own error is `error_percent` (0 for counts).
     #[must_use]
     pub fn between(before: f64, now: f64, error_percent: f64) -> Self {
-        let percent = (before > 0.0).then(|| (now / before - 1.0) * 100.0);
+        let percent = (before > now * NEW_SHARE_MAX).then(|| (now / before - 1.0) * 100.0);
         // Two estimates: their errors add in quadrature, and two standard errors are needed.
         let least = UNCHANGED_PERCENT.max(2.0 * std::f64::consts::SQRT_2 * error_percent);
         Self {
@@ -245,5 +247,6 @@ mod tests {
         assert!(!Change::between(100.0, 105.0, 1.6).unchanged);
         let new = Change::between(0.0, 3.0, 0.0);
         assert_eq!((new.percent, new.unchanged), (None, false));
+        assert_eq!(Change::between(0.001, 3.0, 0.0).percent, None);
     }
 }

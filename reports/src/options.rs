@@ -44,6 +44,8 @@ pub enum Command {
         "  teiten-report figure ports --data data --csv"
     ))]
     Figure(FigureArguments),
+    /// Say what differs between two reports of a period: its numbers and files, by their manifests.
+    Diff(DiffArguments),
     /// Write manual pages and shell completions into a folder: a step of making the package.
     #[command(hide = true)]
     Documents {
@@ -88,6 +90,20 @@ pub struct FigureArguments {
     /// Settings shared with `build`.
     #[command(flatten)]
     pub shared: Shared,
+}
+
+/// `diff`.
+#[derive(Debug, Args)]
+pub struct DiffArguments {
+    /// Folder of the earlier report, such as OUT/2026-11.
+    #[arg(value_name = "OLD")]
+    pub old: PathBuf,
+    /// Folder of the later report.
+    #[arg(value_name = "NEW")]
+    pub new: PathBuf,
+    /// Print one JSON object.
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// `list`.

@@ -193,7 +193,7 @@ text! {
     top_packets, top_share, axis_share, finding_concentration, no_years, series, year, axis_per_address_year, note_series,
     note_no_own_year, own_series, summary_rate, summary_rate_change, summary_rate_both, summary_sensor_rate, summary_events,
     summary_no_event, summary_untested, summary_coverage, summary_coverage_survey, change_up, change_down,
-    rate_short, nothing_here, too_short_week, too_short_days, one_sensor,
+    rate_short, revised, revised_nothing, nothing_here, too_short_week, too_short_days, one_sensor,
     no_data, partial_mark, lossy_mark, data_table, csv, svg, about, unknown_value,
     axis_packets_hour, axis_packets_day, axis_packets_month, axis_sources_hour, axis_sources_day, axis_sources_month, axis_packets,
     axis_hosts, axis_victims, axis_change, axis_hour_of_day, axis_mean_packets, axis_time,

@@ -286,6 +286,8 @@ fn the_program_makes_a_page_that_asks_nobody_for_anything() {
             "XMLHttpRequest",
         ];
         assert!(requests.iter().all(|request| !page.contains(request)));
+        let facts = fs::read_dir(out.join("sql")).unwrap().count();
+        assert!(facts > 10, "{facts} facts have their SQL");
         for link in page
             .split("href=\"")
             .skip(1)

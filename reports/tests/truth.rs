@@ -72,6 +72,7 @@ fn document(answer: &Answer) -> Document {
         title: None,
         organisation: None,
         pictures: false,
+        revised: None,
         notes: Vec::new(),
     };
     Document::new(answer, &setting, Language::En)

@@ -61,7 +61,7 @@ pub fn draw(grid: &Grid) -> Chart {
         .fold(0.0, f64::max);
     let (left, top) = (labels + 12.0, 46.0);
     let slot = (WIDTH - left - 2.0) / grid.columns.len().max(1) as f64;
-    pen.text("unit", 0.0, top - 6.0, Anchor::Start, &grid.unit);
+    pen.text("unit", WIDTH - 2.0, 12.0, Anchor::End, &grid.unit);
     for (index, label) in grid.columns.iter().enumerate() {
         pen.text(
             "tick",

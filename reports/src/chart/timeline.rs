@@ -27,6 +27,8 @@ pub struct Labels {
     pub not_yet: String,
     /// What the sum of the series is called on hover; none where they do not add up.
     pub total: Option<String>,
+    /// Something else that stands left of the frame and needs room; may be empty.
+    pub aside: String,
     /// Decimals of the values on hover.
     pub digits: u8,
 }
@@ -98,7 +100,7 @@ pub fn draw_over(
         .labels(time.language)
         .iter()
         .map(|label| text_width(label, 11.5))
-        .fold(0.0, f64::max);
+        .fold(text_width(&labels.aside, 11.5), f64::max);
     let top = legend_height + 26.0;
     let frame = Frame {
         left: widest + 16.0,

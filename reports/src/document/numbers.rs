@@ -7,15 +7,42 @@ use crate::query::{Answer, Group};
 use crate::series::State;
 use crate::text::{Language, country, fill, number};
 
+/// The key numbers, each with the name of its fact.
+pub fn numbers(answer: &Answer, setting: &Setting, language: Language) -> Vec<KeyNumber> {
+    let text = language.text();
+    let mut found = rows(answer, setting, language);
+    for key in &mut found {
+        key.fact = [
+            (text.key_rate_day, "packets-per-address-day"),
+            (text.key_packets, "packets"),
+            (text.key_survey, "packets-survey"),
+            (text.key_bytes, "bytes"),
+            (text.key_ipv6, "packets-ipv6"),
+        ]
+        .into_iter()
+        .find(|(label, _)| *label == key.label)
+        .map(|(_, fact)| fact);
+        // The denominator of an address and day is there only where sizes are known, and the survey's where sources are.
+        let known = match key.fact {
+            Some("packets-per-address-day") => answer.unit() == Unit::AddressDay,
+            Some("packets-survey") => answer.survey.is_known(),
+            _ => true,
+        };
+        key.fact = key.fact.filter(|_| known);
+    }
+    found
+}
+
 fn key(label: &str, value: String, note: String) -> KeyNumber {
     KeyNumber {
         label: label.to_owned(),
         value,
         note,
+        fact: None,
     }
 }
 
-pub fn numbers(answer: &Answer, setting: &Setting, language: Language) -> Vec<KeyNumber> {
+fn rows(answer: &Answer, setting: &Setting, language: Language) -> Vec<KeyNumber> {
     let text = language.text();
     let packets = answer.packets();
     let percent_sign = percent_sign(language);
@@ -253,5 +280,6 @@ fn home_number(answer: &Answer, home: &str, language: Language, percent_sign: &s
             number::percent(at_home as f64, total as f64)
         ),
         note: fill(text.key_home_note, &[("abroad", &abroad)]),
+        fact: None,
     }
 }

@@ -90,9 +90,11 @@ fn draw(answer: &Answer, context: &Context<'_>, group: Group, measure: Measure) 
             ..Drawn::default()
         };
     }
+    // The unknown is no country: it has no rank and stands behind those that have.
     rows.sort_by(|a, b| {
-        b.value(measure)
-            .total_cmp(&a.value(measure))
+        let unknown = (a.code == "ZZ").cmp(&(b.code == "ZZ"));
+        unknown
+            .then(b.value(measure).total_cmp(&a.value(measure)))
             .then_with(|| a.code.cmp(b.code))
     });
     let packets = group_packets(answer, group);
@@ -165,9 +167,11 @@ fn bars(context: &Context<'_>, rows: &[Row<'_>], measure: Measure, whole: f64) -
             number::percent(value, whole)
         ),
     };
-    let mut bars: Vec<Bar> = rows
-        .iter()
+    let known = || rows.iter().filter(|row| row.code != "ZZ");
+    let unknown = rows.iter().filter(|row| row.code == "ZZ");
+    let mut bars: Vec<Bar> = known()
         .take(TOP)
+        .chain(unknown)
         .map(|row| Bar {
             label: country::name(row.code, context.language),
             detail: row.code.to_owned(),
@@ -180,10 +184,10 @@ fn bars(context: &Context<'_>, rows: &[Row<'_>], measure: Measure, whole: f64) -
                 _ => "bar",
             }
             .to_owned(),
-            ranked: true,
+            ranked: row.code != "ZZ",
         })
         .collect();
-    let rest: f64 = rows.iter().skip(TOP).map(|row| row.value(measure)).sum();
+    let rest: f64 = known().skip(TOP).map(|row| row.value(measure)).sum();
     if rest > 0.0 {
         let label = text.other_countries.to_owned();
         bars.push(Bar {
@@ -235,7 +239,11 @@ fn table(context: &Context<'_>, rows: &[Row<'_>], packets: i64, sources: f64) ->
     ]);
     for (rank, row) in rows.iter().enumerate() {
         table.push(vec![
-            Cell::Count(rank as i64 + 1),
+            if row.code == "ZZ" {
+                Cell::Gap
+            } else {
+                Cell::Count(rank as i64 + 1)
+            },
             Cell::text(row.code),
             Cell::text(country::name(row.code, context.language)),
             Cell::Count(row.tally.packets),

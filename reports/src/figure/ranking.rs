@@ -374,11 +374,10 @@ fn survey(answer: &Answer, context: &Context<'_>) -> Drawn {
             total as f64,
         )
     };
+    let (low, high) = (share(2), share(0));
     Drawn {
-        finding: Some(fill(
-            text.finding_survey,
-            &[("low", &share(2)), ("high", &share(0))],
-        )),
+        finding: (low != high)
+            .then(|| fill(text.finding_survey, &[("low", &low), ("high", &high)])),
         table,
         table_shown: true,
         notes: vec![fill(text.note_survey, &[("n", &number::count(total))])],

@@ -30,6 +30,12 @@ pub fn json_name(figure: &str, language: Language) -> String {
     format!("data/{figure}.{}.json", language.tag())
 }
 
+/// File name of a fact's SQL, beside the page.
+#[must_use]
+pub fn sql_name(fact: &str) -> String {
+    format!("sql/{fact}.sql")
+}
+
 /// File name of a figure's picture, beside the page.
 #[must_use]
 pub fn png_name(figure: &str, language: Language) -> String {
@@ -149,8 +155,11 @@ fn key_numbers(page: &mut String, document: &Document, text: &Text) {
     for key in &document.numbers {
         let _ = write!(
             page,
-            "<div><dt>{}</dt><dd><b>{}</b><small>{}</small></dd></div>",
+            "<div><dt>{}{}</dt><dd><b>{}</b><small>{}</small></dd></div>",
             escaped(&key.label),
+            key.fact.map_or_else(String::new, |fact| {
+                format!(" <a class=\"sql\" href=\"{}\">SQL</a>", sql_name(fact))
+            }),
             escaped(&key.value),
             escaped(&key.note)
         );

@@ -334,6 +334,8 @@ pub const TEXT: Text = Text {
     change_up: "up {percent} %",
     change_down: "down {percent} %",
     rate_short: "per address and day",
+    revised: "Changed since the report of {as_of}: {n} numbers. {list}",
+    revised_nothing: "Nothing changed since the report of {as_of}.",
     nothing_here: "No such packet was observed in this period.",
     too_short_week: "This figure needs a period of seven days or more.",
     too_short_days: "This figure needs two observed days or more.",

@@ -328,6 +328,8 @@ pub const TEXT: Text = Text {
     change_up: "{percent}%の増加",
     change_down: "{percent}%の減少",
     rate_short: "/アドレス/日",
+    revised: "{as_of}のレポートからの変更：{n}件。{list}",
+    revised_nothing: "{as_of}のレポートからの変更はない。",
     nothing_here: "この期間に該当するパケットは観測されなかった。",
     too_short_week: "この図には7日以上の期間が必要である。",
     too_short_days: "この図には2日以上の観測が必要である。",

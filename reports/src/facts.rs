@@ -1,0 +1,293 @@
+//! The numbers of a report that others quote, each with the SQL that gives it on the Parquet files: anyone can check one with DuckDB, and the
+//! cross-check runs all of them. What SQL counts exactly and the report estimates has a tolerance.
+//!
+//! The statements name the tables as views; [`PREAMBLE`] makes them. A report over fewer sensors, or in a timezone, says so in each.
+
+use teiten_observation::Class;
+
+use crate::measure::Unit;
+use crate::query::distinct::ERROR_PERCENT;
+use crate::query::survey::RULES;
+use crate::query::{Answer, Group, Service};
+
+/// What a session of DuckDB needs first; `DATA` stands for the folder of the dataset.
+pub const PREAMBLE: &str = "\
+SET TimeZone = 'UTC';
+CREATE VIEW traffic AS SELECT * FROM read_parquet('DATA/traffic/date=*/hour=*/*.parquet', hive_partitioning = false, union_by_name = true);
+CREATE VIEW sources AS SELECT * FROM read_parquet('DATA/sources/date=*/hour=*/*.parquet', hive_partitioning = false, union_by_name = true);
+CREATE VIEW coverage AS SELECT * FROM read_parquet('DATA/coverage/date=*/hour=*/*.parquet', hive_partitioning = false, union_by_name = true);
+";
+
+/// Ports that have a fact of their own.
+const PORTS: usize = 10;
+
+/// One number.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fact {
+    /// Name, also of its file `sql/NAME.sql`.
+    pub name: String,
+    /// The number as the report has it.
+    pub value: f64,
+    /// How far SQL may differ, percent: 0 for what is counted.
+    pub tolerance_percent: f64,
+    /// One statement that gives one row with one column.
+    pub sql: String,
+}
+
+/// The facts of an answer whose sensors were chosen by name, or all.
+#[must_use]
+pub fn of(answer: &Answer, sensors: &[String]) -> Vec<Fact> {
+    let scope = Scope::of(answer, sensors);
+    let mut facts = totals(answer, &scope);
+    facts.extend(classes(answer, &scope));
+    facts.extend(ports(answer, &scope));
+    facts.extend(countries(answer, &scope));
+    facts.extend(survey(answer, &scope));
+    facts.extend(hosts(answer, &scope));
+    facts
+}
+
+fn exact(name: impl Into<String>, value: i64, sql: String) -> Fact {
+    Fact {
+        name: name.into(),
+        value: value as f64,
+        tolerance_percent: 0.0,
+        sql,
+    }
+}
+
+/// The conditions that every statement shares.
+struct Scope {
+    traffic: String,
+    coverage: String,
+    sources: String,
+    zone: String,
+}
+
+impl Scope {
+    fn of(answer: &Answer, sensors: &[String]) -> Self {
+        let hours = answer.period.hours();
+        let instant = |hour: i64| {
+            let instant = crate::period::timestamp(hour * crate::period::HOUR_US);
+            format!("TIMESTAMPTZ '{}'", instant.strftime("%Y-%m-%d %H:%M:%S+00"))
+        };
+        let within = |column: &str| {
+            let (from, to) = (instant(hours.start), instant(hours.end));
+            format!("{column} >= {from} AND {column} < {to}")
+        };
+        let names: Vec<String> = sensors
+            .iter()
+            .map(|name| format!("'{}'", name.replace('\'', "''")))
+            .collect();
+        let chosen = if names.is_empty() {
+            String::new()
+        } else {
+            format!(" AND sensor IN ({})", names.join(", "))
+        };
+        let coverage = format!("{}{chosen}", within("minute_start"));
+        // An hour of which no coverage tells does not exist.
+        let known = format!(
+            "(hour_start, sensor) IN (SELECT (date_trunc('hour', minute_start), sensor) FROM coverage WHERE {coverage})"
+        );
+        Self {
+            traffic: format!("{}{chosen} AND {known}", within("hour_start")),
+            sources: format!("{}{chosen}", within("hour_start")),
+            coverage,
+            zone: answer
+                .period
+                .timezone
+                .iana_name()
+                .unwrap_or("UTC")
+                .to_owned(),
+        }
+    }
+
+    fn sum(&self, column: &str, condition: &str) -> String {
+        let scope = &self.traffic;
+        format!("SELECT coalesce(sum({column}), 0) FROM traffic WHERE {scope}{condition}")
+    }
+
+    /// Dark addresses × hours: two runs of a sensor in one minute share its sixty seconds.
+    fn address_hours(&self) -> String {
+        format!(
+            "SELECT sum(addresses * seconds) / 3600.0 FROM (SELECT least(sum(seconds), 60) AS seconds, max(addresses) AS addresses FROM \
+             coverage WHERE {} GROUP BY sensor, minute_start)",
+            self.coverage
+        )
+    }
+
+    /// The sources of a day that ask for a service over IPv4, with their packets and distinct ports.
+    fn scanners(&self) -> String {
+        format!(
+            "SELECT (hour_start AT TIME ZONE '{}')::DATE AS day, src_ip, sum(packets) AS packets, count(DISTINCT (protocol, port)) FILTER \
+             (port IS NOT NULL) AS ports, bool_or(actor <> '') AS named FROM sources WHERE {} AND ip_version = 4 AND src_ip NOT LIKE '%/%' \
+             AND class IN ('scan', 'exploit', 'reflector-scan') GROUP BY day, src_ip",
+            self.zone, self.sources
+        )
+    }
+}
+
+const HOSTS: &str = " AND class NOT IN ('backscatter', 'spoofed', 'malformed')";
+const ASKING: &str = " AND class IN ('scan', 'exploit', 'reflector-scan')";
+
+fn totals(answer: &Answer, scope: &Scope) -> Vec<Fact> {
+    let mut facts = vec![
+        exact("packets", answer.packets(), scope.sum("packets", "")),
+        exact(
+            "packets-ipv4",
+            answer.packets_ipv4(),
+            scope.sum("packets", " AND ip_version = 4"),
+        ),
+        exact(
+            "packets-ipv6",
+            answer.packets_ipv6(),
+            scope.sum("packets", " AND ip_version = 6"),
+        ),
+        exact("bytes", answer.bytes(), scope.sum("bytes", "")),
+    ];
+    let rate = answer.rate(answer.packets_ipv4());
+    if let (Unit::AddressDay, Some(hours), Some(rate)) =
+        (answer.unit(), answer.address_hours(), rate)
+    {
+        let address_hours = scope.address_hours();
+        let packets = scope.sum("packets", " AND ip_version = 4");
+        for (name, value, sql) in [
+            ("address-hours", hours, address_hours.clone()),
+            (
+                "packets-per-address-day",
+                rate,
+                format!("SELECT ({packets}) / ({address_hours}) * 24"),
+            ),
+        ] {
+            facts.push(Fact {
+                name: name.to_owned(),
+                value,
+                // Floating point alone.
+                tolerance_percent: 1e-6,
+                sql,
+            });
+        }
+    }
+    facts
+}
+
+fn classes(answer: &Answer, scope: &Scope) -> Vec<Fact> {
+    Class::ALL
+        .iter()
+        .zip(&answer.classes)
+        .map(|(class, tally)| {
+            let condition = format!(" AND class = '{}'", class.name());
+            exact(
+                format!("packets-class-{}", class.name()),
+                tally.packets,
+                scope.sum("packets", &condition),
+            )
+        })
+        .collect()
+}
+
+fn ports(answer: &Answer, scope: &Scope) -> Vec<Fact> {
+    let mut packets = std::collections::BTreeMap::new();
+    for ((service, port), tally) in &answer.ports {
+        if *service != Service::Attacked {
+            *packets.entry(*port).or_insert(0) += tally.packets_ipv4();
+        }
+    }
+    let mut rows: Vec<_> = packets.into_iter().collect();
+    rows.sort_by_key(|(port, packets)| (std::cmp::Reverse(*packets), *port));
+    rows.truncate(PORTS);
+    rows.into_iter()
+        .map(|(port, packets)| {
+            let (number, matches) = match port.port {
+                Some(number) => (number.to_string(), format!("port = {number}")),
+                None => ("none".to_owned(), "port IS NULL".to_owned()),
+            };
+            let protocol = port.protocol;
+            let condition =
+                format!("{ASKING} AND ip_version = 4 AND protocol = {protocol} AND {matches}");
+            exact(
+                format!("packets-port-{protocol}-{number}"),
+                packets,
+                scope.sum("packets", &condition),
+            )
+        })
+        .collect()
+}
+
+fn countries(answer: &Answer, scope: &Scope) -> Vec<Fact> {
+    let mut rows: Vec<_> = answer
+        .countries
+        .iter()
+        .filter(|((group, _), _)| *group == Group::Host)
+        .map(|((_, code), tally)| (String::from_utf8_lossy(code).into_owned(), tally.packets))
+        .collect();
+    rows.sort_by_key(|(code, packets)| (std::cmp::Reverse(*packets), code.clone()));
+    rows.truncate(PORTS);
+    rows.into_iter()
+        .map(|(code, packets)| {
+            let condition = format!("{HOSTS} AND country = '{code}'");
+            exact(
+                format!("packets-country-{code}"),
+                packets,
+                scope.sum("packets", &condition),
+            )
+        })
+        .collect()
+}
+
+fn survey(answer: &Answer, scope: &Scope) -> Vec<Fact> {
+    let survey = &answer.survey;
+    if !survey.is_known() {
+        return Vec::new();
+    }
+    let scanners = scope.scanners();
+    let mut facts: Vec<Fact> = RULES
+        .iter()
+        .enumerate()
+        .map(|(place, rule)| {
+            let condition = format!("ports >= {} AND packets >= {}", rule.ports, rule.packets);
+            exact(
+                format!("packets-survey-{}", rule.name),
+                survey.sum(|day| day.rule_packets[place]),
+                format!("SELECT coalesce(sum(packets), 0) FROM ({scanners}) WHERE {condition}"),
+            )
+        })
+        .collect();
+    facts.push(exact(
+        "packets-survey",
+        survey.sum(|day| day.survey_packets),
+        format!(
+            "SELECT coalesce(sum(packets), 0) FROM ({scanners}) WHERE named OR ports >= {}",
+            RULES[crate::query::survey::DEFAULT_RULE].ports
+        ),
+    ));
+    facts.push(exact(
+        "scanners-days",
+        survey.sum(|day| day.hosts),
+        format!("SELECT count(*) FROM ({scanners})"),
+    ));
+    facts
+}
+
+/// Hosts of the period: estimated from sketches here, counted one by one there.
+fn hosts(answer: &Answer, scope: &Scope) -> Vec<Fact> {
+    if !answer.survey.is_known() || answer.accounting().collapsed > 0 {
+        return Vec::new();
+    }
+    let condition = &scope.sources;
+    vec![Fact {
+        name: "hosts".to_owned(),
+        value: answer.group(Group::Host).sources.estimate(),
+        tolerance_percent: 4.0 * ERROR_PERCENT,
+        sql: format!("SELECT count(DISTINCT src_ip) FROM sources WHERE {condition}{HOSTS}"),
+    }]
+}
+
+/// A statement as a file: what it needs first, and what the report says.
+#[must_use]
+pub fn file(fact: &Fact) -> String {
+    format!(
+        "-- {}: {} in the report (tolerance {} %). DATA is the folder of the dataset.\n{PREAMBLE}{};\n",
+        fact.name, fact.value, fact.tolerance_percent, fact.sql
+    )
+}
