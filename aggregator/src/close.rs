@@ -21,6 +21,7 @@ use parquet::file::metadata::KeyValue;
 
 use crate::dataset::{Hour, PartName, SCRATCH_FOLDER, parts_of};
 use crate::encode::{EncodedColumn, Encoder};
+use crate::inputs::{Contributors, INPUTS_KEY};
 use crate::minute::{HourAccount, SecondSet};
 use crate::origin::Origins;
 use crate::parallel::{ordered, staged};
@@ -145,6 +146,8 @@ pub struct Closer {
     pub source_rows_max: u64,
     /// Memory for sums under way, per family; more is set aside on disk.
     pub contributions_bytes: usize,
+    /// The captures that a replay reads, which its parts name; none of a live capture.
+    pub inputs: Option<Arc<Contributors>>,
 }
 
 impl Closer {
@@ -428,6 +431,9 @@ impl Closer {
             ("sensor".to_owned(), self.name.sensor.clone()),
             ("run".to_owned(), self.name.run.clone()),
         ];
+        if let Some(inputs) = &self.inputs {
+            pairs.push((INPUTS_KEY.to_owned(), inputs.text(hour.0)));
+        }
         if let Some(addresses) = self.addresses {
             let all = addresses.ipv6.saturating_add(u128::from(addresses.ipv4));
             for (key, size) in [

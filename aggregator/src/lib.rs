@@ -13,6 +13,7 @@ pub mod documents;
 pub mod encode;
 pub mod evidence;
 pub mod export;
+pub mod inputs;
 pub mod journal;
 pub mod leading;
 pub mod ledger;

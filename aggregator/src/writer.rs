@@ -189,13 +189,13 @@ impl PartWriter {
 }
 
 /// A file, and the checksum of what was written to it.
-struct Summed {
+pub(crate) struct Summed {
     file: File,
     hash: XxHash64,
 }
 
 impl Summed {
-    fn new(file: File) -> Self {
+    pub(crate) fn new(file: File) -> Self {
         Summed {
             file,
             hash: XxHash64::with_seed(0),
@@ -203,7 +203,7 @@ impl Summed {
     }
 
     /// Writes the checksum of all that was written into its place.
-    fn write_checksum(mut self) -> std::io::Result<File> {
+    pub(crate) fn write_checksum(mut self) -> std::io::Result<File> {
         let place = place_in(&mut self.file).map_err(std::io::Error::other)?;
         self.file.seek(SeekFrom::Start(place))?;
         let checksum = checksum_text(self.hash.finish());
@@ -253,7 +253,7 @@ impl FinishedPart {
 
 /// Where a part lies until it is whole. Programs that read a folder as a table, such as Spark and pyarrow, leave out names that begin
 /// with a dot, and would take any other for a part: also what a program that was killed has left.
-fn under_way(path: &Path) -> PathBuf {
+pub(crate) fn under_way(path: &Path) -> PathBuf {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     path.with_file_name(format!(".{name}.under-way"))
 }

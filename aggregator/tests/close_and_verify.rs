@@ -38,6 +38,7 @@ fn closer(directory: &Path, source_rows_max: u64) -> Closer {
         threads: 2,
         source_rows_max,
         contributions_bytes: 1 << 16,
+        inputs: None,
     }
 }
 

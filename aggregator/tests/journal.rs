@@ -29,6 +29,7 @@ fn closer(directory: &Path) -> Closer {
         threads: 2,
         source_rows_max: 1 << 20,
         contributions_bytes: 1 << 20,
+        inputs: None,
     }
 }
 

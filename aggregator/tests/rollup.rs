@@ -31,6 +31,7 @@ fn closer(directory: &Path, sensor: &str) -> Closer {
         threads: 2,
         source_rows_max: 1 << 20,
         contributions_bytes: 1 << 20,
+        inputs: None,
     }
 }
 

@@ -1,0 +1,499 @@
+//! Which captures a dataset holds: every part of a replay names in its metadata the captures that contributed to its hour, so a capture
+//! that is counted already can be told, whatever its name, its packing or the inputs beside it.
+//!
+//! A capture is identified by its uncompressed bytes up to the end of its last whole record: their number and their XXH3-128. Marks,
+//! short hashes of its beginning at growing lengths, tell one that is still being read, and one that is a shorter or longer copy.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, Read, Seek, Write};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use parquet::errors::ParquetError;
+use parquet::file::metadata::{
+    FileMetaData, KeyValue, ParquetMetaData, ParquetMetaDataReader, ParquetMetaDataWriter,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::dataset::{Hour, PART_ENDING, PartName, hour_folders, parts_of};
+use crate::part::{self, CHECKSUM_KEY, CHECKSUM_PLACE, PartError};
+use crate::schema::{COVERAGE, TABLES};
+use crate::writer::{Summed, under_way};
+
+/// The metadata's key; its value is a JSON list of [`Capture`].
+pub const INPUTS_KEY: &str = "inputs";
+
+/// Hexadecimal digits of one mark.
+pub const MARK_DIGITS: usize = 8;
+
+/// Bytes of a Parquet file behind its metadata: their length and the magic number.
+const FOOTER_BYTES: u64 = 8;
+
+/// A capture, as the metadata of the parts that it contributed to names it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Capture {
+    /// Uncompressed bytes up to the end of the last whole record; none while it is being read.
+    pub bytes: Option<u64>,
+    /// XXH3-128 of these bytes, hexadecimal; none while it is being read.
+    pub hash: Option<String>,
+    /// The byte from which on its records were counted: what stands before had been counted as a shorter capture.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub from_bytes: u64,
+    /// Records up to `bytes`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<u64>,
+    /// Hashes of its beginning, [`MARK_DIGITS`] digits each, at the lengths of [`mark_lengths`] as far as it reaches.
+    pub marks: String,
+}
+
+#[expect(
+    clippy::trivially_copy_pass_by_ref,
+    reason = "the signature serde calls"
+)]
+fn is_zero(number: &u64) -> bool {
+    *number == 0
+}
+
+/// The lengths in bytes at which a capture is marked: eight in every doubling from 64 bytes on, so that of a shorter copy eight ninths
+/// at least are compared.
+pub fn mark_lengths() -> impl Iterator<Item = u64> {
+    (6..60u32).flat_map(|exponent| (8..16u64).map(move |eighth| eighth << (exponent - 3)))
+}
+
+impl Capture {
+    /// Whether it was read to its end.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.hash.is_some()
+    }
+
+    /// Whether the bytes are the same, as far as both are marked. Captures that end before the first mark hold no packet.
+    #[must_use]
+    pub fn begins_as(&self, other: &Capture) -> bool {
+        let common = self.marks.len().min(other.marks.len());
+        common > 0 && self.marks.as_bytes()[..common] == other.marks.as_bytes()[..common]
+    }
+
+    /// Whether both are whole and the same.
+    #[must_use]
+    pub fn is_same(&self, other: &Capture) -> bool {
+        self.is_whole() && self.bytes == other.bytes && self.hash == other.hash
+    }
+
+    /// Whether this is a copy of `other` that breaks off earlier, as far as the marks tell.
+    #[must_use]
+    pub fn is_beginning_of(&self, other: &Capture) -> bool {
+        self.is_whole()
+            && other.is_whole()
+            && self.bytes < other.bytes
+            && !self.marks.is_empty()
+            && other.marks.starts_with(&self.marks)
+    }
+}
+
+/// Which captures contribute to which hours of a run that is under way; captures are numbered by who reads them.
+#[derive(Debug, Default)]
+pub struct Contributors(Mutex<State>);
+
+#[derive(Debug, Default)]
+struct State {
+    /// As they are known before they are read.
+    captures: Vec<Capture>,
+    /// Those that were read to their end.
+    whole: BTreeMap<usize, Capture>,
+    /// Whether parts call every capture unfinished for now.
+    withheld: bool,
+    hours: BTreeMap<i64, BTreeSet<usize>>,
+}
+
+impl Contributors {
+    /// The captures as far as they are known before they are read.
+    #[must_use]
+    pub fn new(captures: Vec<Capture>) -> Self {
+        Contributors(Mutex::new(State {
+            captures,
+            ..State::default()
+        }))
+    }
+
+    /// Lets all parts call their captures unfinished until [`Contributors::release`]: while what they replace is still there, a run
+    /// that is killed must not leave two that both look finished.
+    pub fn withhold(&self) {
+        self.state().withheld = true;
+    }
+
+    /// Ends what [`Contributors::withhold`] began.
+    pub fn release(&self) {
+        self.state().withheld = false;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A capture has packets of this hour.
+    pub fn contributes(&self, capture: usize, hour: i64) {
+        self.state().hours.entry(hour).or_default().insert(capture);
+    }
+
+    /// A capture was read to its end.
+    pub fn is_read(&self, capture: usize, whole: Capture) {
+        self.state().whole.insert(capture, whole);
+    }
+
+    /// What the parts of an hour say of their inputs: in an order that depends on the captures alone.
+    #[must_use]
+    pub fn of(&self, hour: i64) -> Vec<Capture> {
+        let state = self.state();
+        let numbers = state.hours.get(&hour).into_iter().flatten();
+        let mut captures: Vec<Capture> = numbers
+            .filter_map(|number| {
+                let whole = state.whole.get(number).filter(|_| !state.withheld);
+                whole.or_else(|| state.captures.get(*number)).cloned()
+            })
+            .collect();
+        captures.sort();
+        captures
+    }
+
+    /// The same as the value of [`INPUTS_KEY`].
+    #[must_use]
+    pub fn text(&self, hour: i64) -> String {
+        serde_json::to_string(&self.of(hour)).unwrap_or_default()
+    }
+}
+
+/// What the parts of a replay in one hour say of themselves.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CountedHour {
+    /// Whose parts.
+    pub name: PartName,
+    /// The hour.
+    pub hour: Hour,
+    /// Hash of the configuration.
+    pub configuration_sha256: String,
+    /// The captures that contributed to it; none in an hour of silence.
+    pub captures: Vec<Capture>,
+}
+
+/// The hours of all replays in the dataset, those of live captures left out. Parts that cannot be read are left to `verify`.
+///
+/// # Errors
+/// When a folder cannot be listed.
+pub fn counted_hours(directory: &Path) -> io::Result<Vec<CountedHour>> {
+    let mut counted = Vec::new();
+    let mut seen = BTreeSet::new();
+    // Every hour with packets has a coverage; a run that was killed may have got no further than its rows.
+    let tables =
+        std::iter::once(&COVERAGE).chain(TABLES.iter().filter(|table| table.name != COVERAGE.name));
+    for table in tables {
+        for folder in hour_folders(&directory.join(table.name))? {
+            let Some(hour) = hour_of_folder(&folder) else {
+                continue;
+            };
+            for entry in std::fs::read_dir(&folder)? {
+                let file_name = entry?.file_name();
+                let Some(name) = file_name.to_str().and_then(part_name) else {
+                    continue;
+                };
+                if !seen.insert((hour.0, name.sensor.clone(), name.run.clone())) {
+                    continue;
+                }
+                if let Some((configuration_sha256, captures)) = inputs_of(&folder.join(&file_name))
+                {
+                    counted.push(CountedHour {
+                        name,
+                        hour,
+                        configuration_sha256,
+                        captures,
+                    });
+                }
+            }
+        }
+    }
+    Ok(counted)
+}
+
+/// Captures that a dataset holds more than once: a sentence for each. Of two runs that counted the same capture, the hours that both
+/// have are counted twice.
+#[must_use]
+pub fn counted_twice(hours: &[CountedHour]) -> Vec<String> {
+    let mut runs = BTreeMap::<(&str, &str, &str, u64), BTreeSet<&str>>::new();
+    for hour in hours {
+        for capture in &hour.captures {
+            if let Some(hash) = &capture.hash {
+                let bytes = capture.bytes.unwrap_or_default();
+                let (sensor, run) = (hour.name.sensor.as_str(), hour.name.run.as_str());
+                runs.entry((sensor, hash.as_str(), run, bytes)).or_default();
+                let all = runs.entry((sensor, hash.as_str(), "", bytes)).or_default();
+                all.insert(run);
+            }
+        }
+    }
+    let twice = runs
+        .into_iter()
+        .filter(|((_, _, run, _), all)| run.is_empty() && all.len() > 1);
+    twice
+        .map(|((sensor, hash, _, bytes), all)| {
+            let runs: Vec<&str> = all.into_iter().collect();
+            format!(
+                "the capture {hash} of {bytes} bytes is counted {} times for sensor {sensor}, by the runs {}: remove the parts of all but one",
+                runs.len(),
+                runs.join(", ")
+            )
+        })
+        .collect()
+}
+
+/// The hour of a folder `…/date=2009-03-15/hour=08`.
+fn hour_of_folder(folder: &Path) -> Option<Hour> {
+    let of_hour: i64 = folder
+        .file_name()?
+        .to_str()?
+        .strip_prefix("hour=")?
+        .parse()
+        .ok()?;
+    let date = folder
+        .parent()?
+        .file_name()?
+        .to_str()?
+        .strip_prefix("date=")?;
+    let mut fields = date.splitn(3, '-').map(|field| field.parse::<i64>().ok());
+    let (year, month, day) = (fields.next()??, fields.next()??, fields.next()??);
+    let is_date =
+        (0..10_000).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
+    (is_date && (0..24).contains(&of_hour))
+        .then(|| Hour(days_since_1970(year, month, day) * 24 + of_hour))
+}
+
+/// Days from 1970-01-01 to a civil date (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms").
+fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    let year = year - i64::from(month <= 2);
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
+}
+
+/// Sensor and run of `SENSOR-RUN-PART.parquet`.
+fn part_name(file_name: &str) -> Option<PartName> {
+    if file_name.starts_with('.') {
+        return None;
+    }
+    let stem = file_name.strip_suffix(PART_ENDING)?.strip_suffix('.')?;
+    let (rest, part) = stem.rsplit_once('-')?;
+    part.parse::<u32>().ok()?;
+    let (sensor, run) = rest.rsplit_once('-')?;
+    Some(PartName {
+        sensor: sensor.to_owned(),
+        run: run.to_owned(),
+    })
+}
+
+/// Configuration and captures of one part; none of a part that is no replay's or is damaged.
+fn inputs_of(path: &Path) -> Option<(String, Vec<Capture>)> {
+    let read = part::read::<_, PartError>(path, |part| {
+        let captures = part
+            .note(INPUTS_KEY)
+            .and_then(|text| serde_json::from_str(text).ok());
+        let configuration = part.note("configuration_sha256").unwrap_or_default();
+        Ok(captures.map(|captures| (configuration.to_owned(), captures)))
+    });
+    read.ok().flatten()
+}
+
+fn value_of<'a>(metadata: &'a ParquetMetaData, key: &str) -> Option<&'a str> {
+    let pairs = metadata.file_metadata().key_value_metadata()?;
+    pairs.iter().find(|pair| pair.key == key)?.value.as_deref()
+}
+
+/// Lets every part of `name` say what is known of its inputs in the end; parts that say so already are left alone.
+///
+/// # Errors
+/// When a part cannot be read or written; every part stays whole.
+pub fn restate_inputs(
+    directory: &Path,
+    name: &PartName,
+    contributors: &Contributors,
+) -> io::Result<()> {
+    for table in TABLES {
+        for path in parts_of(directory, table.name, name)? {
+            if let Some(hour) = path.parent().and_then(hour_of_folder) {
+                restate(&path, INPUTS_KEY, &contributors.text(hour.0))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes the parts of a run in one hour; gives how many there were.
+///
+/// # Errors
+/// When a part cannot be removed.
+pub fn remove_hour(directory: &Path, name: &PartName, hour: Hour) -> io::Result<usize> {
+    let mut removed = 0;
+    for table in TABLES {
+        let folder = directory.join(table.name).join(hour.folder());
+        let entries = match std::fs::read_dir(&folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(error),
+        };
+        for entry in entries {
+            let entry = entry?;
+            if entry
+                .file_name()
+                .to_str()
+                .is_some_and(|file| name.owns(file))
+            {
+                std::fs::remove_file(entry.path())?;
+                removed += 1;
+            }
+        }
+    }
+    Ok(removed)
+}
+
+/// Gives one key of a part's metadata another value. The rows are copied as they are, from a part whose checksum is right.
+fn restate(path: &Path, key: &str, value: &str) -> io::Result<()> {
+    let (mut file, _) = part::checked(path).map_err(io::Error::other)?;
+    let metadata = ParquetMetaDataReader::new()
+        .parse_and_finish(&file)
+        .map_err(io::Error::other)?;
+    if value_of(&metadata, key) == Some(value) {
+        return Ok(());
+    }
+    let footer = footer_with(&metadata, key, value).map_err(io::Error::other)?;
+    let length_bytes = file.metadata()?.len();
+    let mut end = [0; 4];
+    std::os::unix::fs::FileExt::read_exact_at(
+        &file,
+        &mut end,
+        length_bytes.saturating_sub(FOOTER_BYTES),
+    )?;
+    let old_bytes = u64::from(u32::from_le_bytes(end)) + FOOTER_BYTES;
+    // Reading the metadata has moved the place in the file, which all its handles share.
+    file.rewind()?;
+    let temporary = under_way(path);
+    let written = (|| {
+        let mut options = File::options();
+        let copy = options
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(true)
+            .open(&temporary)?;
+        let mut copy = Summed::new(copy);
+        io::copy(
+            &mut (&mut file).take(length_bytes.saturating_sub(old_bytes)),
+            &mut copy,
+        )?;
+        copy.write_all(&footer)?;
+        copy.write_checksum()?.sync_all()?;
+        std::fs::rename(&temporary, path)
+    })();
+    if written.is_err() {
+        // What was not finished is nobody's part.
+        let _ = std::fs::remove_file(&temporary);
+    }
+    written
+}
+
+fn footer_with(
+    metadata: &ParquetMetaData,
+    key: &str,
+    value: &str,
+) -> Result<Vec<u8>, ParquetError> {
+    let file = metadata.file_metadata();
+    let mut pairs: Vec<KeyValue> = file.key_value_metadata().cloned().unwrap_or_default();
+    match pairs.iter_mut().find(|pair| pair.key == key) {
+        Some(pair) => pair.value = Some(value.to_owned()),
+        None => pairs.push(KeyValue::new(key.to_owned(), value.to_owned())),
+    }
+    if let Some(checksum) = pairs.iter_mut().find(|pair| pair.key == CHECKSUM_KEY) {
+        checksum.value = Some(CHECKSUM_PLACE.to_owned());
+    }
+    let file = FileMetaData::new(
+        file.version(),
+        file.num_rows(),
+        file.created_by().map(str::to_owned),
+        Some(pairs),
+        file.schema_descr_ptr(),
+        file.column_orders().cloned(),
+    );
+    let metadata = ParquetMetaData::new(file, metadata.row_groups().to_vec());
+    let mut bytes = Vec::new();
+    ParquetMetaDataWriter::new(&mut bytes, &metadata).finish()?;
+    Ok(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn whole(bytes: u64, hash: &str, marks: &str) -> Capture {
+        Capture {
+            bytes: Some(bytes),
+            hash: Some(hash.to_owned()),
+            marks: marks.to_owned(),
+            ..Capture::default()
+        }
+    }
+
+    #[test]
+    fn lengths_of_marks_grow_by_eighths() {
+        let lengths: Vec<u64> = mark_lengths().take(10).collect();
+        assert_eq!(lengths, [64, 72, 80, 88, 96, 104, 112, 120, 128, 144]);
+        let all: Vec<u64> = mark_lengths().collect();
+        assert!(
+            all.windows(2)
+                .all(|pair| pair[0] < pair[1] && pair[1] * 8 <= pair[0] * 9)
+        );
+    }
+
+    #[test]
+    fn copies_are_told_by_bytes_and_marks() {
+        let long = whole(1000, "aa", "0000000011111111");
+        let short = whole(70, "bb", "00000000");
+        assert!(short.begins_as(&long) && long.begins_as(&short));
+        assert!(short.is_beginning_of(&long) && !long.is_beginning_of(&short));
+        assert!(long.is_same(&long.clone()) && !long.is_same(&short));
+        assert!(
+            !whole(24, "cc", "").begins_as(&long),
+            "no packet, no likeness"
+        );
+    }
+
+    #[test]
+    fn a_capture_of_two_runs_is_counted_twice_and_of_two_hours_once() {
+        let hour = |run: &str, hour: i64, sensor: &str| CountedHour {
+            name: PartName {
+                sensor: sensor.to_owned(),
+                run: run.to_owned(),
+            },
+            hour: Hour(hour),
+            configuration_sha256: String::new(),
+            captures: vec![whole(1000, "aa", "00000000")],
+        };
+        assert!(
+            counted_twice(&[hour("1", 0, "a"), hour("1", 1, "a"), hour("2", 0, "b")]).is_empty()
+        );
+        let twice = counted_twice(&[hour("1", 0, "a"), hour("2", 1, "a")]);
+        assert_eq!(twice.len(), 1);
+        assert!(twice[0].contains("by the runs 1, 2"), "{twice:?}");
+    }
+
+    #[test]
+    fn folders_and_files_give_hour_and_run() {
+        for number in [0, 344_184, -1, 2_000_000] {
+            assert_eq!(hour_of_folder(&Hour(number).folder()), Some(Hour(number)));
+        }
+        assert_eq!(hour_of_folder(Path::new("date=2009-15-15/hour=08")), None);
+        let name = part_name("tokyo-north-0a1b-0003.parquet").expect("a part");
+        assert_eq!(
+            (name.sensor.as_str(), name.run.as_str()),
+            ("tokyo-north", "0a1b")
+        );
+        assert_eq!(part_name(".tokyo-0a1b-0003.parquet.under-way"), None);
+    }
+}
