@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use clap::CommandFactory;
 use indicatif::{ProgressBar, ProgressStyle};
-use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::consts::{SIGALRM, SIGINT, SIGIO, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM};
 use teiten_aggregator::documents;
 use teiten_aggregator::leading::leading;
 use teiten_aggregator::origin::Origins;
@@ -102,23 +102,24 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn run_replay(arguments: ReplayArguments, voice: Voice) -> anyhow::Result<u8> {
-    let (paths, no_map, settings) = arguments.settle()?;
+    let (paths, terms, settings) = arguments.settle()?;
+    ignore_stray_signals()?;
     say_what_is_known(&settings, voice);
     check::folder_refusal(&settings.data).map_or(Ok(()), |text| Err(anyhow::anyhow!(text)))?;
-    let reading = if no_map {
-        Reading::Buffered
-    } else {
-        Reading::Mapped
-    };
     let mut bar = Bar::new(voice);
-    let outcome = replay(&paths, reading, &settings, &mut |progress| {
+    let outcome = replay(&paths, terms, &settings, &mut |progress| {
         bar.show(progress);
     });
     bar.clear();
     let outcome = outcome?;
     let code = report(&outcome, &settings, voice)?;
-    if outcome.counted.tally.observed() == 0 {
-        say_where_packets_went(&outcome, &paths, reading, voice)?;
+    let tally = &outcome.counted.tally;
+    let is_all_known = tally.records == 0 && outcome.files.iter().any(|file| file.already_counted);
+    if is_all_known {
+        return Ok(code);
+    }
+    if tally.observed() == 0 {
+        say_where_packets_went(&outcome, &paths, terms.reading, voice)?;
         return Ok(code.max(INCOMPLETE));
     }
     if voice != Voice::Quiet && !settings.json {
@@ -167,6 +168,14 @@ fn say_where_packets_went(
         .collect();
     if !flags.is_empty() {
         voice.note(format_args!("did you mean {}?", flags.join(" ")));
+    }
+    Ok(())
+}
+
+/// Signals that mean nothing to a replay, and would end it all the same.
+fn ignore_stray_signals() -> std::io::Result<()> {
+    for signal in [SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO] {
+        signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
     }
     Ok(())
 }
@@ -303,14 +312,39 @@ fn say_errors(files: &[FileReport]) {
         if let Some(error) = &file.error {
             let _ = writeln!(stderr(), "teiten-sensor: {}: {error}", file.path);
         }
+        if let Some(note) = file
+            .note
+            .as_ref()
+            .filter(|_| !file.ignored && !file.already_counted)
+        {
+            let _ = writeln!(stderr(), "teiten-sensor: {}: {note}", file.path);
+        }
+    }
+    say_already_counted(files);
+}
+
+/// Says what was passed over as counted already: each capture where they are few, as with copies, else how many.
+fn say_already_counted(files: &[FileReport]) {
+    const NAMED_MAX: usize = 5;
+    let counted: Vec<&FileReport> = files.iter().filter(|file| file.already_counted).collect();
+    for file in counted.iter().take(NAMED_MAX) {
+        let note = file.note.as_deref().unwrap_or("was counted already");
+        let _ = writeln!(stderr(), "teiten-sensor: {}: {note}", file.path);
+    }
+    if counted.len() > NAMED_MAX {
+        let more = counted.len() - NAMED_MAX;
+        let _ = writeln!(
+            stderr(),
+            "teiten-sensor: {more} more captures were counted already"
+        );
     }
 }
 
 /// Whether not one record was read whose link type is supported.
 fn is_nothing(files: &[FileReport]) -> bool {
-    files
-        .iter()
-        .all(|file| file.records == file.unsupported_records)
+    files.iter().all(|file| {
+        file.records == file.unsupported_records + file.implausible && !file.already_counted
+    })
 }
 
 fn exit_code(damaged: bool, nothing: bool, lossy: bool) -> u8 {

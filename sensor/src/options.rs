@@ -20,7 +20,7 @@ pub use arguments::{
 };
 pub use file::{Refusal, SETTINGS_OF_OTHERS, parse};
 pub use live::{LiveArguments, LiveSettings};
-pub use settle::{CaptureSettings, ServiceSettings, Settings};
+pub use settle::{CaptureSettings, ReplayTerms, ServiceSettings, Settings};
 pub use size::machine_memory_bytes;
 use teiten_packet::telescope::{Prefix, PrefixError};
 

@@ -1,6 +1,7 @@
 //! Where packets come from: captures as files, folders and streams ([`Replay`]), and interfaces. All of them hand over blocks of
 //! records; what a packet holds is never looked at here, and no clock is read for a replay.
 
+mod admit;
 pub mod block;
 mod candidate;
 mod chunks;
@@ -10,7 +11,10 @@ mod error;
 mod filter;
 mod format;
 pub mod fuzz;
+mod identity;
+mod index;
 mod input;
+pub mod judge;
 pub mod live;
 mod map;
 mod pcap;
@@ -26,10 +30,11 @@ mod walk;
 
 use serde::Serialize;
 
+pub use admit::{Admission, Admitted, DatasetView};
 pub use error::{CaptureError, SourceError};
 pub use format::Compression;
 pub use pcapng::{PCAPNG_BLOCK_BYTES_MAX, PCAPNG_INTERFACES_MAX};
-pub use replay::Replay;
+pub use replay::{Replay, ReplaySettings};
 pub use ring::RingBlock;
 pub use walk::{BLOCK_BYTES_MAX, RECORD_BYTES_MAX};
 
@@ -48,7 +53,7 @@ pub enum Reading {
 }
 
 /// What became of one input.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct FileReport {
     /// The path as given, or as found in a folder.
     pub path: String,
@@ -59,6 +64,15 @@ pub struct FileReport {
     pub unsupported_records: u64,
     /// Why it could not be read, not to its end, or not in all its link types.
     pub error: Option<String>,
+    /// Whether all its packets had been counted before, in the dataset or as another input, so that it was passed over.
+    pub already_counted: bool,
+    /// Whether it was passed over because it is no capture, or one that is read under another name.
+    pub ignored: bool,
+    /// Records whose time cannot be believed; they are in no hour.
+    pub implausible: u64,
+    /// What is worth knowing, though nothing is missing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub note: Option<String>,
 }
 
 /// How far a replay has come.

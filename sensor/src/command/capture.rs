@@ -147,9 +147,7 @@ impl Interfaces {
     fn new(names: &[String], live: Live, status: Arc<Status>) -> Self {
         let report = FileReport {
             path: names.join(","),
-            records: 0,
-            unsupported_records: 0,
-            error: None,
+            ..FileReport::default()
         };
         Interfaces {
             live,
@@ -210,7 +208,9 @@ impl Interfaces {
             let text = notice.to_string();
             match notice {
                 Notice::Opened(..) | Notice::Back(..) => tracing::info!("{text}"),
-                Notice::SteppedBack(_) => tracing::warn!("{text}"),
+                Notice::Stepped(_) | Notice::Returned | Notice::Followed(_) => {
+                    tracing::warn!("{text}");
+                }
                 Notice::Missing(..) | Notice::Down(_) | Notice::Gone(_) => {
                     tracing::warn!("{text}");
                     let first = || format!("incomplete: {text}");

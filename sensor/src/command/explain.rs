@@ -13,7 +13,7 @@ use teiten_observation::Mark;
 use teiten_observation::StackSignature;
 use teiten_observation::{Address, Tool};
 
-use crate::source::block::Block;
+use crate::source::block::{Block, NO_TIME_US};
 use crate::source::{FileReport, Replay};
 pub use evidence::{Gathering, Judged, Judgements, LeftOut};
 pub use groups::Groups;
@@ -101,7 +101,8 @@ pub fn explain(
     judgements: &Judgements,
 ) -> Value {
     let mut line = Map::new();
-    line.insert("time".into(), time_text(time_us).into());
+    let time = (time_us != NO_TIME_US).then(|| time_text(time_us));
+    line.insert("time".into(), time.into());
     line.insert("wire_bytes".into(), frame.wire_bytes.into());
     // Headers are printed whatever became of the packet, so the frame is decoded once more for them.
     let decoded = decode_record(frame.link_type, frame.captured, frame.wire_bytes);
@@ -109,6 +110,11 @@ pub fn explain(
         Decoded::Ipv4(packet) => headers::insert(&mut line, packet),
         Decoded::Ipv6(packet) => headers::insert(&mut line, packet),
         Decoded::NotIp | Decoded::Malformed(..) => {}
+    }
+    if time_us == NO_TIME_US {
+        let reason = "implausibly far from its neighbours, or no time at all";
+        not_observed(&mut line, "malformed time", Some(reason));
+        return Value::Object(line);
     }
     match (judge(telescope, frame), &decoded) {
         (Judgement::Ipv4(observed), Decoded::Ipv4(packet)) => {

@@ -2,14 +2,16 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::fs::File;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use teiten_aggregator::actor::{ActorList, Actors};
 use teiten_aggregator::close::{ClosedHour, Closer};
-use teiten_aggregator::dataset::{PartName, clean_scratch};
+use teiten_aggregator::dataset::{PartName, SCRATCH_FOLDER, clean_scratch};
+use teiten_aggregator::inputs::{counted_hours, remove_hour, restate_inputs};
 use teiten_aggregator::ledger::SILENCE_SECONDS_MAX;
 use teiten_aggregator::origin::{OriginError, Origins, Provenance};
 use teiten_aggregator::window::LatePolicy;
@@ -21,9 +23,12 @@ use crate::engine::worker::Reading;
 use crate::engine::{Arrival, Counted, EngineError, Passage, run};
 use crate::hours::Written;
 use crate::hours::once::Once;
-use crate::options::Settings;
+use crate::options::{ReplayTerms, Settings};
 use crate::source::block::Block;
-use crate::source::{FileReport, Progress, Replay, SourceError};
+use crate::source::judge::IMPLAUSIBLE_DAYS_DEFAULT;
+use crate::source::{
+    Admission, Admitted, DatasetView, FileReport, Progress, Replay, ReplaySettings, SourceError,
+};
 use crate::watch::{KeptCounts, Status};
 use teiten_packet::telescope::Telescope;
 
@@ -103,6 +108,12 @@ impl Outcome {
         status.keeps().then(|| status.kept())
     }
 
+    /// Records whose time cannot be believed; they are in no hour.
+    #[must_use]
+    pub fn implausible(&self) -> u64 {
+        self.counted.tally.implausible
+    }
+
     /// Packets whose source was folded into its prefix.
     #[must_use]
     pub fn collapsed(&self) -> u64 {
@@ -131,15 +142,45 @@ impl Outcome {
 /// When there is nothing to read, data of the settings is unusable, or a part cannot be written.
 pub fn replay(
     paths: &[PathBuf],
-    reading: crate::source::Reading,
+    terms: impl Into<ReplayTerms>,
     settings: &Settings,
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Outcome, RunError> {
     let begun = Instant::now();
-    let mut source = Replay::open_by(paths, reading)?;
+    let ReplayTerms { reading, recount } = terms.into();
+    let replay_settings = ReplaySettings {
+        reading,
+        implausible_days: settings.implausible_days,
+    };
+    let admission = Admission::begin(paths, replay_settings)?;
     let telescope = Arc::new(Telescope::new(&settings.telescope, &settings.exclude));
-    let run_name = hexadecimal(&source.identity()[..8]);
-    let closer = closer(settings, &telescope, &run_name)?;
+    let mut closer = closer(settings, &telescope, "")?;
+    let of_dataset = |source| WriteError::File {
+        path: settings.data.clone(),
+        source,
+    };
+    let scratch = settings.data.join(SCRATCH_FOLDER);
+    // Two replays at once would both find a capture that neither has counted yet.
+    let _one_at_a_time = lock(&scratch, &settings.sensor).map_err(of_dataset)?;
+    let Admitted {
+        replay: mut source,
+        run: run_name,
+        contributors,
+        replaced,
+    } = admission
+        .admit(DatasetView {
+            scratch: &scratch,
+            sensor: &settings.sensor,
+            configuration_sha256: &closer.configuration_sha256,
+            hours: counted_hours(&settings.data).map_err(of_dataset)?,
+            recount,
+        })
+        .map_err(of_dataset)?;
+    if !replaced.is_empty() {
+        contributors.withhold();
+    }
+    closer.name.run = run_name;
+    closer.inputs = Some(Arc::clone(&contributors));
     let again = source.reopen();
     let policy = if again.is_some() {
         LatePolicy::Reread
@@ -174,17 +215,37 @@ pub fn replay(
         )?;
     }
     written.flush_coverage(&closer)?;
+    let mut stale_parts = written.remove_stale(&closer)?;
+    for (name, hour) in replaced.iter().filter(|(name, _)| *name != closer.name) {
+        stale_parts += remove_hour(&settings.data, name, *hour).map_err(of_dataset)?;
+    }
+    let files = source.finish();
+    contributors.release();
+    restate_inputs(&settings.data, &closer.name, &contributors).map_err(of_dataset)?;
     Ok(Outcome {
         counted,
-        stale_parts: written.remove_stale(&closer)?,
+        stale_parts,
         written,
-        files: source.finish(),
+        files,
         elapsed: begun.elapsed(),
         geo: geo_text(&closer.origins),
         status: None,
         rows_left_out: rows_left_out(&closer.origins).collect(),
         name: closer.name,
     })
+}
+
+/// Waits until no other replay of this sensor writes into the dataset; the lock ends with what is returned.
+fn lock(scratch: &Path, sensor: &str) -> std::io::Result<File> {
+    std::fs::create_dir_all(scratch)?;
+    let path = scratch.join(format!("replay-{sensor}.lock"));
+    let file = File::options()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(path)?;
+    file.lock()?;
+    Ok(file)
 }
 
 fn next(source: &mut Replay, reuse: Block, progress: &mut dyn FnMut(&Progress)) -> Option<Arrival> {
@@ -217,6 +278,7 @@ pub fn closer(
         threads: settings.workers,
         source_rows_max: settings.source_rows_max,
         contributions_bytes: settings.memory_bytes / CONTRIBUTIONS_SHARE,
+        inputs: None,
     })
 }
 
@@ -263,6 +325,9 @@ fn configuration_sha256(settings: &Settings) -> String {
     }
     if !settings.payloads {
         text.push_str("payloads none\n");
+    }
+    if settings.implausible_days != IMPLAUSIBLE_DAYS_DEFAULT {
+        let _ = writeln!(text, "implausible days {}", settings.implausible_days);
     }
     hexadecimal(&Sha256::digest(text.as_bytes()))
 }

@@ -27,7 +27,8 @@ pub fn accounting(outcome: &Outcome) -> Value {
         "outside": tally.outside,
         "excluded": tally.excluded,
         "not_ip": tally.not_ip,
-        "malformed": {"link": tally.malformed[0], "ipv4": tally.malformed[1], "ipv6": tally.malformed[2]},
+        "malformed": {"link": tally.malformed[0], "ipv4": tally.malformed[1], "ipv6": tally.malformed[2], "time": tally.implausible},
+        "implausible": tally.implausible,
         "families": {"ipv4": tally.families[0], "ipv6": tally.families[1]},
         "protocols": object(&tally.protocols()),
         "traffic_types": object(&tally.traffic_types()),
@@ -78,6 +79,7 @@ pub fn write_table(outcome: &Outcome, out: &mut dyn Write) -> Result<()> {
         ("  malformed link header", tally.malformed[0]),
         ("  malformed IPv4 header", tally.malformed[1]),
         ("  malformed IPv6 header", tally.malformed[2]),
+        ("  implausible time", tally.implausible),
     ] {
         if count > 0 {
             line(out, name, count)?;

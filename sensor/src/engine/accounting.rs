@@ -24,6 +24,8 @@ pub struct Tally {
     pub not_ip: u64,
     /// Records with a damaged header, by layer: link, IPv4, IPv6.
     pub malformed: [u64; 3],
+    /// Records whose time cannot be believed; they are in no hour.
+    pub implausible: u64,
     /// Observed packets of IPv4 and of IPv6.
     pub families: [u64; 2],
     /// Observed packets whose hour had closed.
@@ -43,6 +45,7 @@ impl Default for Tally {
             excluded: 0,
             not_ip: 0,
             malformed: [0; 3],
+            implausible: 0,
             families: [0; 2],
             late: 0,
             protocols: vec![0; 256],
@@ -79,6 +82,7 @@ impl Tally {
         self.excluded += other.excluded;
         self.not_ip += other.not_ip;
         self.late += other.late;
+        self.implausible += other.implausible;
         add_each(&mut self.malformed, &other.malformed);
         add_each(&mut self.families, &other.families);
         add_each(&mut self.protocols, &other.protocols);

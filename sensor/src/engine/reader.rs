@@ -12,7 +12,7 @@ use teiten_aggregator::table::HOUR_US;
 use super::arrival::Arrival;
 use super::deal::Dealer;
 use super::work::{Share, Work};
-use crate::source::block::Block;
+use crate::source::block::{Block, NO_TIME_US};
 
 /// How far behind the newest packet another may be and still find its hour open, microseconds: clocks of several interfaces or
 /// files differ by seconds, so five minutes are ample.
@@ -171,6 +171,9 @@ impl Reader {
 
     /// Lets the hours that are now old enough close.
     fn advance(&mut self, time_us: i64) {
+        if time_us == NO_TIME_US {
+            return;
+        }
         let before = hour_of(time_us.saturating_sub(LATENESS_US));
         if self.next_close_us.is_some() && self.closes {
             self.end_round(before);

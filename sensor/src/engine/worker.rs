@@ -12,7 +12,7 @@ use teiten_aggregator::window::{Batch, HourPart, Window};
 use teiten_observation::{Address, Observation};
 
 use super::accounting::Tally;
-use crate::source::block::Record;
+use crate::source::block::{NO_TIME_US, Record};
 use crate::watch::Sample;
 use teiten_packet::{Judgement, Observed, Telescope, judge};
 
@@ -112,6 +112,10 @@ impl Worker {
             let record = record(index);
             let from_minute = record.time_us.wrapping_sub(self.now.minute_start_us);
             if from_minute as u64 >= MINUTE_US as u64 {
+                if record.time_us == NO_TIME_US {
+                    self.count_implausible(record);
+                    continue;
+                }
                 self.enter_minute(record.time_us);
             }
             if let Reading::Again(hours) = &self.reading
@@ -248,6 +252,16 @@ impl Worker {
             bytes: packet.payload,
         };
         self.window.observe_payload(self.now.hour, &payload);
+    }
+
+    /// A record without a believable time is in no hour.
+    #[cold]
+    fn count_implausible(&mut self, record: &Record) {
+        if matches!(self.reading, Reading::First) {
+            self.tally.records += 1;
+            self.tally.bytes += u64::from(record.wire_bytes);
+            self.tally.implausible += 1;
+        }
     }
 
     #[cold]

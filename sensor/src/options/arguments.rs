@@ -20,6 +20,10 @@ pub struct ReplayArguments {
     /// Read plain files through buffers instead of memory maps: for files that may shrink while they are read.
     #[arg(long)]
     pub no_map: bool,
+    /// Count captures again that the dataset holds already: they replace what they gave, instead of being passed over. All captures
+    /// that share hours with them must be given too.
+    #[arg(long)]
+    pub recount: bool,
     /// Settings shared with `capture`.
     #[command(flatten)]
     pub shared: Shared,
@@ -185,6 +189,10 @@ pub struct Shared {
     /// collapsed [default: 16777216].
     #[arg(long, value_name = "N")]
     pub source_rows: Option<u64>,
+    /// Days that a packet's time may be from its neighbours' to be believed; a packet beyond is counted as implausible, in no hour
+    /// [default: 30].
+    #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..))]
+    pub implausible_days: Option<u32>,
     /// Keep nothing of payloads: the table `payloads`, which holds the first 64 bytes of unknown ones, is not written. What a packet
     /// is stays the same.
     #[arg(long)]

@@ -10,6 +10,8 @@ use super::live::LiveSettings;
 use super::size::{machine_memory_bytes, size};
 use super::{OptionsError, prefixes};
 use crate::log::{Format, LogLevel};
+use crate::source::Reading;
+use crate::source::judge::IMPLAUSIBLE_DAYS_DEFAULT;
 use teiten_packet::telescope::Prefix;
 
 /// Settings that cannot be wrong.
@@ -39,6 +41,8 @@ pub struct Settings {
     pub source_rows_max: u64,
     /// Whether payloads are kept.
     pub payloads: bool,
+    /// How far from its neighbours a packet may be for its time to be believed, days.
+    pub implausible_days: u32,
     /// JSON on standard output.
     pub json: bool,
     /// Form of the messages of a capture.
@@ -125,13 +129,39 @@ impl CaptureArguments {
     }
 }
 
+/// How captures are replayed.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct ReplayTerms {
+    /// How plain files are read.
+    pub reading: Reading,
+    /// Whether captures that are counted already replace what they gave, instead of being passed over.
+    pub recount: bool,
+}
+
+impl From<Reading> for ReplayTerms {
+    fn from(reading: Reading) -> Self {
+        ReplayTerms {
+            reading,
+            ..ReplayTerms::default()
+        }
+    }
+}
+
 impl ReplayArguments {
-    /// The inputs, whether they are read without maps, and the shared settings.
+    /// The inputs, how they are read, and the shared settings.
     ///
     /// # Errors
     /// What is wrong, with the flag.
-    pub fn settle(self) -> Result<(Vec<PathBuf>, bool, Settings), OptionsError> {
-        Ok((self.paths, self.no_map, self.shared.settle()?))
+    pub fn settle(self) -> Result<(Vec<PathBuf>, ReplayTerms, Settings), OptionsError> {
+        let terms = ReplayTerms {
+            reading: if self.no_map {
+                Reading::Buffered
+            } else {
+                Reading::Mapped
+            },
+            recount: self.recount,
+        };
+        Ok((self.paths, terms, self.shared.settle()?))
     }
 }
 
@@ -164,6 +194,7 @@ impl Shared {
             workers,
             memory_bytes: memory as usize,
             payloads: !self.no_payloads,
+            implausible_days: self.implausible_days.unwrap_or(IMPLAUSIBLE_DAYS_DEFAULT),
             source_rows_max: self.source_rows.unwrap_or(SOURCE_ROWS_MAX_DEFAULT),
             json: self.json,
             log: self.log.unwrap_or_default(),

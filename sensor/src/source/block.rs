@@ -1,15 +1,19 @@
 //! Packets as a source hands them over: a block of bytes and a list of records into it. Nothing here reads or interprets bytes.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use teiten_packet::{Frame, LinkType};
 
 use super::RingBlock;
 
+/// The time of a packet whose time cannot be believed: before all others, so that it closes no hour.
+pub const NO_TIME_US: i64 = i64::MIN;
+
 /// One captured packet inside a [`Block`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Time of capture, microseconds since 1970-01-01 UTC; finer resolutions are cut off.
+    /// Time of capture, microseconds since 1970-01-01 UTC; finer resolutions are cut off. [`NO_TIME_US`] where it cannot be believed.
     pub time_us: i64,
     /// Nanoseconds beyond `time_us`, 0 to 999, of packets from a ring, which may be kept as files; 0 from any other source.
     pub nanoseconds: u16,
@@ -97,5 +101,39 @@ impl Block {
             self.bytes = BlockBytes::Owned(Vec::new());
         }
         self
+    }
+
+    /// Some of the records as a block of their own; `reuse` gives the memory: mapped bytes are shared, others copied.
+    pub(super) fn piece(&self, records: Range<usize>, reuse: Block) -> Block {
+        let block = self;
+        let Block {
+            bytes: reused,
+            records: mut taken,
+        } = reuse;
+        taken.clear();
+        taken.extend_from_slice(&block.records[records]);
+        let bytes = match (&block.bytes, reused) {
+            (BlockBytes::Mapped(file, start, length), _) => {
+                BlockBytes::Mapped(Arc::clone(file), *start, *length)
+            }
+            (BlockBytes::Owned(_) | BlockBytes::Ring(_), reused) => {
+                let bytes = block.bytes();
+                let mut copy = match reused {
+                    BlockBytes::Owned(bytes) => bytes,
+                    BlockBytes::Mapped(..) | BlockBytes::Ring(_) => Vec::new(),
+                };
+                copy.clear();
+                for record in &mut taken {
+                    let from = record.offset as usize;
+                    record.offset = copy.len() as u32;
+                    copy.extend_from_slice(&bytes[from..from + record.captured_bytes as usize]);
+                }
+                BlockBytes::Owned(copy)
+            }
+        };
+        Block {
+            bytes,
+            records: taken,
+        }
     }
 }

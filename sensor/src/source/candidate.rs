@@ -1,93 +1,164 @@
-//! From the paths on the command line to the inputs of a replay: folders searched, each file looked at once, what cannot be read
-//! reported. Reading packets is not done here.
+//! From the paths on the command line to the inputs of a replay: folders searched, each file looked at once, what cannot be read or is
+//! passed over reported. Reading packets is not done here.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
+use teiten_aggregator::inputs::Capture;
+
 use super::compression::Bytes;
 use super::error::CaptureError;
 use super::format::Compression;
-use super::input::Input;
+use super::index::Stamp;
+use super::input::{Input, Terms};
 use super::map::map;
-use super::probe::{IDENTITY_BYTES, file_digest, probe, stream_digest};
+use super::probe::{STREAM_HEAD_BYTES, probe};
 use super::{FileReport, Reading};
 
 /// The name of standard input.
 const STANDARD_INPUT: &str = "-";
 
-/// Deepest nesting of folders, so that links in a circle end.
+/// Deepest nesting of folders.
 const FOLDER_DEPTH_MAX: usize = 32;
+
+/// Parts of a file's name that promise a capture: where such a file in a folder is none, that is worth an error.
+const CAPTURE_NAMES: &[&str] = &[
+    ".pcap", ".pcapng", ".cap", ".dmp", ".dump", ".snoop", ".erf", ".ntar",
+];
+
+/// Endings of files that programs keep beside those that they write.
+const TEMPORARY_ENDINGS: &[&str] = &[
+    "~",
+    ".tmp",
+    ".temp",
+    ".part",
+    ".partial",
+    ".swp",
+    ".lock",
+    ".under-way",
+];
 
 /// An input that holds a capture.
 pub(super) struct Candidate {
     pub path: PathBuf,
     /// As it lies on the disk; 0 for a stream.
     pub size_bytes: u64,
-    pub digest: [u8; 32],
     pub first_time_us: Option<i64>,
+    /// What is known of the capture before it is read: all, or its beginning.
+    pub capture: Capture,
+    /// Records that begin before this byte were counted already.
+    pub from_bytes: u64,
+    /// Which file it is; none of a stream.
+    pub file: Option<(PathBuf, Stamp)>,
     compression: Option<Compression>,
     origin: Origin,
 }
 
 enum Origin {
     File,
+    /// A stream that was written to a file of no name, to be read more than once.
+    Spooled(File),
     /// What was read in advance, and the rest; none once it is being read.
     Stream(Option<Bytes>),
 }
 
 impl Candidate {
     /// Opens it and reads its first block.
-    pub(super) fn open(&mut self, reading: Reading) -> Result<Input, CaptureError> {
-        let raw: Bytes = match &mut self.origin {
-            Origin::Stream(stream) => stream.take().ok_or(CaptureError::ReaderLost)?,
-            Origin::File => {
-                let file = File::open(&self.path)?;
-                if self.compression.is_none() && reading == Reading::Mapped {
-                    // Where a file system does not map, the file can still be read.
-                    if let Ok(mapped) = map(&file) {
-                        return Ok(Input::mapped(mapped));
-                    }
-                }
-                Box::new(file)
+    pub(super) fn open(&mut self, reading: Reading, terms: Terms) -> Result<Input, CaptureError> {
+        let file = match &mut self.origin {
+            Origin::Stream(stream) => {
+                let stream = stream.take().ok_or(CaptureError::ReaderLost)?;
+                return Ok(Input::chunked(stream, self.compression, terms)?);
+            }
+            Origin::File => File::open(&self.path)?,
+            Origin::Spooled(file) => {
+                let mut file = file.try_clone()?;
+                io::Seek::rewind(&mut file)?;
+                file
             }
         };
-        Ok(Input::chunked(raw, self.compression)?)
+        if self.compression.is_none() && reading == Reading::Mapped {
+            // Where a file system does not map, the file can still be read.
+            if let Ok(mapped) = map(&file) {
+                return Ok(Input::mapped(mapped, terms));
+            }
+        }
+        Ok(Input::chunked(Box::new(file), self.compression, terms)?)
     }
 
     /// The same once more; none for a stream, which cannot be read twice.
     pub(super) fn again(&self) -> Option<Candidate> {
-        match self.origin {
-            Origin::Stream(_) => None,
-            Origin::File => Some(Candidate {
-                path: self.path.clone(),
-                origin: Origin::File,
-                ..*self
-            }),
-        }
+        let origin = match &self.origin {
+            Origin::Stream(_) => return None,
+            Origin::File => Origin::File,
+            Origin::Spooled(file) => Origin::Spooled(file.try_clone().ok()?),
+        };
+        Some(Candidate {
+            path: self.path.clone(),
+            capture: self.capture.clone(),
+            file: self.file.clone(),
+            origin,
+            ..*self
+        })
     }
 
     /// Whether it can be read but once.
     pub(super) fn is_stream(&self) -> bool {
         matches!(self.origin, Origin::Stream(_))
     }
+
+    /// Writes a stream to a file without a name in `folder`, so that it can be read more than once.
+    pub(super) fn spool(&mut self, folder: &Path) -> io::Result<()> {
+        let Origin::Stream(stream) = &mut self.origin else {
+            return Ok(());
+        };
+        let Some(mut stream) = stream.take() else {
+            return Ok(());
+        };
+        fs::create_dir_all(folder)?;
+        let mut file = unnamed_file(folder)?;
+        self.size_bytes = io::copy(&mut stream, &mut file)?;
+        self.origin = Origin::Spooled(file);
+        Ok(())
+    }
+}
+
+/// A file that is gone with the last who has it open.
+fn unnamed_file(folder: &Path) -> io::Result<File> {
+    use std::os::unix::fs::OpenOptionsExt;
+    let mut options = File::options();
+    options.read(true).write(true);
+    let unnamed = options.clone().custom_flags(libc::O_TMPFILE).open(folder);
+    if let Ok(file) = unnamed {
+        return Ok(file);
+    }
+    // Not every file system has files without a name.
+    let path = folder.join(format!("stream-{}.under-way", std::process::id()));
+    let file = options.create_new(true).open(&path)?;
+    fs::remove_file(&path)?;
+    Ok(file)
 }
 
 /// What the paths lead to.
 #[derive(Default)]
 pub(super) struct Found {
     pub candidates: Vec<Candidate>,
-    pub problems: Vec<FileReport>,
-    /// Resolved paths of the files met, to read none twice.
-    met: std::collections::HashMap<PathBuf, PathBuf>,
+    /// What is not read, each with its reason.
+    pub reports: Vec<FileReport>,
+    /// Resolved paths of the files and folders met, to read none twice.
+    met: HashMap<PathBuf, PathBuf>,
 }
 
 /// Looks at every path and everything in the folders among them. The candidates come in order of their first packet, then path.
 pub(super) fn find(paths: &[PathBuf]) -> Found {
     let mut found = Found::default();
-    for path in paths {
+    // What is named is read under that name, whatever folder it lies in.
+    let (folders, others): (Vec<_>, Vec<_>) = paths.iter().partition(|path| path.is_dir());
+    for path in others.into_iter().chain(folders) {
         if let Err(error) = found.add(path) {
-            found.report(path, &error);
+            found.fail(path, &error);
         }
     }
     found.candidates.sort_by(|left, right| {
@@ -97,15 +168,29 @@ pub(super) fn find(paths: &[PathBuf]) -> Found {
 }
 
 impl Found {
+    /// Whether there is anything that is wrong, not only passed over.
+    pub(super) fn has_errors(&self) -> bool {
+        self.reports.iter().any(|report| report.error.is_some())
+    }
+
     fn add(&mut self, path: &Path) -> Result<(), CaptureError> {
         if path.as_os_str() == STANDARD_INPUT {
-            self.once(path, path.to_path_buf())?;
-            return self.add_stream(path, Box::new(io::stdin()));
+            if self.is_new(path, path.to_path_buf()) {
+                self.add_stream(path, Box::new(io::stdin()))?;
+            }
+            return Ok(());
         }
         let metadata = existing(path)?;
         if metadata.is_dir() {
-            return match self.add_folder(path, FOLDER_DEPTH_MAX)? {
-                0 => Err(CaptureError::EmptyFolder),
+            let before = self.candidates.len() + self.reports.len();
+            let captures = self.add_folder(path, FOLDER_DEPTH_MAX)?;
+            let only_ignored = self.reports.iter().all(|report| report.ignored);
+            let met = self.candidates.len() + self.reports.len() - before;
+            return match (captures, met) {
+                (0, 0) => Err(CaptureError::EmptyFolder),
+                (0, _) if only_ignored && self.candidates.is_empty() => {
+                    Err(CaptureError::NoCaptures)
+                }
                 _ => Ok(()),
             };
         }
@@ -115,51 +200,81 @@ impl Found {
         self.add_stream(path, Box::new(File::open(path)?))
     }
 
-    /// Adds what a folder holds, in order of names; gives how many files were met.
+    /// Adds what a folder holds, in order of names; gives how many captures were met.
     fn add_folder(&mut self, folder: &Path, depth_left: usize) -> Result<usize, CaptureError> {
+        if !self.is_new(folder, folder.canonicalize()?) {
+            return Ok(0);
+        }
         let mut paths = Vec::new();
         for entry in fs::read_dir(folder)? {
             paths.push(entry?.path());
         }
         paths.sort();
-        let mut files = 0;
+        let before = self.candidates.len();
         for path in paths {
-            match self.add_entry(&path, depth_left) {
-                Ok(count) => files += count,
-                Err(error) => {
-                    self.report(&path, &error);
-                    files += 1;
-                }
+            if let Err(error) = self.add_entry(&path, depth_left) {
+                self.fail(&path, &error);
             }
         }
-        Ok(files)
+        Ok(self.candidates.len() - before)
     }
 
-    fn add_entry(&mut self, path: &Path, depth_left: usize) -> Result<usize, CaptureError> {
+    fn add_entry(&mut self, path: &Path, depth_left: usize) -> Result<(), CaptureError> {
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .to_lowercase();
+        if name.starts_with('.') {
+            self.ignore(path, "is hidden");
+            return Ok(());
+        }
         let metadata = existing(path)?;
         if metadata.is_dir() {
-            return match depth_left {
-                0 => Err(CaptureError::TooDeep),
-                _ => self.add_folder(path, depth_left - 1),
-            };
+            if depth_left == 0 {
+                return Err(CaptureError::TooDeep);
+            }
+            return self.add_folder(path, depth_left - 1).map(|_| ());
         }
         if !metadata.is_file() {
-            return Err(CaptureError::NotRegular);
+            self.ignore(
+                path,
+                "is neither a file nor a folder; name it to read it as a stream",
+            );
+            return Ok(());
         }
-        self.add_file(path).map(|()| 1)
+        if TEMPORARY_ENDINGS
+            .iter()
+            .any(|ending| name.ends_with(ending))
+        {
+            self.ignore(path, "is a temporary file by its name");
+            return Ok(());
+        }
+        let promises = CAPTURE_NAMES.iter().any(|part| name.contains(part));
+        match self.add_file(path) {
+            Err(CaptureError::NotACapture { .. } | CaptureError::Empty) if !promises => {
+                self.ignore(path, "is no capture");
+                Ok(())
+            }
+            added => added,
+        }
     }
 
     fn add_file(&mut self, path: &Path) -> Result<(), CaptureError> {
-        self.once(path, path.canonicalize()?)?;
-        let mut file = File::open(path)?;
-        let size_bytes = file.metadata()?.len();
-        let digest = file_digest(&mut file, size_bytes)?;
+        let resolved = path.canonicalize()?;
+        if !self.is_new(path, resolved.clone()) {
+            return Ok(());
+        }
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
         let seen = probe(Box::new(file), true)?;
         self.candidates.push(Candidate {
             path: path.to_path_buf(),
-            size_bytes,
-            digest,
+            size_bytes: metadata.len(),
             first_time_us: seen.first_time_us,
+            capture: seen.beginning,
+            from_bytes: 0,
+            file: Some((resolved, Stamp::of(&metadata))),
             compression: seen.compression,
             origin: Origin::File,
         });
@@ -168,34 +283,53 @@ impl Found {
 
     fn add_stream(&mut self, path: &Path, mut stream: Bytes) -> Result<(), CaptureError> {
         let mut head = Vec::new();
-        (&mut stream).take(IDENTITY_BYTES).read_to_end(&mut head)?;
-        let whole = (head.len() as u64) < IDENTITY_BYTES;
+        (&mut stream)
+            .take(STREAM_HEAD_BYTES)
+            .read_to_end(&mut head)?;
+        let whole = (head.len() as u64) < STREAM_HEAD_BYTES;
         let seen = probe(Box::new(Cursor::new(head.clone())), whole)?;
         self.candidates.push(Candidate {
             path: path.to_path_buf(),
             size_bytes: 0,
-            digest: stream_digest(&head),
             first_time_us: seen.first_time_us,
+            capture: seen.beginning,
+            from_bytes: 0,
+            file: None,
             compression: seen.compression,
             origin: Origin::Stream(Some(Box::new(Cursor::new(head).chain(stream)))),
         });
         Ok(())
     }
 
-    /// Fails for what was met before under this or another name.
-    fn once(&mut self, path: &Path, resolved: PathBuf) -> Result<(), CaptureError> {
-        match self.met.insert(resolved, path.to_path_buf()) {
-            Some(first) => Err(CaptureError::SameFile(first)),
-            None => Ok(()),
+    /// Whether a file or folder was not met before, under this or another name; one that was is passed over.
+    fn is_new(&mut self, path: &Path, resolved: PathBuf) -> bool {
+        match self.met.insert(resolved.clone(), path.to_path_buf()) {
+            None => true,
+            Some(first) => {
+                self.ignore(
+                    path,
+                    &format!("is the same as {}, which is read once", first.display()),
+                );
+                self.met.insert(resolved, first);
+                false
+            }
         }
     }
 
-    fn report(&mut self, path: &Path, error: &CaptureError) {
-        self.problems.push(FileReport {
+    fn ignore(&mut self, path: &Path, reason: &str) {
+        self.reports.push(FileReport {
             path: path.display().to_string(),
-            records: 0,
-            unsupported_records: 0,
+            ignored: true,
+            note: Some(reason.to_owned()),
+            ..FileReport::default()
+        });
+    }
+
+    fn fail(&mut self, path: &Path, error: &CaptureError) {
+        self.reports.push(FileReport {
+            path: path.display().to_string(),
             error: Some(error.to_string()),
+            ..FileReport::default()
         });
     }
 }

@@ -1,10 +1,12 @@
 //! The time of a pcapng interface: ticks of its resolution and an offset become microseconds (draft-ietf-opsawg-pcapng,
-//! if_tsresol and if_tsoffset). Times before 1970 or after 9999 become the nearest that a dataset can name.
+//! if_tsresol and if_tsoffset). Times before 1970 or after 2199 are none.
+
+use super::block::NO_TIME_US;
 
 const MICROSECONDS_PER_SECOND: i64 = 1_000_000;
 
-/// 9999-12-31T23:59:59.999999Z: a folder's date has a year of four digits, and sums with an hour must not overflow.
-const TIME_US_MAX: i64 = 253_402_300_799_999_999;
+/// 2199-12-31T23:59:59.999999Z: what comes later was written in another unit, or counts from another beginning, than it says.
+const TIME_US_MAX: i64 = 7_258_118_399_999_999;
 
 /// How an interface's ticks become microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,8 +75,9 @@ impl Clock {
         };
         i64::try_from(since_offset_us)
             .unwrap_or(i64::MAX)
-            .saturating_add(self.offset_us)
-            .clamp(0, TIME_US_MAX)
+            .checked_add(self.offset_us)
+            .filter(|time_us| (0..=TIME_US_MAX).contains(time_us))
+            .unwrap_or(NO_TIME_US)
     }
 }
 
@@ -114,13 +117,16 @@ mod tests {
     }
 
     #[test]
-    fn times_beyond_the_range_saturate() {
-        check(0, u64::MAX, TIME_US_MAX);
-        check(6, u64::MAX, TIME_US_MAX);
-        check(0x80, u64::MAX, TIME_US_MAX);
+    fn times_beyond_the_range_are_none() {
+        check(0, u64::MAX, NO_TIME_US);
+        check(6, u64::MAX, NO_TIME_US);
+        check(0x80, u64::MAX, NO_TIME_US);
         let late = Clock::default().with_offset(i64::MAX);
-        assert_eq!(late.time_us(1), TIME_US_MAX);
-        assert_eq!(Clock::default().with_offset(i64::MIN).time_us(0), 0);
+        assert_eq!(late.time_us(1), NO_TIME_US);
+        assert_eq!(
+            Clock::default().with_offset(i64::MIN).time_us(0),
+            NO_TIME_US
+        );
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Decompressors behind one reader: all members, frames or streams of a file as one. Which compression it is must be known.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, Read};
 
-use super::format::Compression;
+use super::error::CaptureError;
+use super::format::{Compression, compression, starts_skippable};
 
 /// A source of bytes that a thread of its own may read.
 pub(super) type Bytes = Box<dyn Read + Send>;
@@ -10,44 +11,214 @@ pub(super) type Bytes = Box<dyn Read + Send>;
 /// Compressed bytes fetched at a time.
 const FETCH_BYTES: usize = 128 << 10;
 
+/// Bytes that tell what comes behind a member.
+const MAGIC_BYTES: usize = 4;
+
 /// Most memory that an xz file may ask for: its strongest preset needs 65 MiB.
 const XZ_MEMORY_BYTES_MAX: u64 = 512 << 20;
+
+/// The largest window of zstd that is read, as an exponent of two: that of `zstd --long=31`. Only what a frame fills of it takes memory.
+const ZSTD_WINDOW_LOG_MAX: u32 = 31;
+
+/// Compressed bytes, of which some can be looked at before they are taken.
+struct Raw {
+    bytes: Bytes,
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Raw {
+    fn new(bytes: Bytes) -> Self {
+        Raw {
+            bytes,
+            buffer: vec![0; FETCH_BYTES],
+            start: 0,
+            end: 0,
+        }
+    }
+
+    /// The next bytes, `wanted` of them where there are so many.
+    fn peek(&mut self, wanted: usize) -> io::Result<&[u8]> {
+        while self.end - self.start < wanted {
+            self.buffer.copy_within(self.start..self.end, 0);
+            self.end -= self.start;
+            self.start = 0;
+            match self.bytes.read(&mut self.buffer[self.end..]) {
+                Ok(0) => break,
+                Ok(count) => self.end += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        let bytes = &self.buffer[self.start..self.end];
+        Ok(&bytes[..bytes.len().min(wanted)])
+    }
+}
+
+impl BufRead for Raw {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        self.peek(1)?;
+        Ok(&self.buffer[self.start..self.end])
+    }
+
+    fn consume(&mut self, count: usize) {
+        self.start += count;
+    }
+}
+
+impl Read for Raw {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let bytes = self.fill_buf()?;
+        let count = bytes.len().min(buffer.len());
+        buffer[..count].copy_from_slice(&bytes[..count]);
+        self.consume(count);
+        Ok(count)
+    }
+}
 
 /// The bytes of `raw` without their compression.
 pub(super) fn decompressed(raw: Bytes, compression: Option<Compression>) -> io::Result<Bytes> {
     let Some(compression) = compression else {
         return Ok(raw);
     };
-    let raw = BufReader::with_capacity(FETCH_BYTES, raw);
+    let raw = Raw::new(raw);
     Ok(match compression {
-        Compression::Gzip => Box::new(flate2::bufread::MultiGzDecoder::new(raw)),
-        Compression::Zstandard => Box::new(zstd::stream::read::Decoder::with_buffer(raw)?),
+        Compression::Gzip => Box::new(Members::<flate2::bufread::GzDecoder<Raw>>::new(
+            raw,
+            compression,
+        )),
+        Compression::Zstandard => Box::new(
+            Members::<zstd::stream::read::Decoder<'static, Raw>>::new(raw, compression),
+        ),
         Compression::Xz => {
             let flags = liblzma::stream::CONCATENATED;
             let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY_BYTES_MAX, flags)
                 .map_err(io::Error::other)?;
             Box::new(liblzma::bufread::XzDecoder::new_stream(raw, stream))
         }
-        Compression::Lz4 => Box::new(Lz4Frames {
-            decoder: lz4_flex::frame::FrameDecoder::new(raw),
-        }),
+        Compression::Lz4 => Box::new(Members::<lz4_flex::frame::FrameDecoder<Raw>>::new(
+            raw,
+            compression,
+        )),
     })
 }
 
-/// LZ4 frames one after another: the decoder says "end" at the end of each.
-struct Lz4Frames<R: BufRead> {
-    decoder: lz4_flex::frame::FrameDecoder<R>,
+/// One member or frame of a compressed file.
+trait Member: Read + Sized {
+    /// Begins to read one.
+    fn begin(raw: Raw) -> io::Result<Self>;
+    /// What comes behind it.
+    fn rest(self) -> Raw;
 }
 
-impl<R: BufRead> Read for Lz4Frames<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        loop {
-            let read_bytes = self.decoder.read(buffer)?;
-            if read_bytes > 0 || buffer.is_empty() || self.decoder.get_mut().fill_buf()?.is_empty()
-            {
-                return Ok(read_bytes);
+impl Member for flate2::bufread::GzDecoder<Raw> {
+    fn begin(raw: Raw) -> io::Result<Self> {
+        Ok(Self::new(raw))
+    }
+
+    fn rest(self) -> Raw {
+        self.into_inner()
+    }
+}
+
+impl Member for zstd::stream::read::Decoder<'static, Raw> {
+    fn begin(raw: Raw) -> io::Result<Self> {
+        let mut decoder = Self::with_buffer(raw)?.single_frame();
+        decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
+        Ok(decoder)
+    }
+
+    fn rest(self) -> Raw {
+        self.finish()
+    }
+}
+
+impl Member for lz4_flex::frame::FrameDecoder<Raw> {
+    fn begin(mut raw: Raw) -> io::Result<Self> {
+        // The decoder does not know skippable frames.
+        while starts_skippable(raw.peek(MAGIC_BYTES)?) {
+            let mut head = [0; 8];
+            raw.read_exact(&mut head)?;
+            let length = u64::from(u32::from_le_bytes([head[4], head[5], head[6], head[7]]));
+            let skipped = io::copy(&mut (&mut raw).take(length), &mut io::sink())?;
+            if skipped < length {
+                return Err(io::ErrorKind::UnexpectedEof.into());
             }
         }
+        Ok(Self::new(raw))
+    }
+
+    fn rest(self) -> Raw {
+        self.into_inner()
+    }
+}
+
+/// All members of a file as one. Zeros behind the last are padding, as tapes and block devices add it and gzip(1) passes it over.
+struct Members<M> {
+    state: State<M>,
+    compression: Compression,
+}
+
+enum State<M> {
+    Between(Raw),
+    Within(M),
+    Ended,
+}
+
+impl<M: Member> Members<M> {
+    fn new(raw: Raw, compression: Compression) -> Self {
+        Members {
+            state: State::Between(raw),
+            compression,
+        }
+    }
+}
+
+impl<M: Member> Read for Members<M> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut is_first = true;
+        loop {
+            match std::mem::replace(&mut self.state, State::Ended) {
+                State::Ended => return Ok(0),
+                State::Between(mut raw) => {
+                    let head = raw.peek(MAGIC_BYTES)?;
+                    if head.is_empty() {
+                        return Ok(0);
+                    }
+                    if !is_first && compression(head).is_none() {
+                        return end(&mut raw, self.compression);
+                    }
+                    self.state = State::Within(M::begin(raw)?);
+                }
+                State::Within(mut member) => match member.read(buffer) {
+                    Ok(0) if !buffer.is_empty() => {
+                        is_first = false;
+                        self.state = State::Between(member.rest());
+                    }
+                    read => {
+                        self.state = State::Within(member);
+                        return read;
+                    }
+                },
+            }
+        }
+    }
+}
+
+/// The end of the compressed bytes, unless what follows is more than zeros.
+fn end(raw: &mut Raw, compression: Compression) -> io::Result<usize> {
+    loop {
+        let bytes = raw.fill_buf()?;
+        if bytes.is_empty() {
+            return Ok(0);
+        }
+        if bytes.iter().any(|&byte| byte != 0) {
+            let trailing = CaptureError::Trailing { compression };
+            return Err(io::Error::other(trailing.to_string()));
+        }
+        let count = bytes.len();
+        raw.consume(count);
     }
 }
 

@@ -2,7 +2,6 @@
 //! user reads are here; printing them is not.
 
 use std::io;
-use std::path::PathBuf;
 
 use super::FileReport;
 use super::format::Compression;
@@ -79,7 +78,7 @@ fn listed(problems: &[FileReport]) -> String {
             format!(
                 "  {}: {}",
                 problem.path,
-                problem.error.as_deref().unwrap_or("holds no packets")
+                problem.error.as_deref().unwrap_or("holds no packets"),
             )
         })
         .collect();
@@ -101,17 +100,12 @@ pub enum CaptureError {
     /// A folder without a file in it.
     #[error("is a folder without files; name one that holds captures")]
     EmptyFolder,
-    /// A socket, device or pipe inside a folder.
-    #[error(
-        "is neither a file nor a folder; name it on the command line if it is to be read as a stream"
-    )]
-    NotRegular,
-    /// Folders nested beyond all reason, as links in a circle are.
+    /// A folder of other things.
+    #[error("is a folder without captures; name one that holds some")]
+    NoCaptures,
+    /// Folders nested beyond all reason.
     #[error("lies too deep in its folders; name it on the command line")]
     TooDeep,
-    /// Already among the inputs.
-    #[error("is the same file as {}, which is read once", .0.display())]
-    SameFile(PathBuf),
     /// Not a byte.
     #[error("is empty")]
     Empty,
@@ -145,6 +139,42 @@ pub enum CaptureError {
     BreaksOff {
         /// At least so many bytes are missing.
         missing_bytes: usize,
+    },
+    /// Zeros where a record was to begin.
+    #[error(
+        "{zero_bytes} zero bytes instead of records: the file was given its room and never written, or lost its end with the power{}",
+        if *.is_end { "" } else { "; what follows them is not read" }
+    )]
+    Zeros {
+        /// How many.
+        zero_bytes: u64,
+        /// Whether nothing else follows.
+        is_end: bool,
+    },
+    /// The record is cut off by the header of another capture.
+    #[error(
+        "this record is cut off: another capture was appended to the file at byte {header_byte}"
+    )]
+    CutByHeader {
+        /// Where that begins.
+        header_byte: u64,
+    },
+    /// A file that is not what anybody joined.
+    #[error("pcap and pcapng change places more than a hundred times; the rest is not read")]
+    TooManyFormats,
+    /// Not one packet with a time.
+    #[error("not one packet has a time that can be believed: all {packets} are implausible")]
+    NoTime {
+        /// How many packets there are.
+        packets: u64,
+    },
+    /// Bytes behind compressed ones.
+    #[error(
+        "the {compression} data is followed by bytes that are not part of it, which are not read"
+    )]
+    Trailing {
+        /// The compression.
+        compression: Compression,
     },
     /// A length that no packet has.
     #[error(
@@ -231,9 +261,8 @@ mod tests {
         let problems: Vec<FileReport> = (0..12)
             .map(|number| FileReport {
                 path: format!("{number}.pcap"),
-                records: 0,
-                unsupported_records: 0,
                 error: Some(CaptureError::Empty.to_string()),
+                ..FileReport::default()
             })
             .collect();
         let text = SourceError::NothingToRead(problems).to_string();

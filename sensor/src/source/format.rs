@@ -2,6 +2,7 @@
 //! first bytes.
 
 use std::fmt;
+use std::io::{self, Read};
 
 /// The compressions that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +37,46 @@ const COMPRESSIONS: &[(&[u8], Compression)] = &[
     (&[0x02, 0x21, 0x4c, 0x18], Compression::Lz4),
 ];
 
+/// Bytes that tell a compression.
+const MAGIC_BYTES: usize = 8;
+
+/// Most bytes of skippable frames that are looked behind.
+const SKIPPED_BYTES_MAX: usize = 1 << 20;
+
+/// Reads as much of `raw` as tells its compression; gives what was read and the compression. Zstandard and LZ4 both may begin with
+/// skippable frames (RFC 8878, section 3.1.2; LZ4 frame format 1.6.4), so the frame behind them tells.
+pub(super) fn told(raw: &mut impl Read) -> io::Result<(Vec<u8>, Option<Compression>)> {
+    let mut head = Vec::new();
+    let mut frame = 0;
+    loop {
+        let wanted = frame + MAGIC_BYTES;
+        let missing = wanted.saturating_sub(head.len()) as u64;
+        raw.take(missing).read_to_end(&mut head)?;
+        let found = compression(head.get(frame..).unwrap_or_default());
+        if !starts_skippable(head.get(frame..).unwrap_or_default()) {
+            return Ok(match (found, frame) {
+                (None, 1..) => (head, Some(Compression::Zstandard)),
+                (found, _) => (head, found),
+            });
+        }
+        let length = head
+            .get(frame + 4..wanted)
+            .and_then(|bytes| bytes.first_chunk::<4>());
+        let next = length.map(|&length| wanted + u32::from_le_bytes(length) as usize);
+        match next {
+            Some(next) if next <= SKIPPED_BYTES_MAX => {
+                let missing = next.saturating_sub(head.len()) as u64;
+                raw.take(missing).read_to_end(&mut head)?;
+                if head.len() < next {
+                    return Ok((head, found));
+                }
+                frame = next;
+            }
+            _ => return Ok((head, found)),
+        }
+    }
+}
+
 /// The compression that `head`, the first bytes of a file, belongs to.
 pub(super) fn compression(head: &[u8]) -> Option<Compression> {
     if starts_skippable(head) {
@@ -48,7 +89,7 @@ pub(super) fn compression(head: &[u8]) -> Option<Compression> {
 }
 
 /// A skippable frame (RFC 8878, section 3.1.2) comes before the first real one in files of pzstd.
-fn starts_skippable(head: &[u8]) -> bool {
+pub(super) fn starts_skippable(head: &[u8]) -> bool {
     head.len() >= 4 && head[0] & 0xf0 == 0x50 && head[1..4] == [0x2a, 0x4d, 0x18]
 }
 

@@ -4,7 +4,8 @@
 use std::io::Cursor;
 
 use super::compression::Bytes;
-use super::input::Input;
+use super::input::{Input, Terms};
+use super::judge::IMPLAUSIBLE_DAYS_DEFAULT;
 use super::probe::probe;
 use super::walk::{Span, Stop, Walker};
 use crate::source::block::{BLOCK_RECORDS_MAX, Block, Record};
@@ -23,7 +24,8 @@ const SECTION_HEADERS: [[u8; 28]; 2] = [section_header(false), section_header(tr
 /// Reads `data` as it is: any format, any compression.
 pub fn fuzz_capture(data: &[u8]) {
     let _ = probe(Box::new(Cursor::new(data.to_vec())), true);
-    let Ok(mut input) = Input::chunked(owned(data), super::format::compression(data)) else {
+    let Ok(mut input) = Input::chunked(owned(data), super::format::compression(data), terms())
+    else {
         return;
     };
     while let Some(block) = input.take(i64::MAX, Block::empty()) {
@@ -51,6 +53,14 @@ pub fn fuzz_pcapng(data: &[u8]) {
     check_walk(&bytes);
 }
 
+fn terms() -> Terms {
+    Terms {
+        implausible_days: IMPLAUSIBLE_DAYS_DEFAULT,
+        from_bytes: 0,
+        identify: Some(Vec::new()),
+    }
+}
+
 fn owned(data: &[u8]) -> Bytes {
     Box::new(Cursor::new(data.to_vec()))
 }
@@ -59,7 +69,7 @@ fn owned(data: &[u8]) -> Bytes {
 fn check_walk(bytes: &[u8]) {
     let whole = walk_whole(bytes);
     let mut chunked = Vec::new();
-    if let Ok(mut input) = Input::chunked(owned(bytes), None) {
+    if let Ok(mut input) = Input::chunked(owned(bytes), None, terms()) {
         while let Some(block) = input.take(i64::MAX, Block::empty()) {
             check_block(&block);
             chunked.extend(block.records);

@@ -1,21 +1,46 @@
 //! One open capture, handed out block by block. A mapped file lends its own bytes; everything else comes in chunks that become
 //! the blocks' bytes. The next block is always read ahead, so that its time is known before it is taken.
 
+mod chunked;
+mod findings;
+
+use std::collections::{BTreeSet, VecDeque};
 use std::io;
-use std::ops::Range;
 use std::sync::Arc;
 
 use memmap2::Mmap;
+use teiten_aggregator::inputs::Capture;
 
 use super::FileReport;
-use super::chunks::{CHUNK_BYTES, Chunk, Chunks, HEADROOM_BYTES, Message};
+use super::chunks::Chunks;
 use super::compression::Bytes;
 use super::error::CaptureError;
 use super::format::Compression;
+use super::identity::Identifier;
+use super::judge::Judge;
 use super::map::release_behind;
 use super::unsupported::Unsupported;
 use super::walk::{Span, Stop, Walked, Walker};
-use crate::source::block::{BLOCK_RECORDS_MAX, Block, BlockBytes};
+use crate::source::block::{BLOCK_RECORDS_MAX, Block, BlockBytes, NO_TIME_US, Record};
+use chunked::Chunked;
+use findings::Findings;
+
+/// Zero bytes at the end of a capture, so many or more, that are said to be zeros, not the beginning of a record.
+const ZEROS_MIN: usize = 12;
+
+/// Most changes between the formats within one file.
+const FORMATS_MAX: usize = 100;
+
+/// How a capture is read.
+#[derive(Clone, Debug)]
+pub(super) struct Terms {
+    /// How far a packet may be from its neighbours, days.
+    pub implausible_days: u32,
+    /// Records that begin before this byte were counted already and are passed over.
+    pub from_bytes: u64,
+    /// Whether the capture is identified on the way, and the lengths at which its hash is wanted.
+    pub identify: Option<Vec<u64>>,
+}
 
 /// An open capture.
 #[derive(Debug)]
@@ -25,13 +50,33 @@ pub(super) struct Input {
     ready: Option<Block>,
     /// Records of the block that is ready and were taken.
     taken: usize,
-    /// Records read and handed out, and those that are ready.
+    /// Blocks that were read and wait for a judgement of their times, or for their turn.
+    waiting: VecDeque<Waiting>,
+    judge: Judge,
+    identifier: Option<Identifier>,
+    from_bytes: u64,
+    /// Records read, and those of them that were passed over as counted already.
     records: u64,
+    passed_over: u64,
     /// Place in the uncompressed capture of the first byte not read.
     offset_bytes: u64,
+    /// Zero bytes at the end so far, where there are any instead of records.
+    zero_bytes: Option<u64>,
     unsupported: Unsupported,
     ended: bool,
-    error: Option<String>,
+    findings: Findings,
+    /// How often the format changed within the file.
+    formats: usize,
+    /// Whether a link type was met that is not decoded.
+    has_unsupported: bool,
+}
+
+/// A block, the number of its first record among those that are judged, and the place in the capture that its records count from.
+#[derive(Debug)]
+struct Waiting {
+    block: Block,
+    first: u64,
+    base_bytes: i64,
 }
 
 #[derive(Debug)]
@@ -40,38 +85,19 @@ enum Body {
     Chunked(Chunked),
 }
 
-#[derive(Debug)]
-struct Chunked {
-    chunks: Chunks,
-    compression: Option<Compression>,
-    /// Bytes that were got and not read yet, when they are too many to be carried.
-    window: Option<Window>,
-    /// The rest of the last window, which comes before the next chunk.
-    carry: Vec<u8>,
-    /// Bytes that the first record of the carry needs before it is worth another try.
-    needed_bytes: usize,
-    /// Set when no more chunks will come.
-    exhausted: bool,
-    end_error: Option<CaptureError>,
-}
-
-/// Bytes from `start` to `end` are to be read.
-#[derive(Debug)]
-struct Window {
-    bytes: Vec<u8>,
-    start: usize,
-    end: usize,
-}
-
 impl Input {
     /// Reads from a map.
-    pub(super) fn mapped(file: Arc<Mmap>) -> Input {
-        Input::with(Body::Mapped(file))
+    pub(super) fn mapped(file: Arc<Mmap>, terms: Terms) -> Input {
+        Input::with(Body::Mapped(file), terms)
     }
 
     /// Reads on a thread of its own.
-    pub(super) fn chunked(raw: Bytes, compression: Option<Compression>) -> io::Result<Input> {
-        Ok(Input::with(Body::Chunked(Chunked {
+    pub(super) fn chunked(
+        raw: Bytes,
+        compression: Option<Compression>,
+        terms: Terms,
+    ) -> io::Result<Input> {
+        let body = Body::Chunked(Chunked {
             chunks: Chunks::start(raw, compression)?,
             compression,
             window: None,
@@ -79,22 +105,31 @@ impl Input {
             needed_bytes: 0,
             exhausted: false,
             end_error: None,
-        })))
+        });
+        Ok(Input::with(body, terms))
     }
 
-    fn with(body: Body) -> Input {
+    fn with(body: Body, terms: Terms) -> Input {
         let mut input = Input {
             body,
             walker: None,
             ready: None,
             taken: 0,
+            waiting: VecDeque::new(),
+            judge: Judge::new(terms.implausible_days),
+            identifier: terms.identify.map(Identifier::new),
+            from_bytes: terms.from_bytes,
             records: 0,
+            passed_over: 0,
             offset_bytes: 0,
+            zero_bytes: None,
             unsupported: Unsupported::default(),
             ended: false,
-            error: None,
+            findings: Findings::default(),
+            formats: 0,
+            has_unsupported: false,
         };
-        input.ready = input.read(Block::empty());
+        input.ready = input.judged(Block::empty());
         input
     }
 
@@ -114,7 +149,7 @@ impl Input {
             if let Some(count) = later {
                 let end = self.taken + count.max(1);
                 if end < block.records.len() {
-                    let piece = piece(&block, self.taken..end, reuse);
+                    let piece = block.piece(self.taken..end, reuse);
                     self.taken = end;
                     self.ready = Some(block);
                     return Some(piece);
@@ -123,20 +158,48 @@ impl Input {
         }
         block.records.drain(..self.taken);
         self.taken = 0;
-        self.ready = self.read(reuse);
+        self.ready = self.judged(reuse);
         Some(block)
     }
 
-    /// What became of the capture: records read so far, what ended it early, and what is not decoded.
-    pub(super) fn into_report(self, path: String) -> FileReport {
+    /// What became of the capture: records read so far, what ended it early, what is not decoded, and what else is worth saying.
+    pub(super) fn into_report(mut self, path: String) -> FileReport {
+        let records = self.records - self.passed_over;
+        let implausible = self.findings.implausible.count();
+        if implausible > 0 && implausible == records && self.findings.error().is_none() {
+            self.findings
+                .fail(&CaptureError::NoTime { packets: records }.to_string());
+        }
         let unsupported = self.unsupported.errors().map(|error| error.to_string());
-        let errors: Vec<String> = self.error.into_iter().chain(unsupported).collect();
+        let error = self.findings.error().map(str::to_owned);
+        let errors: Vec<String> = error.into_iter().chain(unsupported).collect();
         FileReport {
             path,
-            records: self.records,
+            records,
             unsupported_records: self.unsupported.records(),
+            implausible,
             error: (!errors.is_empty()).then(|| errors.join("; ")),
+            note: self.findings.note(),
+            ..FileReport::default()
         }
+    }
+
+    /// The capture by its contents, as far as they are read; none where that was not wanted.
+    pub(super) fn capture(&self) -> Option<Capture> {
+        let records = self.records;
+        self.identifier
+            .as_ref()
+            .map(|identifier| identifier.capture(records))
+    }
+
+    /// Hashes of the beginnings of the lengths that were wanted.
+    pub(super) fn beginnings(&self) -> &[(u64, String)] {
+        self.identifier.as_ref().map_or(&[], Identifier::found)
+    }
+
+    /// Hours that packets fell into since this was last asked.
+    pub(super) fn take_hours(&mut self) -> BTreeSet<i64> {
+        self.judge.take_hours()
     }
 
     /// Bytes read so far, as they lie in the file.
@@ -147,96 +210,120 @@ impl Input {
         }
     }
 
-    fn read(&mut self, mut block: Block) -> Option<Block> {
+    /// The next block whose times are judged.
+    fn judged(&mut self, mut reuse: Block) -> Option<Block> {
+        loop {
+            let first = self.waiting.front();
+            let is_judged = first.is_some_and(|first| self.judge.judged() >= first.end());
+            if is_judged || (self.ended && self.waiting.is_empty()) {
+                break;
+            }
+            if self.ended {
+                self.judge.finish();
+                continue;
+            }
+            if let Some((block, base_bytes)) =
+                self.read(std::mem::replace(&mut reuse, Block::empty()))
+            {
+                self.wait(block, base_bytes);
+            }
+        }
+        let Waiting {
+            mut block,
+            first,
+            base_bytes,
+        } = self.waiting.pop_front()?;
+        let end = first + block.records.len() as u64;
+        for number in self.judge.take_implausible(end) {
+            self.reject(
+                &mut block.records[(number - first) as usize],
+                number,
+                base_bytes,
+            );
+        }
+        Some(block)
+    }
+
+    /// Lets a block wait, without the records that were counted already.
+    fn wait(&mut self, mut block: Block, base_bytes: i64) {
+        let from_bytes = self.from_bytes as i64;
+        if self.from_bytes > 0 {
+            let passed = block
+                .records
+                .partition_point(|record| base_bytes + i64::from(record.offset) < from_bytes);
+            block.records.drain(..passed);
+            self.passed_over += passed as u64;
+        }
+        if block.records.is_empty() {
+            return;
+        }
+        let first = self
+            .waiting
+            .back()
+            .map_or_else(|| self.judge.judged(), Waiting::end);
+        self.judge.look(&block.records);
+        self.waiting.push_back(Waiting {
+            block,
+            first,
+            base_bytes,
+        });
+    }
+
+    #[cold]
+    fn reject(&mut self, record: &mut Record, number: u64, base_bytes: i64) {
+        let header_bytes = self.walker.as_ref().map_or(0, Walker::record_header_bytes);
+        let byte = base_bytes + i64::from(record.offset) - header_bytes as i64;
+        let number = self.passed_over + number + 1;
+        self.findings
+            .implausible
+            .note(|| format!("record {number}, byte {byte}"));
+        record.time_us = NO_TIME_US;
+    }
+
+    /// Reads a block, and gives the place in the capture that its records count from.
+    fn read(&mut self, mut block: Block) -> Option<(Block, i64)> {
         block.records.clear();
-        let block = match self.body {
+        let (block, base_bytes) = match self.body {
             Body::Mapped(_) => self.read_mapped(block),
             Body::Chunked(_) => self.read_chunked(block),
         }?;
         self.records += block.records.len() as u64;
-        if self.walker.as_ref().is_some_and(Walker::has_unsupported) {
+        if self.has_unsupported {
             self.unsupported.count(&block.records);
         }
-        Some(block)
+        Some((block, base_bytes))
     }
 
-    fn read_mapped(&mut self, mut block: Block) -> Option<Block> {
+    fn read_mapped(&mut self, mut block: Block) -> Option<(Block, i64)> {
         let Body::Mapped(file) = &self.body else {
             return None;
         };
-        if self.ended {
-            return None;
-        }
         let map = Arc::clone(file);
-        let from = self.start(&map)? + self.offset_bytes as usize;
-        self.offset_bytes = from as u64;
-        let walked = self.walk(&map, from, from, &mut block)?;
-        match walked.stop {
-            Stop::Full => {}
-            Stop::NeedMore(needed_bytes) => {
-                self.end_of_input(map.len() - walked.next, needed_bytes, &block);
-            }
-            Stop::Damaged(damage) => self.end_with(&damage, &block),
-        }
-        if block.records.is_empty() {
-            return None;
-        }
-        release_behind(&map, from, walked.next);
-        block.bytes = BlockBytes::Mapped(map, from, walked.next - from);
-        Some(block)
-    }
-
-    fn read_chunked(&mut self, mut block: Block) -> Option<Block> {
-        let spare = std::mem::replace(&mut block.bytes, BlockBytes::Owned(Vec::new()));
-        if let (Body::Chunked(chunked), BlockBytes::Owned(bytes)) = (&mut self.body, spare) {
-            chunked.chunks.recycle(bytes);
-        }
         while !self.ended {
-            let window = self.next_window(&block)?;
-            let filled = &window.bytes[..window.end];
-            let from = window.start + self.start(&filled[window.start..])?;
-            self.offset_bytes += (from - window.start) as u64;
-            let walked = self.walk(filled, from, 0, &mut block)?;
-            let rest = &filled[walked.next..];
-            let rest_bytes = rest.len();
-            let Body::Chunked(chunked) = &mut self.body else {
-                return None;
-            };
-            let exhausted = chunked.exhausted;
+            let begin = self.offset_bytes as usize;
+            let from = begin + self.start(&map[begin..])?;
+            self.offset_bytes = from as u64;
+            let walked = self.walk(&map, from, from, &mut block)?;
             match walked.stop {
-                Stop::Full if rest_bytes > HEADROOM_BYTES => {
-                    chunked.window = Some(Window::copy_of(rest));
+                Stop::Full => {}
+                Stop::NeedMore(needed_bytes) => {
+                    self.end_of_input(&map[walked.next..], needed_bytes, &block);
                 }
-                Stop::NeedMore(needed_bytes) if exhausted => {
-                    self.end_of_input(rest_bytes, needed_bytes, &block);
-                }
-                Stop::NeedMore(needed_bytes) => chunked.carry_over(rest, needed_bytes),
-                Stop::Full => chunked.carry_over(rest, 0),
                 Stop::Damaged(damage) => self.end_with(&damage, &block),
+                Stop::Header => self.begin_anew(&block),
+                Stop::Cut(cut) => self.begin_behind(cut as u64, &block),
+                Stop::Zeros => {
+                    let rest = &map[walked.next..];
+                    let zero_bytes = leading_zeros(rest);
+                    self.end_in_zeros(zero_bytes as u64, zero_bytes == rest.len(), &block);
+                }
             }
             if !block.records.is_empty() {
-                block.bytes = BlockBytes::Owned(window.bytes);
-                return Some(block);
-            }
-            if let Body::Chunked(chunked) = &self.body {
-                chunked.chunks.recycle(window.bytes);
+                release_behind(&map, from, walked.next);
+                block.bytes = BlockBytes::Mapped(map, from, walked.next - from);
+                return Some((block, from as i64));
             }
         }
-        None
-    }
-
-    /// The next bytes to walk; none, and the capture ended, when there are none.
-    fn next_window(&mut self, block: &Block) -> Option<Window> {
-        let Body::Chunked(chunked) = &mut self.body else {
-            return None;
-        };
-        if let Some(window) = chunked.next_window() {
-            return Some(window);
-        }
-        if self.walker.is_none() && chunked.end_error.is_none() {
-            chunked.end_error = Some(CaptureError::Empty);
-        }
-        self.end_of_input(0, 0, block);
         None
     }
 
@@ -248,6 +335,9 @@ impl Input {
         match Walker::detect(head) {
             Ok((walker, header_bytes)) => {
                 self.walker = Some(walker);
+                if let Some(identifier) = &mut self.identifier {
+                    identifier.write(&head[..header_bytes]);
+                }
                 Some(header_bytes)
             }
             Err(damage) => {
@@ -256,7 +346,7 @@ impl Input {
                     Body::Chunked(chunked) => chunked.compression,
                 };
                 self.ended = true;
-                self.error = Some(damage.inside(compression).to_string());
+                self.findings.fail(&damage.inside(compression).to_string());
                 None
             }
         }
@@ -275,21 +365,79 @@ impl Input {
             records_max: BLOCK_RECORDS_MAX,
         };
         block.records.reserve(BLOCK_RECORDS_MAX);
-        let walked = self.walker.as_mut()?.walk(window, span, &mut block.records);
+        let walker = self.walker.as_mut()?;
+        let walked = walker.walk(window, span, &mut block.records);
+        self.has_unsupported |= walker.has_unsupported();
+        self.findings.hidden_nanoseconds |= walker.has_hidden_nanoseconds();
+        let (read, begin_bytes) = (self.records, self.offset_bytes);
+        for (records, index) in walker.take_fractions() {
+            let (record, byte) = (
+                read + records as u64 + 1,
+                begin_bytes + (index - from) as u64,
+            );
+            self.findings
+                .fractions
+                .note(|| format!("record {record}, byte {byte}"));
+        }
+        for (records, index) in walker.take_appended() {
+            let (record, byte) = (read + records as u64, begin_bytes + (index - from) as u64);
+            self.findings
+                .appended
+                .note(|| format!("at byte {byte}, after record {record}"));
+        }
+        if let Some(identifier) = &mut self.identifier {
+            identifier.write(&window[from..walked.next]);
+        }
         self.offset_bytes += (walked.next - from) as u64;
         Some(walked)
     }
 
+    /// Another capture begins here, as in files that were joined.
+    fn begin_anew(&mut self, block: &Block) {
+        self.walker = None;
+        self.formats += 1;
+        if self.formats > FORMATS_MAX {
+            self.end_with(&CaptureError::TooManyFormats, block);
+            return;
+        }
+        let (record, byte) = (self.records + block.records.len() as u64, self.offset_bytes);
+        self.findings
+            .appended
+            .note(|| format!("at byte {byte}, after record {record}"));
+    }
+
+    /// Another capture begins here, within a record that began at byte `cut`.
+    fn begin_behind(&mut self, cut: u64, block: &Block) {
+        let header_byte = self.offset_bytes;
+        let record = self.records + block.records.len() as u64 + 1;
+        let error = CaptureError::CutByHeader { header_byte };
+        self.findings.fail(&error.at(record, cut));
+        self.begin_anew(block);
+    }
+
+    fn end_in_zeros(&mut self, zero_bytes: u64, is_end: bool, block: &Block) {
+        self.end_with(&CaptureError::Zeros { zero_bytes, is_end }, block);
+    }
+
     /// No more bytes will come, and `rest_bytes` of a record that needs `needed_bytes` are left.
-    fn end_of_input(&mut self, rest_bytes: usize, needed_bytes: usize, block: &Block) {
+    fn end_of_input(&mut self, rest: &[u8], needed_bytes: usize, block: &Block) {
+        let rest_bytes = rest.len();
+        // Fewer than a record's header may be its beginning.
+        let is_zeros = rest_bytes > ZEROS_MIN && leading_zeros(rest) == rest_bytes;
         let end_error = match &mut self.body {
             Body::Mapped(_) => None,
             Body::Chunked(chunked) => chunked.end_error.take(),
         };
         self.ended = true;
         match end_error {
-            Some(CaptureError::Empty) => self.error = Some(CaptureError::Empty.to_string()),
+            Some(CaptureError::Empty) => self.findings.fail(&CaptureError::Empty.to_string()),
             Some(error) => self.end_with(&error, block),
+            None if self.zero_bytes.is_some() => {
+                self.end_in_zeros(self.zero_bytes.unwrap_or(0), true, block);
+            }
+            None if rest_bytes > 0 && is_zeros => {
+                self.end_in_zeros(rest_bytes as u64, true, block);
+            }
             None if rest_bytes > 0 => {
                 let missing_bytes = needed_bytes.saturating_sub(rest_bytes);
                 self.end_with(&CaptureError::BreaksOff { missing_bytes }, block);
@@ -301,127 +449,20 @@ impl Input {
     fn end_with(&mut self, damage: &CaptureError, block: &Block) {
         self.ended = true;
         let record = self.records + block.records.len() as u64 + 1;
-        self.error = Some(damage.at(record, self.offset_bytes));
+        self.findings.fail(&damage.at(record, self.offset_bytes));
     }
 }
 
-/// Some records of a block as a block of their own: mapped bytes are shared, others copied.
-fn piece(block: &Block, records: Range<usize>, reuse: Block) -> Block {
-    let Block {
-        bytes: reused,
-        records: mut taken,
-    } = reuse;
-    taken.clear();
-    taken.extend_from_slice(&block.records[records]);
-    let bytes = match (&block.bytes, reused) {
-        (BlockBytes::Mapped(file, start, length), _) => {
-            BlockBytes::Mapped(Arc::clone(file), *start, *length)
-        }
-        (BlockBytes::Owned(_) | BlockBytes::Ring(_), reused) => {
-            let bytes = block.bytes();
-            let mut copy = match reused {
-                BlockBytes::Owned(bytes) => bytes,
-                BlockBytes::Mapped(..) | BlockBytes::Ring(_) => Vec::new(),
-            };
-            copy.clear();
-            for record in &mut taken {
-                let from = record.offset as usize;
-                record.offset = copy.len() as u32;
-                copy.extend_from_slice(&bytes[from..from + record.captured_bytes as usize]);
-            }
-            BlockBytes::Owned(copy)
-        }
-    };
-    Block {
-        bytes,
-        records: taken,
+impl Waiting {
+    /// The number of the first record behind the block.
+    fn end(&self) -> u64 {
+        self.first + self.block.records.len() as u64
     }
 }
 
-impl Chunked {
-    fn next_window(&mut self) -> Option<Window> {
-        if let Some(window) = self.window.take() {
-            return Some(window);
-        }
-        while !self.exhausted {
-            match self.chunks.next() {
-                Some(Message::Chunk(chunk)) => {
-                    let window = self.joined(chunk);
-                    if window.end - window.start >= self.needed_bytes {
-                        return Some(window);
-                    }
-                    self.carry = window.into_rest();
-                }
-                Some(Message::End(error)) => {
-                    self.end_error = error.map(|reason| self.read_error(reason));
-                    self.exhausted = true;
-                }
-                None => {
-                    self.end_error = Some(CaptureError::ReaderLost);
-                    self.exhausted = true;
-                }
-            }
-        }
-        if self.carry.is_empty() {
-            return None;
-        }
-        let window = Window::copy_of(&self.carry);
-        self.carry.clear();
-        Some(window)
-    }
-
-    fn carry_over(&mut self, rest: &[u8], needed_bytes: usize) {
-        self.carry.extend_from_slice(rest);
-        self.needed_bytes = needed_bytes;
-    }
-
-    /// The chunk with the carried bytes before it: in its headroom where they fit.
-    fn joined(&mut self, chunk: Chunk) -> Window {
-        let Chunk { mut bytes, end } = chunk;
-        if self.carry.len() <= HEADROOM_BYTES {
-            let start = HEADROOM_BYTES - self.carry.len();
-            bytes[start..HEADROOM_BYTES].copy_from_slice(&self.carry);
-            self.carry.clear();
-            return Window { bytes, start, end };
-        }
-        let mut long = std::mem::take(&mut self.carry);
-        long.extend_from_slice(&bytes[HEADROOM_BYTES..end]);
-        self.chunks.recycle(bytes);
-        Window {
-            start: 0,
-            end: long.len(),
-            bytes: long,
-        }
-    }
-
-    fn read_error(&self, reason: io::Error) -> CaptureError {
-        match self.compression {
-            Some(compression) => CaptureError::Decompression {
-                compression,
-                reason,
-            },
-            None => CaptureError::Unreadable(reason),
-        }
-    }
-}
-
-impl Window {
-    /// The bytes to be read, moved only where others stand before them.
-    fn into_rest(mut self) -> Vec<u8> {
-        self.bytes.truncate(self.end);
-        if self.start > 0 {
-            self.bytes.drain(..self.start);
-        }
-        self.bytes
-    }
-
-    fn copy_of(rest: &[u8]) -> Window {
-        let mut bytes = Vec::with_capacity(rest.len().max(CHUNK_BYTES));
-        bytes.extend_from_slice(rest);
-        Window {
-            start: 0,
-            end: rest.len(),
-            bytes,
-        }
-    }
+fn leading_zeros(bytes: &[u8]) -> usize {
+    bytes
+        .iter()
+        .position(|&byte| byte != 0)
+        .unwrap_or(bytes.len())
 }

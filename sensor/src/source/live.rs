@@ -2,6 +2,7 @@
 //! so that quiet hours close. Interfaces may go down, vanish and come back; the capture goes on with the others and waits for them.
 //! What a packet holds is not looked at here.
 
+mod clock;
 mod device_counts;
 mod interface;
 mod library;
@@ -10,6 +11,7 @@ use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use clock::{LiveClock, Step};
 use device_counts::dropped_by_interface;
 use interface::{Change, Interface};
 
@@ -32,10 +34,6 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How far the clock stays behind the time of day on a quiet interface, so that no packet that is still on its way is late.
 const IDLE_LAG_US: i64 = 1_000_000;
-
-/// How far the time of day may fall behind the clock before the clock follows it backwards: less is the ordinary disorder of packets
-/// and the slewing of a clock.
-const STEP_BACK_US: i64 = 60_000_000;
 
 /// How packets are to be had.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -83,8 +81,12 @@ pub enum Notice {
     Gone(String),
     /// An interface is there again: its name and how it is captured on.
     Back(String, String),
-    /// The time of day went back by so many seconds.
-    SteppedBack(i64),
+    /// The time of day went by so many seconds, and is not believed yet.
+    Stepped(i64),
+    /// The time of day came back to where it was before it stepped.
+    Returned,
+    /// The time of day stayed so many seconds from where it was, and is believed from now on.
+    Followed(i64),
 }
 
 impl fmt::Display for Notice {
@@ -95,12 +97,15 @@ impl fmt::Display for Notice {
             Notice::Down(name) => write!(formatter, "{name} went down; waiting for it"),
             Notice::Gone(name) => write!(formatter, "{name} has vanished; waiting for its return"),
             Notice::Back(name, how) => write!(formatter, "{name} is back; capturing by {how}"),
-            Notice::SteppedBack(seconds) => {
-                write!(
-                    formatter,
-                    "the clock went back by {seconds} s; hours follow it"
-                )
-            }
+            Notice::Stepped(seconds) => write!(
+                formatter,
+                "the clock went by {seconds:+} s; unless it stays there for a minute, packets keep the time of before"
+            ),
+            Notice::Returned => write!(formatter, "the clock is back; no packet lost its time"),
+            Notice::Followed(seconds) => write!(
+                formatter,
+                "the clock stayed {seconds:+} s from where it was; hours follow it"
+            ),
         }
     }
 }
@@ -112,6 +117,9 @@ pub struct Live {
     /// Which interface is first in turn.
     turn: usize,
     clock_us: i64,
+    /// A clock that never steps counts from here.
+    begun: Instant,
+    clock: LiveClock,
     looked: Instant,
     notices: Vec<Notice>,
 }
@@ -174,6 +182,8 @@ impl Live {
             wanted,
             turn: 0,
             clock_us: 0,
+            begun: Instant::now(),
+            clock: LiveClock::new(Duration::ZERO, time_of_day_us()),
             looked: Instant::now(),
             notices,
         };
@@ -200,7 +210,7 @@ impl Live {
             drops = self.drops();
             self.look();
         }
-        self.advance(&block);
+        self.advance(&mut block);
         LiveBlock {
             block,
             ring,
@@ -275,16 +285,23 @@ impl Live {
         }
     }
 
-    fn advance(&mut self, block: &Block) {
-        let packets_us = block.records.iter().map(|record| record.time_us).max();
-        let now_us = packets_us.unwrap_or_else(|| time_of_day_us() - IDLE_LAG_US);
-        if now_us < self.clock_us - STEP_BACK_US && time_of_day_us() < self.clock_us - STEP_BACK_US
-        {
-            self.notices
-                .push(Notice::SteppedBack((self.clock_us - now_us) / 1_000_000));
-            self.clock_us = now_us;
+    /// Moves the clock on, by the times that are believed.
+    fn advance(&mut self, block: &mut Block) {
+        let step = self.clock.look(self.begun.elapsed(), time_of_day_us());
+        if let Some(step) = step {
+            self.notices.push(match step {
+                Step::Doubted(seconds) => Notice::Stepped(seconds),
+                Step::Returned => Notice::Returned,
+                Step::Believed(seconds) => Notice::Followed(seconds),
+            });
         }
-        self.clock_us = self.clock_us.max(now_us);
+        let packets_us = self.clock.tell(&mut block.records);
+        let now_us = packets_us.unwrap_or_else(|| self.clock.now_us() - IDLE_LAG_US);
+        self.clock_us = match step {
+            // Backwards too: else nothing would close before the old time comes again.
+            Some(Step::Believed(_)) => now_us,
+            _ => self.clock_us.max(now_us),
+        };
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::error::CaptureError;
 use super::format::hexadecimal;
+use super::pcapng::Pcapng;
 use super::walk::{AHEAD_BYTES, BLOCK_BYTES_MAX, RECORD_BYTES_MAX, Span, Stop, Walked};
 use crate::source::block::Record;
 use teiten_aggregator::prefetch::prefetch;
@@ -15,6 +16,15 @@ const FILE_HEADER_BYTES: usize = 24;
 const RECORD_HEADER_BYTES: usize = 16;
 /// Bytes of a record's header in the modified variant: interface, protocol and packet type follow (libpcap, sf-pcap.c).
 const MODIFIED_RECORD_HEADER_BYTES: usize = 24;
+
+/// Microseconds and nanoseconds in a second: a field of so many or more is no fraction of one.
+const MICROSECONDS_PER_SECOND: u32 = 1_000_000;
+const NANOSECONDS_PER_SECOND: u32 = 1_000_000_000;
+/// Zero bytes, so many or all that are left, that are no records: fewer may be empty ones, which damaged captures hold.
+const ZEROS_BYTES: usize = 2048;
+/// Records, and bytes of them, that are looked at to tell nanoseconds from microseconds.
+const SAMPLED_RECORDS: usize = 64;
+const SAMPLED_BYTES: usize = 64 << 10;
 
 /// The magic numbers: (as read, nanoseconds, bytes of a record's header).
 const MAGICS: &[(u32, bool, usize)] = &[
@@ -32,13 +42,19 @@ enum LengthOrder {
 }
 
 /// The state of reading a pcap: what its header says.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Pcap {
     big_endian: bool,
     nanoseconds: bool,
     record_header_bytes: usize,
     length_order: LengthOrder,
     link_type: LinkType,
+    /// Whether the header speaks of microseconds, wrongly.
+    hidden_nanoseconds: bool,
+    /// Whether this or a capture before it has a link type that is not decoded.
+    has_unsupported: bool,
+    appended: Vec<(usize, usize)>,
+    fractions: Vec<(usize, usize)>,
 }
 
 impl Pcap {
@@ -67,7 +83,7 @@ impl Pcap {
             number(&header[4..], big_endian),
             number(&header[6..], big_endian),
         );
-        let pcap = Pcap {
+        let mut pcap = Pcap {
             big_endian,
             nanoseconds,
             record_header_bytes,
@@ -77,33 +93,144 @@ impl Pcap {
                 &header[if big_endian { 22 } else { 20 }..],
                 big_endian,
             )),
+            hidden_nanoseconds: false,
+            has_unsupported: false,
+            appended: Vec::new(),
+            fractions: Vec::new(),
         };
+        pcap.has_unsupported = !supported(pcap.link_type);
         Ok((pcap, FILE_HEADER_BYTES))
+    }
+
+    /// Whether `rest`, where a record was to begin, is the header of another capture or zeros. A record of no bytes would have to have
+    /// come at the second that the magic number makes, in 2055 or later; a pcapng's byte-order magic is beyond any packet's length.
+    pub(super) fn in_the_middle(rest: &[u8]) -> Option<Stop> {
+        let head = &rest[..rest.len().min(ZEROS_BYTES)];
+        if head.iter().all(|&byte| byte == 0) {
+            return Some(match head.len() {
+                ZEROS_BYTES => Stop::Zeros,
+                _ => Stop::NeedMore(ZEROS_BYTES),
+            });
+        }
+        if Pcapng::starts(rest) {
+            return Pcapng::has_byte_order(rest).then_some(Stop::Header);
+        }
+        let is_whole = rest.len() >= FILE_HEADER_BYTES;
+        match Pcap::from_header(rest) {
+            Ok(_) if rest[8..16].iter().all(|&byte| byte == 0) => Some(Stop::Header),
+            Err(CaptureError::BreaksOff { .. }) if !is_whole => {
+                Some(Stop::NeedMore(FILE_HEADER_BYTES))
+            }
+            _ => None,
+        }
+    }
+
+    /// Finds out whether a capture whose header speaks of microseconds has nanoseconds: most of the first records then have a million
+    /// or more of them within their second, and none a thousand million. `records` are the bytes after the header.
+    pub(super) fn tell_nanoseconds(&mut self, records: &[u8]) {
+        if self.nanoseconds {
+            return;
+        }
+        let (mut at, mut read, mut large) = (0, 0, 0);
+        let records = &records[..records.len().min(SAMPLED_BYTES)];
+        while let Some(header) = records.get(at..at + RECORD_HEADER_BYTES) {
+            let (captured_bytes, _) = self.lengths(
+                word_at(header, 8, self.big_endian),
+                word_at(header, 12, self.big_endian),
+            );
+            let subsecond = word_at(header, 4, self.big_endian);
+            if captured_bytes > RECORD_BYTES_MAX
+                || subsecond >= NANOSECONDS_PER_SECOND
+                || read >= SAMPLED_RECORDS
+            {
+                break;
+            }
+            read += 1;
+            large += usize::from(subsecond >= MICROSECONDS_PER_SECOND);
+            at += self.record_header_bytes + captured_bytes as usize;
+        }
+        if large > 1 && large * 2 > read {
+            let next = records.get(at..at + RECORD_HEADER_BYTES);
+            let is_contradicted = read < SAMPLED_RECORDS
+                && next.is_some_and(|header| {
+                    word_at(header, 4, self.big_endian) >= NANOSECONDS_PER_SECOND
+                });
+            self.nanoseconds = !is_contradicted;
+            self.hidden_nanoseconds = !is_contradicted;
+        }
+    }
+
+    /// See [`super::walk::Walker::has_hidden_nanoseconds`].
+    pub(super) fn has_hidden_nanoseconds(&self) -> bool {
+        self.hidden_nanoseconds
+    }
+
+    /// Bytes of a record's header.
+    pub(super) fn record_header_bytes(&self) -> usize {
+        self.record_header_bytes
     }
 
     /// See [`super::walk::Walker::has_unsupported`].
     pub(super) fn has_unsupported(&self) -> bool {
-        !supported(self.link_type)
+        self.has_unsupported
     }
 
     /// Appends records; see [`super::walk::Walker::walk`].
-    pub(super) fn walk(&self, window: &[u8], span: Span, records: &mut Vec<Record>) -> Walked {
-        match (self.big_endian, self.nanoseconds) {
-            (false, false) => self.walk_as::<false, false>(window, span, records),
-            (false, true) => self.walk_as::<false, true>(window, span, records),
-            (true, false) => self.walk_as::<true, false>(window, span, records),
-            (true, true) => self.walk_as::<true, true>(window, span, records),
+    pub(super) fn walk(&mut self, window: &[u8], span: Span, records: &mut Vec<Record>) -> Walked {
+        let mut at = span.from;
+        loop {
+            let walked = match (self.big_endian, self.nanoseconds) {
+                (false, false) => self.walk_as::<false, false>(window, at, span, records),
+                (false, true) => self.walk_as::<false, true>(window, at, span, records),
+                (true, false) => self.walk_as::<true, false>(window, at, span, records),
+                (true, true) => self.walk_as::<true, true>(window, at, span, records),
+            };
+            let is_header = matches!(walked.stop, Stop::Header);
+            match Pcap::from_header(&window[walked.next..]) {
+                Ok((header, header_bytes)) if is_header => {
+                    self.appended.push((records.len(), walked.next));
+                    self.go_on_as(&header);
+                    at = walked.next + header_bytes;
+                }
+                _ => return walked,
+            }
         }
     }
 
+    /// Goes on with what the header of an appended capture says.
+    fn go_on_as(&mut self, header: &Pcap) {
+        // A program that writes nanoseconds under the magic number of microseconds does so each time.
+        let hidden = self.hidden_nanoseconds && !header.nanoseconds;
+        *self = Pcap {
+            nanoseconds: header.nanoseconds || hidden,
+            hidden_nanoseconds: self.hidden_nanoseconds,
+            has_unsupported: self.has_unsupported || header.has_unsupported,
+            appended: std::mem::take(&mut self.appended),
+            fractions: std::mem::take(&mut self.fractions),
+            ..*header
+        };
+    }
+
+    /// Records whose fraction of a second is none, met since this was last asked: (records before it in the block, index of the
+    /// record). Its second is believed.
+    pub(super) fn take_fractions(&mut self) -> Vec<(usize, usize)> {
+        std::mem::take(&mut self.fractions)
+    }
+
+    /// Captures that were appended, met since this was last asked: (records before it in the block, index of its header).
+    pub(super) fn take_appended(&mut self) -> Vec<(usize, usize)> {
+        std::mem::take(&mut self.appended)
+    }
+
     fn walk_as<const BIG: bool, const NANOSECONDS: bool>(
-        &self,
+        &mut self,
         window: &[u8],
+        from: usize,
         span: Span,
         records: &mut Vec<Record>,
     ) -> Walked {
         let stopped = |next, stop| Walked { next, stop };
-        let mut at = span.from;
+        let mut at = from;
         while records.len() < span.records_max {
             let rest = window.get(at..).unwrap_or_default();
             prefetch(window, at + AHEAD_BYTES);
@@ -124,6 +251,22 @@ impl Pcap {
                 }
             };
             let (captured_bytes, wire_bytes) = self.lengths(word(8), word(12));
+            let subsecond = word(4);
+            let limit = if NANOSECONDS {
+                NANOSECONDS_PER_SECOND
+            } else {
+                MICROSECONDS_PER_SECOND
+            };
+            if captured_bytes == 0 || captured_bytes > RECORD_BYTES_MAX || subsecond >= limit {
+                if let Some(stop) = Pcap::in_the_middle(rest) {
+                    return stopped(at, stop);
+                }
+                let is_odd = captured_bytes > RECORD_BYTES_MAX || subsecond >= limit;
+                if is_odd && let Some((next, cut)) = self.cut_by_header(window, at, span, records) {
+                    records.pop();
+                    return stopped(next, Stop::Cut(cut));
+                }
+            }
             if captured_bytes > RECORD_BYTES_MAX {
                 let damage = CaptureError::RecordTooLong {
                     captured_bytes,
@@ -139,7 +282,17 @@ impl Pcap {
             if end - span.from > BLOCK_BYTES_MAX {
                 return stopped(at, Stop::Full);
             }
-            let subsecond_us = if NANOSECONDS { word(4) / 1000 } else { word(4) };
+            let subsecond_us = if NANOSECONDS {
+                subsecond / 1000
+            } else {
+                subsecond
+            };
+            let subsecond_us = if subsecond < limit {
+                subsecond_us
+            } else {
+                self.fractions.push((records.len(), at));
+                MICROSECONDS_PER_SECOND - 1
+            };
             records.push(Record {
                 time_us: i64::from(word(0)) * 1_000_000 + i64::from(subsecond_us),
                 nanoseconds: 0,
@@ -153,6 +306,26 @@ impl Pcap {
         stopped(at, Stop::Full)
     }
 
+    /// Where the record before `at` is cut off by the header of another capture, as when a program that was killed within a record is
+    /// started again and appends to its file: (index of that header, index of the record).
+    #[cold]
+    fn cut_by_header(
+        &self,
+        window: &[u8],
+        at: usize,
+        span: Span,
+        records: &[Record],
+    ) -> Option<(usize, usize)> {
+        let last = span.origin + records.last()?.offset as usize;
+        let is_header = |place: &usize| {
+            let head = &window[*place..];
+            head.len() >= FILE_HEADER_BYTES
+                && matches!(Pcap::in_the_middle(head), Some(Stop::Header))
+        };
+        let header = (last..at).find(is_header)?;
+        Some((header, last - self.record_header_bytes))
+    }
+
     /// (captured, wire) from the two lengths of a record's header.
     fn lengths(&self, first: u32, second: u32) -> (u32, u32) {
         match self.length_order {
@@ -160,6 +333,21 @@ impl Pcap {
             LengthOrder::WireFirst => (second, first),
             LengthOrder::SmallerIsCaptured => (first.min(second), first.max(second)),
         }
+    }
+}
+
+/// The 32-bit number at `index` of `bytes`, which is long enough.
+fn word_at(bytes: &[u8], index: usize, big_endian: bool) -> u32 {
+    let bytes = [
+        bytes[index],
+        bytes[index + 1],
+        bytes[index + 2],
+        bytes[index + 3],
+    ];
+    if big_endian {
+        u32::from_be_bytes(bytes)
+    } else {
+        u32::from_le_bytes(bytes)
     }
 }
 
@@ -194,7 +382,7 @@ mod tests {
 
     /// The records of a capture in memory and where and why the walk ended.
     fn walked(bytes: &[u8]) -> (Vec<Record>, Walked) {
-        let (pcap, header_bytes) = Pcap::from_header(bytes).expect("a pcap");
+        let (mut pcap, header_bytes) = Pcap::from_header(bytes).expect("a pcap");
         let mut records = Vec::new();
         let span = Span {
             from: header_bytes,
@@ -241,11 +429,13 @@ mod tests {
     }
 
     #[test]
-    fn seconds_are_unsigned_and_subseconds_out_of_range_carry_over() {
-        let mut bytes = pcap(PcapShape::default(), &[(0, b"x")]);
-        bytes[24..32].copy_from_slice(&[0xff; 8]);
-        let expected = i64::from(u32::MAX) * 1_000_000 + i64::from(u32::MAX);
+    fn seconds_are_unsigned_and_subseconds_out_of_range_stay_in_their_second() {
+        let mut bytes = pcap(PcapShape::default(), &[(7, b"x")]);
+        bytes[24..28].copy_from_slice(&[0xff; 4]);
+        let expected = i64::from(u32::MAX) * 1_000_000 + 7;
         assert_eq!(walked(&bytes).0[0].time_us, expected);
+        bytes[28..32].copy_from_slice(&1_000_000u32.to_le_bytes());
+        assert_eq!(walked(&bytes).0[0].time_us, expected - 7 + 999_999);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 mod section;
 
 use super::error::CaptureError;
+use super::pcap::Pcap;
 use super::walk::{AHEAD_BYTES, BLOCK_BYTES_MAX, RECORD_BYTES_MAX, Span, Stop, Walked};
 use crate::source::block::Record;
 use section::{BLOCK_FRAME_BYTES, INTERFACE_DESCRIPTION, Interface, SECTION_HEADER};
@@ -18,7 +19,7 @@ const SIMPLE_PACKET: u32 = 3;
 const ENHANCED_PACKET: u32 = 6;
 
 /// Bytes of an enhanced or obsolete packet block before the packet.
-const PACKET_HEADER_BYTES: usize = 28;
+pub(super) const PACKET_HEADER_BYTES: usize = 28;
 /// Bytes of a simple packet block before the packet.
 const SIMPLE_HEADER_BYTES: usize = 12;
 /// The number that tells a section's byte order.
@@ -59,6 +60,18 @@ impl Pcapng {
     /// Whether `head` is the beginning of a pcapng.
     pub(super) fn starts(head: &[u8]) -> bool {
         head.starts_with(&SECTION_HEADER.to_be_bytes())
+    }
+
+    /// Whether `head`, which [`Pcapng::starts`], goes on with a section's byte-order magic.
+    pub(super) fn has_byte_order(head: &[u8]) -> bool {
+        let magic = head.get(8..12).and_then(|bytes| bytes.first_chunk::<4>());
+        magic.is_some_and(|&magic| {
+            [
+                BYTE_ORDER_MAGIC.to_be_bytes(),
+                BYTE_ORDER_MAGIC.to_le_bytes(),
+            ]
+            .contains(&magic)
+        })
     }
 
     /// See [`super::walk::Walker::has_unsupported`].
@@ -103,6 +116,9 @@ impl Pcapng {
             }
             let length_bytes = word::<BIG>(frame, 4);
             if let Some(reason) = impossible(length_bytes) {
+                if let Some(stop) = Pcap::in_the_middle(rest) {
+                    return Some(stop);
+                }
                 return Some(damaged_length(block_type, length_bytes, reason));
             }
             let Some(block) = rest.get(..length_bytes as usize) else {

@@ -1,14 +1,16 @@
 //! A first look into an input: is it a capture, in which compression, and when was its first packet. It reads as little as it
 //! can and gives nothing to the pipeline.
 
-use std::fs::File;
-use std::io::{self, Cursor, Read, Seek, SeekFrom};
+use std::io::{Cursor, Read};
 
-use sha2::{Digest, Sha256};
+use teiten_aggregator::inputs::Capture;
 
+use super::block::Record;
 use super::compression::{Bytes, decompressed};
 use super::error::CaptureError;
 use super::format::{self, Compression};
+use super::identity::beginning;
+use super::judge::{IMPLAUSIBLE_DAYS_DEFAULT, Judge};
 use super::walk::{Span, Stop, Walker};
 
 /// Uncompressed bytes read at a time in search of the first packet.
@@ -17,34 +19,36 @@ const STEP_BYTES: u64 = 64 << 10;
 /// Most uncompressed bytes searched for the first packet: long comments of a pcapng stay below. Beyond, its time is unknown.
 const SEARCHED_BYTES_MAX: usize = 4 << 20;
 
-/// Bytes at each end of an input that its identity rests on.
-pub(super) const IDENTITY_BYTES: u64 = 64 << 10;
+/// Bytes of a stream that are looked at before it is read.
+pub(super) const STREAM_HEAD_BYTES: u64 = 64 << 10;
 
-/// Bytes that tell a compression.
-const MAGIC_BYTES: u64 = 8;
+/// Records that are looked at to find the first whose time can be believed.
+const JUDGED_RECORDS: usize = 64;
 
 /// What the first look shows.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Probe {
     pub compression: Option<Compression>,
     /// Time of the first packet; none when there is none or it lies too far in.
     pub first_time_us: Option<i64>,
+    /// What is known of the capture by its beginning.
+    pub beginning: Capture,
 }
 
 /// Looks at `raw`. `whole` says that its end is the end of the input, not of what is at hand.
 pub(super) fn probe(mut raw: Bytes, whole: bool) -> Result<Probe, CaptureError> {
-    let mut magic = Vec::new();
-    (&mut raw).take(MAGIC_BYTES).read_to_end(&mut magic)?;
-    if magic.is_empty() {
+    let (head, compression) = format::told(&mut raw)?;
+    if head.is_empty() {
         return Err(CaptureError::Empty);
     }
-    let compression = format::compression(&magic);
-    let bytes = decompressed(Box::new(Cursor::new(magic).chain(raw)), compression)?;
-    let first_time_us =
-        first_time_us(bytes, whole, compression).map_err(|error| error.inside(compression))?;
+    let bytes = decompressed(Box::new(Cursor::new(head).chain(raw)), compression)?;
+    let mut window = Vec::new();
+    let first_time_us = first_time_us(bytes, whole, compression, &mut window)
+        .map_err(|error| error.inside(compression))?;
     Ok(Probe {
         compression,
         first_time_us,
+        beginning: beginning(&window),
     })
 }
 
@@ -52,13 +56,13 @@ fn first_time_us(
     mut bytes: Bytes,
     whole: bool,
     compression: Option<Compression>,
+    window: &mut Vec<u8>,
 ) -> Result<Option<i64>, CaptureError> {
-    let mut window = Vec::new();
     loop {
         let before_bytes = window.len();
-        let end_error = (&mut bytes).take(STEP_BYTES).read_to_end(&mut window).err();
+        let end_error = (&mut bytes).take(STEP_BYTES).read_to_end(window).err();
         let ended = end_error.is_some() || window.len() - before_bytes < STEP_BYTES as usize;
-        match first_record_us(&window)? {
+        match first_record_us(window)? {
             First::Time(time_us) => return Ok(Some(time_us)),
             First::Needs(_) if !ended && window.len() < SEARCHED_BYTES_MAX => {}
             First::Needs(missing_bytes) if ended && whole => {
@@ -89,51 +93,32 @@ fn first_record_us(window: &[u8]) -> Result<First, CaptureError> {
         return Ok(First::Needs(1));
     }
     let (mut walker, from) = Walker::detect(window)?;
-    let mut records = Vec::with_capacity(1);
+    let mut records = Vec::with_capacity(JUDGED_RECORDS);
     let span = Span {
         from,
         origin: 0,
-        records_max: 1,
+        records_max: JUDGED_RECORDS,
     };
     let walked = walker.walk(window, span, &mut records);
-    match (records.first(), walked.stop) {
+    match (first_believed(&records), walked.stop) {
         (Some(record), _) => Ok(First::Time(record.time_us)),
         (None, Stop::Damaged(damage)) => Err(damage),
         (None, Stop::NeedMore(_)) if walked.next == window.len() => Ok(First::Needs(0)),
         (None, Stop::NeedMore(needed_bytes)) => {
             Ok(First::Needs(needed_bytes - (window.len() - walked.next)))
         }
-        (None, Stop::Full) => Ok(First::Needs(0)),
+        (None, Stop::Full | Stop::Header | Stop::Cut(_) | Stop::Zeros) => Ok(First::Needs(0)),
     }
 }
 
-/// Digest of a file's size and ends.
-pub(super) fn file_digest(file: &mut File, size_bytes: u64) -> io::Result<[u8; 32]> {
-    let mut digest = Sha256::new();
-    digest.update(size_bytes.to_le_bytes());
-    for from in [0, size_bytes.saturating_sub(IDENTITY_BYTES)] {
-        file.seek(SeekFrom::Start(from))?;
-        let mut end = Vec::new();
-        file.take(IDENTITY_BYTES).read_to_end(&mut end)?;
-        digest.update(&end);
-    }
-    file.seek(SeekFrom::Start(0))?;
-    Ok(digest.finalize().into())
-}
-
-/// Digest of several inputs, in whatever order they were given.
-pub(super) fn joint_digest(mut digests: Vec<[u8; 32]>) -> [u8; 32] {
-    digests.sort_unstable();
-    let mut joint = Sha256::new();
-    for digest in digests {
-        joint.update(digest);
-    }
-    joint.finalize().into()
-}
-
-/// Digest of the beginning of a stream.
-pub(super) fn stream_digest(head: &[u8]) -> [u8; 32] {
-    Sha256::digest(head).into()
+/// The first record whose time can be believed, as far as these tell.
+fn first_believed(records: &[Record]) -> Option<&Record> {
+    let mut judge = Judge::new(IMPLAUSIBLE_DAYS_DEFAULT);
+    judge.look(records);
+    judge.finish();
+    let implausible = judge.take_implausible(u64::MAX);
+    let place = (0..records.len()).find(|&place| !implausible.contains(&(place as u64)));
+    place.map(|place| &records[place]).or(records.first())
 }
 
 #[cfg(test)]

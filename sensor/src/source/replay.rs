@@ -2,11 +2,15 @@
 //! of [`super::input`].
 
 use std::path::PathBuf;
+use std::sync::Arc;
+
+use teiten_aggregator::inputs::{Capture, Contributors};
 
 use super::candidate::{Candidate, find};
 use super::error::SourceError;
-use super::input::Input;
-use super::probe::joint_digest;
+use super::index::Index;
+use super::input::{Input, Terms};
+use super::judge::IMPLAUSIBLE_DAYS_DEFAULT;
 use super::{FileReport, OPEN_INPUTS_MAX, Progress, Reading};
 use crate::source::block::Block;
 
@@ -18,7 +22,9 @@ pub const AHEAD_US_MAX: i64 = 60_000_000;
 /// earliest, and it ends where it would run ahead of the others, so inputs that are in order of time come out in order of time but
 /// for `AHEAD_US_MAX`.
 pub struct Replay {
-    reading: Reading,
+    settings: ReplaySettings,
+    /// Where it is noted what contributes to which hour; none where that is not asked.
+    counting: Option<Counting>,
     /// In order of their first packet; those before `next` were opened.
     candidates: Vec<Candidate>,
     next: usize,
@@ -28,7 +34,33 @@ pub struct Replay {
     /// What is no candidate.
     problems: Vec<FileReport>,
     closed_bytes: u64,
+    /// Bytes of all inputs; none when one of them is a stream.
+    total_bytes: Option<u64>,
     packets: u64,
+}
+
+/// How inputs are read.
+#[derive(Clone, Copy, Debug)]
+pub struct ReplaySettings {
+    /// How plain files are read.
+    pub reading: Reading,
+    /// How far from its neighbours a packet may be for its time to be believed, days.
+    pub implausible_days: u32,
+}
+
+impl Default for ReplaySettings {
+    fn default() -> Self {
+        ReplaySettings {
+            reading: Reading::default(),
+            implausible_days: IMPLAUSIBLE_DAYS_DEFAULT,
+        }
+    }
+}
+
+struct Counting {
+    contributors: Arc<Contributors>,
+    index: Index,
+    index_path: PathBuf,
 }
 
 /// An input that is being read, and which candidate it is.
@@ -41,24 +73,61 @@ impl Replay {
     /// Finds the inputs: `paths` are captures, folders of captures, or `-` for standard input. Fails only when not one of them can
     /// be read; otherwise each that cannot is reported by [`Replay::finish`]. Waits for the first 64 KiB of a stream.
     pub fn open(paths: &[PathBuf]) -> Result<Replay, SourceError> {
-        Replay::open_by(paths, Reading::default())
+        Replay::open_with(paths, ReplaySettings::default())
     }
 
     /// As [`Replay::open`], with a choice of how plain files are read.
     pub fn open_by(paths: &[PathBuf], reading: Reading) -> Result<Replay, SourceError> {
+        let settings = ReplaySettings {
+            reading,
+            ..ReplaySettings::default()
+        };
+        Replay::open_with(paths, settings)
+    }
+
+    fn open_with(paths: &[PathBuf], settings: ReplaySettings) -> Result<Replay, SourceError> {
         if paths.is_empty() {
             return Err(SourceError::NothingGiven);
         }
         let found = find(paths);
         if found.candidates.is_empty() {
-            return Err(SourceError::NothingToRead(found.problems));
+            return Err(SourceError::NothingToRead(found.reports));
         }
-        Ok(Replay::of(found.candidates, found.problems, reading))
+        Ok(Replay::of(found.candidates, found.reports, settings))
     }
 
-    fn of(candidates: Vec<Candidate>, problems: Vec<FileReport>, reading: Reading) -> Replay {
+    /// Reads these captures, and notes what they are and what they contribute to.
+    pub(super) fn counting(
+        candidates: Vec<Candidate>,
+        problems: Vec<FileReport>,
+        settings: ReplaySettings,
+        contributors: Arc<Contributors>,
+        (index, index_path): (Index, PathBuf),
+    ) -> Replay {
         Replay {
-            reading,
+            counting: Some(Counting {
+                contributors,
+                index,
+                index_path,
+            }),
+            ..Replay::of(candidates, problems, settings)
+        }
+    }
+
+    fn of(
+        candidates: Vec<Candidate>,
+        problems: Vec<FileReport>,
+        settings: ReplaySettings,
+    ) -> Replay {
+        let streamed = candidates.iter().any(Candidate::is_stream);
+        let total_bytes = candidates
+            .iter()
+            .map(|candidate| candidate.size_bytes)
+            .sum();
+        Replay {
+            settings,
+            counting: None,
+            total_bytes: (!streamed).then_some(total_bytes),
             reports: vec![None; candidates.len()],
             candidates,
             next: 0,
@@ -76,6 +145,7 @@ impl Replay {
         let place = self.earliest()?;
         let until_us = self.others_us(place).saturating_add(AHEAD_US_MAX);
         let block = self.open[place].input.take(until_us, reuse)?;
+        self.note_hours(place);
         if self.open[place].input.time_us().is_none() {
             let opened = self.open.swap_remove(place);
             self.close(opened);
@@ -84,24 +154,16 @@ impl Replay {
         Some(block)
     }
 
-    /// SHA-256 over the size and both ends of each input (of a stream its first 64 KiB), whatever their names and order: the same
-    /// captures give the same identity. Inputs that are no captures do not count.
-    #[must_use]
-    pub fn identity(&self) -> [u8; 32] {
-        joint_digest(
-            self.candidates
-                .iter()
-                .map(|candidate| candidate.digest)
-                .collect(),
-        )
-    }
-
     /// The same inputs from their beginning; none when one of them is a stream.
     #[must_use]
     pub fn reopen(&self) -> Option<Replay> {
         let candidates: Option<Vec<Candidate>> =
             self.candidates.iter().map(Candidate::again).collect();
-        Some(Replay::of(candidates?, self.problems.clone(), self.reading))
+        Some(Replay::of(
+            candidates?,
+            self.problems.clone(),
+            self.settings,
+        ))
     }
 
     /// How far it has come.
@@ -112,15 +174,9 @@ impl Replay {
             .iter()
             .map(|opened| opened.input.read_bytes())
             .sum();
-        let streamed = self.candidates.iter().any(Candidate::is_stream);
-        let total_bytes = self
-            .candidates
-            .iter()
-            .map(|candidate| candidate.size_bytes)
-            .sum();
         Progress {
             read_bytes: self.closed_bytes + open_bytes,
-            total_bytes: (!streamed).then_some(total_bytes),
+            total_bytes: self.total_bytes,
             packets: self.packets,
         }
     }
@@ -133,6 +189,13 @@ impl Replay {
         }
         let mut reports: Vec<FileReport> = self.reports.into_iter().flatten().collect();
         reports.append(&mut self.problems);
+        if let Some(Counting {
+            index, index_path, ..
+        }) = self.counting.take()
+        {
+            // A cache: without it the files are read again.
+            let _ = index.store(&index_path);
+        }
         reports
     }
 
@@ -155,15 +218,22 @@ impl Replay {
     fn open_next(&mut self) {
         let index = self.next;
         self.next += 1;
-        match self.candidates[index].open(self.reading) {
-            Ok(input) if input.time_us().is_some() => self.open.push(Opened { index, input }),
+        let terms = Terms {
+            implausible_days: self.settings.implausible_days,
+            from_bytes: self.candidates[index].from_bytes,
+            identify: self.counting.is_some().then(Vec::new),
+        };
+        match self.candidates[index].open(self.settings.reading, terms) {
+            Ok(input) if input.time_us().is_some() => {
+                self.open.push(Opened { index, input });
+                self.note_hours(self.open.len() - 1);
+            }
             Ok(input) => self.close(Opened { index, input }),
             Err(error) => {
                 self.reports[index] = Some(FileReport {
                     path: self.candidates[index].path.display().to_string(),
-                    records: 0,
-                    unsupported_records: 0,
                     error: Some(error.to_string()),
+                    ..FileReport::default()
                 });
             }
         }
@@ -189,7 +259,35 @@ impl Replay {
             .unwrap_or(i64::MAX)
     }
 
-    fn close(&mut self, opened: Opened) {
+    /// Notes which hours an input has packets of, as far as it is read.
+    fn note_hours(&mut self, place: usize) {
+        let Some(counting) = &self.counting else {
+            return;
+        };
+        let Opened { index, input } = &mut self.open[place];
+        for hour in input.take_hours() {
+            counting.contributors.contributes(*index, hour);
+        }
+    }
+
+    fn close(&mut self, mut opened: Opened) {
+        if let (Some(counting), Some(capture)) = (&mut self.counting, opened.input.capture()) {
+            for hour in opened.input.take_hours() {
+                counting.contributors.contributes(opened.index, hour);
+            }
+            let candidate = &self.candidates[opened.index];
+            if let Some((path, stamp)) = candidate.file.clone() {
+                counting.index.note(path, stamp, capture.clone());
+            }
+            let from_bytes = candidate.from_bytes;
+            counting.contributors.is_read(
+                opened.index,
+                Capture {
+                    from_bytes,
+                    ..capture
+                },
+            );
+        }
         let candidate = &self.candidates[opened.index];
         self.closed_bytes += if candidate.is_stream() {
             opened.input.read_bytes()

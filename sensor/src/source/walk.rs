@@ -3,7 +3,7 @@
 
 use super::error::CaptureError;
 use super::pcap::Pcap;
-use super::pcapng::Pcapng;
+use super::pcapng::{PACKET_HEADER_BYTES, Pcapng};
 use crate::source::block::Record;
 
 /// Most bytes of one packet, as libpcap's MAXIMUM_SNAPLEN (pcap-int.h): a longer record is damage, not a packet.
@@ -37,6 +37,12 @@ pub(super) enum Stop {
     NeedMore(usize),
     /// What comes next cannot be read.
     Damaged(CaptureError),
+    /// What comes next is the header of another capture, in the other format.
+    Header,
+    /// As before, but the record that was read last is cut off by that header; it begins at this index, and is not among the records.
+    Cut(usize),
+    /// What comes next is zeros instead of a record.
+    Zeros,
 }
 
 /// The end of a walk.
@@ -64,8 +70,39 @@ impl Walker {
         if Pcapng::starts(head) {
             return Ok((Walker::Pcapng(Pcapng::new()), 0));
         }
-        let (pcap, header_bytes) = Pcap::from_header(head)?;
+        let (mut pcap, header_bytes) = Pcap::from_header(head)?;
+        pcap.tell_nanoseconds(&head[header_bytes..]);
         Ok((Walker::Pcap(pcap), header_bytes))
+    }
+
+    /// Whether times are read as nanoseconds although the file's header says otherwise.
+    pub(super) fn has_hidden_nanoseconds(&self) -> bool {
+        matches!(self, Walker::Pcap(pcap) if pcap.has_hidden_nanoseconds())
+    }
+
+    /// Records whose fraction of a second is none, met since this was last asked: (records before it in the block, index of the
+    /// record).
+    pub(super) fn take_fractions(&mut self) -> Vec<(usize, usize)> {
+        match self {
+            Walker::Pcap(pcap) => pcap.take_fractions(),
+            Walker::Pcapng(_) => Vec::new(),
+        }
+    }
+
+    /// Captures that were appended, met since this was last asked: (records before it in the block, index of its header).
+    pub(super) fn take_appended(&mut self) -> Vec<(usize, usize)> {
+        match self {
+            Walker::Pcap(pcap) => pcap.take_appended(),
+            Walker::Pcapng(_) => Vec::new(),
+        }
+    }
+
+    /// Bytes of a record before its packet.
+    pub(super) fn record_header_bytes(&self) -> usize {
+        match self {
+            Walker::Pcap(pcap) => pcap.record_header_bytes(),
+            Walker::Pcapng(_) => PACKET_HEADER_BYTES,
+        }
     }
 
     /// Whether there are link types among those met so far that are not decoded.

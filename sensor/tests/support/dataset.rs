@@ -97,6 +97,11 @@ pub fn files(data: &Path) -> BTreeMap<String, String> {
     found
 }
 
+/// Every visible part of a dataset.
+pub fn all_parts(data: &Path) -> Vec<PathBuf> {
+    parts(data)
+}
+
 /// Every file below a folder, but for what readers never look at: names that begin with a dot.
 fn parts(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();

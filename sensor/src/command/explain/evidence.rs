@@ -13,7 +13,7 @@ use teiten_aggregator::table::{HOUR_US, RowTable, Seed};
 use teiten_observation::Mark;
 use teiten_observation::{Address, Family, Kind, Observation, Tool};
 
-use crate::source::block::Block;
+use crate::source::block::{Block, NO_TIME_US};
 use teiten_packet::{Judgement, Telescope, judge};
 
 /// Memory for rows under way, bytes.
@@ -57,6 +57,9 @@ impl Gathering {
         let bytes = block.bytes();
         let mut now = None;
         for record in &block.records {
+            if record.time_us == NO_TIME_US {
+                continue;
+            }
             // No mark is known for IPv6.
             let Judgement::Ipv4(packet) = judge(telescope, record.frame(bytes)) else {
                 continue;

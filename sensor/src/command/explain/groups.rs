@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use teiten_observation::{Address, Kind};
 
 use super::Judgements;
-use crate::source::block::Block;
+use crate::source::block::{Block, NO_TIME_US};
 use teiten_packet::{Judgement, Observed, Telescope, judge};
 
 /// What the packets of a group have in common.
@@ -41,6 +41,7 @@ impl Groups {
         let bytes = block.bytes();
         for record in &block.records {
             let group = match judge(telescope, record.frame(bytes)) {
+                _ if record.time_us == NO_TIME_US => Group::NotObserved("malformed", Some("time")),
                 Judgement::Ipv4(packet) => packet_group(&packet, record.time_us, judgements),
                 Judgement::Ipv6(packet) => packet_group(&packet, record.time_us, judgements),
                 Judgement::Outside => Group::NotObserved("outside", None),

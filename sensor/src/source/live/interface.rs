@@ -4,6 +4,7 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use pcap::Device;
 
+use super::device_counts::lost_between;
 use super::library::{Library, compile};
 use super::{LIVE_WAIT, Method, Wanted};
 use crate::source::block::{Block, BlockBytes};
@@ -29,7 +30,7 @@ pub struct Interface {
     /// Whether the interface said that it is down.
     down: bool,
     /// The interface's own count of dropped packets, when last looked at.
-    dropped: Option<u64>,
+    dropped: Option<u32>,
 }
 
 /// What a second look at an interface found to have changed.
@@ -188,7 +189,7 @@ impl Interface {
     }
 
     /// Packets that were lost since the last call: (for want of room in the ring, by the interface).
-    pub fn drops(&mut self, dropped: Option<u64>) -> (u64, u64) {
+    pub fn drops(&mut self, dropped: Option<u32>) -> (u64, u64) {
         let kernel = match &mut self.tap {
             None => 0,
             Some(Tap::Rings(rings)) => rings.iter().map(|ring| ring.counts().dropped).sum(),
@@ -196,7 +197,7 @@ impl Interface {
         };
         // The first count is of the time before this capture; a smaller one is another interface's.
         let interface = match (self.dropped, dropped) {
-            (Some(before), Some(now)) => now.saturating_sub(before),
+            (Some(before), Some(now)) => lost_between(before, now),
             _ => 0,
         };
         self.dropped = dropped;

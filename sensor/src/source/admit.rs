@@ -1,0 +1,483 @@
+//! Which captures of a replay are counted: each once in a dataset, whatever its name, its packing and the inputs beside it.
+//!
+//! The rule. A capture that is counted already is passed over; so is a copy of one that breaks off earlier. One that has grown is counted
+//! whole in place of its shorter self where all captures that share hours with that are among the inputs, and else from the byte on
+//! up to which it was counted. One that was counted under another configuration, by a replay that was broken off, or that is to be
+//! counted again, replaces what it gave, together with the captures that share its hours; where one of these is missing among the
+//! inputs, nothing is replaced and that is an error.
+
+mod judged;
+mod known;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use teiten_aggregator::dataset::{Hour, PartName};
+use teiten_aggregator::inputs::{Capture, Contributors, CountedHour, MARK_DIGITS};
+use twox_hash::XxHash3_128;
+
+use super::candidate::{Candidate, Found, find};
+use super::error::{CaptureError, SourceError};
+use super::index::Index;
+use super::input::Terms;
+use super::replay::{Replay, ReplaySettings};
+use super::{FileReport, block::Block};
+use judged::{Fate, Judged, Relation};
+use known::{Known, head};
+
+/// The cache of files that were read before, in the dataset's own folder.
+const INDEX_FILE: &str = "captures.json";
+
+/// The captures among some paths, before it is known which of them are counted.
+pub struct Admission {
+    found: Found,
+    settings: ReplaySettings,
+}
+
+/// What is to be counted.
+pub struct Admitted {
+    /// The captures to be read.
+    pub replay: Replay,
+    /// A name for their run: the same captures give the same.
+    pub run: String,
+    /// What contributes to which hour; filled while the replay is read.
+    pub contributors: Arc<Contributors>,
+    /// Parts that are replaced: to be removed once the replay is counted, but for those of `run` that it has written.
+    pub replaced: Vec<(PartName, Hour)>,
+}
+
+/// The dataset that captures are to be counted in.
+pub struct DatasetView<'a> {
+    /// The folder beside its tables.
+    pub scratch: &'a Path,
+    /// The sensor's name.
+    pub sensor: &'a str,
+    /// Hash of the configuration.
+    pub configuration_sha256: &'a str,
+    /// What it holds.
+    pub hours: Vec<CountedHour>,
+    /// Whether captures that are counted already are to be counted again.
+    pub recount: bool,
+}
+
+impl Admission {
+    /// Finds the inputs, as [`Replay::open`].
+    ///
+    /// # Errors
+    /// When no path is given, or none of them can be read.
+    pub fn begin(paths: &[PathBuf], settings: ReplaySettings) -> Result<Self, SourceError> {
+        if paths.is_empty() {
+            return Err(SourceError::NothingGiven);
+        }
+        let found = find(paths);
+        if found.candidates.is_empty() && found.has_errors() {
+            return Err(SourceError::NothingToRead(found.reports));
+        }
+        Ok(Admission { found, settings })
+    }
+
+    /// Decides which captures are counted. Those that resemble one that is counted, or another input, are read to their end for it.
+    ///
+    /// # Errors
+    /// When the folder beside the tables cannot be written.
+    pub fn admit(self, into: DatasetView<'_>) -> std::io::Result<Admitted> {
+        let index_path = into.scratch.join(INDEX_FILE);
+        let mut deciding = Deciding {
+            settings: self.settings,
+            known: Known::new(into.hours, into.sensor, into.configuration_sha256),
+            reports: self.found.reports,
+            index: Index::load(&index_path),
+            inputs: self.found.candidates.into_iter().map(Judged::new).collect(),
+            recount: into.recount,
+        };
+        deciding.identify(into.scratch)?;
+        deciding.leave_out_copies();
+        let units = deciding.decide();
+        Ok(deciding.admitted(&units, into.sensor, index_path))
+    }
+}
+
+struct Deciding {
+    settings: ReplaySettings,
+    known: Known,
+    reports: Vec<FileReport>,
+    index: Index,
+    inputs: Vec<Judged>,
+    recount: bool,
+}
+
+impl Deciding {
+    /// Reads the inputs that may be counted already, or twice among themselves.
+    fn identify(&mut self, scratch: &Path) -> std::io::Result<()> {
+        let mut order: Vec<usize> = (0..self.inputs.len()).collect();
+        order.sort_by(|&left, &right| {
+            let marks = |input: usize| &self.inputs[input].candidate.capture.marks;
+            marks(left).cmp(marks(right))
+        });
+        let mut alike = BTreeSet::<usize>::new();
+        for pair in order.windows(2) {
+            let capture = |input: usize| &self.inputs[input].candidate.capture;
+            if capture(pair[0]).begins_as(capture(pair[1])) {
+                alike.extend(pair);
+            }
+        }
+        let mut lost = Vec::new();
+        for place in 0..self.inputs.len() {
+            let capture = &self.inputs[place].candidate.capture;
+            let lengths: Vec<u64> = self
+                .known
+                .captures_like(capture)
+                .filter_map(|(_, known)| known.bytes)
+                .collect();
+            let is_known = !self.known.like(capture).is_empty();
+            if !is_known && !alike.contains(&place) {
+                continue;
+            }
+            let is_proven = |cached: &Capture| {
+                let mut like = self.known.captures_like(cached);
+                !is_known
+                    || like.any(|(_, known)| cached.is_same(known) || cached.is_beginning_of(known))
+            };
+            if let Some(cached) = self.cached(place).filter(is_proven) {
+                self.inputs[place].candidate.capture = cached;
+                continue;
+            }
+            self.inputs[place].candidate.spool(scratch)?;
+            if let Err(error) = self.read_through(place, lengths) {
+                lost.push((place, error));
+            }
+        }
+        for (place, error) in lost {
+            self.inputs[place].fate = Fate::Refused(error.to_string());
+        }
+        Ok(())
+    }
+
+    fn cached(&self, place: usize) -> Option<Capture> {
+        let (path, stamp) = self.inputs[place].candidate.file.as_ref()?;
+        self.index.capture(path, stamp).cloned()
+    }
+
+    fn read_through(&mut self, place: usize, lengths: Vec<u64>) -> Result<(), CaptureError> {
+        let terms = Terms {
+            implausible_days: self.settings.implausible_days,
+            from_bytes: 0,
+            identify: Some(lengths),
+        };
+        let judged = &mut self.inputs[place];
+        let mut input = judged.candidate.open(self.settings.reading, terms)?;
+        let mut reuse = Block::empty();
+        while let Some(block) = input.take(i64::MAX, reuse) {
+            reuse = block.emptied();
+        }
+        if let Some(capture) = input.capture() {
+            judged.candidate.capture = capture;
+        }
+        judged.beginnings = input.beginnings().to_vec();
+        Ok(())
+    }
+
+    /// Passes over inputs that are others, or their beginnings.
+    fn leave_out_copies(&mut self) {
+        let mut order: Vec<usize> = (0..self.inputs.len())
+            .filter(|&place| {
+                self.inputs[place].fate == Fate::Counted
+                    && self.inputs[place].candidate.capture.is_whole()
+            })
+            .collect();
+        order.sort_by(|&left, &right| {
+            let key = |place: usize| {
+                let candidate = &self.inputs[place].candidate;
+                (std::cmp::Reverse(candidate.capture.bytes), &candidate.path)
+            };
+            key(left).cmp(&key(right))
+        });
+        let mut kept: Vec<usize> = Vec::new();
+        let mut by_mark = BTreeMap::<String, Vec<usize>>::new();
+        for place in order {
+            let capture = self.inputs[place].candidate.capture.clone();
+            let Some(first_mark) = capture.marks.get(..MARK_DIGITS).map(str::to_owned) else {
+                continue;
+            };
+            let longer = by_mark.entry(first_mark).or_default();
+            for other in longer.clone() {
+                let other_capture = &self.inputs[other].candidate.capture;
+                let relation = if capture.is_same(other_capture) {
+                    "is the same capture as"
+                } else if capture.is_beginning_of(other_capture)
+                    && self.is_beginning(&capture, other)
+                {
+                    "is a shorter copy of"
+                } else {
+                    continue;
+                };
+                let path = self.inputs[other].candidate.path.display();
+                self.inputs[place].fate =
+                    Fate::PassedOver(format!("{relation} {path}, which is counted once"));
+                break;
+            }
+            if self.inputs[place].fate == Fate::Counted {
+                by_mark
+                    .entry(capture.marks[..MARK_DIGITS].to_owned())
+                    .or_default()
+                    .push(place);
+                kept.push(place);
+            }
+        }
+    }
+
+    /// Whether a capture is, byte for byte, the beginning of an input; where it cannot be read again the marks have to do.
+    fn is_beginning(&mut self, shorter: &Capture, longer: usize) -> bool {
+        let length = shorter.bytes.unwrap_or(0);
+        let is_hashed =
+            |judged: &Judged| judged.beginnings.iter().any(|(known, _)| *known == length);
+        if !is_hashed(&self.inputs[longer]) {
+            let mut lengths: Vec<u64> = self.inputs[longer]
+                .beginnings
+                .iter()
+                .map(|(length, _)| *length)
+                .collect();
+            lengths.push(length);
+            if self.read_through(longer, lengths).is_err() {
+                return true;
+            }
+        }
+        self.inputs[longer].begins_with(shorter)
+    }
+
+    /// Decides about every input; gives the units that are replaced.
+    fn decide(&mut self) -> BTreeSet<usize> {
+        let mut replaced = BTreeSet::new();
+        let mut again = BTreeSet::new();
+        let order: Vec<usize> = (0..self.inputs.len())
+            .filter(|&place| self.inputs[place].fate == Fate::Counted)
+            .collect();
+        let mut verdicts = BTreeMap::new();
+        for &place in &order {
+            verdicts.insert(place, self.verdict(place));
+        }
+        for (&place, verdict) in &verdicts {
+            if matches!(verdict, Verdict::Grown { .. } | Verdict::Replaces)
+                && !again.contains(&place)
+                && let Ok((inputs, units)) = self.closure(place)
+            {
+                again.extend(inputs);
+                replaced.extend(units);
+            }
+        }
+        for (place, verdict) in verdicts {
+            if again.contains(&place) {
+                continue;
+            }
+            match verdict {
+                Verdict::New => {}
+                Verdict::Counted(words) => self.inputs[place].fate = Fate::PassedOver(words),
+                Verdict::Grown { from_bytes } => {
+                    self.inputs[place].candidate.from_bytes = from_bytes;
+                }
+                Verdict::Replaces => {
+                    let missing = self.closure(place).err().unwrap_or_default();
+                    self.inputs[place].fate = Fate::Refused(format!(
+                        "cannot replace what it gave: that shares hours with {missing} that {} not among the inputs; give all of them",
+                        if missing.starts_with("1 ") {
+                            "is"
+                        } else {
+                            "are"
+                        }
+                    ));
+                }
+                Verdict::Refused(words) => self.inputs[place].fate = Fate::Refused(words),
+            }
+        }
+        replaced
+    }
+
+    fn verdict(&self, place: usize) -> Verdict {
+        let judged = &self.inputs[place];
+        let capture = &judged.candidate.capture;
+        let (mut grown, mut counted, mut replaces, mut refused) = (None, None, false, None);
+        for (unit, known) in self.known.captures_like(capture) {
+            let unit = &self.known.units[unit];
+            match (judged.relation(known), unit.is_ours && unit.is_whole()) {
+                (Relation::None, _) => {}
+                (Relation::Same, true) => counted = Some("was counted already"),
+                (Relation::Shorter, true) => {
+                    counted
+                        .get_or_insert("is a shorter copy of a capture that was counted already");
+                }
+                (Relation::Longer, true) => grown = grown.max(known.bytes),
+                (Relation::Same | Relation::Longer | Relation::Unfinished, false) => {
+                    replaces = true;
+                }
+                (Relation::Unfinished, true) => {}
+                (Relation::Shorter, false) => {
+                    refused = Some(
+                        "is a shorter copy of a capture that was counted with other settings: replay that one",
+                    );
+                }
+            }
+        }
+        match (counted, grown, replaces, refused) {
+            (_, _, true, _) => Verdict::Replaces,
+            (Some("was counted already"), ..) if self.recount => Verdict::Replaces,
+            (Some(words), ..) => Verdict::Counted(words.to_owned()),
+            (None, _, _, Some(words)) => Verdict::Refused(words.to_owned()),
+            (None, Some(from_bytes), ..) => Verdict::Grown { from_bytes },
+            (None, None, ..) => Verdict::New,
+        }
+    }
+
+    /// The inputs and units that are replaced together with what an input gave; else how many captures are missing for it.
+    fn closure(&self, place: usize) -> Result<(BTreeSet<usize>, BTreeSet<usize>), String> {
+        let (mut inputs, mut units) = (BTreeSet::new(), BTreeSet::new());
+        let mut open = vec![place];
+        let mut missing = 0;
+        while let Some(place) = open.pop() {
+            if !inputs.insert(place) {
+                continue;
+            }
+            let judged = &self.inputs[place];
+            let gave = self
+                .known
+                .captures_like(&judged.candidate.capture)
+                .filter(|(_, known)| {
+                    matches!(
+                        judged.relation(known),
+                        Relation::Same | Relation::Longer | Relation::Unfinished
+                    )
+                });
+            let gave: BTreeSet<usize> = gave.map(|(unit, _)| unit).collect();
+            for unit in gave {
+                if !units.insert(unit) {
+                    continue;
+                }
+                for known in &self.known.units[unit].captures {
+                    match self.input_for(known) {
+                        Some(input) => open.push(input),
+                        None if self.is_whole_elsewhere(known, unit) => {}
+                        None => missing += 1,
+                    }
+                }
+            }
+        }
+        match missing {
+            0 => Ok((inputs, units)),
+            1 => Err("1 capture".to_owned()),
+            _ => Err(format!("{missing} captures")),
+        }
+    }
+
+    /// The input that holds all of a known capture.
+    fn input_for(&self, known: &Capture) -> Option<usize> {
+        (0..self.inputs.len()).find(|&place| {
+            self.inputs[place].fate == Fate::Counted
+                && matches!(
+                    self.inputs[place].relation(known),
+                    Relation::Same | Relation::Longer | Relation::Unfinished
+                )
+        })
+    }
+
+    fn is_whole_elsewhere(&self, known: &Capture, but: usize) -> bool {
+        known.is_whole()
+            && self.known.captures_like(known).any(|(unit, other)| {
+                unit != but
+                    && other.is_same(known)
+                    && self.known.units[unit].is_ours
+                    && self.known.units[unit].is_whole()
+            })
+    }
+
+    fn admitted(mut self, units: &BTreeSet<usize>, sensor: &str, index_path: PathBuf) -> Admitted {
+        let mut candidates = Vec::new();
+        for judged in self.inputs {
+            let Judged {
+                candidate, fate, ..
+            } = judged;
+            let path = candidate.path.display().to_string();
+            match fate {
+                Fate::Counted => candidates.push(candidate),
+                Fate::PassedOver(note) => {
+                    if let Some((path, stamp)) = candidate.file {
+                        self.index.note(path, stamp, candidate.capture);
+                    }
+                    self.reports.push(FileReport {
+                        path,
+                        already_counted: true,
+                        note: Some(note),
+                        ..FileReport::default()
+                    });
+                }
+                Fate::Refused(error) => self.reports.push(FileReport {
+                    path,
+                    error: Some(error),
+                    ..FileReport::default()
+                }),
+            }
+        }
+        let replaced: Vec<(PartName, Hour)> = units
+            .iter()
+            .flat_map(|&unit| self.known.hours_of(&self.known.units[unit]))
+            .collect();
+        let is_taken = |run: &str| {
+            let mut ours = self
+                .known
+                .hours
+                .iter()
+                .filter(|hour| hour.name.sensor == sensor && hour.name.run == run);
+            ours.any(|hour| !replaced.contains(&(hour.name.clone(), hour.hour)))
+        };
+        let run = (0..)
+            .map(|salt| run_name(&candidates, salt))
+            .find(|run| !is_taken(run));
+        let captures = candidates
+            .iter()
+            .map(|candidate| Capture {
+                from_bytes: candidate.from_bytes,
+                marks: head(&candidate.capture).to_owned(),
+                ..Capture::default()
+            })
+            .collect();
+        let contributors = Arc::new(Contributors::new(captures));
+        let index = (self.index, index_path);
+        Admitted {
+            replay: Replay::counting(
+                candidates,
+                self.reports,
+                self.settings,
+                Arc::clone(&contributors),
+                index,
+            ),
+            run: run.unwrap_or_default(),
+            contributors,
+            replaced,
+        }
+    }
+}
+
+enum Verdict {
+    New,
+    Counted(String),
+    Grown { from_bytes: u64 },
+    Replaces,
+    Refused(String),
+}
+
+/// A name that depends on the beginnings of the captures alone; `salt` makes others.
+fn run_name(candidates: &[Candidate], salt: u64) -> String {
+    let beginning =
+        |candidate: &Candidate| (head(&candidate.capture).to_owned(), candidate.from_bytes);
+    let mut beginnings: Vec<(String, u64)> = candidates.iter().map(beginning).collect();
+    beginnings.sort();
+    let mut hash = XxHash3_128::new();
+    for (marks, from_bytes) in beginnings {
+        hash.write(marks.as_bytes());
+        hash.write(&from_bytes.to_le_bytes());
+    }
+    if salt > 0 {
+        hash.write(&salt.to_le_bytes());
+    }
+    format!("{:016x}", hash.finish_128() as u64)
+}

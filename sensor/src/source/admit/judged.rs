@@ -1,0 +1,71 @@
+//! One input beside the captures that are counted: what it is to each, and what becomes of it.
+
+use teiten_aggregator::inputs::Capture;
+
+use super::super::candidate::Candidate;
+
+/// An input and what is decided about it.
+pub(super) struct Judged {
+    pub candidate: Candidate,
+    /// Hashes of its beginnings, at lengths of known captures.
+    pub beginnings: Vec<(u64, String)>,
+    pub fate: Fate,
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) enum Fate {
+    Counted,
+    PassedOver(String),
+    Refused(String),
+}
+
+impl Judged {
+    pub(super) fn new(candidate: Candidate) -> Self {
+        Judged {
+            candidate,
+            beginnings: Vec::new(),
+            fate: Fate::Counted,
+        }
+    }
+
+    /// Whether `shorter` is the beginning of this capture.
+    pub(super) fn begins_with(&self, shorter: &Capture) -> bool {
+        let hashed = self
+            .beginnings
+            .iter()
+            .find(|(length, _)| Some(*length) == shorter.bytes);
+        match hashed {
+            Some((_, hash)) => Some(hash) == shorter.hash.as_ref(),
+            // What the dataset itself says of it was compared when it was counted.
+            None => shorter.is_beginning_of(&self.candidate.capture),
+        }
+    }
+
+    pub(super) fn relation(&self, known: &Capture) -> Relation {
+        let ours = &self.candidate.capture;
+        if !ours.begins_as(known) {
+            Relation::None
+        } else if !known.is_whole() {
+            Relation::Unfinished
+        } else if ours.is_same(known) {
+            Relation::Same
+        } else if ours.bytes > known.bytes && self.begins_with(known) {
+            Relation::Longer
+        } else if ours.is_beginning_of(known) {
+            Relation::Shorter
+        } else {
+            Relation::None
+        }
+    }
+}
+
+/// What an input is to a capture that is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Relation {
+    None,
+    Same,
+    Longer,
+    Shorter,
+    /// It begins as one whose replay was broken off.
+    Unfinished,
+}

@@ -1,0 +1,209 @@
+//! The clock of a live capture, judged before it moves anything. The time of day may step: a wrong source of time, a machine that was
+//! paused, an administrator. A second clock that only ever goes forward tells; until the time of day has stayed where it went for
+//! [`CONFIRMED`], times are told by that one, so that a step of seconds closes no hour, deletes no kept packet, and loses none.
+//! Nothing here reads a clock.
+
+use std::time::Duration;
+
+use crate::source::block::{NO_TIME_US, Record};
+
+/// How far the time of day may be from where it is expected: less is slewing, or a machine under load.
+const STEP_US: i64 = 60_000_000;
+
+/// How long the time of day must stay where it stepped to before it is believed.
+const CONFIRMED: Duration = Duration::from_secs(60);
+
+/// How old a packet may be when it is read: a program that was stopped finds old ones in its buffers.
+const AGE_US_MAX: i64 = 24 * 3600 * 1_000_000;
+
+/// What a look at the clocks shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Step {
+    /// The time of day went by so many seconds, and is not believed yet.
+    Doubted(i64),
+    /// It came back to where it was expected.
+    Returned,
+    /// It stayed there, and is believed from now on.
+    Believed(i64),
+}
+
+/// What the time of day is believed to be.
+#[derive(Debug)]
+pub(super) struct LiveClock {
+    /// A moment of the steady clock, and the time of day at it.
+    anchor: (Duration, i64),
+    /// When the time of day stepped, and by how much.
+    doubted: Option<(Duration, i64)>,
+    expected_us: i64,
+}
+
+impl LiveClock {
+    /// A clock that begins at this moment of the steady clock, with this time of day.
+    pub(super) fn new(steady: Duration, time_of_day_us: i64) -> Self {
+        LiveClock {
+            anchor: (steady, time_of_day_us),
+            doubted: None,
+            expected_us: time_of_day_us,
+        }
+    }
+
+    /// The time of day as it is believed to be, when it was last looked at.
+    pub(super) fn now_us(&self) -> i64 {
+        self.expected_us
+    }
+
+    /// Looks at both clocks.
+    pub(super) fn look(&mut self, steady: Duration, time_of_day_us: i64) -> Option<Step> {
+        let since = steady.saturating_sub(self.anchor.0);
+        let since_us = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
+        self.expected_us = self.anchor.1.saturating_add(since_us);
+        let step_us = time_of_day_us.saturating_sub(self.expected_us);
+        if step_us.saturating_abs() <= STEP_US {
+            self.anchor = (steady, time_of_day_us);
+            self.expected_us = time_of_day_us;
+            return self.doubted.take().map(|_| Step::Returned);
+        }
+        match self.doubted {
+            // A further step begins the wait anew.
+            Some((from, doubted_us)) if (step_us - doubted_us).saturating_abs() <= STEP_US => {
+                if steady.saturating_sub(from) < CONFIRMED {
+                    return None;
+                }
+                self.anchor = (steady, time_of_day_us);
+                self.expected_us = time_of_day_us;
+                self.doubted = None;
+                Some(Step::Believed(step_us / 1_000_000))
+            }
+            _ => {
+                self.doubted = Some((steady, step_us));
+                Some(Step::Doubted(step_us / 1_000_000))
+            }
+        }
+    }
+
+    /// Tells the times of packets by what is believed; the latest of them.
+    pub(super) fn tell(&self, records: &mut [Record]) -> Option<i64> {
+        let mut latest = None;
+        for record in records {
+            let ahead_us = record.time_us.wrapping_sub(self.expected_us);
+            if !(-STEP_US..=STEP_US).contains(&ahead_us) {
+                record.time_us = self.told(record.time_us);
+            }
+            latest = latest.max(Some(record.time_us));
+        }
+        latest.filter(|&time_us| time_us != NO_TIME_US)
+    }
+
+    #[cold]
+    fn told(&self, time_us: i64) -> i64 {
+        let believable = -AGE_US_MAX..=STEP_US;
+        let is_believable =
+            |time_us: i64| believable.contains(&time_us.saturating_sub(self.expected_us));
+        match self.doubted {
+            Some((_, step_us)) => {
+                let stepped_back = time_us.saturating_sub(step_us);
+                // Of two readings the nearer to now: packets from before the step still come.
+                let nearer = [time_us, stepped_back]
+                    .into_iter()
+                    .filter(|&time_us| is_believable(time_us));
+                nearer
+                    .min_by_key(|time_us| time_us.abs_diff(self.expected_us))
+                    .unwrap_or(NO_TIME_US)
+            }
+            None if is_believable(time_us) => time_us,
+            None => NO_TIME_US,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use teiten_packet::LinkType;
+
+    const BEGIN_US: i64 = 1_762_300_800_000_000;
+    const SECOND_US: i64 = 1_000_000;
+    const DAY_SECONDS: i64 = 86_400;
+
+    /// The time of day is `seconds` from the beginning plus `step` at the second of this number.
+    fn look(clock: &mut LiveClock, seconds: i64, step: i64) -> Option<Step> {
+        let time_of_day_us = BEGIN_US + (seconds + step) * SECOND_US;
+        clock.look(Duration::from_secs(seconds as u64), time_of_day_us)
+    }
+
+    /// What becomes of packets at these seconds from the beginning.
+    fn told(clock: &LiveClock, seconds: &[i64]) -> Vec<Option<i64>> {
+        let record = |second: &i64| Record {
+            time_us: BEGIN_US + second * SECOND_US,
+            nanoseconds: 0,
+            offset: 0,
+            captured_bytes: 0,
+            wire_bytes: 0,
+            link_type: LinkType(1),
+        };
+        let mut records: Vec<Record> = seconds.iter().map(record).collect();
+        let latest = clock.tell(&mut records);
+        let known = records
+            .iter()
+            .map(|record| record.time_us)
+            .filter(|&time_us| time_us != NO_TIME_US);
+        assert_eq!(latest, known.max());
+        let seconds = |record: &Record| {
+            (record.time_us != NO_TIME_US).then(|| (record.time_us - BEGIN_US) / SECOND_US)
+        };
+        records.iter().map(seconds).collect()
+    }
+
+    #[test]
+    fn a_step_that_goes_back_moves_nothing() {
+        let step = 26 * 3600;
+        for step in [step, -step, 400 * DAY_SECONDS] {
+            let mut clock = LiveClock::new(Duration::ZERO, BEGIN_US);
+            assert_eq!(look(&mut clock, 10, 0), None);
+            assert_eq!(look(&mut clock, 11, step), Some(Step::Doubted(step)));
+            assert_eq!(look(&mut clock, 14, step), None);
+            assert_eq!(clock.now_us(), BEGIN_US + 14 * SECOND_US);
+            assert_eq!(
+                told(&clock, &[13 + step, 9, 14 + step]),
+                [Some(13), Some(9), Some(14)]
+            );
+            assert_eq!(look(&mut clock, 15, 0), Some(Step::Returned));
+            assert_eq!(told(&clock, &[15]), [Some(15)]);
+        }
+    }
+
+    #[test]
+    fn a_step_that_stays_is_believed() {
+        let mut clock = LiveClock::new(Duration::ZERO, BEGIN_US);
+        assert_eq!(
+            look(&mut clock, 1, -DAY_SECONDS),
+            Some(Step::Doubted(-DAY_SECONDS))
+        );
+        assert_eq!(look(&mut clock, 60, -DAY_SECONDS), None);
+        assert_eq!(
+            look(&mut clock, 61, -DAY_SECONDS),
+            Some(Step::Believed(-DAY_SECONDS))
+        );
+        assert_eq!(clock.now_us(), BEGIN_US + (61 - DAY_SECONDS) * SECOND_US);
+        assert_eq!(told(&clock, &[61 - DAY_SECONDS]), [Some(61 - DAY_SECONDS)]);
+    }
+
+    #[test]
+    fn slewing_is_followed_at_once() {
+        let mut clock = LiveClock::new(Duration::ZERO, BEGIN_US);
+        for second in 1..1000 {
+            assert_eq!(look(&mut clock, second, second / 10), None);
+        }
+        assert_eq!(clock.now_us(), BEGIN_US + (999 + 99) * SECOND_US);
+    }
+
+    #[test]
+    fn one_packet_far_ahead_has_no_time_and_old_ones_keep_theirs() {
+        let mut clock = LiveClock::new(Duration::ZERO, BEGIN_US);
+        assert_eq!(look(&mut clock, 1000, 0), None);
+        assert_eq!(
+            told(&clock, &[1000, 1000 + 2 * DAY_SECONDS, 3, 4000]),
+            [Some(1000), None, Some(3), None]
+        );
+    }
+}
