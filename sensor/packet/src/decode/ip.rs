@@ -110,7 +110,8 @@ pub(super) fn ipv6_of_length<'a>(
     let mut packet = Packet {
         source: address(header, 8),
         destination: address(header, 24),
-        ip_length_bytes: (length.min(rest.len().max(0xffff)) + IPV6_HEADER_BYTES) as u32,
+        ip_length_bytes: u32::try_from(length.min(rest.len().max(0xffff)) + IPV6_HEADER_BYTES)
+            .unwrap_or(u32::MAX),
         protocol: header[6],
         time_to_live: header[7],
         identification: 0,
