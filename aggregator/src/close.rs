@@ -49,6 +49,9 @@ const RANGE_ROWS: usize = 48 << 10;
 /// What a task merges is held in memory, so ranges of however many runs are no longer than so many of [`RANGE_ROWS`].
 const RANGE_RUNS_MAX: usize = 4;
 
+/// The key of a part's metadata with the number of the last stretch of a journal that it holds.
+pub(crate) const JOURNAL_THROUGH_KEY: &str = "journal_through";
+
 /// Rows of `sources` that an hour may have before small sources are folded: some 400 MB of Parquet.
 pub const SOURCE_ROWS_MAX_DEFAULT: u64 = 16 << 20;
 
@@ -148,6 +151,8 @@ pub struct Closer {
     pub contributions_bytes: usize,
     /// The captures that a replay reads, which its parts name; none of a live capture.
     pub inputs: Option<Arc<Contributors>>,
+    /// The number of the last stretch of a journal that the next parts hold; none where there is no journal.
+    pub journal_through: Option<u64>,
 }
 
 impl Closer {
@@ -433,6 +438,9 @@ impl Closer {
         ];
         if let Some(inputs) = &self.inputs {
             pairs.push((INPUTS_KEY.to_owned(), inputs.text(hour.0)));
+        }
+        if let Some(number) = self.journal_through {
+            pairs.push((JOURNAL_THROUGH_KEY.to_owned(), number.to_string()));
         }
         if let Some(addresses) = self.addresses {
             let all = addresses.ipv6.saturating_add(u128::from(addresses.ipv4));

@@ -1,15 +1,19 @@
 //! What an open hour has had so far, on disk: files that a capture writes every minute and forces to disk, so that a program that was
 //! killed, or a machine that lost its power, goes on where it was.
 //!
-//! A run's files lie in `DIR/.teiten/journal/SENSOR-RUN`: `run.json`, locked as long as the run lives; `HOUR-PART-NUMBER.rows`, what
-//! came since the file before, rows and payloads; `HOUR.account`, the account of an hour's parts that have been published for good, and how many they
-//! are. Parts have names that follow from the run, so publishing one again replaces it. An account is written after its part was
-//! published and before the rows' files go: rows of a part that the account has are left over, all others are still to be published.
-//! So nothing is counted twice or lost, wherever a run breaks off.
+//! A run's files lie in `DIR/.teiten/journal/SENSOR-RUN`: `run.json` and its copy, locked as long as the run lives;
+//! `HOUR-PART-NUMBER.rows`, what came since the file before, rows and payloads; `HOUR.account`, the account of an hour's parts that have
+//! been published for good, and how many they are. Parts have names that follow from the run, so publishing one again replaces it. An
+//! account is written after its part was published and before the rows' files go: rows of a part that the account has are left over,
+//! all others are still to be published. So nothing is counted twice or lost, wherever a run breaks off.
+//!
+//! A restart believes nothing without a checksum, and no file under another name than its own: what is damaged is kept under
+//! `DIR/.teiten/damaged` and named to the caller, who must not publish such an hour again in place of what readers see already.
 
 mod files;
+mod published;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{File, TryLockError};
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
 use std::ops::Range;
@@ -23,17 +27,23 @@ use crate::dataset::PartName;
 use crate::minute::{ACCOUNT_BYTES, HourAccount};
 use crate::payload_table::{Names, PayloadTable};
 use crate::run::{DiskRun, Run};
-use files::{has_ending, listed, number_of, parent, sync_folder};
 use teiten_observation::TelescopeSize;
 
+pub use published::Published;
+
+use files::{has_ending, hour_of_name, keep_damaged, listed, number_of, parent, sync_folder};
+
 /// First bytes of a file; the last one is the version of what follows, raised when a row's form changes.
-const MAGIC: [u8; 8] = *b"TEITENJ3";
+const MAGIC: [u8; 8] = *b"TEITENJ4";
 /// Behind the rows: numbers of IPv4 and IPv6 rows, where the latter begin and where they end, and the checksum of everything before
 /// it. Between the rows and the trailer are the payloads, where there are any.
 const TRAILER_BYTES: usize = 4 * 8 + 4;
+/// In place of the number of rows files before one that stands for all of them.
+const REST: u32 = u32::MAX;
 const ROWS_ENDING: &str = "rows";
 const ACCOUNT_ENDING: &str = "account";
-const RUN_FILE: &str = "run.json";
+/// What a run is, twice: one of both may be damaged.
+const RUN_FILES: [&str; 2] = ["run.json", "run.copy.json"];
 const BUFFER_BYTES: usize = 256 << 10;
 
 /// What the parts of a run say of their making, beside the sensor and the run.
@@ -53,8 +63,11 @@ pub struct Journal {
     pub name: PartName,
     /// What they say of their making.
     pub about: About,
-    _lock: File,
+    /// Held for as long as the run lives.
+    locks: Vec<File>,
     next: u64,
+    /// How many rows files of each part were written.
+    written: BTreeMap<(i64, u32), u32>,
 }
 
 /// Where what came in an hour is published.
@@ -75,6 +88,10 @@ pub struct Entry {
     pub target: Target,
     /// What the stretch adds to the hour's account.
     pub account: HourAccount,
+    /// Its number: a later stretch of the run has a greater one.
+    pub number: u64,
+    /// Rows files of the same part that were written before.
+    before: u32,
     path: PathBuf,
     ipv4: DiskRun<u32>,
     ipv6: DiskRun<u128>,
@@ -89,8 +106,10 @@ pub struct Contents {
     pub entries: Vec<Entry>,
     /// By hour: where its next part belongs, all before it being published for good, and the account of these.
     pub accounts: BTreeMap<i64, (Target, HourAccount)>,
-    /// Files that cannot be read, and why; they are left where they are.
+    /// Files that cannot be believed, where they are kept now, and why.
     pub damaged: Vec<(PathBuf, String)>,
+    /// Hours of which something is damaged or missing, as far as the files' names tell.
+    pub suspect: BTreeSet<i64>,
 }
 
 impl Entry {
@@ -105,6 +124,12 @@ impl Entry {
             runs.ipv6.push(Run::Disk(self.ipv6.again()));
         }
         runs
+    }
+
+    /// Whether its file is still there.
+    #[must_use]
+    pub fn is_there(&self) -> bool {
+        self.path.exists()
     }
 
     /// The payloads of its packets.
@@ -128,106 +153,148 @@ impl Journal {
     /// # Errors
     /// When it cannot be written.
     pub fn begin(directory: &Path, name: &PartName, about: &About) -> io::Result<Self> {
-        let parent = parent(directory);
-        // Named only once it is locked: else another capture could take it for a dead one's.
-        let making = parent.join(format!(".{}-{}", name.sensor, name.run));
-        std::fs::create_dir_all(&making)?;
-        let mut file = File::create(making.join(RUN_FILE))?;
-        let text = json!({
-            "sensor": name.sensor,
-            "run": name.run,
-            "configuration_sha256": about.configuration_sha256,
-            // As text: IPv6 sizes are beyond the numbers of JSON.
-            "telescope_ipv4": about.addresses.map(|size| size.ipv4.to_string()),
-            "telescope_ipv6": about.addresses.map(|size| size.ipv6.to_string()),
-        });
-        writeln!(file, "{text}")?;
-        file.sync_all()?;
-        // Not open for writing: a file system can then be made read-only while a capture runs.
-        let lock = File::open(making.join(RUN_FILE))?;
-        lock.lock()?;
-        let folder = parent.join(format!("{}-{}", name.sensor, name.run));
-        std::fs::rename(&making, &folder)?;
-        sync_folder(&folder)?;
-        sync_folder(&parent)?;
+        let folder = parent(directory).join(format!("{}-{}", name.sensor, name.run));
+        let locks = make_folder(&folder, name, about)?;
         let (name, about) = (name.clone(), about.clone());
         Ok(Journal {
             folder,
             name,
             about,
-            _lock: lock,
+            locks,
             next: 0,
+            written: BTreeMap::new(),
         })
     }
 
     /// The journals of this sensor whose runs have ended without ending them, in the order of their names; they are this process's
-    /// from now on. One that cannot be understood is left alone.
+    /// from now on. With them the folders that cannot be understood, where they are kept now, and why.
     ///
     /// # Errors
     /// When the folder cannot be listed.
-    pub fn abandoned(directory: &Path, sensor: &str) -> io::Result<Vec<Journal>> {
-        let mut journals = Vec::new();
+    pub fn abandoned(directory: &Path, sensor: &str) -> io::Result<(Vec<Journal>, Damaged)> {
+        let (mut journals, mut damaged) = (Vec::new(), Damaged::new());
         for folder in listed(&parent(directory))? {
-            let Ok(mut lock) = File::open(folder.join(RUN_FILE)) else {
+            let folder_name = folder.file_name().unwrap_or_default().to_string_lossy();
+            if !folder_name.starts_with(&format!("{sensor}-")) {
+                continue;
+            }
+            let Some(locks) = locked(&folder)? else {
                 continue;
             };
-            match lock.try_lock() {
-                Ok(()) => {}
-                Err(TryLockError::WouldBlock) => continue,
-                Err(TryLockError::Error(error)) => return Err(error),
-            }
-            let mut text = String::new();
-            lock.read_to_string(&mut text)?;
-            if let Some((name, about)) = understood(&text).filter(|(name, _)| name.sensor == sensor)
-            {
-                journals.push(Journal {
-                    folder,
-                    name,
-                    about,
-                    _lock: lock,
-                    next: 0,
-                });
+            let of_folder = |(name, _): &(PartName, About)| {
+                folder_name == format!("{}-{}", name.sensor, name.run)
+            };
+            let texts = RUN_FILES.map(|file| std::fs::read(folder.join(file)).ok());
+            let found = texts.each_ref().map(|text| {
+                let text = std::str::from_utf8(text.as_deref()?).ok()?;
+                understood(text).filter(of_folder)
+            });
+            match found.iter().flatten().next().cloned() {
+                Some((name, about)) if name.sensor == sensor => {
+                    for (file, _) in RUN_FILES
+                        .iter()
+                        .zip(&found)
+                        .filter(|(_, one)| one.is_none())
+                    {
+                        let path = folder.join(file);
+                        if path.exists() {
+                            let reason = "its checksum is wrong; its copy is used".to_owned();
+                            damaged.push((keep_damaged(&path)?, reason));
+                        }
+                        std::fs::write(&path, text_of(&name, &about))?;
+                    }
+                    journals.push(Journal {
+                        folder,
+                        name,
+                        about,
+                        locks,
+                        next: 0,
+                        written: BTreeMap::new(),
+                    });
+                }
+                // Of a sensor whose name begins like this one's.
+                Some(_) => {}
+                None => {
+                    let reason = "what run it is cannot be read".to_owned();
+                    damaged.push((keep_damaged(&folder)?, reason));
+                }
             }
         }
-        Ok(journals)
+        Ok((journals, damaged))
     }
 
-    /// Reads what the journal holds, and removes what is left over of parts that are published for good.
+    /// Reads what the journal holds, and removes what is left over of parts that are published for good. What is damaged is kept
+    /// elsewhere.
     ///
     /// # Errors
-    /// When the folder cannot be listed.
+    /// When the folder cannot be listed, or a damaged file not be moved.
     pub fn load(&mut self) -> io::Result<Contents> {
         let mut contents = Contents::default();
         let files = listed(&self.folder)?;
         for path in files.iter().filter(|path| has_ending(path, ACCOUNT_ENDING)) {
-            match read_account(path) {
+            match self.read_account(path) {
                 Ok((target, account)) => {
                     contents.accounts.insert(target.hour, (target, account));
                 }
-                Err(error) => contents.damaged.push((path.clone(), error.to_string())),
+                Err(error) => contents.keep_damaged(path, &error)?,
             }
         }
         let mut entries = BTreeMap::new();
         for path in files.iter().filter(|path| has_ending(path, ROWS_ENDING)) {
-            let number = number_of(path);
-            self.next = self.next.max(number + 1);
-            match read_entry(path) {
+            self.next = self.next.max(number_of(path) + 1);
+            match self.read_entry(path) {
                 Ok(entry) => {
-                    let published = contents
-                        .accounts
-                        .get(&entry.target.hour)
-                        .map_or(0, |(next, _)| next.part);
-                    if entry.target.part < published {
+                    let published = contents.accounts.get(&entry.target.hour);
+                    if published.is_some_and(|(next, _)| entry.target.part < next.part) {
                         std::fs::remove_file(path)?;
                     } else {
-                        entries.insert(number, entry);
+                        entries.insert(entry.number, entry);
                     }
                 }
-                Err(error) => contents.damaged.push((path.clone(), error.to_string())),
+                Err(error) => contents.keep_damaged(path, &error)?,
+            }
+        }
+        for path in files.iter().filter(|path| !is_known(path)) {
+            let error = io::Error::other("nothing of a journal has such a name");
+            contents.keep_damaged(path, &error)?;
+        }
+        // What is left of a damaged hour stands in place of all before it, also where a run broke off before those were removed.
+        let rests: Vec<Target> = entries
+            .values()
+            .filter(|entry: &&Entry| entry.before == REST)
+            .map(|entry| entry.target)
+            .collect();
+        for rest in rests {
+            let replaced =
+                |entry: &Entry| entry.target.hour == rest.hour && entry.target.part < rest.part;
+            for (_, entry) in entries.extract_if(.., |_, entry| replaced(entry)) {
+                std::fs::remove_file(&entry.path)?;
             }
         }
         contents.entries = entries.into_values().collect();
+        self.written.clear();
+        for entry in &contents.entries {
+            let Target { hour, part, .. } = entry.target;
+            let written = self.written.entry((hour, part)).or_insert(0);
+            if entry.before != REST && entry.before != *written {
+                // A file before it is missing: damaged, or gone.
+                contents.suspect.insert(hour);
+            }
+            *written = entry.before.wrapping_add(1);
+        }
         Ok(contents)
+    }
+
+    /// Makes the folder again where it is gone; true where it was. What it held is lost.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn restore(&mut self) -> io::Result<bool> {
+        if self.folder.join(RUN_FILES[0]).exists() {
+            return Ok(false);
+        }
+        self.locks = make_folder(&self.folder, &self.name, &self.about)?;
+        Ok(true)
     }
 
     /// Makes a stretch of an hour durable.
@@ -241,11 +308,47 @@ impl Journal {
         account: &HourAccount,
     ) -> io::Result<Entry> {
         let Target { hour, part, .. } = target;
+        let before = self.written.get(&(hour, part)).copied().unwrap_or(0);
+        self.append_behind(before, target, runs, account)
+    }
+
+    /// Makes what is left of an hour whose journal is damaged durable, in place of all files of its parts before `target`: what the
+    /// others held is published, or lost. With `entries`, their files go.
+    ///
+    /// # Errors
+    /// When it cannot be written; then nothing has changed.
+    pub fn append_rest(
+        &mut self,
+        target: Target,
+        runs: &HourRuns,
+        account: &HourAccount,
+        entries: &[Entry],
+    ) -> io::Result<Entry> {
+        let entry = self.append_behind(REST, target, runs, account)?;
+        self.publish_for_good(target, &HourAccount::default(), entries)?;
+        Ok(entry)
+    }
+
+    fn append_behind(
+        &mut self,
+        before: u32,
+        target: Target,
+        runs: &HourRuns,
+        account: &HourAccount,
+    ) -> io::Result<Entry> {
+        let Target { hour, part, .. } = target;
+        let number = self.next;
         let path = self
             .folder
-            .join(format!("{hour}-{part}-{}.{ROWS_ENDING}", self.next));
-        let making = self.folder.join(format!(".{}", self.next));
-        let written = write_entry(&making, &path, target, runs, account)
+            .join(format!("{hour}-{part}-{number}.{ROWS_ENDING}"));
+        let making = self.folder.join(format!(".{number}"));
+        let head = Head {
+            run: self.run_sum(),
+            target,
+            number,
+            before,
+        };
+        let written = write_entry(&making, &path, &head, runs, account)
             .and_then(|entry| self.publish(&making, &path).map(|()| entry));
         if written.is_err() {
             // What cannot be removed now has a name that is never read, and is written over.
@@ -253,6 +356,7 @@ impl Journal {
         }
         let entry = written?;
         self.next += 1;
+        self.written.insert((hour, part), before.wrapping_add(1));
         Ok(entry)
     }
 
@@ -269,15 +373,26 @@ impl Journal {
     ) -> io::Result<()> {
         let path = self.folder.join(format!("{}.{ACCOUNT_ENDING}", next.hour));
         let making = self.folder.join(".account");
-        let mut bytes = header(next, account);
+        let head = Head {
+            run: self.run_sum(),
+            target: next,
+            number: 0,
+            before: 0,
+        };
+        let mut bytes = header(&head, account);
         bytes.extend_from_slice(&checksum(&bytes).to_le_bytes());
         let mut file = File::create(&making)?;
         file.write_all(&bytes)?;
         file.sync_all()?;
         self.publish(&making, &path)?;
         for entry in entries {
-            std::fs::remove_file(&entry.path)?;
+            match std::fs::remove_file(&entry.path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
         }
+        self.written
+            .retain(|&(hour, part), _| hour != next.hour || part >= next.part);
         Ok(())
     }
 
@@ -301,6 +416,133 @@ impl Journal {
         std::fs::rename(making, path)?;
         sync_folder(&self.folder)
     }
+
+    /// A checksum of the run's name, which every file has: a file of another run is none of this one's.
+    fn run_sum(&self) -> u32 {
+        checksum(format!("{}-{}", self.name.sensor, self.name.run).as_bytes())
+    }
+
+    fn check_head(&self, head: &Head, path: &Path, name: &str) -> io::Result<()> {
+        if head.run != self.run_sum() {
+            return Err(io::Error::other("it is another run's"));
+        }
+        if path.file_name().is_none_or(|found| found != name) {
+            return Err(io::Error::other(format!("it was written as {name}")));
+        }
+        Ok(())
+    }
+
+    fn read_account(&self, path: &Path) -> io::Result<(Target, HourAccount)> {
+        let bytes = std::fs::read(path)?;
+        let Some((content, sum)) = bytes.split_last_chunk::<4>() else {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        };
+        if checksum(content) != u32::from_le_bytes(*sum) {
+            return Err(io::Error::other("its checksum is wrong"));
+        }
+        let (head, account) = read_header(&mut &content[..])?;
+        let target = head.target;
+        self.check_head(&head, path, &format!("{}.{ACCOUNT_ENDING}", target.hour))?;
+        Ok((target, account))
+    }
+
+    fn read_entry(&self, path: &Path) -> io::Result<Entry> {
+        let mut file = File::open(path)?;
+        check_sum(&file)?;
+        let trailer = file.seek(SeekFrom::End(-(TRAILER_BYTES as i64)))?;
+        let mut number = || {
+            let mut bytes = [0; 8];
+            file.read_exact(&mut bytes)
+                .map(|()| u64::from_le_bytes(bytes))
+        };
+        let (ipv4_rows, ipv6_rows) = (number()?, number()?);
+        let (middle, end) = (number()?, number()?);
+        file.seek(SeekFrom::Start(0))?;
+        let (head, account) = read_header(&mut BufReader::new(file))?;
+        let Target { hour, part, .. } = head.target;
+        let name = format!("{hour}-{part}-{}.{ROWS_ENDING}", head.number);
+        self.check_head(&head, path, &name)?;
+        Ok(Entry {
+            target: head.target,
+            account,
+            number: head.number,
+            before: head.before,
+            path: path.to_owned(),
+            ipv4: DiskRun::found(path, HEADER_BYTES as u64, ipv4_rows as usize)?,
+            ipv6: DiskRun::found(path, middle, ipv6_rows as usize)?,
+            payloads: end..trailer,
+        })
+    }
+}
+
+impl Contents {
+    fn keep_damaged(&mut self, path: &Path, error: &io::Error) -> io::Result<()> {
+        self.suspect.extend(hour_of_name(path));
+        self.damaged.push((keep_damaged(path)?, error.to_string()));
+        Ok(())
+    }
+}
+
+/// What cannot be believed, where it is kept, and why.
+pub type Damaged = Vec<(PathBuf, String)>;
+
+/// Makes the folder of a run, and locks it. It is named only once it is locked: else another capture could take it for a dead one's.
+fn make_folder(folder: &Path, name: &PartName, about: &About) -> io::Result<Vec<File>> {
+    let parent = folder.parent().unwrap_or(Path::new("."));
+    let making = parent.join(format!(".{}-{}", name.sensor, name.run));
+    std::fs::create_dir_all(&making)?;
+    let text = text_of(name, about);
+    let mut locks = Vec::new();
+    for run_file in RUN_FILES {
+        let mut file = File::create(making.join(run_file))?;
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        // Not open for writing: a file system can then be made read-only while a capture runs.
+        let lock = File::open(making.join(run_file))?;
+        lock.lock()?;
+        locks.push(lock);
+    }
+    if folder.exists() {
+        // Only a folder without the files of a run is made again.
+        keep_damaged(folder)?;
+    }
+    std::fs::rename(&making, folder)?;
+    sync_folder(folder)?;
+    sync_folder(parent)?;
+    Ok(locks)
+}
+
+/// The locks of a folder whose run is dead; none where it lives.
+fn locked(folder: &Path) -> io::Result<Option<Vec<File>>> {
+    let mut locks = Vec::new();
+    for file in RUN_FILES {
+        let Ok(lock) = File::open(folder.join(file)) else {
+            continue;
+        };
+        match lock.try_lock() {
+            Ok(()) => locks.push(lock),
+            Err(TryLockError::WouldBlock) => return Ok(None),
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+    }
+    Ok(Some(locks))
+}
+
+const SUM_KEY: &str = "crc32";
+
+/// What a run is, with a checksum of all that stands before it.
+fn text_of(name: &PartName, about: &About) -> String {
+    let mut value = json!({
+        "sensor": name.sensor,
+        "run": name.run,
+        "configuration_sha256": about.configuration_sha256,
+        // As text: IPv6 sizes are beyond the numbers of JSON.
+        "telescope_ipv4": about.addresses.map(|size| size.ipv4.to_string()),
+        "telescope_ipv6": about.addresses.map(|size| size.ipv6.to_string()),
+    });
+    let sum = checksum(value.to_string().as_bytes());
+    value[SUM_KEY] = json!(format!("{sum:08x}"));
+    format!("{value}\n")
 }
 
 fn understood(text: &str) -> Option<(PartName, About)> {
@@ -310,7 +552,8 @@ fn understood(text: &str) -> Option<(PartName, About)> {
         configuration_sha256: value["configuration_sha256"].as_str()?.to_owned(),
         addresses: telescope_size(&value),
     };
-    Some((name, about))
+    // Whatever else stands in the text, it is not what this program wrote.
+    (text == text_of(&name, &about)).then_some((name, about))
 }
 
 fn telescope_size(run: &Value) -> Option<TelescopeSize> {
@@ -347,7 +590,7 @@ impl<W: Write> Write for Summed<W> {
 fn write_entry(
     making: &Path,
     path: &Path,
-    target: Target,
+    head: &Head,
     runs: &HourRuns,
     account: &HourAccount,
 ) -> io::Result<Entry> {
@@ -357,7 +600,7 @@ fn write_entry(
         sum: Crc::new(),
     };
     let mut file = BufWriter::with_capacity(BUFFER_BYTES, summed);
-    file.write_all(&header(target, account))?;
+    file.write_all(&header(head, account))?;
     let start = HEADER_BYTES as u64;
     let (ipv4, middle) = DiskRun::append_merged(&mut file, path, start, &runs.ipv4)?;
     let (ipv6, end) = DiskRun::append_merged(&mut file, path, middle, &runs.ipv6)?;
@@ -376,8 +619,10 @@ fn write_entry(
     file.write_all(&sum.sum().to_le_bytes())?;
     file.sync_all()?;
     Ok(Entry {
-        target,
+        target: head.target,
         account: account.clone(),
+        number: head.number,
+        before: head.before,
         path: path.to_owned(),
         ipv4,
         ipv6,
@@ -385,74 +630,58 @@ fn write_entry(
     })
 }
 
-const HEADER_BYTES: usize = MAGIC.len() + 8 + 4 + 4 + ACCOUNT_BYTES;
+const HEADER_BYTES: usize = MAGIC.len() + 4 + 8 + 4 + 4 + 8 + 4 + ACCOUNT_BYTES;
+
+/// What stands before the account.
+struct Head {
+    run: u32,
+    target: Target,
+    number: u64,
+    before: u32,
+}
 
 /// The fixed part at the beginning of a file.
-fn header(target: Target, account: &HourAccount) -> Vec<u8> {
+fn header(head: &Head, account: &HourAccount) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
-    bytes.extend_from_slice(&target.hour.to_le_bytes());
-    bytes.extend_from_slice(&target.part.to_le_bytes());
-    bytes.extend_from_slice(&target.coverage_part.to_le_bytes());
+    bytes.extend_from_slice(&head.run.to_le_bytes());
+    bytes.extend_from_slice(&head.target.hour.to_le_bytes());
+    bytes.extend_from_slice(&head.target.part.to_le_bytes());
+    bytes.extend_from_slice(&head.target.coverage_part.to_le_bytes());
+    bytes.extend_from_slice(&head.number.to_le_bytes());
+    bytes.extend_from_slice(&head.before.to_le_bytes());
     account.write_to(&mut bytes);
     bytes
 }
 
-fn read_header(input: &mut impl Read) -> io::Result<(Target, HourAccount)> {
-    let mut magic = [0; 8];
-    input.read_exact(&mut magic)?;
-    if magic != MAGIC {
+fn read_header(input: &mut impl Read) -> io::Result<(Head, HourAccount)> {
+    if chunk(input)? != MAGIC {
         return Err(io::Error::other(
             "written by another version of this program",
         ));
     }
-    let mut hour = [0; 8];
-    input.read_exact(&mut hour)?;
-    let mut part = || {
-        let mut bytes = [0; 4];
-        input
-            .read_exact(&mut bytes)
-            .map(|()| u32::from_le_bytes(bytes))
+    let head = Head {
+        run: u32::from_le_bytes(chunk(input)?),
+        target: Target {
+            hour: i64::from_le_bytes(chunk(input)?),
+            part: u32::from_le_bytes(chunk(input)?),
+            coverage_part: u32::from_le_bytes(chunk(input)?),
+        },
+        number: u64::from_le_bytes(chunk(input)?),
+        before: u32::from_le_bytes(chunk(input)?),
     };
-    let target = Target {
-        hour: i64::from_le_bytes(hour),
-        part: part()?,
-        coverage_part: part()?,
-    };
-    Ok((target, HourAccount::read_from(input)?))
+    Ok((head, HourAccount::read_from(input)?))
 }
 
-fn read_account(path: &Path) -> io::Result<(Target, HourAccount)> {
-    let bytes = std::fs::read(path)?;
-    let Some((content, sum)) = bytes.split_last_chunk::<4>() else {
-        return Err(io::ErrorKind::UnexpectedEof.into());
-    };
-    if checksum(content) != u32::from_le_bytes(*sum) {
-        return Err(io::Error::other("its checksum is wrong"));
-    }
-    read_header(&mut &content[..])
+fn chunk<const BYTES: usize>(input: &mut impl Read) -> io::Result<[u8; BYTES]> {
+    let mut bytes = [0; BYTES];
+    input.read_exact(&mut bytes).map(|()| bytes)
 }
 
-fn read_entry(path: &Path) -> io::Result<Entry> {
-    let mut file = File::open(path)?;
-    check_sum(&file)?;
-    let trailer = file.seek(SeekFrom::End(-(TRAILER_BYTES as i64)))?;
-    let mut number = || {
-        let mut bytes = [0; 8];
-        file.read_exact(&mut bytes)
-            .map(|()| u64::from_le_bytes(bytes))
-    };
-    let (ipv4_rows, ipv6_rows) = (number()?, number()?);
-    let (middle, end) = (number()?, number()?);
-    file.seek(SeekFrom::Start(0))?;
-    let (target, account) = read_header(&mut BufReader::new(file))?;
-    Ok(Entry {
-        target,
-        account,
-        path: path.to_owned(),
-        ipv4: DiskRun::found(path, HEADER_BYTES as u64, ipv4_rows as usize)?,
-        ipv6: DiskRun::found(path, middle, ipv6_rows as usize)?,
-        payloads: end..trailer,
-    })
+/// Whether a file's name is one that a journal writes.
+fn is_known(path: &Path) -> bool {
+    has_ending(path, ROWS_ENDING)
+        || has_ending(path, ACCOUNT_ENDING)
+        || RUN_FILES.iter().any(|name| path.ends_with(name))
 }
 
 fn check_sum(mut file: &File) -> io::Result<()> {

@@ -24,6 +24,15 @@ impl Ledger {
         self.hours.entry(hour).or_default().add(account);
     }
 
+    /// Takes the counts of an account away that was added before; seconds stay observed.
+    pub fn subtract(&mut self, hour: i64, account: &HourAccount) {
+        if let Some(ours) = self.hours.get_mut(&hour) {
+            for (ours, theirs) in ours.minutes.iter_mut().zip(&account.minutes) {
+                ours.subtract(theirs);
+            }
+        }
+    }
+
     /// The account of an hour; one without packets when nothing came in it.
     #[must_use]
     pub fn account(&self, hour: i64) -> HourAccount {

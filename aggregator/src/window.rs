@@ -52,10 +52,15 @@ impl HourPart {
         self.ipv4.is_empty() && self.ipv6.is_empty() && self.account == HourAccount::default()
     }
 
-    /// Memory held by the rows, bytes; payloads have a limit of their own and are never set aside.
+    /// Memory held, bytes: rows, payloads, and the account.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.ipv4.memory_bytes() + self.ipv6.memory_bytes()
+        size_of::<HourPart>() + self.spillable_bytes()
+    }
+
+    /// Memory that a spill gives back, bytes.
+    fn spillable_bytes(&self) -> usize {
+        self.ipv4.memory_bytes() + self.ipv6.memory_bytes() + self.payloads.memory_bytes()
     }
 }
 
@@ -197,7 +202,7 @@ impl Window {
         self.hours.len()
     }
 
-    /// Memory held by all rows, bytes.
+    /// Memory held by all open hours, bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         self.hours.values().map(HourPart::memory_bytes).sum()
@@ -216,15 +221,18 @@ impl Window {
         parts
     }
 
-    /// The rows so far of the hour that holds the most memory; its account stays, and it stays open.
-    pub fn spill_largest(&mut self) -> Option<HourPart> {
+    /// The rows and payloads so far of the hour that holds the most memory; its account stays, and it stays open. None where that
+    /// would give back less than `bytes_min`.
+    pub fn spill_largest(&mut self, bytes_min: usize) -> Option<HourPart> {
         let part = self
             .hours
             .values_mut()
-            .max_by_key(|part| part.memory_bytes())?;
+            .max_by_key(|part| part.spillable_bytes())
+            .filter(|part| part.spillable_bytes() >= bytes_min)?;
         let mut taken = HourPart::new(part.hour, self.seed, Room::of(part), &self.spare);
         std::mem::swap(&mut taken.ipv4, &mut part.ipv4);
         std::mem::swap(&mut taken.ipv6, &mut part.ipv6);
+        std::mem::swap(&mut taken.payloads, &mut part.payloads);
         Some(taken)
     }
 

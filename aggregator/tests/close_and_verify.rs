@@ -39,6 +39,7 @@ fn closer(directory: &Path, source_rows_max: u64) -> Closer {
         source_rows_max,
         contributions_bytes: 1 << 16,
         inputs: None,
+        journal_through: None,
     }
 }
 

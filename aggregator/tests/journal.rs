@@ -30,6 +30,7 @@ fn closer(directory: &Path) -> Closer {
         source_rows_max: 1 << 20,
         contributions_bytes: 1 << 20,
         inputs: None,
+        journal_through: None,
     }
 }
 
@@ -102,6 +103,13 @@ fn published(closer: &Closer, runs: HourRuns) -> [Vec<u8>; 2] {
         .map(|table| std::fs::read(closer.path(table, Hour(HOUR), 0)).expect("a part"))
 }
 
+/// Journals that a dead run left, none of which is damaged.
+fn abandoned(directory: &Path, sensor: &str) -> Vec<Journal> {
+    let (journals, damaged) = Journal::abandoned(directory, sensor).expect("readable");
+    assert_eq!(damaged, []);
+    journals
+}
+
 fn rows_files(directory: &Path) -> Vec<PathBuf> {
     let folder = directory.join(SCRATCH_FOLDER).join("journal/test-0123");
     let files = std::fs::read_dir(folder).expect("the run's folder");
@@ -123,19 +131,10 @@ fn stretches_found_again_close_to_the_same_bytes_as_memory() {
             .append(target(0), &stretch, &account(u64::from(to)))
             .expect("writable");
     }
-    assert!(
-        Journal::abandoned(folder.path(), "test")
-            .expect("readable")
-            .is_empty(),
-        "its run lives"
-    );
+    assert!(abandoned(folder.path(), "test").is_empty(), "its run lives");
     drop(journal);
-    assert!(
-        Journal::abandoned(folder.path(), "other")
-            .expect("readable")
-            .is_empty()
-    );
-    let mut found = Journal::abandoned(folder.path(), "test").expect("readable");
+    assert!(abandoned(folder.path(), "other").is_empty());
+    let mut found = abandoned(folder.path(), "test");
     assert_eq!(
         (found.len(), &found[0].name, &found[0].about),
         (1, &closer.name, &about())
@@ -156,11 +155,7 @@ fn stretches_found_again_close_to_the_same_bytes_as_memory() {
         "publishing leaves the journal alone"
     );
     found.remove(0).end().expect("removable");
-    assert!(
-        Journal::abandoned(folder.path(), "test")
-            .expect("readable")
-            .is_empty()
-    );
+    assert!(abandoned(folder.path(), "test").is_empty());
 }
 
 #[test]
@@ -180,9 +175,7 @@ fn rows_of_a_part_that_is_published_for_good_are_left_over() {
         .expect("writable");
     assert_eq!(rows_files(folder.path()).len(), 3);
     drop(journal);
-    let mut found = Journal::abandoned(folder.path(), "test")
-        .expect("readable")
-        .remove(0);
+    let mut found = abandoned(folder.path(), "test").remove(0);
     let contents = found.load().expect("readable");
     assert_eq!(contents.accounts[&HOUR], (target(1), account(200)));
     let parts: Vec<u32> = contents
@@ -210,22 +203,114 @@ fn a_file_cut_or_changed_anywhere_is_named_and_never_counted() {
     drop(journal);
     let path = rows_files(folder.path()).remove(0);
     let whole = std::fs::read(&path).expect("a file");
-    let mut journal = Journal::abandoned(folder.path(), "test")
-        .expect("readable")
-        .remove(0);
+    let mut journal = abandoned(folder.path(), "test").remove(0);
     for length in (0..whole.len()).step_by(97) {
         let mut changed = whole.clone();
         changed[length] ^= 0x10;
-        for bytes in [&whole[..length], &changed] {
-            std::fs::write(&path, bytes).expect("writable");
+        for bytes in [whole[..length].to_vec(), changed] {
+            std::fs::write(&path, &bytes).expect("writable");
             let contents = journal.load().expect("a folder that can be listed");
             assert_eq!(
                 (contents.entries.len(), contents.damaged.len()),
                 (0, 1),
                 "byte {length}"
             );
+            assert!(contents.suspect.contains(&HOUR));
+            let kept = &contents.damaged[0].0;
+            assert_eq!(std::fs::read(kept).expect("kept"), bytes);
+            std::fs::remove_file(kept).expect("removable");
         }
     }
     std::fs::write(&path, &whole).expect("writable");
     assert_eq!(journal.load().expect("readable").entries.len(), 1);
+}
+
+#[test]
+fn a_run_whose_name_is_damaged_is_known_by_its_copy_and_never_by_another_name() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let closer = closer(folder.path());
+    drop(Journal::begin(folder.path(), &closer.name, &about()).expect("writable"));
+    let run = folder
+        .path()
+        .join(SCRATCH_FOLDER)
+        .join("journal/test-0123/run.json");
+    let whole = std::fs::read(&run).expect("a file");
+    for byte in 0..whole.len() {
+        let mut changed = whole.clone();
+        changed[byte] ^= 1;
+        std::fs::write(&run, &changed).expect("writable");
+        let (journals, damaged) = Journal::abandoned(folder.path(), "test").expect("readable");
+        assert_eq!((journals.len(), damaged.len()), (1, 1), "byte {byte}");
+        assert_eq!(journals[0].name, closer.name);
+        assert_eq!(journals[0].about, about());
+        assert_eq!(std::fs::read(&run).expect("made again"), whole);
+    }
+    // Without both nothing is believed, and nothing removed.
+    for file in ["run.json", "run.copy.json"] {
+        std::fs::write(run.with_file_name(file), b"{}").expect("writable");
+    }
+    let (journals, damaged) = Journal::abandoned(folder.path(), "test").expect("readable");
+    assert_eq!((journals.len(), damaged.len()), (0, 1));
+    assert!(damaged[0].0.join("run.json").exists());
+}
+
+#[test]
+fn a_file_that_is_missing_moved_or_copied_makes_its_hour_suspect() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let closer = closer(folder.path());
+    let mut journal = Journal::begin(folder.path(), &closer.name, &about()).expect("writable");
+    for _ in 0..3 {
+        journal
+            .append(target(0), &runs(&closer, 0, 50), &account(50))
+            .expect("writable");
+    }
+    drop(journal);
+    let paths = rows_files(folder.path());
+    let load = || {
+        let contents = abandoned(folder.path(), "test").remove(0).load();
+        let contents = contents.expect("readable");
+        (
+            contents.entries.len(),
+            contents.damaged.len(),
+            contents.suspect.contains(&HOUR),
+        )
+    };
+    assert_eq!(load(), (3, 0, false));
+    std::fs::copy(
+        &paths[0],
+        paths[0].with_file_name(format!("{HOUR}-0-9.rows")),
+    )
+    .expect("copied");
+    assert_eq!(load(), (3, 1, true));
+    std::fs::rename(&paths[1], paths[1].with_extension("gone")).expect("renamed");
+    assert_eq!(load(), (2, 1, true));
+}
+
+#[test]
+fn what_is_left_of_a_damaged_hour_stands_for_all_before_it() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let closer = closer(folder.path());
+    let mut journal = Journal::begin(folder.path(), &closer.name, &about()).expect("writable");
+    for _ in 0..2 {
+        journal
+            .append(target(0), &runs(&closer, 0, 50), &account(50))
+            .expect("writable");
+    }
+    // As if the power went before the files that it stands for were removed.
+    journal
+        .append_rest(target(1), &runs(&closer, 0, 20), &account(20), &[])
+        .expect("writable");
+    drop(journal);
+    let contents = abandoned(folder.path(), "test")
+        .remove(0)
+        .load()
+        .expect("readable");
+    let accounts: Vec<_> = contents
+        .entries
+        .iter()
+        .map(|entry| entry.account.clone())
+        .collect();
+    assert_eq!(accounts, [account(20)]);
+    assert!(contents.suspect.is_empty());
+    assert_eq!(rows_files(folder.path()).len(), 1);
 }

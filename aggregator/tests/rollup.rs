@@ -32,6 +32,7 @@ fn closer(directory: &Path, sensor: &str) -> Closer {
         source_rows_max: 1 << 20,
         contributions_bytes: 1 << 20,
         inputs: None,
+        journal_through: None,
     }
 }
 

@@ -8,6 +8,7 @@
 mod accounting;
 mod arrival;
 mod deal;
+mod observed;
 mod reader;
 mod rounds;
 mod work;
@@ -31,6 +32,7 @@ use crate::watch::Status;
 use accounting::histogram;
 pub use accounting::{Counted, Tally};
 pub use arrival::Arrival;
+use observed::Observed;
 pub use reader::LATENESS_US;
 use reader::{QUEUE_BLOCKS, Reader};
 use rounds::Rounds;
@@ -62,6 +64,8 @@ pub struct Passage {
     pub status: Option<Arc<Status>>,
     /// How often workers hand over what they have of open hours; none: only when hours close.
     pub checkpoint: Option<Duration>,
+    /// Since when a capture observes, microseconds UTC: its clock tells which seconds it observed. None: packets tell.
+    pub observed_from_us: Option<i64>,
 }
 
 /// Why a passage broke off.
@@ -127,7 +131,8 @@ pub fn run(
         }
         drop(handover);
         let accounts = matches!(passage.reading, Reading::First);
-        let mut reader = Reader::new(senders, accounts, passage.checkpoint, histogram());
+        let observed = passage.observed_from_us.map(Observed::from);
+        let mut reader = Reader::new(senders, accounts, passage.checkpoint, observed, histogram());
         let mut whole = true;
         while whole && !ended.load(Ordering::Relaxed) {
             let reuse = recycled.try_recv().unwrap_or_else(|_| Block::empty());
@@ -176,7 +181,8 @@ fn worker_of(passage: &Passage) -> Worker {
         passage.reading.clone(),
         window,
     )
-    .keeping_payloads(passage.payloads);
+    .keeping_payloads(passage.payloads)
+    .marking_seconds(passage.observed_from_us.is_none());
     if passage.status.is_some() {
         worker.start_sampling();
     }
@@ -265,6 +271,7 @@ mod tests {
             payloads: true,
             status: None,
             checkpoint: Some(Duration::ZERO),
+            observed_from_us: None,
         };
         let mut taken = 0;
         let mut next = |_| {

@@ -5,6 +5,7 @@ pub mod engine;
 pub mod hours;
 pub mod keep;
 pub mod log;
+pub mod memory;
 pub mod options;
 pub mod origins;
 pub mod privilege;

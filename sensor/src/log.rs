@@ -1,13 +1,15 @@
 //! What a capture says while it runs: `tracing` events as lines of text or JSON on standard error, which do not repeat themselves
-//! under a flood. Replays and other short commands print their few messages themselves.
+//! under a flood and never stop a capture: whoever does not read them loses them. Replays and other short commands print their few
+//! messages themselves.
 
 mod limit;
+mod lines;
 
 use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
@@ -17,7 +19,8 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use limit::{Limiter, Verdict};
+use limit::{Admission, Limiter};
+use lines::Lines;
 
 /// The form of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -54,6 +57,10 @@ const LEVELS: [(LogLevel, &str, u8); 4] = [
 /// Messages written since the start, by level in the order of [`LEVELS`], and those that were held back.
 static WRITTEN: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
 static HELD_BACK: AtomicU64 = AtomicU64::new(0);
+/// Messages that nobody has read in time.
+static LOST: AtomicU64 = AtomicU64::new(0);
+/// How long the end of the process waits for its last lines to be read.
+const LAST_LINES_WAIT: Duration = Duration::from_millis(500);
 static LOG: OnceLock<Arc<Log>> = OnceLock::new();
 
 /// Messages written since the start, by the name of their level.
@@ -70,6 +77,47 @@ pub fn written() -> [(&'static str, u64); 4] {
 #[must_use]
 pub fn held_back() -> u64 {
     HELD_BACK.load(Ordering::Relaxed)
+}
+
+/// Messages lost since the start, because standard error was not read.
+#[must_use]
+pub fn lost() -> u64 {
+    LOST.load(Ordering::Relaxed)
+}
+
+/// From now on a thread of its own writes the messages. To be called once this process has given up what it may: a thread keeps what
+/// it was started with.
+///
+/// # Errors
+/// When no thread can be had.
+pub fn queue_lines() -> std::io::Result<()> {
+    LOG.get().map_or(Ok(()), |log| log.queue_lines())
+}
+
+/// Waits a moment for the last messages to be written.
+pub fn flush() {
+    if let Some(lines) = LOG.get().and_then(|log| log.lines.get()) {
+        lines.drain(LAST_LINES_WAIT);
+    }
+}
+
+/// From now on a thread that panics says so and calls `exit`: what is durable is intact without it, and a process that lacks a thread
+/// would go on as if nothing were amiss.
+pub fn exit_on_panic(exit: fn()) {
+    std::panic::set_hook(Box::new(move |panic| {
+        let thread = std::thread::current();
+        let name = thread.name().unwrap_or("unnamed").to_owned();
+        let text = format!(
+            "the {name} thread panicked: {panic}; this is an error of the program, please report it; what was written before is intact"
+        );
+        if LOG.get().is_some() {
+            tracing::error!("{text}");
+            flush();
+        } else {
+            let _ = writeln!(std::io::stderr(), "teiten-sensor: {text}");
+        }
+        exit();
+    }));
 }
 
 /// Sends this process's messages to `out`; the first call counts.
@@ -95,7 +143,11 @@ struct Log {
     level: LogLevel,
     journal: bool,
     limiter: Mutex<Limiter>,
-    out: Mutex<Box<dyn Write + Send>>,
+    /// Where messages go as long as there are no `lines`.
+    out: Mutex<Option<Box<dyn Write + Send>>>,
+    lines: OnceLock<Lines>,
+    /// Messages lost, as of the last message that says so.
+    told_lost: AtomicU64,
 }
 
 impl Log {
@@ -105,8 +157,17 @@ impl Log {
             level,
             journal,
             limiter: Mutex::default(),
-            out: Mutex::new(out),
+            out: Mutex::new(Some(out)),
+            lines: OnceLock::new(),
+            told_lost: AtomicU64::new(0),
         }
+    }
+
+    fn queue_lines(&self) -> std::io::Result<()> {
+        if let Some(out) = lock(&self.out).take() {
+            let _ = self.lines.set(Lines::start(out)?);
+        }
+        Ok(())
     }
 
     fn tick(&self, now: Instant) {
@@ -119,14 +180,39 @@ impl Log {
             fields.rest.insert("suppressed".into(), count.into());
             self.write(LogLevel::Warn, &fields);
         }
+        let lost = LOST.load(Ordering::Relaxed);
+        let before = self.told_lost.load(Ordering::Relaxed);
+        if lost > before {
+            let fields = Fields {
+                message: format!("{} messages were lost: nobody read them", lost - before),
+                ..Fields::default()
+            };
+            if self.write(LogLevel::Warn, &fields) {
+                self.told_lost.store(lost, Ordering::Relaxed);
+            }
+        }
     }
 
-    fn write(&self, level: LogLevel, fields: &Fields) {
+    /// Writes a message, or counts it as lost; whether it was written.
+    fn write(&self, level: LogLevel, fields: &Fields) -> bool {
         let line = self.line(level, fields, SystemTime::now());
-        WRITTEN[level as usize].fetch_add(1, Ordering::Relaxed);
-        // Nobody is left to be told that messages cannot be written.
-        let mut out = lock(&self.out);
-        let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
+        let written = match self.lines.get() {
+            Some(lines) => lines.push(line),
+            None => match lock(&self.out).as_mut() {
+                Some(out) => out
+                    .write_all(line.as_bytes())
+                    .and_then(|()| out.flush())
+                    .is_ok(),
+                None => false,
+            },
+        };
+        let count = if written {
+            &WRITTEN[level as usize]
+        } else {
+            &LOST
+        };
+        count.fetch_add(1, Ordering::Relaxed);
+        written
     }
 
     fn line(&self, level: LogLevel, fields: &Fields, now: SystemTime) -> String {
@@ -178,10 +264,10 @@ impl Subscriber for Log {
         let kind = event.metadata().callsite();
         let verdict = lock(&self.limiter).admit(kind, &fields.message, Instant::now());
         match verdict {
-            Verdict::HoldBack => {
+            Admission::HoldBack => {
                 HELD_BACK.fetch_add(1, Ordering::Relaxed);
             }
-            Verdict::Write { held_back } => {
+            Admission::Write { held_back } => {
                 if held_back > 0 {
                     fields.rest.insert("suppressed".into(), held_back.into());
                 }
@@ -356,6 +442,41 @@ mod tests {
             "{last}"
         );
         assert!(last.contains("flood"), "{last}");
+    }
+
+    /// Set for the process that is to panic.
+    const PANICS: &str = "TEITEN_TEST_PANICS";
+
+    #[test]
+    fn a_panic_of_any_thread_ends_the_process_although_nobody_reads_what_it_says() {
+        if std::env::var_os(PANICS).is_none() {
+            let mut child = std::process::Command::new(std::env::current_exe().expect("a test"))
+                .args(["--exact", "log::tests::a_panic_of_any_thread_ends_the_process_although_nobody_reads_what_it_says"])
+                .env(PANICS, "1")
+                .stdout(std::process::Stdio::null())
+                .spawn()
+                .expect("the test runs once more");
+            assert_eq!(child.wait().expect("it ends").code(), Some(2));
+            return;
+        }
+        /// A pipe that nobody reads.
+        struct Stalled;
+        impl Write for Stalled {
+            fn write(&mut self, _: &[u8]) -> std::io::Result<usize> {
+                loop {
+                    std::thread::park();
+                }
+            }
+            fn flush(&mut self) -> std::io::Result<()> {
+                Ok(())
+            }
+        }
+        start(Format::Text, LogLevel::Info, Box::new(Stalled));
+        queue_lines().expect("a thread");
+        exit_on_panic(|| std::process::exit(2));
+        let _ = std::thread::spawn(|| panic!("a thread's end")).join();
+        // Not reached; a process that goes on ends with 0.
+        std::process::exit(0);
     }
 
     #[test]

@@ -23,6 +23,7 @@ use teiten_sensor::command::replay::{Outcome, replay};
 use teiten_sensor::command::summary::LEADING_COUNT;
 use teiten_sensor::command::{check, explain, rules, summary};
 use teiten_sensor::log::{self, LogLevel};
+use teiten_sensor::memory;
 use teiten_sensor::options::{
     CaptureArguments, Command, CommandLine, ExplainArguments, GeoCommand, Refusal, ReplayArguments,
     RulesArguments, Settings, parse, prefixes,
@@ -40,6 +41,8 @@ const NOT_DONE: u8 = 2;
 const PROGRESS_EVERY: Duration = Duration::from_millis(200);
 
 fn main() -> ExitCode {
+    memory::return_freed();
+    log::exit_on_panic(|| std::process::exit(NOT_DONE.into()));
     let line = match parse(std::env::args_os()) {
         Ok(line) => line,
         Err(Refusal::Flags(error)) => error.exit(),
@@ -52,7 +55,11 @@ fn main() -> ExitCode {
     };
     let outcome = match line.command {
         Command::Replay(arguments) => run_replay(arguments, voice),
-        Command::Capture(arguments) => run_capture(arguments, voice),
+        Command::Capture(arguments) => {
+            let outcome = run_capture(arguments, voice);
+            log::flush();
+            outcome
+        }
         Command::Check(arguments) => run_check(arguments),
         #[cfg(feature = "top")]
         Command::Top(arguments) => run_top(&arguments),
@@ -393,7 +400,9 @@ fn report(outcome: &Outcome, settings: &Settings, voice: Voice) -> anyhow::Resul
         );
     }
     let damaged = outcome.files.iter().any(|file| file.error.is_some());
-    let lossy = outcome.dropped() + lost > 0;
+    let written = &outcome.written;
+    let lossy = outcome.dropped() + lost + written.lost_packets > 0
+        || written.damaged_files + written.damaged_hours > 0;
     Ok(exit_code(damaged, is_nothing(&outcome.files), lossy))
 }
 

@@ -23,7 +23,7 @@ use crate::watch::{Facts, Status, serve};
 /// How often the service looks after itself.
 const ROUND: Duration = Duration::from_secs(1);
 /// How long the reader may be silent before the service manager is no more told that all is well: it then restarts the sensor after
-/// its own WatchdogSec. Longer than any wait for a disk that is slow.
+/// its own WatchdogSec. A capture that waits for a full disk says so, and is told to be well as long as it does.
 pub const WATCHDOG_SILENCE_MAX: Duration = Duration::from_secs(120);
 
 /// Loads the lists anew and lets hours that are published from now on use them; gives what was loaded.
@@ -52,7 +52,7 @@ pub enum ServiceError {
 #[derive(Debug)]
 pub struct Service {
     status: Arc<Status>,
-    looked_at: bool,
+    served: bool,
     flags: Arc<Flags>,
 }
 
@@ -97,7 +97,8 @@ impl Service {
                 tracing::warn!(step = step.name, "not confined in full: {}", step.text);
             }
         }
-        let looked_at = listener.is_some();
+        log::queue_lines().map_err(ServiceError::Start)?;
+        let served = listener.is_some();
         if let Some(listener) = listener {
             if let Ok(address) = listener.local_addr() {
                 tracing::info!(%address, "serving /metrics, /health and /live");
@@ -120,7 +121,7 @@ impl Service {
         let _ = notify(&[NotifyState::Ready, NotifyState::Status("capturing")]);
         Ok(Service {
             status,
-            looked_at,
+            served,
             flags,
         })
     }
@@ -134,7 +135,7 @@ impl Service {
     /// The status for workers to add to; none where nobody can look at it.
     #[must_use]
     pub fn watched(&self) -> Option<Arc<Status>> {
-        self.looked_at.then(|| Arc::clone(&self.status))
+        self.served.then(|| Arc::clone(&self.status))
     }
 
     /// Notes what the reader got: it lives, or it has come to the end and the last hours are being written.
@@ -201,7 +202,8 @@ impl Rounds {
             self.reload();
         }
         let finishing = self.flags.finishing.load(Ordering::Relaxed);
-        if finishing || self.status.silence() <= WATCHDOG_SILENCE_MAX {
+        let alive = self.status.silence() <= WATCHDOG_SILENCE_MAX || self.status.waits_on_disk();
+        if finishing || alive {
             self.watchdog.feed();
         }
         if !finishing {

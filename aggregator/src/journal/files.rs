@@ -42,3 +42,33 @@ pub(super) fn number_of(path: &Path) -> u64 {
     stem.and_then(|stem| stem.rsplit('-').next()?.parse().ok())
         .unwrap_or(0)
 }
+
+/// The hour of a rows or account file's name, where it has one.
+pub(super) fn hour_of_name(path: &Path) -> Option<i64> {
+    let stem = path.file_stem()?.to_str()?;
+    let sign = stem.starts_with('-');
+    let hour = stem.trim_start_matches('-').split('-').next()?;
+    let hour: i64 = hour.parse().ok()?;
+    Some(if sign { -hour } else { hour })
+}
+
+/// Moves what cannot be believed to `DIR/.teiten/damaged`, under a name that nothing has there; gives where it is.
+pub(super) fn keep_damaged(path: &Path) -> io::Result<PathBuf> {
+    let scratch = path
+        .ancestors()
+        .find(|folder| folder.ends_with(SCRATCH_FOLDER))
+        .unwrap_or(Path::new("."));
+    let folder = scratch.join("damaged");
+    std::fs::create_dir_all(&folder)?;
+    let journals = scratch.join("journal");
+    let name = path.strip_prefix(&journals).unwrap_or(path);
+    let name = name
+        .to_string_lossy()
+        .replace(std::path::MAIN_SEPARATOR, "-");
+    let free = (0..u32::MAX)
+        .map(|number| folder.join(format!("{name}.{number}")))
+        .find(|kept| !kept.exists())
+        .ok_or(io::ErrorKind::AlreadyExists)?;
+    std::fs::rename(path, &free)?;
+    Ok(free)
+}

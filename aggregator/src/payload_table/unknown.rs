@@ -22,6 +22,9 @@ struct Detail {
     first_bytes: FirstBytes,
 }
 
+/// Elements that a vector makes room for with its first.
+const KEPT_MIN: usize = 4;
+
 /// What came to one port.
 #[derive(Clone, Debug, Default)]
 struct Port {
@@ -148,13 +151,12 @@ impl Unknown {
         })
     }
 
+    /// Bytes held, at most: of each port's own vectors only the largest sum is known without looking at all of them.
     pub(super) fn memory_bytes(&self) -> usize {
-        let ports = self.ports.values().map(|port| {
-            let others = port.others.as_ref().map_or(0, |_| size_of::<Count>());
-            port.kept.capacity() * size_of::<Kept>() + others
-        });
-        self.ports.capacity() * size_of::<(Service, Port)>()
-            + ports.sum::<usize>()
+        let ports = self.ports.capacity() * size_of::<(Service, Port)>()
+            + self.ports.len() * (size_of::<Count>() + KEPT_MIN * size_of::<Kept>());
+        ports
+            + 2 * self.kept() * size_of::<Kept>()
             + self.details.capacity() * size_of::<Detail>()
             + self.free.capacity() * size_of::<u32>()
     }

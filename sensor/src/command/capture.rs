@@ -72,6 +72,8 @@ pub fn capture(
         policy: LatePolicy::Reopen,
         reading: Reading::First,
         checkpoint: Some(capture.live.durable * 3 / 4),
+        // The kernel holds packets from the moment the interfaces were opened.
+        observed_from_us: Some(start_us),
         payloads: settings.payloads,
     };
     let start = |keep| {

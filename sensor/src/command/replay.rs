@@ -196,6 +196,7 @@ pub fn replay(
         payloads: settings.payloads,
         status: None,
         checkpoint: None,
+        observed_from_us: None,
     };
     let mut written = Written::new(SILENCE_SECONDS_MAX);
     let counted = run(
@@ -279,6 +280,7 @@ pub fn closer(
         source_rows_max: settings.source_rows_max,
         contributions_bytes: settings.memory_bytes / CONTRIBUTIONS_SHARE,
         inputs: None,
+        journal_through: None,
     })
 }
 

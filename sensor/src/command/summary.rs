@@ -57,6 +57,13 @@ pub fn accounting(outcome: &Outcome) -> Value {
             "hours": self::object(&observed.collect()),
         });
     }
+    if outcome.status.is_some() {
+        object["journal"] = json!({
+            "damaged_files": outcome.written.damaged_files,
+            "damaged_hours": outcome.written.damaged_hours,
+            "lost_packets": outcome.written.lost_packets,
+        });
+    }
     if let Some(kept) = outcome.kept() {
         object["kept"] = kept.json();
     }

@@ -11,6 +11,7 @@ use teiten_aggregator::table::HOUR_US;
 
 use super::arrival::Arrival;
 use super::deal::Dealer;
+use super::observed::Observed;
 use super::work::{Share, Work};
 use crate::source::block::{Block, NO_TIME_US};
 
@@ -31,6 +32,8 @@ pub(super) struct Reader {
     /// How often, and when last, workers handed over what they have.
     checkpoint: Option<Duration>,
     checked: Instant,
+    /// Which seconds a capture observes; none for a source without a clock.
+    observed: Option<Observed>,
     queue_blocks: Histogram<u64>,
     /// Whether a worker is gone: nothing more can be counted in full.
     lost: bool,
@@ -41,6 +44,7 @@ impl Reader {
         senders: Vec<Sender<Work>>,
         closes: bool,
         checkpoint: Option<Duration>,
+        observed: Option<Observed>,
         queue_blocks: Histogram<u64>,
     ) -> Self {
         Reader {
@@ -50,6 +54,7 @@ impl Reader {
             closes,
             checkpoint,
             checked: Instant::now(),
+            observed,
             queue_blocks,
             lost: false,
         }
@@ -68,8 +73,9 @@ impl Reader {
         self.deal(block, lane);
         if let Some(clock_us) = clock_us {
             self.follow(clock_us);
-            if complete {
-                self.send(0, Work::Tick(clock_us));
+            let observed = self.observed.as_mut();
+            for second in observed.map_or(0..0, |observed| observed.advance(clock_us, complete)) {
+                self.send(0, Work::Observed(second));
             }
             if dropped_kernel + dropped_interface > 0 {
                 self.send(

@@ -20,8 +20,8 @@ pub(super) enum Work {
         before: i64,
         open_too: bool,
     },
-    /// The source was awake at this time, though no packet came.
-    Tick(i64),
+    /// All of this second, counted from 1970-01-01 UTC, was observed.
+    Observed(i64),
     Dropped {
         time_us: i64,
         kernel: u64,

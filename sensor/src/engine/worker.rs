@@ -40,6 +40,8 @@ pub struct Worker {
     tally: Tally,
     batch: Batch,
     payloads: bool,
+    /// Whether a packet shows that its second was observed.
+    marks_seconds: bool,
     sample: Option<Box<Sample>>,
     now: Now,
 }
@@ -60,6 +62,7 @@ impl Worker {
     pub fn new(telescope: Arc<Telescope>, reading: Reading, window: Window) -> Self {
         Worker {
             telescope,
+            marks_seconds: matches!(reading, Reading::First),
             reading,
             window,
             tally: Tally::default(),
@@ -151,9 +154,16 @@ impl Worker {
         self.window.observe(self.now.hour, &mut self.batch);
     }
 
-    /// Notes that the source is awake at this time although no packet came.
-    pub fn tick(&mut self, time_us: i64) {
-        self.window.mark_active(time_us);
+    /// The worker, noting the seconds in which packets came or not; without a word it notes them.
+    #[must_use]
+    pub fn marking_seconds(mut self, marks: bool) -> Self {
+        self.marks_seconds = marks && matches!(self.reading, Reading::First);
+        self
+    }
+
+    /// Notes that a second, counted from 1970-01-01 UTC, was observed.
+    pub fn mark_second(&mut self, second: i64) {
+        self.window.mark_active(second.saturating_mul(SECOND_US));
     }
 
     /// Counts packets that never arrived, in the minute of `time_us`.
@@ -298,7 +308,7 @@ impl Worker {
     #[cold]
     fn enter_second(&mut self, time_us: i64) {
         self.now.second_start_us = time_us.saturating_sub(time_us.rem_euclid(SECOND_US));
-        if matches!(self.reading, Reading::First) {
+        if self.marks_seconds {
             self.window.mark_active(time_us);
         }
     }

@@ -2,7 +2,8 @@
 //! hour that closes is published for good. While the disk refuses, what was observed is held in memory up to a limit, and beyond it the
 //! workers wait, so that the kernel counts what is lost. How a journal or a part is written is the aggregator's business.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::ErrorKind;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use teiten_aggregator::close::{Closer, HourRuns};
 use teiten_aggregator::dataset::{Hour, SCRATCH_FOLDER};
-use teiten_aggregator::journal::{About, Entry, Journal, Target};
+use teiten_aggregator::journal::{About, Entry, Journal, Published, Target};
 use teiten_aggregator::minute::HourAccount;
 use teiten_aggregator::payload_table::{Names, PayloadTable};
 use teiten_aggregator::window::HourPart;
@@ -21,9 +22,8 @@ use super::written::{TakenOver, Written};
 use crate::origins::OriginsCell;
 use crate::watch::Status;
 
-/// The longest silence, in seconds, that counts as observed: a capture shows every tenth of a second that it is awake, so more
-/// means that it was not.
-pub const LIVE_SILENCE_SECONDS_MAX: i64 = 3;
+/// The longest silence, in seconds, that counts as observed: none, because a capture tells every second that it observed.
+const LIVE_SILENCE_SECONDS_MAX: i64 = 1;
 
 /// Publishing an hour anew may take one part in so many of the time: a large hour is published less often than it is journaled.
 const PUBLISH_SHARE: u32 = 10;
@@ -39,7 +39,7 @@ const ACCOUNT_HOURS: i64 = 48;
 const DURATIONS_MAX: usize = 45_000;
 
 /// How a capture's hours are kept.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct JournaledSettings<'a> {
     /// Countries and networks for hours that are published from now on.
     pub origins: Arc<OriginsCell>,
@@ -53,6 +53,23 @@ pub struct JournaledSettings<'a> {
     pub stop: &'a AtomicBool,
 }
 
+impl JournaledSettings<'_> {
+    /// Whether a signal has come.
+    fn is_stopped(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+
+    /// Shows why the disk refuses, or that it no longer does. As long as this is called, the capture waits on purpose.
+    fn show_refusal(&self, text: Option<String>) {
+        if let Some(status) = &self.status {
+            if text.is_some() {
+                status.wait_on_disk();
+            }
+            status.problem("disk", text);
+        }
+    }
+}
+
 /// The sink of a capture.
 #[derive(Debug)]
 pub struct Journaled<'a> {
@@ -62,6 +79,8 @@ pub struct Journaled<'a> {
     written: Written,
     held: BTreeMap<i64, Held>,
     refused: bool,
+    /// Why it refused last.
+    refusal_kind: ErrorKind,
 }
 
 /// An hour that is not published for good.
@@ -80,6 +99,8 @@ struct Held {
     /// Whether readers do not see all of it.
     changed: bool,
     published: Option<(Instant, Duration)>,
+    /// The last stretch that readers see.
+    through: Option<u64>,
 }
 
 impl Held {
@@ -96,11 +117,36 @@ impl Held {
 
 impl<'a> Journaled<'a> {
     /// Takes over what an earlier run of this sensor left behind, or begins anew; with it the hours of runs that cannot be continued,
-    /// because their telescope was another, are published for good. A run that is continued gives its name to the parts.
+    /// because their telescope was another, are published for good. A run that is continued gives its name to the parts. A full disk is
+    /// waited for, until a signal comes.
     ///
     /// # Errors
     /// When the dataset cannot be written.
-    pub fn start(mut closer: Closer, settings: JournaledSettings<'a>) -> Result<Self, WriteError> {
+    pub fn start(closer: Closer, settings: JournaledSettings<'a>) -> Result<Self, WriteError> {
+        let mut waited = false;
+        loop {
+            match Journaled::open(closer.clone(), &settings) {
+                Ok(hours) => {
+                    if waited {
+                        tracing::info!("there is room again: the capture begins");
+                        settings.show_refusal(None);
+                    }
+                    return Ok(hours);
+                }
+                Err(error) if is_full(&error) && !settings.is_stopped() => {
+                    if !waited {
+                        tracing::error!("{error}; nothing is captured until there is room");
+                    }
+                    waited = true;
+                    settings.show_refusal(Some(error.to_string()));
+                    std::thread::sleep(RETRY_INTERVAL);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn open(mut closer: Closer, settings: &JournaledSettings<'a>) -> Result<Self, WriteError> {
         let about = About {
             configuration_sha256: closer.configuration_sha256.clone(),
             addresses: closer.addresses,
@@ -108,11 +154,13 @@ impl<'a> Journaled<'a> {
         let failed = |path: PathBuf| move |source| WriteError::File { path, source };
         let directory = closer.directory.clone();
         let found = Journal::abandoned(&directory, &closer.name.sensor);
-        let mut found = found.map_err(failed(directory.clone()))?;
+        let (mut found, damaged) = found.map_err(failed(directory.clone()))?;
+        report_damage(&damaged);
         let own = found.iter().rposition(|journal| journal.about == about);
         let own = own.map(|index| found.remove(index));
+        let mut damaged_files = damaged.len();
         for journal in found {
-            finish_run(&closer, journal, &settings)?;
+            damaged_files += finish_run(&closer, journal, settings)?;
         }
         let adopted = own.is_some();
         let journal = match own {
@@ -121,16 +169,16 @@ impl<'a> Journaled<'a> {
                 .map_err(failed(directory.clone()))?,
         };
         closer.name = journal.name.clone();
-        let open_from = settings.open_from;
-        let mut hours = Journaled::with(closer, journal, settings);
+        let mut hours = Journaled::with(closer, journal, settings.clone());
+        hours.written.damaged_files = damaged_files;
         if adopted {
             hours.adopt().map_err(failed(directory))?;
             tracing::info!(
                 run = hours.closer.name.run,
                 hours = hours.held.len(),
-                "an earlier run broke off; going on with it"
+                "an earlier run broke off; this one continues it"
             );
-            hours.close_before(open_from);
+            hours.close_before(settings.open_from);
             hours.flush()?;
         }
         Ok(hours)
@@ -144,6 +192,7 @@ impl<'a> Journaled<'a> {
             written: Written::new(LIVE_SILENCE_SECONDS_MAX),
             held: BTreeMap::new(),
             refused: false,
+            refusal_kind: ErrorKind::Other,
         }
     }
 
@@ -155,36 +204,104 @@ impl<'a> Journaled<'a> {
 
     fn adopt(&mut self) -> std::io::Result<()> {
         let contents = self.journal.load()?;
-        for (path, reason) in &contents.damaged {
-            tracing::error!(path = %path.display(), reason, "a journal's file cannot be read; it is left there");
-        }
+        report_damage(&contents.damaged);
+        self.written.damaged_files += contents.damaged.len();
         let mut taken_over = TakenOver::new(&self.journal.name.run);
-        let written = &mut self.written;
+        let mut entries = BTreeMap::<i64, Vec<Entry>>::new();
+        for entry in contents.entries {
+            entries.entry(entry.target.hour).or_default().push(entry);
+        }
+        let suspect: BTreeSet<i64> = entries
+            .iter()
+            .filter(|(hour, entries)| {
+                contents.suspect.contains(hour) || self.shows_more_than(entries)
+            })
+            .map(|(&hour, _)| hour)
+            .chain(contents.suspect.iter().copied())
+            .collect();
         for (hour, (next, account)) in contents.accounts {
-            written.ledger.add(hour, &account);
-            written.go_on_with(next);
-            taken_over.published(hour, &account);
+            if !suspect.contains(&hour) {
+                self.written.ledger.add(hour, &account);
+                self.written.go_on_with(next);
+                taken_over.published(hour, &account);
+            }
         }
         let mut names = Names::default();
-        for entry in contents.entries {
-            let target = entry.target;
-            written.ledger.add(target.hour, &entry.account);
-            written.go_on_with(target);
-            taken_over.open(target.hour, &entry.account);
-            let held = self.held.entry(target.hour).or_default();
-            held.target = Some(target);
-            held.changed = true;
-            match entry.payloads(&mut names) {
-                Ok(payloads) => held.payloads.merge(payloads),
-                Err(error) => tracing::error!(
-                    hour = %Hour(target.hour),
-                    "payloads in the journal cannot be read: {error}; they are lost"
-                ),
+        for (hour, mut entries) in entries {
+            if suspect.contains(&hour) {
+                entries = self.rest_of(hour, &entries, &mut names)?;
             }
-            held.entries.push(entry);
+            for entry in entries {
+                self.hold_entry(entry, &mut names, &mut taken_over);
+            }
         }
-        written.taken_over = Some(taken_over);
+        self.written.taken_over = Some(taken_over);
         Ok(())
+    }
+
+    fn hold_entry(&mut self, entry: Entry, names: &mut Names, taken_over: &mut TakenOver) {
+        let target = entry.target;
+        self.written.ledger.add(target.hour, &entry.account);
+        self.written.go_on_with(target);
+        taken_over.open(target.hour, &entry.account);
+        let held = self.held.entry(target.hour).or_default();
+        held.target = Some(target);
+        held.changed = true;
+        held.payloads.merge(payloads_of(&entry, names));
+        held.entries.push(entry);
+    }
+
+    /// Whether readers see more of an hour than its files in the journal hold: some are gone.
+    fn shows_more_than(&self, entries: &[Entry]) -> bool {
+        let targets: BTreeSet<(u32, u32)> = entries
+            .iter()
+            .map(|entry| (entry.target.part, entry.target.coverage_part))
+            .collect();
+        targets.into_iter().any(|(part, coverage_part)| {
+            let of_part = || entries.iter().filter(|entry| entry.target.part == part);
+            let last = of_part().map(|entry| entry.number).max();
+            let Some(first) = of_part().next() else {
+                return false;
+            };
+            let target = Target {
+                part,
+                coverage_part,
+                ..first.target
+            };
+            Published::at(&self.closer, target).rows > last
+        })
+    }
+
+    /// What is left of an hour whose journal is damaged: what readers see already stays as it is, what they do not see yet becomes a
+    /// further part.
+    fn rest_of(
+        &mut self,
+        hour: i64,
+        entries: &[Entry],
+        names: &mut Names,
+    ) -> std::io::Result<Vec<Entry>> {
+        let mut target = self.written.target(&self.closer, hour)?;
+        let parts = entries.iter().map(|entry| entry.target.part);
+        target.part = target.part.max(parts.max().map_or(0, |part| part + 1));
+        let (mut runs, mut account) = (HourRuns::default(), HourAccount::default());
+        for entry in entries {
+            let published = Published::at(&self.closer, entry.target);
+            if Some(entry.number) > published.rows {
+                runs.append(entry.runs());
+                runs.add_payloads(payloads_of(entry, names));
+            }
+            if Some(entry.number) > published.coverage {
+                account.add(&entry.account);
+            }
+        }
+        self.written.damaged_hours += 1;
+        tracing::warn!(
+            hour = %Hour(hour),
+            packets = account.total().observed,
+            "the journal of this hour is damaged: what is published of it stays, the rest becomes part {}", target.part
+        );
+        let rest = self.journal.append_rest(target, &runs, &account, entries)?;
+        Ok(vec![rest])
     }
 
     /// From now on hours before `hour` are published for good.
@@ -194,16 +311,11 @@ impl<'a> Journaled<'a> {
         }
     }
 
-    /// Whether a signal has come.
-    fn is_stopped(&self) -> bool {
-        self.settings.stop.load(Ordering::Relaxed)
-    }
-
     /// Journals and publishes what it can; true when nothing was refused.
     fn flush(&mut self) -> Result<bool, WriteError> {
         // All hours of a round are published with the same lists.
         self.closer.origins = self.settings.origins.load();
-        let mut refusal = None;
+        let mut refusal = self.restore_journal().err();
         let hours: Vec<i64> = self.held.keys().copied().collect();
         for hour in hours {
             if let Err(error) = self.flush_hour(hour) {
@@ -216,6 +328,52 @@ impl<'a> Journaled<'a> {
             Some(error) if !error.is_of_the_system() => Err(error),
             refusal => Ok(refusal.is_none()),
         }
+    }
+
+    /// Makes the journal's folder again where somebody has removed it. Hours whose files went with it are continued in a further part:
+    /// what readers see of them stays as it is.
+    fn restore_journal(&mut self) -> Result<(), WriteError> {
+        let closer = &self.closer;
+        if self
+            .journal
+            .restore()
+            .map_err(|source| journal_error(closer, source))?
+        {
+            tracing::error!("the journal's folder was gone; it was made again");
+        }
+        for (&hour, held) in &mut self.held {
+            let Some(target) = held.target else { continue };
+            if held.entries.iter().all(Entry::is_there) {
+                continue;
+            }
+            let mut lost = 0;
+            for entry in &held.entries {
+                if Some(entry.number) > held.through {
+                    lost += entry.account.total().observed;
+                    self.written.ledger.subtract(hour, &entry.account);
+                }
+            }
+            tracing::error!(
+                hour = %Hour(hour),
+                lost_packets = lost,
+                "files of the journal are gone: what is published of the hour stays, and what was not is lost"
+            );
+            let next = Target {
+                part: target.part + 1,
+                ..target
+            };
+            let entries = std::mem::take(&mut held.entries);
+            held.target = Some(next);
+            held.payloads = PayloadTable::default();
+            held.changed = held.is_fresh();
+            self.written.go_on_with(next);
+            self.written.lost_packets += lost;
+            let account = self.written.ledger.account(hour);
+            self.journal
+                .publish_for_good(next, &account, &entries)
+                .map_err(|source| journal_error(closer, source))?;
+        }
+        Ok(())
     }
 
     fn flush_hour(&mut self, hour: i64) -> Result<(), WriteError> {
@@ -243,7 +401,13 @@ impl<'a> Journaled<'a> {
         }
         if held.changed && (held.closing || held.is_due()) {
             let begun = Instant::now();
+            let through = held.entries.last().map(|entry| entry.number);
+            let closer = &Closer {
+                journal_through: through,
+                ..closer.clone()
+            };
             publish(closer, target, held, written)?;
+            held.through = through;
             held.changed = false;
             held.published = Some((Instant::now(), begun.elapsed()));
         }
@@ -279,14 +443,15 @@ impl<'a> Journaled<'a> {
             None if self.refused => tracing::info!("everything held is written"),
             _ => {}
         }
-        if let Some(status) = &self.settings.status
-            && (refusal.is_some() || self.refused)
-        {
+        if refusal.is_some() || self.refused {
             let text =
                 refusal.map(|error| format!("{error} ({held_bytes} bytes of rows are held)"));
-            status.problem("disk", text);
+            self.settings.show_refusal(text);
         }
         self.refused = refusal.is_some();
+        if let Some(kind) = refusal.and_then(kind_of) {
+            self.refusal_kind = kind;
+        }
     }
 
     fn fresh_bytes(&self) -> usize {
@@ -297,7 +462,7 @@ impl<'a> Journaled<'a> {
     fn flush_within_memory(&mut self) -> Result<(), WriteError> {
         while !self.flush()?
             && self.fresh_bytes() > self.settings.memory_bytes
-            && !self.is_stopped()
+            && !self.settings.is_stopped()
         {
             std::thread::sleep(RETRY_INTERVAL);
         }
@@ -349,12 +514,13 @@ impl HourSink for Journaled<'_> {
         self.held.values_mut().for_each(|held| held.closing = true);
         while !self.flush()? {
             if begun.elapsed() >= END_WAIT {
+                let text = format!(
+                    "refused until the end; {} bytes of rows are lost, what is in the journal is published by the next run",
+                    self.fresh_bytes()
+                );
                 return Err(WriteError::File {
                     path: self.closer.directory.clone(),
-                    source: std::io::Error::other(format!(
-                        "refused until the end; {} bytes of rows are lost, what is in the journal is published by the next run",
-                        self.fresh_bytes()
-                    )),
+                    source: std::io::Error::new(self.refusal_kind, text),
                 });
             }
             std::thread::sleep(RETRY_INTERVAL / 4);
@@ -377,12 +543,41 @@ impl HourSink for Journaled<'_> {
                     sorted = *kept;
                 }
             }
-            if self.is_stopped() {
+            if self.settings.is_stopped() {
                 return Ok(sorted);
             }
             std::thread::sleep(RETRY_INTERVAL);
         }
     }
+}
+
+/// What the system said.
+fn kind_of(error: &WriteError) -> Option<ErrorKind> {
+    match error {
+        WriteError::File { source, .. } | WriteError::Run(source) => Some(source.kind()),
+        _ => None,
+    }
+}
+
+fn is_full(error: &WriteError) -> bool {
+    let kinds = [ErrorKind::StorageFull, ErrorKind::QuotaExceeded];
+    kind_of(error).is_some_and(|kind| kinds.contains(&kind))
+}
+
+fn report_damage(damaged: &[(PathBuf, String)]) {
+    for (path, reason) in damaged {
+        tracing::error!(path = %path.display(), reason, "a part of a journal is damaged; it is kept there and counts for nothing");
+    }
+}
+
+fn payloads_of(entry: &Entry, names: &mut Names) -> PayloadTable {
+    entry.payloads(names).unwrap_or_else(|error| {
+        tracing::error!(
+            hour = %Hour(entry.target.hour),
+            "payloads in the journal cannot be read: {error}; they are lost"
+        );
+        PayloadTable::default()
+    })
 }
 
 fn journal_error(closer: &Closer, source: std::io::Error) -> WriteError {
@@ -411,12 +606,12 @@ fn publish(
     written.write_coverage(closer, hour, seconds)
 }
 
-/// Publishes what a run that cannot be continued has left, under its own name.
+/// Publishes what a run that cannot be continued has left, under its own name; gives how many of its files are damaged.
 fn finish_run(
     closer: &Closer,
     journal: Journal,
     settings: &JournaledSettings<'_>,
-) -> Result<(), WriteError> {
+) -> Result<usize, WriteError> {
     let other = Closer {
         name: journal.name.clone(),
         addresses: journal.about.addresses,
@@ -424,9 +619,8 @@ fn finish_run(
         ..closer.clone()
     };
     let settings = JournaledSettings {
-        origins: Arc::clone(&settings.origins),
         status: None,
-        ..*settings
+        ..settings.clone()
     };
     let mut hours = Journaled::with(other, journal, settings);
     hours.adopt().map_err(|source| WriteError::File {
@@ -437,5 +631,6 @@ fn finish_run(
         run = hours.closer.name.run,
         "an earlier run broke off; its hours are closed"
     );
-    hours.end()
+    hours.end()?;
+    Ok(hours.written.damaged_files)
 }

@@ -57,6 +57,12 @@ pub struct Written {
     pub past: ClosedHour,
     /// What an earlier run had counted, where this one goes on with it.
     pub taken_over: Option<TakenOver>,
+    /// Files of a journal that were damaged, and are kept under another name.
+    pub damaged_files: usize,
+    /// Hours whose journal was damaged, or not all there: what was published of them stays, and what is left became a further part.
+    pub damaged_hours: usize,
+    /// Observed packets that are lost because files of the journal are gone.
+    pub lost_packets: u64,
     /// How long each close took, from the last share to the durable files.
     pub durations: Vec<Duration>,
     /// The longest silence that counts as observed.
@@ -79,6 +85,9 @@ impl Written {
             hours: BTreeMap::new(),
             past: ClosedHour::default(),
             taken_over: None,
+            damaged_files: 0,
+            damaged_hours: 0,
+            lost_packets: 0,
             durations: Vec::new(),
             silence_seconds_max,
             parts: BTreeMap::new(),

@@ -13,7 +13,7 @@ pub const WINDOW: Duration = Duration::from_secs(60);
 
 /// What to do with a message.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Admission {
     /// Write it, and that so many of its kind were held back before.
     Write {
         /// How many.
@@ -40,7 +40,7 @@ struct Kind {
 
 impl Limiter {
     /// Decides about one message.
-    pub fn admit(&mut self, kind: Identifier, message: &str, now: Instant) -> Verdict {
+    pub fn admit(&mut self, kind: Identifier, message: &str, now: Instant) -> Admission {
         let kind = self.kinds.entry(kind).or_insert_with(|| Kind {
             since: now,
             written: 0,
@@ -54,13 +54,13 @@ impl Limiter {
         if kind.written < BURST {
             kind.written += 1;
             let held_back = std::mem::take(&mut kind.held_back);
-            return Verdict::Write { held_back };
+            return Admission::Write { held_back };
         }
         if kind.held_back == 0 {
             message.clone_into(&mut kind.example);
         }
         kind.held_back += 1;
-        Verdict::HoldBack
+        Admission::HoldBack
     }
 
     /// Kinds whose window is over although messages of theirs were held back: an example of each and how many; they begin anew.

@@ -312,6 +312,12 @@ pub const METRICS: &[Metric] = &[
         |_| one(log::held_back() as f64),
     ),
     counter(
+        "teiten_log_messages_lost",
+        "",
+        "Messages lost because standard error was not read",
+        |_| one(log::lost() as f64),
+    ),
+    counter(
         "process_cpu_seconds",
         "",
         "User and system CPU time",

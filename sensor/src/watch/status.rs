@@ -20,6 +20,8 @@ use crate::origins::OriginsCell;
 
 /// How long the reader may be silent before a capture no more counts as alive: it shows itself ten times a second.
 pub const SILENCE_MAX: Duration = Duration::from_secs(30);
+/// How long what was said of waiting for the disk holds: it is tried again every second, and a try may take its time.
+const WAITING_MAX: Duration = Duration::from_secs(30);
 /// Free bytes of the data folder below which health says so: an hour of a busy /16 telescope is some hundred megabytes.
 pub const FREE_BYTES_MIN: u64 = 1 << 30;
 
@@ -81,6 +83,8 @@ pub struct Status {
     pub(super) started: SystemTime,
     /// When the reader last showed itself, milliseconds after `begun`.
     beat_ms: AtomicI64,
+    /// When a part of the capture last said that it waits for the disk, milliseconds after `begun`.
+    waiting_ms: AtomicI64,
     pub(super) clock_us: AtomicI64,
     pub(super) closed_last: AtomicI64,
     problems: Mutex<BTreeMap<&'static str, String>>,
@@ -104,6 +108,7 @@ impl Status {
             begun: Instant::now(),
             started: SystemTime::now(),
             beat_ms: AtomicI64::new(0),
+            waiting_ms: AtomicI64::new(i64::MIN),
             clock_us: AtomicI64::new(0),
             closed_last: AtomicI64::new(0),
             problems: Mutex::default(),
@@ -115,6 +120,20 @@ impl Status {
         let since = self.begun.elapsed().as_millis() as i64;
         self.beat_ms.store(since, Ordering::Relaxed);
         self.clock_us.fetch_max(clock_us, Ordering::Relaxed);
+    }
+
+    /// Notes that the capture waits for the disk on purpose; to be called again as long as it does.
+    pub fn wait_on_disk(&self) {
+        let since = self.begun.elapsed().as_millis() as i64;
+        self.waiting_ms.store(since, Ordering::Relaxed);
+    }
+
+    /// Whether the capture waits for the disk on purpose, and has said so in the last seconds.
+    #[must_use]
+    pub fn waits_on_disk(&self) -> bool {
+        let since = self.begun.elapsed().as_millis() as i64;
+        let waiting = self.waiting_ms.load(Ordering::Relaxed);
+        since.saturating_sub(waiting) <= WAITING_MAX.as_millis() as i64
     }
 
     /// How long ago the reader last showed itself.

@@ -77,6 +77,7 @@ fn captured(workshop: &Workshop, run_name: &str, arrivals: &[(i64, u32)]) -> u64
         payloads: true,
         status: None,
         checkpoint: Some(Duration::ZERO),
+        observed_from_us: Some(HOUR * HOUR_US),
     };
     let mut left = arrivals.iter();
     let mut next = |_| {

@@ -65,7 +65,8 @@ fn a_quiet_capture_says_that_it_watched() {
         assert_eq!(accounting["records"], 0);
         let data = workshop.path("data");
         let seconds: i64 = coverage_sums(&data, "seconds").values().sum();
-        assert!((3..=6).contains(&seconds), "{seconds} seconds");
+        // Of the first and the last second not all was observed, and the clock of a quiet capture lags a second behind.
+        assert!((1..=4).contains(&seconds), "{seconds} seconds");
         assert!(coverage_sums(&data, "received").is_empty());
         assert!(hour_sums(&data, "traffic").is_empty());
     });

@@ -278,7 +278,7 @@ fn an_interface_that_vanishes_and_returns_is_captured_on_again() {
         ip("link set dark down").expect("it can be set down");
         std::thread::sleep(Duration::from_millis(3500));
         ip("link set dark up").expect("it can be set up");
-        std::thread::sleep(Duration::from_millis(2500));
+        std::thread::sleep(Duration::from_millis(4500));
         send_udp("10.9.0.77", 90);
         let (code, accounting, messages) = capture.end("-TERM");
         assert_eq!(code, Some(1), "{messages}");
@@ -289,9 +289,9 @@ fn an_interface_that_vanishes_and_returns_is_captured_on_again() {
         let data = workshop.path("data");
         assert_eq!(broken_sums(&data), [""; 0]);
         let seconds: i64 = coverage_sums(&data, "seconds").values().sum();
-        // Of some 14 seconds the interface was away for 5 and down for 3, of which each end is seen a second late.
+        // Of some 16 seconds the interface was away for 5 and down for 3; seconds at each end are not observed whole.
         assert!(
-            (3..=12).contains(&seconds),
+            (1..=8).contains(&seconds),
             "{seconds} seconds count as observed"
         );
     });

@@ -10,6 +10,7 @@ mod network;
 mod program;
 
 mod capture_clock;
+mod journal_faults;
 mod live;
 mod live_faults;
 mod live_kept;

@@ -14,6 +14,9 @@ use crate::engine::work::{Share, Work};
 use crate::source::block::Block;
 use crate::watch::Status;
 
+/// Of a worker's memory, one part in so many is the least that a spill is worth: many hours with little in each are not spilled.
+const SPILL_SHARE: usize = 8;
+
 /// A worker with its queues.
 pub(in crate::engine) struct WorkerThread {
     pub index: usize,
@@ -57,7 +60,7 @@ impl WorkerThread {
                 };
                 return self.finish_round(parts, before);
             }
-            Work::Tick(time_us) => self.worker.tick(time_us),
+            Work::Observed(second) => self.worker.mark_second(second),
             Work::Dropped {
                 time_us,
                 kernel,
@@ -93,7 +96,10 @@ impl WorkerThread {
             let _ = self.recycle.send(block.emptied());
         }
         if self.worker.window().memory_bytes() > self.memory_bytes
-            && let Some(part) = self.worker.window().spill_largest()
+            && let Some(part) = self
+                .worker
+                .window()
+                .spill_largest(self.memory_bytes / SPILL_SHARE)
         {
             return self.hand_over(Handover::Spill(self.index, Box::new(part)));
         }

@@ -1,0 +1,291 @@
+//! A journal that is damaged while no capture runs: whatever becomes of one of its files, the next run keeps what readers saw, counts
+//! nothing twice, invents nothing, and says what is damaged. `TEITEN_MUTANTS=1000` makes this a long test; it prints its figures.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use teiten_aggregator::close::HourRuns;
+use teiten_aggregator::table::HOUR_US;
+use teiten_aggregator::window::{HourPart, LatePolicy};
+use teiten_aggregator::writer::WriteError;
+use teiten_packet::{LinkType, Telescope};
+use teiten_sensor::command::replay::closer;
+use teiten_sensor::engine::worker::Reading;
+use teiten_sensor::engine::{Arrival, Passage, run};
+use teiten_sensor::hours::journaled::{Journaled, JournaledSettings};
+use teiten_sensor::hours::{HourShare, HourSink, Written};
+use teiten_sensor::origins::OriginsCell;
+use teiten_sensor::source::block::{Block, BlockBytes, Record};
+
+use crate::dataset::{Workshop, broken_sums};
+use crate::network::{packets_by_port, udp_frame};
+
+/// Mutants in the gate.
+const MUTANTS: u64 = 30;
+/// 2026-11-15T07.
+const HOUR: i64 = 498_535;
+/// Packets of an arrival, which is a round; and rounds before the kill.
+const ROUND_PACKETS: u16 = 20;
+const ROUNDS: u16 = 24;
+
+/// A sink that is killed after its last round: it is not told of an end.
+struct Killed<'a>(Journaled<'a>);
+
+impl HourSink for Killed<'_> {
+    fn hold(&mut self, hour: i64, share: HourShare) -> Result<(), WriteError> {
+        self.0.hold(hour, share)
+    }
+
+    fn round(&mut self, before: i64) -> Result<(), WriteError> {
+        // The last round comes with the end alone.
+        if before == i64::MAX {
+            Ok(())
+        } else {
+            self.0.round(before)
+        }
+    }
+
+    fn end(&mut self) -> Result<(), WriteError> {
+        Ok(())
+    }
+
+    fn spill(&mut self, part: HourPart) -> Result<HourRuns, WriteError> {
+        self.0.spill(part)
+    }
+}
+
+/// Packets numbered from `first` on by their ports.
+fn arrival(time_us: i64, first: u16) -> Arrival {
+    let mut block = Block::empty();
+    let mut bytes = Vec::new();
+    for number in first..first + ROUND_PACKETS {
+        let frame = udp_frame(
+            None,
+            0x0b00_0000 + u32::from(number),
+            [198, 18, 0, 1],
+            number,
+        );
+        block.records.push(Record {
+            time_us,
+            nanoseconds: 0,
+            offset: bytes.len() as u32,
+            captured_bytes: frame.len() as u32,
+            wire_bytes: frame.len() as u32,
+            link_type: LinkType(1),
+        });
+        bytes.extend(frame);
+    }
+    block.bytes = BlockBytes::Owned(bytes);
+    Arrival {
+        clock_us: Some(time_us),
+        ..Arrival::of(block)
+    }
+}
+
+/// A capture of numbered packets in rounds: of two hours, of which the first closes on the way. It is killed, or comes to its end.
+fn captured(
+    workshop: &Workshop,
+    name: &str,
+    rounds: std::ops::Range<u16>,
+    killed: bool,
+) -> Written {
+    let settings = workshop.settings(name, 1);
+    let telescope = Arc::new(Telescope::new(&[], &[]));
+    let closer = closer(&settings, &telescope, "mutants").expect("sound settings");
+    let stop = AtomicBool::new(false);
+    let kept = JournaledSettings {
+        origins: Arc::new(OriginsCell::new(Arc::clone(&closer.origins))),
+        status: None,
+        open_from: HOUR,
+        memory_bytes: 1 << 20,
+        stop: &stop,
+    };
+    let mut hours = Journaled::start(closer, kept).expect("a writable folder");
+    let passage = Passage {
+        telescope,
+        workers: 1,
+        memory_bytes: 64 << 20,
+        policy: LatePolicy::Reopen,
+        reading: Reading::First,
+        payloads: true,
+        status: None,
+        checkpoint: Some(Duration::ZERO),
+        observed_from_us: Some(HOUR * HOUR_US),
+    };
+    let mut left = rounds;
+    let mut next = |_| {
+        let round = left.next()?;
+        // Nobody sees what a round publishes before it is over; some are published and some only journaled.
+        if round % 3 == 0 {
+            std::thread::sleep(Duration::from_millis(15));
+        }
+        let minute = i64::from(round) * 5;
+        Some(arrival(
+            HOUR * HOUR_US + minute * 60_000_000,
+            1 + round * ROUND_PACKETS,
+        ))
+    };
+    if killed {
+        let mut sink = Killed(hours);
+        run(&mut next, &passage, &mut sink).expect("writable");
+        return sink.0.into_written();
+    }
+    run(&mut next, &passage, &mut hours).expect("writable");
+    hours.into_written()
+}
+
+/// How often each numbered packet is in the tables.
+fn visible(data: &Path) -> BTreeMap<i32, i64> {
+    let ports = packets_by_port(data).into_iter();
+    ports.map(|((_, port), packets)| (port, packets)).collect()
+}
+
+fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in std::fs::read_dir(folder).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            files.extend(files_below(&path));
+        } else {
+            files.push(path);
+        }
+    }
+    files.sort();
+    files
+}
+
+/// Numbers that are the same in every run of a seed.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) as usize % end.max(1)
+    }
+}
+
+/// Damages one file of a journal; tells how.
+fn mutate(journal: &Path, chance: &mut Chance) -> String {
+    let files = files_below(journal);
+    let path = &files[chance.below(files.len())];
+    let other = &files[chance.below(files.len())];
+    let mut bytes = std::fs::read(path).expect("readable");
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let write = |bytes: &[u8]| std::fs::write(path, bytes).expect("writable");
+    match chance.below(7) {
+        0 | 1 => {
+            let byte = chance.below(bytes.len());
+            bytes[byte] ^= 1 << chance.below(8);
+            write(&bytes);
+            format!("{name}: byte {byte} changed")
+        }
+        2 => {
+            bytes.truncate(chance.below(bytes.len()));
+            write(&bytes);
+            format!("{name}: cut")
+        }
+        3 => {
+            // Without the file that was written last a journal is what it was a round before.
+            let number = |path: &Path| {
+                path.to_string_lossy()
+                    .rsplit('-')
+                    .next()?
+                    .strip_suffix(".rows")?
+                    .parse::<u64>()
+                    .ok()
+            };
+            if number(path) == files.iter().filter_map(|path| number(path)).max() {
+                return "nothing".to_owned();
+            }
+            std::fs::remove_file(path).expect("removable");
+            format!("{name}: removed")
+        }
+        4 => {
+            std::fs::copy(path, path.with_file_name(format!("{HOUR}-0-999.rows"))).expect("copied");
+            format!("{name}: copied as a later one")
+        }
+        5 => {
+            std::fs::copy(other, path).expect("copied");
+            format!("{name}: overwritten by {}", other.display())
+        }
+        _ => {
+            bytes.extend([0; 512]);
+            write(&bytes);
+            format!("{name}: zeros behind it")
+        }
+    }
+}
+
+#[test]
+fn a_journal_damaged_anywhere_loses_doubles_and_invents_nothing_and_is_named() {
+    let mutants =
+        std::env::var("TEITEN_MUTANTS").map_or(MUTANTS, |text| text.parse().expect("a number"));
+    let workshop = Workshop::new();
+    captured(&workshop, "base", 0..ROUNDS, true);
+    let base = workshop.path("base");
+    let seen = visible(&base);
+    assert!(!seen.is_empty());
+    let all = 1..=i32::from(2 * ROUNDS * ROUND_PACKETS);
+    let (mut lost, mut doubled, mut invented, mut unnamed, mut missing_all) = (0, 0, 0, 0, 0);
+    for seed in 0..mutants {
+        let data = workshop.path("data");
+        let _ = std::fs::remove_dir_all(&data);
+        let copied = Command::new("cp").arg("-a").arg(&base).arg(&data).status();
+        assert!(copied.is_ok_and(|status| status.success()));
+        let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1);
+        let how = mutate(&data.join(".teiten/journal"), &mut chance);
+        let written = captured(&workshop, "data", ROUNDS..2 * ROUNDS, false);
+        let counted = visible(&data);
+        let missing: Vec<i32> = all
+            .clone()
+            .filter(|port| !counted.contains_key(port))
+            .collect();
+        let vanished = missing
+            .iter()
+            .filter(|port| seen.contains_key(port))
+            .count();
+        let named = written.damaged_files + written.damaged_hours > 0;
+        // One file holds one round.
+        let beyond = vanished + missing.len().saturating_sub(usize::from(ROUND_PACKETS));
+        let twice = counted.values().filter(|packets| **packets > 1).count();
+        let strange = counted.keys().filter(|port| !all.contains(port)).count();
+        let broken = broken_sums(&data);
+        lost += beyond;
+        doubled += twice;
+        invented += strange;
+        unnamed += usize::from(!missing.is_empty() && !named);
+        missing_all += missing.len();
+        if beyond + twice + strange > 0 || !missing.is_empty() && !named || !broken.is_empty() {
+            eprintln!(
+                "mutant {seed} ({how}): missing {missing:?}, vanished {vanished}, twice {twice}, named {named}, {broken:?}"
+            );
+        }
+        assert_eq!(broken, [""; 0], "mutant {seed} ({how})");
+    }
+    println!(
+        "{mutants} mutants: lost beyond the promise {lost}, doubled {doubled}, invented {invented}, unnamed damage {unnamed}; \
+         {missing_all} packets were only in a file that was destroyed"
+    );
+    assert_eq!((lost, doubled, invented, unnamed), (0, 0, 0, 0));
+}
+
+#[test]
+fn a_journal_folder_that_disappears_is_made_again_and_what_readers_see_stays() {
+    let workshop = Workshop::new();
+    captured(&workshop, "data", 0..ROUNDS, true);
+    let data = workshop.path("data");
+    let seen = visible(&data);
+    std::fs::remove_dir_all(data.join(".teiten/journal")).expect("removable");
+    captured(&workshop, "data", ROUNDS..2 * ROUNDS, false);
+    let counted = visible(&data);
+    assert!(seen.keys().all(|port| counted.contains_key(port)));
+    assert!(counted.values().all(|packets| *packets == 1));
+    assert_eq!(broken_sums(&data), [""; 0]);
+}
