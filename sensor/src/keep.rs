@@ -231,5 +231,29 @@ impl Writer {
     }
 }
 
+/// Any bytes of a file as what a killed run left of kept packets: for fuzzing. What is kept of it must be kept again as it is.
+#[doc(hidden)]
+pub fn fuzz_leftover(path: &std::path::Path) {
+    let unfinished = path.with_extension(leftover::UNFINISHED_ENDING);
+    if std::fs::rename(path, &unfinished).is_err() {
+        return;
+    }
+    if let Ok(Some(packets)) = leftover::finish(&unfinished)
+        && packets > 0
+    {
+        let finished = leftover::finished(&unfinished);
+        let whole = std::fs::metadata(&finished).map_or(0, |about| about.len());
+        let _ = std::fs::rename(&finished, &unfinished);
+        let again = leftover::finish(&unfinished);
+        assert!(matches!(again, Ok(Some(count)) if count == packets));
+        assert_eq!(
+            std::fs::metadata(&finished).map_or(0, |about| about.len()),
+            whole
+        );
+        let _ = std::fs::remove_file(&finished);
+    }
+    let _ = std::fs::remove_file(&unfinished);
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,0 +1,9 @@
+//! Any bytes as rows that a run has set aside.
+#![no_main]
+
+#[path = "scratch.rs"]
+mod scratch;
+
+libfuzzer_sys::fuzz_target!(
+    |bytes: &[u8]| teiten_aggregator::run::fuzz_rows(&scratch::file("rows", bytes))
+);
