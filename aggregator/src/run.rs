@@ -237,7 +237,7 @@ pub fn fuzz_rows(path: &std::path::Path) {
         let rows = file.metadata()?.len() as usize + 1;
         let mut reader = packed::RowReader::<A>::new(file, 0, rows)?;
         while let Some(row) = reader.next()? {
-            std::hint::black_box(row.view());
+            std::hint::black_box(row.1.view());
         }
         Ok(())
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
-use teiten_aggregator::actor::Actors;
+use teiten_aggregator::actor::{Actors, Share, explain};
 use teiten_aggregator::close::{ClosedHour, Closer, HourRuns};
 use teiten_aggregator::dataset::{Hour, PartName};
 use teiten_aggregator::minute::{HourAccount, SecondSet};
@@ -327,4 +327,39 @@ fn values_that_agree_with_their_checksum_alone_are_named() {
             .any(|finding| finding.path == to && finding.reason.contains("hour_start")),
         "{findings:?}"
     );
+}
+
+#[test]
+fn lists_explain_the_sources_and_packets_of_the_last_day() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    close(folder.path(), u64::MAX);
+    let list = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).expect("writable");
+        path
+    };
+    // 0.0.0.0 sent 1,002 packets, 1.0.64.1 and 2.0.128.2 two each.
+    let misp = list(
+        "m.json",
+        r#"{"name":"One","version":1,"list":["0.0.0.0/32"]}"#,
+    );
+    let text = list("t.txt", "1.0.64.1,ONE\n2.0.128.2,Two\n9.9.9.9,Two\n");
+    let data = folder.path();
+    let explained = explain(data, &[misp.clone(), text], false, None).expect("a day");
+    let share = |sources, packets| Share { sources, packets };
+    assert_eq!(explained.day, "2026-11-15");
+    assert_eq!(explained.all, share(u64::from(SOURCES_COUNT), 7_000));
+    let expected = [
+        ("m.json".to_owned(), share(1, 1_002)),
+        ("t.txt".to_owned(), share(2, 4)),
+    ];
+    assert_eq!(explained.lists, expected);
+    assert_eq!(explained.together, share(3, 1_006));
+    let expected = [
+        ("One".to_owned(), share(2, 1_004)),
+        ("Two".to_owned(), share(1, 2)),
+    ];
+    assert_eq!(explained.actors, expected);
+    let error = explain(data, &[misp], false, Some("2026-11-14")).expect_err("no such day");
+    assert!(error.to_string().contains("2026-11-14"), "{error}");
 }

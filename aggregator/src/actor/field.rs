@@ -165,15 +165,14 @@ fn name_of_statement(description: &str, name: &str) -> String {
 /// `Censys` of `Censys IP Ranges Used for Scanning`, `CIRCL` of `CIRCL IP address used for SSH scanning`.
 fn organisation_of(name: &str) -> &str {
     let lower = name.to_ascii_lowercase();
-    let ends = [
-        " ip range",
-        " ip-range",
-        " ip address",
-        " ips ",
-        " scanner",
-        " scanning",
-    ];
+    let ends = [" ip range", " ip-range", " ip address", " ips "];
     let end = ends.iter().filter_map(|end| lower.find(end)).min();
+    // `Research scanner IP Ranges` is of the Research scanner.
+    let end = end.or_else(|| {
+        [" scanner", " scanning"]
+            .iter()
+            .find_map(|end| lower.find(end))
+    });
     let name = end.map_or(name, |end| &name[..end]);
     let begins = ["List of known ", "List of "];
     let cut = begins.iter().find_map(|begin| name.strip_prefix(begin));
@@ -340,6 +339,10 @@ mod tests {
             ("Shodan IP-Ranges, pot. used for Scanning", "Shodan"),
             ("CIRCL IP address used for SSH scanning", "CIRCL"),
             ("List of known Example scanners", "Example"),
+            (
+                "Research scanner IP Ranges Used for Scanning",
+                "Research scanner",
+            ),
             ("Example", "Example"),
         ] {
             assert_eq!(organisation_of(name), expected);

@@ -344,4 +344,39 @@ mod tests {
         assert_eq!(imported.too_old, 1);
         assert!(!imported.text.contains("192.0.2.8"), "{}", imported.text);
     }
+
+    #[test]
+    fn the_lists_of_the_field_become_one_that_can_be_read_again() {
+        let folder =
+            std::path::Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../shared/actors"));
+        if !folder.is_dir() {
+            eprintln!("SKIPPED: no lists of the field at {}", folder.display());
+            return;
+        }
+        let mut files = vec![
+            folder.join("scanorg_2026_1Q.csv"),
+            folder.join("surveyscanner_2026_1Q.json"),
+        ];
+        let misp = std::fs::read_dir(folder.join("misp")).expect("a folder");
+        let mut misp: Vec<_> = misp.map(|entry| entry.expect("readable").path()).collect();
+        misp.sort();
+        files.append(&mut misp);
+        let imported = import(&files, None).expect("lists of known forms");
+        assert!(imported.lists.iter().all(|list| list.bad_rows == 0));
+        assert!((83..100).contains(&imported.actors), "{}", imported.actors);
+        let again = read("again.toml", imported.text.as_bytes()).expect("our own form");
+        assert_eq!(again.actors.len(), imported.actors);
+        // NICT and MISP write these in different ways.
+        for (name, other) in [
+            ("bitsight", "Internet census"),
+            ("Rapid7 (Project Sonar)", "Rapid7"),
+        ] {
+            let actor = again.actors.iter().find(|actor| actor.name == name);
+            let actor = actor.unwrap_or_else(|| panic!("{name}"));
+            assert!(
+                actor.aliases.iter().any(|alias| alias == other),
+                "{actor:?}"
+            );
+        }
+    }
 }
