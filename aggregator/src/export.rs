@@ -1,18 +1,17 @@
 //! A table as CSV or as JSON lines, row by row in the order of the hours: for programs that do not read Parquet. Text is always quoted
 //! in CSV (the country NA is no missing value), a missing value is nothing at all, bytes are hexadecimal, times RFC 3339.
 
-use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::reader::FileReader;
 use parquet::record::{Field, Row};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::dataset::{PART_ENDING, hour_folders};
+use crate::part::{self, Listed, PartError, listed};
 use crate::schema::Table;
+use crate::table::HOUR_US;
 use crate::text;
 
 /// The form of an export.
@@ -36,23 +35,26 @@ pub enum ExportError {
         source: std::io::Error,
     },
     /// A part.
-    #[error("{path} cannot be read: {source}", path = .path.display())]
+    #[error("{path} {source}", path = .path.display())]
     Part {
         /// Which.
         path: PathBuf,
         /// The reader's words.
-        source: ParquetError,
+        source: PartError,
     },
+    /// A bound.
+    #[error("{0} is no time: give a day such as 2026-11-05 or an hour such as 2026-11-05T08")]
+    Time(String),
     /// Where the rows go to.
     #[error(transparent)]
     Write(#[from] std::io::Error),
 }
 
-/// Writes the rows of `table` in the dataset `directory` to `out`, those of folders from `from` to before `to` as `2026-11-05T08`
-/// sorts (either may be left open by an empty text); how many there were.
+/// Writes the rows of `table` in the dataset `directory` to `out`: those of the hours, days or months that begin from `from` to before
+/// `to`, as `2026-11-05` or `2026-11-05T08` (either may be left open by an empty text); how many there were.
 ///
 /// # Errors
-/// When a part cannot be read, or `out` not be written.
+/// When `from` or `to` is no such time, a part is damaged or cannot be read, or `out` not be written.
 pub fn export(
     directory: &Path,
     table: &Table,
@@ -60,58 +62,47 @@ pub fn export(
     format: Format,
     out: &mut dyn Write,
 ) -> Result<u64, ExportError> {
+    let (from, to) = (bound(from)?, bound(to)?);
     let names: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
     if format == Format::Csv {
         writeln!(out, "{}", names.join(","))?;
     }
-    let root = directory.join(table.name);
     let mut rows = 0;
-    for hour in hour_folders(&root).map_err(|source| ExportError::File {
-        path: root.clone(),
+    let parts = listed(directory, table).map_err(|source| ExportError::File {
+        path: directory.join(table.name),
         source,
-    })? {
-        let text = hour_text(&hour);
-        if text.as_str() < from || (!to.is_empty() && text.as_str() >= to) {
-            continue;
-        }
-        for path in parts(&hour)? {
+    })?;
+    for Listed { folder, path } in parts {
+        let start = text::time_of_folder(&folder).map(|time| time.start.div_euclid(HOUR_US));
+        let is_wanted = start.is_some_and(|start| {
+            from.is_none_or(|from| start >= from) && to.is_none_or(|to| start < to)
+        });
+        if is_wanted {
             rows += export_part(&path, &names, format, out)?;
         }
     }
     Ok(rows)
 }
 
-/// `date=2026-11-05/hour=08` as `2026-11-05T08`.
-fn hour_text(folder: &Path) -> String {
-    let mut last = folder
-        .components()
-        .rev()
-        .map(|part| part.as_os_str().to_string_lossy().into_owned());
-    let (hour, date) = (
-        last.next().unwrap_or_default(),
-        last.next().unwrap_or_default(),
-    );
-    format!(
-        "{}T{}",
-        date.trim_start_matches("date="),
-        hour.trim_start_matches("hour=")
-    )
+/// The hour that a bound names; none where it is left open.
+fn bound(text: &str) -> Result<Option<i64>, ExportError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let hour = text::hour(text).ok_or_else(|| ExportError::Time(text.to_owned()))?;
+    Ok(Some(hour))
 }
 
-fn parts(hour: &Path) -> Result<Vec<PathBuf>, ExportError> {
-    let failed = |source| ExportError::File {
-        path: hour.to_owned(),
-        source,
-    };
-    let mut parts = Vec::new();
-    for entry in std::fs::read_dir(hour).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        if path.extension().is_some_and(|ending| ending == PART_ENDING) {
-            parts.push(path);
-        }
+/// What ends the export of a part.
+enum Stop {
+    Write(std::io::Error),
+    Part(PartError),
+}
+
+impl From<PartError> for Stop {
+    fn from(error: PartError) -> Self {
+        Stop::Part(error)
     }
-    parts.sort();
-    Ok(parts)
 }
 
 fn export_part(
@@ -120,25 +111,27 @@ fn export_part(
     format: Format,
     out: &mut dyn Write,
 ) -> Result<u64, ExportError> {
-    let failed = |source| ExportError::Part {
-        path: path.to_owned(),
-        source,
-    };
-    let file = File::open(path).map_err(|source| ExportError::File {
-        path: path.to_owned(),
-        source,
-    })?;
-    let reader = SerializedFileReader::new(file).map_err(failed)?;
-    let mut rows = 0;
-    for row in reader.get_row_iter(None).map_err(failed)? {
-        let row = row.map_err(failed)?;
-        match format {
-            Format::Csv => write_csv(&row, names, out)?,
-            Format::JsonLines => write_json(&row, names, out)?,
+    let unreadable = |error| Stop::Part(PartError::Parquet(error));
+    let written = part::read(path, |part| {
+        let mut rows = 0;
+        for row in part.reader().get_row_iter(None).map_err(unreadable)? {
+            let row = row.map_err(unreadable)?;
+            let written = match format {
+                Format::Csv => write_csv(&row, names, out),
+                Format::JsonLines => write_json(&row, names, out),
+            };
+            written.map_err(Stop::Write)?;
+            rows += 1;
         }
-        rows += 1;
-    }
-    Ok(rows)
+        Ok(rows)
+    });
+    written.map_err(|stop| match stop {
+        Stop::Write(error) => ExportError::Write(error),
+        Stop::Part(source) => ExportError::Part {
+            path: path.to_owned(),
+            source,
+        },
+    })
 }
 
 /// The value of a column; a part of an older program may lack one.
@@ -197,11 +190,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hours_are_told_by_their_folders() {
-        assert_eq!(
-            hour_text(Path::new("d/traffic/date=2026-11-05/hour=08")),
-            "2026-11-05T08"
-        );
+    fn a_bound_that_is_no_time_is_refused() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        for (from, to) in [("garbage", ""), ("", "2026-13-01"), ("2026-11-05T24", "")] {
+            let mut out = Vec::new();
+            let table = &crate::schema::TRAFFIC_MONTHLY;
+            let outcome = export(folder.path(), table, (from, to), Format::Csv, &mut out);
+            assert!(matches!(outcome, Err(ExportError::Time(_))), "{from} {to}");
+            assert!(out.is_empty());
+        }
     }
 
     #[test]

@@ -16,7 +16,7 @@ use teiten_aggregator::config::with_settings;
 use teiten_aggregator::export::{ExportError, Format, export};
 use teiten_aggregator::merge::{Merged, merge};
 use teiten_aggregator::rollup::{Rolled, rollup};
-use teiten_aggregator::schema::{TABLES, TRAFFIC, Table};
+use teiten_aggregator::schema::{ROLLUPS, TABLES, TRAFFIC, Table};
 use teiten_aggregator::verify::{Verdict, verify};
 use teiten_aggregator::{describe, documents};
 use time::{Day, DayOrHour, span};
@@ -96,7 +96,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Write a table to standard output as CSV or JSON lines, hour by hour.
+    /// Write a table, rolled-up ones included, to standard output as CSV or JSON lines, hour by hour.
     #[command(after_help = concat!(
         "Examples:\n",
         "  # a day of sources for a spreadsheet\n",
@@ -311,9 +311,9 @@ fn run_export(
     hours: (Option<DayOrHour>, Option<DayOrHour>),
 ) -> anyhow::Result<u8> {
     let (from, to) = span(hours.0, hours.1)?;
-    let table = TABLES.iter().find(|table| table.name == name);
-    let Some(table) = table else {
-        let names: Vec<&str> = TABLES.iter().map(|table| table.name).collect();
+    let tables = || TABLES.iter().chain(ROLLUPS);
+    let Some(table) = tables().find(|table| table.name == name) else {
+        let names: Vec<&str> = tables().map(|table| table.name).collect();
         anyhow::bail!("--table {name}: there are {}", names.join(", "));
     };
     readable(data)?;

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::hash::Hasher;
 use std::io::{Error, ErrorKind, Read, Seek, SeekFrom};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{FileMetaData, KeyValue, ParquetMetaData, ParquetMetaDataReader};
@@ -15,6 +15,8 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use thiserror::Error;
 use twox_hash::XxHash64;
 
+use crate::dataset::{PART_ENDING, folders, hour_folders};
+use crate::schema::{Span, Table};
 use crate::text::hexadecimal;
 
 /// Key of the metadata whose value is the XXH64 (seed 0) of the whole file, 16 hexadecimal digits, computed with sixteen zeros in the
@@ -77,6 +79,48 @@ impl Part {
 fn note<'m>(about: &'m FileMetaData, key: &str) -> Option<&'m str> {
     let notes = about.key_value_metadata()?;
     notes.iter().find(|note| note.key == key)?.value.as_deref()
+}
+
+/// Where a part lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Listed {
+    /// Its folder within that of its table, which tells its time.
+    pub folder: PathBuf,
+    /// The file.
+    pub path: PathBuf,
+}
+
+/// The parts of a table in the order of their folders and names; a table that does not exist has none.
+///
+/// # Errors
+/// When a folder cannot be listed.
+pub fn listed(directory: &Path, table: &Table) -> Result<Vec<Listed>, Error> {
+    let root = directory.join(table.name);
+    let mut found = match table.span {
+        Span::Hour => hour_folders(&root)?,
+        Span::Day => folders(&root, "date=")?,
+        Span::Month => folders(&root, "month=")?,
+    };
+    found.sort();
+    let mut listed = Vec::new();
+    for folder in found {
+        let mut parts = Vec::new();
+        for entry in std::fs::read_dir(&folder)? {
+            let path = entry?.path();
+            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+            let is_part = path.extension().is_some_and(|ending| ending == PART_ENDING);
+            if is_part && !name.starts_with(b".") {
+                parts.push(path);
+            }
+        }
+        parts.sort();
+        let within = folder.strip_prefix(&root).unwrap_or(&folder);
+        listed.extend(parts.into_iter().map(|path| Listed {
+            folder: within.to_owned(),
+            path,
+        }));
+    }
+    Ok(listed)
 }
 
 /// Opens the part at `path`, compares its checksum, and hands it to `read`.

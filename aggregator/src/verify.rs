@@ -8,9 +8,8 @@ mod part;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use crate::dataset::{PART_ENDING, folders, hour_folders};
 use crate::parallel::ordered;
-use crate::part::PartError;
+use crate::part::{Listed, PartError, listed};
 use crate::schema::{COVERAGE, PAYLOADS, ROLLUPS, SOURCES, Span, TABLES, TRAFFIC, Table};
 use crate::text::time_of_folder;
 use part::{Sound, Sums};
@@ -55,9 +54,7 @@ pub struct Verdict {
 /// A part to be read.
 struct Work {
     table: &'static Table,
-    /// Its folder within the table's.
-    folder: PathBuf,
-    path: PathBuf,
+    part: Listed,
 }
 
 /// Sums by folder, sensor and table.
@@ -71,7 +68,8 @@ pub fn verify(directory: &Path) -> std::io::Result<Verdict> {
     let mut verdict = Verdict::default();
     let mut work = Vec::new();
     for table in TABLES.iter().chain(ROLLUPS) {
-        list(directory, table, &mut work)?;
+        let parts = listed(directory, table)?.into_iter();
+        work.extend(parts.map(|part| Work { table, part }));
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut hours = Hours::new();
@@ -91,49 +89,15 @@ pub fn verify(directory: &Path) -> std::io::Result<Verdict> {
     Ok(verdict)
 }
 
-fn list(directory: &Path, table: &'static Table, work: &mut Vec<Work>) -> std::io::Result<()> {
-    let root = directory.join(table.name);
-    let mut listed = match table.span {
-        Span::Hour => hour_folders(&root)?,
-        Span::Day => folders(&root, "date=")?,
-        Span::Month => folders(&root, "month=")?,
-    };
-    listed.sort();
-    for folder in listed {
-        let mut parts = Vec::new();
-        for entry in std::fs::read_dir(&folder)? {
-            let path = entry?.path();
-            let is_hidden = path
-                .file_name()
-                .is_some_and(|name| name.as_encoded_bytes().starts_with(b"."));
-            if !is_hidden && path.extension().is_some_and(|ending| ending == PART_ENDING) {
-                parts.push(path);
-            }
-        }
-        parts.sort();
-        let folder = folder.strip_prefix(&root).unwrap_or(&folder).to_owned();
-        work.extend(parts.into_iter().map(|path| Work {
-            table,
-            folder: folder.clone(),
-            path,
-        }));
-    }
-    Ok(())
-}
-
 fn check(work: &Work) -> Result<Sound, PartError> {
-    let time_us = time_of_folder(&work.folder);
+    let time_us = time_of_folder(&work.part.folder);
     let time_us = time_us
         .ok_or_else(|| PartError::Damaged("its folder names no hour, day or month".to_owned()))?;
-    part::check(&work.path, work.table, time_us)
+    part::check(&work.part.path, work.table, time_us)
 }
 
 fn note(verdict: &mut Verdict, hours: &mut Hours, work: &Work, read: Result<Sound, PartError>) {
-    let Work {
-        table,
-        folder,
-        path,
-    } = work;
+    let (table, Listed { folder, path }) = (work.table, &work.part);
     verdict.parts += 1;
     let outcome = read.map_err(|error| error.to_string()).and_then(|sound| {
         if table.span != Span::Hour {
