@@ -274,8 +274,10 @@ fn accounted(workshop: &Workshop, folder: &Path, name: &str) -> Value {
         workshop.countries().as_os_str(),
         "--json".as_ref(),
     ]);
-    assert_eq!(run.exit_code, Some(0), "{name}: {run:?}");
     let accounting = run.json();
+    // Nothing observed is done, but incomplete.
+    let expected = i32::from(accounting["observed"] == 0);
+    assert_eq!(run.exit_code, Some(expected), "{name}: {run:?}");
     assert_eq!(broken_laws(&accounting), [""; 0], "{name}");
     assert_eq!(broken_sums(&data), [""; 0], "{name}");
     accounting

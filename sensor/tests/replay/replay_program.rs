@@ -219,3 +219,45 @@ fn without_a_telescope_every_destination_counts_and_that_is_said() {
             .all(|row| row.contains("(\"addresses\", Null)"))
     );
 }
+
+#[test]
+fn nothing_observed_is_told_with_what_the_telescope_may_be() {
+    let workshop = Workshop::new();
+    let path = workshop.file("in.pcap", &shared().0);
+    let replayed = |telescope: &str, data: &str| {
+        program::run([
+            "replay",
+            text(&path),
+            "--data",
+            text(&workshop.path(data)),
+            "--telescope",
+            telescope,
+            "--geo",
+            text(&workshop.countries()),
+        ])
+    };
+    let run = replayed("203.0.113.0/24,2001:db8:ffff::/48", "elsewhere");
+    assert_eq!(run.exit_code, Some(1), "{}", run.messages);
+    for part in [
+        "nothing was observed of ",
+        "most packets went to",
+        " packets",
+    ] {
+        assert!(run.messages.contains(part), "{part}: {}", run.messages);
+    }
+    let (_, meant) = run
+        .messages
+        .split_once("did you mean --telescope ")
+        .expect("a suggestion");
+    let meant = meant.split([' ', '?']).next().expect("a prefix");
+    let run = replayed(meant, "there");
+    assert_eq!(run.exit_code, Some(0), "{}", run.messages);
+    for part in [
+        "first ports",
+        "first countries",
+        "dataset: ",
+        "next: teiten-report build",
+    ] {
+        assert!(run.output.contains(part), "{part}: {}", run.output);
+    }
+}
