@@ -44,6 +44,15 @@ pub enum PartError {
     Parquet(#[from] ParquetError),
 }
 
+impl From<PartError> for ParquetError {
+    fn from(error: PartError) -> Self {
+        match error {
+            PartError::Parquet(error) => error,
+            other => ParquetError::General(other.to_string()),
+        }
+    }
+}
+
 /// A part whose bytes are those that were written.
 pub struct Part {
     reader: SerializedFileReader<File>,

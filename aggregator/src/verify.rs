@@ -74,7 +74,7 @@ pub fn verify(directory: &Path) -> std::io::Result<Verdict> {
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut hours = Hours::new();
     let mut next = work.iter();
-    let read = |index: usize| check(&work[index]);
+    let read = |index: usize| sound(work[index].table, &work[index].part);
     ordered(threads, work.len(), read, |outcome| {
         if let Some(work) = next.next() {
             note(&mut verdict, &mut hours, work, outcome);
@@ -89,11 +89,19 @@ pub fn verify(directory: &Path) -> std::io::Result<Verdict> {
     Ok(verdict)
 }
 
-fn check(work: &Work) -> Result<Sound, PartError> {
-    let time_us = time_of_folder(&work.part.folder);
+/// Checks one part of a table.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn check_part(table: &Table, part: &Listed) -> Result<(), PartError> {
+    sound(table, part).map(drop)
+}
+
+fn sound(table: &Table, part: &Listed) -> Result<Sound, PartError> {
+    let time_us = time_of_folder(&part.folder);
     let time_us = time_us
         .ok_or_else(|| PartError::Damaged("its folder names no hour, day or month".to_owned()))?;
-    part::check(&work.part.path, work.table, time_us)
+    part::check(&part.path, table, time_us)
 }
 
 fn note(verdict: &mut Verdict, hours: &mut Hours, work: &Work, read: Result<Sound, PartError>) {

@@ -231,6 +231,7 @@ def check_files(data, has_geo):
     """Every file names what made it, and counters are signed."""
     wanted = ("schema_version", "program_version", "configuration_sha256", "telescope_addresses") + (("geo_sha256",) if has_geo else ())
     for path in sorted(data.rglob("*.parquet")):
+        parquet.read_table(path, page_checksum_verification=True)
         schema = parquet.read_schema(path)
         metadata = {key.decode(): value.decode() for key, value in (schema.metadata or {}).items()}
         for key in wanted:

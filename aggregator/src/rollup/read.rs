@@ -1,21 +1,20 @@
 //! The rows of a part as sums under way. Columns are found by name: a part may have been written before a column was added.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::path::Path;
 
 use parquet::errors::{ParquetError, Result};
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::reader::FileReader;
 use parquet::record::Field;
 
 use super::sums::{Key, Sums};
+use crate::part::{self, Part, PartError};
 use crate::schema::{HOURS_COLUMN, ROLLUP_COLUMNS, START_COLUMNS};
 
 /// A note of a part; none where there is no such part or note.
 pub fn note_of(path: &Path, key: &str) -> Option<String> {
-    let reader = SerializedFileReader::new(File::open(path).ok()?).ok()?;
-    let notes = reader.metadata().file_metadata().key_value_metadata()?;
-    notes.iter().find(|note| note.key == key)?.value.clone()
+    let note = |part: &Part| Ok::<_, PartError>(part.note(key).map(str::to_owned));
+    part::read(path, note).ok()?
 }
 
 /// Adds the rows and notes of a part, which stands for so many hours; none: its rows say it.
@@ -25,8 +24,16 @@ pub fn add_part(
     sums: &mut Sums,
     notes: &mut BTreeMap<String, BTreeSet<String>>,
 ) -> Result<()> {
-    let reader = SerializedFileReader::new(File::open(path)?)?;
-    let about = reader.metadata().file_metadata();
+    part::read(path, |part| add_rows(part, hours, sums, notes))
+}
+
+fn add_rows(
+    part: &Part,
+    hours: Option<i64>,
+    sums: &mut Sums,
+    notes: &mut BTreeMap<String, BTreeSet<String>>,
+) -> Result<()> {
+    let (reader, about) = (part.reader(), part.about());
     for note in about.key_value_metadata().into_iter().flatten() {
         let values = notes.entry(note.key.clone()).or_default();
         values.extend(note.value.clone());

@@ -7,14 +7,16 @@ use std::fs::File;
 use std::io::{Result, Write};
 use std::path::{Path, PathBuf};
 
-use super::merge::ROW_AHEAD;
+use super::memory::MemoryRun;
 use super::packed::{RowReader, write_row};
-use super::{MemoryRun, Run, SourceRow, merge_range};
+use super::row::SourceRow;
 use crate::destinations::View;
 use teiten_observation::{Address, Kind};
 
 /// Rows between two marks of the in-memory index.
 const MARK_ROWS: usize = 4096;
+/// Rows ahead of the reading whose cache lines are asked for.
+pub(super) const ROW_AHEAD: usize = 16;
 /// Bytes that are handed to the file at a time: they are made within the second-level cache.
 const BUFFER_BYTES: usize = 256 << 10;
 
@@ -78,30 +80,6 @@ impl<A: Address> DiskRun<A> {
         Ok(disk)
     }
 
-    /// Appends what `runs` hold together to `file`, which has `offset` bytes already and will be found at `path`. The file stays
-    /// when the run is dropped.
-    ///
-    /// # Errors
-    /// When the file cannot be written, or a run cannot be read.
-    pub(crate) fn append_merged(
-        file: &mut impl Write,
-        path: &Path,
-        offset: u64,
-        runs: &[Run<A>],
-    ) -> Result<(Self, u64)> {
-        let mut disk = DiskRun::staying(path);
-        let mut writer = RowWriter::new(file, &mut disk, offset);
-        let mut outcome = Ok(());
-        merge_range(runs, None, None, |merged| {
-            if outcome.is_ok() {
-                outcome = writer.push(&merged.row(), merged.view());
-            }
-        })?;
-        outcome?;
-        let end = writer.finish()?;
-        Ok((disk, end))
-    }
-
     /// The run of `rows` rows that lies in the file at `path` from `offset` on; the file stays when the run is dropped.
     ///
     /// # Errors
@@ -127,7 +105,7 @@ impl<A: Address> DiskRun<A> {
         again
     }
 
-    fn staying(path: &Path) -> Self {
+    pub(super) fn staying(path: &Path) -> Self {
         DiskRun {
             path: path.to_owned(),
             rows: 0,
@@ -179,7 +157,7 @@ impl<A: Address> DiskRun<A> {
 }
 
 /// Rows on their way to a file.
-struct RowWriter<'r, W, A> {
+pub(super) struct RowWriter<'r, W, A> {
     file: W,
     run: &'r mut DiskRun<A>,
     bytes: Vec<u8>,
@@ -189,7 +167,7 @@ struct RowWriter<'r, W, A> {
 }
 
 impl<'r, W: Write, A: Address> RowWriter<'r, W, A> {
-    fn new(file: W, run: &'r mut DiskRun<A>, offset: u64) -> Self {
+    pub(super) fn new(file: W, run: &'r mut DiskRun<A>, offset: u64) -> Self {
         RowWriter {
             file,
             run,
@@ -200,7 +178,7 @@ impl<'r, W: Write, A: Address> RowWriter<'r, W, A> {
     }
 
     #[inline]
-    fn push(&mut self, row: &SourceRow<A>, destinations: View<'_, A>) -> Result<()> {
+    pub(super) fn push(&mut self, row: &SourceRow<A>, destinations: View<'_, A>) -> Result<()> {
         // Readers begin at marks, where no row came before.
         let before = self
             .before
@@ -222,7 +200,7 @@ impl<'r, W: Write, A: Address> RowWriter<'r, W, A> {
     }
 
     /// Writes what is left; where the rows end in the file.
-    fn finish(mut self) -> Result<u64> {
+    pub(super) fn finish(mut self) -> Result<u64> {
         self.flush()?;
         Ok(self.offset)
     }

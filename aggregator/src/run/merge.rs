@@ -3,16 +3,17 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
-use std::io::Result;
+use std::io::{Result, Write};
+use std::path::Path;
 
+use super::disk::{DiskRun, ROW_AHEAD, RowWriter};
+use super::either::Run;
+use super::memory::MemoryRun;
 use super::packed::{Own, PackedRow, RowReader};
-use super::{MemoryRun, Run, SourceRow};
+use super::row::SourceRow;
 use crate::destinations::{DestinationSet, View};
 use crate::role::RoleRow;
 use teiten_observation::{Address, Kind};
-
-/// Rows ahead of the merge whose cache lines are asked for.
-pub(super) const ROW_AHEAD: usize = 16;
 
 /// Sources that cut the runs into about `parts` ranges of like size; each range begins at one of them.
 #[must_use]
@@ -327,9 +328,34 @@ impl<'a, A: Address> Merged<'a, A> {
     }
 }
 
+impl<A: Address> DiskRun<A> {
+    /// Appends what `runs` hold together to `file`, which has `offset` bytes already and will be found at `path`. The file stays
+    /// when the run is dropped.
+    ///
+    /// # Errors
+    /// When the file cannot be written, or a run cannot be read.
+    pub(crate) fn append_merged(
+        file: &mut impl Write,
+        path: &Path,
+        offset: u64,
+        runs: &[Run<A>],
+    ) -> Result<(Self, u64)> {
+        let mut disk = DiskRun::staying(path);
+        let mut writer = RowWriter::new(file, &mut disk, offset);
+        let mut outcome = Ok(());
+        merge_range(runs, None, None, |merged| {
+            if outcome.is_ok() {
+                outcome = writer.push(&merged.row(), merged.view());
+            }
+        })?;
+        outcome?;
+        let end = writer.finish()?;
+        Ok((disk, end))
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use super::super::DiskRun;
     use super::*;
     use crate::table::{RowTable, Seed};
     use teiten_observation::{Class, Observation, Tool, TrafficType};

@@ -4,7 +4,7 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read, Result, Seek, SeekFrom};
 
-use super::SourceRow;
+use super::row::SourceRow;
 use crate::destinations::{DestinationSet, REGISTERS, View};
 use teiten_observation::{Address, Kind};
 
