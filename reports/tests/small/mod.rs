@@ -191,6 +191,36 @@ pub fn write_many_ports(folder: &Path, hour: i64, count: i32) {
     write_observed(folder, hour, "tokyo", 60, 0, i64::from(count));
 }
 
+/// A port that hosts ask for in an hour, a packet each.
+pub struct Planted {
+    pub port: i32,
+    pub hosts: u32,
+    pub first_host: u32,
+}
+
+/// A whole hour of these ports.
+pub fn write_planted(folder: &Path, hour: i64, sensor: &str, ports: &[Planted]) {
+    let rows: Vec<Row> = ports
+        .iter()
+        .map(|planted| {
+            let hosts = planted.first_host..planted.first_host + planted.hosts;
+            (
+                "scan",
+                "tcp-syn",
+                "mirai",
+                6,
+                Some(planted.port),
+                "CN",
+                i64::from(planted.hosts),
+                hosts,
+            )
+        })
+        .collect();
+    let packets = rows.iter().map(|row| row.6).sum();
+    write_rows(folder, hour, sensor, &rows, 1, 4);
+    write_observed(folder, hour, sensor, 60, 0, packets);
+}
+
 pub fn write_observed(
     folder: &Path,
     hour: i64,
