@@ -94,7 +94,7 @@ impl Sums {
                     key,
                     packets: sum.packets,
                     bytes: sum.bytes,
-                    sources: sources as u64,
+                    sources,
                     sketch,
                 }
             };

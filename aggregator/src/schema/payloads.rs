@@ -24,8 +24,12 @@ pub(super) const PAYLOAD_HASH: Column = Column::new(
             "XXH64 (seed 0) of an unknown payload as captured, 16 hexadecimal digits; empty where there is a signature, and in the row \
              that counts together what exceeds 256 unknown payloads of a port or 32768 of the hour.",
         ).holding(Holds::Hash);
+
+/// Fills one column from the rows of a group.
+type Fill = for<'e, 'g, 'r> fn(Slot<'e>, &'g PayloadRows<'r>) -> Filled;
+
 /// The columns, and how they are filled.
-pub const ROWS: &[Row<for<'e, 'g, 'r> fn(Slot<'e>, &'g PayloadRows<'r>) -> Filled>] = &[
+pub const ROWS: &[Row<Fill>] = &[
     Row {
         column: HOUR_START,
         fill: |slot, group| slot.constant_integer(group.hour.start_us()),

@@ -58,8 +58,11 @@ pub(super) const HOURS: Column = Column::new(
 )
 .holding(COUNTED);
 
+/// Fills one column from the rows of a group.
+type Fill = for<'e, 'g, 'r> fn(Slot<'e>, &'g RolledRows<'r>) -> Filled;
+
 /// The columns, and how they are filled.
-pub const ROWS: &[Row<for<'e, 'g, 'r> fn(Slot<'e>, &'g RolledRows<'r>) -> Filled>] = &[
+pub const ROWS: &[Row<Fill>] = &[
     Row {
         column: DAY_START,
         fill: |slot, group| slot.constant_integer(group.start_us),

@@ -154,8 +154,12 @@ pub(super) const TOOL_PACKETS: Column = Column::new(
             Int64,
             "Packets that show the tool; where the tool is none, packets with a tool's mark that the source's other packets did not confirm.",
         ).holding(NOT_NEGATIVE);
+
+/// Fills one column from the rows of a group.
+type Fill = for<'e, 'g, 'r> fn(Slot<'e>, &'g SourceRows<'r>) -> Filled;
+
 /// The columns, and how they are filled.
-pub const ROWS: &[Row<for<'e, 'g, 'r> fn(Slot<'e>, &'g SourceRows<'r>) -> Filled>] = &[
+pub const ROWS: &[Row<Fill>] = &[
     Row {
         column: HOUR_START,
         fill: |slot, rows| slot.constant_integer(rows.hour.start_us()),

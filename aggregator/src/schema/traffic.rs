@@ -107,8 +107,11 @@ impl TrafficRows<'_> {
     }
 }
 
+/// Fills one column from the rows of a group.
+type Fill = for<'e, 'g, 'r> fn(Slot<'e>, &'g TrafficRows<'r>) -> Filled;
+
 /// The columns, and how they are filled.
-pub const ROWS: &[Row<for<'e, 'g, 'r> fn(Slot<'e>, &'g TrafficRows<'r>) -> Filled>] = &[
+pub const ROWS: &[Row<Fill>] = &[
     Row {
         column: HOUR_START,
         fill: |slot, rows| slot.constant_integer(rows.hour.start_us()),

@@ -177,7 +177,7 @@ fn home(
             && !matches!(one[0].as_str(), "super" | "std" | "core")
     });
     match passed.and_then(|path| absolute(&module, path, files)) {
-        Some(path) if path != [module.as_slice(), &[name.clone()]].concat() => {
+        Some(path) if path != [module.as_slice(), std::slice::from_ref(name)].concat() => {
             home(&path, files, used, steps - 1)
         }
         _ => module,
