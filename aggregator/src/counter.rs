@@ -53,6 +53,9 @@ counters! {
     collapsed: "Observed packets whose source was folded into its prefix because the hour had too many sources.",
 }
 
+/// Which of [`COUNTERS`] tell where a received packet went: their sum is the first counter.
+pub const OUTCOMES: std::ops::Range<usize> = 1..6;
+
 /// Records whose time cannot be believed. They belong to no minute, so only the accounting of a run has this counter.
 pub const IMPLAUSIBLE: Counter = Counter {
     name: "implausible",

@@ -1,9 +1,7 @@
-//! Threads and queues: one reads, several decode and count, one takes the rounds to the hours; none waits for another while its queue
-//! has room.
+//! Threads and queues: one thread reads, several decode and count, one passes the rounds to the hours. A thread waits only if a queue is full.
 //!
-//! The reader alone decides, in the order of the input, between which two packets an hour closes; every worker is told at that very
-//! place. So what is counted where depends on the input and never on the threads. A thread that is lost ends all others: each notices
-//! that its queue has no other end.
+//! The reader alone decides, in input order, between which two packets an hour closes, and sends every worker a barrier at that place. So
+//! the result depends on the input and never on the threads. If one thread ends early, the others see a disconnected queue and end too.
 
 mod accounting;
 mod arrival;
@@ -60,11 +58,11 @@ pub struct Passage {
     pub reading: Reading,
     /// Whether payloads are kept.
     pub payloads: bool,
-    /// Where workers show what they count; none: nobody observes them.
+    /// Status to which workers report their counts; none if no status is served.
     pub status: Option<Arc<Status>>,
-    /// How often workers hand over what they have of open hours; none: only when hours close.
+    /// Interval of checkpoints, at which workers flush their open hours; none to flush only when hours close.
     pub checkpoint: Option<Duration>,
-    /// Since when a capture observes, microseconds UTC: its clock tells which seconds it observed. None: packets tell.
+    /// Start of a capture, microseconds UTC: its clock shows which seconds it observed. None for a replay, where packets show it.
     pub observed_from_us: Option<i64>,
 }
 
@@ -89,7 +87,7 @@ pub enum EngineError {
 /// `next` gets a block to reuse and returns none at the end of the input.
 ///
 /// # Errors
-/// The first part that could not be written, or a thread that was lost; then the sink is not told of an end.
+/// The first part that could not be written, or a thread that ended early. The sink's `end` is not called then.
 pub fn run(
     next: &mut dyn FnMut(Block) -> Option<Arrival>,
     passage: &Passage,
@@ -160,7 +158,7 @@ pub fn run(
     })
 }
 
-/// What a thread came to; its panic has been reported where it happened.
+/// The result of a thread; the panic hook has reported its panic.
 fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> Result<T, EngineError> {
     let name = thread.thread().name().unwrap_or("engine's").to_owned();
     thread.join().map_err(|_| EngineError::Lost(name))
@@ -286,7 +284,7 @@ mod tests {
     fn a_source_that_ends_ends_the_sink_once() {
         let mut sink = Sink::default();
         let (outcome, _) = run_with(&mut sink, 50, |number| arrival(number.into(), 0));
-        assert_eq!(outcome.expect("all is well").tally.records, 50);
+        assert_eq!(outcome.expect("all is well").tally.records(), 50);
         assert_eq!(sink.ends, 1);
     }
 

@@ -5,6 +5,7 @@
 mod files;
 mod leftover;
 mod pcap;
+mod retention;
 mod settings;
 
 use std::sync::Arc;
@@ -14,7 +15,7 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
 use crate::engine::Arrival;
-use crate::source::block::{Block, Record};
+use crate::source::block::{Block, NO_TIME_US, Record};
 use crate::watch::{KeptCounts, Reason, Status};
 use files::Files;
 pub use settings::KeepSettings;
@@ -23,7 +24,7 @@ use teiten_packet::judge::is_observed;
 
 /// Bytes that may wait for the disk, beside what `--memory` bounds: half a minute of 20,000 small packets a second.
 pub const WAITING_BYTES_MAX: usize = 64 << 20;
-/// How often buffers are written out, files of past hours finished and the room on the disk looked at.
+/// Interval at which buffers are flushed, files of past hours finished and free space is checked.
 const ROUND: Duration = Duration::from_secs(1);
 /// How long the end of a capture waits for packets that wait for the disk; those that are left then are counted as too slow.
 const END_WAIT: Duration = Duration::from_secs(5);
@@ -79,6 +80,8 @@ impl Shared {
     ) -> impl Iterator<Item = &'a Record> {
         records
             .iter()
+            // A packet whose time cannot be believed is in no table either.
+            .filter(|record| record.time_us != NO_TIME_US)
             .filter(|record| is_observed(&self.telescope, record.frame(bytes)))
     }
 }
@@ -152,7 +155,7 @@ impl Keeping {
             .waiting_bytes
             .fetch_add(chunk.memory_bytes(), Ordering::Relaxed);
         if let Some(sender) = &self.sender {
-            // A thread that is gone has panicked, which its message has told.
+            // The thread ends early only by a panic, which was logged.
             let _ = sender.send(chunk);
         }
     }
@@ -173,7 +176,7 @@ impl Keeping {
 struct Writer {
     files: Files,
     shared: Arc<Shared>,
-    /// Packets lost to a slow disk when it was last told.
+    /// Packets lost to a slow disk at the last report.
     lost_slow: u64,
 }
 
@@ -220,7 +223,7 @@ impl Writer {
             .fetch_sub(chunk.memory_bytes(), Ordering::Relaxed);
     }
 
-    /// Shows what is wrong; the service says it once, and once that it is well again.
+    /// Reports the current problem to the status; the service logs it once.
     fn tell(&mut self) {
         let lost_slow = self.shared.counts().lost()[Reason::Slow as usize].1;
         let was_slow = lost_slow > self.lost_slow;

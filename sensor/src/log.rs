@@ -37,12 +37,12 @@ pub enum Format {
 pub enum LogLevel {
     /// Something was lost or will not work.
     Error,
-    /// Something is not as it should be, and was survived.
+    /// Something is wrong, but the program goes on.
     Warn,
-    /// What happens in ordinary times.
+    /// Normal events.
     #[default]
     Info,
-    /// What only somebody who looks for an error wants.
+    /// Details for debugging.
     Debug,
 }
 
@@ -57,9 +57,9 @@ const LEVELS: [(LogLevel, &str, u8); 4] = [
 /// Messages written since the start, by level in the order of [`LEVELS`], and those that were held back.
 static WRITTEN: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
 static HELD_BACK: AtomicU64 = AtomicU64::new(0);
-/// Messages that nobody has read in time.
+/// Messages lost because standard error was not read in time.
 static LOST: AtomicU64 = AtomicU64::new(0);
-/// How long the end of the process waits for its last lines to be read.
+/// How long the process waits at its end until its last lines are written.
 const LAST_LINES_WAIT: Duration = Duration::from_millis(500);
 static LOG: OnceLock<Arc<Log>> = OnceLock::new();
 
@@ -85,8 +85,7 @@ pub fn lost() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
 
-/// From now on a thread of its own writes the messages. To be called once this process has given up what it may: a thread keeps what
-/// it was started with.
+/// Starts the thread that writes messages. Call it after the process dropped its privileges: a thread keeps those it was started with.
 ///
 /// # Errors
 /// When no thread can be had.
@@ -101,8 +100,8 @@ pub fn flush() {
     }
 }
 
-/// From now on a thread that panics says so and calls `exit`: what is durable is intact without it, and a process that lacks a thread
-/// would go on as if nothing were amiss.
+/// Installs a panic hook that logs the panic and calls `exit`. Data on disk is intact then, and a process without one of its threads
+/// must not go on.
 pub fn exit_on_panic(exit: fn()) {
     std::panic::set_hook(Box::new(move |panic| {
         let thread = std::thread::current();
@@ -130,7 +129,7 @@ pub fn start(format: Format, level: LogLevel, out: Box<dyn Write + Send>) {
     }
 }
 
-/// Writes how many messages were held back, for kinds whose time is over. To be called every few seconds.
+/// Logs how many messages were suppressed, for kinds whose window is over. Call it every few seconds.
 pub fn tick() {
     if let Some(log) = LOG.get() {
         log.tick(Instant::now());

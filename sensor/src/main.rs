@@ -121,17 +121,18 @@ fn run_replay(arguments: ReplayArguments, voice: Voice) -> anyhow::Result<u8> {
     let outcome = outcome?;
     let code = report(&outcome, &settings, voice)?;
     let tally = &outcome.counted.tally;
-    let is_all_known = tally.records == 0 && outcome.files.iter().any(|file| file.already_counted);
+    let is_all_known =
+        tally.records() == 0 && outcome.files.iter().any(|file| file.already_counted);
     if is_all_known {
         return Ok(code);
     }
-    if tally.observed() == 0 {
+    if tally.counts.observed == 0 {
         say_where_packets_went(&outcome, &paths, terms.reading, voice)?;
         return Ok(code.max(INCOMPLETE));
     }
     if voice != Voice::Quiet && !settings.json {
         let leading = leading(&settings.data, &outcome.name, LEADING_COUNT)?;
-        let observed = outcome.counted.tally.observed();
+        let observed = outcome.counted.tally.counts.observed;
         summary::write_ending(&leading, observed, &settings.data, &mut stdout().lock())?;
     }
     Ok(code)
@@ -147,13 +148,13 @@ fn say_where_packets_went(
     let tally = &outcome.counted.tally;
     voice.note(format_args!(
         "nothing was observed of {} records: {} outside the telescope, {} excluded, {} not IP, {} malformed",
-        tally.records,
-        tally.outside,
-        tally.excluded,
-        tally.not_ip,
-        tally.malformed.iter().sum::<u64>()
+        tally.records(),
+        tally.counts.outside,
+        tally.counts.excluded,
+        tally.counts.not_ip,
+        tally.counts.malformed
     ));
-    if voice == Voice::Quiet || tally.outside + tally.excluded == 0 {
+    if voice == Voice::Quiet || tally.counts.outside + tally.counts.excluded == 0 {
         return Ok(());
     }
     let Some(destinations) = Destinations::read(paths, reading)? else {

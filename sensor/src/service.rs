@@ -1,5 +1,5 @@
-//! What a capture that runs for years does beside capturing: gives up privileges, serves its status, tells the service manager that it
-//! lives, reloads its lists on SIGHUP, and says what is wrong. One thread of its own, once a second; no packet waits for it.
+//! The service around a long-running capture: it drops privileges, serves the status, notifies the service manager, reloads lists on
+//! SIGHUP, and logs problems. It has one thread, which runs once a second; no packet waits for it.
 
 use std::collections::BTreeMap;
 use std::net::{SocketAddr, TcpListener};
@@ -20,10 +20,10 @@ use crate::origins::OriginsCell;
 use crate::privilege::{Needs, PrivilegeError, confine};
 use crate::watch::{Facts, Status, serve};
 
-/// How often the service looks after itself.
+/// Interval of the service thread.
 const ROUND: Duration = Duration::from_secs(1);
-/// How long the reader may be silent before the service manager is no more told that all is well: it then restarts the sensor after
-/// its own WatchdogSec. A capture that waits for a full disk says so, and is told to be well as long as it does.
+/// How long the reader may be silent before the watchdog is no longer fed: the service manager then restarts the sensor after WatchdogSec.
+/// A capture that waits for a full disk keeps feeding it.
 pub const WATCHDOG_SILENCE_MAX: Duration = Duration::from_secs(120);
 
 /// Loads the lists anew and lets hours that are published from now on use them; gives what was loaded.
@@ -32,7 +32,7 @@ pub type Reload = Box<dyn FnMut() -> Result<Arc<Origins>, String> + Send>;
 /// Why a capture cannot begin.
 #[derive(Debug, Error)]
 pub enum ServiceError {
-    /// Somebody else listens there, or the address is another machine's.
+    /// The address is in use or not of this machine.
     #[error("--status {address}: cannot listen there: {reason}; give another port")]
     Listen {
         /// The address.
@@ -117,7 +117,7 @@ impl Service {
             .name("service".into())
             .spawn(move || round.run())
             .map_err(ServiceError::Start)?;
-        // Without a service manager nobody is told.
+        // Without a service manager there is nothing to notify.
         let _ = notify(&[NotifyState::Ready, NotifyState::Status("capturing")]);
         Ok(Service {
             status,
@@ -183,7 +183,7 @@ struct Rounds {
     status: Arc<Status>,
     flags: Arc<Flags>,
     reload: Reload,
-    /// Problems that were told.
+    /// Problems that were logged.
     known: BTreeMap<&'static str, String>,
     watchdog: Watchdog,
 }
@@ -232,7 +232,7 @@ impl Rounds {
         let _ = notify(&[NotifyState::Status("capturing")]);
     }
 
-    /// Says what has gone wrong and what is well again, once each.
+    /// Logs each new problem and each one that is solved, once.
     fn tell_problems(&mut self) {
         let problems = self.status.problems();
         for (part, text) in &problems {
@@ -251,7 +251,7 @@ impl Rounds {
     }
 }
 
-/// Tells the service manager that the sensor lives, as often as it wants to hear it.
+/// Feeds the watchdog of the service manager at the interval that it asks for.
 struct Watchdog {
     every: Option<Duration>,
     fed: Instant,

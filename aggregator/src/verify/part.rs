@@ -7,7 +7,7 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::FileReader;
 
 use super::column::{self, Expected, Values};
-use crate::counter::COUNTERS;
+use crate::counter::{COUNTERS, OUTCOMES};
 use crate::part::{self, CHECKSUM_KEY, Part, PartError};
 use crate::schema::{
     BYTES_COLUMN, COVERAGE, KIND_ORDER, NEVER_ABOVE, OBSERVED_COLUMN, PACKETS_COLUMN,
@@ -178,8 +178,7 @@ impl Rows<'_> {
         }
         if self.table.name == COVERAGE.name {
             let counters: Vec<&str> = COUNTERS.iter().map(|counter| counter.name).collect();
-            // received = observed + outside + excluded + not_ip + malformed
-            let parts = self.columns(&counters[..6]);
+            let parts = self.columns(&counters[..OUTCOMES.end]);
             for row in 0..self.count {
                 let [received, rest @ ..] = &parts[..] else {
                     continue;

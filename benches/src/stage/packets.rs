@@ -114,7 +114,7 @@ pub(super) fn worker(bench: &Bench) -> Result<Cost> {
     let packets = each_block(bench, |block| {
         stopwatch.time(|| worker.process(block.bytes(), &block.records));
     })?;
-    let counted = worker.tally().records;
+    let counted = worker.tally().records();
     ensure!(counted == packets, "the worker lost packets: {counted}");
     Ok(cost(&stopwatch, packets))
 }

@@ -55,8 +55,8 @@ pub fn capture(
     )?;
     // Not before the service has given up what it may: files belong to the user that goes on.
     let mut hours = Journaled::start(
-        closer,
-        JournaledSettings {
+        &closer,
+        &JournaledSettings {
             origins: Arc::clone(&origins),
             status: Some(Arc::clone(service.status())),
             open_from: hour_of(start_us - LATENESS_US),
@@ -96,7 +96,7 @@ pub fn capture(
         keeping.end();
     }
     let counted = counted?;
-    interfaces.report.records = counted.tally.records;
+    interfaces.report.records = counted.tally.records();
     Ok(Outcome {
         // The log has said it at start.
         rows_left_out: Vec::new(),
@@ -179,8 +179,7 @@ impl Interfaces {
             lane: arrived.ring,
             clock_us: Some(arrived.time_us),
             complete: arrived.complete,
-            dropped_kernel: arrived.drops.kernel,
-            dropped_interface: arrived.drops.interface,
+            drops: arrived.drops,
         })
     }
 
@@ -193,8 +192,7 @@ impl Interfaces {
             lane: None,
             clock_us: Some(clock_us),
             complete: false,
-            dropped_kernel: drops.kernel,
-            dropped_interface: drops.interface,
+            drops,
         })
     }
 

@@ -7,6 +7,7 @@ use std::path::Path;
 
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
+use teiten_aggregator::counter::{IMPLAUSIBLE, OUTCOMES};
 use teiten_aggregator::dataset::Hour;
 use teiten_aggregator::leading::Leading;
 use teiten_aggregator::minute::MinuteCounts;
@@ -21,21 +22,16 @@ pub fn accounting(outcome: &Outcome) -> Value {
     let tally = &outcome.counted.tally;
     let closed = outcome.closed();
     let mut object = json!({
-        "records": tally.records,
+        "records": tally.records(),
         "bytes": tally.bytes,
-        "observed": tally.observed(),
-        "outside": tally.outside,
-        "excluded": tally.excluded,
-        "not_ip": tally.not_ip,
         "malformed": {"link": tally.malformed[0], "ipv4": tally.malformed[1], "ipv6": tally.malformed[2], "time": tally.implausible},
-        "implausible": tally.implausible,
         "families": {"ipv4": tally.families[0], "ipv6": tally.families[1]},
         "protocols": object(&tally.protocols()),
         "traffic_types": object(&tally.traffic_types()),
         "classes": object(&tally.classes()),
         "tools": object(&outcome.tools()),
         "hours": object(&outcome.hours().into_iter().map(|(hour, count)| (Hour(hour), count)).collect()),
-        "late": tally.late,
+        "late": tally.counts.late,
         "collapsed": outcome.collapsed(),
         "dropped": outcome.dropped(),
         "files": outcome.files,
@@ -44,6 +40,13 @@ pub fn accounting(outcome: &Outcome) -> Value {
         "elapsed_seconds": outcome.elapsed.as_secs_f64(),
         "timings": timings(outcome),
     });
+    object[IMPLAUSIBLE.name] = tally.implausible.into();
+    for (name, count) in &tally.counts.rows()[OUTCOMES] {
+        // Of malformed records the object has the layers.
+        if object.get(name).is_none() {
+            object[*name] = (*count).into();
+        }
+    }
     if let Some(taken) = &outcome.written.taken_over {
         let hours = taken.hours.iter();
         let observed = hours.map(|(&hour, counts)| (Hour(hour), counts.observed));
@@ -77,12 +80,12 @@ pub fn accounting(outcome: &Outcome) -> Value {
 pub fn write_table(outcome: &Outcome, out: &mut dyn Write) -> Result<()> {
     let tally = &outcome.counted.tally;
     let closed = outcome.closed();
-    line(out, "records", tally.records)?;
-    line(out, "  observed", tally.observed())?;
+    line(out, "records", tally.records())?;
+    line(out, "  observed", tally.counts.observed)?;
     for (name, count) in [
-        ("  outside the telescope", tally.outside),
-        ("  excluded", tally.excluded),
-        ("  not IP", tally.not_ip),
+        ("  outside the telescope", tally.counts.outside),
+        ("  excluded", tally.counts.excluded),
+        ("  not IP", tally.counts.not_ip),
         ("  malformed link header", tally.malformed[0]),
         ("  malformed IPv4 header", tally.malformed[1]),
         ("  malformed IPv6 header", tally.malformed[2]),
@@ -98,7 +101,7 @@ pub fn write_table(outcome: &Outcome, out: &mut dyn Write) -> Result<()> {
         line(out, "taken over, beside these", observed.sum())?;
     }
     for (name, count) in [
-        ("late", tally.late),
+        ("late", tally.counts.late),
         ("collapsed", outcome.collapsed()),
         ("dropped", outcome.dropped()),
     ] {
@@ -106,14 +109,14 @@ pub fn write_table(outcome: &Outcome, out: &mut dyn Write) -> Result<()> {
             line(out, name, count)?;
         }
     }
-    shares(out, "class", &tally.classes(), tally.observed())?;
+    shares(out, "class", &tally.classes(), tally.counts.observed)?;
     shares(
         out,
         "traffic type",
         &tally.traffic_types(),
-        tally.observed(),
+        tally.counts.observed,
     )?;
-    shares(out, "tool", &outcome.tools(), tally.observed())?;
+    shares(out, "tool", &outcome.tools(), tally.counts.observed)?;
     writeln!(out)?;
     line(out, "hours with packets", outcome.hours().len() as u64)?;
     line(out, "rows of sources", closed.source_rows)?;
@@ -126,7 +129,7 @@ pub fn write_table(outcome: &Outcome, out: &mut dyn Write) -> Result<()> {
         }
     }
     let seconds = outcome.elapsed.as_secs_f64();
-    let rate = tally.records as f64 / seconds.max(1e-9);
+    let rate = tally.records() as f64 / seconds.max(1e-9);
     writeln!(out, "{:<28}{:>18.2}", "seconds", seconds)?;
     line(out, "packets per second", rate as u64)
 }

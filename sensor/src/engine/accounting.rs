@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use hdrhistogram::Histogram;
-use teiten_aggregator::minute::HourAccount;
+use teiten_aggregator::minute::{HourAccount, MinuteCounts};
 use teiten_observation::{CATEGORIES, Class, Family, Kind, TrafficType};
 
 use teiten_packet::decode::Layer;
@@ -12,24 +12,16 @@ use teiten_packet::decode::Layer;
 /// One worker's counts of all that it saw; workers' tallies add.
 #[derive(Clone, Debug)]
 pub struct Tally {
-    /// Records read.
-    pub records: u64,
-    /// Bytes of them on the wire.
+    /// The counters of `coverage`, of all minutes.
+    pub counts: MinuteCounts,
+    /// Bytes of all records on the wire.
     pub bytes: u64,
-    /// Records to addresses outside the telescope.
-    pub outside: u64,
-    /// Records to or from excluded prefixes.
-    pub excluded: u64,
-    /// Records without an IP header.
-    pub not_ip: u64,
     /// Records with a damaged header, by layer: link, IPv4, IPv6.
     pub malformed: [u64; 3],
     /// Records whose time cannot be believed; they are in no hour.
     pub implausible: u64,
     /// Observed packets of IPv4 and of IPv6.
     pub families: [u64; 2],
-    /// Observed packets whose hour had closed.
-    pub late: u64,
     /// Observed packets by protocol number.
     protocols: Vec<u64>,
     /// Observed packets by type, class and mark.
@@ -39,15 +31,11 @@ pub struct Tally {
 impl Default for Tally {
     fn default() -> Self {
         Tally {
-            records: 0,
+            counts: MinuteCounts::default(),
             bytes: 0,
-            outside: 0,
-            excluded: 0,
-            not_ip: 0,
             malformed: [0; 3],
             implausible: 0,
             families: [0; 2],
-            late: 0,
             protocols: vec![0; 256],
             categories: vec![0; CATEGORIES],
         }
@@ -68,20 +56,16 @@ impl Tally {
         self.malformed[layer as usize] += 1;
     }
 
-    /// Packets observed.
+    /// Records read.
     #[must_use]
-    pub fn observed(&self) -> u64 {
-        self.families.iter().sum()
+    pub fn records(&self) -> u64 {
+        self.counts.received + self.implausible
     }
 
     /// Adds the counts of `other`.
     pub fn add(&mut self, other: &Tally) {
-        self.records += other.records;
+        self.counts.add(&other.counts);
         self.bytes += other.bytes;
-        self.outside += other.outside;
-        self.excluded += other.excluded;
-        self.not_ip += other.not_ip;
-        self.late += other.late;
         self.implausible += other.implausible;
         add_each(&mut self.malformed, &other.malformed);
         add_each(&mut self.families, &other.families);

@@ -1,6 +1,7 @@
 //! What a source hands to the engine at a time.
 
 use crate::source::block::Block;
+use crate::source::live::Drops;
 
 /// A block of packets, and what a live source says with it.
 #[derive(Debug)]
@@ -13,10 +14,8 @@ pub struct Arrival {
     pub clock_us: Option<i64>,
     /// Whether a capture saw all that it is to see: else silence is a gap.
     pub complete: bool,
-    /// Packets the kernel dropped since the last arrival.
-    pub dropped_kernel: u64,
-    /// Packets the interface dropped since the last arrival.
-    pub dropped_interface: u64,
+    /// Packets that were lost since the last arrival.
+    pub drops: Drops,
 }
 
 impl Arrival {
@@ -28,8 +27,7 @@ impl Arrival {
             lane: None,
             clock_us: None,
             complete: true,
-            dropped_kernel: 0,
-            dropped_interface: 0,
+            drops: Drops::default(),
         }
     }
 }

@@ -1,8 +1,7 @@
 //! Which worker gets which packet: a source's packets go to one worker as long as that keeps all of them busy.
 //!
-//! The tables do not depend on it: rows of a source that two workers have counted are merged when their hour closes. But what need not
-//! be merged costs nothing to merge, and with many workers each would otherwise hold most of the rows. Only the place where a plain
-//! frame has its source is read; whatever lies elsewhere goes to the worker with the least to do.
+//! The tables do not depend on it: rows of one source from several workers are merged when the hour closes. Sharding by source saves that
+//! merge and the memory of duplicate rows. Only the source address of a plain frame is read; other frames go to the least busy worker.
 
 use std::hash::{BuildHasher, RandomState};
 

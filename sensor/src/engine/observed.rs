@@ -1,27 +1,26 @@
-//! Which seconds a capture has observed, from its clock: those of which all was observed. A second that began before the capture, or in
-//! which it broke off, is none, so that nothing that was not observed counts as observed.
+//! Finds the seconds that a capture observed as a whole, from its clock. A second in which the capture began or broke off does not count.
 
 use std::ops::Range;
 
 /// Microseconds in a second.
 const SECOND_US: i64 = 1_000_000;
-/// How far the clock of a capture may advance at once: it shows ten times a second that it is awake, but lags a second behind as long as
-/// no packet comes. What comes in a longer pause waits in the kernel's buffer, whose losses are counted; what took so long is not known.
+/// The largest advance of the clock without a gap. The clock advances ten times a second, but lags a second while no packet comes. In a
+/// longer pause the kernel buffers packets and counts drops, but nothing proves that the capture ran.
 const STEP_US_MAX: i64 = 3 * SECOND_US;
 /// How far the clock may lag behind the time of day.
 const LAG_US: i64 = SECOND_US;
 
-/// The stretch that is observed without a break, and how much of it has been told.
+/// The period observed without a break, and how much of it has been reported.
 #[derive(Debug)]
 pub(super) struct Observed {
-    /// Where the stretch begins.
+    /// Start of the period.
     from_us: i64,
-    /// The clock as it was last.
+    /// The last clock value.
     clock_us: Option<i64>,
 }
 
 impl Observed {
-    /// A capture that observes from this time on.
+    /// A capture that starts observing at this time.
     pub(super) fn from(from_us: i64) -> Self {
         Observed {
             from_us,
@@ -29,8 +28,8 @@ impl Observed {
         }
     }
 
-    /// Takes the clock; gives the seconds that are now known to be observed whole. With `complete` false something was not observed
-    /// until now.
+    /// Advances the clock and returns the seconds that are now known to be observed as a whole. `complete` is false if an interface was
+    /// missing until now.
     pub(super) fn advance(&mut self, clock_us: i64, complete: bool) -> Range<i64> {
         let before_us = self.clock_us.replace(clock_us);
         if !complete {

@@ -1,4 +1,4 @@
-//! The reader's share of the work: it deals blocks to workers and decides, in the order of the input, where a round ends.
+//! The reader distributes blocks to workers and decides, in input order, where a round ends.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ pub(super) struct Reader {
     /// Which seconds a capture observes; none for a source without a clock.
     observed: Option<Observed>,
     queue_blocks: Histogram<u64>,
-    /// Whether a worker is gone: nothing more can be counted in full.
+    /// Whether a worker ended early, so that counts can no longer be complete.
     lost: bool,
 }
 
@@ -67,8 +67,7 @@ impl Reader {
             lane,
             clock_us,
             complete,
-            dropped_kernel,
-            dropped_interface,
+            drops,
         } = arrival;
         self.deal(block, lane);
         if let Some(clock_us) = clock_us {
@@ -77,16 +76,9 @@ impl Reader {
             for second in observed.map_or(0..0, |observed| observed.advance(clock_us, complete)) {
                 self.send(0, Work::Observed(second));
             }
-            if dropped_kernel + dropped_interface > 0 {
-                self.send(
-                    0,
-                    Work::Dropped {
-                        time_us: clock_us,
-                        kernel: dropped_kernel,
-                        interface: dropped_interface,
-                    },
-                );
-            }
+        }
+        if drops.kernel + drops.interface > 0 {
+            self.send(0, Work::Dropped(drops));
         }
         !self.lost
     }
@@ -128,7 +120,7 @@ impl Reader {
             return;
         }
         if let Some(lane) = lane {
-            // The kernel has dealt the sources out already.
+            // The kernel has distributed the sources already (fanout by hash).
             let worker = self.unless_behind(lane % self.senders.len());
             self.send_share(worker, block, Share::Range(range));
             return;

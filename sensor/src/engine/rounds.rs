@@ -1,7 +1,7 @@
 //! The barrier between workers and the hours: a round reaches the sink once every worker has finished it.
 //!
-//! Each worker is told every barrier at the same place of the input, but one may be rounds ahead of another: an hour that late packets
-//! have opened once more must not close together with its first opening.
+//! Each worker receives every barrier at the same place in the input, but workers may be rounds apart. The rounds keep them in order, so
+//! that an hour that late packets reopen does not close together with its first opening.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -17,7 +17,7 @@ pub(super) enum Handover {
     Part(usize, Box<HourPart>),
     /// Rows of an hour that stays open, because memory is short.
     Spill(usize, Box<HourPart>),
-    /// It has come to a barrier: what comes next is of the next round.
+    /// It reached a barrier: what follows belongs to the next round.
     Finished {
         worker: usize,
         /// Hours before this one get nothing more in this round.
@@ -53,12 +53,12 @@ impl<'s> Rounds<'s> {
         }
     }
 
-    /// Takes what comes until every worker is gone; true when nothing is missing. The first error ends it.
+    /// Receives until every worker has ended; returns true if nothing is missing. Stops at the first error.
     pub(super) fn run(mut self, handovers: &Receiver<Handover>) -> Result<bool, WriteError> {
         for handover in handovers {
             self.take(handover)?;
         }
-        // A worker that was lost takes packets with it: what is durable without them stays as it is.
+        // The packets of a lost worker are missing, so the parts on disk stay as they are.
         if self.complete {
             self.sink.end()?;
         }

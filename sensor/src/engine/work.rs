@@ -1,10 +1,11 @@
-//! What the reader tells a worker.
+//! Messages from the reader to a worker.
 
 use std::ops::Range;
 use std::sync::Arc;
 
 use super::deal::Picks;
 use crate::source::block::Block;
+use crate::source::live::Drops;
 
 /// Which packets of a block a worker is to count.
 pub(super) enum Share {
@@ -22,9 +23,6 @@ pub(super) enum Work {
     },
     /// All of this second, counted from 1970-01-01 UTC, was observed.
     Observed(i64),
-    Dropped {
-        time_us: i64,
-        kernel: u64,
-        interface: u64,
-    },
+    /// Packets that never arrived.
+    Dropped(Drops),
 }

@@ -13,6 +13,7 @@ use teiten_observation::{Address, Observation};
 
 use super::accounting::Tally;
 use crate::source::block::{NO_TIME_US, Record};
+use crate::source::live::Drops;
 use crate::watch::Sample;
 use teiten_packet::{Judgement, Observed, Telescope, judge};
 
@@ -166,14 +167,14 @@ impl Worker {
         self.window.mark_active(second.saturating_mul(SECOND_US));
     }
 
-    /// Counts packets that never arrived, in the minute of `time_us`.
-    pub fn dropped(&mut self, time_us: i64, kernel: u64, interface: u64) {
+    /// Counts packets that never arrived, in the minute in which they were lost.
+    pub fn dropped(&mut self, drops: Drops) {
         let counts = MinuteCounts {
-            dropped_kernel: kernel,
-            dropped_interface: interface,
+            dropped_kernel: drops.kernel,
+            dropped_interface: drops.interface,
             ..MinuteCounts::default()
         };
-        self.window.account(time_us, &counts);
+        self.window.account(drops.since_us, &counts);
     }
 
     /// Closes every hour before `hour`; hands over this worker's share of those that it has.
@@ -203,7 +204,6 @@ impl Worker {
 
     #[inline(always)]
     fn count(&mut self, record: &Record, bytes: &[u8]) {
-        self.tally.records += 1;
         self.tally.bytes += u64::from(record.wire_bytes);
         self.now.counts.received += 1;
         match judge(&self.telescope, record.frame(bytes)) {
@@ -215,18 +215,9 @@ impl Worker {
                 let observation = self.observed(record, &packet);
                 self.batch.ipv6.push(observation);
             }
-            Judgement::Outside => {
-                self.tally.outside += 1;
-                self.now.counts.outside += 1;
-            }
-            Judgement::Excluded => {
-                self.tally.excluded += 1;
-                self.now.counts.excluded += 1;
-            }
-            Judgement::NotIp => {
-                self.tally.not_ip += 1;
-                self.now.counts.not_ip += 1;
-            }
+            Judgement::Outside => self.now.counts.outside += 1,
+            Judgement::Excluded => self.now.counts.excluded += 1,
+            Judgement::NotIp => self.now.counts.not_ip += 1,
             Judgement::Malformed(layer, _) => {
                 self.tally.damaged(layer);
                 self.now.counts.malformed += 1;
@@ -268,9 +259,11 @@ impl Worker {
     #[cold]
     fn count_implausible(&mut self, record: &Record) {
         if matches!(self.reading, Reading::First) {
-            self.tally.records += 1;
             self.tally.bytes += u64::from(record.wire_bytes);
             self.tally.implausible += 1;
+            if let Some(sample) = &mut self.sample {
+                sample.implausible += 1;
+            }
         }
     }
 
@@ -293,8 +286,8 @@ impl Worker {
         }
         if self.now.late {
             self.now.counts.late = self.now.counts.observed;
-            self.tally.late += self.now.counts.late;
         }
+        self.tally.counts.add(&self.now.counts);
         if matches!(self.reading, Reading::First) {
             self.window
                 .account(self.now.minute_start_us, &self.now.counts);

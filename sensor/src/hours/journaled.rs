@@ -1,6 +1,6 @@
-//! Hours of a live capture: every round goes into the journal, so that it survives a kill, and the hours' parts are published anew; an
-//! hour that closes is published for good. While the disk refuses, what was observed is held in memory up to a limit, and beyond it the
-//! workers wait, so that the kernel counts what is lost. How a journal or a part is written is the aggregator's business.
+//! Hours of a live capture. Every round is written to the journal, so that it survives a kill, and the parts of open hours are republished.
+//! An hour that closes is published for the last time. While writes fail, rows stay in memory up to a limit; beyond it the workers wait
+//! and the kernel counts drops. The aggregator writes journals and parts.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::ErrorKind;
@@ -22,14 +22,14 @@ use super::written::{TakenOver, Written};
 use crate::origins::OriginsCell;
 use crate::watch::Status;
 
-/// The longest silence, in seconds, that counts as observed: none, because a capture tells every second that it observed.
+/// The longest silence, in seconds, that counts as observed: zero, because a capture marks every second that it observed.
 const LIVE_SILENCE_SECONDS_MAX: i64 = 1;
 
-/// Publishing an hour anew may take one part in so many of the time: a large hour is published less often than it is journaled.
+/// Republishing an hour may use this fraction of the time (1 / n): a large hour is published less often than it is journaled.
 const PUBLISH_SHARE: u32 = 10;
-/// How often a disk that refuses is tried again while nothing more can be held.
+/// Interval of retries while writes fail and memory is full.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
-/// How long the end of a capture waits for a disk that refuses; what is in the journal by then is published by the next run.
+/// How long the end of a capture retries failed writes. The next run publishes what is in the journal.
 const END_WAIT: Duration = Duration::from_secs(5);
 /// Hours whose accounts are kept for packets that come late: two days, beyond any disorder but a broken clock's. What comes later
 /// still becomes a further part of its hour, in `coverage` too.
@@ -38,18 +38,18 @@ const ACCOUNT_HOURS: i64 = 48;
 /// Durations that are kept for the statistics at the end: a month of minutes.
 const DURATIONS_MAX: usize = 45_000;
 
-/// How a capture's hours are kept.
+/// Settings of a capture's hours.
 #[derive(Clone, Debug)]
 pub struct JournaledSettings<'a> {
     /// Countries and networks for hours that are published from now on.
     pub origins: Arc<OriginsCell>,
-    /// Where refusals and published hours are shown.
+    /// Status that shows failed writes and published hours.
     pub status: Option<Arc<Status>>,
     /// Hours before this one are published for good.
     pub open_from: i64,
-    /// Bytes of rows that may be held while the disk refuses.
+    /// Bytes of rows that may stay in memory while writes fail.
     pub memory_bytes: usize,
-    /// Set by a signal: the end must not wait for a disk.
+    /// Set by a signal: the end does not wait for the disk.
     pub stop: &'a AtomicBool,
 }
 
@@ -59,7 +59,7 @@ impl JournaledSettings<'_> {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// Shows why the disk refuses, or that it no longer does. As long as this is called, the capture waits on purpose.
+    /// Shows why writes fail, or that they succeed again. Each call also feeds the watchdog: the capture waits on purpose.
     fn show_refusal(&self, text: Option<String>) {
         if let Some(status) = &self.status {
             if text.is_some() {
@@ -79,17 +79,17 @@ pub struct Journaled<'a> {
     written: Written,
     held: BTreeMap<i64, Held>,
     refused: bool,
-    /// Why it refused last.
+    /// Kind of the last failure.
     refusal_kind: ErrorKind,
 }
 
 /// An hour that is not published for good.
 #[derive(Debug, Default)]
 struct Held {
-    /// Where it is published, once that is known.
+    /// The part it is published as, once known.
     target: Option<Target>,
     entries: Vec<Entry>,
-    /// What the journal does not have yet.
+    /// Rows that the journal does not hold yet.
     fresh: HourRuns,
     fresh_account: HourAccount,
     fresh_bytes: usize,
@@ -99,7 +99,7 @@ struct Held {
     /// Whether readers do not see all of it.
     changed: bool,
     published: Option<(Instant, Duration)>,
-    /// The last stretch that readers see.
+    /// The last journal entry that readers see.
     through: Option<u64>,
 }
 
@@ -116,16 +116,16 @@ impl Held {
 }
 
 impl<'a> Journaled<'a> {
-    /// Takes over what an earlier run of this sensor left behind, or begins anew; with it the hours of runs that cannot be continued,
-    /// because their telescope was another, are published for good. A run that is continued gives its name to the parts. A full disk is
-    /// waited for, until a signal comes.
+    /// Continues the journal of an earlier run of this sensor, or begins a new one. Journals of runs with another telescope cannot be
+    /// continued; their hours are published for the last time. Parts carry the name of the run that is continued. Waits for a full disk
+    /// until a signal comes.
     ///
     /// # Errors
     /// When the dataset cannot be written.
-    pub fn start(closer: Closer, settings: JournaledSettings<'a>) -> Result<Self, WriteError> {
+    pub fn start(closer: &Closer, settings: &JournaledSettings<'a>) -> Result<Self, WriteError> {
         let mut waited = false;
         loop {
-            match Journaled::open(closer.clone(), &settings) {
+            match Journaled::open(closer.clone(), settings) {
                 Ok(hours) => {
                     if waited {
                         tracing::info!("there is room again: the capture begins");
@@ -272,8 +272,7 @@ impl<'a> Journaled<'a> {
         })
     }
 
-    /// What is left of an hour whose journal is damaged: what readers see already stays as it is, what they do not see yet becomes a
-    /// further part.
+    /// Recovers an hour whose journal is damaged: published parts stay as they are, the rest becomes a further part.
     fn rest_of(
         &mut self,
         hour: i64,
@@ -311,7 +310,7 @@ impl<'a> Journaled<'a> {
         }
     }
 
-    /// Journals and publishes what it can; true when nothing was refused.
+    /// Writes to the journal and publishes; returns true if no write failed.
     fn flush(&mut self) -> Result<bool, WriteError> {
         // All hours of a round are published with the same lists.
         self.closer.origins = self.settings.origins.load();
@@ -324,14 +323,14 @@ impl<'a> Journaled<'a> {
         }
         self.report_refusal(refusal.as_ref());
         match refusal {
-            // Nothing that a disk can get over: the rows are damaged, or the tables do not fit their schema.
+            // A retry cannot help: rows are damaged, or the tables do not fit their schema.
             Some(error) if !error.is_of_the_system() => Err(error),
             refusal => Ok(refusal.is_none()),
         }
     }
 
-    /// Makes the journal's folder again where somebody has removed it. Hours whose files went with it are continued in a further part:
-    /// what readers see of them stays as it is.
+    /// Recreates the journal's folder if somebody removed it. Hours whose files are gone continue in a further part; published parts stay
+    /// as they are.
     fn restore_journal(&mut self) -> Result<(), WriteError> {
         let closer = &self.closer;
         if self
@@ -432,7 +431,7 @@ impl<'a> Journaled<'a> {
         Ok(())
     }
 
-    /// Says once that the disk refuses, and once that it no longer does; the status shows it meanwhile.
+    /// Logs once that writes fail and once that they succeed again; the status shows it meanwhile.
     fn report_refusal(&mut self, refusal: Option<&WriteError>) {
         let held_bytes = self.fresh_bytes();
         match refusal {
@@ -458,7 +457,7 @@ impl<'a> Journaled<'a> {
         self.held.values().map(|held| held.fresh_bytes).sum()
     }
 
-    /// Tries until no more is held than may be; a signal ends the waiting.
+    /// Retries until memory is within its limit, or a signal comes.
     fn flush_within_memory(&mut self) -> Result<(), WriteError> {
         while !self.flush()?
             && self.fresh_bytes() > self.settings.memory_bytes
@@ -469,8 +468,7 @@ impl<'a> Journaled<'a> {
         Ok(())
     }
 
-    /// Forgets accounts that few packets will want; those that come all the same are published beside what is there. Hours that a
-    /// disk has refused so far are not forgotten.
+    /// Drops the accounts of old hours; packets that still come become a further part. Hours whose writes failed are kept.
     fn forget_before(&mut self, hour: i64) {
         let held = self.held.keys().next().copied();
         let hour = held.map_or(hour, |held| held.min(hour));
@@ -508,7 +506,7 @@ impl HourSink for Journaled<'_> {
         Ok(())
     }
 
-    /// Publishes everything for good and ends the journal. What a disk refuses stays in the journal for the next run.
+    /// Publishes everything for the last time and ends the journal. What cannot be written stays in the journal for the next run.
     fn end(&mut self) -> Result<(), WriteError> {
         let begun = Instant::now();
         self.held.values_mut().for_each(|held| held.closing = true);
@@ -532,7 +530,7 @@ impl HourSink for Journaled<'_> {
         })
     }
 
-    /// While the disk refuses, this waits, and the workers with it.
+    /// Waits while writes fail, and the workers wait with it.
     fn spill(&mut self, part: HourPart) -> Result<HourRuns, WriteError> {
         let mut sorted = self.closer.sort(vec![part]);
         loop {
@@ -585,7 +583,7 @@ fn journal_error(closer: &Closer, source: std::io::Error) -> WriteError {
     WriteError::File { path, source }
 }
 
-/// Publishes an hour as far as it has come, in place of what was published of it before.
+/// Publishes the rows of an hour so far; replaces what was published before.
 fn publish(
     closer: &Closer,
     Target { hour, part, .. }: Target,
@@ -606,7 +604,7 @@ fn publish(
     written.write_coverage(closer, hour, seconds)
 }
 
-/// Publishes what a run that cannot be continued has left, under its own name; gives how many of its files are damaged.
+/// Publishes the journal of a run that cannot be continued, under its own name; returns the number of damaged files.
 fn finish_run(
     closer: &Closer,
     journal: Journal,

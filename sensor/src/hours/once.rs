@@ -1,4 +1,4 @@
-//! Hours that are published once, when they close: a replay's. Late packets that open an hour again become a further part of it.
+//! Hours of a replay: published once, when they close. Late packets that reopen an hour become a further part.
 
 use std::collections::BTreeMap;
 use std::time::Instant;

@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
 use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use teiten_aggregator::dataset::Hour;
 use teiten_aggregator::minute::hour_of;
 
 use super::leftover::{self, UNFINISHED_ENDING, finished};
 use super::pcap::{FILE_HEADER_BYTES, append, file_header};
+use super::retention::Retention;
 use super::settings::KeepSettings;
 use crate::source::block::Record;
 use crate::watch::{FREE_BYTES_MIN, KeptCounts, Reason, space};
@@ -30,7 +32,7 @@ const FREE_SHARE: u64 = 10;
 pub(super) struct Files {
     folder: PathBuf,
     sensor: String,
-    hours: i64,
+    retention: Retention,
     open: BTreeMap<(i64, u16), Open>,
     /// Why nothing is written until the next look.
     stopped: Option<Reason>,
@@ -58,7 +60,7 @@ impl Files {
         Files {
             folder: settings.folder.clone(),
             sensor: sensor.to_owned(),
-            hours: settings.hours.into(),
+            retention: Retention::new(settings.hours),
             open: BTreeMap::new(),
             stopped: None,
             problem: None,
@@ -128,9 +130,12 @@ impl Files {
         }
         self.kept = kept;
         let hour = hour_of(clock_us);
-        if clock_us > 0 && self.cleaned != Some(hour) {
+        if clock_us > 0
+            && let Some(first) = self.first_kept(clock_us)
+            && self.cleaned != Some(hour)
+        {
             self.cleaned = Some(hour);
-            self.remove_before(Hour(hour - self.hours));
+            self.remove_before(Hour(first));
         }
         if let Some((free, all)) = space(&self.folder)
             && free < FREE_BYTES_MIN.min(all / FREE_SHARE)
@@ -247,6 +252,15 @@ impl Files {
             .zip(HOUR_FORM.bytes())
             .all(fits)
             .then_some(hour)
+    }
+
+    /// The first hour whose files stay; none while nothing is removed.
+    fn first_kept(&mut self, clock_us: i64) -> Option<i64> {
+        let first = Hour(self.retention.by_clock(clock_us)).to_string();
+        let is_old = |path: &PathBuf| self.hour_text(path).is_some_and(|hour| hour < &*first);
+        let all_are_old = self.retention.is_new() && self.own(ENDING).last().is_some_and(is_old);
+        self.retention
+            .first_hour(Instant::now(), clock_us, all_are_old)
     }
 
     fn remove_before(&self, first: Hour) {

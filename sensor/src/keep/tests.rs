@@ -11,6 +11,7 @@ use teiten_aggregator::table::HOUR_US;
 use crate::origins::OriginsCell;
 use crate::source::Replay;
 use crate::source::block::BlockBytes;
+use crate::source::live::Drops;
 use crate::watch::Facts;
 use teiten_packet::LinkType;
 use teiten_packet::samples::{ethernet, ipv4_packet};
@@ -131,6 +132,26 @@ fn old_hours_of_this_sensor_go_and_no_other_file() {
 }
 
 #[test]
+fn a_clock_that_goes_ahead_removes_no_kept_packet() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let counts = KeptCounts::default();
+    let mut files = files(folder.path(), 24);
+    files.write(&record(NOON_US, ETHERNET, 60), &[9; 60], &counts);
+    files.look(NOON_US, &counts);
+    for hours in [26, 27, 24 * 400] {
+        files.look(NOON_US + hours * HOUR_US, &counts);
+    }
+    assert_eq!(
+        names(folder.path()),
+        ["tokyo-2026-11-05T12-ethernet-0001.pcap"]
+    );
+    // Nor does the next start, where everything is old by that clock.
+    let mut next = super::tests::files(folder.path(), 24);
+    next.look(NOON_US + 26 * HOUR_US, &counts);
+    assert_eq!(names(folder.path()).len(), 1);
+}
+
+#[test]
 fn what_a_killed_run_left_is_cut_to_whole_packets_and_named() {
     let folder = tempfile::tempdir().expect("a folder");
     let counts = KeptCounts::default();
@@ -246,8 +267,7 @@ fn arrival(frames: &[Vec<u8>]) -> Arrival {
         lane: None,
         clock_us: Some(NOON_US),
         complete: true,
-        dropped_kernel: 0,
-        dropped_interface: 0,
+        drops: Drops::default(),
     }
 }
 
@@ -279,6 +299,9 @@ fn only_observed_packets_are_kept() {
     other[33] = 200;
     let arp = ethernet(0x0806, &[0; 28]);
     let (mut keeping, status) = keeping(folder.path(), "192.0.2.0/25");
+    let mut timeless = arrival(&[dark.clone()]);
+    timeless.block.records[0].time_us = NO_TIME_US;
+    keeping.offer(Some(&timeless));
     keeping.offer(Some(&arrival(&[dark.clone(), other, arp, dark])));
     keeping.offer(None);
     keeping.end();

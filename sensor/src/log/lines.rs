@@ -1,4 +1,4 @@
-//! Lines on their way out, written by a thread of their own: whoever speaks never waits for whoever reads. What does not fit is counted.
+//! A queue of log lines, written by its own thread, so that logging never blocks. Lines that do not fit are counted.
 
 use std::io::Write;
 use std::sync::Arc;
@@ -31,7 +31,7 @@ impl Lines {
             .name("log".into())
             .spawn(move || {
                 for line in lines {
-                    // Nobody is left to be told that messages cannot be written.
+                    // There is nowhere to report that messages cannot be written.
                     let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
                     written.fetch_add(1, Ordering::Release);
                 }

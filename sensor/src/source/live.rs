@@ -18,6 +18,7 @@ use interface::{Change, Interface};
 use super::error::SourceError;
 use super::ring::wait_for;
 use crate::source::block::Block;
+use teiten_aggregator::minute::MINUTE_US;
 use teiten_packet::telescope::Prefix;
 
 /// How long the kernel may keep packets back to hand over many at once, and the longest that [`Live::next_block`] waits.
@@ -121,6 +122,8 @@ pub struct Live {
     begun: Instant,
     clock: LiveClock,
     looked: Instant,
+    /// The time of day when drops were last counted.
+    drops_counted_us: i64,
     notices: Vec<Notice>,
 }
 
@@ -142,6 +145,9 @@ pub struct LiveBlock {
 /// Packets that were lost before this program could see them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Drops {
+    /// When they were lost: the time of day when the counts were last read before, microseconds since 1970-01-01 UTC. The counts are
+    /// read once a second and at each minute's end, so all of them are of this minute.
+    pub since_us: i64,
     /// For want of room in the kernel's buffer.
     pub kernel: u64,
     /// By the interface or its driver.
@@ -185,6 +191,7 @@ impl Live {
             begun: Instant::now(),
             clock: LiveClock::new(Duration::ZERO, time_of_day_us()),
             looked: Instant::now(),
+            drops_counted_us: time_of_day_us(),
             notices,
         };
         // What was counted before this capture is none of its business.
@@ -205,12 +212,16 @@ impl Live {
                 thread::sleep(LOAN_WAIT.min(LIVE_WAIT.saturating_sub(begin.elapsed())));
             }
         }
+        let step = self.clock.look(self.begun.elapsed(), time_of_day_us());
         let mut drops = Drops::default();
-        if self.looked.elapsed() >= LOOK_INTERVAL {
+        let looks = self.looked.elapsed() >= LOOK_INTERVAL;
+        if looks || is_of_another_minute(self.drops_counted_us, self.clock.now_us()) {
             drops = self.drops();
+        }
+        if looks {
             self.look();
         }
-        self.advance(&mut block);
+        self.advance(step, &mut block);
         LiveBlock {
             block,
             ring,
@@ -223,7 +234,11 @@ impl Live {
     /// What was dropped since it was last told. To be asked once more at the end of a capture.
     pub fn drops(&mut self) -> Drops {
         let counted = dropped_by_interface();
-        let mut drops = Drops::default();
+        let mut drops = Drops {
+            since_us: self.drops_counted_us,
+            ..Drops::default()
+        };
+        self.drops_counted_us = self.clock.now_us();
         for interface in &mut self.interfaces {
             let (kernel, by_interface) = interface.drops(counted.get(&interface.name).copied());
             drops.kernel += kernel;
@@ -286,8 +301,7 @@ impl Live {
     }
 
     /// Moves the clock on, by the times that are believed.
-    fn advance(&mut self, block: &mut Block) {
-        let step = self.clock.look(self.begun.elapsed(), time_of_day_us());
+    fn advance(&mut self, step: Option<Step>, block: &mut Block) {
         if let Some(step) = step {
             self.notices.push(match step {
                 Step::Doubted(seconds) => Notice::Stepped(seconds),
@@ -303,6 +317,11 @@ impl Live {
             _ => self.clock_us.max(now_us),
         };
     }
+}
+
+/// Whether a minute ends between two times, or the clock went back.
+fn is_of_another_minute(one_us: i64, other_us: i64) -> bool {
+    one_us.div_euclid(MINUTE_US) != other_us.div_euclid(MINUTE_US)
 }
 
 fn time_of_day_us() -> i64 {

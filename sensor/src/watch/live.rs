@@ -43,8 +43,9 @@ pub struct Live {
 }
 
 impl Live {
-    /// Adds a worker's sample; `country` names the country of a source.
-    pub fn add(&self, sample: &Sample, country: impl Fn(IpAddr) -> [u8; 2]) {
+    /// Adds a worker's sample; `now_us` is the capture's clock, `country` names the country of a source. Only the clock decides which
+    /// minutes are kept: one packet with a wrong time must not remove the others.
+    pub fn add(&self, sample: &Sample, now_us: i64, country: impl Fn(IpAddr) -> [u8; 2]) {
         let Some(last) = sample.sampled.last() else {
             return;
         };
@@ -65,8 +66,9 @@ impl Live {
         if beside > 0 {
             self.estimated.fetch_add(beside, Ordering::Relaxed);
         }
-        let grew = self.newest_minute.fetch_max(minute, Ordering::Relaxed) < minute;
-        if grew || self.entries.load(Ordering::Relaxed) > ENTRIES_MAX {
+        let now = now_us.div_euclid(MINUTE_US);
+        let moved = self.newest_minute.swap(now, Ordering::Relaxed) != now;
+        if moved || self.entries.load(Ordering::Relaxed) > ENTRIES_MAX {
             self.tidy();
         }
     }
@@ -105,7 +107,7 @@ impl Live {
             return;
         }
         let oldest = self.newest_minute.load(Ordering::Relaxed) - MINUTES_KEPT;
-        // A clock that stepped back leaves minutes in the future; they are forgotten too.
+        // A clock that went back leaves minutes in the future; they are removed too.
         self.counts
             .retain(|(minute, _), _| (oldest + 1..=oldest + MINUTES_KEPT).contains(minute));
         let mut small = 1;
@@ -225,7 +227,7 @@ mod tests {
             ipv4,
             ipv6: Vec::new(),
         });
-        live.add(&sample, |_| *b"JP");
+        live.add(&sample, minute * MINUTE_US, |_| *b"JP");
     }
 
     fn view(live: &Live, minutes: i64, minute: i64) -> Value {
@@ -263,6 +265,36 @@ mod tests {
             view(&live, 99, 100 + MINUTES_KEPT)["classes"][0]["packets"],
             1
         );
+    }
+
+    #[test]
+    fn a_packet_from_tomorrow_removes_nothing() {
+        let live = Live::default();
+        add(&live, 0..10, 100);
+        for (before, minute) in [(10, 100 + 26 * 60), (11, 3)] {
+            let mut sample = Sample::default();
+            let ipv4 = vec![observation(99, minute * MINUTE_US)];
+            let ipv6 = Vec::new();
+            sample.add(&Batch { ipv4, ipv6 });
+            live.add(&sample, 100 * MINUTE_US, |_| *b"JP");
+            add(&live, 0..1, 101);
+            assert_eq!(view(&live, 2, 101)["minutes"][0]["packets"], before);
+            add(&live, 0..1, 100);
+            assert!(
+                live.counts.iter().all(|entry| entry.key().0 <= 101),
+                "what the clock never showed goes"
+            );
+        }
+    }
+
+    #[test]
+    fn a_clock_that_went_back_is_followed() {
+        let live = Live::default();
+        add(&live, 0..10, 100);
+        add(&live, 0..10, 40);
+        add(&live, 0..10, 41);
+        assert_eq!(view(&live, 2, 41)["classes"][0]["packets"], 20);
+        assert!(live.counts.iter().all(|entry| entry.key().0 <= 41));
     }
 
     #[test]

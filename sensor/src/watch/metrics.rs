@@ -11,6 +11,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+use teiten_aggregator::counter::{COUNTERS, OUTCOMES};
 use teiten_observation::{Class, TrafficType};
 
 use super::process::{Process, process, space};
@@ -98,21 +99,17 @@ pub const METRICS: &[Metric] = &[
         },
     ),
     counter("teiten_received_packets", "", "Packets received", |at| {
-        sum(&at.status.sums.received)
+        sum(&at.status.sums.counts.received)
     }),
     counter(
         "teiten_packets",
         "outcome",
         "Packets received, by where they went; the outcomes add up to those received",
         |at| {
-            let sums = &at.status.sums;
-            labelled([
-                ("observed", read(&sums.observed)),
-                ("outside", read(&sums.outside)),
-                ("excluded", read(&sums.excluded)),
-                ("not_ip", read(&sums.not_ip)),
-                ("malformed", read(&sums.malformed)),
-            ])
+            let sums = at.status.sums.counts.numbers();
+            OUTCOMES
+                .map(|index| (COUNTERS[index].name.to_owned(), read(sums[index])))
+                .collect()
         },
     ),
     counter(
@@ -150,7 +147,7 @@ pub const METRICS: &[Metric] = &[
         "by",
         "Packets lost before the sensor saw them: in the kernel's buffer, or by the interface",
         |at| {
-            let sums = &at.status.sums;
+            let sums = &at.status.sums.counts;
             labelled([
                 ("kernel", read(&sums.dropped_kernel)),
                 ("interface", read(&sums.dropped_interface)),
@@ -161,13 +158,19 @@ pub const METRICS: &[Metric] = &[
         "teiten_late_packets",
         "",
         "Observed packets whose hour had closed",
-        |at| sum(&at.status.sums.late),
+        |at| sum(&at.status.sums.counts.late),
+    ),
+    counter(
+        "teiten_implausible_packets",
+        "",
+        "Packets whose time is too far from the clock to be believed; they are in no table",
+        |at| sum(&at.status.sums.implausible),
     ),
     counter(
         "teiten_collapsed_packets",
         "",
         "Packets whose source was folded into its prefix",
-        |at| sum(&at.status.sums.collapsed),
+        |at| sum(&at.status.sums.counts.collapsed),
     ),
     counter(
         "teiten_kept_packets",

@@ -1,4 +1,4 @@
-//! What the kernel tells of this process and its data folder, by the names that every Prometheus client uses for it
+//! What the kernel reports of this process and its data folder, by the names that every Prometheus client uses for it
 //! (<https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics>).
 
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! What one worker shows of a block to the status: exact sums by class and type, and a sample of its packets. Plain numbers that the
-//! worker owns; no clock, lock or log. Where no status is served, no sample is taken.
+//! What a worker reports of a block to the status: exact sums by class and type, and a sample of the packets. The worker owns it; no clock,
+//! lock or log. Without a status there is no sample.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -29,6 +29,8 @@ pub struct Sampled {
 pub struct Sample {
     /// Where the packets went.
     pub counts: MinuteCounts,
+    /// Records whose time cannot be believed.
+    pub implausible: u64,
     /// Bytes on the wire of all observed packets.
     pub bytes: u64,
     /// Observed packets by class.
@@ -45,6 +47,7 @@ impl Default for Sample {
     fn default() -> Self {
         Sample {
             counts: MinuteCounts::default(),
+            implausible: 0,
             bytes: 0,
             classes: [0; Class::ALL.len()],
             types: [0; TrafficType::ALL.len()],
@@ -94,6 +97,7 @@ impl Sample {
     /// Forgets everything but its turn.
     pub fn clear(&mut self) {
         self.counts = MinuteCounts::default();
+        self.implausible = 0;
         self.bytes = 0;
         self.classes = Default::default();
         self.types = [0; TrafficType::ALL.len()];

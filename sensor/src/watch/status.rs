@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::{Value, json};
 use teiten_aggregator::close::ClosedHour;
+use teiten_aggregator::counter::{COUNTERS, Counts, IMPLAUSIBLE, MinuteCounts};
 use teiten_aggregator::origin::Origins;
 use teiten_observation::{Class, TrafficType};
 
@@ -18,7 +19,7 @@ use super::process::space;
 use super::sample::Sample;
 use crate::origins::OriginsCell;
 
-/// How long the reader may be silent before a capture no more counts as alive: it shows itself ten times a second.
+/// How long the reader may be silent before the capture counts as dead: it beats ten times a second.
 pub const SILENCE_MAX: Duration = Duration::from_secs(30);
 /// How long what was said of waiting for the disk holds: it is tried again every second, and a try may take its time.
 const WAITING_MAX: Duration = Duration::from_secs(30);
@@ -28,15 +29,9 @@ pub const FREE_BYTES_MIN: u64 = 1 << 30;
 /// Sums since the start. Each is what [`super::METRICS`] says of it.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    pub(super) received: AtomicU64,
-    pub(super) observed: AtomicU64,
-    pub(super) outside: AtomicU64,
-    pub(super) excluded: AtomicU64,
-    pub(super) not_ip: AtomicU64,
-    pub(super) malformed: AtomicU64,
-    pub(super) late: AtomicU64,
-    pub(super) dropped_kernel: AtomicU64,
-    pub(super) dropped_interface: AtomicU64,
+    /// Those of `coverage`.
+    pub(super) counts: Counts<AtomicU64>,
+    pub(super) implausible: AtomicU64,
     pub(super) observed_bytes: AtomicU64,
     pub(super) classes: Vec<AtomicU64>,
     pub(super) types: Vec<AtomicU64>,
@@ -46,7 +41,6 @@ pub(super) struct Counters {
     pub(super) rows_sources: AtomicU64,
     pub(super) rows_traffic: AtomicU64,
     pub(super) dataset_bytes: AtomicU64,
-    pub(super) collapsed: AtomicU64,
     pub(super) reloads_done: AtomicU64,
     pub(super) reloads_failed: AtomicU64,
 }
@@ -119,7 +113,8 @@ impl Status {
     pub fn beat(&self, clock_us: i64) {
         let since = self.begun.elapsed().as_millis() as i64;
         self.beat_ms.store(since, Ordering::Relaxed);
-        self.clock_us.fetch_max(clock_us, Ordering::Relaxed);
+        // Backwards too, where the time of day went back and stayed.
+        self.clock_us.store(clock_us, Ordering::Relaxed);
     }
 
     /// Notes that the capture waits for the disk on purpose; to be called again as long as it does.
@@ -147,18 +142,8 @@ impl Status {
     /// Takes a worker's sample of a block, and empties it. `busy` is the time the block took, `rows_bytes` what its rows hold now.
     pub fn take(&self, worker: usize, sample: &mut Sample, busy: Duration, rows_bytes: usize) {
         let sums = &self.sums;
-        let counts = &sample.counts;
-        for (sum, count) in [
-            (&sums.received, counts.received),
-            (&sums.observed, counts.observed),
-            (&sums.outside, counts.outside),
-            (&sums.excluded, counts.excluded),
-            (&sums.not_ip, counts.not_ip),
-            (&sums.malformed, counts.malformed),
-            (&sums.late, counts.late),
-        ] {
-            add(sum, count);
-        }
+        self.count(&sample.counts);
+        add(&sums.implausible, sample.implausible);
         add(&sums.observed_bytes, sample.bytes);
         add(&sums.busy_us, busy.as_micros() as u64);
         add_each(&sums.classes, &sample.classes);
@@ -167,14 +152,26 @@ impl Status {
             bytes.store(rows_bytes as u64, Ordering::Relaxed);
         }
         let origins = self.origins.load();
-        self.live.add(sample, |source| country(&origins, source));
+        let clock_us = self.clock_us.load(Ordering::Relaxed);
+        self.live
+            .add(sample, clock_us, |source| country(&origins, source));
         sample.clear();
     }
 
     /// Adds packets that never came: lost in the kernel's buffer, or by the interface.
     pub fn dropped(&self, kernel: u64, interface: u64) {
-        add(&self.sums.dropped_kernel, kernel);
-        add(&self.sums.dropped_interface, interface);
+        self.count(&MinuteCounts {
+            dropped_kernel: kernel,
+            dropped_interface: interface,
+            ..MinuteCounts::default()
+        });
+    }
+
+    fn count(&self, counts: &MinuteCounts) {
+        let sums = self.sums.counts.numbers();
+        sums.into_iter()
+            .zip(counts.numbers())
+            .for_each(|(sum, &count)| add(sum, count));
     }
 
     /// Notes that an hour was published.
@@ -185,12 +182,12 @@ impl Status {
         add(&sums.rows_sources, closed.source_rows);
         add(&sums.rows_traffic, closed.traffic_rows);
         add(&sums.dataset_bytes, closed.file_bytes);
-        add(&sums.collapsed, closed.collapsed.iter().sum());
+        add(&sums.counts.collapsed, closed.collapsed.iter().sum());
         self.closed_last
             .store(unix_seconds(SystemTime::now()), Ordering::Relaxed);
     }
 
-    /// Notes what is wrong with `part` of the capture, or that nothing is any more.
+    /// Sets or clears the problem of a part of the capture.
     pub fn problem(&self, part: &'static str, text: Option<String>) {
         let mut problems = self.problems.lock().unwrap_or_else(PoisonError::into_inner);
         match text {
@@ -222,7 +219,7 @@ impl Status {
         add(results, 1);
     }
 
-    /// What is wrong at present, by the part of the capture that it concerns.
+    /// Current problems, by the part of the capture that it concerns.
     #[must_use]
     pub fn problems(&self) -> BTreeMap<&'static str, String> {
         let mut problems = self
@@ -268,22 +265,15 @@ impl Status {
         let mut view = self
             .live
             .json(minutes, top, clock_us, |source| country(&origins, source));
-        let sum = |sum: &AtomicU64| sum.load(Ordering::Relaxed);
-        let sums = &self.sums;
         view["sensor"] = json!(self.facts.sensor);
         view["interfaces"] = json!(self.facts.interfaces);
         view["uptime_seconds"] = json!(self.begun.elapsed().as_secs());
         view["problems"] = json!(self.problems());
-        view["since_start"] = json!({
-            "received": sum(&sums.received),
-            "observed": sum(&sums.observed),
-            "outside": sum(&sums.outside),
-            "excluded": sum(&sums.excluded),
-            "not_ip": sum(&sums.not_ip),
-            "malformed": sum(&sums.malformed),
-            "dropped_kernel": sum(&sums.dropped_kernel),
-            "dropped_interface": sum(&sums.dropped_interface),
-        });
+        let sums = &self.sums;
+        let counters = COUNTERS.iter().zip(sums.counts.numbers());
+        for (counter, sum) in counters.chain([(&IMPLAUSIBLE, &sums.implausible)]) {
+            view["since_start"][counter.name] = json!(sum.load(Ordering::Relaxed));
+        }
         if self.facts.keeps {
             view["kept"] = self.kept.json();
         }

@@ -22,6 +22,7 @@ use teiten_sensor::engine::{Arrival, Passage, run};
 use teiten_sensor::hours::journaled::{Journaled, JournaledSettings};
 use teiten_sensor::origins::OriginsCell;
 use teiten_sensor::source::block::{Block, BlockBytes, Record};
+use teiten_sensor::source::live::Drops;
 
 /// 2026-11-15T07.
 const HOUR: i64 = 498_535;
@@ -49,13 +50,25 @@ fn arrival(time_us: i64, packets: u32) -> Arrival {
         lane: None,
         clock_us: Some(time_us),
         complete: true,
-        dropped_kernel: 0,
-        dropped_interface: 0,
+        drops: Drops::default(),
     }
 }
 
 /// A capture of these (time, packets) into the dataset `data` of the workshop; how many were late.
 fn captured(workshop: &Workshop, run_name: &str, arrivals: &[(i64, u32)]) -> u64 {
+    let arrivals = arrivals.iter();
+    captured_arrivals(
+        workshop,
+        run_name,
+        arrivals.map(|&(time_us, packets)| arrival(time_us, packets)),
+    )
+}
+
+fn captured_arrivals(
+    workshop: &Workshop,
+    run_name: &str,
+    mut arrivals: impl Iterator<Item = Arrival>,
+) -> u64 {
     let settings = workshop.settings("data", 2);
     let telescope = Arc::new(Telescope::new(&[], &[]));
     let closer = closer(&settings, &telescope, run_name).expect("sound settings");
@@ -67,7 +80,7 @@ fn captured(workshop: &Workshop, run_name: &str, arrivals: &[(i64, u32)]) -> u64
         memory_bytes: 1 << 20,
         stop: &stop,
     };
-    let mut hours = Journaled::start(closer, kept).expect("a writable folder");
+    let mut hours = Journaled::start(&closer, &kept).expect("a writable folder");
     let passage = Passage {
         telescope,
         workers: 2,
@@ -79,13 +92,9 @@ fn captured(workshop: &Workshop, run_name: &str, arrivals: &[(i64, u32)]) -> u64
         checkpoint: Some(Duration::ZERO),
         observed_from_us: Some(HOUR * HOUR_US),
     };
-    let mut left = arrivals.iter();
-    let mut next = |_| {
-        left.next()
-            .map(|&(time_us, packets)| arrival(time_us, packets))
-    };
+    let mut next = |_| arrivals.next();
     let counted = run(&mut next, &passage, &mut hours).expect("writable");
-    counted.tally.late
+    counted.tally.counts.late
 }
 
 /// Every packet is in the tables, in the hour of its time.
@@ -143,4 +152,42 @@ fn one_packet_from_the_past_is_counted_as_late_and_changes_nothing_else() {
     let data = workshop.path("data");
     assert_all_there(&data, &arrivals);
     assert_eq!(coverage_sums(&data, "late").into_values().sum::<i64>(), 1);
+}
+
+#[test]
+fn drops_are_counted_in_the_minute_in_which_they_happened() {
+    let workshop = Workshop::new();
+    let at = |seconds: i64| HOUR * HOUR_US + seconds * SECOND_US;
+    let drops = |since_us: i64, kernel: u64| Drops {
+        since_us,
+        kernel,
+        interface: 2 * kernel,
+    };
+    // The counts are read when the clock shows the next minute, or the next hour, already.
+    let arrivals = [
+        (at(58), Drops::default()),
+        (at(60), drops(at(59), 7)),
+        (at(3599), drops(at(61), 1)),
+        (at(3600), drops(at(3599), 20)),
+        (at(3700), Drops::default()),
+    ];
+    let arrivals = arrivals.map(|(time_us, drops)| Arrival {
+        drops,
+        ..arrival(time_us, 1)
+    });
+    captured_arrivals(&workshop, "drops", arrivals.into_iter());
+    let mut found = Vec::new();
+    dataset::each_row(&workshop.path("data"), "coverage", |row| {
+        let number = |column| dataset::number(row, column);
+        if number("dropped_kernel") > 0 {
+            let minute = (number("minute_start") - at(0)) / (60 * SECOND_US);
+            found.push((
+                minute,
+                number("dropped_kernel"),
+                number("dropped_interface"),
+            ));
+        }
+    });
+    found.sort_unstable();
+    assert_eq!(found, [(0, 7, 14), (1, 1, 2), (59, 20, 40)]);
 }

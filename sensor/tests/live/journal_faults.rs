@@ -104,7 +104,7 @@ fn captured(
         memory_bytes: 1 << 20,
         stop: &stop,
     };
-    let mut hours = Journaled::start(closer, kept).expect("a writable folder");
+    let mut hours = Journaled::start(&closer, &kept).expect("a writable folder");
     let passage = Passage {
         telescope,
         workers: 1,

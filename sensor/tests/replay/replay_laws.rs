@@ -244,7 +244,7 @@ fn packets_that_go_back_in_time_are_counted_in_their_own_hour() {
     for workers in [1, 3] {
         let back = settings(&workshop, &format!("back{workers}"), workers);
         let outcome = replay_into(&path, &back);
-        assert!(outcome.counted.tally.late > 1000);
+        assert!(outcome.counted.tally.counts.late > 1000);
         for table in TABLES {
             let without: &[&str] = if table == "coverage" { &["late"] } else { &[] };
             let (ours, theirs) = (

@@ -61,14 +61,10 @@ impl WorkerThread {
                 return self.finish_round(parts, before);
             }
             Work::Observed(second) => self.worker.mark_second(second),
-            Work::Dropped {
-                time_us,
-                kernel,
-                interface,
-            } => {
-                self.worker.dropped(time_us, kernel, interface);
+            Work::Dropped(drops) => {
+                self.worker.dropped(drops);
                 if let Some(status) = &self.status {
-                    status.dropped(kernel, interface);
+                    status.dropped(drops.kernel, drops.interface);
                 }
             }
         }

@@ -154,3 +154,11 @@ fn an_expression_that_is_none_is_named() {
         "{text}"
     );
 }
+
+#[test]
+fn drops_are_counted_at_the_end_of_a_minute() {
+    let minute = MINUTE_US;
+    assert!(!is_of_another_minute(5 * minute, 6 * minute - 1));
+    assert!(is_of_another_minute(6 * minute - 1, 6 * minute));
+    assert!(is_of_another_minute(6 * minute, 5 * minute));
+}
