@@ -140,7 +140,7 @@ pub struct Shared {
     /// Count only this sensor; repeatable.
     #[arg(long = "sensor", value_name = "NAME")]
     pub sensors: Vec<String>,
-    /// File of named outages: TOML, [[outage]] with period, ja and en.
+    /// File of named outages: TOML, `[[outage]]` with period, ja and en.
     #[arg(long, value_name = "FILE")]
     pub outages: Option<PathBuf>,
     /// File of a published series of years to draw beside one's own (TOML, as reports/example/nicter.toml); repeatable.

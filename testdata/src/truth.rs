@@ -97,7 +97,7 @@ pub struct Accounting {
     pub malformed: Damaged,
 }
 
-/// Packets whose link or IP header is damaged.
+/// Records whose link or IP header is damaged, or whose time cannot be believed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Damaged {
     /// Link layer.
@@ -106,6 +106,8 @@ pub struct Damaged {
     pub ipv4: u64,
     /// IPv6.
     pub ipv6: u64,
+    /// Time.
+    pub time: u64,
 }
 
 /// Packets of one class, type and tool.
@@ -236,6 +238,7 @@ fn accounting(tally: &Tally) -> Accounting {
             link: 0,
             ipv4: tally.damaged_ipv4,
             ipv6: 0,
+            time: 0,
         },
     }
 }
