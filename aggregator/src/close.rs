@@ -7,6 +7,7 @@ mod aside;
 mod closed;
 mod contributions;
 mod coverage;
+mod edition;
 mod enrich;
 mod fold;
 mod folding;
@@ -14,29 +15,27 @@ mod judge;
 mod payloads;
 mod traffic;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use parquet::file::metadata::KeyValue;
-
-use crate::dataset::{Hour, PartName, SCRATCH_FOLDER, parts_of};
 use crate::encode::{EncodedColumn, Encoder};
-use crate::inputs::{Contributors, INPUTS_KEY};
-use crate::minute::{HourAccount, SecondSet};
+use crate::hour::Hour;
+use crate::inputs::Contributors;
 use crate::origin::Origins;
 use crate::parallel::{ordered, staged};
 use crate::payload_table::PayloadTable;
 use crate::run::{MemoryRun, Run, merge_range, split_sources};
 use crate::schema::{
-    COVERAGE, Cutter, FLAGS_VERSION, Key, SCHEMA_VERSION, SOURCES, SOURCES_ROWS, SourceRows,
-    TABLES, TRAFFIC, Table, encode_group,
+    Cutter, Key, SOURCES, SOURCES_ROWS, SourceRows, TABLES, TRAFFIC, encode_group,
 };
+use crate::store::{PartName, Store};
 use crate::window::HourPart;
 use crate::writer::{PartWriter, WriteError};
 use teiten_observation::{Address, Family, TelescopeSize};
 
 pub use closed::ClosedHour;
 use contributions::{Bounds, Contributions};
+pub use edition::{Edition, IDENTITY_KEY, SENSOR_KEY, STATE_KEY, State};
 use enrich::{Enricher, folded_chunk};
 use fold::SizeHistogram;
 use folding::Folding;
@@ -133,10 +132,12 @@ impl HourRuns {
 /// Writes hours into a dataset.
 #[derive(Clone, Debug)]
 pub struct Closer {
-    /// Folder of the dataset.
-    pub directory: PathBuf,
+    /// The dataset.
+    pub store: Store,
     /// Whose parts.
     pub name: PartName,
+    /// Identity of the sensor, which no other of its name has.
+    pub identity: String,
     /// Where sources come from.
     pub origins: Arc<Origins>,
     /// Dark addresses of the telescope, where known.
@@ -180,17 +181,19 @@ impl Closer {
         runs
     }
 
-    /// Writes the part `part` of `hour`: its `sources`, its `traffic` and, where packets had any, its `payloads`. Without rows nothing is written.
-    ///
-    /// # Errors
-    /// When a part cannot be written; then none of that table is visible.
-    pub fn close(&self, hour: Hour, part: u32, runs: HourRuns) -> Result<ClosedHour, WriteError> {
+    fn write_rows(
+        &self,
+        edition: &mut Edition<'_>,
+        part: u32,
+        runs: HourRuns,
+    ) -> Result<ClosedHour, WriteError> {
+        let hour = edition.hour;
         let mut closed = ClosedHour::default();
         if runs.is_empty() {
             return Ok(closed);
         }
         let threshold = self.fold_threshold(&runs)?;
-        let mut file = self.create(&SOURCES, hour, part)?;
+        let mut file = edition.create(&SOURCES, part)?;
         let HourRuns {
             ipv4,
             ipv6,
@@ -201,35 +204,19 @@ impl Closer {
         let of_ipv6 = self.merge_family(&ipv6, threshold, &mut file, hour, &mut closed)?;
         drop(ipv6);
         let sources = file.finish()?;
-        let mut file = self.create(&TRAFFIC, hour, part)?;
+        let mut file = edition.create(&TRAFFIC, part)?;
         for (family, contributions) in [(Family::Ipv4, of_ipv4), (Family::Ipv6, of_ipv6)] {
             traffic::append(&mut file, hour, self, family, &contributions, &mut closed)?;
         }
-        let payloads = payloads::write(self, hour, part, payloads, &mut closed)?;
-        // All are on disk before any is visible: the renames are all that can come between them.
+        let payloads = payloads::write(edition, part, payloads, &mut closed)?;
         let traffic = file.finish()?;
-        for finished in [Some(sources), Some(traffic), payloads]
+        for staged in [Some(sources), Some(traffic), payloads]
             .into_iter()
             .flatten()
         {
-            closed.file_bytes += finished.publish()?;
+            closed.file_bytes += edition.put(staged)?;
         }
         Ok(closed)
-    }
-
-    /// Writes the `coverage` of `hour`: a row for each minute of which a second was observed.
-    ///
-    /// # Errors
-    /// When the part cannot be written.
-    pub fn write_coverage(
-        &self,
-        hour: Hour,
-        part: u32,
-        account: &HourAccount,
-        covered: &SecondSet,
-    ) -> Result<u64, WriteError> {
-        let file = self.create(&COVERAGE, hour, part)?;
-        coverage::write(file, hour, self, account, covered)
     }
 
     /// Removes parts of this sensor and run that are not among `kept`: what an earlier replay of the same input left behind.
@@ -237,36 +224,24 @@ impl Closer {
     /// # Errors
     /// When a part cannot be listed or removed.
     pub fn remove_stale(&self, kept: &dyn Fn(&Path) -> bool) -> Result<usize, WriteError> {
+        let failed = |source| WriteError::File {
+            path: self.store.directory().to_owned(),
+            source,
+        };
+        let mut publication = self.store.publication();
         let mut removed = 0;
         for table in TABLES {
-            let parts = parts_of(&self.directory, table.name, &self.name).map_err(|source| {
-                WriteError::File {
-                    path: self.directory.join(table.name),
-                    source,
+            let parts = self.store.parts_within(table.name, &(i64::MIN..i64::MAX));
+            for part in parts.map_err(failed)? {
+                let is_own = part.name().is_some_and(|(name, _)| name == self.name);
+                if is_own && !kept(&part.path) {
+                    publication.remove(&part.within());
+                    removed += 1;
                 }
-            })?;
-            for path in parts.into_iter().filter(|path| !kept(path)) {
-                std::fs::remove_file(&path).map_err(|source| WriteError::File {
-                    path: path.clone(),
-                    source,
-                })?;
-                removed += 1;
             }
         }
+        publication.commit().map_err(failed)?;
         Ok(removed)
-    }
-
-    /// Where a part lies.
-    #[must_use]
-    pub fn path(&self, table: &Table, hour: Hour, part: u32) -> PathBuf {
-        self.directory
-            .join(table.name)
-            .join(hour.folder())
-            .join(self.name.file_name(part))
-    }
-
-    fn create(&self, table: &Table, hour: Hour, part: u32) -> Result<PartWriter, WriteError> {
-        PartWriter::create(&self.path(table, hour, part), table, self.metadata(hour))
     }
 
     /// The packets up to which a source is folded: 0 unless the hour has more rows than it may.
@@ -327,17 +302,16 @@ impl Closer {
         hour: Hour,
         closed: &mut ClosedHour,
     ) -> Result<Contributions, WriteError> {
-        let scratch = self.directory.join(SCRATCH_FOLDER);
         let rows = runs.iter().map(Run::len).sum();
         let bounds = Bounds::of(self.sample_keys(runs, hour), rows);
-        let mut contributions = Contributions::new(&bounds, &scratch, self.contributions_bytes);
+        let mut contributions = Contributions::new(&bounds, &self.store, self.contributions_bytes);
         let ranges = Ranges::of(runs);
         let path = self.path(&SOURCES, hour, 0);
         let schema = file.schema();
         let actors = self.origins.actors().on(hour);
         let origins = self.origins.on(hour);
         let mut cutter = Cutter::new(GROUP_ROWS, usize::MAX);
-        let mut folding = Folding::new(&scratch, self.contributions_bytes);
+        let mut folding = Folding::new(&self.store, self.contributions_bytes);
         let (mut merged, mut written) = (Ok(()), Ok(()));
         staged(
             self.threads,
@@ -416,57 +390,6 @@ impl Closer {
         let samples = runs.iter().flat_map(|run| run.samples(SAMPLES));
         samples
             .map(|(source, kind)| Key::new(kind, 0, origins.country(source)))
-            .collect()
-    }
-
-    /// What every part says of its making.
-    fn metadata(&self, hour: Hour) -> Vec<KeyValue> {
-        let mut pairs = vec![
-            ("schema_version".to_owned(), SCHEMA_VERSION.to_string()),
-            ("flags_version".to_owned(), FLAGS_VERSION.to_string()),
-            ("program".to_owned(), "teiten".to_owned()),
-            (
-                "program_version".to_owned(),
-                env!("CARGO_PKG_VERSION").to_owned(),
-            ),
-            (
-                "configuration_sha256".to_owned(),
-                self.configuration_sha256.clone(),
-            ),
-            ("sensor".to_owned(), self.name.sensor.clone()),
-            ("run".to_owned(), self.name.run.clone()),
-        ];
-        if let Some(inputs) = &self.inputs {
-            pairs.push((INPUTS_KEY.to_owned(), inputs.text(hour.0)));
-        }
-        if let Some(number) = self.journal_through {
-            pairs.push((JOURNAL_THROUGH_KEY.to_owned(), number.to_string()));
-        }
-        if let Some(addresses) = self.addresses {
-            let all = addresses.ipv6.saturating_add(u128::from(addresses.ipv4));
-            for (key, size) in [
-                ("telescope_addresses", all),
-                ("telescope_addresses_ipv4", addresses.ipv4.into()),
-                ("telescope_addresses_ipv6", addresses.ipv6),
-            ] {
-                pairs.push((key.to_owned(), size.to_string()));
-            }
-        }
-        for (index, data) in self.origins.on(hour).provenance().enumerate() {
-            let key = |what: &str| match index {
-                0 => format!("geo_{what}"),
-                _ => format!("geo_{}_{what}", index + 1),
-            };
-            pairs.push((key("name"), data.name.clone()));
-            pairs.push((key("date"), data.date.to_string()));
-            pairs.push((key("sha256"), data.sha256.clone()));
-        }
-        for list in self.origins.actors().lists() {
-            pairs.push((format!("actors_{}_sha256", list.name), list.sha256.clone()));
-        }
-        pairs
-            .into_iter()
-            .map(|(key, value)| KeyValue::new(key, value))
             .collect()
     }
 }

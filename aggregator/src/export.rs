@@ -9,9 +9,9 @@ use parquet::record::{Field, Row};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::part::{self, Listed, PartError, listed};
+use crate::part::{self, PartError, listed};
 use crate::schema::Table;
-use crate::table::HOUR_US;
+use crate::store::Part;
 use crate::text;
 
 /// The form of an export.
@@ -57,7 +57,7 @@ pub enum ExportError {
 /// When `from` or `to` is no such time, a part is damaged or cannot be read, or `out` not be written.
 pub fn export(
     directory: &Path,
-    table: &Table,
+    table: &'static Table,
     (from, to): (&str, &str),
     format: Format,
     out: &mut dyn Write,
@@ -72,13 +72,10 @@ pub fn export(
         path: directory.join(table.name),
         source,
     })?;
-    for Listed { folder, path } in parts {
-        let start = text::time_of_folder(&folder).map(|time| time.start.div_euclid(HOUR_US));
-        let is_wanted = start.is_some_and(|start| {
-            from.is_none_or(|from| start >= from) && to.is_none_or(|to| start < to)
-        });
-        if is_wanted {
-            rows += export_part(&path, &names, format, out)?;
+    for part in parts {
+        let hour = part.period.first_hour().0;
+        if from.is_none_or(|from| hour >= from) && to.is_none_or(|to| hour < to) {
+            rows += export_part(&part, &names, format, out)?;
         }
     }
     Ok(rows)
@@ -106,13 +103,13 @@ impl From<PartError> for Stop {
 }
 
 fn export_part(
-    path: &Path,
+    part: &Part,
     names: &[&str],
     format: Format,
     out: &mut dyn Write,
 ) -> Result<u64, ExportError> {
     let unreadable = |error| Stop::Part(PartError::Parquet(error));
-    let written = part::read(path, |part| {
+    let written = part::read(part.place(), |part| {
         let mut rows = 0;
         for row in part.reader().get_row_iter(None).map_err(unreadable)? {
             let row = row.map_err(unreadable)?;
@@ -128,7 +125,7 @@ fn export_part(
     written.map_err(|stop| match stop {
         Stop::Write(error) => ExportError::Write(error),
         Stop::Part(source) => ExportError::Part {
-            path: path.to_owned(),
+            path: part.path.clone(),
             source,
         },
     })

@@ -5,7 +5,6 @@
 //! short hashes of its beginning at growing lengths, tell one that is still being read, and one that is a shorter or longer copy.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
 use std::io::{self, Read, Seek, Write};
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,10 +15,11 @@ use parquet::file::metadata::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::dataset::{Hour, PART_ENDING, PartName, hour_folders, parts_of};
+use crate::hour::Hour;
 use crate::part::{self, CHECKSUM_KEY, CHECKSUM_PLACE, PartError};
 use crate::schema::{COVERAGE, TABLES};
-use crate::writer::{Summed, under_way};
+use crate::store::{Part, PartName, Period, Publication, Store};
+use crate::writer::Summed;
 
 /// The metadata's key; its value is a JSON list of [`Capture`].
 pub const INPUTS_KEY: &str = "inputs";
@@ -181,34 +181,27 @@ pub struct CountedHour {
 ///
 /// # Errors
 /// When a folder cannot be listed.
-pub fn counted_hours(directory: &Path) -> io::Result<Vec<CountedHour>> {
+pub fn counted_hours(store: &Store) -> io::Result<Vec<CountedHour>> {
     let mut counted = Vec::new();
     let mut seen = BTreeSet::new();
     // Every hour with packets has a coverage; a run that was killed may have got no further than its rows.
     let tables =
         std::iter::once(&COVERAGE).chain(TABLES.iter().filter(|table| table.name != COVERAGE.name));
     for table in tables {
-        for folder in hour_folders(&directory.join(table.name))? {
-            let Some(hour) = hour_of_folder(&folder) else {
+        for part in store.parts_within(table.name, &(i64::MIN..i64::MAX))? {
+            let (Period::Hour(hour), Some((name, _))) = (part.period, part.name()) else {
                 continue;
             };
-            for entry in std::fs::read_dir(&folder)? {
-                let file_name = entry?.file_name();
-                let Some(name) = file_name.to_str().and_then(part_name) else {
-                    continue;
-                };
-                if !seen.insert((hour.0, name.sensor.clone(), name.run.clone())) {
-                    continue;
-                }
-                if let Some((configuration_sha256, captures)) = inputs_of(&folder.join(&file_name))
-                {
-                    counted.push(CountedHour {
-                        name,
-                        hour,
-                        configuration_sha256,
-                        captures,
-                    });
-                }
+            if !seen.insert((hour, name.clone())) {
+                continue;
+            }
+            if let Some((configuration_sha256, captures)) = inputs_of(part.place()) {
+                counted.push(CountedHour {
+                    name,
+                    hour,
+                    configuration_sha256,
+                    captures,
+                });
             }
         }
     }
@@ -246,50 +239,6 @@ pub fn counted_twice(hours: &[CountedHour]) -> Vec<String> {
         .collect()
 }
 
-/// The hour of a folder `…/date=2009-03-15/hour=08`.
-fn hour_of_folder(folder: &Path) -> Option<Hour> {
-    let of_hour: i64 = folder
-        .file_name()?
-        .to_str()?
-        .strip_prefix("hour=")?
-        .parse()
-        .ok()?;
-    let date = folder
-        .parent()?
-        .file_name()?
-        .to_str()?
-        .strip_prefix("date=")?;
-    let mut fields = date.splitn(3, '-').map(|field| field.parse::<i64>().ok());
-    let (year, month, day) = (fields.next()??, fields.next()??, fields.next()??);
-    let is_date =
-        (0..10_000).contains(&year) && (1..=12).contains(&month) && (1..=31).contains(&day);
-    (is_date && (0..24).contains(&of_hour))
-        .then(|| Hour(days_since_1970(year, month, day) * 24 + of_hour))
-}
-
-/// Days from 1970-01-01 to a civil date (H. Hinnant, "chrono-Compatible Low-Level Date Algorithms").
-fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let year = year - i64::from(month <= 2);
-    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
-    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    era * 146_097 + year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year - 719_468
-}
-
-/// Sensor and run of `SENSOR-RUN-PART.parquet`.
-fn part_name(file_name: &str) -> Option<PartName> {
-    if file_name.starts_with('.') {
-        return None;
-    }
-    let stem = file_name.strip_suffix(PART_ENDING)?.strip_suffix('.')?;
-    let (rest, part) = stem.rsplit_once('-')?;
-    part.parse::<u32>().ok()?;
-    let (sensor, run) = rest.rsplit_once('-')?;
-    Some(PartName {
-        sensor: sensor.to_owned(),
-        run: run.to_owned(),
-    })
-}
-
 /// Configuration and captures of one part; none of a part that is no replay's or is damaged.
 fn inputs_of(path: &Path) -> Option<(String, Vec<Capture>)> {
     let read = part::read::<_, PartError>(path, |part| {
@@ -310,53 +259,57 @@ fn value_of<'a>(metadata: &'a ParquetMetaData, key: &str) -> Option<&'a str> {
 /// Lets every part of `name` say what is known of its inputs in the end; parts that say so already are left alone.
 ///
 /// # Errors
-/// When a part cannot be read or written; every part stays whole.
+/// When a part cannot be read or written; every hour stays whole.
 pub fn restate_inputs(
-    directory: &Path,
+    store: &Store,
     name: &PartName,
     contributors: &Contributors,
 ) -> io::Result<()> {
+    let mut hours = BTreeMap::<Period, Vec<Part>>::new();
     for table in TABLES {
-        for path in parts_of(directory, table.name, name)? {
-            if let Some(hour) = path.parent().and_then(hour_of_folder) {
-                restate(&path, INPUTS_KEY, &contributors.text(hour.0))?;
+        for part in store.parts_within(table.name, &(i64::MIN..i64::MAX))? {
+            if part.name().is_some_and(|(found, _)| found == *name) {
+                hours.entry(part.period).or_default().push(part);
             }
         }
+    }
+    for (period, parts) in hours {
+        let text = contributors.text(period.first_hour().0);
+        let mut publication = store.publication();
+        for part in &parts {
+            restate(store, &mut publication, part, INPUTS_KEY, &text)?;
+        }
+        publication.commit()?;
     }
     Ok(())
 }
 
-/// Removes the parts of a run in one hour; gives how many there were.
+/// Removes the parts of a run in one hour, all at once; gives how many there were.
 ///
 /// # Errors
 /// When a part cannot be removed.
-pub fn remove_hour(directory: &Path, name: &PartName, hour: Hour) -> io::Result<usize> {
+pub fn remove_hour(store: &Store, name: &PartName, hour: Hour) -> io::Result<usize> {
+    let mut publication = store.publication();
     let mut removed = 0;
     for table in TABLES {
-        let folder = directory.join(table.name).join(hour.folder());
-        let entries = match std::fs::read_dir(&folder) {
-            Ok(entries) => entries,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(error),
-        };
-        for entry in entries {
-            let entry = entry?;
-            if entry
-                .file_name()
-                .to_str()
-                .is_some_and(|file| name.owns(file))
-            {
-                std::fs::remove_file(entry.path())?;
-                removed += 1;
-            }
+        for part in store.parts_of(table.name, hour, name)? {
+            publication.remove(&part.within());
+            removed += 1;
         }
     }
+    publication.commit()?;
     Ok(removed)
 }
 
 /// Gives one key of a part's metadata another value. The rows are copied as they are, from a part whose checksum is right.
-fn restate(path: &Path, key: &str, value: &str) -> io::Result<()> {
-    let (mut file, _) = part::checked(path).map_err(io::Error::other)?;
+fn restate(
+    store: &Store,
+    publication: &mut Publication,
+    part: &Part,
+    key: &str,
+    value: &str,
+) -> io::Result<()> {
+    let (mut file, _) = part::checked(part.place()).map_err(io::Error::other)?;
     let metadata = ParquetMetaDataReader::new()
         .parse_and_finish(&file)
         .map_err(io::Error::other)?;
@@ -374,29 +327,15 @@ fn restate(path: &Path, key: &str, value: &str) -> io::Result<()> {
     let old_bytes = u64::from(u32::from_le_bytes(end)) + FOOTER_BYTES;
     // Reading the metadata has moved the place in the file, which all its handles share.
     file.rewind()?;
-    let temporary = under_way(path);
-    let written = (|| {
-        let mut options = File::options();
-        let copy = options
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .open(&temporary)?;
-        let mut copy = Summed::new(copy);
-        io::copy(
-            &mut (&mut file).take(length_bytes.saturating_sub(old_bytes)),
-            &mut copy,
-        )?;
-        copy.write_all(&footer)?;
-        copy.write_checksum()?.sync_all()?;
-        std::fs::rename(&temporary, path)
-    })();
-    if written.is_err() {
-        // What was not finished is nobody's part.
-        let _ = std::fs::remove_file(&temporary);
-    }
-    written
+    let mut copy = Summed::new(store.stage(&part.within())?);
+    io::copy(
+        &mut (&mut file).take(length_bytes.saturating_sub(old_bytes)),
+        &mut copy,
+    )?;
+    copy.write_all(&footer)?;
+    let mut staged = copy.write_checksum()?;
+    staged.finish()?;
+    publication.put(staged)
 }
 
 fn footer_with(
@@ -481,19 +420,5 @@ mod tests {
         let twice = counted_twice(&[hour("1", 0, "a"), hour("2", 1, "a")]);
         assert_eq!(twice.len(), 1);
         assert!(twice[0].contains("by the runs 1, 2"), "{twice:?}");
-    }
-
-    #[test]
-    fn folders_and_files_give_hour_and_run() {
-        for number in [0, 344_184, -1, 2_000_000] {
-            assert_eq!(hour_of_folder(&Hour(number).folder()), Some(Hour(number)));
-        }
-        assert_eq!(hour_of_folder(Path::new("date=2009-15-15/hour=08")), None);
-        let name = part_name("tokyo-north-0a1b-0003.parquet").expect("a part");
-        assert_eq!(
-            (name.sensor.as_str(), name.run.as_str()),
-            ("tokyo-north", "0a1b")
-        );
-        assert_eq!(part_name(".tokyo-0a1b-0003.parquet.under-way"), None);
     }
 }

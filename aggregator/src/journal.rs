@@ -23,10 +23,10 @@ use flate2::Crc;
 use serde_json::{Value, json};
 
 use crate::close::HourRuns;
-use crate::dataset::PartName;
 use crate::minute::{ACCOUNT_BYTES, HourAccount};
 use crate::payload_table::{Names, PayloadTable};
 use crate::run::{DiskRun, Run};
+use crate::store::PartName;
 use teiten_observation::TelescopeSize;
 
 pub use published::Published;

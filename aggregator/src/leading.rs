@@ -2,7 +2,6 @@
 //! the run's own parts are read, nothing else.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::path::Path;
 
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
@@ -10,8 +9,8 @@ use parquet::data_type::{ByteArrayType, DataType, Int32Type, Int64Type};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 
-use crate::dataset::{PartName, parts_of};
 use crate::schema::{LEADING_COLUMNS, TRAFFIC};
+use crate::store::{Part, PartName, Store};
 
 /// Packets by port and by country, largest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,8 +28,11 @@ pub struct Leading {
 pub fn leading(directory: &Path, name: &PartName, count: usize) -> Result<Leading> {
     let mut ports = HashMap::new();
     let mut countries = HashMap::new();
-    for part in parts_of(directory, TRAFFIC.name, name)? {
-        let reader = SerializedFileReader::new(File::open(part)?)?;
+    let store = Store::at(directory);
+    let parts = store.parts_within(TRAFFIC.name, &(i64::MIN..i64::MAX))?;
+    let is_own = |part: &Part| part.name().is_some_and(|(found, _)| found == *name);
+    for part in parts.into_iter().filter(is_own) {
+        let reader = SerializedFileReader::new(part.open()?)?;
         let schema = reader.metadata().file_metadata().schema_descr();
         let found = schema.columns();
         let mut places = [0; LEADING_COLUMNS.len()];

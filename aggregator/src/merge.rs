@@ -4,13 +4,13 @@
 
 use std::collections::BTreeMap;
 use std::fs::File;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
-use crate::dataset::{PART_ENDING, SCRATCH_FOLDER, hour_folders};
 use crate::schema::TABLES;
+use crate::store::{Staged, Store};
 
 /// Bytes copied and compared at a time.
 const PIECE_BYTES: usize = 1 << 20;
@@ -112,9 +112,16 @@ pub fn merge(into: &Path, datasets: &[PathBuf]) -> Result<Merged, MergeError> {
         .map(|(to, from)| Copying { from, to })
         .collect();
     wanted.sort_by_cached_key(|copying| hour_and_name(&copying.to));
-    for copying in &wanted {
-        merged.bytes += copy(copying, into)?;
-        merged.copied += 1;
+    let store = Store::at(into);
+    store.recover().map_err(file_error(into))?;
+    for hour in wanted.chunk_by(|left, right| hour_and_name(&left.to) == hour_and_name(&right.to)) {
+        let mut publication = store.publication();
+        for copying in hour {
+            let staged = copy(copying, into, &store)?;
+            publication.put(staged).map_err(file_error(&copying.to))?;
+            merged.copied += 1;
+        }
+        merged.bytes += publication.commit().map_err(file_error(into))?;
     }
     Ok(merged)
 }
@@ -135,17 +142,12 @@ fn is_same_folder(left: &Path, right: &Path) -> bool {
 
 /// Every part of a dataset by its path within.
 fn parts(dataset: &Path) -> Result<Vec<PathBuf>, MergeError> {
+    let store = Store::at(dataset);
     let mut parts = Vec::new();
     for table in TABLES {
-        for hour in hour_folders(&dataset.join(table.name)).map_err(file_error(dataset))? {
-            for entry in std::fs::read_dir(&hour).map_err(file_error(&hour))? {
-                let path = entry.map_err(file_error(&hour))?.path();
-                let is_part = path.extension().is_some_and(|ending| ending == PART_ENDING);
-                if let Some(within) = path.strip_prefix(dataset).ok().filter(|_| is_part) {
-                    parts.push(within.to_owned());
-                }
-            }
-        }
+        let listed = store.parts_within(table.name, &(i64::MIN..i64::MAX));
+        let listed = listed.map_err(file_error(dataset))?;
+        parts.extend(listed.iter().map(crate::store::Part::within));
     }
     parts.sort();
     Ok(parts)
@@ -192,35 +194,15 @@ fn is_same(theirs: &Path, ours: &Path) -> Result<Option<bool>, MergeError> {
     }
 }
 
-/// Copies a part under a name that no reader takes for one, forces it to disk, and gives it its name.
-fn copy(copying: &Copying, into: &Path) -> Result<u64, MergeError> {
+/// Copies a part to where nobody sees it yet.
+fn copy(copying: &Copying, into: &Path, store: &Store) -> Result<Staged, MergeError> {
     let Copying { from, to } = copying;
-    let scratch = into.join(SCRATCH_FOLDER);
-    let folder = to.parent().unwrap_or(into);
-    for folder in [&scratch, folder] {
-        std::fs::create_dir_all(folder).map_err(file_error(folder))?;
-    }
-    let temporary = scratch.join(format!("{}-merge", std::process::id()));
-    let copied = write_whole(from, &temporary).map_err(file_error(&temporary));
-    let published = copied.and_then(|bytes| {
-        std::fs::rename(&temporary, to).map_err(file_error(to))?;
-        let synced = File::open(folder).and_then(|folder| folder.sync_all());
-        synced.map_err(file_error(folder)).map(|()| bytes)
-    });
-    if published.is_err() {
-        // What was not finished is nobody's part.
-        let _ = std::fs::remove_file(&temporary);
-    }
-    published
-}
-
-fn write_whole(from: &Path, to: &Path) -> std::io::Result<u64> {
-    let mut source = File::open(from)?;
-    let mut file = File::create(to)?;
-    let bytes = std::io::copy(&mut source, &mut file)?;
-    file.flush()?;
-    file.sync_all()?;
-    Ok(bytes)
+    let within = to.strip_prefix(into).unwrap_or(to);
+    let mut source = File::open(from).map_err(file_error(from))?;
+    let mut staged = store.stage(within).map_err(file_error(to))?;
+    std::io::copy(&mut source, &mut staged).map_err(file_error(from))?;
+    staged.finish().map_err(file_error(to))?;
+    Ok(staged)
 }
 
 #[cfg(test)]
@@ -263,7 +245,7 @@ mod tests {
         let again = merge(&into, &datasets).expect("merged");
         assert_eq!((again.copied, again.present), (0, 2 * tables()));
         assert_eq!(
-            std::fs::read_dir(into.join(SCRATCH_FOLDER))
+            std::fs::read_dir(into.join(".teiten/work"))
                 .expect("listed")
                 .count(),
             0

@@ -5,9 +5,10 @@
 
 use std::fs::File;
 use std::hash::Hasher;
-use std::io::{Error, ErrorKind, Read, Seek, SeekFrom};
+use std::io::{Error, ErrorKind, Read, Seek};
+use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{FileMetaData, KeyValue, ParquetMetaData, ParquetMetaDataReader};
@@ -15,8 +16,8 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use thiserror::Error;
 use twox_hash::XxHash64;
 
-use crate::dataset::{PART_ENDING, folders, hour_folders};
 use crate::schema::{Span, Table};
+use crate::store::{self, Store};
 use crate::text::hexadecimal;
 
 /// Key of the metadata whose value is the XXH64 (seed 0) of the whole file, 16 hexadecimal digits, computed with sixteen zeros in the
@@ -90,46 +91,22 @@ fn note<'m>(about: &'m FileMetaData, key: &str) -> Option<&'m str> {
     notes.iter().find(|note| note.key == key)?.value.as_deref()
 }
 
-/// Where a part lies.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Listed {
-    /// Its folder within that of its table, which tells its time.
-    pub folder: PathBuf,
-    /// The file.
-    pub path: PathBuf,
-}
-
-/// The parts of a table in the order of their folders and names; a table that does not exist has none.
+/// The parts of a table in the order of their periods and names; a table that does not exist has none.
 ///
 /// # Errors
 /// When a folder cannot be listed.
-pub fn listed(directory: &Path, table: &Table) -> Result<Vec<Listed>, Error> {
-    let root = directory.join(table.name);
-    let mut found = match table.span {
-        Span::Hour => hour_folders(&root)?,
-        Span::Day => folders(&root, "date=")?,
-        Span::Month => folders(&root, "month=")?,
-    };
-    found.sort();
-    let mut listed = Vec::new();
-    for folder in found {
-        let mut parts = Vec::new();
-        for entry in std::fs::read_dir(&folder)? {
-            let path = entry?.path();
-            let name = path.file_name().unwrap_or_default().as_encoded_bytes();
-            let is_part = path.extension().is_some_and(|ending| ending == PART_ENDING);
-            if is_part && !name.starts_with(b".") {
-                parts.push(path);
+pub fn listed(directory: &Path, table: &'static Table) -> Result<Vec<store::Part>, Error> {
+    let store = Store::at(directory);
+    match table.span {
+        Span::Hour => store.parts_within(table.name, &(i64::MIN..i64::MAX)),
+        Span::Day | Span::Month => {
+            let mut parts = Vec::new();
+            for period in store.periods(table.name)? {
+                parts.extend(store.parts(table.name, period)?);
             }
+            Ok(parts)
         }
-        parts.sort();
-        let within = folder.strip_prefix(&root).unwrap_or(&folder);
-        listed.extend(parts.into_iter().map(|path| Listed {
-            folder: within.to_owned(),
-            path,
-        }));
     }
-    Ok(listed)
 }
 
 /// Opens the part at `path`, compares its checksum, and hands it to `read`.
@@ -165,7 +142,8 @@ pub fn guarded<T, E: From<PartError>>(read: impl FnOnce() -> Result<T, E>) -> Re
 pub fn checked(path: &Path) -> Result<(File, bool), PartError> {
     guarded(|| {
         let mut file = File::open(path)?;
-        let (start, footer) = footer(&mut file)?;
+        let length = file.metadata()?.len();
+        let (start, footer) = footer(length, |offset, bytes| file.read_exact_at(bytes, offset))?;
         let metadata = ParquetMetaDataReader::decode_metadata(&footer)?;
         let Some((at, said)) = checksum_place(&metadata, &footer)? else {
             return Ok((file, false));
@@ -181,14 +159,15 @@ pub fn checked(path: &Path) -> Result<(File, bool), PartError> {
 }
 
 /// Where the footer begins, and its bytes.
-fn footer(file: &mut File) -> Result<(u64, Vec<u8>), PartError> {
+fn footer(
+    length: u64,
+    read: impl Fn(u64, &mut [u8]) -> std::io::Result<()>,
+) -> Result<(u64, Vec<u8>), PartError> {
     let damaged = |reason: &str| PartError::Damaged(reason.to_owned());
-    let length = file.metadata()?.len();
     let too_short = || damaged("it is too short for a Parquet file");
     let end = length.checked_sub(TAIL_BYTES).ok_or_else(too_short)?;
     let mut tail = [0; TAIL_BYTES as usize];
-    file.seek(SeekFrom::Start(end))?;
-    file.read_exact(&mut tail)?;
+    read(end, &mut tail)?;
     let [a, b, c, d, magic @ ..] = tail;
     if magic != *MAGIC {
         return Err(damaged(
@@ -198,9 +177,8 @@ fn footer(file: &mut File) -> Result<(u64, Vec<u8>), PartError> {
     let footer_length = u64::from(u32::from_le_bytes([a, b, c, d]));
     let start = end.checked_sub(footer_length);
     let start = start.ok_or_else(|| damaged("its footer is longer than the file"))?;
-    file.seek(SeekFrom::Start(start))?;
     let mut footer = vec![0; (end - start) as usize];
-    file.read_exact(&mut footer)?;
+    read(start, &mut footer)?;
     Ok((start, footer))
 }
 
@@ -261,9 +239,12 @@ pub(crate) fn checksum_note() -> KeyValue {
     KeyValue::new(CHECKSUM_KEY.to_owned(), CHECKSUM_PLACE.to_owned())
 }
 
-/// Where the checksum of a part belongs that was written with [`checksum_note`].
-pub(crate) fn place_in(file: &mut File) -> Result<u64, PartError> {
-    let (start, footer) = footer(file)?;
+/// Where the checksum of a part of `length` bytes belongs that was written with [`checksum_note`].
+pub(crate) fn place_in(
+    length: u64,
+    read: impl Fn(u64, &mut [u8]) -> std::io::Result<()>,
+) -> Result<u64, PartError> {
+    let (start, footer) = footer(length, read)?;
     let missing = || PartError::Damaged("it has no place for its checksum".to_owned());
     let place = value_place(&footer, CHECKSUM_PLACE).ok_or_else(missing)?;
     Ok(start + place as u64)

@@ -10,25 +10,23 @@ mod sums;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
 
 use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use sha2::{Digest, Sha256};
 use thiserror::Error;
 
-use crate::dataset::{Hour, PART_ENDING, folders, hour_folders};
+use crate::hour::Hour;
 use crate::schema::{TRAFFIC, TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table};
+use crate::store::{PART_ENDING, Part, Period, Store};
 use crate::table::HOUR_US;
 use crate::text::hexadecimal;
 use crate::writer::{PartWriter, WriteError};
-use read::{add_part, note_of};
+use read::{add_part, content_of, note_of};
 use sums::{DAY_US, Sums};
 
 /// The note of the parts that a rollup was made of.
 const INPUTS: &str = "inputs_sha256";
-/// Letters of `2026-11` in `2026-11-05`.
-const MONTH_LETTERS: usize = 7;
 
 /// What was done.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,8 +66,6 @@ pub enum RollupError {
 /// What is rolled up into what.
 struct Span {
     table: &'static Table,
-    /// The partition's name.
-    partition: &'static str,
     /// Hours that a part stands for; of a day that was rolled up its rows say it.
     hours_of_part: Option<i64>,
     /// When the period of a day begins, microseconds since 1970-01-01 UTC.
@@ -78,19 +74,17 @@ struct Span {
 
 const DAY: Span = Span {
     table: &TRAFFIC_DAILY,
-    partition: "date",
     hours_of_part: Some(1),
     start: |day_us| day_us,
 };
 const MONTH: Span = Span {
     table: &TRAFFIC_MONTHLY,
-    partition: "month",
     hours_of_part: None,
     start: month_start_us,
 };
 
 /// By period and sensor the parts that it is made of, each with its folder: several parts of an hour are of one hour.
-type Inputs = BTreeMap<(String, String), BTreeSet<PathBuf>>;
+type Inputs = BTreeMap<(Period, String), BTreeSet<Part>>;
 
 /// Rolls up the days from `from` to before `to` as `2026-11-05` sorts (either may be left open by an empty text) of the dataset
 /// `directory`, and every month that has a rolled-up day.
@@ -100,22 +94,30 @@ type Inputs = BTreeMap<(String, String), BTreeSet<PathBuf>>;
 pub fn rollup(directory: &Path, (from, to): (&str, &str)) -> Result<Rolled, RollupError> {
     let mut rolled = Rolled::default();
     let mut days = Inputs::new();
-    let hours = directory.join(TRAFFIC.name);
-    for hour in hour_folders(&hours).map_err(file_error(&hours))? {
-        let date = hour.parent().map(value_of).unwrap_or_default();
+    let store = &Store::at(directory);
+    let failed = |table: &Table| file_error(&directory.join(table.name));
+    store.recover().map_err(file_error(directory))?;
+    let hours = store.parts_within(TRAFFIC.name, &(i64::MIN..i64::MAX));
+    for part in hours.map_err(failed(&TRAFFIC))? {
+        let day = Hour(part.period.first_hour().0.div_euclid(24) * 24);
+        let date = day.date();
         if date.as_str() >= from && (to.is_empty() || date.as_str() < to) {
-            collect(&hour, &date, &mut days)?;
+            collect(part, Period::Day(day), &mut days);
         }
     }
-    roll(directory, &DAY, &days, &mut rolled)?;
+    roll(store, &DAY, &days, &mut rolled)?;
     let mut months = Inputs::new();
-    let root = directory.join(TRAFFIC_DAILY.name);
-    for day in folders(&root, "date=").map_err(file_error(&root))? {
-        let date = value_of(&day);
-        let month = date.get(..MONTH_LETTERS).unwrap_or_default();
-        collect(&day, month, &mut months)?;
+    for day in store
+        .periods(TRAFFIC_DAILY.name)
+        .map_err(failed(&TRAFFIC_DAILY))?
+    {
+        let first = Hour(month_start_us(day.first_hour().start_us()) / HOUR_US);
+        let parts = store.parts(TRAFFIC_DAILY.name, day);
+        for part in parts.map_err(failed(&TRAFFIC_DAILY))? {
+            collect(part, Period::Month(first), &mut months);
+        }
     }
-    roll(directory, &MONTH, &months, &mut rolled)?;
+    roll(store, &MONTH, &months, &mut rolled)?;
     Ok(rolled)
 }
 
@@ -125,90 +127,76 @@ fn month_start_us(day_us: i64) -> i64 {
     day_us - (i64::from(day) - 1) * DAY_US
 }
 
-fn file_error(path: &Path) -> impl Fn(std::io::Error) -> RollupError {
+fn file_error(path: &Path) -> impl Fn(std::io::Error) -> RollupError + use<> {
+    let path = path.to_owned();
     move |source| RollupError::File {
-        path: path.to_owned(),
+        path: path.clone(),
         source,
     }
 }
 
-/// The text behind `date=`.
-fn value_of(folder: &Path) -> String {
-    let name = folder.file_name().unwrap_or_default().to_string_lossy();
-    name.split_once('=')
-        .map_or(String::new(), |(_, value)| value.to_owned())
-}
-
-/// Adds the parts of a folder to what `period` is made of.
-fn collect(folder: &Path, period: &str, into: &mut Inputs) -> Result<(), RollupError> {
-    for entry in std::fs::read_dir(folder).map_err(file_error(folder))? {
-        let path = entry.map_err(file_error(folder))?.path();
-        let name = path.file_stem().unwrap_or_default().to_string_lossy();
-        let is_part = path.extension().is_some_and(|ending| ending == PART_ENDING);
-        // A sensor's name has no hyphen; what begins with a dot is no part.
-        let sensor = name.split('-').next().unwrap_or_default().to_owned();
-        if is_part && !sensor.starts_with('.') {
-            let key = (period.to_owned(), sensor);
-            into.entry(key).or_default().insert(path);
-        }
+/// Adds a part to what `period` is made of; a file of another program is none.
+fn collect(part: Part, period: Period, into: &mut Inputs) {
+    if let Some(sensor) = part.sensor() {
+        into.entry((period, sensor)).or_default().insert(part);
     }
-    Ok(())
 }
 
 fn roll(
-    directory: &Path,
+    store: &Store,
     span: &Span,
     inputs: &Inputs,
     rolled: &mut Rolled,
 ) -> Result<(), RollupError> {
     for ((period, sensor), parts) in inputs {
-        let path = directory
-            .join(span.table.name)
-            .join(format!("{}={period}", span.partition))
-            .join(format!("{sensor}.{PART_ENDING}"));
+        let file_name = format!("{sensor}.{PART_ENDING}");
+        let path = store.path(span.table.name, *period, &file_name);
         let inputs = inputs_sha256(parts)?;
         if note_of(&path, INPUTS).is_some_and(|known| known == inputs) {
             rolled.unchanged += 1;
             continue;
         }
-        rolled.rows += write(&path, span, sensor, parts, inputs)?;
+        let within = Path::new(span.table.name)
+            .join(period.folder())
+            .join(&file_name);
+        rolled.rows += write(store, &within, span, sensor, parts, inputs)?;
         rolled.written += 1;
     }
     Ok(())
 }
 
 /// Changes when a part is added, removed or written anew.
-fn inputs_sha256(parts: &BTreeSet<PathBuf>) -> Result<String, RollupError> {
+fn inputs_sha256(parts: &BTreeSet<Part>) -> Result<String, RollupError> {
     let mut sum = Sha256::new();
-    for path in parts {
-        let about = path.metadata().map_err(file_error(path))?;
-        let modified = about.modified().map_err(file_error(path))?;
-        let modified = modified.duration_since(UNIX_EPOCH).unwrap_or_default();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let folder = path.parent().map(value_of).unwrap_or_default();
-        let line = format!("{folder} {name} {} {modified:?}\n", about.len());
+    for part in parts {
+        let content = content_of(part).map_err(|source| RollupError::Part {
+            path: part.path.clone(),
+            source,
+        })?;
+        let line = format!("{} {} {content}\n", part.period.text(), part.file_name);
         sum.update(line.as_bytes());
     }
     Ok(hexadecimal(&sum.finalize()))
 }
 
 fn write(
-    path: &Path,
+    store: &Store,
+    within: &Path,
     span: &Span,
     sensor: &str,
-    parts: &BTreeSet<PathBuf>,
+    parts: &BTreeSet<Part>,
     inputs: String,
 ) -> Result<u64, RollupError> {
     let mut sums = Sums::default();
     // What the parts say of their making, where they differ all of it.
     let mut notes = BTreeMap::<String, BTreeSet<String>>::new();
-    let mut folder = None;
+    let mut period = None;
     for part in parts {
-        let is_next = folder != part.parent();
-        folder = part.parent();
+        let is_next = period != Some(part.period);
+        period = Some(part.period);
         let hours = span.hours_of_part.map(|hours| hours * i64::from(is_next));
         add_part(part, hours, &mut sums, &mut notes).map_err(|source| RollupError::Part {
-            path: part.clone(),
+            path: part.path.clone(),
             source,
         })?;
     }
@@ -217,8 +205,12 @@ fn write(
         .into_iter()
         .map(|(key, values)| KeyValue::new(key, Vec::from_iter(values).join(", ")))
         .collect();
-    let mut file = PartWriter::create(path, span.table, metadata)?;
-    let rows = sums.append(&mut file, path, sensor, span.start)?;
-    file.finish()?.publish()?;
+    let mut file = PartWriter::create(store, within, span.table, metadata)?;
+    let rows = sums.append(&mut file, within, sensor, span.start)?;
+    let mut publication = store.publication();
+    publication
+        .put(file.finish()?)
+        .map_err(file_error(within))?;
+    publication.commit().map_err(file_error(within))?;
     Ok(rows)
 }

@@ -14,7 +14,7 @@ use rows::OWN_DESTINATIONS;
 use teiten_observation::{Address, Kind, Observation};
 
 /// Microseconds in an hour; a time within the hour fits 32 bits.
-pub const HOUR_US: i64 = 3_600_000_000;
+pub use crate::hour::HOUR_US;
 const _: () = assert!(HOUR_US <= u32::MAX as i64);
 
 /// How far ahead of an update its index slot is asked for, then its row, then the place in the row's destination set.

@@ -6,11 +6,13 @@ mod column;
 mod part;
 
 use std::collections::BTreeMap;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::parallel::ordered;
-use crate::part::{Listed, PartError, listed};
+use crate::part::{PartError, listed};
 use crate::schema::{COVERAGE, PAYLOADS, ROLLUPS, SOURCES, Span, TABLES, TRAFFIC, Table};
+use crate::store::Part;
 use crate::text::time_of_folder;
 use part::{Sound, Sums};
 
@@ -54,7 +56,7 @@ pub struct Verdict {
 /// A part to be read.
 struct Work {
     table: &'static Table,
-    part: Listed,
+    part: Part,
 }
 
 /// Sums by folder, sensor and table.
@@ -93,19 +95,25 @@ pub fn verify(directory: &Path) -> std::io::Result<Verdict> {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn check_part(table: &Table, part: &Listed) -> Result<(), PartError> {
+pub fn check_part(table: &Table, part: &Part) -> Result<(), PartError> {
     sound(table, part).map(drop)
 }
 
-fn sound(table: &Table, part: &Listed) -> Result<Sound, PartError> {
-    let time_us = time_of_folder(&part.folder);
+fn sound(table: &Table, part: &Part) -> Result<Sound, PartError> {
+    let time_us = time_of_folder(&part.period.folder());
     let time_us = time_us
         .ok_or_else(|| PartError::Damaged("its folder names no hour, day or month".to_owned()))?;
-    part::check(&part.path, table, time_us)
+    match part::check(part.place(), table, time_us.clone()) {
+        // It got its name meanwhile.
+        Err(PartError::File(error)) if error.kind() == ErrorKind::NotFound => {
+            part::check(&part.path, table, time_us)
+        }
+        checked => checked,
+    }
 }
 
 fn note(verdict: &mut Verdict, hours: &mut Hours, work: &Work, read: Result<Sound, PartError>) {
-    let (table, Listed { folder, path }) = (work.table, &work.part);
+    let (table, path, folder) = (work.table, &work.part.path, work.part.period.folder());
     verdict.parts += 1;
     let outcome = read.map_err(|error| error.to_string()).and_then(|sound| {
         if table.span != Span::Hour {

@@ -1,10 +1,9 @@
 //! One part of one table: a Parquet file that appears whole or not at all.
 //!
-//! The file is written under a name that no reader takes for a part, forced to disk, and then renamed; the folder is forced too.
+//! The file is written in the store's work folder and forced to disk; the store gives it its name, together with others.
 
-use std::fs::File;
 use std::hash::Hasher;
-use std::io::{BufWriter, ErrorKind, Seek, SeekFrom, Write};
+use std::io::{BufWriter, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -20,6 +19,7 @@ use twox_hash::XxHash64;
 use crate::encode::EncodedColumn;
 use crate::part::{CHECKSUM_KEY, checksum_note, checksum_text, place_in};
 use crate::schema::Table;
+use crate::store::{Staged, Store};
 
 /// Why a part was not written.
 #[derive(Debug, Error)]
@@ -43,6 +43,16 @@ pub enum WriteError {
         /// What the Parquet library said.
         source: ParquetError,
     },
+    /// Another program does the same already.
+    #[error(
+        "another capture of the sensor `{sensor}` writes to {path}: give this one a name of its own (--sensor), or another folder (--data)"
+    )]
+    Busy {
+        /// The sensor.
+        sensor: String,
+        /// The dataset.
+        path: PathBuf,
+    },
     /// Rows that were set aside could not be read back.
     #[error("cannot read back rows that were set aside: {0}")]
     Run(#[from] std::io::Error),
@@ -54,6 +64,7 @@ impl WriteError {
     pub fn is_of_the_system(&self) -> bool {
         match self {
             WriteError::File { .. } | WriteError::Run(_) => true,
+            WriteError::Busy { .. } => false,
             WriteError::Encode { source, .. } => {
                 matches!(source, ParquetError::External(error) if error.is::<std::io::Error>())
             }
@@ -85,26 +96,25 @@ pub fn way_out(error: &std::io::Error) -> &'static str {
 pub struct PartWriter {
     writer: SerializedFileWriter<BufWriter<Summed>>,
     schema: SchemaDescPtr,
-    temporary: Temporary,
     path: PathBuf,
 }
 
 impl PartWriter {
-    /// Begins the part that will be at `path`; its folder is made where it is missing.
+    /// Begins the part that will be at `within` of the dataset.
     ///
     /// # Errors
-    /// When the folder or the file cannot be made.
-    pub fn create(path: &Path, table: &Table, metadata: Vec<KeyValue>) -> Result<Self, WriteError> {
-        let folder = path.parent().unwrap_or(Path::new("."));
-        let file_error = |source| WriteError::File {
-            path: path.to_owned(),
+    /// When the file cannot be made.
+    pub fn create(
+        store: &Store,
+        within: &Path,
+        table: &Table,
+        metadata: Vec<KeyValue>,
+    ) -> Result<Self, WriteError> {
+        let path = store.directory().join(within);
+        let file = store.stage(within).map_err(|source| WriteError::File {
+            path: path.clone(),
             source,
-        };
-        std::fs::create_dir_all(folder).map_err(file_error)?;
-        let temporary = Temporary(under_way(path));
-        let mut options = File::options();
-        options.read(true).write(true).create(true).truncate(true);
-        let file = options.open(&temporary.0).map_err(file_error)?;
+        })?;
         // What is copied from other parts is no checksum of this one.
         let mut metadata = metadata;
         metadata.retain(|note| note.key != CHECKSUM_KEY);
@@ -118,14 +128,13 @@ impl PartWriter {
         let writer =
             SerializedFileWriter::new(buffered, Arc::clone(&message), Arc::new(properties))
                 .map_err(|source| WriteError::Encode {
-                    path: path.to_owned(),
+                    path: path.clone(),
                     source,
                 })?;
         Ok(PartWriter {
             writer,
             schema: Arc::new(SchemaDescriptor::new(message)),
-            temporary,
-            path: path.to_owned(),
+            path,
         })
     }
 
@@ -159,13 +168,8 @@ impl PartWriter {
     ///
     /// # Errors
     /// When the file cannot be written or forced to disk.
-    pub fn finish(self) -> Result<FinishedPart, WriteError> {
-        let PartWriter {
-            writer,
-            temporary,
-            path,
-            ..
-        } = self;
+    pub fn finish(self) -> Result<Staged, WriteError> {
+        let PartWriter { writer, path, .. } = self;
         let file_error = |source| WriteError::File {
             path: path.clone(),
             source,
@@ -177,25 +181,20 @@ impl PartWriter {
         let summed = buffered
             .into_inner()
             .map_err(|error| file_error(error.into_error()))?;
-        let file = summed.write_checksum().map_err(file_error)?;
-        let length = file.metadata().map_err(file_error)?.len();
-        file.sync_all().map_err(file_error)?;
-        Ok(FinishedPart {
-            temporary,
-            path,
-            length,
-        })
+        let mut staged = summed.write_checksum().map_err(file_error)?;
+        staged.finish().map_err(file_error)?;
+        Ok(staged)
     }
 }
 
 /// A file, and the checksum of what was written to it.
 pub(crate) struct Summed {
-    file: File,
+    file: Staged,
     hash: XxHash64,
 }
 
 impl Summed {
-    pub(crate) fn new(file: File) -> Self {
+    pub(crate) fn new(file: Staged) -> Self {
         Summed {
             file,
             hash: XxHash64::with_seed(0),
@@ -203,11 +202,12 @@ impl Summed {
     }
 
     /// Writes the checksum of all that was written into its place.
-    pub(crate) fn write_checksum(mut self) -> std::io::Result<File> {
-        let place = place_in(&mut self.file).map_err(std::io::Error::other)?;
-        self.file.seek(SeekFrom::Start(place))?;
+    pub(crate) fn write_checksum(mut self) -> std::io::Result<Staged> {
+        let length = self.file.length();
+        let read = |offset: u64, bytes: &mut [u8]| self.file.read_at(offset, bytes);
+        let place = place_in(length, read).map_err(std::io::Error::other)?;
         let checksum = checksum_text(self.hash.finish());
-        self.file.write_all(checksum.as_bytes())?;
+        self.file.write_at(place, checksum.as_bytes())?;
         Ok(self.file)
     }
 }
@@ -221,50 +221,5 @@ impl Write for Summed {
 
     fn flush(&mut self) -> std::io::Result<()> {
         self.file.flush()
-    }
-}
-
-/// A part that is whole and on disk, under a name that no reader takes for a part.
-#[derive(Debug)]
-pub struct FinishedPart {
-    temporary: Temporary,
-    path: PathBuf,
-    length: u64,
-}
-
-impl FinishedPart {
-    /// Makes the part visible; returns its size in bytes.
-    ///
-    /// # Errors
-    /// When the file cannot be renamed.
-    pub fn publish(self) -> Result<u64, WriteError> {
-        let file_error = |source| WriteError::File {
-            path: self.path.clone(),
-            source,
-        };
-        std::fs::rename(&self.temporary.0, &self.path).map_err(file_error)?;
-        let folder = self.path.parent().unwrap_or(Path::new("."));
-        File::open(folder)
-            .and_then(|folder| folder.sync_all())
-            .map_err(file_error)?;
-        Ok(self.length)
-    }
-}
-
-/// Where a part lies until it is whole. Programs that read a folder as a table, such as Spark and pyarrow, leave out names that begin
-/// with a dot, and would take any other for a part: also what a program that was killed has left.
-pub(crate) fn under_way(path: &Path) -> PathBuf {
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    path.with_file_name(format!(".{name}.under-way"))
-}
-
-/// The name of a file under way; what still has it in the end is removed.
-#[derive(Debug)]
-struct Temporary(PathBuf);
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        // After a part was published nothing has this name any more.
-        let _ = std::fs::remove_file(&self.0);
     }
 }

@@ -7,12 +7,13 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use teiten_aggregator::actor::{Actors, Share, explain};
 use teiten_aggregator::close::{ClosedHour, Closer, HourRuns};
-use teiten_aggregator::dataset::{Hour, PartName};
+use teiten_aggregator::hour::Hour;
 use teiten_aggregator::minute::{HourAccount, SecondSet};
 use teiten_aggregator::origin::Origins;
 use teiten_aggregator::part::CHECKSUM_KEY;
 use teiten_aggregator::payload_table::PayloadPacket;
 use teiten_aggregator::schema::{COVERAGE, PAYLOADS, SOURCES, TRAFFIC};
+use teiten_aggregator::store::{PartName, Store};
 use teiten_aggregator::table::{HOUR_US, Seed};
 use teiten_aggregator::verify::verify;
 use teiten_aggregator::window::{Batch, LatePolicy, Window};
@@ -27,8 +28,9 @@ const PAYLOAD_PACKETS: u64 = 10;
 
 fn closer(directory: &Path, source_rows_max: u64) -> Closer {
     Closer {
-        directory: directory.to_owned(),
+        store: Store::at(directory),
         name: PartName::new("test", "0123").expect("a good name"),
+        identity: "0123456789abcdef".to_owned(),
         origins: Arc::new(Origins::empty()),
         addresses: Some(TelescopeSize {
             ipv4: 65_536,

@@ -4,11 +4,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use teiten_aggregator::close::{Closer, HourRuns};
-use teiten_aggregator::dataset::{Hour, PartName, SCRATCH_FOLDER};
+use teiten_aggregator::hour::Hour;
 use teiten_aggregator::journal::{About, Journal, Target};
 use teiten_aggregator::minute::{HourAccount, MinuteCounts};
 use teiten_aggregator::origin::Origins;
 use teiten_aggregator::schema::{SOURCES, TRAFFIC};
+use teiten_aggregator::store::{PRIVATE_FOLDER, PartName, Store};
 use teiten_aggregator::table::{HOUR_US, Seed};
 use teiten_aggregator::window::{Batch, LatePolicy, Window};
 use teiten_observation::{Address, Class, Kind, Observation, TelescopeSize, Tool, TrafficType};
@@ -18,8 +19,9 @@ const HOUR: i64 = 498_535;
 
 fn closer(directory: &Path) -> Closer {
     Closer {
-        directory: directory.to_owned(),
+        store: Store::at(directory),
         name: PartName::new("test", "0123").expect("a good name"),
+        identity: "0123456789abcdef".to_owned(),
         origins: Arc::new(Origins::empty()),
         addresses: Some(TelescopeSize {
             ipv4: 65_536,
@@ -111,7 +113,7 @@ fn abandoned(directory: &Path, sensor: &str) -> Vec<Journal> {
 }
 
 fn rows_files(directory: &Path) -> Vec<PathBuf> {
-    let folder = directory.join(SCRATCH_FOLDER).join("journal/test-0123");
+    let folder = directory.join(PRIVATE_FOLDER).join("journal/test-0123");
     let files = std::fs::read_dir(folder).expect("the run's folder");
     let mut paths: Vec<PathBuf> = files.map(|file| file.expect("a file").path()).collect();
     paths.retain(|path| path.extension().is_some_and(|ending| ending == "rows"));
@@ -232,7 +234,7 @@ fn a_run_whose_name_is_damaged_is_known_by_its_copy_and_never_by_another_name() 
     drop(Journal::begin(folder.path(), &closer.name, &about()).expect("writable"));
     let run = folder
         .path()
-        .join(SCRATCH_FOLDER)
+        .join(PRIVATE_FOLDER)
         .join("journal/test-0123/run.json");
     let whole = std::fs::read(&run).expect("a file");
     for byte in 0..whole.len() {

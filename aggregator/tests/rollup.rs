@@ -10,9 +10,10 @@ use datasketches::hll::HllSketch;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 use teiten_aggregator::close::Closer;
-use teiten_aggregator::dataset::{Hour, PartName};
+use teiten_aggregator::hour::Hour;
 use teiten_aggregator::origin::Origins;
 use teiten_aggregator::rollup::{Rolled, rollup};
+use teiten_aggregator::store::{PartName, Store};
 use teiten_aggregator::table::{HOUR_US, Seed};
 use teiten_aggregator::window::{Batch, LatePolicy, Window};
 use teiten_observation::{Class, Kind, Observation, TelescopeSize, Tool, TrafficType};
@@ -23,8 +24,9 @@ const PORTS: u32 = 5;
 
 fn closer(directory: &Path, sensor: &str) -> Closer {
     Closer {
-        directory: directory.to_owned(),
+        store: Store::at(directory),
         name: PartName::new(sensor, "0123").expect("a good name"),
+        identity: "0123456789abcdef".to_owned(),
         origins: Arc::new(Origins::empty()),
         addresses: Some(TelescopeSize { ipv4: 256, ipv6: 0 }),
         configuration_sha256: "none".to_owned(),

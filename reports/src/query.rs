@@ -167,7 +167,7 @@ fn ask_one(
     before: Option<&Answer>,
 ) -> Result<Option<Answer>, QueryError> {
     let range = question.period.hours();
-    let files = |table: &str, wanted: Depth| {
+    let files = |table: &'static str, wanted: Depth| {
         if depth >= wanted {
             layout::files(&question.data, table, &range)
         } else {

@@ -2,6 +2,7 @@
 
 pub mod journaled;
 pub mod once;
+pub(crate) mod opening;
 mod sink;
 mod written;
 

@@ -9,7 +9,7 @@ use super::entry::Actor;
 use super::error::{ACTORS_MAX, ActorError};
 use super::name::Names;
 use super::read::{ActorList, ListForm, ReadList, read, read_file};
-use crate::dataset::Hour;
+use crate::hour::Hour;
 use crate::ranges::flatten::{Range, flatten};
 use crate::ranges::table::Step;
 

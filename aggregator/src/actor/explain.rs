@@ -12,8 +12,9 @@ use parquet::schema::types::Type;
 
 use super::actors::Actors;
 use super::error::ActorError;
-use crate::dataset::{Hour, PART_ENDING};
+use crate::hour::Hour;
 use crate::schema::{SOURCE_COLUMNS, SOURCES};
+use crate::store::PART_ENDING;
 
 /// Why nothing can be said.
 #[derive(Debug, thiserror::Error)]

@@ -7,11 +7,11 @@
 mod partition;
 
 use std::io::Result;
-use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use crate::schema::{Key, Sums};
 use crate::sketch::Member;
+use crate::store::Store;
 use partition::Partition;
 
 /// Partitions: more than threads, so that they share the work evenly, and enough that one of them sorts within the second-level cache.
@@ -164,12 +164,12 @@ pub struct Contributions {
     /// Contributions in memory.
     waiting: usize,
     waiting_max: usize,
-    folder: PathBuf,
+    store: Store,
 }
 
 impl Contributions {
-    /// None yet. Those that wait take at most `memory_bytes`; others go to files in `folder`.
-    pub fn new(bounds: &Bounds, folder: &Path, memory_bytes: usize) -> Self {
+    /// None yet. Those that wait take at most `memory_bytes`; others go to scratch files of `store`.
+    pub fn new(bounds: &Bounds, store: &Store, memory_bytes: usize) -> Self {
         let partitions = (0..bounds.partitions()).map(|_| Mutex::default()).collect();
         Contributions {
             bounds: bounds.clone(),
@@ -177,7 +177,7 @@ impl Contributions {
             chunks: Vec::new(),
             waiting: 0,
             waiting_max: (memory_bytes / CONTRIBUTION_BYTES).max(PARTITIONS),
-            folder: folder.to_owned(),
+            store: store.clone(),
         }
     }
 
@@ -234,7 +234,7 @@ impl Contributions {
         if waiting > self.waiting_max / 2 {
             for partition in &mut self.partitions {
                 let partition = partition.get_mut().unwrap_or_else(PoisonError::into_inner);
-                partition.set_aside(&self.folder)?;
+                partition.set_aside(&self.store)?;
             }
             waiting = 0;
         }
@@ -298,7 +298,7 @@ mod tests {
         let few = contributions(3, 1);
         let bounds = Bounds::of(Vec::new(), 0);
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let mut gathered = Contributions::new(&bounds, folder.path(), 1 << 16);
+        let mut gathered = Contributions::new(&bounds, &Store::at(folder.path()), 1 << 16);
         let wide = |bytes| Wide {
             key: few[0].key(),
             member: few[0].member,
@@ -319,11 +319,12 @@ mod tests {
     #[test]
     fn little_memory_and_any_bounds_give_the_same_sums_as_much() {
         let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = Store::at(folder.path());
         let all = contributions(60_000, 900);
         let sums = |memory_bytes: usize, samples: usize| {
             let keys = all.iter().take(samples).map(Contribution::key);
             let bounds = Bounds::of(keys.collect(), all.len() * samples);
-            let mut gathered = Contributions::new(&bounds, folder.path(), memory_bytes);
+            let mut gathered = Contributions::new(&bounds, &store, memory_bytes);
             for chunk in all.chunks(1_000) {
                 let scattered = bounds.scatter(chunk, Vec::new());
                 gathered.extend(scattered).expect("writable");
@@ -346,9 +347,9 @@ mod tests {
         for (memory_bytes, samples) in [(1 << 30, 5_000), (1 << 19, 300), (1 << 16, 2_000)] {
             assert!(sums(memory_bytes, samples) == much);
         }
-        assert_eq!(
-            std::fs::read_dir(folder.path()).expect("readable").count(),
-            0
-        );
+        let work = folder.path().join(".teiten/work");
+        assert_eq!(std::fs::read_dir(&work).expect("set aside").count(), 1);
+        drop(store);
+        assert_eq!(std::fs::read_dir(&work).expect("readable").count(), 0);
     }
 }

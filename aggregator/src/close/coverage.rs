@@ -2,19 +2,20 @@
 
 use super::{Closer, encode_with};
 use crate::counter::MinuteCounts;
-use crate::dataset::Hour;
+use crate::hour::Hour;
 use crate::minute::{HourAccount, SecondSet};
 use crate::schema::{COVERAGE, COVERAGE_ROWS, CoverageMinute, CoverageRows, encode_group};
+use crate::store::Staged;
 use crate::writer::{PartWriter, WriteError};
 
-/// Writes the minutes as the part `file`; returns its size in bytes.
+/// Writes the minutes as the part `file`; it is not visible yet.
 pub fn write(
     mut file: PartWriter,
     hour: Hour,
     closer: &Closer,
     account: &HourAccount,
     covered: &SecondSet,
-) -> Result<u64, WriteError> {
+) -> Result<Staged, WriteError> {
     let minutes = account.minutes.iter().enumerate();
     let minutes: Vec<CoverageMinute> = minutes
         .map(|(minute, &counts)| CoverageMinute {
@@ -38,5 +39,5 @@ pub fn write(
             encode_group(COVERAGE_ROWS, &schema, count, &rows, encoder)
         })?)?;
     }
-    file.finish()?.publish()
+    file.finish()
 }

@@ -1,29 +1,28 @@
 //! All folded rows of a family in bounded memory: what is too much is set aside on disk, and merged in the end.
 
 use std::io::Result;
-use std::path::{Path, PathBuf};
 
-use super::aside::run_path;
 use super::fold::Fold;
 use crate::minute::MINUTES;
 use crate::run::{Run, SourceRow, merge_range};
+use crate::store::Store;
 use teiten_observation::Address;
 
 /// The folds of all tasks together.
 pub struct Folding<A: Address> {
     fold: Fold<A>,
     aside: Vec<Run<A>>,
-    folder: PathBuf,
+    store: Store,
     memory_bytes: usize,
 }
 
 impl<A: Address> Folding<A> {
-    /// Nothing yet; what is more than `memory_bytes` goes to files in `folder`.
-    pub fn new(folder: &Path, memory_bytes: usize) -> Self {
+    /// Nothing yet; what is more than `memory_bytes` goes to scratch files of `store`.
+    pub fn new(store: &Store, memory_bytes: usize) -> Self {
         Folding {
             fold: Fold::default(),
             aside: Vec::new(),
-            folder: folder.to_owned(),
+            store: store.clone(),
             memory_bytes,
         }
     }
@@ -62,8 +61,7 @@ impl<A: Address> Folding<A> {
 
     /// Only rows without a prefix are set aside: others are few.
     fn set_aside(&mut self) -> Result<()> {
-        std::fs::create_dir_all(&self.folder)?;
-        let run = self.fold.set_aside(&run_path(&self.folder))?;
+        let run = self.fold.set_aside(&self.store.scratch_path("run")?)?;
         self.aside.extend(run.map(Run::Disk));
         Ok(())
     }
@@ -97,7 +95,7 @@ mod tests {
     fn little_memory_gives_the_same_rows_as_much() {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let folded = |memory_bytes: usize| {
-            let mut folding = Folding::new(folder.path(), memory_bytes);
+            let mut folding = Folding::new(&Store::at(folder.path()), memory_bytes);
             for part in 0..6 {
                 let mut fold = Fold::default();
                 for index in part * 20_000..(part + 1) * 20_000 {
@@ -114,7 +112,9 @@ mod tests {
         assert_eq!(much.0.len(), 30_000);
         assert!(much.0 == little.0 && much.1 == little.1);
         assert_eq!(
-            std::fs::read_dir(folder.path()).expect("readable").count(),
+            std::fs::read_dir(folder.path().join(".teiten/work"))
+                .expect("readable")
+                .count(),
             0
         );
     }

@@ -1,25 +1,26 @@
 //! The `payloads` table: what the packets of an hour carried, by signature or by hash.
 
-use super::{ClosedHour, Closer, encode_with};
-use crate::dataset::Hour;
+use super::edition::Edition;
+use super::{ClosedHour, encode_with};
 use crate::payload_table::PayloadTable;
 use crate::schema::{PAYLOADS, PAYLOADS_ROWS, PayloadRows, encode_group};
-use crate::writer::{FinishedPart, WriteError};
+use crate::store::Staged;
+use crate::writer::WriteError;
 
-/// Writes the payloads of `hour`, none of them being no part; the part is not visible yet.
+/// Writes the payloads of the hour, none of them being no part; the part is not visible yet.
 pub fn write(
-    closer: &Closer,
-    hour: Hour,
+    edition: &Edition<'_>,
     part: u32,
     mut payloads: PayloadTable,
     closed: &mut ClosedHour,
-) -> Result<Option<FinishedPart>, WriteError> {
+) -> Result<Option<Staged>, WriteError> {
     if payloads.is_empty() {
         return Ok(None);
     }
+    let (closer, hour) = (edition.closer, edition.hour);
     let rows = payloads.rows();
     closed.payload_rows = rows.len() as u64;
-    let mut file = closer.create(&PAYLOADS, hour, part)?;
+    let mut file = edition.create(&PAYLOADS, part)?;
     let (path, schema) = (closer.path(&PAYLOADS, hour, part), file.schema());
     for group in rows.chunks(super::GROUP_ROWS) {
         file.append(encode_with(&path, |encoder| {

@@ -2,7 +2,7 @@
 
 use super::contributions::Contributions;
 use super::{ClosedHour, Closer, GROUP_ROWS, encode_with};
-use crate::dataset::Hour;
+use crate::hour::Hour;
 use crate::parallel::staged;
 use crate::schema::{Cutter, TRAFFIC, TRAFFIC_ROWS, TrafficRows, encode_group};
 use crate::writer::{PartWriter, WriteError};

@@ -4,10 +4,10 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::dataset::SCRATCH_FOLDER;
+use crate::store::PRIVATE_FOLDER;
 
 pub(super) fn parent(directory: &Path) -> PathBuf {
-    directory.join(SCRATCH_FOLDER).join("journal")
+    directory.join(PRIVATE_FOLDER).join("journal")
 }
 
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
@@ -56,7 +56,7 @@ pub(super) fn hour_of_name(path: &Path) -> Option<i64> {
 pub(super) fn keep_damaged(path: &Path) -> io::Result<PathBuf> {
     let scratch = path
         .ancestors()
-        .find(|folder| folder.ends_with(SCRATCH_FOLDER))
+        .find(|folder| folder.ends_with(PRIVATE_FOLDER))
         .unwrap_or(Path::new("."));
     let folder = scratch.join("damaged");
     std::fs::create_dir_all(&folder)?;

@@ -7,7 +7,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::Target;
 use crate::close::{Closer, JOURNAL_THROUGH_KEY};
-use crate::dataset::Hour;
+use crate::hour::Hour;
 use crate::schema::{COVERAGE, SOURCES, TRAFFIC};
 
 /// The last stretches that are published; none where no part is there, or it cannot be read.

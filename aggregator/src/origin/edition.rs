@@ -229,7 +229,7 @@ fn is_mostly_in<A: Address, V>(ranges: &[Range<A, V>], covered: &[(A, A)]) -> bo
 #[cfg(test)]
 mod tests {
     use super::super::Origins;
-    use crate::dataset::Hour;
+    use crate::hour::Hour;
 
     /// Days as hours: 2020-01-01 and days around the dates of the files below.
     const DAYS: [(i64, &str); 5] = [

@@ -12,7 +12,7 @@ use super::edition::{Edition, Editions};
 use super::provenance::{Provenance, Subject};
 use super::tables::Tables;
 use crate::actor::Actors;
-use crate::dataset::Hour;
+use crate::hour::Hour;
 use crate::ranges::table::Answer;
 
 /// Countries and autonomous systems of addresses, with their provenance. Built once, then only asked.

@@ -1,34 +1,59 @@
 //! The rows of a part as sums under way. Columns are found by name: a part may have been written before a column was added.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::Hasher;
+use std::io::Read;
 use std::path::Path;
 
 use parquet::errors::{ParquetError, Result};
-use parquet::file::reader::FileReader;
+use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
+use twox_hash::XxHash64;
 
 use super::sums::{Key, Sums};
-use crate::part::{self, Part, PartError};
+use crate::part::{self, CHECKSUM_KEY, PartError};
 use crate::schema::{HOURS_COLUMN, ROLLUP_COLUMNS, START_COLUMNS};
+use crate::store::Part;
 
 /// A note of a part; none where there is no such part or note.
 pub fn note_of(path: &Path, key: &str) -> Option<String> {
-    let note = |part: &Part| Ok::<_, PartError>(part.note(key).map(str::to_owned));
+    let note = |part: &part::Part| Ok::<_, PartError>(part.note(key).map(str::to_owned));
     part::read(path, note).ok()?
+}
+
+/// What changes when the rows of a part change: the hash in its metadata, or of the whole file where an older program has written it.
+pub fn content_of(part: &Part) -> Result<String> {
+    let noted = part::guarded(|| {
+        let reader = SerializedFileReader::new(part.open().map_err(PartError::from)?)?;
+        let notes = reader.metadata().file_metadata().key_value_metadata();
+        let noted = notes.and_then(|notes| notes.iter().find(|note| note.key == CHECKSUM_KEY));
+        Ok::<_, PartError>(noted.and_then(|note| note.value.clone()))
+    })?;
+    if let Some(noted) = noted {
+        return Ok(noted);
+    }
+    let mut file = part.open()?;
+    let (mut sum, mut bytes) = (XxHash64::with_seed(0), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut bytes)? {
+            0 => return Ok(format!("file-{:016x}", sum.finish())),
+            count => Hasher::write(&mut sum, &bytes[..count]),
+        }
+    }
 }
 
 /// Adds the rows and notes of a part, which stands for so many hours; none: its rows say it.
 pub fn add_part(
-    path: &Path,
+    part: &Part,
     hours: Option<i64>,
     sums: &mut Sums,
     notes: &mut BTreeMap<String, BTreeSet<String>>,
 ) -> Result<()> {
-    part::read(path, |part| add_rows(part, hours, sums, notes))
+    part::read(part.place(), |part| add_rows(part, hours, sums, notes))
 }
 
 fn add_rows(
-    part: &Part,
+    part: &part::Part,
     hours: Option<i64>,
     sums: &mut Sums,
     notes: &mut BTreeMap<String, BTreeSet<String>>,

@@ -47,7 +47,7 @@ impl<A: Address> DiskRun<A> {
     pub fn write(path: &Path, run: &MemoryRun<A>) -> Result<Self> {
         let mut disk = DiskRun::staying(path);
         disk.stays = false;
-        let mut writer = RowWriter::new(File::create(path)?, &mut disk, 0);
+        let mut writer = RowWriter::new(File::create_new(path)?, &mut disk, 0);
         for (index, place) in run.order.iter().enumerate() {
             if let Some(ahead) = run.order.get(index + ROW_AHEAD) {
                 run.rows.prefetch(ahead.row);

@@ -3,7 +3,7 @@
 use super::ColumnType::{Double, Int64, TimestampMicros};
 use super::{Column, Filled, Holds, NOT_NEGATIVE, Row, SENSOR, Slot, counted};
 use crate::counter::{COUNTERS, MinuteCounts};
-use crate::dataset::Hour;
+use crate::hour::Hour;
 use crate::minute::MINUTE_US;
 use teiten_observation::TelescopeSize;
 

@@ -2,7 +2,7 @@
 
 use super::ColumnType::{Bytes, Int32, Int64, Text};
 use super::{Column, Filled, HOUR_START, Holds, NOT_NEGATIVE, PACKETS, Row, SENSOR, Slot, counted};
-use crate::dataset::Hour;
+use crate::hour::Hour;
 use crate::payload_table::PayloadRow;
 
 /// The rows of a row group.

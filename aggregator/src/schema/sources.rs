@@ -11,7 +11,7 @@ use super::{
     NOT_NEGATIVE, PACKETS, PORT, PROTOCOL, Row, SENSOR, Slot, TOOL, TRAFFIC_TYPE, counted,
 };
 use crate::actor::Actors;
-use crate::dataset::Hour;
+use crate::hour::Hour;
 use crate::origin::Country;
 use crate::role::Role;
 use crate::run::SourceRow;

@@ -6,7 +6,7 @@ use super::{
     PORT, PROTOCOL, Row, SENSOR, SOURCES_SKETCH, Slot, TOOL, TRAFFIC_TYPE, counted,
 };
 use crate::actor::Actors;
-use crate::dataset::Hour;
+use crate::hour::Hour;
 use crate::origin::Country;
 use teiten_observation::{Class, Family, Kind, Tool, TrafficType};
 

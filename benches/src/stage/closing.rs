@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use teiten_aggregator::close::{ClosedHour, Closer};
-use teiten_aggregator::dataset::Hour;
+use teiten_aggregator::hour::Hour;
 use teiten_aggregator::origin::Origins;
 use teiten_aggregator::run::{MemoryRun, Run, merge_range};
 use teiten_aggregator::table::RowTable;

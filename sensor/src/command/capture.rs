@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use teiten_aggregator::dataset::Hour;
+use teiten_aggregator::hour::Hour;
 use teiten_aggregator::minute::hour_of;
 use teiten_aggregator::table::HOUR_US;
 use teiten_aggregator::window::LatePolicy;

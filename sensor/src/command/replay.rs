@@ -2,18 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use teiten_aggregator::actor::{ActorList, Actors};
 use teiten_aggregator::close::{ClosedHour, Closer};
-use teiten_aggregator::dataset::{PartName, SCRATCH_FOLDER, clean_scratch};
 use teiten_aggregator::inputs::{counted_hours, remove_hour, restate_inputs};
 use teiten_aggregator::ledger::SILENCE_SECONDS_MAX;
 use teiten_aggregator::origin::{OriginError, Origins, Provenance};
+use teiten_aggregator::store::{PartName, Store};
 use teiten_aggregator::window::LatePolicy;
 use teiten_aggregator::writer::WriteError;
 use teiten_observation::Tool;
@@ -23,6 +22,7 @@ use crate::engine::worker::Reading;
 use crate::engine::{Arrival, Counted, EngineError, Passage, run};
 use crate::hours::Written;
 use crate::hours::once::Once;
+use crate::hours::opening::{identify, open_dataset};
 use crate::options::{ReplayTerms, Settings};
 use crate::source::block::Block;
 use crate::source::judge::IMPLAUSIBLE_DAYS_DEFAULT;
@@ -159,9 +159,11 @@ pub fn replay(
         path: settings.data.clone(),
         source,
     };
-    let scratch = settings.data.join(SCRATCH_FOLDER);
-    // Two replays at once would both find a capture that neither has counted yet.
-    let _one_at_a_time = lock(&scratch, &settings.sensor).map_err(of_dataset)?;
+    let store = closer.store.clone();
+    // Two replays at once would both find a capture that neither has counted yet: the second one waits.
+    let _one_at_a_time = open_dataset(&store, |store| {
+        store.lock(&format!("replay-{}", settings.sensor)).map(Some)
+    })?;
     let Admitted {
         replay: mut source,
         run: run_name,
@@ -169,16 +171,18 @@ pub fn replay(
         replaced,
     } = admission
         .admit(DatasetView {
-            scratch: &scratch,
+            scratch: &store.private_folder(),
             sensor: &settings.sensor,
             configuration_sha256: &closer.configuration_sha256,
-            hours: counted_hours(&settings.data).map_err(of_dataset)?,
+            hours: counted_hours(&store).map_err(of_dataset)?,
             recount,
         })
         .map_err(of_dataset)?;
     if !replaced.is_empty() {
         contributors.withhold();
     }
+    // From the input, so that the same input gives the same bytes in an empty dataset.
+    identify(&mut closer, Some(&run_name))?;
     closer.name.run = run_name;
     closer.inputs = Some(Arc::clone(&contributors));
     let again = source.reopen();
@@ -218,11 +222,11 @@ pub fn replay(
     written.flush_coverage(&closer)?;
     let mut stale_parts = written.remove_stale(&closer)?;
     for (name, hour) in replaced.iter().filter(|(name, _)| *name != closer.name) {
-        stale_parts += remove_hour(&settings.data, name, *hour).map_err(of_dataset)?;
+        stale_parts += remove_hour(&store, name, *hour).map_err(of_dataset)?;
     }
     let files = source.finish();
     contributors.release();
-    restate_inputs(&settings.data, &closer.name, &contributors).map_err(of_dataset)?;
+    restate_inputs(&store, &closer.name, &contributors).map_err(of_dataset)?;
     Ok(Outcome {
         counted,
         stale_parts,
@@ -234,19 +238,6 @@ pub fn replay(
         rows_left_out: rows_left_out(&closer.origins).collect(),
         name: closer.name,
     })
-}
-
-/// Waits until no other replay of this sensor writes into the dataset; the lock ends with what is returned.
-fn lock(scratch: &Path, sensor: &str) -> std::io::Result<File> {
-    std::fs::create_dir_all(scratch)?;
-    let path = scratch.join(format!("replay-{sensor}.lock"));
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path)?;
-    file.lock()?;
-    Ok(file)
 }
 
 fn next(source: &mut Replay, reuse: Block, progress: &mut dyn FnMut(&Progress)) -> Option<Arrival> {
@@ -265,14 +256,12 @@ pub fn closer(
     run_name: &str,
 ) -> Result<Closer, RunError> {
     let name = PartName::new(&settings.sensor, run_name).map_err(RunError::Name)?;
-    clean_scratch(&settings.data).map_err(|source| WriteError::File {
-        path: settings.data.clone(),
-        source,
-    })?;
     let origins = origins(settings)?;
     Ok(Closer {
-        directory: settings.data.clone(),
+        store: Store::at(&settings.data),
         name,
+        // Whoever publishes asks the dataset.
+        identity: String::new(),
         configuration_sha256: configuration_sha256(settings),
         origins: Arc::new(origins),
         addresses: telescope.size(),

@@ -8,7 +8,7 @@ use std::path::Path;
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
 use teiten_aggregator::counter::{IMPLAUSIBLE, OUTCOMES};
-use teiten_aggregator::dataset::Hour;
+use teiten_aggregator::hour::Hour;
 use teiten_aggregator::leading::Leading;
 use teiten_aggregator::minute::MinuteCounts;
 

@@ -9,14 +9,16 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use teiten_aggregator::close::{Closer, HourRuns};
-use teiten_aggregator::dataset::{Hour, SCRATCH_FOLDER};
+use teiten_aggregator::close::{Closer, HourRuns, State};
+use teiten_aggregator::hour::Hour;
 use teiten_aggregator::journal::{About, Entry, Journal, Published, Target};
 use teiten_aggregator::minute::HourAccount;
 use teiten_aggregator::payload_table::{Names, PayloadTable};
+use teiten_aggregator::store::Lock;
 use teiten_aggregator::window::HourPart;
 use teiten_aggregator::writer::WriteError;
 
+use super::opening::{identify, open_dataset};
 use super::sink::{HourShare, HourSink};
 use super::written::{TakenOver, Written};
 use crate::origins::OriginsCell;
@@ -81,6 +83,8 @@ pub struct Journaled<'a> {
     refused: bool,
     /// Kind of the last failure.
     refusal_kind: ErrorKind,
+    /// That no other capture of the sensor writes to the dataset.
+    lock: Option<Lock>,
 }
 
 /// An hour that is not published for good.
@@ -106,6 +110,12 @@ struct Held {
 impl Held {
     fn is_fresh(&self) -> bool {
         !self.fresh.is_empty() || self.fresh_account != HourAccount::default()
+    }
+
+    /// From now on it is published for good: what readers see of it still says that it goes on.
+    fn close(&mut self) {
+        self.changed |= !self.closing;
+        self.closing = true;
     }
 
     /// Whether publishing is worth its time now.
@@ -152,7 +162,18 @@ impl<'a> Journaled<'a> {
             addresses: closer.addresses,
         };
         let failed = |path: PathBuf| move |source| WriteError::File { path, source };
-        let directory = closer.directory.clone();
+        let directory = closer.store.directory().to_owned();
+        let sensor = closer.name.sensor.clone();
+        let lock = open_dataset(&closer.store, |store| {
+            store.try_lock(&format!("capture-{sensor}"))
+        })?;
+        let Some(lock) = lock else {
+            return Err(WriteError::Busy {
+                sensor,
+                path: directory,
+            });
+        };
+        identify(&mut closer, None)?;
         let found = Journal::abandoned(&directory, &closer.name.sensor);
         let (mut found, damaged) = found.map_err(failed(directory.clone()))?;
         report_damage(&damaged);
@@ -170,6 +191,7 @@ impl<'a> Journaled<'a> {
         };
         closer.name = journal.name.clone();
         let mut hours = Journaled::with(closer, journal, settings.clone());
+        hours.lock = Some(lock);
         hours.written.damaged_files = damaged_files;
         if adopted {
             hours.adopt().map_err(failed(directory))?;
@@ -193,6 +215,7 @@ impl<'a> Journaled<'a> {
             held: BTreeMap::new(),
             refused: false,
             refusal_kind: ErrorKind::Other,
+            lock: None,
         }
     }
 
@@ -306,7 +329,7 @@ impl<'a> Journaled<'a> {
     /// From now on hours before `hour` are published for good.
     fn close_before(&mut self, hour: i64) {
         for (_, held) in self.held.range_mut(..hour) {
-            held.closing = true;
+            held.close();
         }
     }
 
@@ -509,7 +532,7 @@ impl HourSink for Journaled<'_> {
     /// Publishes everything for the last time and ends the journal. What cannot be written stays in the journal for the next run.
     fn end(&mut self) -> Result<(), WriteError> {
         let begun = Instant::now();
-        self.held.values_mut().for_each(|held| held.closing = true);
+        self.held.values_mut().for_each(Held::close);
         while !self.flush()? {
             if begun.elapsed() >= END_WAIT {
                 let text = format!(
@@ -517,7 +540,7 @@ impl HourSink for Journaled<'_> {
                     self.fresh_bytes()
                 );
                 return Err(WriteError::File {
-                    path: self.closer.directory.clone(),
+                    path: self.closer.store.directory().to_owned(),
                     source: std::io::Error::new(self.refusal_kind, text),
                 });
             }
@@ -525,7 +548,7 @@ impl HourSink for Journaled<'_> {
         }
         self.written.flush_coverage(&self.closer)?;
         self.journal.end().map_err(|source| WriteError::File {
-            path: self.closer.directory.clone(),
+            path: self.closer.store.directory().to_owned(),
             source,
         })
     }
@@ -579,7 +602,7 @@ fn payloads_of(entry: &Entry, names: &mut Names) -> PayloadTable {
 }
 
 fn journal_error(closer: &Closer, source: std::io::Error) -> WriteError {
-    let path = closer.directory.join(SCRATCH_FOLDER);
+    let path = closer.store.private_folder();
     WriteError::File { path, source }
 }
 
@@ -594,14 +617,21 @@ fn publish(
     for entry in &held.entries {
         runs.append(entry.runs());
     }
+    let state = if held.closing {
+        State::Finished
+    } else {
+        State::Open
+    };
+    let mut edition = closer.edition(Hour(hour), state);
     if !runs.is_empty() {
         runs.add_payloads(held.payloads.clone());
-        let closed = closer.close(Hour(hour), part, runs)?;
+        let closed = edition.rows(part, runs)?;
         written.note_rows(closer, hour, part, &closed);
         written.replace_hour(hour, part, &closed);
     }
     let seconds = written.covered_in(hour);
-    written.write_coverage(closer, hour, seconds)
+    written.write_coverage(&mut edition, closer, hour, seconds)?;
+    written.publish(edition, hour)
 }
 
 /// Publishes the journal of a run that cannot be continued, under its own name; returns the number of damaged files.
@@ -622,7 +652,7 @@ fn finish_run(
     };
     let mut hours = Journaled::with(other, journal, settings);
     hours.adopt().map_err(|source| WriteError::File {
-        path: closer.directory.clone(),
+        path: closer.store.directory().to_owned(),
         source,
     })?;
     tracing::info!(

@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use teiten_aggregator::close::{Closer, HourRuns};
-use teiten_aggregator::dataset::Hour;
+use teiten_aggregator::close::{Closer, HourRuns, State};
+use teiten_aggregator::hour::Hour;
 use teiten_aggregator::window::HourPart;
 use teiten_aggregator::writer::WriteError;
 
@@ -36,16 +36,19 @@ impl<'a> Once<'a> {
         let begun = Instant::now();
         let mut runs = share.spilled;
         runs.append(self.closer.sort(share.parts));
+        let mut edition = self.closer.edition(Hour(hour), State::Finished);
         if !runs.is_empty() {
             let part = self.written.take_part(hour);
-            let closed = self.closer.close(Hour(hour), part, runs)?;
+            let closed = edition.rows(part, runs)?;
             self.written.note_rows(self.closer, hour, part, &closed);
             self.written.add_hour(hour, &closed);
         }
         if self.accounts {
             let seconds = self.written.covered_in(hour);
-            self.written.write_coverage(self.closer, hour, seconds)?;
+            self.written
+                .write_coverage(&mut edition, self.closer, hour, seconds)?;
         }
+        self.written.publish(edition, hour)?;
         self.written.durations.push(begun.elapsed());
         Ok(())
     }

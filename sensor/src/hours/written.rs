@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use teiten_aggregator::close::{ClosedHour, Closer};
-use teiten_aggregator::dataset::{Hour, next_part};
+use teiten_aggregator::close::{ClosedHour, Closer, Edition, State};
+use teiten_aggregator::hour::Hour;
 use teiten_aggregator::journal::Target;
 use teiten_aggregator::ledger::Ledger;
 use teiten_aggregator::minute::{HourAccount, MinuteCounts, SecondSet};
@@ -71,7 +71,8 @@ pub struct Written {
     /// Parts that hold the coverage of hours, where they are not the first.
     coverage_parts: BTreeMap<i64, u32>,
     paths: HashSet<PathBuf>,
-    coverage: BTreeMap<i64, (HourAccount, SecondSet)>,
+    /// What the coverage of hours says that is published.
+    coverage: BTreeMap<i64, (HourAccount, SecondSet, State)>,
     /// What the parts of hours hold that are published more than once.
     live: BTreeMap<(i64, u32), ClosedHour>,
 }
@@ -122,7 +123,9 @@ impl Written {
         hours.dedup();
         for hour in hours {
             let seconds = covered.remove(&hour).unwrap_or_default();
-            self.write_coverage(closer, hour, seconds)?;
+            let mut edition = closer.edition(Hour(hour), State::Finished);
+            self.write_coverage(&mut edition, closer, hour, seconds)?;
+            self.publish(edition, hour)?;
         }
         Ok(())
     }
@@ -159,10 +162,7 @@ impl Written {
                 coverage_part,
             });
         }
-        let next = |table: &Table| {
-            let (directory, name) = (&closer.directory, &closer.name);
-            next_part(directory, table.name, Hour(hour), name)
-        };
+        let next = |table: &Table| closer.store.next_part(table.name, Hour(hour), &closer.name);
         let rows = [next(&SOURCES)?, next(&TRAFFIC)?, next(&PAYLOADS)?];
         let target = Target {
             hour,
@@ -214,6 +214,7 @@ impl Written {
 
     pub(super) fn write_coverage(
         &mut self,
+        edition: &mut Edition<'_>,
         closer: &Closer,
         hour: i64,
         seconds: SecondSet,
@@ -224,14 +225,23 @@ impl Written {
                 minute.collapsed = collapsed;
             }
         }
-        let entry = (account, seconds);
+        let entry = (account, seconds, edition.state());
         if self.coverage.get(&hour) != Some(&entry) {
             let part = self.coverage_parts.get(&hour).copied().unwrap_or(0);
-            closer.write_coverage(Hour(hour), part, &entry.0, &entry.1)?;
+            edition.coverage(part, &entry.0, &entry.1)?;
             self.note(closer, &COVERAGE, hour, part);
             self.coverage.insert(hour, entry);
         }
         Ok(())
+    }
+
+    /// Makes an edition visible; where that fails its coverage is written anew the next time.
+    pub(super) fn publish(&mut self, edition: Edition<'_>, hour: i64) -> Result<(), WriteError> {
+        let published = edition.publish();
+        if published.is_err() {
+            self.coverage.remove(&hour);
+        }
+        published.map(|_| ())
     }
 
     /// Notes the files of the part `part` of `hour`, whose rows were just published.

@@ -7,7 +7,7 @@ use std::io::{self, ErrorKind, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use teiten_aggregator::dataset::Hour;
+use teiten_aggregator::hour::Hour;
 use teiten_aggregator::minute::hour_of;
 
 use super::leftover::{self, UNFINISHED_ENDING, finished};

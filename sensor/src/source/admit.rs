@@ -14,8 +14,9 @@ use std::path::Path;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use teiten_aggregator::dataset::{Hour, PartName};
+use teiten_aggregator::hour::Hour;
 use teiten_aggregator::inputs::{Capture, Contributors, CountedHour, MARK_DIGITS};
+use teiten_aggregator::store::PartName;
 use twox_hash::XxHash3_128;
 
 use super::candidate::{Candidate, Found, find};

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering}
 
 use dashmap::DashMap;
 use serde_json::{Value, json};
-use teiten_aggregator::dataset::Hour;
+use teiten_aggregator::hour::Hour;
 use teiten_aggregator::minute::{MINUTE_US, MINUTES};
 use teiten_observation::{Class, Family};
 

@@ -13,7 +13,7 @@ use captures::{captures, oracles};
 use dataset::{Workshop, broken_sums, coverage_sums, hour_sums, replayed};
 use exceptions::{is_excepted, is_supported};
 use serde_json::Value;
-use teiten_aggregator::dataset::Hour;
+use teiten_aggregator::hour::Hour;
 use teiten_sensor::command::summary::accounting;
 
 /// What the accounting partitions, each of which must sum to `observed`.

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use teiten_aggregator::inputs::{counted_hours, counted_twice};
+use teiten_aggregator::store::Store;
 use teiten_aggregator::verify::verify;
 
 use crate::dataset::{Workshop, all_parts, broken_sums, files, hour_sums, text};
@@ -88,7 +89,7 @@ impl Place {
     pub fn packets(&self) -> BTreeMap<i64, i64> {
         let data = self.data();
         assert_eq!(broken_sums(&data), [""; 0]);
-        let hours = counted_hours(&data).expect("a dataset");
+        let hours = counted_hours(&Store::at(&data)).expect("a dataset");
         assert_eq!(counted_twice(&hours), [""; 0]);
         for hour in &hours {
             assert!(
@@ -318,13 +319,13 @@ fn a_replay_that_was_broken_off_is_made_good_by_the_next() {
     place.replay(&[&path], 0);
     let whole = files(&place.data());
     // As if the program had been killed in the last hour: earlier parts call the capture unfinished, the last is missing.
-    let name = counted_hours(&place.data())
+    let name = counted_hours(&Store::at(&place.data()))
         .expect("a dataset")
         .remove(0)
         .name;
     let unread =
         teiten_aggregator::inputs::Contributors::new(vec![teiten_aggregator::inputs::Capture {
-            marks: counted_hours(&place.data())
+            marks: counted_hours(&Store::at(&place.data()))
                 .expect("a dataset")
                 .remove(0)
                 .captures
@@ -342,7 +343,8 @@ fn a_replay_that_was_broken_off_is_made_good_by_the_next() {
     {
         std::fs::remove_file(part).expect("a part");
     }
-    teiten_aggregator::inputs::restate_inputs(&place.data(), &name, &unread).expect("restated");
+    teiten_aggregator::inputs::restate_inputs(&Store::at(&place.data()), &name, &unread)
+        .expect("restated");
     assert_eq!(place.replay(&[&path], 0)["records"], 9000);
     assert_eq!(
         files(&place.data()),

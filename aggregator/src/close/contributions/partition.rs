@@ -3,12 +3,12 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io::{BufReader, Read, Result, Write};
-use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::PathBuf;
 
 use super::{CONTRIBUTION_BYTES, Contribution, Wide};
 use crate::schema::{Key, Sums};
 use crate::sketch::{Member, Registers, write_sketch};
+use crate::store::Store;
 
 /// Contributions of one key that are worth a sketch at once: far more than a sketch holds one by one.
 const LARGE_MEMBERS: usize = 4096;
@@ -101,13 +101,10 @@ impl Partition {
     }
 
     /// Writes what was kept to a file.
-    pub(super) fn set_aside(&mut self, folder: &Path) -> Result<()> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
+    pub(super) fn set_aside(&mut self, store: &Store) -> Result<()> {
         if self.aside.is_none() {
-            std::fs::create_dir_all(folder)?;
-            let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            let path = folder.join(format!("{}-{number}.sums", std::process::id()));
-            let file = File::create(&path)?;
+            let path = store.scratch_path("sums")?;
+            let file = File::create_new(&path)?;
             self.aside = Some(Aside { file, path });
         }
         let mut bytes = Vec::with_capacity(self.kept.len() * CONTRIBUTION_BYTES);

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use teiten_aggregator::dataset::Hour;
+use teiten_aggregator::hour::Hour;
 use teiten_aggregator::origin::{Origins, Provenance};
 use teiten_aggregator::writer::way_out;
 

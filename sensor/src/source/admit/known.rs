@@ -2,8 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use teiten_aggregator::dataset::{Hour, PartName};
+use teiten_aggregator::hour::Hour;
 use teiten_aggregator::inputs::{Capture, CountedHour, MARK_DIGITS, mark_lengths};
+use teiten_aggregator::store::PartName;
 
 use super::super::identity::HEAD_BYTES;
 

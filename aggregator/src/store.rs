@@ -1,0 +1,188 @@
+//! The files of a dataset: the only place that spells folders, parts, temporary names, renames and locks. On disk today; what an
+//! object store would have to do stands in [`disk::Disk`].
+//!
+//! A part lies at `DIR/TABLE/date=YYYY-MM-DD/hour=HH/SENSOR-RUN-PART.parquet`, that of a day at `DIR/TABLE/date=YYYY-MM-DD/SENSOR.parquet`
+//! and that of a month at `DIR/TABLE/month=YYYY-MM/SENSOR.parquet`. Everything else lies in `DIR/.teiten`: a work folder for each
+//! program that writes (`work/ID`, locked as long as it lives), the identities of sensors, journals and locks.
+//!
+//! What readers see: a [`Publication`] puts and removes any number of parts. It becomes visible as a whole when its list is renamed to
+//! `NUMBER.commit`; the renames of the parts follow. [`Store::open_period`] gives all tables of an hour as they were at one moment, also between
+//! that commit and the last rename, and also when the program was killed there. A program that reads the folder without this module
+//! (DuckDB, Spark, pandas) sees whole files at any time, and for the milliseconds of those renames possibly one table newer than another.
+
+pub mod disk;
+mod identity;
+mod lock;
+mod name;
+mod publish;
+mod read;
+mod sealed;
+#[cfg(test)]
+mod simulated;
+#[cfg(test)]
+mod tests;
+mod work;
+
+use std::collections::BTreeSet;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub use identity::Identity;
+pub use lock::Lock;
+pub use name::{PART_ENDING, Part, PartName, Period};
+pub use publish::{Publication, Staged};
+pub use read::OpenPart;
+pub use sealed::{seal, unseal};
+pub use work::Recovered;
+
+use disk::{Disk, LocalDisk};
+use work::Work;
+
+/// Folder within a dataset for everything that is not a part.
+pub const PRIVATE_FOLDER: &str = ".teiten";
+
+/// A dataset's folder. Clones share one work folder, which is made when it is first needed and removed with the last of them.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    directory: PathBuf,
+    disk: Arc<dyn Disk>,
+    work: Mutex<Option<Arc<Work>>>,
+    /// Folders that are there and durable, as far as this program knows.
+    known: Mutex<BTreeSet<PathBuf>>,
+}
+
+impl Store {
+    /// The dataset in `directory`, which need not be there yet; nothing is read or made.
+    #[must_use]
+    pub fn at(directory: &Path) -> Self {
+        Store::on(Arc::new(LocalDisk), directory)
+    }
+
+    fn on(disk: Arc<dyn Disk>, directory: &Path) -> Self {
+        Store {
+            inner: Arc::new(Inner {
+                directory: directory.to_owned(),
+                disk,
+                work: Mutex::new(None),
+                known: Mutex::default(),
+            }),
+        }
+    }
+
+    /// The folder.
+    #[must_use]
+    pub fn directory(&self) -> &Path {
+        &self.inner.directory
+    }
+
+    /// The folder for everything that is not a part.
+    #[must_use]
+    pub fn private_folder(&self) -> PathBuf {
+        self.directory().join(PRIVATE_FOLDER)
+    }
+
+    /// Where the part `file_name` of a period lies.
+    #[must_use]
+    pub fn path(&self, table: &str, period: Period, file_name: &str) -> PathBuf {
+        self.directory()
+            .join(table)
+            .join(period.folder())
+            .join(file_name)
+    }
+
+    /// A new file's place in the work folder of this program, with this ending; nobody else uses it, and it is removed when nobody of this
+    /// program is left.
+    ///
+    /// # Errors
+    /// When the work folder cannot be made.
+    pub fn scratch_path(&self, ending: &str) -> io::Result<PathBuf> {
+        Ok(self.work()?.next_path(ending))
+    }
+
+    fn disk(&self) -> &dyn Disk {
+        &*self.inner.disk
+    }
+
+    /// Makes a folder of the dataset, and those it lies in, durable. One that is there may not be durable: who made it may have been killed
+    /// in between.
+    fn make_folder(&self, folder: &Path) -> io::Result<()> {
+        if !self.known().contains(folder) {
+            if folder == self.directory() {
+                let was_there = self.disk().stat(folder).is_ok();
+                disk::make_folders(self.disk(), folder)?;
+                let parent = folder.parent().filter(|path| !path.as_os_str().is_empty());
+                let synced = self.disk().sync_folder(parent.unwrap_or(Path::new(".")));
+                // Where the dataset lies in may be another user's business.
+                match synced {
+                    Err(error) if was_there && work::is_absent(&error) => {}
+                    synced => synced?,
+                }
+            } else if let Some(parent) = folder.parent() {
+                self.make_folder(parent)?;
+                self.disk().make_folder(folder)?;
+                self.disk().sync_folder(parent)?;
+            }
+            self.known().insert(folder.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Whoever removes the private folder of a program that runs must not stop it.
+    fn forget_if_gone(&self, folder: &Path) {
+        if self.disk().stat(folder).is_err() {
+            self.forget_folders();
+        }
+    }
+
+    /// Folders may have been removed by others.
+    fn forget_folders(&self) {
+        self.known().clear();
+    }
+
+    fn known(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
+        let known = self.inner.known.lock();
+        known.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The work folder, made where there is none (any more).
+    fn work(&self) -> io::Result<Arc<Work>> {
+        let mut known = self
+            .inner
+            .work
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(work) = known.as_ref().filter(|work| work.is_there(self.disk())) {
+            return Ok(Arc::clone(work));
+        }
+        let work = Arc::new(Work::begin(self, Arc::clone(&self.inner.disk))?);
+        *known = Some(Arc::clone(&work));
+        Ok(work)
+    }
+}
+
+/// A dataset's folder as it was written on a command line or in a file of settings.
+///
+/// # Errors
+/// When it is an address (`s3://…`): a folder of that name would be made, and nothing would ever arrive where it was meant to.
+pub fn data_folder(text: &str) -> Result<PathBuf, String> {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    let is_scheme = |scheme: &str| {
+        !scheme.is_empty()
+            && scheme
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte))
+    };
+    match scheme.filter(|scheme| is_scheme(scheme)) {
+        Some(scheme) => Err(format!(
+            "{text} is an address, not a folder: this program writes to a local folder; copy it to {scheme}:// when its hours are finished"
+        )),
+        None if text.is_empty() => Err("the folder has no name".to_owned()),
+        None => Ok(PathBuf::from(text)),
+    }
+}

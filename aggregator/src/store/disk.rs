@@ -1,0 +1,253 @@
+//! What the store asks of a disk. An implementation for object stores would stand beside [`LocalDisk`]; tests have one that fails.
+
+use std::fmt::Debug;
+use std::fs::{File, TryLockError};
+use std::io::{self, Write};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+/// A file that is being written.
+pub trait DiskFile: Write + Send + Debug {
+    /// Makes what was written durable.
+    ///
+    /// # Errors
+    /// When the disk refuses; what was written may then be lost.
+    fn sync(&mut self) -> io::Result<()>;
+    /// Reads bytes that were written.
+    ///
+    /// # Errors
+    /// When there are not so many, or the disk refuses.
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()>;
+    /// Writes over bytes that were written.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
+}
+
+/// What a name in a folder stands for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Changes when another file gets the name.
+    pub identity: u64,
+    /// Bytes.
+    pub length: u64,
+    /// Whether it is a folder.
+    pub is_folder: bool,
+}
+
+/// The calls. Each may fail; a name that does not exist is [`io::ErrorKind::NotFound`].
+pub trait Disk: Debug + Send + Sync {
+    /// Makes a new file.
+    ///
+    /// # Errors
+    /// When it is there already, or the disk refuses.
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
+    /// All of a small file.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
+    /// What has this name.
+    ///
+    /// # Errors
+    /// When nothing has.
+    fn stat(&self, path: &Path) -> io::Result<Found>;
+    /// Names in a folder with whether each is a folder; in no order.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed.
+    fn list(&self, folder: &Path) -> io::Result<Vec<(String, bool)>>;
+    /// Gives a file another name, in place of what had it.
+    ///
+    /// # Errors
+    /// When the disk refuses; then nothing has changed.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
+    /// Removes a file.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Removes a folder that has no folders in it.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    fn remove_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Makes one folder; one that is there is no error.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    fn make_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Makes the names in a folder durable.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Locks a file, which is made where it is missing, for as long as what is returned lives; none where another has it and
+    /// `waits` is false.
+    ///
+    /// # Errors
+    /// When the file cannot be made or locked.
+    fn lock(&self, path: &Path, waits: bool) -> io::Result<Option<Box<dyn Held>>>;
+}
+
+/// A lock that is held.
+pub trait Held: Debug + Send + Sync {}
+impl Held for File {}
+
+/// Makes a folder and those it lies in; what is new is durable.
+pub(super) fn make_folders(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
+    let mut missing = Vec::new();
+    let mut at = folder;
+    while disk.stat(at).is_err() {
+        missing.push(at);
+        match at.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => at = parent,
+            _ => break,
+        }
+    }
+    for folder in missing.into_iter().rev() {
+        disk.make_folder(folder)?;
+        let parent = folder.parent().filter(|path| !path.as_os_str().is_empty());
+        disk.sync_folder(parent.unwrap_or(Path::new(".")))?;
+    }
+    Ok(())
+}
+
+/// The file systems of the machine.
+#[derive(Debug)]
+pub struct LocalDisk;
+
+impl DiskFile for File {
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_all()
+    }
+
+    fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        self.read_exact_at(bytes, offset)
+    }
+
+    fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        self.write_all_at(bytes, offset)
+    }
+}
+
+impl Disk for LocalDisk {
+    fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>> {
+        let mut options = File::options();
+        let file = options.read(true).write(true).create_new(true).open(path)?;
+        Ok(Box::new(file))
+    }
+
+    fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
+        std::fs::read(path)
+    }
+
+    fn stat(&self, path: &Path) -> io::Result<Found> {
+        Ok(found(&std::fs::metadata(path)?))
+    }
+
+    fn list(&self, folder: &Path) -> io::Result<Vec<(String, bool)>> {
+        let mut names = Vec::new();
+        for entry in std::fs::read_dir(folder)? {
+            let entry = entry?;
+            // A table or a day may lie elsewhere, behind a link.
+            let kind = entry.file_type()?;
+            let is_folder = kind.is_dir() || (kind.is_symlink() && entry.path().is_dir());
+            // A name that is no text is none of ours.
+            if let Ok(name) = entry.file_name().into_string() {
+                names.push((name, is_folder));
+            }
+        }
+        Ok(names)
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::rename(from, to)
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    fn remove_folder(&self, folder: &Path) -> io::Result<()> {
+        std::fs::remove_dir_all(folder)
+    }
+
+    fn make_folder(&self, folder: &Path) -> io::Result<()> {
+        match std::fs::create_dir(folder) {
+            Ok(()) => {
+                give_to_owner_of_parent(folder);
+                Ok(())
+            }
+            Err(_) if folder.is_dir() => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn sync_folder(&self, folder: &Path) -> io::Result<()> {
+        File::open(folder)?.sync_all()
+    }
+
+    fn lock(&self, path: &Path, waits: bool) -> io::Result<Option<Box<dyn Held>>> {
+        loop {
+            // Whoever may only read it can lock it too.
+            let file = match File::open(path) {
+                Ok(file) => file,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    match File::create_new(path) {
+                        Ok(_) => {}
+                        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+                        Err(error) => return Err(error),
+                    }
+                    continue;
+                }
+                Err(error) => return Err(error),
+            };
+            if waits {
+                file.lock()?;
+            } else {
+                match file.try_lock() {
+                    Ok(()) => {}
+                    Err(TryLockError::WouldBlock) => return Ok(None),
+                    Err(TryLockError::Error(error)) => return Err(error),
+                }
+            }
+            // It may have been removed while this program waited; then another one has the name, or will.
+            let mine = file.metadata()?;
+            match std::fs::metadata(path) {
+                Ok(named) if found(&named).identity == found(&mine).identity => {
+                    return Ok(Some(Box::new(file)));
+                }
+                Ok(_) => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+/// What is known of a file, opened or named.
+pub(super) fn found(metadata: &std::fs::Metadata) -> Found {
+    Found {
+        identity: metadata.ino() ^ (metadata.dev() << 48),
+        length: metadata.len(),
+        is_folder: metadata.is_dir(),
+    }
+}
+
+/// A replay by root into the folder of a service must not leave folders that the service cannot write to.
+fn give_to_owner_of_parent(folder: &Path) {
+    let parent = folder
+        .parent()
+        .map(Path::to_owned)
+        .filter(|path| !path.as_os_str().is_empty());
+    let about = std::fs::metadata(parent.unwrap_or(PathBuf::from(".")));
+    if let (Ok(parent), Ok(own)) = (about, std::fs::metadata(folder))
+        && own.uid() == 0
+        && parent.uid() != 0
+    {
+        // Where the system refuses, the service says what it cannot write.
+        let _ = std::os::unix::fs::chown(folder, Some(parent.uid()), Some(parent.gid()));
+    }
+}

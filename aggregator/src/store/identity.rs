@@ -1,0 +1,139 @@
+//! Who a sensor is: a name that people gave, and an identity that no other has, kept in the data folder as `.teiten/sensors/NAME`.
+//!
+//! Two sensors of one name are then told apart, wherever their parts are brought together.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
+use super::work::random_name;
+use super::{Store, seal, unseal};
+
+/// The identity of a sensor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Identity {
+    /// Sixteen hexadecimal digits.
+    pub text: String,
+    /// Where a damaged one is kept that this one was made in place of.
+    pub damaged: Option<PathBuf>,
+}
+
+/// What is known of an identity.
+enum Known {
+    None,
+    Damaged,
+    Identity(Identity),
+}
+
+impl Store {
+    /// The identity of the sensor `name` in this dataset, made where it has none yet: of `seed` where there is one, else by chance. A replay
+    /// gives what identifies its first input, so that the same input gives the same bytes anywhere.
+    ///
+    /// # Errors
+    /// When it cannot be read or kept. A damaged one is kept in `.teiten/damaged`, and another is made.
+    pub fn identity(&self, name: &str, seed: Option<&str>) -> io::Result<Identity> {
+        let folder = self.private_folder().join("sensors");
+        let path = folder.join(name);
+        if let Known::Identity(known) = self.known_identity(&path)? {
+            return Ok(known);
+        }
+        self.forget_if_gone(&folder);
+        self.make_folder(&folder)?;
+        // Whoever comes second finds what the first has made.
+        let _lock = self.lock(&format!("sensor-{name}"))?;
+        let damaged = match self.known_identity(&path)? {
+            Known::Identity(known) => return Ok(known),
+            Known::Damaged => Some(self.keep_damaged_identity(name, &path)?),
+            Known::None => None,
+        };
+        let text = match seed {
+            None => random_name(),
+            Some(seed) => Sha256::digest(format!("{name}\n{seed}"))[..8]
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+        };
+        let making = folder.join(format!(".{name}-{}", random_name()));
+        let mut file = self.disk().create(&making)?;
+        let document = json!({"sensor": name, "identity": text}).to_string();
+        file.write_all(&seal(&document))?;
+        file.sync()?;
+        self.disk().rename(&making, &path)?;
+        self.disk().sync_folder(&folder)?;
+        Ok(Identity { text, damaged })
+    }
+
+    fn keep_damaged_identity(&self, name: &str, path: &Path) -> io::Result<PathBuf> {
+        let folder = self.private_folder().join("damaged");
+        self.forget_if_gone(&folder);
+        self.make_folder(&folder)?;
+        let kept = folder.join(format!("sensor-{name}-{}", random_name()));
+        self.disk().rename(path, &kept)?;
+        Ok(kept)
+    }
+
+    fn known_identity(&self, path: &Path) -> io::Result<Known> {
+        let bytes = match self.disk().read(path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Known::None),
+            Err(error) => return Err(error),
+        };
+        let text = unseal(&bytes).and_then(|text| {
+            let value: Value = serde_json::from_str(text).ok()?;
+            Some(value["identity"].as_str()?.to_owned())
+        });
+        Ok(text.map_or(Known::Damaged, |text| {
+            Known::Identity(Identity {
+                text,
+                damaged: None,
+            })
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_identity_stays_and_a_seed_gives_the_same_anywhere() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = |name: &str| Store::at(&folder.path().join(name));
+        let first = store("a").identity("tokyo", None).expect("made");
+        assert_eq!(
+            store("a").identity("tokyo", Some("x")).expect("known"),
+            first
+        );
+        assert_ne!(store("b").identity("tokyo", None).expect("made"), first);
+        let seeded = store("c").identity("tokyo", Some("x")).expect("made");
+        assert_eq!(
+            store("d").identity("tokyo", Some("x")).expect("made"),
+            seeded
+        );
+        assert_ne!(
+            store("e").identity("tokyo", Some("y")).expect("made"),
+            seeded
+        );
+    }
+
+    #[test]
+    fn a_damaged_identity_is_kept_and_another_one_made() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = Store::at(folder.path());
+        let first = store.identity("tokyo", None).expect("made");
+        let path = store.private_folder().join("sensors/tokyo");
+        let mut bytes = std::fs::read(&path).expect("kept");
+        bytes[14] ^= 1;
+        std::fs::write(&path, &bytes).expect("writable");
+        let second = store.identity("tokyo", None).expect("made");
+        assert_ne!(second.text, first.text);
+        let kept = second.damaged.clone().expect("kept");
+        assert_eq!(std::fs::read(kept).expect("there"), bytes);
+        assert_eq!(
+            store.identity("tokyo", None).expect("known").text,
+            second.text
+        );
+    }
+}

@@ -1,0 +1,41 @@
+//! Named locks of a dataset: held as long as a program lives, by the system and not by process numbers, so also between containers.
+
+use std::io;
+use std::path::PathBuf;
+
+use super::disk::Held;
+use super::{PRIVATE_FOLDER, Store};
+
+/// A lock that this program holds.
+#[derive(Debug)]
+pub struct Lock {
+    _held: Box<dyn Held>,
+}
+
+impl Store {
+    /// Takes the lock `name` (letters, digits, `.`, `_`, `-`), unless another program has it: then none.
+    ///
+    /// # Errors
+    /// When its file cannot be made.
+    pub fn try_lock(&self, name: &str) -> io::Result<Option<Lock>> {
+        let held = self.disk().lock(&self.lock_path(name)?, false)?;
+        Ok(held.map(|held| Lock { _held: held }))
+    }
+
+    /// Takes the lock `name`, and waits for it.
+    ///
+    /// # Errors
+    /// When its file cannot be made.
+    pub fn lock(&self, name: &str) -> io::Result<Lock> {
+        let held = self.disk().lock(&self.lock_path(name)?, true)?;
+        held.map(|held| Lock { _held: held })
+            .ok_or_else(|| io::ErrorKind::WouldBlock.into())
+    }
+
+    fn lock_path(&self, name: &str) -> io::Result<PathBuf> {
+        let folder = self.directory().join(PRIVATE_FOLDER).join("locks");
+        self.forget_if_gone(&folder);
+        self.make_folder(&folder)?;
+        Ok(folder.join(name))
+    }
+}

@@ -1,0 +1,408 @@
+//! Publishing: parts are written and made durable in the work folder, a list of them is committed, then they get their names.
+//!
+//! The list, `NUMBER.commit`, is the commit: before it nothing has happened, after it everything will, whoever finishes it. Each step can be
+//! repeated, so a program may be killed anywhere, also while it finishes what another one began.
+
+use std::collections::BTreeSet;
+use std::io::{self, Write};
+use std::path::{Component, Path, PathBuf};
+use std::sync::{Arc, PoisonError};
+
+use serde_json::{Value, json};
+
+use super::disk::{Disk, DiskFile};
+use super::work::Work;
+use super::{Store, seal, unseal};
+
+/// Ending of a list of what is published.
+const COMMIT: &str = "commit";
+/// Ending of a list that is being written.
+const LIST: &str = "list";
+/// Ending of a part under way.
+const PART: &str = "part";
+
+/// A file under way, which no reader takes for a part; removed unless it is published.
+#[derive(Debug)]
+pub struct Staged {
+    work: Arc<Work>,
+    store: Store,
+    name: String,
+    /// Where it will lie within the dataset.
+    within: PathBuf,
+    file: Option<Box<dyn DiskFile>>,
+    length: u64,
+    published: bool,
+}
+
+impl Staged {
+    /// Ends the writing and makes it durable.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn finish(&mut self) -> io::Result<()> {
+        match self.file.take() {
+            Some(mut file) => file.sync(),
+            None => Ok(()),
+        }
+    }
+
+    /// Reads what was written.
+    ///
+    /// # Errors
+    /// When there is not so much, or the disk refuses.
+    pub fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
+        let file = self.file.as_ref().ok_or_else(finished)?;
+        file.read_at(offset, bytes)
+    }
+
+    /// Writes over what was written.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        let file = self.file.as_mut().ok_or_else(finished)?;
+        file.write_at(offset, bytes)
+    }
+
+    /// Bytes written.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.length
+    }
+}
+
+fn finished() -> io::Error {
+    io::Error::other("the file is finished")
+}
+
+impl Write for Staged {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let file = self.file.as_mut();
+        let file = file.ok_or_else(finished)?;
+        let written = file.write(bytes)?;
+        self.length += written as u64;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.as_mut().map_or(Ok(()), |file| file.flush())
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        if !self.published {
+            self.file = None;
+            // What cannot be removed now goes with the work folder.
+            let _ = self.store.disk().remove(&self.work.folder.join(&self.name));
+        }
+    }
+}
+
+/// Parts that appear and disappear together.
+#[derive(Debug)]
+pub struct Publication {
+    store: Store,
+    puts: Vec<Staged>,
+    removals: BTreeSet<PathBuf>,
+}
+
+impl Store {
+    /// Begins a file that will be at `within` of the dataset.
+    ///
+    /// # Errors
+    /// When it cannot be made.
+    pub fn stage(&self, within: &Path) -> io::Result<Staged> {
+        if !is_inside(within) {
+            return Err(io::Error::other("a part lies within its dataset"));
+        }
+        let work = self.work()?;
+        let name = format!("{}.{PART}", work.next_number());
+        let file = self.disk().create(&work.folder.join(&name))?;
+        Ok(Staged {
+            work,
+            store: self.clone(),
+            name,
+            within: within.to_owned(),
+            file: Some(file),
+            length: 0,
+            published: false,
+        })
+    }
+
+    /// A publication of nothing yet.
+    #[must_use]
+    pub fn publication(&self) -> Publication {
+        Publication {
+            store: self.clone(),
+            puts: Vec::new(),
+            removals: BTreeSet::new(),
+        }
+    }
+
+    /// Gives the parts of a committed list their names and removes what it removes; then the list is gone.
+    ///
+    /// # Errors
+    /// When the disk refuses: it can be repeated. As [`io::ErrorKind::InvalidData`] when the list is damaged.
+    pub(super) fn finish(&self, folder: &Path, number: u64) -> io::Result<()> {
+        let disk = self.disk();
+        let path = folder.join(format!("{number}.{COMMIT}"));
+        let bytes = match disk.read(&path) {
+            // Finished already, but for making that durable.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return disk.sync_folder(folder);
+            }
+            bytes => bytes?,
+        };
+        let list = List::read(&bytes).ok_or(io::ErrorKind::InvalidData)?;
+        // Whoever committed it may have been killed before the list was durable; without it what follows would be half an hour.
+        disk.sync_folder(folder)?;
+        let mut folders = BTreeSet::new();
+        for (name, within, length) in &list.puts {
+            let (from, to) = (folder.join(name), self.directory().join(within));
+            match disk.stat(&from) {
+                Ok(found) if found.length == *length => {}
+                Ok(_) => return Err(io::ErrorKind::InvalidData.into()),
+                // It has its name already.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) => return Err(error),
+            }
+            let parent = to.parent().unwrap_or(self.directory());
+            self.make_folder(parent)?;
+            match disk.rename(&from, &to) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                    // The folder went away meanwhile.
+                    self.forget_folders();
+                    self.make_folder(parent)?;
+                    disk.rename(&from, &to)?;
+                }
+                renamed => renamed?,
+            }
+        }
+        for within in &list.removals {
+            match disk.remove(&self.directory().join(within)) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        // Also of those that had their name already: who gave it may have been killed before the folder was durable.
+        let all = list
+            .puts
+            .iter()
+            .map(|(_, within, _)| within)
+            .chain(&list.removals);
+        for within in all {
+            folders.extend(within.parent().map(|parent| self.directory().join(parent)));
+        }
+        for parent in folders {
+            match disk.sync_folder(&parent) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        disk.remove(&path)?;
+        // A list that came back after a power failure would remove what a later publication has put.
+        if list.removals.is_empty() {
+            Ok(())
+        } else {
+            disk.sync_folder(folder)
+        }
+    }
+
+    /// Finishes what this program committed and could not finish.
+    fn finish_pending(&self, work: &Work) -> io::Result<()> {
+        let mut pending = work.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        while let Some(&number) = pending.first() {
+            self.finish(&work.folder, number)?;
+            pending.remove(0);
+        }
+        Ok(())
+    }
+
+    /// What is committed by any program and has not been finished, in the order in which a program committed it.
+    pub(super) fn committed_lists(&self) -> io::Result<Vec<(PathBuf, List)>> {
+        let mut lists = Vec::new();
+        for folder in self.work_folders()? {
+            let numbers = match committed(self.disk(), &folder) {
+                Ok(numbers) => numbers,
+                Err(error) if super::work::is_absent(&error) => continue,
+                Err(error) => return Err(error),
+            };
+            for number in numbers {
+                let path = folder.join(format!("{number}.{COMMIT}"));
+                match self.disk().read(&path) {
+                    // A damaged one is the next writer's to set aside.
+                    Ok(bytes) => {
+                        lists.extend(List::read(&bytes).map(|list| (folder.clone(), list)))
+                    }
+                    Err(error) if super::work::is_absent(&error) => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(lists)
+    }
+}
+
+impl Publication {
+    /// Adds a file; it is finished if it was not.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn put(&mut self, mut staged: Staged) -> io::Result<()> {
+        staged.finish()?;
+        self.puts.push(staged);
+        Ok(())
+    }
+
+    /// Removes a part, by its path within the dataset. One that is not there is no error.
+    pub fn remove(&mut self, within: &Path) {
+        self.removals.insert(within.to_owned());
+    }
+
+    /// Whether it changes nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.puts.is_empty() && self.removals.is_empty()
+    }
+
+    /// Makes all of it visible and durable; returns the bytes of what was put.
+    ///
+    /// # Errors
+    /// When the disk refuses: either nothing has happened, or all of it is committed and is finished before this program publishes anything
+    /// else, or by the next one.
+    pub fn commit(mut self) -> io::Result<u64> {
+        if self.is_empty() {
+            return Ok(0);
+        }
+        let store = self.store.clone();
+        let work = match self.puts.first() {
+            Some(staged) => Arc::clone(&staged.work),
+            None => store.work()?,
+        };
+        if self
+            .puts
+            .iter()
+            .any(|staged| !Arc::ptr_eq(&staged.work, &work))
+        {
+            return Err(io::Error::other(
+                "the folder for parts under way was removed",
+            ));
+        }
+        store.finish_pending(&work)?;
+        for staged in &self.puts {
+            self.removals.remove(&staged.within);
+        }
+        let number = work.next_number();
+        let list = List {
+            puts: self
+                .puts
+                .iter()
+                .map(|staged| (staged.name.clone(), staged.within.clone(), staged.length))
+                .collect(),
+            removals: self.removals.iter().cloned().collect(),
+        };
+        let disk = store.disk();
+        let making = work.folder.join(format!("{number}.{LIST}"));
+        let committed = work.folder.join(format!("{number}.{COMMIT}"));
+        // The parts' names are durable before the list is: a disk may keep the later of two changes and lose the earlier one.
+        let written =
+            write(disk, &making, &list.text()).and_then(|()| disk.sync_folder(&work.folder));
+        if let Err(error) = written {
+            let _ = disk.remove(&making);
+            return Err(error);
+        }
+        let pending = || work.pending.lock().unwrap_or_else(PoisonError::into_inner);
+        pending().push(number);
+        let mut publish = |published| {
+            let staged = self.puts.iter_mut();
+            staged.for_each(|staged| staged.published = published);
+        };
+        publish(true);
+        if let Err(error) = disk.rename(&making, &committed) {
+            let there = disk.stat(&committed);
+            // Only what is known not to have happened may be thrown away.
+            if there.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
+                pending().pop();
+                publish(false);
+                let _ = disk.remove(&making);
+            }
+            return Err(error);
+        }
+        // From here on it happens, unless the machine loses its power before that is durable.
+        store.finish_pending(&work)?;
+        Ok(list.puts.iter().map(|(_, _, length)| length).sum())
+    }
+}
+
+fn write(disk: &dyn Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = disk.create(path)?;
+    file.write_all(bytes)?;
+    file.sync()
+}
+
+/// Numbers of the lists that are committed in a work folder, in order.
+pub(super) fn committed(disk: &dyn Disk, folder: &Path) -> io::Result<Vec<u64>> {
+    let names = disk.list(folder)?.into_iter().map(|(name, _)| name);
+    let number = |name: String| name.strip_suffix(COMMIT)?.strip_suffix('.')?.parse().ok();
+    let mut numbers: Vec<u64> = names.filter_map(number).collect();
+    numbers.sort_unstable();
+    Ok(numbers)
+}
+
+/// What a publication does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct List {
+    /// Name in the work folder, path within the dataset, bytes.
+    pub puts: Vec<(String, PathBuf, u64)>,
+    /// Paths within the dataset.
+    pub removals: Vec<PathBuf>,
+}
+
+impl List {
+    fn text(&self) -> Vec<u8> {
+        let puts = self.puts.iter();
+        let puts: Vec<Value> = puts
+            .map(|(name, within, length)| json!([name, within, length]))
+            .collect();
+        seal(&json!({"put": puts, "remove": self.removals}).to_string())
+    }
+
+    /// None where it is damaged, or names something outside the dataset.
+    fn read(bytes: &[u8]) -> Option<List> {
+        let value: Value = serde_json::from_str(unseal(bytes)?).ok()?;
+        let inside = |value: &Value| {
+            let path = PathBuf::from(value.as_str()?);
+            is_inside(&path).then_some(path)
+        };
+        let put = |value: &Value| {
+            let name = value.get(0)?.as_str()?;
+            let is_plain = !name.contains('/') && !name.starts_with('.');
+            let put = (
+                name.to_owned(),
+                inside(value.get(1)?)?,
+                value.get(2)?.as_u64()?,
+            );
+            is_plain.then_some(put)
+        };
+        Some(List {
+            puts: value["put"]
+                .as_array()?
+                .iter()
+                .map(put)
+                .collect::<Option<_>>()?,
+            removals: value["remove"]
+                .as_array()?
+                .iter()
+                .map(inside)
+                .collect::<Option<_>>()?,
+        })
+    }
+}
+
+fn is_inside(path: &Path) -> bool {
+    path.file_name().is_some()
+        && path
+            .components()
+            .all(|component| matches!(component, Component::Normal(_)))
+}
