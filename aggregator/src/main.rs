@@ -17,6 +17,7 @@ use teiten_aggregator::export::{ExportError, Format, export};
 use teiten_aggregator::merge::{Merged, merge};
 use teiten_aggregator::rollup::{Rolled, rollup};
 use teiten_aggregator::schema::{ROLLUPS, TABLES, TRAFFIC, Table};
+use teiten_aggregator::store::data_folder;
 use teiten_aggregator::verify::{Verdict, verify};
 use teiten_aggregator::{describe, documents};
 use time::{Day, DayOrHour, span};
@@ -204,6 +205,8 @@ enum Form {
 }
 
 fn run_merge(data: &Path, from: &[PathBuf], as_json: bool) -> anyhow::Result<u8> {
+    local(data)?;
+    from.iter().try_for_each(|data| local(data))?;
     let Merged {
         copied,
         present,
@@ -283,8 +286,14 @@ fn run_schema(names: &[String], form: SchemaForm) -> anyhow::Result<u8> {
     Ok(0)
 }
 
+/// Refuses an address in place of a folder.
+fn local(data: &Path) -> anyhow::Result<()> {
+    data_folder(data).map(drop).map_err(anyhow::Error::msg)
+}
+
 /// Whether this user can list a dataset's folder; if not, why, and what to do.
 fn readable(data: &Path) -> anyhow::Result<()> {
+    local(data)?;
     let shown = data.display();
     match std::fs::read_dir(data) {
         Ok(_) => Ok(()),

@@ -166,23 +166,25 @@ impl Store {
     }
 }
 
-/// A dataset's folder as it was written on a command line or in a file of settings.
+/// A dataset's folder as it was given on a command line or in a file of settings.
 ///
 /// # Errors
 /// When it is an address (`s3://…`): a folder of that name would be made, and nothing would ever arrive where it was meant to.
-pub fn data_folder(text: &str) -> Result<PathBuf, String> {
-    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+pub fn data_folder(folder: impl Into<PathBuf>) -> Result<PathBuf, String> {
+    let folder = folder.into();
+    let text = folder.to_string_lossy();
     let is_scheme = |scheme: &str| {
         !scheme.is_empty()
             && scheme
                 .bytes()
                 .all(|byte| byte.is_ascii_alphanumeric() || b"+.-".contains(&byte))
     };
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
     match scheme.filter(|scheme| is_scheme(scheme)) {
-        Some(scheme) => Err(format!(
-            "{text} is an address, not a folder: this program writes to a local folder; copy it to {scheme}:// when its hours are finished"
+        Some(_) => Err(format!(
+            "{text} is an address, and datasets are folders: name a local folder, and copy it to or from there with the tools of that store"
         )),
         None if text.is_empty() => Err("the folder has no name".to_owned()),
-        None => Ok(PathBuf::from(text)),
+        None => Ok(folder),
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
+use teiten_aggregator::store::data_folder;
 
 use crate::text::Language;
 
@@ -190,6 +191,9 @@ pub enum OptionsError {
     /// A flag that must be given is not.
     #[error("{0} is missing: give it as a flag, or in the file named by --config")]
     Missing(&'static str),
+    /// The dataset is no folder.
+    #[error("--data: {0}")]
+    Data(String),
     /// The file could not be read.
     #[error("cannot read the configuration {path}: {reason}")]
     Configuration {
@@ -295,11 +299,14 @@ impl Options {
             None => Vec::new(),
         };
         Ok(Self {
-            data: flags
-                .data
-                .or(own.data)
-                .or(file.data)
-                .ok_or(OptionsError::Missing("--data"))?,
+            data: data_folder(
+                flags
+                    .data
+                    .or(own.data)
+                    .or(file.data)
+                    .ok_or(OptionsError::Missing("--data"))?,
+            )
+            .map_err(OptionsError::Data)?,
             out: out.or(own.out).or(file.out),
             period: flags.period.or(own.period).or(file.period),
             timezone,

@@ -141,6 +141,9 @@ pub enum OptionsError {
     /// No dataset was named.
     #[error("no dataset named: give --data DIR, or data = \"DIR\" in the configuration")]
     NoData,
+    /// The dataset is no folder.
+    #[error("--data: {0}")]
+    Data(String),
     /// A prefix is not one.
     #[error("--{flag}: {source}")]
     Prefix {

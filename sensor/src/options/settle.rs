@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use teiten_aggregator::close::SOURCE_ROWS_MAX_DEFAULT;
+use teiten_aggregator::store::data_folder;
 
 use super::arguments::{CaptureArguments, ReplayArguments, Shared};
 use super::live::LiveSettings;
@@ -183,7 +184,8 @@ impl Shared {
             Some(text) => size_of_flag("memory", &text, MEMORY_MIN)?,
         };
         Ok(Settings {
-            data: self.data.ok_or(OptionsError::NoData)?,
+            data: data_folder(self.data.ok_or(OptionsError::NoData)?)
+                .map_err(OptionsError::Data)?,
             telescope: prefixes("telescope", &self.telescope)?,
             exclude: prefixes("exclude", &self.exclude)?,
             sensor: self.sensor.unwrap_or_else(|| "sensor".to_owned()),
