@@ -58,7 +58,8 @@ enum Command {
     },
     /// Copy the parts of several datasets into one, where sensors and runs stand side by side.
     ///
-    /// A part that is there already is left alone; one name with two contents ends the merge before anything is copied.
+    /// A part that is there already is left alone, an hour that its sensor still adds to is replaced by its later state. One name with two
+    /// contents, or of two sensors, ends the merge before anything is copied.
     #[command(after_help = concat!(
         "Examples:\n",
         "  # the datasets of two sensors into one\n",
@@ -209,6 +210,7 @@ fn run_merge(data: &Path, from: &[PathBuf], as_json: bool) -> anyhow::Result<u8>
     from.iter().try_for_each(|data| local(data))?;
     let Merged {
         copied,
+        replaced,
         present,
         bytes,
     } = merge(data, from)?;
@@ -217,12 +219,12 @@ fn run_merge(data: &Path, from: &[PathBuf], as_json: bool) -> anyhow::Result<u8>
         writeln!(
             out,
             "{}",
-            json!({"copied": copied, "present": present, "bytes": bytes})
+            json!({"copied": copied, "replaced": replaced, "present": present, "bytes": bytes})
         )?;
     } else {
         writeln!(
             out,
-            "{copied} parts copied, {bytes} bytes; {present} were there already"
+            "{copied} parts copied ({replaced} in place of an earlier state), {bytes} bytes; {present} were there already"
         )?;
     }
     Ok(0)
@@ -240,6 +242,7 @@ fn run_rollup(data: &Path, days: (Option<Day>, Option<Day>), as_json: bool) -> a
     let Rolled {
         written,
         unchanged,
+        removed,
         rows,
     } = rollup(data, (&from, &to))?;
     let mut out = stdout().lock();
@@ -247,12 +250,12 @@ fn run_rollup(data: &Path, days: (Option<Day>, Option<Day>), as_json: bool) -> a
         writeln!(
             out,
             "{}",
-            json!({"written": written, "unchanged": unchanged, "rows": rows})
+            json!({"written": written, "unchanged": unchanged, "removed": removed, "rows": rows})
         )?;
     } else {
         writeln!(
             out,
-            "{written} days and months written, {rows} rows; {unchanged} are unchanged"
+            "{written} days and months written, {rows} rows; {unchanged} are unchanged, {removed} removed"
         )?;
     }
     Ok(0)

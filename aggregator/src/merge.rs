@@ -1,16 +1,24 @@
-//! Several datasets into one: the parts of each are copied beside one another, for sensors and runs stand side by side in an hour. A
-//! part that is there already with the same bytes is left alone, so a merge can be run again; one with other bytes is a conflict, and
-//! then nothing is copied at all.
+//! Several datasets into one: the parts of each are copied beside one another, for sensors and runs stand side by side in an hour.
+//!
+//! What is there already with the same bytes is left alone, so a merge can be run again. An hour that a sensor still adds to is replaced by
+//! its later state, and never by an earlier one: the later state has observed more seconds or packets. One name with two identities, or
+//! with two contents of which neither is the later one, is a conflict, and then nothing is copied at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{ErrorKind, Read};
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use parquet::file::reader::FileReader;
+use parquet::record::Field;
 use thiserror::Error;
 
-use crate::schema::TABLES;
-use crate::store::{Staged, Store};
+use crate::close::{IDENTITY_KEY, STATE_KEY, State};
+use crate::counter::COUNTERS;
+use crate::hour::Hour;
+use crate::part::{self, PartError};
+use crate::schema::{COVERAGE, TABLES};
+use crate::store::{OpenPart, PartName, Period, Staged, Store};
 
 /// Bytes copied and compared at a time.
 const PIECE_BYTES: usize = 1 << 20;
@@ -20,7 +28,9 @@ const PIECE_BYTES: usize = 1 << 20;
 pub struct Merged {
     /// Parts copied.
     pub copied: u64,
-    /// Parts that were there already.
+    /// Of these, parts that took the place of an earlier state.
+    pub replaced: u64,
+    /// Parts that were there already, or a later state of them.
     pub present: u64,
     /// Bytes copied.
     pub bytes: u64,
@@ -39,13 +49,26 @@ pub enum MergeError {
     },
     /// One name, two contents.
     #[error(
-        "{theirs} and {ours} have one name and differ: two sensors of one name, or a dataset that was changed; give each sensor a name of its own (--sensor)",
+        "{theirs} and {ours} have one name and differ, and neither is the later state of the other: two sensors of one name, or a dataset that was changed; give each sensor a name of its own (--sensor)",
         theirs = .theirs.display(), ours = .ours.display()
     )]
     Conflict {
         /// The part to be copied.
         theirs: PathBuf,
         /// The part that is there.
+        ours: PathBuf,
+    },
+    /// One name, two sensors.
+    #[error(
+        "{theirs} and {ours} are of two sensors that have the name `{sensor}`: together nobody could tell them apart; give one of them another name (--sensor) and write its dataset anew, or merge into another folder",
+        theirs = .theirs.display(), ours = .ours.display()
+    )]
+    TwoSensors {
+        /// The name.
+        sensor: String,
+        /// A part of the one.
+        theirs: PathBuf,
+        /// A part of the other.
         ours: PathBuf,
     },
     /// A folder that is no dataset.
@@ -62,68 +85,294 @@ pub enum MergeError {
     },
 }
 
-/// A part to be copied, and where to.
-struct Copying {
-    from: PathBuf,
-    to: PathBuf,
+/// The parts of one run in one hour, of all tables, as they were at one moment; by their paths within the dataset.
+type Edition = BTreeMap<PathBuf, OpenPart>;
+
+/// What is to be done with an edition.
+enum Decision {
+    /// Nothing: it is there, or a later state of it.
+    Leave,
+    /// Copied; `ours` are parts of the state before it.
+    Take,
+    /// Neither is later.
+    Conflict { theirs: PathBuf, ours: PathBuf },
+}
+
+/// How far an edition has come: seconds observed, the sum of all counters of its coverage, and whether all parts are finished.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct Progress {
+    seconds: i64,
+    counted: i64,
+    finished: bool,
 }
 
 /// Copies every part of `datasets` into the dataset `into`, which is made where it is missing.
 ///
 /// # Errors
-/// When a part cannot be read or written, or two differ under one name; in the latter case before anything is copied.
+/// When a part cannot be read or written, or two stand under one name that do not belong together; in the latter case before anything
+/// is copied.
 pub fn merge(into: &Path, datasets: &[PathBuf]) -> Result<Merged, MergeError> {
-    let mut merged = Merged::default();
-    // By the place that a part is copied to, where it is copied from.
-    let mut wanted = BTreeMap::<PathBuf, PathBuf>::new();
-    for dataset in datasets {
-        if is_same_folder(dataset, into) {
-            return Err(MergeError::Itself {
-                path: dataset.clone(),
-            });
-        }
-        let parts = parts(dataset)?;
-        if parts.is_empty() {
-            return Err(MergeError::NoDataset {
-                path: dataset.clone(),
-            });
-        }
-        for part in parts {
-            let from = dataset.join(&part);
-            let to = into.join(&part);
-            let there = wanted.get(&to).unwrap_or(&to);
-            match is_same(&from, there)? {
-                None => {
-                    wanted.insert(to, from);
-                }
-                Some(true) => merged.present += 1,
-                Some(false) => {
-                    return Err(MergeError::Conflict {
-                        theirs: from,
-                        ours: there.clone(),
-                    });
+    let ours = Store::at(into);
+    if into.is_dir() {
+        ours.recover().map_err(file_error(into))?;
+    }
+    let stores = open(into, datasets)?;
+    let hours = hours(&stores)?;
+    let mut known = Identities::default();
+    for hour in hours_of(&ours)? {
+        known.note(&editions(&ours, hour)?)?;
+    }
+    // Everything is looked at before anything is copied.
+    for &hour in &hours {
+        let mut best = editions(&ours, hour)?;
+        for theirs in &stores {
+            for (name, theirs) in editions(theirs, hour)? {
+                known.note_edition(&name, &theirs)?;
+                match decide(&theirs, best.get(&name))? {
+                    Decision::Leave => {}
+                    Decision::Take => {
+                        best.insert(name, theirs);
+                    }
+                    Decision::Conflict { theirs, ours } => {
+                        return Err(MergeError::Conflict { theirs, ours });
+                    }
                 }
             }
         }
     }
-    // All tables of an hour one after the other, so that a reader sees an hour of a sensor whole for all but a moment.
-    let mut wanted: Vec<Copying> = wanted
-        .into_iter()
-        .map(|(to, from)| Copying { from, to })
-        .collect();
-    wanted.sort_by_cached_key(|copying| hour_and_name(&copying.to));
-    let store = Store::at(into);
-    store.recover().map_err(file_error(into))?;
-    for hour in wanted.chunk_by(|left, right| hour_and_name(&left.to) == hour_and_name(&right.to)) {
-        let mut publication = store.publication();
-        for copying in hour {
-            let staged = copy(copying, into, &store)?;
-            publication.put(staged).map_err(file_error(&copying.to))?;
-            merged.copied += 1;
+    let mut merged = Merged::default();
+    for hour in hours {
+        for theirs in &stores {
+            merge_hour(&ours, theirs, hour, &mut merged)?;
         }
-        merged.bytes += publication.commit().map_err(file_error(into))?;
     }
     Ok(merged)
+}
+
+fn open(into: &Path, datasets: &[PathBuf]) -> Result<Vec<Store>, MergeError> {
+    let mut stores = Vec::new();
+    for dataset in datasets {
+        let path = dataset.clone();
+        if is_same_folder(dataset, into) {
+            return Err(MergeError::Itself { path });
+        }
+        let store = Store::at(dataset);
+        if hours_of(&store)?.is_empty() {
+            return Err(MergeError::NoDataset { path });
+        }
+        stores.push(store);
+    }
+    Ok(stores)
+}
+
+fn hours(stores: &[Store]) -> Result<BTreeSet<Hour>, MergeError> {
+    let mut hours = BTreeSet::new();
+    for store in stores {
+        hours.extend(hours_of(store)?);
+    }
+    Ok(hours)
+}
+
+/// The hours of which a dataset has a part.
+fn hours_of(store: &Store) -> Result<BTreeSet<Hour>, MergeError> {
+    let mut hours = BTreeSet::new();
+    for table in TABLES {
+        let parts = store.parts_within(table.name, &(i64::MIN..i64::MAX));
+        let parts = parts.map_err(file_error(store.directory()))?;
+        hours.extend(parts.iter().map(|part| part.period.first_hour()));
+    }
+    Ok(hours)
+}
+
+/// The parts of an hour by run; those that some other program has put there, by their names.
+fn editions(store: &Store, hour: Hour) -> Result<BTreeMap<String, Edition>, MergeError> {
+    let tables: Vec<&'static str> = TABLES.iter().map(|table| table.name).collect();
+    let open = store.open_period(&tables, Period::Hour(hour));
+    let mut editions = BTreeMap::<String, Edition>::new();
+    for open in open.map_err(file_error(store.directory()))? {
+        let name = match open.part.name() {
+            Some((PartName { sensor, run }, _)) => format!("{sensor}-{run}"),
+            None => open.part.file_name.clone(),
+        };
+        let edition = editions.entry(name).or_default();
+        edition.insert(open.part.within(), open);
+    }
+    Ok(editions)
+}
+
+/// Brings an hour of one dataset into another: what a run has of it becomes visible at once.
+fn merge_hour(
+    ours: &Store,
+    theirs: &Store,
+    hour: Hour,
+    merged: &mut Merged,
+) -> Result<(), MergeError> {
+    let mut present = editions(ours, hour)?;
+    for (name, theirs) in editions(theirs, hour)? {
+        let ours_of_it = present.remove(&name).unwrap_or_default();
+        match decide(&theirs, Some(&ours_of_it))? {
+            Decision::Leave => merged.present += theirs.len() as u64,
+            Decision::Conflict { theirs, ours } => {
+                return Err(MergeError::Conflict { theirs, ours });
+            }
+            Decision::Take => {
+                let mut publication = ours.publication();
+                for (within, part) in &theirs {
+                    let there = ours_of_it.get(within);
+                    if let Some(there) = there
+                        && is_same(part, there)?
+                    {
+                        merged.present += 1;
+                        continue;
+                    }
+                    merged.replaced += u64::from(there.is_some());
+                    let staged = copy(part, within, ours)?;
+                    publication.put(staged).map_err(file_error(within))?;
+                    merged.copied += 1;
+                }
+                let gone = ours_of_it.keys().filter(|part| !theirs.contains_key(*part));
+                gone.for_each(|part| publication.remove(part));
+                let committed = publication.commit();
+                merged.bytes += committed.map_err(file_error(ours.directory()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn decide(theirs: &Edition, ours: Option<&Edition>) -> Result<Decision, MergeError> {
+    let Some(ours) = ours.filter(|ours| !ours.is_empty()) else {
+        return Ok(Decision::Take);
+    };
+    let mut differing = None;
+    for (within, part) in theirs {
+        if let Some(there) = ours.get(within)
+            && !is_same(part, there)?
+        {
+            differing = Some((part, there));
+            break;
+        }
+    }
+    let has_more = theirs.keys().any(|part| !ours.contains_key(part));
+    let has_less = ours.keys().any(|part| !theirs.contains_key(part));
+    let (part, there) = match differing {
+        None if !has_more => return Ok(Decision::Leave),
+        None if !has_less => return Ok(Decision::Take),
+        // Each has a part that the other lacks.
+        None => match (theirs.values().next(), ours.values().next()) {
+            (Some(part), Some(there)) => (part, there),
+            _ => return Ok(Decision::Leave),
+        },
+        Some(pair) => pair,
+    };
+    let conflict = || Decision::Conflict {
+        theirs: part.part.path.clone(),
+        ours: there.part.path.clone(),
+    };
+    let (Ok(of_theirs), Ok(of_ours)) = (progress(theirs), progress(ours)) else {
+        return Ok(conflict());
+    };
+    // More seconds with fewer packets is no later state of the same.
+    let grows = |from: &Progress, to: &Progress| {
+        to.seconds >= from.seconds && to.counted >= from.counted && to != from
+    };
+    Ok(if grows(&of_ours, &of_theirs) && of_theirs > of_ours {
+        Decision::Take
+    } else if grows(&of_theirs, &of_ours) && of_ours > of_theirs {
+        Decision::Leave
+    } else if of_theirs == of_ours && !of_ours.finished {
+        // The same packets, described anew.
+        Decision::Take
+    } else {
+        conflict()
+    })
+}
+
+fn progress(edition: &Edition) -> Result<Progress, PartError> {
+    let mut progress = Progress {
+        finished: true,
+        ..Progress::default()
+    };
+    for open in edition.values() {
+        part::guarded(|| {
+            let reader = parquet::file::reader::SerializedFileReader::new(open.file.try_clone()?)?;
+            let notes = reader.metadata().file_metadata().key_value_metadata();
+            let state = notes.and_then(|notes| notes.iter().find(|note| note.key == STATE_KEY));
+            let state = state.and_then(|note| note.value.as_deref());
+            progress.finished &= state != Some(State::Open.word());
+            if open.part.table != COVERAGE.name {
+                return Ok::<_, PartError>(());
+            }
+            for row in reader.get_row_iter(None)? {
+                for (name, field) in row?.get_column_iter() {
+                    let sum = match name.as_str() {
+                        "seconds" => &mut progress.seconds,
+                        name if COUNTERS.iter().any(|counter| counter.name == name) => {
+                            &mut progress.counted
+                        }
+                        _ => continue,
+                    };
+                    *sum = sum.saturating_add(number(field));
+                }
+            }
+            Ok(())
+        })?;
+    }
+    Ok(progress)
+}
+
+fn number(field: &Field) -> i64 {
+    match *field {
+        Field::Long(number) => number,
+        Field::Int(number) => number.into(),
+        Field::UByte(number) => number.into(),
+        Field::UShort(number) => number.into(),
+        Field::UInt(number) => number.into(),
+        Field::ULong(number) => i64::try_from(number).unwrap_or(i64::MAX),
+        _ => 0,
+    }
+}
+
+/// Which sensor has which identity, and a part that says so.
+#[derive(Default)]
+struct Identities(BTreeMap<String, (String, PathBuf)>);
+
+impl Identities {
+    fn note(&mut self, editions: &BTreeMap<String, Edition>) -> Result<(), MergeError> {
+        editions
+            .iter()
+            .try_for_each(|(name, edition)| self.note_edition(name, edition))
+    }
+
+    fn note_edition(&mut self, _name: &str, edition: &Edition) -> Result<(), MergeError> {
+        let Some(open) = edition.values().next() else {
+            return Ok(());
+        };
+        let (Some(sensor), Some(identity)) = (open.part.sensor(), identity_of(open)) else {
+            return Ok(());
+        };
+        let known = self.0.entry(sensor.clone());
+        let known = known.or_insert_with(|| (identity.clone(), open.part.path.clone()));
+        if known.0 == identity {
+            return Ok(());
+        }
+        Err(MergeError::TwoSensors {
+            sensor,
+            theirs: open.part.path.clone(),
+            ours: known.1.clone(),
+        })
+    }
+}
+
+/// The identity that a part names; none in one of an older program, or that cannot be read.
+fn identity_of(open: &OpenPart) -> Option<String> {
+    let read = part::guarded(|| {
+        let reader = parquet::file::reader::SerializedFileReader::new(open.file.try_clone()?)?;
+        let notes = reader.metadata().file_metadata().key_value_metadata();
+        let identity = notes.and_then(|notes| notes.iter().find(|note| note.key == IDENTITY_KEY));
+        Ok::<_, PartError>(identity.and_then(|note| note.value.clone()))
+    });
+    read.ok().flatten().filter(|identity| !identity.is_empty())
 }
 
 fn file_error(path: &Path) -> impl Fn(std::io::Error) -> MergeError {
@@ -140,69 +389,64 @@ fn is_same_folder(left: &Path, right: &Path) -> bool {
     }
 }
 
-/// Every part of a dataset by its path within.
-fn parts(dataset: &Path) -> Result<Vec<PathBuf>, MergeError> {
-    let store = Store::at(dataset);
-    let mut parts = Vec::new();
-    for table in TABLES {
-        let listed = store.parts_within(table.name, &(i64::MIN..i64::MAX));
-        let listed = listed.map_err(file_error(dataset))?;
-        parts.extend(listed.iter().map(crate::store::Part::within));
-    }
-    parts.sort();
-    Ok(parts)
-}
-
-/// `date=…/hour=…` and the file's name, which the tables of one hour and run share.
-fn hour_and_name(part: &Path) -> Vec<std::ffi::OsString> {
-    let mut last: Vec<_> = part.components().rev().take(3).collect();
-    last.reverse();
-    last.into_iter()
-        .map(|component| component.as_os_str().to_owned())
-        .collect()
-}
-
-/// Whether two files have the same bytes; none where the second is missing.
-fn is_same(theirs: &Path, ours: &Path) -> Result<Option<bool>, MergeError> {
-    let mut second = match File::open(ours) {
-        Ok(file) => file,
-        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(file_error(ours)(error)),
+/// Whether two parts have the same bytes.
+fn is_same(theirs: &OpenPart, ours: &OpenPart) -> Result<bool, MergeError> {
+    let length = |open: &OpenPart| {
+        let about = open.file.metadata();
+        about
+            .map(|about| about.len())
+            .map_err(file_error(&open.part.path))
     };
-    let mut first = File::open(theirs).map_err(file_error(theirs))?;
-    let length = |file: &File, path| {
-        file.metadata()
-            .map(|data| data.len())
-            .map_err(file_error(path))
-    };
-    if length(&first, theirs)? != length(&second, ours)? {
-        return Ok(Some(false));
+    let length_bytes = length(theirs)?;
+    if length_bytes != length(ours)? {
+        return Ok(false);
     }
     let (mut left, mut right) = (vec![0; PIECE_BYTES], vec![0; PIECE_BYTES]);
-    loop {
-        let count = first.read(&mut left).map_err(file_error(theirs))?;
-        if count == 0 {
-            return Ok(Some(true));
+    let mut offset = 0;
+    while offset < length_bytes {
+        let count = usize::try_from(length_bytes - offset)
+            .map_or(PIECE_BYTES, |rest| rest.min(PIECE_BYTES));
+        for (open, bytes) in [(theirs, &mut left), (ours, &mut right)] {
+            let read = read_at(&open.file, &mut bytes[..count], offset);
+            read.map_err(file_error(&open.part.path))?;
         }
-        let read = second.read_exact(&mut right[..count]);
-        match read {
-            Ok(()) if left[..count] == right[..count] => {}
-            Ok(()) => return Ok(Some(false)),
-            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Ok(Some(false)),
-            Err(error) => return Err(file_error(ours)(error)),
+        if left[..count] != right[..count] {
+            return Ok(false);
         }
+        offset += count as u64;
     }
+    Ok(true)
+}
+
+fn read_at(file: &File, bytes: &mut [u8], offset: u64) -> std::io::Result<()> {
+    std::os::unix::fs::FileExt::read_exact_at(file, bytes, offset)
 }
 
 /// Copies a part to where nobody sees it yet.
-fn copy(copying: &Copying, into: &Path, store: &Store) -> Result<Staged, MergeError> {
-    let Copying { from, to } = copying;
-    let within = to.strip_prefix(into).unwrap_or(to);
-    let mut source = File::open(from).map_err(file_error(from))?;
-    let mut staged = store.stage(within).map_err(file_error(to))?;
-    std::io::copy(&mut source, &mut staged).map_err(file_error(from))?;
-    staged.finish().map_err(file_error(to))?;
+fn copy(open: &OpenPart, within: &Path, into: &Store) -> Result<Staged, MergeError> {
+    let of_theirs = file_error(&open.part.path);
+    let mut source = At {
+        file: &open.file,
+        offset: 0,
+    };
+    let mut staged = into.stage(within).map_err(file_error(within))?;
+    std::io::copy(&mut source, &mut staged).map_err(of_theirs)?;
+    staged.finish().map_err(file_error(within))?;
     Ok(staged)
+}
+
+/// Reads a file from its beginning, wherever others have read it to.
+struct At<'f> {
+    file: &'f File,
+    offset: u64,
+}
+
+impl Read for At<'_> {
+    fn read(&mut self, bytes: &mut [u8]) -> std::io::Result<usize> {
+        let read = std::os::unix::fs::FileExt::read_at(self.file, bytes, self.offset)?;
+        self.offset += read as u64;
+        Ok(read)
+    }
 }
 
 #[cfg(test)]

@@ -17,7 +17,7 @@ use sha2::{Digest, Sha256};
 use thiserror::Error;
 
 use crate::hour::Hour;
-use crate::schema::{TRAFFIC, TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table};
+use crate::schema::{COVERAGE, TRAFFIC, TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table};
 use crate::store::{PART_ENDING, Part, Period, Store};
 use crate::table::HOUR_US;
 use crate::text::hexadecimal;
@@ -35,6 +35,8 @@ pub struct Rolled {
     pub written: u64,
     /// Days and months whose parts are as they were.
     pub unchanged: u64,
+    /// Days and months removed: their hours are there and hold none of their packets any more.
+    pub removed: u64,
     /// Rows written.
     pub rows: u64,
 }
@@ -106,6 +108,15 @@ pub fn rollup(directory: &Path, (from, to): (&str, &str)) -> Result<Rolled, Roll
         }
     }
     roll(store, &DAY, &days, &mut rolled)?;
+    let is_asked = |period: Period| {
+        let date = period.text();
+        date.as_str() >= from && (to.is_empty() || date.as_str() < to)
+    };
+    let observed = observed_days(store)?;
+    let of_day = |period: Period, sensor: &str| observed.contains(&(period, sensor.to_owned()));
+    remove_left(store, &DAY, &days, &mut rolled, |period, sensor| {
+        is_asked(period) && of_day(period, sensor)
+    })?;
     let mut months = Inputs::new();
     for day in store
         .periods(TRAFFIC_DAILY.name)
@@ -118,7 +129,53 @@ pub fn rollup(directory: &Path, (from, to): (&str, &str)) -> Result<Rolled, Roll
         }
     }
     roll(store, &MONTH, &months, &mut rolled)?;
+    let observed: BTreeSet<(Period, String)> = observed
+        .into_iter()
+        .map(|(day, sensor)| {
+            let first = Hour(month_start_us(day.first_hour().start_us()) / HOUR_US);
+            (Period::Month(first), sensor)
+        })
+        .collect();
+    remove_left(store, &MONTH, &months, &mut rolled, |period, sensor| {
+        observed.contains(&(period, sensor.to_owned()))
+    })?;
     Ok(rolled)
+}
+
+/// The days of which a sensor has hours. Where it has none at all, they were pruned, and what was rolled up of them is all that is left.
+fn observed_days(store: &Store) -> Result<BTreeSet<(Period, String)>, RollupError> {
+    let hours = store.parts_within(COVERAGE.name, &(i64::MIN..i64::MAX));
+    let hours = hours.map_err(file_error(&store.directory().join(COVERAGE.name)))?;
+    let day = |part: &Part| {
+        let first = Hour(part.period.first_hour().0.div_euclid(24) * 24);
+        Some((Period::Day(first), part.sensor()?))
+    };
+    Ok(hours.iter().filter_map(day).collect())
+}
+
+/// Removes rollups that are made of nothing any more and that `follows` says are to follow their hours.
+fn remove_left(
+    store: &Store,
+    span: &Span,
+    inputs: &Inputs,
+    rolled: &mut Rolled,
+    follows: impl Fn(Period, &str) -> bool,
+) -> Result<(), RollupError> {
+    let failed = file_error(&store.directory().join(span.table.name));
+    let mut publication = store.publication();
+    for period in store.periods(span.table.name).map_err(&failed)? {
+        for part in store.parts(span.table.name, period).map_err(&failed)? {
+            let Some(sensor) = part.sensor() else {
+                continue;
+            };
+            if follows(period, &sensor) && !inputs.contains_key(&(period, sensor)) {
+                publication.remove(&part.within());
+                rolled.removed += 1;
+            }
+        }
+    }
+    publication.commit().map_err(&failed)?;
+    Ok(())
 }
 
 /// The start of the month that a day is in.

@@ -16,6 +16,7 @@ mod lock;
 mod name;
 mod publish;
 mod read;
+mod recover;
 mod sealed;
 #[cfg(test)]
 mod simulated;
@@ -33,8 +34,8 @@ pub use lock::Lock;
 pub use name::{PART_ENDING, Part, PartName, Period};
 pub use publish::{Publication, Staged};
 pub use read::OpenPart;
+pub use recover::Recovered;
 pub use sealed::{seal, unseal};
-pub use work::Recovered;
 
 use disk::{Disk, LocalDisk};
 use work::Work;

@@ -9,10 +9,11 @@ use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use crate::inputs::{counted_hours, counted_twice};
 use crate::parallel::ordered;
 use crate::part::{PartError, listed};
 use crate::schema::{COVERAGE, PAYLOADS, ROLLUPS, SOURCES, Span, TABLES, TRAFFIC, Table};
-use crate::store::Part;
+use crate::store::{Part, Store};
 use crate::text::time_of_folder;
 use part::{Sound, Sums};
 
@@ -59,6 +60,9 @@ struct Work {
     part: Part,
 }
 
+/// By sensor and identity a part that names both.
+type Identities = BTreeMap<String, BTreeMap<String, PathBuf>>;
+
 /// Sums by folder, sensor and table.
 type Hours = BTreeMap<PathBuf, BTreeMap<String, BTreeMap<&'static str, Sums>>>;
 
@@ -75,10 +79,18 @@ pub fn verify(directory: &Path) -> std::io::Result<Verdict> {
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut hours = Hours::new();
+    let mut identities = Identities::new();
     let mut next = work.iter();
     let read = |index: usize| sound(work[index].table, &work[index].part);
     ordered(threads, work.len(), read, |outcome| {
         if let Some(work) = next.next() {
+            if let (Span::Hour, Ok(sound)) = (work.table.span, &outcome)
+                && let Some(identity) = &sound.identity
+            {
+                let of_name = identities.entry(sound.sensor.clone()).or_default();
+                let part = of_name.entry(identity.clone());
+                part.or_insert_with(|| work.part.path.clone());
+            }
             note(&mut verdict, &mut hours, work, outcome);
         }
     });
@@ -87,6 +99,20 @@ pub fn verify(directory: &Path) -> std::io::Result<Verdict> {
         for (sensor, tables) in sensors {
             compare(&mut verdict, &hour, &sensor, &tables);
         }
+    }
+    for (sensor, parts) in identities {
+        for path in parts.values().skip(1) {
+            let path = path.clone();
+            let reason = format!(
+                "{} sensors have the name `{sensor}` and stand for one: give each a name of its own (--sensor) and write their hours anew",
+                parts.len()
+            );
+            verdict.findings.push(Finding { path, reason });
+        }
+    }
+    for reason in counted_twice(&counted_hours(&Store::at(directory))?) {
+        let path = directory.to_owned();
+        verdict.findings.push(Finding { path, reason });
     }
     Ok(verdict)
 }
@@ -131,7 +157,7 @@ fn note(verdict: &mut Verdict, hours: &mut Hours, work: &Work, read: Result<Soun
         Ok(sound.rows)
     });
     if table.span == Span::Hour {
-        hours.entry(folder.clone()).or_default();
+        hours.entry(folder).or_default();
     }
     if let Err(reason) = &outcome {
         verdict.findings.push(Finding {

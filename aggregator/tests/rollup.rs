@@ -11,6 +11,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 use teiten_aggregator::close::Closer;
 use teiten_aggregator::hour::Hour;
+use teiten_aggregator::minute::{HourAccount, SecondSet};
 use teiten_aggregator::origin::Origins;
 use teiten_aggregator::rollup::{Rolled, rollup};
 use teiten_aggregator::store::{PartName, Store};
@@ -125,6 +126,7 @@ fn days_and_months_hold_what_their_hours_hold() {
     let expected = Rolled {
         written: 4 + 3,
         unchanged: 0,
+        removed: 0,
         rows: 7 * u64::from(PORTS),
     };
     assert_eq!(rolled, expected);
@@ -199,6 +201,32 @@ fn days_and_months_hold_what_their_hours_hold() {
         2,
         day + 48,
     );
+}
+
+#[test]
+fn what_is_left_of_hours_that_hold_nothing_goes_and_what_was_pruned_stays() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let directory = folder.path();
+    let (tokyo, osaka) = (closer(directory, "tokyo"), closer(directory, "osaka"));
+    for sensor in [&tokyo, &osaka] {
+        write_part(sensor, HOUR, 0, 0..10);
+    }
+    rollup(directory, ("", "")).expect("a dataset");
+    // Tokyo observed the hour and has nothing of it any more; of Osaka there is no hour at all.
+    std::fs::remove_dir_all(directory.join("traffic")).expect("removed");
+    let (account, seconds) = (HourAccount::default(), SecondSet::default());
+    let covered = tokyo.write_coverage(Hour(HOUR), 0, &account, &seconds);
+    covered.expect("writable");
+    let rolled = rollup(directory, ("", "")).expect("a dataset");
+    assert_eq!((rolled.written, rolled.removed), (0, 2));
+    let is_there = |part: &str| directory.join(part).is_file();
+    for period in [
+        "traffic_daily/date=2026-11-29",
+        "traffic_monthly/month=2026-11",
+    ] {
+        assert!(!is_there(&format!("{period}/tokyo.parquet")), "{period}");
+        assert!(is_there(&format!("{period}/osaka.parquet")), "{period}");
+    }
 }
 
 #[test]

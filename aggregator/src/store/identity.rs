@@ -29,7 +29,7 @@ enum Known {
 
 impl Store {
     /// The identity of the sensor `name` in this dataset, made where it has none yet: of `seed` where there is one, else by chance. A replay
-    /// gives what identifies its first input, so that the same input gives the same bytes anywhere.
+    /// gives the hash of its configuration, so that the same input gives the same bytes anywhere.
     ///
     /// # Errors
     /// When it cannot be read or kept. A damaged one is kept in `.teiten/damaged`, and another is made.

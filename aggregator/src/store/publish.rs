@@ -233,7 +233,7 @@ impl Store {
                 match self.disk().read(&path) {
                     // A damaged one is the next writer's to set aside.
                     Ok(bytes) => {
-                        lists.extend(List::read(&bytes).map(|list| (folder.clone(), list)))
+                        lists.extend(List::read(&bytes).map(|list| (folder.clone(), list)));
                     }
                     Err(error) if super::work::is_absent(&error) => {}
                     Err(error) => return Err(error),

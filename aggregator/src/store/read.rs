@@ -82,7 +82,7 @@ impl Store {
     /// # Errors
     /// When the folder cannot be listed.
     pub fn parts(&self, table: &'static str, period: Period) -> io::Result<Vec<Part>> {
-        Ok(self.parts_with(table, period, &self.committed_lists()?)?)
+        self.parts_with(table, period, &self.committed_lists()?)
     }
 
     /// The parts of `table` in all hours within `range`, hour by hour.
@@ -162,7 +162,7 @@ impl Store {
                 after.extend(self.parts_with(table, period, &lists)?);
             }
             let is_same = self.committed_lists()? == lists && after == listed;
-            if is_same && open.iter().all(|open| is_what_is_named(open)) {
+            if is_same && open.iter().all(is_what_is_named) {
                 return Ok(open);
             }
         }

@@ -133,7 +133,7 @@ fn history(seed: u64) {
         }
         disk.restart();
     }
-    let store = Store::on(disk.clone(), Path::new("/data"));
+    let store = Store::on(disk, Path::new("/data"));
     assert_eq!(store.recover().expect("a disk in order").damaged, 0);
     check(&store, &known);
     assert_eq!(store.work_folders().expect("listed"), [] as [PathBuf; 0]);
@@ -153,7 +153,7 @@ fn whatever_a_disk_does_hours_are_whole_and_stay() {
 #[test]
 fn a_damaged_list_is_kept_and_counted() {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let work = folder.path().join(".teiten/work/0123");
+    let work = folder.path().join(".teiten").join("work/0123");
     std::fs::create_dir_all(&work).expect("writable");
     std::fs::write(work.join("lock"), b"").expect("writable");
     std::fs::write(work.join("0.part"), b"rows").expect("writable");
@@ -174,7 +174,7 @@ fn what_lives_is_not_cleaned_and_what_is_dead_is() {
     let (alive, other) = (Store::at(folder.path()), Store::at(folder.path()));
     let path = alive.scratch_path("run").expect("writable");
     std::fs::write(&path, b"rows").expect("writable");
-    let dead = folder.path().join(".teiten/work/dead");
+    let dead = folder.path().join(".teiten").join("work/dead");
     std::fs::create_dir_all(&dead).expect("writable");
     std::fs::write(dead.join("0.run"), b"rows").expect("writable");
     let recovered = other.recover().expect("recovered");

@@ -4,7 +4,7 @@
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -12,11 +12,11 @@ use super::Store;
 use super::disk::{Disk, Held};
 
 /// Folder of all work folders.
-const WORK: &str = "work";
+pub(super) const WORK: &str = "work";
 /// Held for a moment by whoever makes a work folder or looks for those of the dead.
-const GATE: &str = "work.lock";
+pub(super) const GATE: &str = "work.lock";
 /// Locked within each work folder.
-const LIFE: &str = "lock";
+pub(super) const LIFE: &str = "lock";
 
 /// A work folder of this program.
 #[derive(Debug)]
@@ -80,61 +80,7 @@ pub(super) fn random_name() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
 }
 
-/// What [`Store::recover`] found.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Recovered {
-    /// Publications of programs that were killed, which were finished.
-    pub finished: u64,
-    /// Work folders that were removed.
-    pub removed: u64,
-    /// Lists of publications that are damaged; they are kept in `.teiten/damaged`.
-    pub damaged: u64,
-}
-
 impl Store {
-    /// Finishes what programs that are gone had committed, and removes what they have left. To be called before anything is published.
-    ///
-    /// # Errors
-    /// When a committed publication cannot be finished: publishing the same parts anew would be undone by it later.
-    pub fn recover(&self) -> io::Result<Recovered> {
-        let mut recovered = Recovered::default();
-        let (disk, private) = (self.disk(), self.private_folder());
-        let all = private.join(WORK);
-        match disk.stat(&all) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(recovered),
-            found => found?,
-        };
-        // A second one waits until the first has finished what both found.
-        let _gate = disk.lock(&private.join(GATE), true)?;
-        for folder in self.work_folders()? {
-            let life = match disk.lock(&folder.join(LIFE), false) {
-                Ok(Some(life)) => life,
-                Ok(None) => continue,
-                // It went away meanwhile, or is another user's, who finishes it.
-                Err(error) if is_absent(&error) => continue,
-                Err(error) => return Err(error),
-            };
-            let mut damaged = 0;
-            for number in super::publish::committed(disk, &folder)? {
-                match self.finish(&folder, number) {
-                    Ok(()) => recovered.finished += 1,
-                    Err(error) if error.kind() == io::ErrorKind::InvalidData => damaged += 1,
-                    Err(error) => return Err(error),
-                }
-            }
-            if damaged > 0 {
-                self.keep_damaged(&folder)?;
-                recovered.damaged += damaged;
-            }
-            // A list that its program had removed must not come back after a power failure: it would undo what is published from now on.
-            disk.sync_folder(&folder)?;
-            // What cannot be removed now harms nobody.
-            recovered.removed += u64::from(disk.remove_folder(&folder).is_ok());
-            drop(life);
-        }
-        Ok(recovered)
-    }
-
     /// The work folders of all programs; none where there is no such folder.
     pub(super) fn work_folders(&self) -> io::Result<Vec<PathBuf>> {
         let all = self.private_folder().join(WORK);
@@ -147,23 +93,6 @@ impl Store {
         let mut folders: Vec<PathBuf> = folders.map(|(name, _)| all.join(name)).collect();
         folders.sort();
         Ok(folders)
-    }
-
-    /// Moves what is left in a work folder with a damaged list to `.teiten/damaged`, out of everybody's way and not lost.
-    fn keep_damaged(&self, folder: &Path) -> io::Result<()> {
-        let disk = self.disk();
-        let kept = self
-            .private_folder()
-            .join("damaged")
-            .join(folder.file_name().unwrap_or_default());
-        self.forget_if_gone(&kept);
-        self.make_folder(&kept)?;
-        for (file, is_folder) in disk.list(folder)? {
-            if !is_folder && file != LIFE {
-                disk.rename(&folder.join(&file), &kept.join(&file))?;
-            }
-        }
-        disk.sync_folder(&kept)
     }
 }
 

@@ -7,6 +7,7 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::FileReader;
 
 use super::column::{self, Expected, Values};
+use crate::close::IDENTITY_KEY;
 use crate::counter::{COUNTERS, OUTCOMES};
 use crate::part::{self, CHECKSUM_KEY, Part, PartError};
 use crate::schema::{
@@ -43,6 +44,8 @@ impl Sums {
 #[derive(Clone, Debug, Default)]
 pub struct Sound {
     pub sensor: String,
+    /// Of the sensor; none in a rollup.
+    pub identity: Option<String>,
     pub rows: u64,
     pub sums: Sums,
 }
@@ -88,6 +91,7 @@ fn check_part(
     let places = places(reader.metadata(), table)?;
     let mut sound = Sound {
         sensor: sensor.to_owned(),
+        identity: part.note(IDENTITY_KEY).map(str::to_owned),
         ..Sound::default()
     };
     let mut order = Order::new(table);
