@@ -13,7 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 UNITS = ("_seconds", "_bytes", "_packets", "_addresses")
 WITHOUT_UNIT = {
     "teiten_build_info", "teiten_workers", "teiten_hours_closed", "teiten_rows_written", "teiten_problems", "teiten_reloads",
-    "teiten_log_messages", "teiten_log_messages_suppressed", "process_threads", "process_open_fds",
+    "teiten_log_messages", "teiten_log_messages_suppressed", "teiten_log_messages_lost", "process_threads", "process_open_fds",
 }
 
 
