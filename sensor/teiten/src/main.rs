@@ -1,4 +1,5 @@
-//! The `teiten` program: `teiten GROUP …` becomes `teiten-GROUP …`, the program beside this one or else of the PATH.
+//! The `teiten` program: `teiten GROUP COMMAND …` becomes `teiten-GROUP COMMAND …`, the program beside this one or else of the PATH.
+//! The group may be left out: no two groups have a command of one name.
 
 use std::ffi::{OsStr, OsString};
 use std::io::{ErrorKind, Write, stderr, stdout};
@@ -9,7 +10,7 @@ use std::process::{Command, ExitCode};
 /// Not done.
 const NOT_DONE: u8 = 2;
 
-/// The groups, what each is for, and commands of it that a person may type without the group.
+/// The groups, what each is for, and the commands that are found without naming their group.
 const GROUPS: &[(&str, &str, &[&str])] = &[
     (
         "sensor",
@@ -22,14 +23,14 @@ const GROUPS: &[(&str, &str, &[&str])] = &[
         "aggregator",
         "tends a dataset: verify, rollup, merge, export, schema, …",
         &[
-            "verify", "rollup", "merge", "export", "schema", "compact", "prune", "new", "push",
-            "pull",
+            "verify", "rollup", "merge", "export", "actors", "schema", "compact", "prune", "new",
+            "push", "pull",
         ],
     ),
     (
         "report",
         "a dataset into reports and figures: build, figure, list",
-        &["build", "figure", "list"],
+        &["build", "figure", "list", "diff"],
     ),
 ];
 
@@ -46,7 +47,10 @@ fn main() -> ExitCode {
         Some("--version" | "-V") => say(&format!("teiten {}\n", env!("CARGO_PKG_VERSION"))),
         _ => match group_of(&first) {
             Some(group) => start(group, &rest),
-            None => unknown(&first),
+            None => match group_with(&first) {
+                Some(group) => start(group, &[vec![first], rest].concat()),
+                None => unknown(&first),
+            },
         },
     }
 }
@@ -54,6 +58,14 @@ fn main() -> ExitCode {
 fn group_of(word: &OsStr) -> Option<&'static str> {
     let mut groups = GROUPS.iter().map(|&(name, _, _)| name);
     groups.find(|name| word == OsStr::new(name))
+}
+
+/// The group that has a command of this name.
+fn group_with(command: &OsStr) -> Option<&'static str> {
+    let command = command.to_str()?;
+    let mut groups = GROUPS.iter();
+    let found = groups.find(|(_, _, commands)| commands.contains(&command));
+    found.map(|&(name, _, _)| name)
 }
 
 fn help() -> ExitCode {
@@ -67,7 +79,7 @@ fn help() -> ExitCode {
              teiten sensor replay CAPTURE --data data --telescope 198.51.100.0/24\n  \
              teiten report build --data data --out report\n\n\
              teiten GROUP --help names the commands of a group, teiten GROUP COMMAND --help their flags.\n\
-             `teiten sensor` and `teiten-sensor` are the same.\n";
+             `teiten sensor replay`, `teiten replay` and `teiten-sensor replay` are the same.\n";
     say(&text)
 }
 
@@ -79,17 +91,11 @@ fn say(text: &str) -> ExitCode {
 }
 
 fn unknown(word: &OsStr) -> ExitCode {
-    let word = word.to_string_lossy();
-    let meant = GROUPS
-        .iter()
-        .find(|(_, _, commands)| commands.contains(&&*word));
-    let _ = match meant {
-        Some((group, _, _)) => writeln!(stderr(), "teiten: did you mean `teiten {group} {word}`?"),
-        None => writeln!(
-            stderr(),
-            "teiten: there is no group `{word}`: give sensor, aggregator or report; `teiten help` says more"
-        ),
-    };
+    let _ = writeln!(
+        stderr(),
+        "teiten: there is no group or command `{}`: `teiten help` names them",
+        word.to_string_lossy()
+    );
     ExitCode::from(NOT_DONE)
 }
 

@@ -26,6 +26,13 @@ fn a_group_is_its_program_with_the_same_arguments_and_exit_code() {
 }
 
 #[test]
+fn a_command_needs_no_group() {
+    let output = run(&["replay", "a b"]);
+    assert_eq!(output.stdout, b"<replay>\n<a b>\n");
+    assert_eq!(output.status.code(), Some(7));
+}
+
+#[test]
 fn what_is_no_group_or_not_installed_is_told() {
     let check = |arguments: &[&str], part: &str| {
         let output = run(arguments);
@@ -33,8 +40,8 @@ fn what_is_no_group_or_not_installed_is_told() {
         assert!(text.contains(part), "{text}");
         assert_eq!(output.status.code(), Some(2));
     };
-    check(&["replay", "x"], "did you mean `teiten sensor replay`");
-    check(&["sensors"], "no group `sensors`");
+    check(&["sensors"], "no group or command `sensors`");
+    check(&["schema"], "cannot start teiten-aggregator");
     check(&["report", "build"], "cannot start teiten-report");
 }
 
@@ -46,4 +53,34 @@ fn help_names_every_group() {
         assert!(text.contains(&format!("\n  {group} ")), "{text}");
     }
     assert_eq!(output.status.code(), Some(0));
+}
+
+/// The programs lie beside `teiten` where the whole workspace was built.
+#[test]
+fn every_command_of_every_program_is_found_without_its_group() {
+    let teiten = Path::new(env!("CARGO_BIN_EXE_teiten"));
+    for group in ["teiten-sensor", "teiten-aggregator", "teiten-report"] {
+        let program = teiten.with_file_name(group);
+        if !program.exists() {
+            eprintln!("SKIPPED: {group} is not built");
+            continue;
+        }
+        let help = Command::new(program).arg("--help").output();
+        let help = String::from_utf8(help.expect("it starts").stdout).expect("UTF-8");
+        let commands = help.lines().skip_while(|line| *line != "Commands:").skip(1);
+        let names: Vec<_> = commands
+            .take_while(|line| !line.is_empty())
+            .filter(|line| !line.starts_with("   "))
+            .filter_map(|line| line.split_whitespace().next())
+            .filter(|name| *name != "help")
+            .collect();
+        assert!(names.len() >= 3, "{help}");
+        for name in names {
+            let mut command = Command::new(teiten);
+            let output = command.args([name, "--help"]).output().expect("it starts");
+            let text = String::from_utf8_lossy(&output.stdout);
+            let usage = format!("Usage: {group} {name}");
+            assert!(text.contains(&usage), "teiten {name} --help: {text}");
+        }
+    }
 }
