@@ -3,9 +3,18 @@
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Held while a program is written and while one is started: a child that inherits the descriptor
+/// of a program that is being written makes the start of that program fail with "text file busy".
+fn alone() -> MutexGuard<'static, ()> {
+    static LOCK: Mutex<()> = Mutex::new(());
+    LOCK.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// Runs `teiten` from a folder that holds `teiten-sensor` alone, which prints its arguments and ends with 7.
 fn run(arguments: &[&str]) -> Output {
+    let _alone = alone();
     let folder = tempfile::tempdir().expect("a temporary folder");
     let place = |name: &str| folder.path().join(name);
     std::fs::copy(Path::new(env!("CARGO_BIN_EXE_teiten")), place("teiten")).expect("copied");
@@ -58,6 +67,7 @@ fn help_names_every_group() {
 /// The programs lie beside `teiten` where the whole workspace was built.
 #[test]
 fn every_command_of_every_program_is_found_without_its_group() {
+    let _alone = alone();
     let teiten = Path::new(env!("CARGO_BIN_EXE_teiten"));
     for group in ["teiten-sensor", "teiten-aggregator", "teiten-report"] {
         let program = teiten.with_file_name(group);
