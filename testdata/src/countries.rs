@@ -190,6 +190,10 @@ pub const IPV6_NETWORKS: &[(&str, u32, u32)] = &[
     ("FR", 0x2a01_c510, 4),
 ];
 
+/// Space that no packet can come from: of RFC 6890's registry, and multicast.
+pub const NOWHERE: &str = "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 \
+    192.0.2.0/24 192.168.0.0/16 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4";
+
 /// A prefix of IPv4 as its first address and the number of addresses; `text` is a row of a table of this package.
 #[must_use]
 pub fn block_range(text: &str) -> (u32, u64) {

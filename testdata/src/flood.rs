@@ -1,10 +1,9 @@
 //! The sources of a flood: every address that could be a source, each once, in scattered order. Distinct by construction, so that a
 //! hundred million of them need no memory.
 
-use crate::countries::block_range;
-use crate::population::Source;
+use crate::countries::{NOWHERE, block_range};
 use crate::random::{Permutation, hash};
-use crate::roles::NOWHERE;
+use crate::source::Source;
 use crate::telescope::{Prefix, Telescope};
 
 /// Forged sources, numbered.

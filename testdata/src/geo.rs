@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::countries::{COUNTRIES, IPV6_NETWORKS, block_range};
-use crate::roles::NOWHERE;
+use crate::countries::{COUNTRIES, IPV6_NETWORKS, NOWHERE, block_range};
 use crate::{Error, Result};
 
 /// Where the machine's country data may lie: what `teiten-sensor geo update` of root wrote, and Debian's package tor-geoipdb. IPv6

@@ -15,7 +15,7 @@
 //! - A damaged IPv4 header is counted as damaged and not observed; damage further in is observed with the type and class `malformed` and
 //!   no port.
 //!
-//! The map: `scenario` what is asked · `roles` the model, one row for each kind of sender · `send/` how their packets look · `population`,
+//! The map: `scenario` what is asked · `roles` the model, one row for each kind of sender · `send/` how their packets look · `source`, `population`,
 //! `countries`, `zipf`, `clock`, `telescope` who, where from, how much, when, where to · `packet`, `stack`, `format`, `output` bytes · `synth` the work ·
 //! `tally`, `truth`, `label`, `geo` what is known of it.
 
@@ -33,6 +33,7 @@ pub mod random;
 pub mod roles;
 pub mod scenario;
 pub mod send;
+pub mod source;
 pub mod stack;
 pub mod synth;
 pub mod tally;

@@ -1,68 +1,18 @@
-//! The sources: who they are, where they live, who is drawn for a packet. What they send is their role's business.
+//! All sources of a scenario: where they live, and which of them is drawn for a packet. `send/` writes what they send.
 
 use crate::clock::HOUR_US;
-use crate::countries::{AddressPool, IPV6_NETWORKS, World};
+use crate::countries::{AddressPool, IPV6_NETWORKS, NOWHERE, World};
 use crate::geo::CountryTable;
-use crate::random::{Permutation, Random, hash};
-use crate::roles::{Home, NOWHERE, ROLES, WHOLE};
+use crate::random::{Permutation, Random, hash, weighted};
+use crate::roles::{Home, ROLES, WHOLE};
 use crate::scenario::{Scenario, Shape};
 use crate::send::ipv6::is_spoofed;
-use crate::send::weighted;
+use crate::source::{Source, Source6};
 use crate::zipf::Zipf;
 use crate::{Error, Result};
 
 /// How long the same victims lead.
 const LEAD_US: i64 = HOUR_US / 2;
-
-/// An IPv4 source.
-#[derive(Clone, Copy, Debug)]
-pub struct Source {
-    /// Its address.
-    pub address: u32,
-    /// What tells it from others of its role.
-    pub seed: u32,
-    /// Routers between it and the telescope.
-    pub hops: u8,
-    /// Index of its country.
-    pub country: u8,
-}
-
-const _: () = assert!(size_of::<Source>() == 12);
-
-impl Source {
-    /// Random bits that belong to the source, others for each `salt`.
-    #[must_use]
-    pub fn bits(&self, salt: u64) -> u64 {
-        hash(u64::from(self.seed), salt)
-    }
-
-    /// Whether the source is one of the `one_in`-th part that has this property.
-    #[must_use]
-    pub fn chance(&self, salt: u64, one_in: u64) -> bool {
-        self.bits(salt).is_multiple_of(one_in)
-    }
-}
-
-/// An IPv6 source.
-#[derive(Clone, Copy, Debug)]
-pub struct Source6 {
-    /// Its address.
-    pub address: u128,
-    /// What tells it from others.
-    pub seed: u32,
-    /// Routers between it and the telescope.
-    pub hops: u8,
-    /// Index of its country.
-    pub country: u8,
-}
-
-impl Source6 {
-    /// Random bits that belong to the source, others for each `salt`.
-    #[must_use]
-    pub fn bits(&self, salt: u64) -> u64 {
-        hash(u64::from(self.seed), salt)
-    }
-}
 
 #[derive(Debug)]
 struct Group {

@@ -68,6 +68,20 @@ pub fn scale(bits: u64, bound: u64) -> u64 {
     ((u128::from(bits) * u128::from(bound)) >> 64) as u64
 }
 
+/// Chooses a row of `rows` by weight; `bits` are random.
+#[must_use]
+pub fn weighted<T>(rows: &[(u32, T)], bits: u64) -> &T {
+    let total: u64 = rows.iter().map(|row| u64::from(row.0)).sum();
+    let mut left = scale(bits, total);
+    for (weight, row) in rows {
+        if left < u64::from(*weight) {
+            return row;
+        }
+        left -= u64::from(*weight);
+    }
+    &rows[0].1
+}
+
 /// The number in [0, 1) with the upper 53 of `bits`.
 #[must_use]
 pub fn unit(bits: u64) -> f64 {

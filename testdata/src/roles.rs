@@ -193,10 +193,6 @@ pub const ROLES: &[Role] = &[
     ),
 ];
 
-/// Space that no packet can come from: of RFC 6890's registry, and multicast.
-pub const NOWHERE: &str = "0.0.0.0/8 10.0.0.0/8 100.64.0.0/10 127.0.0.0/8 169.254.0.0/16 172.16.0.0/12 \
-    192.0.2.0/24 192.168.0.0/16 203.0.113.0/24 224.0.0.0/4 240.0.0.0/4";
-
 const _: () = {
     let (mut packets, mut sources, mut index) = (0, 0, 0);
     while index < ROLES.len() {

@@ -13,8 +13,8 @@ pub mod udp;
 
 use crate::kinds::{Class, Sent, TrafficType};
 use crate::packet::{DONT_FRAGMENT, Envelope, Packet, Tcp, flag, protocol};
-use crate::population::Source;
 use crate::random::Random;
+use crate::source::Source;
 use crate::stack::{OPTION_BYTES_MAX, Stack};
 
 /// What a sender works with.
@@ -81,18 +81,4 @@ impl Probe<'_> {
         self.close(protocol::TCP, stack.initial_ttl, fragment);
         Sent::new(TrafficType::TcpSyn, Class::Scan, protocol::TCP, Some(port))
     }
-}
-
-/// Chooses a row of `rows` by weight; `bits` are random.
-#[must_use]
-pub fn weighted<T>(rows: &[(u32, T)], bits: u64) -> &T {
-    let total: u64 = rows.iter().map(|row| u64::from(row.0)).sum();
-    let mut left = crate::random::scale(bits, total);
-    for (weight, row) in rows {
-        if left < u64::from(*weight) {
-            return row;
-        }
-        left -= u64::from(*weight);
-    }
-    &rows[0].1
 }

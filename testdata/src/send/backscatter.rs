@@ -1,10 +1,10 @@
 //! Backscatter: what victims of attacks, and routers near them, send back to the addresses that the attackers forged.
 
+use super::Probe;
 use super::payload::{PAYLOAD_BYTES_MAX, REPLIES};
-use super::{Probe, weighted};
 use crate::kinds::{Class, Sent, TrafficType};
 use crate::packet::{DONT_FRAGMENT, Envelope, Tcp, close_inner_tcp, flag, ipv4_header, protocol};
-use crate::random::hash;
+use crate::random::{hash, weighted};
 use crate::stack::{BARE, LINUX, Layout, MSS_ONLY, OPTION_BYTES_MAX, WINDOWS};
 
 /// Attacked services.

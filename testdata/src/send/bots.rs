@@ -1,8 +1,9 @@
 //! Infected hosts and other small scanners: one or two ports each, the SYNs of their own operating systems, Mirai's hand-made ones.
 
-use super::{Probe, weighted};
+use super::Probe;
 use crate::kinds::{Class, Sent, Tool, TrafficType};
 use crate::packet::{Envelope, Tcp, flag, protocol};
+use crate::random::weighted;
 use crate::stack::stack_of;
 
 /// Ports in the shares of NICTER's and the police's tables without survey scanners; what is left over goes to any port.

@@ -2,13 +2,12 @@
 //! tool leaves a mark in an IPv6 header, so none is claimed.
 
 use super::payload::{PAYLOAD_BYTES_MAX, REFLECTOR_REQUESTS, REPLIES};
-use super::weighted;
 use crate::kinds::{Class, Sent, TrafficType};
 use crate::packet::{
     IPV6_DESTINATION_OPTIONS, IPV6_FRAGMENT, Packet, Tcp, close_inner_tcp, flag, protocol,
 };
-use crate::population::Source6;
-use crate::random::Random;
+use crate::random::{Random, weighted};
+use crate::source::Source6;
 use crate::stack::{MSS_ONLY, OPTION_BYTES_MAX, stack_of};
 
 /// What an IPv6 sender works with.

@@ -1,10 +1,11 @@
 //! What should not be on the wire at all: sources that cannot exist, damaged headers, fragments, rare protocols, strays.
 
-use super::{Probe, weighted};
+use super::Probe;
 use crate::kinds::{Class, Sent, TrafficType};
 use crate::packet::{
     DONT_FRAGMENT, Envelope, MORE_FRAGMENTS, Tcp, close_inner_tcp, flag, ipv4_header, protocol,
 };
+use crate::random::weighted;
 use crate::stack::stack_of;
 
 /// A SYN from a source that cannot exist; the population gives such sources to this sender.

@@ -3,9 +3,10 @@
 //! fields have by nature (once in 65,536 packets for a mark of 16 bits), packets bear a tool's mark by design; the truth says who sent them.
 
 use super::survey::{masscan_id, port};
-use super::{Probe, bots, junk, weighted};
+use super::{Probe, bots, junk};
 use crate::kinds::{Class, Sent, Tool, TrafficType};
 use crate::packet::{DONT_FRAGMENT, Envelope, Tcp, flag, protocol};
+use crate::random::weighted;
 use crate::stack::OPTION_BYTES_MAX;
 
 /// One packet in so many bears a mark of 16 bits by design: 64 times as many as by nature.
@@ -202,8 +203,8 @@ pub fn masscan_init(probe: &mut Probe<'_>) -> Sent {
 mod tests {
     use super::*;
     use crate::packet::Packet;
-    use crate::population::Source;
     use crate::random::Random;
+    use crate::source::Source;
 
     /// Packets of `sources` noisy sources by `send`, each with what was sent.
     fn sent(

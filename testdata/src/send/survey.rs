@@ -1,10 +1,10 @@
 //! Survey scanners: few sources, half of the packets, every port. Tools are shaped after their own sources, named at each sender.
 
-use super::{Probe, weighted};
+use super::Probe;
 use crate::clock::SECOND_US;
 use crate::kinds::{Class, Sent, Tool, TrafficType};
 use crate::packet::{Envelope, Tcp, flag, protocol};
-use crate::random::hash;
+use crate::random::{hash, weighted};
 use crate::stack::{BARE, BSD, LINUX, Layout, MSS_ONLY, OPTION_BYTES_MAX, WINDOWS, stack_of};
 
 /// How long a scanner that sweeps port by port stays with one.

@@ -1,11 +1,12 @@
 //! UDP: requests to amplifiers, plain scans, exploits, peer-to-peer strays, noise.
 
+use super::Probe;
 use super::payload::{
     EXPLOITS, PAYLOAD_BYTES_MAX, PEER_TO_PEER, Payload, REFLECTOR_REQUESTS, SCAN_REQUESTS,
 };
-use super::{Probe, weighted};
 use crate::kinds::{Class, Sent, Tool, TrafficType};
 use crate::packet::{DONT_FRAGMENT, Envelope, protocol};
+use crate::random::weighted;
 
 /// ZMap's default for probes without a module of their own.
 const ZMAP_DEFAULT: &[u8] = b"GET / HTTP/1.1\r\nHost: www\r\n\r\n";
