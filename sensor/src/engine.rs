@@ -195,7 +195,8 @@ mod tests {
 
     use super::*;
     use crate::hours::HourShare;
-    use crate::source::block::{BlockBytes, Record};
+    use crate::source::block::BlockBytes;
+    use crate::source::record::Record;
 
     /// Arrivals of an endless source that are taken before a test gives up.
     const ARRIVALS_MAX: u32 = 100_000;

@@ -15,7 +15,8 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
 use crate::engine::Arrival;
-use crate::source::block::{Block, NO_TIME_US, Record};
+use crate::source::block::Block;
+use crate::source::record::{NO_TIME_US, Record};
 use crate::watch::{KeptCounts, Reason, Status};
 use files::Files;
 pub use settings::KeepSettings;

@@ -11,6 +11,7 @@ mod error;
 mod filter;
 mod format;
 pub mod fuzz;
+mod header;
 mod identity;
 mod index;
 mod input;
@@ -21,12 +22,14 @@ mod pcap;
 mod pcapng;
 mod prefix_ranges;
 mod probe;
+pub mod record;
 mod replay;
 mod ring;
 #[cfg(test)]
 mod sample;
 mod unsupported;
 mod walk;
+mod walker;
 
 use serde::Serialize;
 

@@ -12,7 +12,8 @@ use teiten_packet::classify::kind;
 use teiten_packet::decode::{Decoded, Packet, decode_record};
 use teiten_packet::telescope::{Place, Telescope};
 use teiten_sensor::engine::worker::{self, Worker};
-use teiten_sensor::source::block::{Block, Record};
+use teiten_sensor::source::block::Block;
+use teiten_sensor::source::record::Record;
 use teiten_sensor::source::{Reading, Replay};
 
 use super::{Bench, Cost};

@@ -13,7 +13,8 @@ use teiten_observation::Mark;
 use teiten_observation::StackSignature;
 use teiten_observation::{Address, Tool};
 
-use crate::source::block::{Block, NO_TIME_US};
+use crate::source::block::Block;
+use crate::source::record::NO_TIME_US;
 use crate::source::{FileReport, Replay};
 pub use evidence::{Gathering, Judged, Judgements, LeftOut};
 pub use groups::Groups;
@@ -256,7 +257,8 @@ fn civil(days: i64) -> (i64, i64, i64) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::block::{BlockBytes, Record};
+    use crate::source::block::BlockBytes;
+    use crate::source::record::Record;
     use teiten_packet::LinkType;
     use teiten_packet::samples::{ethernet, ipv4_packet, tcp_segment};
 

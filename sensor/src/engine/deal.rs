@@ -5,7 +5,8 @@
 
 use std::hash::{BuildHasher, RandomState};
 
-use crate::source::block::{BLOCK_RECORDS_MAX, Block, Record};
+use crate::source::block::{BLOCK_RECORDS_MAX, Block};
+use crate::source::record::Record;
 use teiten_packet::LinkType;
 
 /// The link type of Ethernet.

@@ -13,7 +13,8 @@ use super::arrival::Arrival;
 use super::deal::Dealer;
 use super::observed::Observed;
 use super::work::{Share, Work};
-use crate::source::block::{Block, NO_TIME_US};
+use crate::source::block::Block;
+use crate::source::record::NO_TIME_US;
 
 /// How far behind the newest packet another may be and still find its hour open, microseconds: clocks of several interfaces or
 /// files differ by seconds, so five minutes are ample.

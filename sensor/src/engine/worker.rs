@@ -12,8 +12,8 @@ use teiten_aggregator::window::{Batch, HourPart, Window};
 use teiten_observation::{Address, Observation};
 
 use super::accounting::Tally;
-use crate::source::block::{NO_TIME_US, Record};
 use crate::source::live::Drops;
+use crate::source::record::{NO_TIME_US, Record};
 use crate::watch::Sample;
 use teiten_packet::{Judgement, Observed, Telescope, judge};
 

@@ -14,7 +14,7 @@ use super::leftover::{self, UNFINISHED_ENDING, finished};
 use super::pcap::{FILE_HEADER_BYTES, append, file_header};
 use super::retention::Retention;
 use super::settings::KeepSettings;
-use crate::source::block::Record;
+use crate::source::record::Record;
 use crate::watch::{FREE_BYTES_MIN, KeptCounts, Reason, space};
 use teiten_packet::LinkType;
 

@@ -1,7 +1,7 @@
 //! The form of kept packets: pcap with nanoseconds (draft-ietf-opsawg-pcap), little-endian, one link type a file. Bytes alone.
 
 use crate::source::RECORD_BYTES_MAX;
-use crate::source::block::Record;
+use crate::source::record::Record;
 use teiten_packet::LinkType;
 
 /// Bytes of a file's header.

@@ -1,7 +1,7 @@
 //! The time of a pcapng interface: ticks of its resolution and an offset become microseconds (draft-ietf-opsawg-pcapng,
 //! if_tsresol and if_tsoffset). Times before 1970 or after 2199 are none.
 
-use super::block::NO_TIME_US;
+use super::record::NO_TIME_US;
 
 const MICROSECONDS_PER_SECOND: i64 = 1_000_000;
 

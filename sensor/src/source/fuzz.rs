@@ -7,8 +7,10 @@ use super::compression::Bytes;
 use super::input::{Input, Terms};
 use super::judge::IMPLAUSIBLE_DAYS_DEFAULT;
 use super::probe::probe;
-use super::walk::{Span, Stop, Walker};
-use crate::source::block::{BLOCK_RECORDS_MAX, Block, Record};
+use super::walk::{Span, Stop};
+use super::walker::Walker;
+use crate::source::block::{BLOCK_RECORDS_MAX, Block};
+use crate::source::record::Record;
 
 /// Bytes of the magic numbers that a fuzzer need not find by itself.
 const PCAP_HEADERS: [[u8; 24]; 4] = [

@@ -20,8 +20,10 @@ use super::identity::Identifier;
 use super::judge::Judge;
 use super::map::release_behind;
 use super::unsupported::Unsupported;
-use super::walk::{Span, Stop, Walked, Walker};
-use crate::source::block::{BLOCK_RECORDS_MAX, Block, BlockBytes, NO_TIME_US, Record};
+use super::walk::{Span, Stop, Walked};
+use super::walker::Walker;
+use crate::source::block::{BLOCK_RECORDS_MAX, Block, BlockBytes};
+use crate::source::record::{NO_TIME_US, Record};
 use chunked::Chunked;
 use findings::Findings;
 

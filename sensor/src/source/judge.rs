@@ -10,7 +10,7 @@ use std::collections::{BTreeSet, VecDeque};
 use teiten_aggregator::minute::hour_of;
 use teiten_aggregator::table::HOUR_US;
 
-use super::block::{NO_TIME_US, Record};
+use super::record::{NO_TIME_US, Record};
 
 /// How far from its neighbours a packet may be, unless it is said otherwise: a telescope may well be silent, or switched off, for weeks.
 pub const IMPLAUSIBLE_DAYS_DEFAULT: u32 = 30;

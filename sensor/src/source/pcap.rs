@@ -1,45 +1,22 @@
-//! Classic pcap: the file's header and the walk over its records (draft-ietf-opsawg-pcap). This is the hot path of a replay:
+//! Classic pcap: the walk over its records (draft-ietf-opsawg-pcap). This is the hot path of a replay:
 //! nothing is allocated or copied here, and what a packet holds must not be looked at.
 
 use super::error::CaptureError;
-use super::format::hexadecimal;
-use super::pcapng::Pcapng;
+use super::header::{
+    FILE_HEADER_BYTES, LengthOrder, PcapHeader, RECORD_HEADER_BYTES, in_the_middle,
+};
 use super::walk::{AHEAD_BYTES, BLOCK_BYTES_MAX, RECORD_BYTES_MAX, Span, Stop, Walked};
-use crate::source::block::Record;
+use crate::source::record::Record;
 use teiten_aggregator::prefetch::prefetch;
 use teiten_packet::LinkType;
 use teiten_packet::decode::supported;
 
-/// Bytes of a file's header.
-const FILE_HEADER_BYTES: usize = 24;
-/// Bytes of a record's header.
-const RECORD_HEADER_BYTES: usize = 16;
-/// Bytes of a record's header in the modified variant: interface, protocol and packet type follow (libpcap, sf-pcap.c).
-const MODIFIED_RECORD_HEADER_BYTES: usize = 24;
-
 /// Microseconds and nanoseconds in a second: a field of so many or more is no fraction of one.
 const MICROSECONDS_PER_SECOND: u32 = 1_000_000;
 const NANOSECONDS_PER_SECOND: u32 = 1_000_000_000;
-/// Zero bytes, so many or all that are left, that are no records: fewer may be empty ones, which damaged captures hold.
-const ZEROS_BYTES: usize = 2048;
 /// Records, and bytes of them, that are looked at to tell nanoseconds from microseconds.
 const SAMPLED_RECORDS: usize = 64;
 const SAMPLED_BYTES: usize = 64 << 10;
-
-/// The magic numbers: (as read, nanoseconds, bytes of a record's header).
-const MAGICS: &[(u32, bool, usize)] = &[
-    (0xa1b2_c3d4, false, RECORD_HEADER_BYTES),
-    (0xa1b2_3c4d, true, RECORD_HEADER_BYTES),
-    (0xa1b2_cd34, false, MODIFIED_RECORD_HEADER_BYTES),
-];
-
-/// Files before version 2.3 keep the two lengths of a record the other way round, and some of 2.3 do (libpcap, sf-pcap.c).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum LengthOrder {
-    CapturedFirst,
-    WireFirst,
-    SmallerIsCaptured,
-}
 
 /// The state of reading a pcap: what its header says.
 #[derive(Clone, Debug)]
@@ -60,39 +37,13 @@ pub(super) struct Pcap {
 impl Pcap {
     /// Reads the file's header; gives the bytes it takes.
     pub(super) fn from_header(head: &[u8]) -> Result<(Pcap, usize), CaptureError> {
-        let unknown = || CaptureError::NotACapture {
-            first_bytes: hexadecimal(head),
-            inside: None,
-        };
-        let magic = *head.first_chunk::<4>().ok_or_else(unknown)?;
-        let find = |number: u32| MAGICS.iter().find(|(magic, _, _)| *magic == number);
-        let (big_endian, &(_, nanoseconds, record_header_bytes)) = match (
-            find(u32::from_be_bytes(magic)),
-            find(u32::from_le_bytes(magic)),
-        ) {
-            (Some(row), _) => (true, row),
-            (None, Some(row)) => (false, row),
-            (None, None) => return Err(unknown()),
-        };
-        let Some(header) = head.first_chunk::<FILE_HEADER_BYTES>() else {
-            return Err(CaptureError::BreaksOff {
-                missing_bytes: FILE_HEADER_BYTES - head.len(),
-            });
-        };
-        let versions = (
-            number(&header[4..], big_endian),
-            number(&header[6..], big_endian),
-        );
+        let header = PcapHeader::read(head)?;
         let mut pcap = Pcap {
-            big_endian,
-            nanoseconds,
-            record_header_bytes,
-            length_order: length_order(versions.0, versions.1)?,
-            // The upper half holds the length of a frame check sequence and reserved bits.
-            link_type: LinkType(number(
-                &header[if big_endian { 22 } else { 20 }..],
-                big_endian,
-            )),
+            big_endian: header.big_endian,
+            nanoseconds: header.nanoseconds,
+            record_header_bytes: header.record_header_bytes,
+            length_order: header.length_order,
+            link_type: header.link_type,
             hidden_nanoseconds: false,
             has_unsupported: false,
             appended: Vec::new(),
@@ -100,29 +51,6 @@ impl Pcap {
         };
         pcap.has_unsupported = !supported(pcap.link_type);
         Ok((pcap, FILE_HEADER_BYTES))
-    }
-
-    /// Whether `rest`, where a record was to begin, is the header of another capture or zeros. A record of no bytes would have to have
-    /// come at the second that the magic number makes, in 2055 or later; a pcapng's byte-order magic is beyond any packet's length.
-    pub(super) fn in_the_middle(rest: &[u8]) -> Option<Stop> {
-        let head = &rest[..rest.len().min(ZEROS_BYTES)];
-        if head.iter().all(|&byte| byte == 0) {
-            return Some(match head.len() {
-                ZEROS_BYTES => Stop::Zeros,
-                _ => Stop::NeedMore(ZEROS_BYTES),
-            });
-        }
-        if Pcapng::starts(rest) {
-            return Pcapng::has_byte_order(rest).then_some(Stop::Header);
-        }
-        let is_whole = rest.len() >= FILE_HEADER_BYTES;
-        match Pcap::from_header(rest) {
-            Ok(_) if rest[8..16].iter().all(|&byte| byte == 0) => Some(Stop::Header),
-            Err(CaptureError::BreaksOff { .. }) if !is_whole => {
-                Some(Stop::NeedMore(FILE_HEADER_BYTES))
-            }
-            _ => None,
-        }
     }
 
     /// Finds out whether a capture whose header speaks of microseconds has nanoseconds: most of the first records then have a million
@@ -134,7 +62,7 @@ impl Pcap {
         let (mut at, mut read, mut large) = (0, 0, 0);
         let records = &records[..records.len().min(SAMPLED_BYTES)];
         while let Some(header) = records.get(at..at + RECORD_HEADER_BYTES) {
-            let (captured_bytes, _) = self.lengths(
+            let (captured_bytes, _) = self.length_order.lengths(
                 word_at(header, 8, self.big_endian),
                 word_at(header, 12, self.big_endian),
             );
@@ -160,7 +88,7 @@ impl Pcap {
         }
     }
 
-    /// See [`super::walk::Walker::has_hidden_nanoseconds`].
+    /// See [`super::walker::Walker::has_hidden_nanoseconds`].
     pub(super) fn has_hidden_nanoseconds(&self) -> bool {
         self.hidden_nanoseconds
     }
@@ -170,12 +98,12 @@ impl Pcap {
         self.record_header_bytes
     }
 
-    /// See [`super::walk::Walker::has_unsupported`].
+    /// See [`super::walker::Walker::has_unsupported`].
     pub(super) fn has_unsupported(&self) -> bool {
         self.has_unsupported
     }
 
-    /// Appends records; see [`super::walk::Walker::walk`].
+    /// Appends records; see [`super::walker::Walker::walk`].
     pub(super) fn walk(&mut self, window: &[u8], span: Span, records: &mut Vec<Record>) -> Walked {
         let mut at = span.from;
         loop {
@@ -250,7 +178,7 @@ impl Pcap {
                     u32::from_le_bytes(bytes)
                 }
             };
-            let (captured_bytes, wire_bytes) = self.lengths(word(8), word(12));
+            let (captured_bytes, wire_bytes) = self.length_order.lengths(word(8), word(12));
             let subsecond = word(4);
             let limit = if NANOSECONDS {
                 NANOSECONDS_PER_SECOND
@@ -258,7 +186,7 @@ impl Pcap {
                 MICROSECONDS_PER_SECOND
             };
             if captured_bytes == 0 || captured_bytes > RECORD_BYTES_MAX || subsecond >= limit {
-                if let Some(stop) = Pcap::in_the_middle(rest) {
+                if let Some(stop) = in_the_middle(rest) {
                     return stopped(at, stop);
                 }
                 let is_odd = captured_bytes > RECORD_BYTES_MAX || subsecond >= limit;
@@ -319,20 +247,10 @@ impl Pcap {
         let last = span.origin + records.last()?.offset as usize;
         let is_header = |place: &usize| {
             let head = &window[*place..];
-            head.len() >= FILE_HEADER_BYTES
-                && matches!(Pcap::in_the_middle(head), Some(Stop::Header))
+            head.len() >= FILE_HEADER_BYTES && matches!(in_the_middle(head), Some(Stop::Header))
         };
         let header = (last..at).find(is_header)?;
         Some((header, last - self.record_header_bytes))
-    }
-
-    /// (captured, wire) from the two lengths of a record's header.
-    fn lengths(&self, first: u32, second: u32) -> (u32, u32) {
-        match self.length_order {
-            LengthOrder::CapturedFirst => (first, second),
-            LengthOrder::WireFirst => (second, first),
-            LengthOrder::SmallerIsCaptured => (first.min(second), first.max(second)),
-        }
     }
 }
 
@@ -348,29 +266,6 @@ fn word_at(bytes: &[u8], index: usize, big_endian: bool) -> u32 {
         u32::from_be_bytes(bytes)
     } else {
         u32::from_le_bytes(bytes)
-    }
-}
-
-/// A 16-bit number at the start of `bytes`, of which there are two or more.
-fn number(bytes: &[u8], big_endian: bool) -> u16 {
-    let bytes = [bytes[0], bytes[1]];
-    if big_endian {
-        u16::from_be_bytes(bytes)
-    } else {
-        u16::from_le_bytes(bytes)
-    }
-}
-
-fn length_order(major: u16, minor: u16) -> Result<LengthOrder, CaptureError> {
-    match (major, minor) {
-        (2, 0..=2) => Ok(LengthOrder::WireFirst),
-        (2, 3) => Ok(LengthOrder::SmallerIsCaptured),
-        (2, _) => Ok(LengthOrder::CapturedFirst),
-        _ => Err(CaptureError::UnknownVersion {
-            format: "pcap",
-            major,
-            minor,
-        }),
     }
 }
 

@@ -4,10 +4,10 @@
 mod section;
 
 use super::error::CaptureError;
-use super::pcap::Pcap;
+use super::header::{BYTE_ORDER_MAGIC, SECTION_HEADER, in_the_middle};
 use super::walk::{AHEAD_BYTES, BLOCK_BYTES_MAX, RECORD_BYTES_MAX, Span, Stop, Walked};
-use crate::source::block::Record;
-use section::{BLOCK_FRAME_BYTES, INTERFACE_DESCRIPTION, Interface, SECTION_HEADER};
+use crate::source::record::Record;
+use section::{BLOCK_FRAME_BYTES, INTERFACE_DESCRIPTION, Interface};
 use section::{damaged, damaged_length, half, impossible, opened_section, word};
 use teiten_aggregator::prefetch::prefetch;
 use teiten_packet::decode::supported;
@@ -22,8 +22,6 @@ const ENHANCED_PACKET: u32 = 6;
 pub(super) const PACKET_HEADER_BYTES: usize = 28;
 /// Bytes of a simple packet block before the packet.
 const SIMPLE_HEADER_BYTES: usize = 12;
-/// The number that tells a section's byte order.
-const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 
 /// Most interfaces of a section, far more than any machine has: their descriptions are kept in memory.
 pub const PCAPNG_INTERFACES_MAX: usize = 65_536;
@@ -57,29 +55,12 @@ impl Pcapng {
         }
     }
 
-    /// Whether `head` is the beginning of a pcapng.
-    pub(super) fn starts(head: &[u8]) -> bool {
-        head.starts_with(&SECTION_HEADER.to_be_bytes())
-    }
-
-    /// Whether `head`, which [`Pcapng::starts`], goes on with a section's byte-order magic.
-    pub(super) fn has_byte_order(head: &[u8]) -> bool {
-        let magic = head.get(8..12).and_then(|bytes| bytes.first_chunk::<4>());
-        magic.is_some_and(|&magic| {
-            [
-                BYTE_ORDER_MAGIC.to_be_bytes(),
-                BYTE_ORDER_MAGIC.to_le_bytes(),
-            ]
-            .contains(&magic)
-        })
-    }
-
-    /// See [`super::walk::Walker::has_unsupported`].
+    /// See [`super::walker::Walker::has_unsupported`].
     pub(super) fn has_unsupported(&self) -> bool {
         self.has_unsupported
     }
 
-    /// Appends records; see [`super::walk::Walker::walk`].
+    /// Appends records; see [`super::walker::Walker::walk`].
     pub(super) fn walk(&mut self, window: &[u8], span: Span, records: &mut Vec<Record>) -> Walked {
         let mut at = span.from;
         while records.len() < span.records_max {
@@ -116,7 +97,7 @@ impl Pcapng {
             }
             let length_bytes = word::<BIG>(frame, 4);
             if let Some(reason) = impossible(length_bytes) {
-                if let Some(stop) = Pcap::in_the_middle(rest) {
+                if let Some(stop) = in_the_middle(rest) {
                     return Some(stop);
                 }
                 return Some(damaged_length(block_type, length_bytes, reason));

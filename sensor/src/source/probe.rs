@@ -5,13 +5,14 @@ use std::io::{Cursor, Read};
 
 use teiten_aggregator::inputs::Capture;
 
-use super::block::Record;
 use super::compression::{Bytes, decompressed};
 use super::error::CaptureError;
 use super::format::{self, Compression};
 use super::identity::beginning;
 use super::judge::{IMPLAUSIBLE_DAYS_DEFAULT, Judge};
-use super::walk::{Span, Stop, Walker};
+use super::record::Record;
+use super::walk::{Span, Stop};
+use super::walker::Walker;
 
 /// Uncompressed bytes read at a time in search of the first packet.
 const STEP_BYTES: u64 = 64 << 10;

@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering, fence};
 use std::time::Duration;
 
 use super::filter::Instruction;
-use crate::source::block::Record;
+use crate::source::record::Record;
 
 use socket::{attach, bind, failed, hardware_type, set_packet};
 pub use socket::{interface_index, is_up, wait_for};

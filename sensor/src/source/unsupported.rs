@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::error::CaptureError;
-use crate::source::block::Record;
+use crate::source::record::Record;
 use teiten_packet::LinkType;
 use teiten_packet::decode::supported;
 

@@ -21,8 +21,9 @@ use teiten_sensor::engine::worker::Reading;
 use teiten_sensor::engine::{Arrival, Passage, run};
 use teiten_sensor::hours::journaled::{Journaled, JournaledSettings};
 use teiten_sensor::origins::OriginsCell;
-use teiten_sensor::source::block::{Block, BlockBytes, Record};
+use teiten_sensor::source::block::{Block, BlockBytes};
 use teiten_sensor::source::live::Drops;
+use teiten_sensor::source::record::Record;
 
 /// 2026-11-15T07.
 const HOUR: i64 = 498_535;

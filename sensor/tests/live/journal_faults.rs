@@ -19,7 +19,8 @@ use teiten_sensor::engine::{Arrival, Passage, run};
 use teiten_sensor::hours::journaled::{Journaled, JournaledSettings};
 use teiten_sensor::hours::{HourShare, HourSink, Written};
 use teiten_sensor::origins::OriginsCell;
-use teiten_sensor::source::block::{Block, BlockBytes, Record};
+use teiten_sensor::source::block::{Block, BlockBytes};
+use teiten_sensor::source::record::Record;
 
 use crate::dataset::{Workshop, broken_sums};
 use crate::network::{packets_by_port, udp_frame};

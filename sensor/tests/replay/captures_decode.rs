@@ -16,7 +16,8 @@ use teiten_packet::classify::{kind, verdict};
 use teiten_packet::decode::{Decoded, Layer, Packet, Transport, decode_record};
 use teiten_packet::fingerprint;
 use teiten_sensor::source::Replay;
-use teiten_sensor::source::block::{Block, Record};
+use teiten_sensor::source::block::Block;
+use teiten_sensor::source::record::Record;
 
 type Tally = BTreeMap<String, u64>;
 

@@ -13,7 +13,8 @@ use teiten_aggregator::table::{HOUR_US, RowTable, Seed};
 use teiten_observation::Mark;
 use teiten_observation::{Address, Family, Kind, Observation, Tool};
 
-use crate::source::block::{Block, NO_TIME_US};
+use crate::source::block::Block;
+use crate::source::record::NO_TIME_US;
 use teiten_packet::{Judgement, Telescope, judge};
 
 /// Memory for rows under way, bytes.
@@ -294,7 +295,8 @@ impl Drop for Folder {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::block::{BlockBytes, Record};
+    use crate::source::block::BlockBytes;
+    use crate::source::record::Record;
     use teiten_packet::LinkType;
     use teiten_packet::samples::{ethernet, ipv4_packet, tcp_segment};
 

@@ -8,7 +8,8 @@ use serde_json::{Value, json};
 use teiten_observation::{Address, Kind};
 
 use super::Judgements;
-use crate::source::block::{Block, NO_TIME_US};
+use crate::source::block::Block;
+use crate::source::record::NO_TIME_US;
 use teiten_packet::{Judgement, Observed, Telescope, judge};
 
 /// What the packets of a group have in common.
@@ -165,7 +166,8 @@ fn group_json(group: &Group, count: Count) -> Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::block::{BlockBytes, Record};
+    use crate::source::block::BlockBytes;
+    use crate::source::record::Record;
     use teiten_packet::LinkType;
     use teiten_packet::samples::{ethernet, ipv4_packet, tcp_segment};
 

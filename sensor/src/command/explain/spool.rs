@@ -5,7 +5,8 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Result, Seek, SeekFrom, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::source::block::{BLOCK_RECORDS_MAX, Block, BlockBytes, Record};
+use crate::source::block::{BLOCK_RECORDS_MAX, Block, BlockBytes};
+use crate::source::record::Record;
 use teiten_packet::LinkType;
 
 /// Bytes before each packet: time, length on the wire, bytes captured, link type.

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::source::block::{NO_TIME_US, Record};
+use crate::source::record::{NO_TIME_US, Record};
 
 /// How far the time of day may be from where it is expected: less is slewing, or a machine under load.
 const STEP_US: i64 = 60_000_000;

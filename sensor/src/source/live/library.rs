@@ -6,8 +6,9 @@ use std::os::fd::{AsRawFd, RawFd};
 use pcap::{Active, Capture, Direction};
 
 use super::Wanted;
-use crate::source::block::{BLOCK_RECORDS_MAX, Block, BlockBytes, Record};
+use crate::source::block::{BLOCK_RECORDS_MAX, Block, BlockBytes};
 use crate::source::filter::Instruction;
+use crate::source::record::Record;
 use crate::source::walk::BLOCK_BYTES_MAX;
 use teiten_packet::LinkType;
 

@@ -3,10 +3,10 @@
 
 use super::super::clock::Clock;
 use super::super::error::CaptureError;
+use super::super::header::SECTION_HEADER;
 use super::super::walk::Stop;
 use teiten_packet::LinkType;
 
-pub(super) const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 pub(super) const INTERFACE_DESCRIPTION: u32 = 1;
 
 const OPTION_END: u16 = 0;

@@ -1,7 +1,7 @@
 //! The packets of a ring's block (packet(7), the kernel's `packet_mmap.rst`): where they lie, when they came, and the VLAN tags that
 //! the interface has taken off them. Bytes alone; whose they are is the business of `ring.rs`.
 
-use crate::source::block::Record;
+use crate::source::record::Record;
 use teiten_packet::LinkType;
 
 /// Bytes of an IEEE 802.1Q tag.
