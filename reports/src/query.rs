@@ -15,10 +15,13 @@ use crate::series::Buckets;
 
 pub mod answer;
 mod coverage;
+mod detect;
 pub mod distinct;
 pub mod event;
+mod exposure;
 pub mod layout;
 mod rows;
+mod sources;
 pub mod survey;
 pub mod tally;
 mod traffic;
@@ -202,8 +205,8 @@ fn ask_one(
         before.map_or(&BTreeMap::new(), |before| &before.sensors),
     );
     if depth == Depth::Whole && question.compare && before.is_some() {
-        (answer.events, answer.tested) = event::find(&answer, before);
-        event::read_details(&job, &mut answer);
+        (answer.events, answer.tested) = detect::find(&answer, before);
+        detect::read_details(&job, &mut answer);
     }
     let observed = answer.hours.iter().any(|hour| hour.state.is_observed());
     Ok(observed.then_some(answer))
@@ -316,7 +319,7 @@ fn read_piece(job: &Job<'_>, piece: &Work, part: &mut Answer) {
                 .filter(|(hour, _)| of_day(hour))
                 .flat_map(|(_, paths)| paths)
                 .collect();
-            survey::read(job, *day, &files, part);
+            sources::read(job, *day, &files, part);
         }
     }
 }

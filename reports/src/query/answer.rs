@@ -2,9 +2,8 @@
 //!
 //! Tallies of parts of a period merge: counts add, distinct sets unite. Nothing here opens a file.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use foldhash::fast::RandomState;
 use teiten_aggregator::counter::Counts;
 use teiten_observation::{Class, Tool, TrafficType};
 
@@ -12,7 +11,7 @@ use super::DamagedFile;
 use super::distinct::{Distinct, LG_K_SMALL};
 use super::event::{Event, Tested};
 use super::survey::Survey;
-pub use super::tally::{Day, Group, Port, PortDay, Protocol, Service, Tally};
+pub use super::tally::{Day, Group, Map, Port, PortDay, Protocol, Service, Tally};
 use crate::period::Period;
 use crate::series::{Buckets, State};
 use crate::supplied::Supplied;
@@ -156,9 +155,6 @@ impl SensorTally {
         self.addresses = Some((least.min(low), most.max(high)));
     }
 }
-
-/// A map whose keys come from packets: seeded.
-pub type Map<K, V> = HashMap<K, V, RandomState>;
 
 /// The ports of a day that is still being read.
 pub(crate) type OpenDay = Map<(Service, Port), Tally>;

@@ -1,8 +1,14 @@
 //! What is counted, and by which kinds: tallies of packets, bytes and sources; groups of sources; services, ports, protocols.
 
+use std::collections::HashMap;
+
+use foldhash::fast::RandomState;
 use teiten_observation::Class;
 
 use super::distinct::{Distinct, LG_K_SMALL};
+
+/// A map whose keys come from packets: seeded.
+pub type Map<K, V> = HashMap<K, V, RandomState>;
 
 /// Packets, bytes and distinct sources of one kind.
 #[derive(Clone, Debug, Default)]

@@ -1,0 +1,295 @@
+//! Finds the events of a period by a stated rule, and reads what their cards show.
+//!
+//! The rule counts hosts and not packets, so that one loud source is none. It is tested over every port and day, with the false discovery
+//! rate bounded; see [`crate::trend`]. What a card shows is read again from the tables of the event's days alone.
+
+use arrow::array::Array as _;
+use teiten_observation::{Class, Tool};
+
+use super::distinct::Distinct;
+use super::event::{CARDS_MAX, Detail, Event, EventKind, PORTS_TESTED, Tested};
+use super::rows::{self, Columns};
+use super::tally::{Port, PortDay};
+use super::{Answer, Job, Service};
+use crate::measure::Standing;
+use crate::trend::{
+    self, BASELINE_DAYS, BASELINE_DAYS_MIN, FALSE_DISCOVERY_RATE, HOSTS_MIN, MEDIANS_MIN,
+};
+
+/// A finding of one port on one day.
+struct Finding {
+    port: Port,
+    day: usize,
+    hosts: f64,
+    expected: trend::Expected,
+    tail_ln: f64,
+    recent_mean: f64,
+}
+
+/// Finds the events of a period; `before` are the days before it.
+pub(crate) fn find(answer: &Answer, before: Option<&Answer>) -> (Vec<Event>, Tested) {
+    let timeline = Days::of(answer, before);
+    let testable: Vec<usize> = (0..answer.days.len())
+        .filter(|&day| timeline.is_testable(day))
+        .collect();
+    let mut candidates: Vec<Finding> = Vec::new();
+    for (port, days) in &answer.port_days {
+        let earlier = before.and_then(|before| before.port_days.get(port));
+        let asked = |day: &&usize| f64::from(days[**day].hosts) >= HOSTS_MIN;
+        if !matches!(port.protocol, 6 | 17) || port.port.is_none() {
+            continue;
+        }
+        for &day in testable.iter().filter(asked) {
+            candidates.extend(timeline.test(*port, day, days, earlier.map(|days| &**days)));
+        }
+    }
+    let tails: Vec<f64> = candidates.iter().map(|found| found.tail_ln).collect();
+    let tests = testable.len() * PORTS_TESTED;
+    let held = trend::discoveries(&tails, tests, FALSE_DISCOVERY_RATE);
+    let mut findings: Vec<Finding> = candidates
+        .into_iter()
+        .zip(held)
+        .filter_map(|(finding, held)| held.then_some(finding))
+        .collect();
+    findings.sort_by_key(|finding| (finding.port, finding.day));
+    let tested = Tested {
+        days: testable.len(),
+        findings: findings.len(),
+    };
+    (joined(findings, answer), tested)
+}
+
+/// Consecutive days of one port are one event, a day that could not be judged between them included.
+fn joined(findings: Vec<Finding>, answer: &Answer) -> Vec<Event> {
+    let mut events: Vec<Event> = Vec::new();
+    for finding in findings {
+        let standing = |day: usize| answer.standing(&answer.day_buckets, day);
+        let follows = |event: &Event| {
+            event.port == finding.port
+                && (event.days.end..finding.day).all(|day| standing(day) != Standing::Whole)
+        };
+        match events.last_mut().filter(|event| follows(event)) {
+            Some(event) => {
+                event.days.end = finding.day + 1;
+                if finding.hosts > event.hosts {
+                    event.peak = finding.day;
+                    event.hosts = finding.hosts;
+                }
+                event.tail_ln = event.tail_ln.min(finding.tail_ln);
+            }
+            None => events.push(Event {
+                port: finding.port,
+                kind: if finding.recent_mean < 1.0 {
+                    EventKind::New
+                } else {
+                    EventKind::Spike
+                },
+                days: finding.day..finding.day + 1,
+                peak: finding.day,
+                hosts: finding.hosts,
+                median: finding.expected.median,
+                dispersion: finding.expected.dispersion,
+                tail_ln: finding.tail_ln,
+                detail: Detail::default(),
+            }),
+        }
+    }
+    events.sort_by(|a, b| {
+        let key = |event: &Event| (event.days.start, event.port);
+        key(a).cmp(&key(b))
+    });
+    events
+}
+
+/// Exposure of each day, those before the period first.
+struct Days {
+    before: usize,
+    exposures: Vec<f64>,
+    whole: Vec<bool>,
+}
+
+impl Days {
+    fn of(answer: &Answer, before: Option<&Answer>) -> Self {
+        let (mut exposures, mut whole) = (Vec::new(), Vec::new());
+        // A day before with another unit cannot be held against.
+        let before = before.filter(|before| before.unit() == answer.unit());
+        for answer in before.into_iter().chain([answer]) {
+            for (day, range) in answer.day_buckets.ranges.iter().enumerate() {
+                exposures.push(answer.exposure(range));
+                whole.push(answer.standing(&answer.day_buckets, day) == Standing::Whole);
+            }
+        }
+        Self {
+            before: exposures.len() - answer.days.len(),
+            exposures,
+            whole,
+        }
+    }
+
+    fn baseline(&self, day: usize) -> impl Iterator<Item = usize> + '_ {
+        let place = self.before + day;
+        (place.saturating_sub(BASELINE_DAYS)..place).filter(|&place| self.whole[place])
+    }
+
+    fn is_testable(&self, day: usize) -> bool {
+        self.whole[self.before + day] && self.baseline(day).count() >= BASELINE_DAYS_MIN
+    }
+
+    fn test(
+        &self,
+        port: Port,
+        day: usize,
+        days: &[PortDay],
+        earlier: Option<&[PortDay]>,
+    ) -> Option<Finding> {
+        let hosts_at = |place: usize| -> f64 {
+            if place >= self.before {
+                f64::from(days[place - self.before].hosts)
+            } else {
+                earlier.map_or(0.0, |days| f64::from(days[place].hosts))
+            }
+        };
+        let rates: Vec<f64> = self
+            .baseline(day)
+            .map(|place| hosts_at(place) / self.exposures[place])
+            .collect();
+        let exposure = self.exposures[self.before + day];
+        let expected = trend::expected(&rates, exposure)?;
+        let hosts = f64::from(days[day].hosts);
+        let rises = hosts >= HOSTS_MIN && hosts >= MEDIANS_MIN * expected.median;
+        rises.then(|| Finding {
+            port,
+            day,
+            hosts,
+            tail_ln: trend::tail_ln(hosts, &expected),
+            recent_mean: rates.iter().sum::<f64>() / rates.len() as f64 * exposure,
+            expected,
+        })
+    }
+}
+
+const TRAFFIC_COLUMNS: &[&str] = &[
+    "sensor",
+    "ip_version",
+    "protocol",
+    "port",
+    "class",
+    "tool",
+    "country",
+    "packets",
+    "sources_sketch",
+];
+const SOURCE_COLUMNS: &[&str] = &[
+    "sensor",
+    "ip_version",
+    "protocol",
+    "port",
+    "class",
+    "asn",
+    "packets",
+];
+
+/// Reads what a card of each of the first [`CARDS_MAX`] events shows; a file that cannot be read was named when the period was read.
+pub(crate) fn read_details(job: &Job<'_>, answer: &mut Answer) {
+    let mut events = std::mem::take(&mut answer.events);
+    // The largest first: they are the ones shown.
+    let mut order: Vec<usize> = (0..events.len()).collect();
+    order.sort_by(|&a, &b| events[b].hosts.total_cmp(&events[a].hosts));
+    order.truncate(CARDS_MAX);
+    let mut scratch = Answer::empty(answer.period.clone(), answer.buckets.clone());
+    for place in order {
+        let event = &mut events[place];
+        let first = answer.day_buckets.ranges[event.days.start].start;
+        let end = answer.day_buckets.ranges[event.days.end - 1].end;
+        event.detail.hours = vec![0; end - first];
+        for hour in first..end {
+            for name in answer.hours[hour].seconds.keys() {
+                event.detail.sensors.entry(name.clone()).or_default();
+            }
+            let absolute = job.first_hour + hour as i64;
+            for path in job.traffic.get(&absolute).into_iter().flatten() {
+                let _ = rows::read(path, TRAFFIC_COLUMNS, &mut scratch, |batch, _| {
+                    add_traffic(job, batch, event, hour - first)
+                });
+            }
+            for path in job.sources.get(&absolute).into_iter().flatten() {
+                let _ = rows::read(path, SOURCE_COLUMNS, &mut scratch, |batch, _| {
+                    add_sources(job, batch, event)
+                });
+            }
+        }
+    }
+    answer.events = events;
+}
+
+fn asks(name: &str) -> Result<bool, String> {
+    let class = Class::from_name(name).ok_or_else(|| format!("unknown class `{name}`"))?;
+    Ok(matches!(
+        Service::of(class),
+        Some(Service::Probed | Service::Reflector)
+    ))
+}
+
+/// Rows of the event's port that ask for it over IPv4.
+fn matching(job: &Job<'_>, batch: &Columns<'_>, port: Port) -> Result<Vec<usize>, String> {
+    let sensors = batch.text("sensor", |name| Ok(job.wants(name)))?;
+    let asking = batch.text("class", asks)?;
+    let versions = batch.int32("ip_version")?;
+    let (protocols, ports) = (batch.int32("protocol")?, batch.int32("port")?);
+    let number = i32::from(port.port.unwrap_or(0));
+    Ok((0..batch.rows())
+        .filter(|&row| {
+            !ports.is_null(row)
+                && ports.value(row) == number
+                && protocols.value(row) == i32::from(port.protocol)
+                && versions.value(row) == 4
+                && *sensors.at(row)
+                && *asking.at(row)
+        })
+        .collect())
+}
+
+fn add_traffic(
+    job: &Job<'_>,
+    batch: &Columns<'_>,
+    event: &mut Event,
+    hour: usize,
+) -> Result<(), String> {
+    let rows = matching(job, batch, event.port)?;
+    let sensors = batch.text("sensor", |name| Ok(name.to_owned()))?;
+    let tools = batch.text("tool", |name| {
+        Tool::from_name(name).ok_or_else(|| format!("unknown tool `{name}`"))
+    })?;
+    let countries = batch.text("country", |name| {
+        Ok(name.as_bytes().try_into().unwrap_or(*b"ZZ"))
+    })?;
+    let (packets, sketches) = (batch.int64("packets")?, batch.bytes("sources_sketch")?);
+    let detail = &mut event.detail;
+    for row in rows {
+        let count = packets.value(row);
+        let merged = |distinct: &mut Distinct| {
+            distinct
+                .merge_image(sketches.value(row))
+                .map_err(|error| error.to_string())
+        };
+        detail.hours[hour] += count;
+        detail.packets += count;
+        detail.tools[*tools.at(row) as usize] += count;
+        *detail.sensors.entry(sensors.at(row).clone()).or_default() += count;
+        merged(&mut detail.hosts)?;
+        let country = detail.countries.entry(*countries.at(row)).or_default();
+        country.0 += count;
+        merged(&mut country.1)?;
+    }
+    Ok(())
+}
+
+fn add_sources(job: &Job<'_>, batch: &Columns<'_>, event: &mut Event) -> Result<(), String> {
+    let asns = batch.int64("asn")?;
+    for row in matching(job, batch, event.port)? {
+        if !asns.is_null(row) {
+            *event.detail.networks.entry(asns.value(row)).or_default() += 1;
+        }
+    }
+    Ok(())
+}
