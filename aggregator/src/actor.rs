@@ -7,7 +7,6 @@
 mod actors;
 mod entry;
 mod error;
-mod explain;
 mod field;
 mod file;
 mod import;
@@ -17,6 +16,7 @@ mod read;
 pub use self::actors::{ActorCursor, Actors, ActorsOfDay};
 pub use self::entry::{Actor, Days};
 pub use self::error::{ACTORS_MAX, ActorError};
-pub use self::explain::{ExplainError, Explained, Share, explain};
+#[doc(hidden)]
+pub use self::import::fuzz_list;
 pub use self::import::{Imported, import};
-pub use self::read::{ActorList, fuzz_list};
+pub use self::read::ActorList;

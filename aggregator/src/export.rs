@@ -9,6 +9,7 @@ use parquet::record::{Field, Row};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
+use crate::hour::Hour;
 use crate::part::{self, PartError, listed};
 use crate::schema::Table;
 use crate::store::Part;
@@ -86,8 +87,8 @@ fn bound(text: &str) -> Result<Option<i64>, ExportError> {
     if text.is_empty() {
         return Ok(None);
     }
-    let hour = text::hour(text).ok_or_else(|| ExportError::Time(text.to_owned()))?;
-    Ok(Some(hour))
+    let hour = Hour::parse(text).ok_or_else(|| ExportError::Time(text.to_owned()))?;
+    Ok(Some(hour.0))
 }
 
 /// What ends the export of a part.

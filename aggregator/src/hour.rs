@@ -49,6 +49,22 @@ impl Hour {
         (hour.date() == date).then_some(hour)
     }
 
+    /// The hour that `2009-03-15T08` names, or the first one of the day `2009-03-15`; none for any other spelling.
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Hour> {
+        match text.split_once('T') {
+            Some((date, hour)) => Hour::first_of(date)?.of_day(hour),
+            None => Hour::first_of(text),
+        }
+    }
+
+    /// The hour `08` of the day whose first hour this is; none where the text is not two digits below 24.
+    pub(crate) fn of_day(self, hour: &str) -> Option<Hour> {
+        let is_number = hour.len() == 2 && hour.bytes().all(|byte| byte.is_ascii_digit());
+        let number: i64 = hour.parse().ok().filter(|number| *number < 24)?;
+        is_number.then_some(Hour(self.0 + number))
+    }
+
     /// The day, UTC; hours beyond the calendar's end have its first or last day.
     #[must_use]
     pub fn day(self) -> Date {
@@ -98,6 +114,25 @@ mod tests {
             "2026-01-01-01",
         ] {
             assert_eq!(Hour::first_of(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn hours_and_days_are_read_strictly() {
+        assert_eq!(Hour::parse("1970-01-02"), Some(Hour(24)));
+        assert_eq!(Hour::parse("1970-01-02T03"), Some(Hour(27)));
+        for text in [
+            "",
+            "garbage",
+            "1970-01",
+            "1970-01-01T",
+            "1970-01-01T3",
+            "1970-01-01T+3",
+            "1970-01-01T24",
+            "1970-01-01T03:00",
+            "19700101",
+        ] {
+            assert_eq!(Hour::parse(text), None, "{text}");
         }
     }
 }

@@ -11,6 +11,7 @@ pub mod destinations;
 pub mod documents;
 pub mod encode;
 pub mod evidence;
+pub mod explain;
 pub mod export;
 pub mod hour;
 pub mod inputs;

@@ -14,7 +14,6 @@ use crate::parallel::ordered;
 use crate::part::{PartError, listed};
 use crate::schema::{COVERAGE, PAYLOADS, ROLLUPS, SOURCES, Span, TABLES, TRAFFIC, Table};
 use crate::store::{Part, Store};
-use crate::text::time_of_folder;
 use part::{Sound, Sums};
 
 /// What is wrong with a dataset.
@@ -126,9 +125,7 @@ pub fn check_part(table: &Table, part: &Part) -> Result<(), PartError> {
 }
 
 fn sound(table: &Table, part: &Part) -> Result<Sound, PartError> {
-    let time_us = time_of_folder(&part.period.folder());
-    let time_us = time_us
-        .ok_or_else(|| PartError::Damaged("its folder names no hour, day or month".to_owned()))?;
+    let time_us = part.period.span_us();
     match part::check(part.place(), table, time_us.clone()) {
         // It got its name meanwhile.
         Err(PartError::File(error)) if error.kind() == ErrorKind::NotFound => {

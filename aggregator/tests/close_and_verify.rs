@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
-use teiten_aggregator::actor::{Actors, Share, explain};
+use teiten_aggregator::actor::Actors;
 use teiten_aggregator::close::{ClosedHour, Closer, HourRuns};
+use teiten_aggregator::explain::{Share, explain};
 use teiten_aggregator::hour::Hour;
 use teiten_aggregator::minute::{HourAccount, SecondSet};
 use teiten_aggregator::origin::Origins;

@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use super::entry::{Actor, Bounds, Days};
 use super::error::ActorError;
 use super::name::Names;
-use super::read::{ActorList, ListForm, ReadList, read_file};
+use super::read::{ActorList, ListForm, ReadList, read, read_file};
 
 /// What an import made.
 #[derive(Debug)]
@@ -280,14 +280,19 @@ fn quoted(text: &str) -> String {
     toml::Value::String(text.to_owned()).to_string()
 }
 
-/// What an import of one list writes: for fuzzing.
-pub(super) fn fuzz_text(list: ReadList) -> String {
-    merge(vec![list], None).text
+/// Any bytes as a list of actors: for fuzzing, where nothing may crash and what `import` writes must be read again.
+#[doc(hidden)]
+pub fn fuzz_list(bytes: &[u8]) {
+    if let Ok(list) = read("fuzz", bytes) {
+        let text = merge(vec![list], None).text;
+        if let Err(error) = read("again", text.as_bytes()) {
+            panic!("{error}: {text}");
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::read::read;
     use super::*;
 
     const NICT: &str = r#"[{"ip":"192.0.2.7","scanner":"Modat ","last_seen":"2026-03-30"},

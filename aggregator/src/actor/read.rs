@@ -162,14 +162,3 @@ fn form_of(text: &str) -> ListForm {
         ListForm::Prefixes
     }
 }
-
-/// Any bytes as a list of actors: for fuzzing, where nothing may crash and what `import` writes must be read again.
-#[doc(hidden)]
-pub fn fuzz_list(bytes: &[u8]) {
-    if let Ok(list) = read("fuzz", bytes) {
-        let text = super::import::fuzz_text(list);
-        if let Err(error) = read("again", text.as_bytes()) {
-            panic!("{error}: {text}");
-        }
-    }
-}

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use teiten_aggregator::actor::{Explained, Share, explain, import};
+use teiten_aggregator::actor::import;
+use teiten_aggregator::explain::{Explained, Share, explain};
 
 use crate::time::Day;
 

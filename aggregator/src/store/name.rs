@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::hour::Hour;
@@ -50,6 +51,18 @@ impl Period {
         hour
     }
 
+    /// The time that it spans, microseconds since 1970-01-01 UTC; of a day and a month as if their time zone were UTC.
+    #[must_use]
+    pub fn span_us(self) -> Range<i64> {
+        let hours = match self {
+            Period::Hour(_) => 1,
+            Period::Day(_) => 24,
+            Period::Month(day) => 24 * i64::from(day.day().days_in_month()),
+        };
+        let first = self.first_hour();
+        first.start_us()..Hour(first.0.saturating_add(hours)).start_us()
+    }
+
     /// The period of a folder directly in a table's: a day, or a month.
     pub(super) fn of_folder(name: &str) -> Option<Period> {
         match name.split_once('=')? {
@@ -61,10 +74,7 @@ impl Period {
 
     /// The hour of a folder in a day's.
     pub(super) fn of_hour_folder(day: Hour, name: &str) -> Option<Period> {
-        let hour = name.strip_prefix("hour=")?;
-        let is_number = hour.len() == 2 && hour.bytes().all(|byte| byte.is_ascii_digit());
-        let number: i64 = hour.parse().ok().filter(|number| *number < 24)?;
-        is_number.then_some(Period::Hour(Hour(day.0 + number)))
+        Some(Period::Hour(day.of_day(name.strip_prefix("hour=")?)?))
     }
 }
 
@@ -198,6 +208,7 @@ impl Part {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hour::HOUR_US;
 
     #[test]
     fn a_part_is_read_from_the_right() {
@@ -238,6 +249,15 @@ mod tests {
             (month.text().as_str(), month.folder()),
             ("2026-11", PathBuf::from("month=2026-11"))
         );
+        let hours = |period: Period| {
+            let span = period.span_us();
+            (span.start / HOUR_US, (span.end - span.start) / HOUR_US)
+        };
+        assert_eq!(hours(hour), (day.0 + 8, 1));
+        assert_eq!(hours(Period::Day(day)), (day.0, 24));
+        assert_eq!(hours(month).1, 30 * 24);
+        let february = Period::of_folder("month=2028-02").expect("a month");
+        assert_eq!(hours(february).1, 29 * 24);
         for name in ["hour=24", "hour=8", "hour=-1", "hour=+1", "day=01"] {
             assert_eq!(Period::of_hour_folder(day, name), None, "{name}");
         }

@@ -1,20 +1,18 @@
 //! How much of a day's traffic lists explain: the sources and packets of table `sources` that each of them names, alone and together.
 
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
-use parquet::errors::ParquetError;
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::reader::FileReader;
 use parquet::record::Field;
 use parquet::schema::types::Type;
 
-use super::actors::Actors;
-use super::error::ActorError;
+use crate::actor::{ActorError, Actors};
 use crate::hour::Hour;
+use crate::part::{self, Part, PartError};
 use crate::schema::{SOURCE_COLUMNS, SOURCES};
-use crate::store::PART_ENDING;
+use crate::store::{self, Store};
 
 /// Why nothing can be said.
 #[derive(Debug, thiserror::Error)]
@@ -30,13 +28,13 @@ pub enum ExplainError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// A part is no readable Parquet file of the table.
-    #[error("cannot read {path}: {source}; teiten-aggregator verify says what is wrong with it")]
+    /// A part cannot be read as one of the table.
+    #[error("{path} {source}; teiten-aggregator verify says what is wrong with it")]
     Part {
         /// Which.
         path: PathBuf,
-        /// The reader's words.
-        source: ParquetError,
+        /// Why.
+        source: PartError,
     },
     /// There is no such day.
     #[error("{path} holds no sources of {day}")]
@@ -90,11 +88,7 @@ pub fn explain(
     with_default: bool,
     day: Option<&str>,
 ) -> Result<Explained, ExplainError> {
-    let table = data.join(SOURCES.name);
-    let (day, folder) = day_folder(&table, day)?.ok_or_else(|| ExplainError::NoDay {
-        path: data.to_owned(),
-        day: day.unwrap_or("any day").to_owned(),
-    })?;
+    let (hour, parts) = parts_of_day(data, day)?;
     let mut alone: Vec<(String, Actors)> = Vec::new();
     if with_default {
         alone.push(("default".to_owned(), Actors::load(&[], true)?));
@@ -105,10 +99,9 @@ pub fn explain(
         alone.push((name.unwrap_or_default(), actors));
     }
     let together = Actors::load(files, with_default)?;
-    let sources = sources_of(&folder)?;
-    let hour = hour_of(&day);
+    let sources = sources_of(&parts)?;
     let mut explained = Explained {
-        day,
+        day: hour.date(),
         all: Share::default(),
         lists: Vec::new(),
         together: Share::default(),
@@ -165,69 +158,46 @@ fn named(actors: &Actors, hour: Hour, sources: &Sources) -> BTreeMap<String, Sha
     named
 }
 
-/// The folder of a day, or of the last day.
-fn day_folder(table: &Path, day: Option<&str>) -> Result<Option<(String, PathBuf)>, ExplainError> {
+/// The parts of a day's hours, or of the last day's.
+fn parts_of_day(data: &Path, day: Option<&str>) -> Result<(Hour, Vec<store::Part>), ExplainError> {
+    let no_day = || ExplainError::NoDay {
+        path: data.to_owned(),
+        day: day.unwrap_or("any day").to_owned(),
+    };
     let failed = |source| ExplainError::File {
-        path: table.to_owned(),
+        path: data.join(SOURCES.name),
         source,
     };
-    let mut last: Option<(String, PathBuf)> = None;
-    for entry in std::fs::read_dir(table).map_err(failed)? {
-        let path = entry.map_err(failed)?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let Some(date) = name.strip_prefix("date=") else {
-            continue;
-        };
-        let is_it = day.is_none_or(|day| day == date) && date.parse::<jiff::civil::Date>().is_ok();
-        if is_it && last.as_ref().is_none_or(|(last, _)| last.as_str() < date) {
-            last = Some((date.to_owned(), path.clone()));
+    let store = Store::at(data);
+    let range = match day {
+        Some(day) => {
+            let first = Hour::first_of(day).ok_or_else(no_day)?;
+            first.0..first.0 + 24
         }
-    }
-    Ok(last)
+        None => i64::MIN..i64::MAX,
+    };
+    let hours = store.hours(SOURCES.name, &range).map_err(failed)?;
+    let last = hours.last().ok_or_else(no_day)?.0;
+    let first = last - last.rem_euclid(24);
+    let parts = store.parts_within(SOURCES.name, &(first..first + 24));
+    Ok((Hour(first), parts.map_err(failed)?))
 }
 
-/// An hour of the day.
-fn hour_of(day: &str) -> Hour {
-    let date: Option<jiff::civil::Date> = day.parse().ok();
-    let start = date.and_then(|date| date.to_zoned(jiff::tz::TimeZone::UTC).ok());
-    Hour(start.map_or(0, |start| start.timestamp().as_second() / 3600))
-}
-
-/// Every source of a day's parts.
-fn sources_of(folder: &Path) -> Result<Sources, ExplainError> {
+/// Every source of these parts.
+fn sources_of(parts: &[store::Part]) -> Result<Sources, ExplainError> {
     let mut sources = Sources::default();
-    for hour in entries(folder)? {
-        for path in entries(&hour)? {
-            if path.extension().is_some_and(|ending| ending == PART_ENDING) {
-                let add = add_part(&path, &mut sources);
-                add.map_err(|source| ExplainError::Part {
-                    path: path.clone(),
-                    source,
-                })?;
-            }
-        }
+    for part in parts {
+        let added = part::read(part.place(), |open| add_part(open, &mut sources));
+        added.map_err(|source| ExplainError::Part {
+            path: part.path.clone(),
+            source,
+        })?;
     }
     Ok(sources)
 }
 
-fn entries(folder: &Path) -> Result<Vec<PathBuf>, ExplainError> {
-    let failed = |source| ExplainError::File {
-        path: folder.to_owned(),
-        source,
-    };
-    if !folder.is_dir() {
-        return Ok(Vec::new());
-    }
-    let mut paths = Vec::new();
-    for entry in std::fs::read_dir(folder).map_err(failed)? {
-        paths.push(entry.map_err(failed)?.path());
-    }
-    Ok(paths)
-}
-
-fn add_part(path: &Path, sources: &mut Sources) -> parquet::errors::Result<()> {
-    let reader = SerializedFileReader::new(File::open(path)?)?;
-    let schema = reader.metadata().file_metadata().schema();
+fn add_part(part: &Part, sources: &mut Sources) -> Result<(), PartError> {
+    let schema = part.about().schema();
     let [address, asn, packets] = SOURCE_COLUMNS;
     let wanted = [address, asn, packets].map(|name| {
         let mut columns = schema.get_fields().iter();
@@ -235,10 +205,9 @@ fn add_part(path: &Path, sources: &mut Sources) -> parquet::errors::Result<()> {
         column.cloned().ok_or_else(|| missing(name))
     });
     let wanted = wanted.into_iter().collect::<Result<Vec<_>, _>>()?;
-    let projection = Type::group_type_builder(schema.name())
-        .with_fields(wanted)
-        .build()?;
-    for row in reader.get_row_iter(Some(projection))? {
+    let projection = Type::group_type_builder(schema.name()).with_fields(wanted);
+    let projection = projection.build()?;
+    for row in part.reader().get_row_iter(Some(projection))? {
         let row = row?;
         let (mut source, mut network, mut count) = (None, None, 0_i64);
         for (name, field) in row.get_column_iter() {
@@ -266,6 +235,6 @@ fn add_part(path: &Path, sources: &mut Sources) -> parquet::errors::Result<()> {
     Ok(())
 }
 
-fn missing(name: &str) -> ParquetError {
-    ParquetError::General(format!("it has no column {name} of this table"))
+fn missing(name: &str) -> PartError {
+    PartError::Damaged(format!("it has no column {name} of this table"))
 }
