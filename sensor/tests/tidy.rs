@@ -63,6 +63,6 @@ const ARROWS: &[Arrow] = &[
 ];
 
 #[test]
-fn the_sensor_imports_in_no_new_circle() {
-    check_imports(env!("CARGO_MANIFEST_DIR"), ARROWS, &["crate::source"]);
+fn the_sensor_imports_in_no_circle() {
+    check_imports(env!("CARGO_MANIFEST_DIR"), ARROWS);
 }
