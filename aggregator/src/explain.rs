@@ -10,7 +10,7 @@ use parquet::schema::types::Type;
 
 use crate::actor::{ActorError, Actors};
 use crate::hour::Hour;
-use crate::part::{self, Part, PartError};
+use crate::part::{self, CheckedPart, PartError};
 use crate::schema::{SOURCE_COLUMNS, SOURCES};
 use crate::store::{self, Store};
 
@@ -48,14 +48,14 @@ pub enum ExplainError {
 
 /// Sources and packets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Share {
+pub struct ListShare {
     /// Distinct source addresses.
     pub sources: u64,
     /// Their packets.
     pub packets: u64,
 }
 
-impl Share {
+impl ListShare {
     fn add(&mut self, packets: u64) {
         self.sources += 1;
         self.packets += packets;
@@ -68,13 +68,13 @@ pub struct Explained {
     /// The day, `2026-11-05`, UTC.
     pub day: String,
     /// Everything that day; packets of folded sources included, which are no source here.
-    pub all: Share,
+    pub all: ListShare,
     /// By each list alone: its name and what it explains.
-    pub lists: Vec<(String, Share)>,
+    pub lists: Vec<(String, ListShare)>,
     /// By all of them together.
-    pub together: Share,
+    pub together: ListShare,
     /// By all of them together, organisation by organisation, most packets first.
-    pub actors: Vec<(String, Share)>,
+    pub actors: Vec<(String, ListShare)>,
 }
 
 /// What `files`, and the compiled-in list where `with_default` says so, explain of a day of the dataset `data`; of the last one where
@@ -102,9 +102,9 @@ pub fn explain(
     let sources = sources_of(&parts)?;
     let mut explained = Explained {
         day: hour.date(),
-        all: Share::default(),
+        all: ListShare::default(),
         lists: Vec::new(),
-        together: Share::default(),
+        together: ListShare::default(),
         actors: Vec::new(),
     };
     let packets = sources.by_address.values().map(|(packets, _)| *packets);
@@ -123,26 +123,28 @@ pub fn explain(
     Ok(explained)
 }
 
-fn total(named: &BTreeMap<String, Share>) -> Share {
-    named.values().fold(Share::default(), |sum, share| Share {
-        sources: sum.sources + share.sources,
-        packets: sum.packets + share.packets,
-    })
+fn total(named: &BTreeMap<String, ListShare>) -> ListShare {
+    named
+        .values()
+        .fold(ListShare::default(), |sum, share| ListShare {
+            sources: sum.sources + share.sources,
+            packets: sum.packets + share.packets,
+        })
 }
 
 /// The sources of a day.
 #[derive(Debug, Default)]
-struct Sources {
+struct DaySources {
     /// Packets and network by address.
     by_address: HashMap<IpAddr, (u64, Option<u32>)>,
     /// Packets of rows in which small sources of a prefix were folded into one: nobody can be named for them.
     folded: u64,
 }
 
-fn named(actors: &Actors, hour: Hour, sources: &Sources) -> BTreeMap<String, Share> {
+fn named(actors: &Actors, hour: Hour, sources: &DaySources) -> BTreeMap<String, ListShare> {
     let (v4, v6) = (actors.on::<u32>(hour), actors.on::<u128>(hour));
     let (mut v4, mut v6) = (v4.cursor(), v6.cursor());
-    let mut named: BTreeMap<String, Share> = BTreeMap::new();
+    let mut named: BTreeMap<String, ListShare> = BTreeMap::new();
     for (source, (packets, asn)) in &sources.by_address {
         let number = match source {
             IpAddr::V4(address) => v4.find(address.to_bits(), *asn),
@@ -184,8 +186,8 @@ fn parts_of_day(data: &Path, day: Option<&str>) -> Result<(Hour, Vec<store::Part
 }
 
 /// Every source of these parts.
-fn sources_of(parts: &[store::Part]) -> Result<Sources, ExplainError> {
-    let mut sources = Sources::default();
+fn sources_of(parts: &[store::Part]) -> Result<DaySources, ExplainError> {
+    let mut sources = DaySources::default();
     for part in parts {
         let added = part::read(part.place(), |open| add_part(open, &mut sources));
         added.map_err(|source| ExplainError::Part {
@@ -196,7 +198,7 @@ fn sources_of(parts: &[store::Part]) -> Result<Sources, ExplainError> {
     Ok(sources)
 }
 
-fn add_part(part: &Part, sources: &mut Sources) -> Result<(), PartError> {
+fn add_part(part: &CheckedPart, sources: &mut DaySources) -> Result<(), PartError> {
     let schema = part.about().schema();
     let [address, asn, packets] = SOURCE_COLUMNS;
     let wanted = [address, asn, packets].map(|name| {

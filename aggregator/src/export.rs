@@ -17,7 +17,7 @@ use crate::text;
 
 /// The form of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum ExportFormat {
     /// RFC 4180, with a line of names.
     Csv,
     /// One JSON object a line.
@@ -60,12 +60,12 @@ pub fn export(
     directory: &Path,
     table: &'static Table,
     (from, to): (&str, &str),
-    format: Format,
+    format: ExportFormat,
     out: &mut dyn Write,
 ) -> Result<u64, ExportError> {
     let (from, to) = (bound(from)?, bound(to)?);
     let names: Vec<&str> = table.columns.iter().map(|column| column.name).collect();
-    if format == Format::Csv {
+    if format == ExportFormat::Csv {
         writeln!(out, "{}", names.join(","))?;
     }
     let mut rows = 0;
@@ -92,40 +92,40 @@ fn bound(text: &str) -> Result<Option<i64>, ExportError> {
 }
 
 /// What ends the export of a part.
-enum Stop {
+enum ExportStop {
     Write(std::io::Error),
     Part(PartError),
 }
 
-impl From<PartError> for Stop {
+impl From<PartError> for ExportStop {
     fn from(error: PartError) -> Self {
-        Stop::Part(error)
+        ExportStop::Part(error)
     }
 }
 
 fn export_part(
     part: &Part,
     names: &[&str],
-    format: Format,
+    format: ExportFormat,
     out: &mut dyn Write,
 ) -> Result<u64, ExportError> {
-    let unreadable = |error| Stop::Part(PartError::Parquet(error));
+    let unreadable = |error| ExportStop::Part(PartError::Parquet(error));
     let written = part::read(part.place(), |part| {
         let mut rows = 0;
         for row in part.reader().get_row_iter(None).map_err(unreadable)? {
             let row = row.map_err(unreadable)?;
             let written = match format {
-                Format::Csv => write_csv(&row, names, out),
-                Format::JsonLines => write_json(&row, names, out),
+                ExportFormat::Csv => write_csv(&row, names, out),
+                ExportFormat::JsonLines => write_json(&row, names, out),
             };
-            written.map_err(Stop::Write)?;
+            written.map_err(ExportStop::Write)?;
             rows += 1;
         }
         Ok(rows)
     });
     written.map_err(|stop| match stop {
-        Stop::Write(error) => ExportError::Write(error),
-        Stop::Part(source) => ExportError::Part {
+        ExportStop::Write(error) => ExportError::Write(error),
+        ExportStop::Part(source) => ExportError::Part {
             path: part.path.clone(),
             source,
         },
@@ -193,7 +193,13 @@ mod tests {
         for (from, to) in [("garbage", ""), ("", "2026-13-01"), ("2026-11-05T24", "")] {
             let mut out = Vec::new();
             let table = &crate::schema::TRAFFIC_MONTHLY;
-            let outcome = export(folder.path(), table, (from, to), Format::Csv, &mut out);
+            let outcome = export(
+                folder.path(),
+                table,
+                (from, to),
+                ExportFormat::Csv,
+                &mut out,
+            );
             assert!(matches!(outcome, Err(ExportError::Time(_))), "{from} {to}");
             assert!(out.is_empty());
         }

@@ -19,7 +19,7 @@ use crate::hour::Hour;
 use crate::part::{self, CHECKSUM_KEY, CHECKSUM_PLACE, PartError};
 use crate::schema::{COVERAGE, TABLES};
 use crate::store::{Part, PartName, Period, Publication, Store};
-use crate::writer::Summed;
+use crate::writer::ChecksumFile;
 
 /// The metadata's key; its value is a JSON list of [`Capture`].
 pub const INPUTS_KEY: &str = "inputs";
@@ -94,10 +94,10 @@ impl Capture {
 
 /// Which captures contribute to which hours of a run that is under way; captures are numbered by who reads them.
 #[derive(Debug, Default)]
-pub struct Contributors(Mutex<State>);
+pub struct Contributors(Mutex<InputState>);
 
 #[derive(Debug, Default)]
-struct State {
+struct InputState {
     /// As they are known before they are read.
     captures: Vec<Capture>,
     /// Those that were read to their end.
@@ -111,9 +111,9 @@ impl Contributors {
     /// The captures as far as they are known before they are read.
     #[must_use]
     pub fn new(captures: Vec<Capture>) -> Self {
-        Contributors(Mutex::new(State {
+        Contributors(Mutex::new(InputState {
             captures,
-            ..State::default()
+            ..InputState::default()
         }))
     }
 
@@ -128,7 +128,7 @@ impl Contributors {
         self.state().withheld = false;
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
+    fn state(&self) -> MutexGuard<'_, InputState> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -327,7 +327,7 @@ fn restate(
     let old_bytes = u64::from(u32::from_le_bytes(end)) + FOOTER_BYTES;
     // Reading the metadata has moved the place in the file, which all its handles share.
     file.rewind()?;
-    let mut copy = Summed::new(store.stage(&part.within())?);
+    let mut copy = ChecksumFile::new(store.stage(&part.within())?);
     io::copy(
         &mut (&mut file).take(length_bytes.saturating_sub(old_bytes)),
         &mut copy,

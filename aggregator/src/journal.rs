@@ -342,7 +342,7 @@ impl Journal {
             .folder
             .join(format!("{hour}-{part}-{number}.{ROWS_ENDING}"));
         let making = self.folder.join(format!(".{number}"));
-        let head = Head {
+        let head = EntryHead {
             run: self.run_sum(),
             target,
             number,
@@ -373,7 +373,7 @@ impl Journal {
     ) -> io::Result<()> {
         let path = self.folder.join(format!("{}.{ACCOUNT_ENDING}", next.hour));
         let making = self.folder.join(".account");
-        let head = Head {
+        let head = EntryHead {
             run: self.run_sum(),
             target: next,
             number: 0,
@@ -422,7 +422,7 @@ impl Journal {
         checksum(format!("{}-{}", self.name.sensor, self.name.run).as_bytes())
     }
 
-    fn check_head(&self, head: &Head, path: &Path, name: &str) -> io::Result<()> {
+    fn check_head(&self, head: &EntryHead, path: &Path, name: &str) -> io::Result<()> {
         if head.run != self.run_sum() {
             return Err(io::Error::other("it is another run's"));
         }
@@ -570,12 +570,12 @@ fn checksum(bytes: &[u8]) -> u32 {
 }
 
 /// A writer that keeps the checksum of what went through it.
-struct Summed<W> {
+struct ChecksumWriter<W> {
     inner: W,
     sum: Crc,
 }
 
-impl<W: Write> Write for Summed<W> {
+impl<W: Write> Write for ChecksumWriter<W> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         let written = self.inner.write(bytes)?;
         self.sum.update(&bytes[..written]);
@@ -590,12 +590,12 @@ impl<W: Write> Write for Summed<W> {
 fn write_entry(
     making: &Path,
     path: &Path,
-    head: &Head,
+    head: &EntryHead,
     runs: &HourRuns,
     account: &HourAccount,
 ) -> io::Result<Entry> {
     // Buffered before it is summed: sums over many bytes at once are several times as fast.
-    let summed = Summed {
+    let summed = ChecksumWriter {
         inner: File::create(making)?,
         sum: Crc::new(),
     };
@@ -612,7 +612,7 @@ fn write_entry(
     for number in [ipv4.len() as u64, ipv6.len() as u64, middle, end] {
         file.write_all(&number.to_le_bytes())?;
     }
-    let Summed {
+    let ChecksumWriter {
         inner: mut file,
         sum,
     } = file.into_inner().map_err(io::IntoInnerError::into_error)?;
@@ -633,7 +633,7 @@ fn write_entry(
 const HEADER_BYTES: usize = MAGIC.len() + 4 + 8 + 4 + 4 + 8 + 4 + ACCOUNT_BYTES;
 
 /// What stands before the account.
-struct Head {
+struct EntryHead {
     run: u32,
     target: Target,
     number: u64,
@@ -641,7 +641,7 @@ struct Head {
 }
 
 /// The fixed part at the beginning of a file.
-fn header(head: &Head, account: &HourAccount) -> Vec<u8> {
+fn header(head: &EntryHead, account: &HourAccount) -> Vec<u8> {
     let mut bytes = MAGIC.to_vec();
     bytes.extend_from_slice(&head.run.to_le_bytes());
     bytes.extend_from_slice(&head.target.hour.to_le_bytes());
@@ -653,13 +653,13 @@ fn header(head: &Head, account: &HourAccount) -> Vec<u8> {
     bytes
 }
 
-fn read_header(input: &mut impl Read) -> io::Result<(Head, HourAccount)> {
+fn read_header(input: &mut impl Read) -> io::Result<(EntryHead, HourAccount)> {
     if chunk(input)? != MAGIC {
         return Err(io::Error::other(
             "written by another version of this program",
         ));
     }
-    let head = Head {
+    let head = EntryHead {
         run: u32::from_le_bytes(chunk(input)?),
         target: Target {
             hour: i64::from_le_bytes(chunk(input)?),

@@ -13,14 +13,14 @@ use anyhow::Context as _;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use serde_json::json;
 use teiten_aggregator::config::with_settings;
-use teiten_aggregator::export::{ExportError, Format, export};
-use teiten_aggregator::merge::{Merged, merge};
+use teiten_aggregator::export::{ExportError, ExportFormat, export};
+use teiten_aggregator::merge::{MergeReport, merge};
 use teiten_aggregator::rollup::{Rolled, rollup};
 use teiten_aggregator::schema::{ROLLUPS, TABLES, TRAFFIC, Table};
 use teiten_aggregator::store::data_folder;
-use teiten_aggregator::verify::{Verdict, verify};
+use teiten_aggregator::verify::{VerifyReport, verify};
 use teiten_aggregator::{describe, documents};
-use time::{Day, DayOrHour, span};
+use time::{DayArgument, DayOrHour, span};
 
 /// Done, but something is wrong with the dataset.
 const INCOMPLETE: u8 = 1;
@@ -90,10 +90,10 @@ enum Command {
         data: PathBuf,
         /// First day, such as 2026-11-05 [default: the first there is].
         #[arg(long, value_name = "DATE")]
-        from: Option<Day>,
+        from: Option<DayArgument>,
         /// The day to end before [default: the last there is, included].
         #[arg(long, value_name = "DATE")]
-        to: Option<Day>,
+        to: Option<DayArgument>,
         /// Print one JSON object on standard output.
         #[arg(long)]
         json: bool,
@@ -115,7 +115,7 @@ enum Command {
         table: String,
         /// csv, or json for one object a line.
         #[arg(long, value_name = "FORM", default_value = "csv")]
-        format: Form,
+        format: ExportForm,
         /// First hour, such as 2026-11-05T08 or 2026-11-05 [default: the first there is].
         #[arg(long, value_name = "HOUR")]
         from: Option<DayOrHour>,
@@ -125,7 +125,7 @@ enum Command {
     },
     /// Import lists of organisations that scan, and say how much of a day lists explain.
     #[command(subcommand)]
-    Actors(actors::Command),
+    Actors(actors::ActorsCommand),
     /// Print the tables with their columns, types and meanings.
     #[command(after_help = concat!(
         "Examples:\n",
@@ -200,7 +200,7 @@ fn main() -> ExitCode {
 
 /// The forms of an export.
 #[derive(Clone, Copy, Debug, ValueEnum)]
-enum Form {
+enum ExportForm {
     Csv,
     Json,
 }
@@ -208,7 +208,7 @@ enum Form {
 fn run_merge(data: &Path, from: &[PathBuf], as_json: bool) -> anyhow::Result<u8> {
     local(data)?;
     from.iter().try_for_each(|data| local(data))?;
-    let Merged {
+    let MergeReport {
         copied,
         replaced,
         present,
@@ -230,7 +230,11 @@ fn run_merge(data: &Path, from: &[PathBuf], as_json: bool) -> anyhow::Result<u8>
     Ok(0)
 }
 
-fn run_rollup(data: &Path, days: (Option<Day>, Option<Day>), as_json: bool) -> anyhow::Result<u8> {
+fn run_rollup(
+    data: &Path,
+    days: (Option<DayArgument>, Option<DayArgument>),
+    as_json: bool,
+) -> anyhow::Result<u8> {
     readable(data)?;
     let (from, to) = span(days.0, days.1)?;
     anyhow::ensure!(
@@ -319,7 +323,7 @@ fn readable(data: &Path) -> anyhow::Result<()> {
 fn run_export(
     data: &Path,
     name: &str,
-    form: Form,
+    form: ExportForm,
     hours: (Option<DayOrHour>, Option<DayOrHour>),
 ) -> anyhow::Result<u8> {
     let (from, to) = span(hours.0, hours.1)?;
@@ -335,8 +339,8 @@ fn run_export(
         data.display()
     );
     let format = match form {
-        Form::Csv => Format::Csv,
-        Form::Json => Format::JsonLines,
+        ExportForm::Csv => ExportFormat::Csv,
+        ExportForm::Json => ExportFormat::JsonLines,
     };
     let mut out = BufWriter::new(stdout().lock());
     match export(data, table, (&from, &to), format, &mut out) {
@@ -363,7 +367,7 @@ fn run_verify(data: &Path, as_json: bool) -> anyhow::Result<u8> {
         for finding in &verdict.findings {
             writeln!(out, "{}: {}", finding.path.display(), finding.reason)?;
         }
-        let Verdict {
+        let VerifyReport {
             parts,
             hours,
             packets,
@@ -383,7 +387,7 @@ fn run_verify(data: &Path, as_json: bool) -> anyhow::Result<u8> {
     })
 }
 
-fn verdict_json(verdict: &Verdict) -> serde_json::Value {
+fn verdict_json(verdict: &VerifyReport) -> serde_json::Value {
     let findings: Vec<_> = verdict
         .findings
         .iter()

@@ -25,7 +25,7 @@ const PIECE_BYTES: usize = 1 << 20;
 
 /// What a merge did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Merged {
+pub struct MergeReport {
     /// Parts copied.
     pub copied: u64,
     /// Of these, parts that took the place of an earlier state.
@@ -86,7 +86,7 @@ pub enum MergeError {
 }
 
 /// The parts of one run in one hour, of all tables, as they were at one moment; by their paths within the dataset.
-type Edition = BTreeMap<PathBuf, OpenPart>;
+type RunParts = BTreeMap<PathBuf, OpenPart>;
 
 /// What is to be done with an edition.
 enum Decision {
@@ -100,7 +100,7 @@ enum Decision {
 
 /// How far an edition has come: seconds observed, the sum of all counters of its coverage, and whether all parts are finished.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-struct Progress {
+struct RunProgress {
     seconds: i64,
     counted: i64,
     finished: bool,
@@ -111,14 +111,14 @@ struct Progress {
 /// # Errors
 /// When a part cannot be read or written, or two stand under one name that do not belong together; in the latter case before anything
 /// is copied.
-pub fn merge(into: &Path, datasets: &[PathBuf]) -> Result<Merged, MergeError> {
+pub fn merge(into: &Path, datasets: &[PathBuf]) -> Result<MergeReport, MergeError> {
     let ours = Store::at(into);
     if into.is_dir() {
         ours.recover().map_err(file_error(into))?;
     }
     let stores = open(into, datasets)?;
     let hours = hours(&stores)?;
-    let mut known = Identities::default();
+    let mut known = SensorIdentities::default();
     for hour in hours_of(&ours)? {
         known.note(&editions(&ours, hour)?)?;
     }
@@ -140,7 +140,7 @@ pub fn merge(into: &Path, datasets: &[PathBuf]) -> Result<Merged, MergeError> {
             }
         }
     }
-    let mut merged = Merged::default();
+    let mut merged = MergeReport::default();
     for hour in hours {
         for theirs in &stores {
             merge_hour(&ours, theirs, hour, &mut merged)?;
@@ -185,10 +185,10 @@ fn hours_of(store: &Store) -> Result<BTreeSet<Hour>, MergeError> {
 }
 
 /// The parts of an hour by run; those that some other program has put there, by their names.
-fn editions(store: &Store, hour: Hour) -> Result<BTreeMap<String, Edition>, MergeError> {
+fn editions(store: &Store, hour: Hour) -> Result<BTreeMap<String, RunParts>, MergeError> {
     let tables: Vec<&'static str> = TABLES.iter().map(|table| table.name).collect();
     let open = store.open_period(&tables, Period::Hour(hour));
-    let mut editions = BTreeMap::<String, Edition>::new();
+    let mut editions = BTreeMap::<String, RunParts>::new();
     for open in open.map_err(file_error(store.directory()))? {
         let name = match open.part.name() {
             Some((PartName { sensor, run }, _)) => format!("{sensor}-{run}"),
@@ -205,7 +205,7 @@ fn merge_hour(
     ours: &Store,
     theirs: &Store,
     hour: Hour,
-    merged: &mut Merged,
+    merged: &mut MergeReport,
 ) -> Result<(), MergeError> {
     let mut present = editions(ours, hour)?;
     for (name, theirs) in editions(theirs, hour)? {
@@ -240,7 +240,7 @@ fn merge_hour(
     Ok(())
 }
 
-fn decide(theirs: &Edition, ours: Option<&Edition>) -> Result<Decision, MergeError> {
+fn decide(theirs: &RunParts, ours: Option<&RunParts>) -> Result<Decision, MergeError> {
     let Some(ours) = ours.filter(|ours| !ours.is_empty()) else {
         return Ok(Decision::Take);
     };
@@ -273,7 +273,7 @@ fn decide(theirs: &Edition, ours: Option<&Edition>) -> Result<Decision, MergeErr
         return Ok(conflict());
     };
     // More seconds with fewer packets is no later state of the same.
-    let grows = |from: &Progress, to: &Progress| {
+    let grows = |from: &RunProgress, to: &RunProgress| {
         to.seconds >= from.seconds && to.counted >= from.counted && to != from
     };
     Ok(if grows(&of_ours, &of_theirs) && of_theirs > of_ours {
@@ -288,10 +288,10 @@ fn decide(theirs: &Edition, ours: Option<&Edition>) -> Result<Decision, MergeErr
     })
 }
 
-fn progress(edition: &Edition) -> Result<Progress, PartError> {
-    let mut progress = Progress {
+fn progress(edition: &RunParts) -> Result<RunProgress, PartError> {
+    let mut progress = RunProgress {
         finished: true,
-        ..Progress::default()
+        ..RunProgress::default()
     };
     for open in edition.values() {
         part::guarded(|| {
@@ -335,16 +335,16 @@ fn number(field: &Field) -> i64 {
 
 /// Which sensor has which identity, and a part that says so.
 #[derive(Default)]
-struct Identities(BTreeMap<String, (String, PathBuf)>);
+struct SensorIdentities(BTreeMap<String, (String, PathBuf)>);
 
-impl Identities {
-    fn note(&mut self, editions: &BTreeMap<String, Edition>) -> Result<(), MergeError> {
+impl SensorIdentities {
+    fn note(&mut self, editions: &BTreeMap<String, RunParts>) -> Result<(), MergeError> {
         editions
             .iter()
             .try_for_each(|(name, edition)| self.note_edition(name, edition))
     }
 
-    fn note_edition(&mut self, _name: &str, edition: &Edition) -> Result<(), MergeError> {
+    fn note_edition(&mut self, _name: &str, edition: &RunParts) -> Result<(), MergeError> {
         let Some(open) = edition.values().next() else {
             return Ok(());
         };

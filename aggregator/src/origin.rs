@@ -26,5 +26,5 @@ pub use self::default::{MACHINE_FOLDER, user_folder};
 pub use self::error::OriginError;
 #[doc(hidden)]
 pub use self::load::fuzz_load;
-pub use self::origins::{Cursor, Origins, OriginsOfDay, Period};
-pub use self::provenance::{BadRow, Format, Oddities, Provenance, Subject};
+pub use self::origins::{OriginCursor, OriginPeriod, Origins, OriginsOfDay};
+pub use self::provenance::{BadRow, Oddities, OriginFormat, Provenance, Subject};

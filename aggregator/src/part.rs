@@ -55,12 +55,12 @@ impl From<PartError> for ParquetError {
 }
 
 /// A part whose bytes are those that were written.
-pub struct Part {
+pub struct CheckedPart {
     reader: SerializedFileReader<File>,
     is_checked: bool,
 }
 
-impl Part {
+impl CheckedPart {
     /// The Parquet reader.
     #[must_use]
     pub fn reader(&self) -> &SerializedFileReader<File> {
@@ -115,12 +115,12 @@ pub fn listed(directory: &Path, table: &'static Table) -> Result<Vec<store::Part
 /// When the file cannot be opened, is damaged, or `read` fails; also where the Parquet library panics.
 pub fn read<T, E: From<PartError>>(
     path: &Path,
-    read: impl FnOnce(&Part) -> Result<T, E>,
+    read: impl FnOnce(&CheckedPart) -> Result<T, E>,
 ) -> Result<T, E> {
     guarded(|| {
         let (file, is_checked) = checked(path)?;
         let reader = SerializedFileReader::new(file).map_err(PartError::from)?;
-        read(&Part { reader, is_checked })
+        read(&CheckedPart { reader, is_checked })
     })
 }
 

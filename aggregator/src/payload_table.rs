@@ -51,11 +51,11 @@ pub struct PayloadPacket<'a, A> {
 
 /// Protocol and port in one number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-struct Service(u32);
+struct ServiceKey(u32);
 
-impl Service {
+impl ServiceKey {
     const fn new(protocol: u8, port: u16) -> Self {
-        Service((protocol as u32) << 16 | port as u32)
+        ServiceKey((protocol as u32) << 16 | port as u32)
     }
 
     const fn protocol(self) -> u8 {
@@ -115,7 +115,7 @@ struct Named {
 /// Payloads of an hour. An empty table holds no memory.
 #[derive(Clone, Debug, Default)]
 pub struct PayloadTable {
-    named: HashMap<(Service, &'static str), Named, RandomState>,
+    named: HashMap<(ServiceKey, &'static str), Named, RandomState>,
     /// Known payloads whose rank is above this have no port.
     named_rank_max: Option<u64>,
     /// Known payloads without their port, by protocol and name.
@@ -132,7 +132,7 @@ impl PayloadTable {
 
     /// Counts a packet.
     pub fn observe<A: Address>(&mut self, packet: &PayloadPacket<'_, A>) {
-        let service = Service::new(packet.protocol, packet.port);
+        let service = ServiceKey::new(packet.protocol, packet.port);
         let count = if packet.signature.is_empty() {
             let hash = XxHash64::oneshot(0, packet.bytes);
             self.unknown.count_of(service, hash, packet.bytes)
@@ -166,13 +166,13 @@ impl PayloadTable {
     /// Memory held, bytes, roughly.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let named = self.named.capacity() * size_of::<((Service, &str), Named)>();
+        let named = self.named.capacity() * size_of::<((ServiceKey, &str), Named)>();
         let portless = self.portless.capacity() * size_of::<((u8, &str), Count)>();
         named + portless + self.unknown.memory_bytes()
     }
 
     /// Where packets with a known payload are counted.
-    fn named_count(&mut self, service: Service, name: &'static str, bytes: &[u8]) -> &mut Count {
+    fn named_count(&mut self, service: ServiceKey, name: &'static str, bytes: &[u8]) -> &mut Count {
         let key = (service, name);
         if !self.named.contains_key(&key) {
             let rank = named_rank(service, name);
@@ -226,7 +226,7 @@ impl PayloadTable {
 }
 
 /// The order in which known payloads keep their ports: by chance, but always the same.
-fn named_rank(service: Service, name: &str) -> u64 {
+fn named_rank(service: ServiceKey, name: &str) -> u64 {
     XxHash64::oneshot(u64::from(service.0), name.as_bytes())
 }
 

@@ -89,14 +89,14 @@ fn is_answer(kind: Kind) -> bool {
 
 /// Distinct members, counted up to one more than are few.
 #[derive(Debug)]
-struct Distinct<T> {
+struct FewMembers<T> {
     members: [T; FEW_MAX + 1],
     count: usize,
 }
 
-impl<T: Copy + PartialEq> Distinct<T> {
+impl<T: Copy + PartialEq> FewMembers<T> {
     fn new(filler: T) -> Self {
-        Distinct {
+        FewMembers {
             members: [filler; FEW_MAX + 1],
             count: 0,
         }
@@ -116,7 +116,7 @@ impl<T: Copy + PartialEq> Distinct<T> {
 
 /// Services asked for: a protocol with its port, or a protocol that has none.
 fn services<'a, A: Address>(rows: impl Iterator<Item = RoleRow<'a, A>>) -> usize {
-    let mut distinct = Distinct::new((0, None));
+    let mut distinct = FewMembers::new((0, None));
     for row in rows {
         distinct.insert((row.kind.protocol(A::FAMILY), row.kind.port()));
         if distinct.is_full() {
@@ -128,7 +128,7 @@ fn services<'a, A: Address>(rows: impl Iterator<Item = RoleRow<'a, A>>) -> usize
 
 /// Dark addresses that packets came to.
 fn addresses<'a, A: Address>(rows: impl Iterator<Item = RoleRow<'a, A>>) -> usize {
-    let mut distinct = Distinct::new(A::from_number(0));
+    let mut distinct = FewMembers::new(A::from_number(0));
     for row in rows {
         match row.destinations {
             View::Few(members) if members.len() <= FEW_MAX => {

@@ -23,7 +23,7 @@ use crate::table::HOUR_US;
 use crate::text::hexadecimal;
 use crate::writer::{PartWriter, WriteError};
 use read::{add_part, content_of, note_of};
-use sums::{DAY_US, Sums};
+use sums::{DAY_US, PeriodSums};
 
 /// The note of the parts that a rollup was made of.
 const INPUTS: &str = "inputs_sha256";
@@ -66,7 +66,7 @@ pub enum RollupError {
 }
 
 /// What is rolled up into what.
-struct Span {
+struct RollupSpan {
     table: &'static Table,
     /// Hours that a part stands for; of a day that was rolled up its rows say it.
     hours_of_part: Option<i64>,
@@ -74,12 +74,12 @@ struct Span {
     start: fn(i64) -> i64,
 }
 
-const DAY: Span = Span {
+const DAY: RollupSpan = RollupSpan {
     table: &TRAFFIC_DAILY,
     hours_of_part: Some(1),
     start: |day_us| day_us,
 };
-const MONTH: Span = Span {
+const MONTH: RollupSpan = RollupSpan {
     table: &TRAFFIC_MONTHLY,
     hours_of_part: None,
     start: month_start_us,
@@ -156,7 +156,7 @@ fn observed_days(store: &Store) -> Result<BTreeSet<(Period, String)>, RollupErro
 /// Removes rollups that are made of nothing any more and that `follows` says are to follow their hours.
 fn remove_left(
     store: &Store,
-    span: &Span,
+    span: &RollupSpan,
     inputs: &Inputs,
     rolled: &mut Rolled,
     follows: impl Fn(Period, &str) -> bool,
@@ -201,7 +201,7 @@ fn collect(part: Part, period: Period, into: &mut Inputs) {
 
 fn roll(
     store: &Store,
-    span: &Span,
+    span: &RollupSpan,
     inputs: &Inputs,
     rolled: &mut Rolled,
 ) -> Result<(), RollupError> {
@@ -239,12 +239,12 @@ fn inputs_sha256(parts: &BTreeSet<Part>) -> Result<String, RollupError> {
 fn write(
     store: &Store,
     within: &Path,
-    span: &Span,
+    span: &RollupSpan,
     sensor: &str,
     parts: &BTreeSet<Part>,
     inputs: String,
 ) -> Result<u64, RollupError> {
-    let mut sums = Sums::default();
+    let mut sums = PeriodSums::default();
     // What the parts say of their making, where they differ all of it.
     let mut notes = BTreeMap::<String, BTreeSet<String>>::new();
     let mut period = None;

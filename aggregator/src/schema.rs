@@ -20,9 +20,9 @@ pub(crate) use coverage::{CoverageMinute, CoverageRows, ROWS as COVERAGE_ROWS};
 pub(crate) use group::{Cutter, Group};
 pub(crate) use payloads::{PayloadRows, ROWS as PAYLOADS_ROWS};
 pub(crate) use rolled_up::{ROWS as ROLLED_UP_ROWS, RolledKey, RolledRow, RolledRows};
-pub(crate) use slot::{Filled, Row, Slot, encode_group};
+pub(crate) use slot::{ColumnRow, Filled, Slot, encode_group};
 pub(crate) use sources::{Origin, ROWS as SOURCES_ROWS, SourceChunk, SourceRows};
-pub(crate) use traffic::{Key, ROWS as TRAFFIC_ROWS, Sums, TrafficRows};
+pub(crate) use traffic::{Key, ROWS as TRAFFIC_ROWS, TrafficRows, TrafficSums};
 
 /// Version of the meaning of the tables; raised when a column changes its meaning.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -190,7 +190,7 @@ fn counted(count: u64) -> i64 {
 }
 
 /// The columns of rows, in their order.
-const fn columns<F: Copy, const N: usize>(rows: &[Row<F>]) -> [Column; N] {
+const fn columns<F: Copy, const N: usize>(rows: &[ColumnRow<F>]) -> [Column; N] {
     let mut columns = [SENSOR; N];
     let mut index = 0;
     while index < N {

@@ -49,7 +49,7 @@ impl Member {
     #[must_use]
     #[inline]
     pub fn of(text: &[u8]) -> Self {
-        let mut word = Word(0);
+        let mut word = CouponWord(0);
         Coupon::from_value(from_slice(text)).hash(&mut word);
         Member(word.0)
     }
@@ -68,9 +68,9 @@ impl Member {
 }
 
 /// Takes the one word that a coupon gives to be hashed, which is the coupon itself: the library shows it in no other way.
-struct Word(u32);
+struct CouponWord(u32);
 
-impl Hasher for Word {
+impl Hasher for CouponWord {
     fn write(&mut self, bytes: &[u8]) {
         for &byte in bytes.iter().rev() {
             self.0 = self.0 << 8 | u32::from(byte);
@@ -90,7 +90,7 @@ impl Hasher for Word {
 /// Appends the serialized sketch of `members`, which it sorts.
 pub fn write_sketch(members: &mut [Member], bytes: &mut Vec<u8>) {
     if members.len() > SET_MAX {
-        let mut registers = Registers::default();
+        let mut registers = SketchRegisters::default();
         members.iter().for_each(|&member| registers.insert(member));
         registers.write_to(bytes);
         return;
@@ -126,15 +126,15 @@ pub fn write_sketch(members: &mut [Member], bytes: &mut Vec<u8>) {
 
 /// The registers of a sketch of many members.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Registers(Box<[u8; REGISTERS]>);
+pub struct SketchRegisters(Box<[u8; REGISTERS]>);
 
-impl Default for Registers {
+impl Default for SketchRegisters {
     fn default() -> Self {
-        Registers(Box::new([0; REGISTERS]))
+        SketchRegisters(Box::new([0; REGISTERS]))
     }
 }
 
-impl Registers {
+impl SketchRegisters {
     /// Adds a source.
     #[inline]
     pub fn insert(&mut self, member: Member) {

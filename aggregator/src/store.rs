@@ -38,7 +38,7 @@ pub use recover::Recovered;
 pub use sealed::{seal, unseal};
 
 use disk::{Disk, LocalDisk};
-use work::Work;
+use work::WorkFolder;
 
 /// Folder within a dataset for everything that is not a part.
 pub const PRIVATE_FOLDER: &str = ".teiten";
@@ -53,7 +53,7 @@ pub struct Store {
 struct Inner {
     directory: PathBuf,
     disk: Arc<dyn Disk>,
-    work: Mutex<Option<Arc<Work>>>,
+    work: Mutex<Option<Arc<WorkFolder>>>,
     /// Folders that are there and durable, as far as this program knows.
     known: Mutex<BTreeSet<PathBuf>>,
 }
@@ -152,7 +152,7 @@ impl Store {
     }
 
     /// The work folder, made where there is none (any more).
-    fn work(&self) -> io::Result<Arc<Work>> {
+    fn work(&self) -> io::Result<Arc<WorkFolder>> {
         let mut known = self
             .inner
             .work
@@ -161,7 +161,7 @@ impl Store {
         if let Some(work) = known.as_ref().filter(|work| work.is_there(self.disk())) {
             return Ok(Arc::clone(work));
         }
-        let work = Arc::new(Work::begin(self, Arc::clone(&self.inner.disk))?);
+        let work = Arc::new(WorkFolder::begin(self, Arc::clone(&self.inner.disk))?);
         *known = Some(Arc::clone(&work));
         Ok(work)
     }

@@ -14,7 +14,7 @@ use crate::parallel::ordered;
 use crate::part::{PartError, listed};
 use crate::schema::{COVERAGE, PAYLOADS, ROLLUPS, SOURCES, Span, TABLES, TRAFFIC, Table};
 use crate::store::{Part, Store};
-use part::{Sound, Sums};
+use part::{PartSums, Sound};
 
 /// What is wrong with a dataset.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,7 +27,7 @@ pub struct Finding {
 
 /// A part that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FileReport {
+pub struct PartReport {
     /// The file.
     pub path: PathBuf,
     /// Name of its table.
@@ -40,7 +40,7 @@ pub struct FileReport {
 
 /// What a check saw.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Verdict {
+pub struct VerifyReport {
     /// Parts read.
     pub parts: u64,
     /// Hours with at least one part.
@@ -48,13 +48,13 @@ pub struct Verdict {
     /// Packets in `traffic`.
     pub packets: u64,
     /// Every part.
-    pub files: Vec<FileReport>,
+    pub files: Vec<PartReport>,
     /// What is wrong; empty when all is well.
     pub findings: Vec<Finding>,
 }
 
 /// A part to be read.
-struct Work {
+struct PartWork {
     table: &'static Table,
     part: Part,
 }
@@ -63,21 +63,21 @@ struct Work {
 type Identities = BTreeMap<String, BTreeMap<String, PathBuf>>;
 
 /// Sums by folder, sensor and table.
-type Hours = BTreeMap<PathBuf, BTreeMap<String, BTreeMap<&'static str, Sums>>>;
+type SumsByHour = BTreeMap<PathBuf, BTreeMap<String, BTreeMap<&'static str, PartSums>>>;
 
 /// Checks every part of the dataset in `directory`, rolled-up tables included.
 ///
 /// # Errors
 /// When a folder cannot be listed.
-pub fn verify(directory: &Path) -> std::io::Result<Verdict> {
-    let mut verdict = Verdict::default();
+pub fn verify(directory: &Path) -> std::io::Result<VerifyReport> {
+    let mut verdict = VerifyReport::default();
     let mut work = Vec::new();
     for table in TABLES.iter().chain(ROLLUPS) {
         let parts = listed(directory, table)?.into_iter();
-        work.extend(parts.map(|part| Work { table, part }));
+        work.extend(parts.map(|part| PartWork { table, part }));
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let mut hours = Hours::new();
+    let mut hours = SumsByHour::new();
     let mut identities = Identities::new();
     let mut next = work.iter();
     let read = |index: usize| sound(work[index].table, &work[index].part);
@@ -135,7 +135,12 @@ fn sound(table: &Table, part: &Part) -> Result<Sound, PartError> {
     }
 }
 
-fn note(verdict: &mut Verdict, hours: &mut Hours, work: &Work, read: Result<Sound, PartError>) {
+fn note(
+    verdict: &mut VerifyReport,
+    hours: &mut SumsByHour,
+    work: &PartWork,
+    read: Result<Sound, PartError>,
+) {
     let (table, path, folder) = (work.table, &work.part.path, work.part.period.folder());
     verdict.parts += 1;
     let outcome = read.map_err(|error| error.to_string()).and_then(|sound| {
@@ -162,7 +167,7 @@ fn note(verdict: &mut Verdict, hours: &mut Hours, work: &Work, read: Result<Soun
             reason: reason.clone(),
         });
     }
-    verdict.files.push(FileReport {
+    verdict.files.push(PartReport {
         path: path.clone(),
         table: table.name,
         rows: *outcome.as_ref().unwrap_or(&0),
@@ -172,10 +177,10 @@ fn note(verdict: &mut Verdict, hours: &mut Hours, work: &Work, read: Result<Soun
 
 /// Compares the tables of a sensor's hour.
 fn compare(
-    verdict: &mut Verdict,
+    verdict: &mut VerifyReport,
     hour: &Path,
     sensor: &str,
-    tables: &BTreeMap<&'static str, Sums>,
+    tables: &BTreeMap<&'static str, PartSums>,
 ) {
     let sums = |table: &Table| tables.get(table.name).copied().unwrap_or_default();
     let (traffic, sources, coverage) = (sums(&TRAFFIC), sums(&SOURCES), sums(&COVERAGE));
@@ -186,7 +191,7 @@ fn compare(
         let path = hour.to_owned();
         verdict.findings.push(Finding { path, reason });
     };
-    let counts = |sums: &Sums| (sums.packets, sums.bytes);
+    let counts = |sums: &PartSums| (sums.packets, sums.bytes);
     if counts(&traffic) != counts(&sources) || traffic.packets != coverage.packets {
         find(format!(
             "of sensor {sensor} traffic holds {} packets and {} bytes, sources {} and {}, coverage {} observed packets",

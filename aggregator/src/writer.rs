@@ -94,7 +94,7 @@ pub fn way_out(error: &std::io::Error) -> &'static str {
 
 /// A part under way.
 pub struct PartWriter {
-    writer: SerializedFileWriter<BufWriter<Summed>>,
+    writer: SerializedFileWriter<BufWriter<ChecksumFile>>,
     schema: SchemaDescPtr,
     path: PathBuf,
 }
@@ -124,7 +124,7 @@ impl PartWriter {
             .set_created_by(concat!("teiten ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_key_value_metadata(Some(metadata))
             .build();
-        let buffered = BufWriter::with_capacity(1 << 20, Summed::new(file));
+        let buffered = BufWriter::with_capacity(1 << 20, ChecksumFile::new(file));
         let writer =
             SerializedFileWriter::new(buffered, Arc::clone(&message), Arc::new(properties))
                 .map_err(|source| WriteError::Encode {
@@ -188,14 +188,14 @@ impl PartWriter {
 }
 
 /// A file, and the checksum of what was written to it.
-pub(crate) struct Summed {
+pub(crate) struct ChecksumFile {
     file: Staged,
     hash: XxHash64,
 }
 
-impl Summed {
+impl ChecksumFile {
     pub(crate) fn new(file: Staged) -> Self {
-        Summed {
+        ChecksumFile {
             file,
             hash: XxHash64::with_seed(0),
         }
@@ -212,7 +212,7 @@ impl Summed {
     }
 }
 
-impl Write for Summed {
+impl Write for ChecksumFile {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
         let written = self.file.write(bytes)?;
         self.hash.write(&bytes[..written]);

@@ -7,7 +7,7 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use teiten_aggregator::actor::Actors;
 use teiten_aggregator::close::{ClosedHour, Closer, HourRuns};
-use teiten_aggregator::explain::{Share, explain};
+use teiten_aggregator::explain::{ListShare, explain};
 use teiten_aggregator::hour::Hour;
 use teiten_aggregator::minute::{HourAccount, SecondSet};
 use teiten_aggregator::origin::Origins;
@@ -349,7 +349,7 @@ fn lists_explain_the_sources_and_packets_of_the_last_day() {
     let text = list("t.txt", "1.0.64.1,ONE\n2.0.128.2,Two\n9.9.9.9,Two\n");
     let data = folder.path();
     let explained = explain(data, &[misp.clone(), text], false, None).expect("a day");
-    let share = |sources, packets| Share { sources, packets };
+    let share = |sources, packets| ListShare { sources, packets };
     assert_eq!(explained.day, "2026-11-15");
     assert_eq!(explained.all, share(u64::from(SOURCES_COUNT), 7_000));
     let expected = [

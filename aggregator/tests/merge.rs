@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use teiten_aggregator::close::{Closer, State};
 use teiten_aggregator::hour::Hour;
-use teiten_aggregator::merge::{MergeError, Merged, merge};
+use teiten_aggregator::merge::{MergeError, MergeReport, merge};
 use teiten_aggregator::minute::{HourAccount, SecondSet};
 use teiten_aggregator::origin::Origins;
 use teiten_aggregator::store::{PartName, Store};
@@ -41,7 +41,7 @@ fn publish(closer: &Closer, state: State, seconds: usize, packets: u64) {
     edition.publish().expect("writable");
 }
 
-fn merged(into: &Path, from: &Path) -> Merged {
+fn merged(into: &Path, from: &Path) -> MergeReport {
     merge(into, &[from.to_owned()]).expect("merged")
 }
 

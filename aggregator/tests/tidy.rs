@@ -3,6 +3,7 @@
 #[path = "tidy/rules.rs"]
 mod rules;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use rules::imports::Imports;
@@ -182,6 +183,83 @@ fn columns_are_spelled_in_the_schema_alone() {
         }
     }
     assert!(broken.is_empty(), "columns:\n{}", broken.join("\n"));
+}
+
+/// The crates that are shipped.
+const PRODUCTS: &[&str] = &[
+    "aggregator",
+    "aggregator/observation",
+    "sensor",
+    "sensor/packet",
+    "reports",
+];
+
+/// Names that stand for a type in each program, and why they may.
+const NAMES_OF_EACH_PROGRAM: &[(&str, &str)] = &[
+    ("CommandLine", "clap shows the flags of one program"),
+    ("Command", "clap shows the commands of one program"),
+    (
+        "OptionsError",
+        "each program says itself what is wrong with its flags",
+    ),
+];
+
+/// The names that more than one type has, each with the files of these types.
+fn shared_names(sources: &[Source]) -> BTreeMap<&str, Vec<&str>> {
+    let mut files: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for source in sources.iter().filter(|source| !source.is_tests) {
+        for name in source.types() {
+            files.entry(name).or_default().push(&source.path);
+        }
+    }
+    files.retain(|_, files| files.len() > 1);
+    files
+}
+
+#[test]
+fn one_name_is_one_type() {
+    let mut products = Vec::new();
+    for product in PRODUCTS {
+        let folder = format!("{}/../{product}", env!("CARGO_MANIFEST_DIR"));
+        for mut source in sources(Path::new(&folder), "src") {
+            source.path = format!("{product}/{}", source.path);
+            products.push(source);
+        }
+    }
+    let mut shared = shared_names(&products);
+    for (name, reason) in NAMES_OF_EACH_PROGRAM {
+        assert!(
+            shared.remove(name).is_some(),
+            "{name} is one type now ({reason}): strike it from the list"
+        );
+    }
+    let shared: Vec<String> = shared
+        .iter()
+        .map(|(name, files)| format!("{name}: {}", files.join(", ")))
+        .collect();
+    assert!(
+        shared.is_empty(),
+        "one name, one type:\n{}",
+        shared.join("\n")
+    );
+}
+
+#[test]
+fn a_second_type_of_one_name_is_found() {
+    let source = |path: &str, text: &str| Source::new(path.to_owned(), text.to_owned());
+    let files = [
+        source("a.rs", "pub(crate) struct Sums<T>(T);\nenum Once {}"),
+        source(
+            "b.rs",
+            "type Sums = u8;\nimpl T for U {\n    type Once = u8;\n}",
+        ),
+        source(
+            "c.rs",
+            "use sums::Once; // struct Once;\n#[cfg(test)]\nstruct Once;",
+        ),
+    ];
+    let expected = BTreeMap::from([("Sums", vec!["a.rs", "b.rs"])]);
+    assert_eq!(shared_names(&files), expected);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use teiten_sensor::command::replay::replay;
-use teiten_sensor::source::Reading;
+use teiten_sensor::source::ReadingMode;
 
 use crate::record::cores;
 use crate::stage::{Bench, own_ns_of_closing, settings, start};
@@ -51,7 +51,7 @@ impl Model {
             let paths = [capture.path.clone()];
             let (thread, process) = (thread_ns(), process_ns());
             // The calling thread is the reader; before it reads it has the country data loaded.
-            replay(&paths, Reading::Mapped, &settings, &mut |_| {})?;
+            replay(&paths, ReadingMode::Mapped, &settings, &mut |_| {})?;
             readers.push((thread_ns() - thread).saturating_sub(own_start_ns));
             totals.push((process_ns() - process).saturating_sub(start.processor_ns));
             closings.push(own_ns_of_closing(bench, cores().max(2))?);

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use anyhow::Result;
 use serde_json::{Value, json};
 use teiten_packet::telescope::Telescope;
-use teiten_sensor::options::{Settings, Shared};
+use teiten_sensor::options::{Settings, SharedArguments};
 
 use crate::input::{Capture, TELESCOPE};
 use crate::usage::Stopwatch;
@@ -192,12 +192,12 @@ pub fn start(bench: &Bench) -> Result<Cost> {
 /// # Errors
 /// When they are refused.
 pub fn settings(data: &std::path::Path, workers: usize) -> Result<Settings> {
-    let flags = Shared {
+    let flags = SharedArguments {
         data: Some(data.to_owned()),
         telescope: vec![TELESCOPE.to_owned()],
         sensor: Some("bench".to_owned()),
         workers: Some(workers),
-        ..Shared::default()
+        ..SharedArguments::default()
     };
     Ok(flags.settle()?)
 }

@@ -6,7 +6,7 @@ use teiten_observation::Tool;
 
 use crate::figure::{Drawn, FIGURES, Figure, Section};
 use crate::query::Answer;
-use crate::series::State;
+use crate::series::CoverageState;
 use crate::text::{Language, Term, fill, number, time, tool_term};
 
 mod numbers;
@@ -219,9 +219,18 @@ fn notices(answer: &Answer, language: Language) -> Vec<String> {
     let text = language.text();
     let accounting = answer.accounting();
     let rows = [
-        (answer.hours_in(State::Missing) as i64, text.notice_gaps),
-        (answer.hours_in(State::Partial) as i64, text.notice_partial),
-        (answer.hours_in(State::Lossy) as i64, text.notice_lossy),
+        (
+            answer.hours_in(CoverageState::Missing) as i64,
+            text.notice_gaps,
+        ),
+        (
+            answer.hours_in(CoverageState::Partial) as i64,
+            text.notice_partial,
+        ),
+        (
+            answer.hours_in(CoverageState::Lossy) as i64,
+            text.notice_lossy,
+        ),
         (answer.disagreeing_hours as i64, text.notice_disagree),
         (answer.damaged.len() as i64, text.notice_damaged),
         (answer.uncovered_packets, text.notice_uncovered),
@@ -248,7 +257,7 @@ fn notices(answer: &Answer, language: Language) -> Vec<String> {
         ));
     }
     if answer.is_unfinished() {
-        let n = number::count(answer.hours_in(State::NotYet) as i64);
+        let n = number::count(answer.hours_in(CoverageState::NotYet) as i64);
         notices.insert(0, fill(text.notice_unfinished, &[("n", &n)]));
     }
     if answer.period.kind == crate::period::PeriodKind::Span {

@@ -5,10 +5,10 @@
 
 use teiten_observation::Class;
 
-use crate::measure::Unit;
+use crate::measure::RateUnit;
 use crate::query::distinct::ERROR_PERCENT;
 use crate::query::survey::RULES;
-use crate::query::{Answer, Group, Service};
+use crate::query::{Answer, PortRole, SourceGroup};
 
 /// What a session of DuckDB needs first; `DATA` stands for the folder of the dataset.
 pub const PREAMBLE: &str = "\
@@ -146,7 +146,7 @@ fn totals(answer: &Answer, scope: &Scope) -> Vec<Fact> {
         exact("bytes", answer.bytes(), scope.sum("bytes", "")),
     ];
     let rate = answer.rate(answer.packets_ipv4());
-    if let (Unit::AddressDay, Some(hours), Some(rate)) =
+    if let (RateUnit::AddressDay, Some(hours), Some(rate)) =
         (answer.unit(), answer.address_hours(), rate)
     {
         let address_hours = scope.address_hours();
@@ -189,7 +189,7 @@ fn classes(answer: &Answer, scope: &Scope) -> Vec<Fact> {
 fn ports(answer: &Answer, scope: &Scope) -> Vec<Fact> {
     let mut packets = std::collections::BTreeMap::new();
     for ((service, port), tally) in &answer.ports {
-        if *service != Service::Attacked {
+        if *service != PortRole::Attacked {
             *packets.entry(*port).or_insert(0) += tally.packets_ipv4();
         }
     }
@@ -218,7 +218,7 @@ fn countries(answer: &Answer, scope: &Scope) -> Vec<Fact> {
     let mut rows: Vec<_> = answer
         .countries
         .iter()
-        .filter(|((group, _), _)| *group == Group::Host)
+        .filter(|((group, _), _)| *group == SourceGroup::Host)
         .map(|((_, code), tally)| (String::from_utf8_lossy(code).into_owned(), tally.packets))
         .collect();
     rows.sort_by_key(|(code, packets)| (std::cmp::Reverse(*packets), code.clone()));
@@ -277,7 +277,7 @@ fn hosts(answer: &Answer, scope: &Scope) -> Vec<Fact> {
     let condition = &scope.sources;
     vec![Fact {
         name: "hosts".to_owned(),
-        value: answer.group(Group::Host).sources.estimate(),
+        value: answer.group(SourceGroup::Host).sources.estimate(),
         tolerance_percent: 4.0 * ERROR_PERCENT,
         sql: format!("SELECT count(DISTINCT src_ip) FROM sources WHERE {condition}{HOSTS}"),
     }]

@@ -2,12 +2,12 @@
 
 use crate::chart::axis::TimeAxis;
 use crate::chart::{Chart, timeline};
-use crate::measure::{Standing, Unit};
+use crate::measure::{Completeness, RateUnit};
 use crate::period::HOUR_US;
 use crate::query::distinct::ERROR_PERCENT;
-use crate::query::{Answer, Group};
-use crate::series::{Buckets, State, Step, combined};
-use crate::table::Table;
+use crate::query::{Answer, SourceGroup};
+use crate::series::{BucketWidth, Buckets, CoverageState, combined};
+use crate::table::DataTable;
 use crate::text::{Both, Language, Text, fill, number, time};
 
 mod changes;
@@ -115,7 +115,7 @@ pub struct Drawn {
     /// The chart; none where the table says it all or there is nothing to draw.
     pub chart: Option<Chart>,
     /// The numbers.
-    pub table: Table,
+    pub table: DataTable,
     /// The finding: a title made from the numbers, where they say something.
     pub finding: Option<String>,
     /// Drawings with words of their own, one for each thing found.
@@ -209,10 +209,10 @@ pub fn find(name: &str) -> Option<&'static Figure> {
 
 fn standing_notes(answer: &Answer, text: &Text) -> Vec<String> {
     let rows = [
-        (State::Missing, text.note_gaps),
-        (State::Lossy, text.note_lossy),
-        (State::Partial, text.note_partial),
-        (State::NotYet, text.note_not_yet),
+        (CoverageState::Missing, text.note_gaps),
+        (CoverageState::Lossy, text.note_lossy),
+        (CoverageState::Partial, text.note_partial),
+        (CoverageState::NotYet, text.note_not_yet),
     ];
     rows.into_iter()
         .map(|(state, note)| (answer.hours_in(state) as i64, note))
@@ -247,8 +247,8 @@ impl Context<'_> {
     /// The unit of every compared value of an answer.
     fn unit(&self, answer: &Answer) -> &'static str {
         match answer.unit() {
-            Unit::AddressDay => self.text().axis_rate,
-            Unit::SensorDay => self.text().axis_rate_sensor,
+            RateUnit::AddressDay => self.text().axis_rate,
+            RateUnit::SensorDay => self.text().axis_rate_sensor,
         }
     }
 
@@ -265,7 +265,7 @@ impl Context<'_> {
 struct Timeline {
     axis: TimeAxis,
     labels: Vec<String>,
-    states: Vec<State>,
+    states: Vec<CoverageState>,
     /// Which buckets were observed too little to be compared.
     hollow: Vec<bool>,
     /// The share of each bucket's address-hours that was observed.
@@ -292,7 +292,7 @@ impl Timeline {
                 .map(|range| combined(answer.hours[range.clone()].iter().map(|hour| hour.state)))
                 .collect(),
             hollow: (0..buckets.ranges.len())
-                .map(|bucket| answer.standing(buckets, bucket) == Standing::Hollow)
+                .map(|bucket| answer.standing(buckets, bucket) == Completeness::Hollow)
                 .collect(),
             shares: (0..buckets.ranges.len())
                 .map(|bucket| answer.share(buckets, bucket))
@@ -313,21 +313,21 @@ impl Timeline {
 
 /// The one of three texts that fits the width of the buckets.
 const fn by_step(
-    step: Step,
+    step: BucketWidth,
     hour: &'static str,
     day: &'static str,
     month: &'static str,
 ) -> &'static str {
     match step {
-        Step::Hour => hour,
-        Step::Day => day,
-        Step::Month => month,
+        BucketWidth::Hour => hour,
+        BucketWidth::Day => day,
+        BucketWidth::Month => month,
     }
 }
 
 /// The name of the state in a language.
-fn state_name(state: State, text: &Text) -> &'static str {
-    let place = State::ALL
+fn state_name(state: CoverageState, text: &Text) -> &'static str {
+    let place = CoverageState::ALL
         .iter()
         .position(|known| *known == state)
         .unwrap_or(0);
@@ -340,7 +340,7 @@ fn without_geolocation(answer: &Answer) -> bool {
 }
 
 /// Packets that share a country with this group of sources.
-fn group_packets(answer: &Answer, group: Group) -> i64 {
+fn group_packets(answer: &Answer, group: SourceGroup) -> i64 {
     let tallies = answer
         .countries
         .iter()

@@ -15,12 +15,12 @@ use teiten_reports::figure::{self, FIGURES, Section};
 use teiten_reports::options::{
     BuildArguments, Command, CommandLine, DiffArguments, FigureArguments, ListArguments, Options,
 };
-use teiten_reports::period::Period;
+use teiten_reports::period::ReportPeriod;
 use teiten_reports::publish::Folder;
 use teiten_reports::query::{self, Answer, Question};
 use teiten_reports::render::{csv, html, png};
 use teiten_reports::revision::{self, Manifest};
-use teiten_reports::series::State;
+use teiten_reports::series::CoverageState;
 use teiten_reports::supplied::{self, Supplied};
 use teiten_reports::text::{Language, time};
 
@@ -199,7 +199,7 @@ fn write(path: &Path, content: &[u8]) -> anyhow::Result<()> {
 }
 
 fn summary(answer: &Answer, options: &Options) -> serde_json::Value {
-    let hours: serde_json::Map<String, serde_json::Value> = State::ALL
+    let hours: serde_json::Map<String, serde_json::Value> = CoverageState::ALL
         .iter()
         .map(|state| (state.name().to_owned(), json!(answer.hours_in(*state))))
         .collect();
@@ -319,9 +319,10 @@ fn list(arguments: &ListArguments) -> anyhow::Result<u8> {
 
 fn ask(options: &Options, compare: bool) -> anyhow::Result<Answer> {
     let period = match &options.period {
-        Some(text) => Period::parse(text, &options.timezone)?,
+        Some(text) => ReportPeriod::parse(text, &options.timezone)?,
         None => {
-            let period = Period::spanning(query::dataset_span(&options.data)?, &options.timezone);
+            let period =
+                ReportPeriod::spanning(query::dataset_span(&options.data)?, &options.timezone);
             eprintln!(
                 "teiten-report: no --period: the whole span of the dataset, {}",
                 period.text
@@ -361,16 +362,16 @@ fn judge(answer: &Answer) -> u8 {
     if answer.is_unfinished() {
         eprintln!(
             "teiten-report: interim: {} hours of the period are still to come",
-            answer.hours_in(State::NotYet)
+            answer.hours_in(CoverageState::NotYet)
         );
     }
     if answer.is_complete() {
         return DONE;
     }
     let rows = [
-        ("missing", State::Missing),
-        ("observed in part", State::Partial),
-        ("with loss", State::Lossy),
+        ("missing", CoverageState::Missing),
+        ("observed in part", CoverageState::Partial),
+        ("with loss", CoverageState::Lossy),
     ];
     let parts: Vec<String> = rows
         .iter()

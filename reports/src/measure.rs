@@ -13,7 +13,7 @@ pub const NEW_SHARE_MAX: f64 = 0.01;
 
 /// What packets are divided by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
+pub enum RateUnit {
     /// Dark IPv4 addresses × days observed.
     AddressDay,
     /// Sensors × days observed, where a telescope's size is not known.
@@ -22,7 +22,7 @@ pub enum Unit {
 
 /// How far a bucket was observed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum Completeness {
     /// At least [`SHARE_MIN`] of its address-hours: it is drawn full and compared.
     Whole,
     /// Less: it is drawn hollow and not compared.

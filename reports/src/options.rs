@@ -74,7 +74,7 @@ pub struct BuildArguments {
     pub notes: Option<PathBuf>,
     /// Settings shared with `figure`.
     #[command(flatten)]
-    pub shared: Shared,
+    pub shared: QuestionArguments,
 }
 
 /// `figure`.
@@ -90,7 +90,7 @@ pub struct FigureArguments {
     pub csv: bool,
     /// Settings shared with `build`.
     #[command(flatten)]
-    pub shared: Shared,
+    pub shared: QuestionArguments,
 }
 
 /// `diff`.
@@ -120,7 +120,7 @@ pub struct ListArguments {
 
 /// What `build` and `figure` share.
 #[derive(Debug, Default, Args)]
-pub struct Shared {
+pub struct QuestionArguments {
     /// Folder of the dataset, as `teiten-sensor` wrote it.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -228,7 +228,7 @@ struct File {
     #[serde(default)]
     series: Vec<PathBuf>,
     language: Option<LanguageChoice>,
-    sensor: Option<Names>,
+    sensor: Option<OneOrSeveral>,
     workers: Option<usize>,
     report: Option<Box<File>>,
 }
@@ -236,7 +236,7 @@ struct File {
 /// One name or several.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
-enum Names {
+enum OneOrSeveral {
     One(String),
     Several(Vec<String>),
 }
@@ -275,7 +275,7 @@ impl Options {
     ///
     /// # Errors
     /// When a needed flag is missing, the file cannot be read, or a value means nothing.
-    pub fn new(flags: Shared, out: Option<PathBuf>) -> Result<Self, OptionsError> {
+    pub fn new(flags: QuestionArguments, out: Option<PathBuf>) -> Result<Self, OptionsError> {
         let file = flags
             .config
             .as_deref()
@@ -294,8 +294,8 @@ impl Options {
         // A sensor's own name stands above the tables of the file; only [report] says which sensors to count.
         let sensors = match own.sensor {
             _ if !flags.sensors.is_empty() => flags.sensors,
-            Some(Names::One(name)) => vec![name],
-            Some(Names::Several(names)) => names,
+            Some(OneOrSeveral::One(name)) => vec![name],
+            Some(OneOrSeveral::Several(names)) => names,
             None => Vec::new(),
         };
         Ok(Self {
@@ -387,15 +387,15 @@ fn home(code: &str) -> Result<String, OptionsError> {
 mod tests {
     use super::*;
 
-    fn shared(config: &str) -> (tempfile::TempDir, Shared) {
+    fn shared(config: &str) -> (tempfile::TempDir, QuestionArguments) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("teiten.toml");
         std::fs::write(&path, config).unwrap();
         (
             folder,
-            Shared {
+            QuestionArguments {
                 config: Some(path),
-                ..Shared::default()
+                ..QuestionArguments::default()
             },
         )
     }
@@ -406,7 +406,7 @@ mod tests {
             "data = \"a\"\ntimezone = \"UTC\"\nsensor = \"x\"\n[report]\ntimezone = \"Asia/Tokyo\"\nlanguage = \"ja\"\n",
         );
         let options = Options::new(
-            Shared {
+            QuestionArguments {
                 data: Some("b".into()),
                 ..flags
             },
@@ -447,31 +447,31 @@ mod tests {
 
     #[test]
     fn errors_name_the_way_out() {
-        let check = |flags: Shared, part: &str| {
+        let check = |flags: QuestionArguments, part: &str| {
             let message = Options::new(flags, None).unwrap_err().to_string();
             assert!(message.contains(part), "{message}");
         };
-        check(Shared::default(), "--data");
+        check(QuestionArguments::default(), "--data");
         check(
-            Shared {
+            QuestionArguments {
                 timezone: Some("Tokyo".into()),
-                ..Shared::default()
+                ..QuestionArguments::default()
             },
             "Asia/Tokyo",
         );
         check(
-            Shared {
+            QuestionArguments {
                 data: Some("d".into()),
                 home: Some("XX".into()),
-                ..Shared::default()
+                ..QuestionArguments::default()
             },
             "--home",
         );
         check(
-            Shared {
+            QuestionArguments {
                 data: Some("d".into()),
                 workers: Some(0),
-                ..Shared::default()
+                ..QuestionArguments::default()
             },
             "--workers",
         );

@@ -38,7 +38,7 @@ pub enum PeriodKind {
 
 /// A half-open span of time in a timezone.
 #[derive(Clone, Debug)]
-pub struct Period {
+pub struct ReportPeriod {
     /// How it was written, or `FROM..TO` for the whole span.
     pub text: String,
     /// What kind of span it is.
@@ -65,7 +65,7 @@ pub enum PeriodError {
     Backwards(String),
 }
 
-impl Period {
+impl ReportPeriod {
     /// Reads a period as the contract writes them.
     ///
     /// # Errors
@@ -305,7 +305,7 @@ mod tests {
 
     fn check(text: &str, zone: &str, start: &str, hours: i64, kind: PeriodKind) {
         let timezone = TimeZone::get(zone).unwrap();
-        let period = Period::parse(text, &timezone).unwrap();
+        let period = ReportPeriod::parse(text, &timezone).unwrap();
         assert_eq!(timestamp(period.start_us).to_string(), start, "{text}");
         let range = period.hours();
         assert_eq!(range.end - range.start, hours, "{text}");
@@ -365,8 +365,8 @@ mod tests {
     #[test]
     fn a_period_is_compared_with_the_one_before_and_a_year_before() {
         let starts = |text: &str| {
-            let period = Period::parse(text, &TimeZone::get("Asia/Tokyo").unwrap()).unwrap();
-            let day = |period: Option<Period>| {
+            let period = ReportPeriod::parse(text, &TimeZone::get("Asia/Tokyo").unwrap()).unwrap();
+            let day = |period: Option<ReportPeriod>| {
                 period.map(|period| {
                     let first = period.timezone.to_datetime(timestamp(period.start_us));
                     let last = period.timezone.to_datetime(timestamp(period.end_us));
@@ -453,7 +453,7 @@ mod tests {
     #[test]
     fn a_zone_off_the_hour_is_not_aligned() {
         let kolkata = TimeZone::get("Asia/Kolkata").unwrap();
-        let period = Period::parse("2026-11-05", &kolkata).unwrap();
+        let period = ReportPeriod::parse("2026-11-05", &kolkata).unwrap();
         assert!(!period.is_aligned());
         assert_eq!(period.hours().end - period.hours().start, 24);
     }
@@ -475,15 +475,15 @@ mod tests {
             "2026-11-05..",
             "+026",
         ] {
-            assert!(Period::parse(text, &TimeZone::UTC).is_err(), "{text}");
+            assert!(ReportPeriod::parse(text, &TimeZone::UTC).is_err(), "{text}");
         }
-        let backwards = Period::parse("2026-11-06..2026-11-05", &TimeZone::UTC);
+        let backwards = ReportPeriod::parse("2026-11-06..2026-11-05", &TimeZone::UTC);
         assert!(matches!(backwards, Err(PeriodError::Backwards(_))));
     }
 
     #[test]
     fn a_span_names_its_first_and_last_hour() {
-        let period = Period::spanning(24..30, &TimeZone::UTC);
+        let period = ReportPeriod::spanning(24..30, &TimeZone::UTC);
         assert_eq!(period.text, "1970-01-02T00..1970-01-02T05");
         assert_eq!(period.file_name(), "1970-01-02T00_1970-01-02T05");
         assert_eq!(period.hours(), 24..30);

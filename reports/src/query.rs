@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use teiten_aggregator::schema::{COVERAGE, SOURCES, TRAFFIC};
 
-use crate::period::Period;
+use crate::period::ReportPeriod;
 use crate::series::Buckets;
 
 pub mod answer;
@@ -26,7 +26,9 @@ pub mod survey;
 pub mod tally;
 mod traffic;
 
-pub use answer::{Accounting, Answer, Group, Hour, Protocol, SensorTally, Service, Tally};
+pub use answer::{
+    Accounting, Answer, HourTally, PortRole, Protocol, SensorTally, SourceGroup, Tally,
+};
 
 /// What is asked.
 #[derive(Clone, Debug)]
@@ -34,7 +36,7 @@ pub struct Question {
     /// The folder of the dataset.
     pub data: PathBuf,
     /// The period.
-    pub period: Period,
+    pub period: ReportPeriod,
     /// Sensors to count; all when empty.
     pub sensors: Vec<String>,
     /// Threads that read.
@@ -123,7 +125,7 @@ pub fn ask(question: &Question) -> Result<Answer, QueryError> {
     let mut answer = ask_one(question, Depth::Whole, baseline.as_ref())?
         .ok_or_else(|| nothing_in_period(question).unwrap_or_else(|error| error))?;
     if question.compare {
-        let compared = |period: Option<Period>| -> Result<Option<Box<Answer>>, QueryError> {
+        let compared = |period: Option<ReportPeriod>| -> Result<Option<Box<Answer>>, QueryError> {
             let Some(period) = period else {
                 return Ok(None);
             };
@@ -174,7 +176,7 @@ fn ask_one(
         if depth >= wanted {
             layout::files(&question.data, table, &range)
         } else {
-            Ok(layout::Hours::new())
+            Ok(layout::HourFiles::new())
         }
     };
     let coverage = files(COVERAGE.name, Depth::Coverage)?;
@@ -213,7 +215,7 @@ fn ask_one(
 }
 
 /// A piece of work for one thread.
-enum Work {
+enum Task {
     /// Coverage and traffic of hours of one day; whether they are all of that day.
     Hours(Range<usize>, bool),
     /// The sources of a day.
@@ -227,9 +229,9 @@ pub(crate) struct Job<'a> {
     pub bucket_of_hour: Vec<usize>,
     pub day_of_hour: Vec<usize>,
     pub sensors: &'a [String],
-    pub coverage: &'a layout::Hours,
-    pub traffic: &'a layout::Hours,
-    pub sources: &'a layout::Hours,
+    pub coverage: &'a layout::HourFiles,
+    pub traffic: &'a layout::HourFiles,
+    pub sources: &'a layout::HourFiles,
 }
 
 impl Job<'_> {
@@ -238,17 +240,17 @@ impl Job<'_> {
     }
 
     /// Whole days where there are enough of them for every worker, else hours; sources always by the day.
-    fn work(&self, days: &Buckets, workers: usize) -> Vec<Work> {
+    fn work(&self, days: &Buckets, workers: usize) -> Vec<Task> {
         let mut work = Vec::new();
         for (day, range) in days.ranges.iter().enumerate() {
             let hours = self.first_hour + range.start as i64..self.first_hour + range.end as i64;
             if self.sources.range(hours).next().is_some() {
-                work.push(Work::Sources(day));
+                work.push(Task::Sources(day));
             }
             if days.ranges.len() >= workers * DAYS_PER_WORKER_MIN {
-                work.push(Work::Hours(range.clone(), true));
+                work.push(Task::Hours(range.clone(), true));
             } else {
-                work.extend(range.clone().map(|hour| Work::Hours(hour..hour + 1, false)));
+                work.extend(range.clone().map(|hour| Task::Hours(hour..hour + 1, false)));
             }
         }
         work
@@ -258,7 +260,7 @@ impl Job<'_> {
 /// Below this many days for each thread they read hours instead, so that none is idle.
 const DAYS_PER_WORKER_MIN: usize = 4;
 
-fn read_all(question: &Question, job: &Job<'_>, work: &[Work], buckets: Buckets) -> Answer {
+fn read_all(question: &Question, job: &Job<'_>, work: &[Task], buckets: Buckets) -> Answer {
     let next = AtomicUsize::new(0);
     let workers = question.workers.clamp(1, work.len().max(1));
     let parts: Vec<Answer> = std::thread::scope(|scope| {
@@ -298,9 +300,9 @@ fn read_all(question: &Question, job: &Job<'_>, work: &[Work], buckets: Buckets)
     answer
 }
 
-fn read_piece(job: &Job<'_>, piece: &Work, part: &mut Answer) {
+fn read_piece(job: &Job<'_>, piece: &Task, part: &mut Answer) {
     match piece {
-        Work::Hours(hours, whole_day) => {
+        Task::Hours(hours, whole_day) => {
             for hour in hours.clone() {
                 read_hour(job, hour, part);
             }
@@ -308,7 +310,7 @@ fn read_piece(job: &Job<'_>, piece: &Work, part: &mut Answer) {
                 part.close_day(job.day_of_hour[hours.start]);
             }
         }
-        Work::Sources(day) => {
+        Task::Sources(day) => {
             let of_day = |hour: &i64| {
                 let index = (hour - job.first_hour) as usize;
                 index < job.hours && job.day_of_hour[index] == *day
@@ -337,7 +339,7 @@ fn read_hour(job: &Job<'_>, index: usize, part: &mut Answer) {
 
 fn nothing_in_period(question: &Question) -> Result<QueryError, QueryError> {
     let span = dataset_span(&question.data)?;
-    let whole = Period::spanning(span, &question.period.timezone);
+    let whole = ReportPeriod::spanning(span, &question.period.timezone);
     let (first, last) = whole
         .text
         .split_once("..")

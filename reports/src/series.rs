@@ -7,7 +7,7 @@ use std::ops::Range;
 use jiff::ToSpan;
 use jiff::civil::Date;
 
-use crate::period::{HOUR_US, Period, timestamp};
+use crate::period::{HOUR_US, ReportPeriod, timestamp};
 
 /// Up to this many hours (62 days) a chart shows each hour.
 pub const HOURLY_MAX: i64 = 62 * 24;
@@ -16,7 +16,7 @@ pub const DAILY_MAX: i64 = 1097 * 24;
 
 /// The width of a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum BucketWidth {
     /// One hour.
     Hour,
     /// One day of the timezone.
@@ -29,7 +29,7 @@ pub enum Step {
 #[derive(Clone, Debug)]
 pub struct Buckets {
     /// The width.
-    pub step: Step,
+    pub step: BucketWidth,
     /// The hours of each bucket, by index from the first hour of the period.
     pub ranges: Vec<Range<usize>>,
     /// Hours of the whole civil hour, day or month that each bucket is of, within the period or not.
@@ -39,25 +39,25 @@ pub struct Buckets {
 impl Buckets {
     /// The cut that keeps a chart of this period legible.
     #[must_use]
-    pub fn of(period: &Period) -> Self {
+    pub fn of(period: &ReportPeriod) -> Self {
         let hours = period.hours();
         let step = match hours.end - hours.start {
-            length if length <= HOURLY_MAX => Step::Hour,
-            length if length <= DAILY_MAX => Step::Day,
-            _ => Step::Month,
+            length if length <= HOURLY_MAX => BucketWidth::Hour,
+            length if length <= DAILY_MAX => BucketWidth::Day,
+            _ => BucketWidth::Month,
         };
         Self::by(period, step)
     }
 
     /// The period cut into days of its timezone, however long it is.
     #[must_use]
-    pub fn days(period: &Period) -> Self {
-        Self::by(period, Step::Day)
+    pub fn days(period: &ReportPeriod) -> Self {
+        Self::by(period, BucketWidth::Day)
     }
 
     /// The period cut into hours, days or months.
     #[must_use]
-    pub fn by(period: &Period, step: Step) -> Self {
+    pub fn by(period: &ReportPeriod, step: BucketWidth) -> Self {
         let ranges = cut(period, step);
         let first = period.hours().start;
         let full_hours = ranges
@@ -81,7 +81,7 @@ impl Buckets {
     }
 }
 
-fn cut(period: &Period, step: Step) -> Vec<Range<usize>> {
+fn cut(period: &ReportPeriod, step: BucketWidth) -> Vec<Range<usize>> {
     let hours = period.hours();
     let mut ranges: Vec<Range<usize>> = Vec::new();
     let mut current: Option<Date> = None;
@@ -91,9 +91,9 @@ fn cut(period: &Period, step: Step) -> Vec<Range<usize>> {
             .to_datetime(timestamp(hour * HOUR_US))
             .date();
         let key = match step {
-            Step::Hour => None,
-            Step::Day => Some(civil),
-            Step::Month => Some(civil.first_of_month()),
+            BucketWidth::Hour => None,
+            BucketWidth::Day => Some(civil),
+            BucketWidth::Month => Some(civil.first_of_month()),
         };
         match ranges.last_mut() {
             Some(range) if key.is_some() && key == current => range.end = index + 1,
@@ -105,15 +105,15 @@ fn cut(period: &Period, step: Step) -> Vec<Range<usize>> {
 }
 
 /// Hours of the civil hour, day or month in which an hour lies: 23 to 25 for a day.
-fn full_hours(hour: i64, period: &Period, step: Step) -> usize {
+fn full_hours(hour: i64, period: &ReportPeriod, step: BucketWidth) -> usize {
     let date = period
         .timezone
         .to_datetime(timestamp(hour * HOUR_US))
         .date();
     let (first, length) = match step {
-        Step::Hour => return 1,
-        Step::Day => (date, 1.day()),
-        Step::Month => (date.first_of_month(), 1.month()),
+        BucketWidth::Hour => return 1,
+        BucketWidth::Day => (date, 1.day()),
+        BucketWidth::Month => (date.first_of_month(), 1.month()),
     };
     let instant = |date: Date| {
         let instant = period.timezone.to_timestamp(date.at(0, 0, 0, 0)).ok()?;
@@ -128,7 +128,7 @@ fn full_hours(hour: i64, period: &Period, step: Step) -> usize {
 
 /// The local midnights from the period's start to its end, as microseconds.
 #[must_use]
-pub fn midnights(period: &Period) -> Vec<i64> {
+pub fn midnights(period: &ReportPeriod) -> Vec<i64> {
     let first = period
         .timezone
         .to_datetime(timestamp(period.start_us))
@@ -155,7 +155,7 @@ pub fn midnights(period: &Period) -> Vec<i64> {
 
 /// What an hour or a bucket is worth.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
+pub enum CoverageState {
     /// Nothing was observed: a gap, never zero.
     #[default]
     Missing,
@@ -169,31 +169,31 @@ pub enum State {
     Complete,
 }
 
-impl State {
+impl CoverageState {
     /// Every state, best first.
-    pub const ALL: [State; 5] = [
-        State::Complete,
-        State::Partial,
-        State::Lossy,
-        State::Missing,
-        State::NotYet,
+    pub const ALL: [CoverageState; 5] = [
+        CoverageState::Complete,
+        CoverageState::Partial,
+        CoverageState::Lossy,
+        CoverageState::Missing,
+        CoverageState::NotYet,
     ];
 
     /// Whether anything was observed.
     #[must_use]
     pub const fn is_observed(self) -> bool {
-        !matches!(self, State::Missing | State::NotYet)
+        !matches!(self, CoverageState::Missing | CoverageState::NotYet)
     }
 
     /// The spelling of CSV files.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            State::Missing => "missing",
-            State::NotYet => "not-yet",
-            State::Partial => "partial",
-            State::Lossy => "lossy",
-            State::Complete => "complete",
+            CoverageState::Missing => "missing",
+            CoverageState::NotYet => "not-yet",
+            CoverageState::Partial => "partial",
+            CoverageState::Lossy => "lossy",
+            CoverageState::Complete => "complete",
         }
     }
 }
@@ -201,23 +201,23 @@ impl State {
 /// The state of a bucket made of hours in these states: without any observation it is missing, or not yet there; else loss outweighs
 /// gaps.
 #[must_use]
-pub fn combined(states: impl Iterator<Item = State>) -> State {
-    let mut seen = [false; State::ALL.len()];
+pub fn combined(states: impl Iterator<Item = CoverageState>) -> CoverageState {
+    let mut seen = [false; CoverageState::ALL.len()];
     for state in states {
         seen[state as usize] = true;
     }
-    let has = |state: State| seen[state as usize];
-    let gaps = has(State::Missing) || has(State::NotYet);
-    if has(State::Lossy) {
-        State::Lossy
-    } else if has(State::Partial) || (has(State::Complete) && gaps) {
-        State::Partial
-    } else if has(State::Complete) {
-        State::Complete
-    } else if has(State::NotYet) && !has(State::Missing) {
-        State::NotYet
+    let has = |state: CoverageState| seen[state as usize];
+    let gaps = has(CoverageState::Missing) || has(CoverageState::NotYet);
+    if has(CoverageState::Lossy) {
+        CoverageState::Lossy
+    } else if has(CoverageState::Partial) || (has(CoverageState::Complete) && gaps) {
+        CoverageState::Partial
+    } else if has(CoverageState::Complete) {
+        CoverageState::Complete
+    } else if has(CoverageState::NotYet) && !has(CoverageState::Missing) {
+        CoverageState::NotYet
     } else {
-        State::Missing
+        CoverageState::Missing
     }
 }
 
@@ -227,7 +227,7 @@ mod tests {
     use jiff::tz::TimeZone;
 
     fn buckets(text: &str, zone: &str) -> Buckets {
-        Buckets::of(&Period::parse(text, &TimeZone::get(zone).unwrap()).unwrap())
+        Buckets::of(&ReportPeriod::parse(text, &TimeZone::get(zone).unwrap()).unwrap())
     }
 
     #[test]
@@ -249,15 +249,16 @@ mod tests {
 
     #[test]
     fn a_day_that_the_period_cuts_keeps_its_full_length() {
-        let days =
-            Buckets::days(&Period::parse("2026-11-05T18..2026-11-06", &TimeZone::UTC).unwrap());
+        let days = Buckets::days(
+            &ReportPeriod::parse("2026-11-05T18..2026-11-06", &TimeZone::UTC).unwrap(),
+        );
         assert_eq!((days.ranges[0].len(), days.full_hours[0]), (6, 24));
     }
 
     #[test]
     fn a_bucket_is_missing_only_when_every_hour_is() {
-        use State::{Complete, Lossy, Missing, NotYet, Partial};
-        let check = |states: &[State], expected| {
+        use CoverageState::{Complete, Lossy, Missing, NotYet, Partial};
+        let check = |states: &[CoverageState], expected| {
             assert_eq!(combined(states.iter().copied()), expected);
         };
         check(&[Missing, Missing], Missing);
@@ -273,7 +274,7 @@ mod tests {
     #[test]
     fn midnights_follow_the_timezone() {
         let tokyo = TimeZone::get("Asia/Tokyo").unwrap();
-        let period = Period::parse("2026-11-05..2026-11-07", &tokyo).unwrap();
+        let period = ReportPeriod::parse("2026-11-05..2026-11-07", &tokyo).unwrap();
         assert_eq!(midnights(&period).len(), 3);
         assert_eq!(midnights(&period)[0], period.start_us);
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use crate::period::Period;
+use crate::period::ReportPeriod;
 use crate::text::Language;
 
 /// Everything supplied.
@@ -102,8 +102,8 @@ pub fn outages(path: &Path, timezone: &TimeZone) -> Result<Vec<Outage>, Supplied
     file.outage
         .into_iter()
         .map(|row| {
-            let period =
-                Period::parse(&row.period, timezone).map_err(|error| unusable(path, &error))?;
+            let period = ReportPeriod::parse(&row.period, timezone)
+                .map_err(|error| unusable(path, &error))?;
             Ok(Outage {
                 start_us: period.start_us,
                 end_us: period.end_us,

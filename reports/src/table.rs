@@ -6,7 +6,7 @@ use crate::text::{Language, number};
 
 /// One column: its heading for readers, and its CSV name, which carries the unit.
 #[derive(Clone, Debug)]
-pub struct Column {
+pub struct TableColumn {
     /// Name in the CSV file.
     pub csv: &'static str,
     /// Heading in the page; an empty one keeps the column out of the page.
@@ -40,18 +40,18 @@ pub enum Cell {
 
 /// Columns and rows.
 #[derive(Clone, Debug, Default)]
-pub struct Table {
+pub struct DataTable {
     /// The columns.
-    pub columns: Vec<Column>,
+    pub columns: Vec<TableColumn>,
     /// The rows, each as long as the columns.
     pub rows: Vec<Vec<Cell>>,
 }
 
-impl Table {
+impl DataTable {
     /// An empty table with these columns (CSV name, heading).
     #[must_use]
     pub fn new(columns: &[(&'static str, &str)]) -> Self {
-        let columns = columns.iter().map(|(csv, label)| Column {
+        let columns = columns.iter().map(|(csv, label)| TableColumn {
             csv,
             label: (*label).to_owned(),
         });

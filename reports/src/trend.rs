@@ -44,7 +44,7 @@ pub fn quartiles(values: &[f64]) -> Option<Quartiles> {
 
 /// What a day's count is expected to be.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Expected {
+pub struct ExpectedCount {
     /// Median of the days before, at this day's exposure.
     pub median: f64,
     /// Mean of the distribution that is tested: the median, and a little for a port that was never asked for.
@@ -55,7 +55,7 @@ pub struct Expected {
 
 /// The expectation from counts per unit of exposure of the days before, at an exposure.
 #[must_use]
-pub fn expected(rates: &[f64], exposure: f64) -> Option<Expected> {
+pub fn expected(rates: &[f64], exposure: f64) -> Option<ExpectedCount> {
     let counts: Vec<f64> = rates.iter().map(|rate| rate * exposure).collect();
     let spread = quartiles(&counts)?;
     // Half a host in all the days, where none was seen.
@@ -63,7 +63,7 @@ pub fn expected(rates: &[f64], exposure: f64) -> Option<Expected> {
     let mean = spread.median.max(least);
     // The quartile range of a normal distribution is 1.349 standard deviations.
     let deviation = (spread.high - spread.low) / 1.349;
-    Some(Expected {
+    Some(ExpectedCount {
         median: spread.median,
         mean,
         dispersion: (deviation * deviation / mean).max(1.0),
@@ -73,7 +73,7 @@ pub fn expected(rates: &[f64], exposure: f64) -> Option<Expected> {
 /// Natural logarithm of the probability that a count with this mean and dispersion is `count` or more: Poisson, or the negative binomial
 /// whose variance is dispersion × mean.
 #[must_use]
-pub fn tail_ln(count: f64, expected: &Expected) -> f64 {
+pub fn tail_ln(count: f64, expected: &ExpectedCount) -> f64 {
     let (count, mean) = (count.round(), expected.mean);
     if count <= mean {
         return 0.0;
@@ -177,8 +177,8 @@ pub fn ranks(values: &[f64], error_percent: f64) -> Vec<(usize, bool)> {
 mod tests {
     use super::*;
 
-    fn poisson(mean: f64, dispersion: f64) -> Expected {
-        Expected {
+    fn poisson(mean: f64, dispersion: f64) -> ExpectedCount {
+        ExpectedCount {
             median: mean,
             mean,
             dispersion,

@@ -10,12 +10,12 @@ use std::path::Path;
 use jiff::tz::TimeZone;
 use teiten_reports::document::{Document, Setting};
 use teiten_reports::figure;
-use teiten_reports::measure::Standing;
-use teiten_reports::period::Period;
+use teiten_reports::measure::Completeness;
+use teiten_reports::period::ReportPeriod;
 use teiten_reports::query::answer::Port;
 use teiten_reports::query::event::EventKind;
 use teiten_reports::query::{self, Answer, Question};
-use teiten_reports::series::State;
+use teiten_reports::series::CoverageState;
 use teiten_reports::table::Cell;
 use teiten_reports::text::Language;
 
@@ -76,7 +76,7 @@ fn ask(folder: &Path) -> Answer {
     // Day 28 of the small dataset is 2026-12-03.
     let question = Question {
         data: folder.to_owned(),
-        period: Period::parse("2026-12-03..2026-12-12", &TimeZone::UTC).unwrap(),
+        period: ReportPeriod::parse("2026-12-03..2026-12-12", &TimeZone::UTC).unwrap(),
         sensors: Vec::new(),
         workers: 2,
         as_of_us: i64::MAX,
@@ -128,8 +128,8 @@ fn planted_changes_are_found_and_nothing_else() {
         .collect();
     assert_eq!(by_hour, [9, 10, 11]);
     // The outage is a gap and its day, three quarters observed, is compared.
-    assert_eq!(answer.hours_in(State::Missing), 6);
-    assert_eq!(answer.standing(&answer.day_buckets, 6), Standing::Whole);
+    assert_eq!(answer.hours_in(CoverageState::Missing), 6);
+    assert_eq!(answer.standing(&answer.day_buckets, 6), Completeness::Whole);
     // The table of ranks knows that the new port was not there before.
     let ranks = figure::find("port-ranks")
         .unwrap()

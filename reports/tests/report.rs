@@ -10,17 +10,17 @@ use std::process::{Command, Output};
 
 use jiff::tz::TimeZone;
 use teiten_reports::figure::{self, FIGURES};
-use teiten_reports::period::Period;
+use teiten_reports::period::ReportPeriod;
 use teiten_reports::query::{self, Answer, Question};
 use teiten_reports::render::csv;
-use teiten_reports::series::State;
+use teiten_reports::series::CoverageState;
 use teiten_reports::table::Cell;
 use teiten_reports::text::Language;
 
 use small::{HOUR_PACKETS, dataset, write_coverage, write_traffic};
 
 fn question(folder: &Path, period: &str, workers: usize) -> Question {
-    let period = Period::parse(period, &TimeZone::UTC).unwrap();
+    let period = ReportPeriod::parse(period, &TimeZone::UTC).unwrap();
     Question {
         data: folder.to_owned(),
         period,
@@ -42,16 +42,16 @@ fn the_answer_counts_what_was_written_and_knows_what_was_not() {
     let answer = answer();
     assert_eq!(answer.packets(), 3 * HOUR_PACKETS);
     assert_eq!(answer.bytes(), 3 * HOUR_PACKETS * 60);
-    let states: Vec<State> = answer.hours.iter().map(|hour| hour.state).collect();
+    let states: Vec<CoverageState> = answer.hours.iter().map(|hour| hour.state).collect();
     assert_eq!(
         states,
         [
-            State::Complete,
-            State::Missing,
-            State::Lossy,
-            State::Partial,
-            State::Missing,
-            State::Missing
+            CoverageState::Complete,
+            CoverageState::Missing,
+            CoverageState::Lossy,
+            CoverageState::Partial,
+            CoverageState::Missing,
+            CoverageState::Missing
         ]
     );
     assert_eq!(answer.accounting().received, 3 * (HOUR_PACKETS + 3));
@@ -60,12 +60,16 @@ fn the_answer_counts_what_was_written_and_knows_what_was_not() {
     assert!((address_hours - 256.0 * (2.0 + 1.0 / 3.0)).abs() < 1e-9);
     // The same sources every hour: a union, not a sum.
     assert_eq!(
-        answer.group(query::Group::Host).sources.estimate().round(),
+        answer
+            .group(query::SourceGroup::Host)
+            .sources
+            .estimate()
+            .round(),
         58.0
     );
     assert_eq!(
         answer
-            .group(query::Group::Victim)
+            .group(query::SourceGroup::Victim)
             .sources
             .estimate()
             .round(),
@@ -187,7 +191,7 @@ fn a_damaged_file_is_left_out_and_named() {
     fs::write(&broken, b"PAR1 this is not a table PAR1").unwrap();
     let answer = query::ask(&question(folder.path(), "2026-11-05T00", 1)).unwrap();
     assert_eq!(answer.damaged.len(), 1);
-    assert_eq!(answer.hours[0].state, State::Lossy);
+    assert_eq!(answer.hours[0].state, CoverageState::Lossy);
 }
 
 #[test]
@@ -196,7 +200,7 @@ fn traffic_without_coverage_does_not_exist() {
     dataset(folder.path());
     write_traffic(folder.path(), 1, "tokyo");
     let answer = query::ask(&question(folder.path(), "2026-11-05T00..2026-11-05T02", 1)).unwrap();
-    assert_eq!(answer.hours[1].state, State::Missing);
+    assert_eq!(answer.hours[1].state, CoverageState::Missing);
     assert_eq!(answer.packets(), 2 * HOUR_PACKETS);
     assert_eq!(answer.uncovered_packets, HOUR_PACKETS);
 }

@@ -10,11 +10,11 @@ use std::process::{Command, Output};
 use jiff::tz::TimeZone;
 use teiten_reports::document::{Document, Setting};
 use teiten_reports::figure::{self, Drawn};
-use teiten_reports::measure::Standing;
-use teiten_reports::period::Period;
+use teiten_reports::measure::Completeness;
+use teiten_reports::period::ReportPeriod;
 use teiten_reports::query::{self, Answer, Question};
 use teiten_reports::render::csv;
-use teiten_reports::series::{Buckets, State, Step};
+use teiten_reports::series::{BucketWidth, Buckets, CoverageState};
 use teiten_reports::table::Cell;
 use teiten_reports::text::Language;
 
@@ -30,7 +30,7 @@ const HOUR_US: i64 = 3_600_000_000;
 fn ask_at(folder: &Path, period: &str, as_of_us: i64) -> Answer {
     let question = Question {
         data: folder.to_owned(),
-        period: Period::parse(period, &TimeZone::UTC).unwrap(),
+        period: ReportPeriod::parse(period, &TimeZone::UTC).unwrap(),
         sensors: Vec::new(),
         workers: 2,
         as_of_us,
@@ -99,7 +99,7 @@ fn a_day_with_missing_hours_has_the_rate_of_its_hours_and_is_hollow() {
     half_a_day_missing(folder.path());
     // Long enough for a chart of days.
     let answer = ask(folder.path(), "2026-09..2026-12");
-    assert_eq!(answer.buckets.step, Step::Day);
+    assert_eq!(answer.buckets.step, BucketWidth::Day);
     let rate = HOUR_PACKETS as f64 * 24.0 / ADDRESSES;
     let rates = column(&drawn(&answer, "packets"), "ipv4_packets_per_address_day");
     let days: Vec<&Cell> = rates.iter().filter(|cell| **cell != Cell::Gap).collect();
@@ -111,16 +111,16 @@ fn a_day_with_missing_hours_has_the_rate_of_its_hours_and_is_hollow() {
         );
     }
     let first = 35 + 30;
-    let standings: Vec<Standing> = (first..first + 4)
+    let standings: Vec<Completeness> = (first..first + 4)
         .map(|day| answer.standing(&answer.day_buckets, day))
         .collect();
     assert_eq!(
         standings[..],
         [
-            Standing::Whole,
-            Standing::Whole,
-            Standing::Hollow,
-            Standing::Gap
+            Completeness::Whole,
+            Completeness::Whole,
+            Completeness::Hollow,
+            Completeness::Gap
         ]
     );
     let body = drawn(&answer, "packets").chart.unwrap().body;
@@ -271,7 +271,7 @@ fn a_sensor_that_joins_later_does_not_make_the_past_partial() {
         }
     }
     let answer = ask(folder.path(), "2026-11-05..2026-11-07");
-    assert_eq!(answer.hours_in(State::Complete), 72);
+    assert_eq!(answer.hours_in(CoverageState::Complete), 72);
     assert!(answer.is_complete());
 }
 
@@ -285,7 +285,7 @@ fn a_sensor_that_falls_silent_is_missed_for_the_period_after() {
         }
     }
     let answer = ask(folder.path(), "2026-11-06");
-    assert_eq!(answer.hours_in(State::Partial), 24);
+    assert_eq!(answer.hours_in(CoverageState::Partial), 24);
     let days = Buckets::days(&answer.period);
     assert!((answer.share(&days, 0) - 0.5).abs() < 1e-9);
 }
@@ -301,8 +301,8 @@ fn hours_still_to_come_are_not_yet_and_nothing_is_extrapolated() {
         "2026-11-05..2026-11-07",
         START_US + 30 * HOUR_US,
     );
-    assert_eq!(answer.hours_in(State::NotYet), 42);
-    assert_eq!(answer.hours_in(State::Missing), 0);
+    assert_eq!(answer.hours_in(CoverageState::NotYet), 42);
+    assert_eq!(answer.hours_in(CoverageState::Missing), 0);
     assert!(answer.is_unfinished() && answer.is_complete());
     let document = document(&answer);
     assert!(document.period.contains("interim"), "{}", document.period);
@@ -316,8 +316,14 @@ fn hours_still_to_come_are_not_yet_and_nothing_is_extrapolated() {
         HOUR_PACKETS as f64 * 24.0 / ADDRESSES,
     );
     // The second day has six hours yet: it is compared with none.
-    assert_eq!(answer.standing(&answer.day_buckets, 1), Standing::Hollow);
-    assert_eq!(answer.standing(&answer.day_buckets, 2), Standing::NotYet);
+    assert_eq!(
+        answer.standing(&answer.day_buckets, 1),
+        Completeness::Hollow
+    );
+    assert_eq!(
+        answer.standing(&answer.day_buckets, 2),
+        Completeness::NotYet
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use teiten_sensor::source::block::Block;
-use teiten_sensor::source::{Reading, Replay};
+use teiten_sensor::source::{ReadingMode, Replay};
 
 const PACKETS: u32 = 10_000_000;
 
@@ -31,7 +31,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         write_pcapng(&arguments[1])?;
     }
     for path in &arguments {
-        for reading in [Reading::Mapped, Reading::Buffered] {
+        for reading in [ReadingMode::Mapped, ReadingMode::Buffered] {
             for _ in 0..ROUNDS {
                 measure(path, reading)?;
             }
@@ -40,7 +40,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     Ok(())
 }
 
-fn measure(path: &Path, reading: Reading) -> Result<(), Box<dyn std::error::Error>> {
+fn measure(path: &Path, reading: ReadingMode) -> Result<(), Box<dyn std::error::Error>> {
     let (begin, begin_cpu) = (Instant::now(), cpu_ns());
     let mut replay = Replay::open_by(&[path.to_path_buf()], reading)?;
     let mut reuse = Block::empty();

@@ -28,9 +28,9 @@ use crate::hours::HourSink;
 use crate::source::block::Block;
 use crate::watch::Status;
 use accounting::histogram;
-pub use accounting::{Counted, Tally};
+pub use accounting::{Counted, WorkerTally};
 pub use arrival::Arrival;
-use observed::Observed;
+use observed::ObservedPeriod;
 pub use reader::LATENESS_US;
 use reader::{QUEUE_BLOCKS, Reader};
 use rounds::Rounds;
@@ -129,7 +129,7 @@ pub fn run(
         }
         drop(handover);
         let accounts = matches!(passage.reading, Reading::First);
-        let observed = passage.observed_from_us.map(Observed::from);
+        let observed = passage.observed_from_us.map(ObservedPeriod::from);
         let mut reader = Reader::new(senders, accounts, passage.checkpoint, observed, histogram());
         let mut whole = true;
         while whole && !ended.load(Ordering::Relaxed) {

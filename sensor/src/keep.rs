@@ -17,7 +17,7 @@ use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded}
 use crate::engine::Arrival;
 use crate::source::block::Block;
 use crate::source::record::{NO_TIME_US, Record};
-use crate::watch::{KeptCounts, Reason, Status};
+use crate::watch::{KeptCounts, NotKeptReason, Status};
 use files::Files;
 pub use settings::KeepSettings;
 use teiten_packet::Telescope;
@@ -31,17 +31,17 @@ const ROUND: Duration = Duration::from_secs(1);
 const END_WAIT: Duration = Duration::from_secs(5);
 
 /// Copies of packets on their way to the disk.
-struct Chunk {
+struct Copies {
     bytes: Vec<u8>,
     records: Vec<Record>,
 }
 
-impl Chunk {
-    fn copied(block: &Block) -> Chunk {
+impl Copies {
+    fn copied(block: &Block) -> Copies {
         let bytes = block.bytes();
         let all = block.records.iter();
         let length: usize = all.map(|record| record.captured_bytes as usize).sum();
-        let mut chunk = Chunk {
+        let mut chunk = Copies {
             bytes: Vec::with_capacity(length),
             records: Vec::with_capacity(block.records.len()),
         };
@@ -56,12 +56,12 @@ impl Chunk {
     }
 
     fn memory_bytes(&self) -> usize {
-        size_of::<Chunk>() + self.bytes.len() + self.records.len() * size_of::<Record>()
+        size_of::<Copies>() + self.bytes.len() + self.records.len() * size_of::<Record>()
     }
 }
 
 /// What the reader and the writing thread both look at.
-struct Shared {
+struct KeepState {
     telescope: Arc<Telescope>,
     status: Arc<Status>,
     waiting_bytes: AtomicUsize,
@@ -69,7 +69,7 @@ struct Shared {
     given_up: AtomicBool,
 }
 
-impl Shared {
+impl KeepState {
     fn counts(&self) -> &KeptCounts {
         self.status.kept()
     }
@@ -89,8 +89,8 @@ impl Shared {
 
 /// The reader's end: hands packets over, and never waits.
 pub struct Keeping {
-    sender: Option<Sender<Chunk>>,
-    shared: Arc<Shared>,
+    sender: Option<Sender<Copies>>,
+    shared: Arc<KeepState>,
     ended: Receiver<()>,
 }
 
@@ -107,7 +107,7 @@ impl Keeping {
     ) -> std::io::Result<Keeping> {
         let (sender, chunks) = unbounded();
         let (end, ended) = bounded(1);
-        let shared = Arc::new(Shared {
+        let shared = Arc::new(KeepState {
             telescope,
             status,
             waiting_bytes: AtomicUsize::new(0),
@@ -148,10 +148,12 @@ impl Keeping {
         }
         if self.shared.waiting_bytes.load(Ordering::Relaxed) >= WAITING_BYTES_MAX {
             let lost = self.shared.observed_of(block.bytes(), &block.records);
-            self.shared.counts().lose(Reason::Slow, lost.count() as u64);
+            self.shared
+                .counts()
+                .lose(NotKeptReason::Slow, lost.count() as u64);
             return;
         }
-        let chunk = Chunk::copied(block);
+        let chunk = Copies::copied(block);
         self.shared
             .waiting_bytes
             .fetch_add(chunk.memory_bytes(), Ordering::Relaxed);
@@ -176,13 +178,13 @@ impl Keeping {
 /// The writing thread.
 struct Writer {
     files: Files,
-    shared: Arc<Shared>,
+    shared: Arc<KeepState>,
     /// Packets lost to a slow disk at the last report.
     lost_slow: u64,
 }
 
 impl Writer {
-    fn run(mut self, chunks: &Receiver<Chunk>) {
+    fn run(mut self, chunks: &Receiver<Copies>) {
         self.files.finish_leftovers();
         let mut round = Instant::now();
         loop {
@@ -208,11 +210,13 @@ impl Writer {
         }
     }
 
-    fn take(&mut self, chunk: &Chunk) {
+    fn take(&mut self, chunk: &Copies) {
         let shared = Arc::clone(&self.shared);
         let observed = shared.observed_of(&chunk.bytes, &chunk.records);
         if shared.given_up.load(Ordering::Relaxed) {
-            shared.counts().lose(Reason::Slow, observed.count() as u64);
+            shared
+                .counts()
+                .lose(NotKeptReason::Slow, observed.count() as u64);
         } else {
             for record in observed {
                 let captured = record.captured(&chunk.bytes);
@@ -226,10 +230,10 @@ impl Writer {
 
     /// Reports the current problem to the status; the service logs it once.
     fn tell(&mut self) {
-        let lost_slow = self.shared.counts().lost()[Reason::Slow as usize].1;
+        let lost_slow = self.shared.counts().lost()[NotKeptReason::Slow as usize].1;
         let was_slow = lost_slow > self.lost_slow;
         self.lost_slow = lost_slow;
-        let slow = || was_slow.then(|| Reason::Slow.to_string());
+        let slow = || was_slow.then(|| NotKeptReason::Slow.to_string());
         let problem = self.files.problem().or_else(slow);
         self.shared.status.problem("kept packets", problem);
     }

@@ -19,12 +19,12 @@ use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
 use tracing::{Event, Level, Metadata, Subscriber};
 
-use limit::{Admission, Limiter};
+use limit::{Limiter, LogDecision};
 use lines::Lines;
 
 /// The form of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum LogFormat {
     /// A line for people: time, level, message, and what belongs to it as `name=value`.
     #[default]
     Text,
@@ -120,7 +120,7 @@ pub fn exit_on_panic(exit: fn()) {
 }
 
 /// Sends this process's messages to `out`; the first call counts.
-pub fn start(format: Format, level: LogLevel, out: Box<dyn Write + Send>) {
+pub fn start(format: LogFormat, level: LogLevel, out: Box<dyn Write + Send>) {
     // The journal notes the time itself and reads a level in front of the line (sd-daemon(3)).
     let journal = std::env::var_os("JOURNAL_STREAM").is_some();
     let log = Arc::new(Log::new(format, level, journal, out));
@@ -138,7 +138,7 @@ pub fn tick() {
 
 /// Where messages go, and which of them.
 struct Log {
-    format: Format,
+    format: LogFormat,
     level: LogLevel,
     journal: bool,
     limiter: Mutex<Limiter>,
@@ -150,7 +150,7 @@ struct Log {
 }
 
 impl Log {
-    fn new(format: Format, level: LogLevel, journal: bool, out: Box<dyn Write + Send>) -> Self {
+    fn new(format: LogFormat, level: LogLevel, journal: bool, out: Box<dyn Write + Send>) -> Self {
         Log {
             format,
             level,
@@ -172,9 +172,9 @@ impl Log {
     fn tick(&self, now: Instant) {
         let due = lock(&self.limiter).due(now);
         for (kind, count) in due {
-            let mut fields = Fields {
+            let mut fields = EventFields {
                 message: format!("{count} more messages like this were held back: {kind}"),
-                ..Fields::default()
+                ..EventFields::default()
             };
             fields.rest.insert("suppressed".into(), count.into());
             self.write(LogLevel::Warn, &fields);
@@ -182,9 +182,9 @@ impl Log {
         let lost = LOST.load(Ordering::Relaxed);
         let before = self.told_lost.load(Ordering::Relaxed);
         if lost > before {
-            let fields = Fields {
+            let fields = EventFields {
                 message: format!("{} messages were lost: nobody read them", lost - before),
-                ..Fields::default()
+                ..EventFields::default()
             };
             if self.write(LogLevel::Warn, &fields) {
                 self.told_lost.store(lost, Ordering::Relaxed);
@@ -193,7 +193,7 @@ impl Log {
     }
 
     /// Writes a message, or counts it as lost; whether it was written.
-    fn write(&self, level: LogLevel, fields: &Fields) -> bool {
+    fn write(&self, level: LogLevel, fields: &EventFields) -> bool {
         let line = self.line(level, fields, SystemTime::now());
         let written = match self.lines.get() {
             Some(lines) => lines.push(line),
@@ -214,10 +214,10 @@ impl Log {
         written
     }
 
-    fn line(&self, level: LogLevel, fields: &Fields, now: SystemTime) -> String {
+    fn line(&self, level: LogLevel, fields: &EventFields, now: SystemTime) -> String {
         let (_, name, number) = LEVELS[level as usize];
         let time = time_text(now);
-        if self.format == Format::Json {
+        if self.format == LogFormat::Json {
             let mut object = Map::new();
             object.insert("time".into(), time.into());
             object.insert("level".into(), name.into());
@@ -258,15 +258,15 @@ impl Subscriber for Log {
     }
 
     fn event(&self, event: &Event<'_>) {
-        let mut fields = Fields::default();
+        let mut fields = EventFields::default();
         event.record(&mut fields);
         let kind = event.metadata().callsite();
         let verdict = lock(&self.limiter).admit(kind, &fields.message, Instant::now());
         match verdict {
-            Admission::HoldBack => {
+            LogDecision::HoldBack => {
                 HELD_BACK.fetch_add(1, Ordering::Relaxed);
             }
-            Admission::Write { held_back } => {
+            LogDecision::Write { held_back } => {
                 if held_back > 0 {
                     fields.rest.insert("suppressed".into(), held_back.into());
                 }
@@ -301,12 +301,12 @@ fn lock<T: ?Sized>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 /// The message of an event and what belongs to it.
 #[derive(Default)]
-struct Fields {
+struct EventFields {
     message: String,
     rest: Map<String, Value>,
 }
 
-impl Fields {
+impl EventFields {
     fn put(&mut self, field: &Field, value: Value) {
         match (field.name(), value) {
             ("message", Value::String(text)) => self.message = text,
@@ -317,7 +317,7 @@ impl Fields {
     }
 }
 
-impl Visit for Fields {
+impl Visit for EventFields {
     fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
         self.put(field, format!("{value:?}").into());
     }
@@ -384,7 +384,7 @@ mod tests {
     }
 
     /// Lines written while `speak` runs, and the log for more.
-    fn lines(format: Format, journal: bool, speak: fn()) -> (Page, Arc<Log>) {
+    fn lines(format: LogFormat, journal: bool, speak: fn()) -> (Page, Arc<Log>) {
         let page = Page::default();
         let out = Box::new(page.clone());
         let log = Arc::new(Log::new(format, LogLevel::Info, journal, out));
@@ -394,7 +394,7 @@ mod tests {
 
     #[test]
     fn a_json_line_has_time_level_message_and_fields() {
-        let (page, _) = lines(Format::Json, false, || {
+        let (page, _) = lines(LogFormat::Json, false, || {
             tracing::warn!(interface = "lo", packets = 3_u64, "down\nand \"out\"");
             tracing::debug!("unheard");
         });
@@ -415,18 +415,18 @@ mod tests {
     #[test]
     fn a_text_line_is_one_line_and_the_journal_gets_the_level_in_its_way() {
         let speak = || tracing::error!(path = %"a b", count = 2, "no\nroom");
-        let text = lines(Format::Text, false, speak).0.lines().concat();
+        let text = lines(LogFormat::Text, false, speak).0.lines().concat();
         assert!(
             text.ends_with("error no room count=2 path=\"a b\""),
             "{text}"
         );
-        let journal = lines(Format::Text, true, speak).0.lines().concat();
+        let journal = lines(LogFormat::Text, true, speak).0.lines().concat();
         assert_eq!(journal, "<3>no room count=2 path=\"a b\"");
     }
 
     #[test]
     fn a_flood_of_one_kind_is_counted_and_another_kind_still_heard() {
-        let (page, log) = lines(Format::Text, false, || {
+        let (page, log) = lines(LogFormat::Text, false, || {
             for packet in 0..100_000 {
                 tracing::warn!(packet, "flood");
             }
@@ -470,7 +470,7 @@ mod tests {
                 Ok(())
             }
         }
-        start(Format::Text, LogLevel::Info, Box::new(Stalled));
+        start(LogFormat::Text, LogLevel::Info, Box::new(Stalled));
         queue_lines().expect("a thread");
         exit_on_panic(|| std::process::exit(2));
         let _ = std::thread::spawn(|| panic!("a thread's end")).join();

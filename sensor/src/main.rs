@@ -15,7 +15,7 @@ use teiten_aggregator::leading::leading;
 use teiten_aggregator::origin::Origins;
 use teiten_packet::telescope::Telescope;
 use teiten_sensor::command::capture::capture;
-use teiten_sensor::command::check::{Plan, Verdict};
+use teiten_sensor::command::check::{CheckStatus, Plan};
 use teiten_sensor::command::destinations::Destinations;
 use teiten_sensor::command::explain::{Groups, LeftOut};
 use teiten_sensor::command::geo::{self, GeoError, NO_COUNTRIES};
@@ -28,7 +28,7 @@ use teiten_sensor::options::{
     CaptureArguments, Command, CommandLine, ExplainArguments, GeoCommand, Refusal, ReplayArguments,
     RulesArguments, Settings, parse, prefixes,
 };
-use teiten_sensor::source::{FileReport, Progress, Reading, Replay};
+use teiten_sensor::source::{FileReport, Progress, ReadingMode, Replay};
 use teiten_sensor::watch::KeptCounts;
 #[cfg(feature = "top")]
 use teiten_sensor::{command::top, options::TopArguments};
@@ -113,7 +113,7 @@ fn run_replay(arguments: ReplayArguments, voice: Voice) -> anyhow::Result<u8> {
     ignore_stray_signals()?;
     say_what_is_known(&settings, voice);
     check::folder_refusal(&settings.data).map_or(Ok(()), |text| Err(anyhow::anyhow!(text)))?;
-    let mut bar = Bar::new(voice);
+    let mut bar = ProgressLine::new(voice);
     let outcome = replay(&paths, terms, &settings, &mut |progress| {
         bar.show(progress);
     });
@@ -142,7 +142,7 @@ fn run_replay(arguments: ReplayArguments, voice: Voice) -> anyhow::Result<u8> {
 fn say_where_packets_went(
     outcome: &Outcome,
     paths: &[PathBuf],
-    reading: Reading,
+    reading: ReadingMode,
     voice: Voice,
 ) -> anyhow::Result<()> {
     let tally = &outcome.counted.tally;
@@ -226,9 +226,9 @@ fn run_check(arguments: CaptureArguments) -> anyhow::Result<u8> {
         check::write_table(&plan, &findings, &mut out)?;
     }
     Ok(match check::worst(&findings) {
-        Verdict::Ok => 0,
-        Verdict::Warn => INCOMPLETE,
-        Verdict::Fail => NOT_DONE,
+        CheckStatus::Ok => 0,
+        CheckStatus::Warn => INCOMPLETE,
+        CheckStatus::Fail => NOT_DONE,
     })
 }
 
@@ -408,16 +408,16 @@ fn report(outcome: &Outcome, settings: &Settings, voice: Voice) -> anyhow::Resul
 }
 
 /// The progress line: on a terminal only.
-struct Bar {
+struct ProgressLine {
     bar: Option<ProgressBar>,
     drawn: Instant,
 }
 
-impl Bar {
+impl ProgressLine {
     fn new(voice: Voice) -> Self {
         let wanted = stderr().is_terminal() && voice != Voice::Quiet;
         let bar = wanted.then(ProgressBar::no_length);
-        Bar {
+        ProgressLine {
             bar,
             drawn: Instant::now(),
         }

@@ -16,7 +16,7 @@ use thiserror::Error;
 pub use arguments::TopArguments;
 pub use arguments::{
     CaptureArguments, DocumentsArguments, ExplainArguments, GeoArguments, GeoCommand,
-    GeoUpdateArguments, ReplayArguments, RulesArguments, Shared,
+    GeoUpdateArguments, ReplayArguments, RulesArguments, SharedArguments,
 };
 pub use file::{Refusal, SETTINGS_OF_OTHERS, parse};
 pub use live::{LiveArguments, LiveSettings};

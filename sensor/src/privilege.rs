@@ -36,7 +36,7 @@ pub struct Needs {
 
 /// One step of the confinement.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Step {
+pub struct ConfinementStep {
     /// What the step is about: a word for a log.
     pub name: &'static str,
     /// Whether it took effect in full.
@@ -45,17 +45,17 @@ pub struct Step {
     pub text: String,
 }
 
-impl Step {
-    fn done(name: &'static str, text: impl Into<String>) -> Step {
-        Step {
+impl ConfinementStep {
+    fn done(name: &'static str, text: impl Into<String>) -> ConfinementStep {
+        ConfinementStep {
             name,
             done: true,
             text: text.into(),
         }
     }
 
-    fn left_out(name: &'static str, text: impl Into<String>) -> Step {
-        Step {
+    fn left_out(name: &'static str, text: impl Into<String>) -> ConfinementStep {
+        ConfinementStep {
             name,
             done: false,
             text: text.into(),
@@ -63,7 +63,7 @@ impl Step {
     }
 }
 
-impl fmt::Display for Step {
+impl fmt::Display for ConfinementStep {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         let how = if self.done { "" } else { " not in full" };
         write!(formatter, "{}{how}: {}", self.name, self.text)
@@ -115,26 +115,26 @@ pub enum PrivilegeError {
 ///
 /// # Errors
 /// When the user cannot be changed to, or could not write; nothing else ends a capture.
-pub fn confine(needs: &Needs) -> Result<Vec<Step>, PrivilegeError> {
+pub fn confine(needs: &Needs) -> Result<Vec<ConfinementStep>, PrivilegeError> {
     let mut steps = vec![limits()];
     steps.extend(identity::take(needs)?);
     identity::check_writable(needs)?;
     steps.push(match prctl::set_no_new_privs() {
-        Ok(()) => Step::done("new privileges", "can no more be had by this process"),
-        Err(error) => Step::left_out("new privileges", error.to_string()),
+        Ok(()) => ConfinementStep::done("new privileges", "can no more be had by this process"),
+        Err(error) => ConfinementStep::left_out("new privileges", error.to_string()),
     });
     if needs.sandbox {
         steps.push(files::confine(needs));
         steps.push(system_calls::confine());
     } else {
         let text = "not confined, as --no-sandbox says";
-        steps.push(Step::left_out("files and system calls", text));
+        steps.push(ConfinementStep::left_out("files and system calls", text));
     }
     Ok(steps)
 }
 
 /// No core files, which would hold packets; enough open files.
-fn limits() -> Step {
+fn limits() -> ConfinementStep {
     const NAME: &str = "limits";
     let core = setrlimit(Resource::RLIMIT_CORE, 0, 0);
     let files = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, hard)| {
@@ -142,8 +142,10 @@ fn limits() -> Step {
         setrlimit(Resource::RLIMIT_NOFILE, files, files).map(|()| files)
     });
     match (core, files) {
-        (Ok(()), Ok(files)) => Step::done(NAME, format!("no core files, {files} open files")),
-        (Err(error), _) | (_, Err(error)) => Step::left_out(NAME, error.to_string()),
+        (Ok(()), Ok(files)) => {
+            ConfinementStep::done(NAME, format!("no core files, {files} open files"))
+        }
+        (Err(error), _) | (_, Err(error)) => ConfinementStep::left_out(NAME, error.to_string()),
     }
 }
 

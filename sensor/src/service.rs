@@ -18,7 +18,7 @@ use crate::log;
 use crate::options::{CaptureSettings, Settings};
 use crate::origins::OriginsCell;
 use crate::privilege::{Needs, PrivilegeError, confine};
-use crate::watch::{Facts, Status, serve};
+use crate::watch::{CaptureFacts, Status, serve};
 
 /// Interval of the service thread.
 const ROUND: Duration = Duration::from_secs(1);
@@ -77,7 +77,7 @@ impl Service {
         reload: Reload,
     ) -> Result<Service, ServiceError> {
         let listener = capture.service.status.map(listen).transpose()?;
-        let facts = Facts {
+        let facts = CaptureFacts {
             data: settings.data.clone(),
             interfaces: capture.interfaces.clone(),
             sensor: settings.sensor.clone(),
@@ -106,7 +106,7 @@ impl Service {
             let hosts = capture.service.status_hosts.clone();
             serve(listener, Arc::clone(&status), hosts).map_err(ServiceError::Start)?;
         }
-        let round = Rounds {
+        let round = ServiceThread {
             status: Arc::clone(&status),
             flags: Arc::clone(&flags),
             reload,
@@ -179,7 +179,7 @@ fn needs(capture: &CaptureSettings, settings: &Settings) -> Needs {
 }
 
 /// The service's own thread.
-struct Rounds {
+struct ServiceThread {
     status: Arc<Status>,
     flags: Arc<Flags>,
     reload: Reload,
@@ -188,7 +188,7 @@ struct Rounds {
     watchdog: Watchdog,
 }
 
-impl Rounds {
+impl ServiceThread {
     fn run(mut self) {
         while !self.flags.ended.load(Ordering::Relaxed) {
             std::thread::sleep(ROUND);

@@ -47,7 +47,7 @@ pub const OPEN_INPUTS_MAX: usize = 64;
 
 /// How plain files are read. Compressed ones and streams never can be mapped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Reading {
+pub enum ReadingMode {
     /// Through memory maps: fastest, but a file that shrinks meanwhile ends the process.
     #[default]
     Mapped,

@@ -10,7 +10,7 @@ mod sample;
 mod server;
 mod status;
 
-pub use kept::{KeptCounts, Reason};
+pub use kept::{KeptCounts, NotKeptReason};
 pub use live::{ENTRIES_MAX, MINUTES_KEPT};
 pub use metrics::{METRICS, Metric};
 pub use process::space;
@@ -18,7 +18,7 @@ pub use process::space;
 pub use request::fuzz_request;
 pub use sample::{SAMPLE_MAX, Sample};
 pub use server::serve;
-pub use status::{FREE_BYTES_MIN, Facts, SILENCE_MAX, Status};
+pub use status::{CaptureFacts, FREE_BYTES_MIN, SILENCE_MAX, Status};
 
 #[cfg(test)]
 mod tests;

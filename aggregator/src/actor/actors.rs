@@ -7,11 +7,11 @@ use teiten_observation::Address;
 
 use super::entry::Actor;
 use super::error::{ACTORS_MAX, ActorError};
-use super::name::Names;
+use super::name::ActorNames;
 use super::read::{ActorList, ListForm, ReadList, read, read_file};
 use crate::hour::Hour;
 use crate::ranges::flatten::{Range, flatten};
-use crate::ranges::table::Step;
+use crate::ranges::table::RangeStep;
 
 /// The list that is compiled in.
 const DEFAULT_TEXT: &[u8] = include_bytes!("default.toml");
@@ -21,15 +21,15 @@ const DEFAULT_NAME: &str = "default";
 /// Every actor of every list, in the order of their names.
 #[derive(Clone, Debug, Default)]
 pub struct Actors {
-    actors: Vec<Known>,
+    actors: Vec<KnownActor>,
     lists: Vec<ActorList>,
 }
 
 /// An actor with what each list says of it.
 #[derive(Clone, Debug)]
-struct Known {
+struct KnownActor {
     name: String,
-    names: Names,
+    names: ActorNames,
     /// By the number of the list; later lists win.
     entries: Vec<(usize, Actor)>,
 }
@@ -55,7 +55,7 @@ impl Actors {
         let number = self.lists.len();
         let (replaced, replaces) = (self.actors.len(), list.form == ListForm::Own);
         for actor in list.actors {
-            let names = Names::of(&actor);
+            let names = ActorNames::of(&actor);
             // Of the names of earlier lists; two entries of one list are two actors, unless their names are alike.
             let known = self
                 .actors
@@ -71,7 +71,7 @@ impl Actors {
                     known.names.add(names);
                     known.entries.push((number, actor));
                 }
-                None => self.actors.push(Known {
+                None => self.actors.push(KnownActor {
                     name: actor.name.clone(),
                     names,
                     entries: vec![(number, actor)],
@@ -146,7 +146,7 @@ impl Actors {
 /// The actors of one day and family by address and by network.
 #[derive(Clone, Debug)]
 pub struct ActorsOfDay<A> {
-    steps: Vec<Step<A, u16>>,
+    steps: Vec<RangeStep<A, u16>>,
     /// Ascending.
     asns: Vec<(u32, u16)>,
 }
@@ -201,7 +201,7 @@ impl<A: Address> ActorCursor<'_, A> {
 mod tests {
     use jiff::civil::date;
 
-    use super::super::entry::Bounds;
+    use super::super::entry::AddressRange;
     use super::*;
 
     /// 2026-11-05T07.
@@ -351,7 +351,7 @@ mod tests {
     }
 
     /// Prefixes that overlap, as the names of those who claim them.
-    fn overlaps<A: Ord + Copy>(mut claims: Vec<(Bounds<A>, &str)>) -> Vec<(&str, &str)> {
+    fn overlaps<A: Ord + Copy>(mut claims: Vec<(AddressRange<A>, &str)>) -> Vec<(&str, &str)> {
         claims.sort_unstable();
         let neighbours = claims.windows(2);
         let touching = neighbours.filter(|pair| pair[1].0.0 <= pair[0].0.1);

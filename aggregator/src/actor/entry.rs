@@ -27,7 +27,7 @@ impl Days {
 }
 
 /// First and last address.
-pub(super) type Bounds<A> = (A, A);
+pub(super) type AddressRange<A> = (A, A);
 
 /// An organisation, as its entry says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,8 +44,8 @@ pub struct Actor {
     pub aliases: Vec<String>,
     /// The lists that `import` has it from.
     pub lists: Vec<String>,
-    pub(super) prefixes_v4: Vec<(Bounds<u32>, Days)>,
-    pub(super) prefixes_v6: Vec<(Bounds<u128>, Days)>,
+    pub(super) prefixes_v4: Vec<(AddressRange<u32>, Days)>,
+    pub(super) prefixes_v6: Vec<(AddressRange<u128>, Days)>,
     pub(super) asns: Vec<(u32, Days)>,
 }
 

@@ -18,7 +18,7 @@ const SHOWN_MAX: usize = 80;
 
 /// What the rows of a list gave.
 #[derive(Debug, Default)]
-pub(super) struct Rows {
+pub(super) struct ListRows {
     pub(super) actors: Vec<Actor>,
     /// The day that the list says it is of.
     pub(super) date: Option<Date>,
@@ -28,15 +28,15 @@ pub(super) struct Rows {
     pub(super) bad_shown: Vec<String>,
 }
 
-impl Rows {
+impl ListRows {
     /// Of a list every row of which was understood.
-    pub(super) fn good(actors: Vec<Actor>) -> Rows {
+    pub(super) fn good(actors: Vec<Actor>) -> ListRows {
         let date = actors.iter().filter_map(|actor| actor.read).max();
-        Rows {
+        ListRows {
             rows: actors.len(),
             actors,
             date,
-            ..Rows::default()
+            ..ListRows::default()
         }
     }
 
@@ -75,11 +75,11 @@ struct SurveyRow {
 }
 
 /// A JSON array of `ip`, `scanner`, `last_seen`.
-pub(super) fn survey_scanners(list: &str, text: &str) -> Result<Rows, String> {
+pub(super) fn survey_scanners(list: &str, text: &str) -> Result<ListRows, String> {
     let values: Vec<Value> = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    let mut rows = Rows {
+    let mut rows = ListRows {
         rows: values.len(),
-        ..Rows::default()
+        ..ListRows::default()
     };
     let mut actors: BTreeMap<String, Actor> = BTreeMap::new();
     for (index, value) in values.into_iter().enumerate() {
@@ -127,15 +127,15 @@ struct MispList {
 }
 
 /// A MISP warning list of type `cidr` or `string`.
-pub(super) fn misp(text: &str) -> Result<Rows, String> {
+pub(super) fn misp(text: &str) -> Result<ListRows, String> {
     let list: MispList = serde_json::from_str(text).map_err(|error| error.to_string())?;
     let name = name_of(organisation_of(&list.name)).ok_or("it has no name")?;
     let date = date_of_version(&list.version.to_string());
     let statement = name_of_statement(&list.description, &list.name);
-    let mut rows = Rows {
+    let mut rows = ListRows {
         rows: list.list.len(),
         date,
-        ..Rows::default()
+        ..ListRows::default()
     };
     let mut actor = Actor::new(&name, &statement, date);
     for (index, value) in list.list.iter().enumerate() {
@@ -191,10 +191,10 @@ fn date_of_version(version: &str) -> Option<Date> {
 }
 
 /// A prefix or an address a line; what follows it behind a comma, a tab or a blank is the organisation's name, else the file's name is.
-pub(super) fn prefixes(list: &str, text: &str) -> Rows {
+pub(super) fn prefixes(list: &str, text: &str) -> ListRows {
     let stem = list.split('.').next().unwrap_or(list);
     let of_file = name_of(stem).unwrap_or_else(|| "unnamed".to_owned());
-    let mut rows = Rows::default();
+    let mut rows = ListRows::default();
     let mut actors: BTreeMap<String, Actor> = BTreeMap::new();
     for (index, line) in text.lines().enumerate() {
         let line = line.split(['#', ';']).next().unwrap_or_default().trim();
@@ -227,8 +227,8 @@ pub(super) fn is_organisations_head(line: &str) -> bool {
 }
 
 /// NICT's table: the first column is the name, the last one the reference address, whose owner's name is another name.
-pub(super) fn organisations(text: &str) -> Rows {
-    let mut rows = Rows::default();
+pub(super) fn organisations(text: &str) -> ListRows {
+    let mut rows = ListRows::default();
     let mut owners: BTreeMap<String, usize> = BTreeMap::new();
     let data = text.lines().enumerate().skip(1);
     for (index, line) in data.filter(|(_, line)| !line.trim().is_empty()) {

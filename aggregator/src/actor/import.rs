@@ -7,9 +7,9 @@ use std::path::PathBuf;
 
 use jiff::civil::Date;
 
-use super::entry::{Actor, Bounds, Days};
+use super::entry::{Actor, AddressRange, Days};
 use super::error::ActorError;
-use super::name::Names;
+use super::name::ActorNames;
 use super::read::{ActorList, ListForm, ReadList, read, read_file};
 
 /// What an import made.
@@ -41,20 +41,20 @@ pub fn import(files: &[PathBuf], seen_since: Option<Date>) -> Result<Imported, A
 }
 
 /// An actor under way.
-struct Merged {
+struct MergedActor {
     actor: Actor,
-    names: Names,
+    names: ActorNames,
     sources: BTreeSet<String>,
-    v4: BTreeMap<Bounds<u32>, Days>,
-    v6: BTreeMap<Bounds<u128>, Days>,
+    v4: BTreeMap<AddressRange<u32>, Days>,
+    v6: BTreeMap<AddressRange<u128>, Days>,
     asns: BTreeMap<u32, Days>,
 }
 
-impl Merged {
-    fn new(actor: &Actor) -> Merged {
-        Merged {
+impl MergedActor {
+    fn new(actor: &Actor) -> MergedActor {
+        MergedActor {
             actor: Actor::new(&actor.name, &actor.statement, actor.read),
-            names: Names::default(),
+            names: ActorNames::default(),
             sources: BTreeSet::new(),
             v4: BTreeMap::new(),
             v6: BTreeMap::new(),
@@ -64,7 +64,7 @@ impl Merged {
 
     /// Adds what a list says; how many prefixes were too old.
     fn add(&mut self, actor: Actor, list: &str, seen_since: Option<Date>) -> usize {
-        self.names.add(Names::of(&actor));
+        self.names.add(ActorNames::of(&actor));
         self.sources.insert(list.to_owned());
         self.sources.extend(actor.lists);
         let known = &mut self.actor;
@@ -115,17 +115,17 @@ fn newer(before: Days, days: Days) -> Days {
 }
 
 fn merge(lists: Vec<ReadList>, seen_since: Option<Date>) -> Imported {
-    let mut all: Vec<Merged> = Vec::new();
+    let mut all: Vec<MergedActor> = Vec::new();
     let mut about = Vec::new();
     let (mut merged, mut too_old) = (0, 0);
     for list in lists {
         for actor in list.actors {
-            let names = Names::of(&actor);
+            let names = ActorNames::of(&actor);
             let place = all.iter().position(|known| known.names.meet(&names));
             // A table of organisations adds to what lists have; that is no merging of names.
             merged += usize::from(place.is_some() && list.form != ListForm::Organisations);
             let place = place.unwrap_or_else(|| {
-                all.push(Merged::new(&actor));
+                all.push(MergedActor::new(&actor));
                 all.len() - 1
             });
             too_old += all[place].add(actor, &list.about.name, seen_since);
@@ -154,7 +154,7 @@ fn merge(lists: Vec<ReadList>, seen_since: Option<Date>) -> Imported {
 }
 
 /// Takes a prefix that several claim from all but the one who came last; how many there were.
-fn settle(all: &mut [Merged]) -> usize {
+fn settle(all: &mut [MergedActor]) -> usize {
     let (mut v4, mut v6) = (BTreeMap::new(), BTreeMap::new());
     let mut contested = BTreeSet::new();
     for (place, known) in all.iter().enumerate() {
@@ -176,7 +176,7 @@ fn settle(all: &mut [Merged]) -> usize {
     contested.len()
 }
 
-fn written(all: &[Merged], lists: &[ActorList]) -> String {
+fn written(all: &[MergedActor], lists: &[ActorList]) -> String {
     let mut text =
         String::from("# Made by `teiten-aggregator actors import`, for --actors, from:\n");
     for list in lists {
@@ -198,7 +198,7 @@ fn written(all: &[Merged], lists: &[ActorList]) -> String {
     text
 }
 
-fn write_actor(text: &mut String, known: &Merged, newest: Option<Date>) {
+fn write_actor(text: &mut String, known: &MergedActor, newest: Option<Date>) {
     let actor = &known.actor;
     // The form wants a day: where no list says one, that of all lists, or the earliest there is.
     let read = actor.read.or(newest).unwrap_or(Date::constant(1970, 1, 1));

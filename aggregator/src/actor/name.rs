@@ -28,11 +28,11 @@ const SHARED_HOSTS: &[&str] = &[
 
 /// Every name of an actor in its plain form.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Names(Vec<String>);
+pub(super) struct ActorNames(Vec<String>);
 
-impl Names {
-    pub(super) fn of(actor: &Actor) -> Names {
-        let mut names = Names::default();
+impl ActorNames {
+    pub(super) fn of(actor: &Actor) -> ActorNames {
+        let mut names = ActorNames::default();
         for name in std::iter::once(&actor.name).chain(&actor.aliases) {
             names.push(plain(name));
             names.push(plain(without_domain(name)));
@@ -52,11 +52,11 @@ impl Names {
         }
     }
 
-    pub(super) fn meet(&self, other: &Names) -> bool {
+    pub(super) fn meet(&self, other: &ActorNames) -> bool {
         self.0.iter().any(|name| other.0.contains(name))
     }
 
-    pub(super) fn add(&mut self, other: Names) {
+    pub(super) fn add(&mut self, other: ActorNames) {
         other.0.into_iter().for_each(|name| self.push(name));
     }
 }
@@ -94,8 +94,8 @@ pub(super) fn of_address(address: &str) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn names(name: &str) -> Names {
-        Names::of(&Actor::new(name, "", None))
+    fn names(name: &str) -> ActorNames {
+        ActorNames::of(&Actor::new(name, "", None))
     }
 
     #[test]

@@ -107,7 +107,7 @@ pub(super) fn read(name: &str, bytes: &[u8]) -> Result<ReadList, ActorError> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let form = form_of(text);
     let rows = match form {
-        ListForm::Own => field::Rows::good(file::read(name, text)?),
+        ListForm::Own => field::ListRows::good(file::read(name, text)?),
         ListForm::SurveyScanners => field::survey_scanners(name, text).map_err(not_understood)?,
         ListForm::Misp => field::misp(text).map_err(not_understood)?,
         ListForm::Prefixes => field::prefixes(name, text),

@@ -9,7 +9,7 @@ mod partition;
 use std::io::Result;
 use std::sync::{Mutex, PoisonError};
 
-use crate::schema::{Key, Sums};
+use crate::schema::{Key, TrafficSums};
 use crate::sketch::Member;
 use crate::store::Store;
 use partition::Partition;
@@ -208,7 +208,7 @@ impl Contributions {
     ///
     /// # Errors
     /// When what was set aside cannot be read back.
-    pub fn sum(&self, partition: usize) -> Result<Sums> {
+    pub fn sum(&self, partition: usize) -> Result<TrafficSums> {
         // A poisoned lock means that this very task panicked.
         let mut taken = self.partitions[partition]
             .lock()

@@ -6,7 +6,7 @@ use super::contributions::{Bounds, Contribution, Scattered, Wide};
 use super::fold::Fold;
 use super::judge::Judge;
 use crate::actor::{ActorCursor, ActorsOfDay};
-use crate::origin::{Cursor, OriginsOfDay};
+use crate::origin::{OriginCursor, OriginsOfDay};
 use crate::role::Role;
 use crate::run::{Merged, SourceRow};
 use crate::schema::{Key, Origin, SourceChunk};
@@ -27,7 +27,7 @@ pub struct Enriched<A: Address> {
 
 /// Takes merged rows in the order of their sources.
 pub struct Enricher<'a, 'r, A: Address> {
-    cursor: Cursor<'a, A>,
+    cursor: OriginCursor<'a, A>,
     actors: ActorCursor<'a, A>,
     bounds: &'a Bounds,
     /// Sources up to so many packets are folded.

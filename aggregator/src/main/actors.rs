@@ -7,16 +7,16 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::json;
 use teiten_aggregator::actor::import;
-use teiten_aggregator::explain::{Explained, Share, explain};
+use teiten_aggregator::explain::{Explained, ListShare, explain};
 
-use crate::time::Day;
+use crate::time::DayArgument;
 
 /// Done, but not every row of the lists was understood.
 const INCOMPLETE: u8 = 1;
 
 /// Lists of organisations that scan and say so.
 #[derive(Debug, Subcommand)]
-pub enum Command {
+pub enum ActorsCommand {
     /// Make one dated list (TOML, for --actors) of several lists.
     ///
     /// Read are NICT's survey scanners (JSON), MISP's warning lists (JSON), lines of prefixes, our own TOML, and NICT's table of
@@ -24,7 +24,7 @@ pub enum Command {
     /// Exit code 0: done; 1: done, but rows were left out, each file's first on a line; 2: not done.
     Import(ImportArguments),
     /// Say how many sources and packets of a day each list explains.
-    Explain(ExplainArguments),
+    Explain(ActorsExplainArguments),
 }
 
 /// `actors import`.
@@ -38,12 +38,12 @@ pub struct ImportArguments {
     output: PathBuf,
     /// Leave out prefixes that their list says were last seen before this day, such as 2026-02-01 [default: none].
     #[arg(long, value_name = "DATE")]
-    seen_since: Option<Day>,
+    seen_since: Option<DayArgument>,
 }
 
 /// `actors explain`.
 #[derive(Debug, Args)]
-pub struct ExplainArguments {
+pub struct ActorsExplainArguments {
     /// Folder of the dataset.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
@@ -52,7 +52,7 @@ pub struct ExplainArguments {
     files: Vec<PathBuf>,
     /// The day, such as 2026-11-05, UTC [default: the last there is].
     #[arg(long, value_name = "DATE")]
-    day: Option<Day>,
+    day: Option<DayArgument>,
     /// Leave out the list that is compiled in.
     #[arg(long)]
     no_default_actors: bool,
@@ -62,10 +62,10 @@ pub struct ExplainArguments {
 }
 
 /// Runs a command; its exit code.
-pub fn run(command: Command) -> anyhow::Result<u8> {
+pub fn run(command: ActorsCommand) -> anyhow::Result<u8> {
     match command {
-        Command::Import(arguments) => run_import(&arguments),
-        Command::Explain(arguments) => run_explain(&arguments),
+        ActorsCommand::Import(arguments) => run_import(&arguments),
+        ActorsCommand::Explain(arguments) => run_explain(&arguments),
     }
 }
 
@@ -102,7 +102,7 @@ fn write_whole(path: &Path, text: &str) -> anyhow::Result<()> {
     written.with_context(|| format!("cannot write {}", path.display()))
 }
 
-fn run_explain(arguments: &ExplainArguments) -> anyhow::Result<u8> {
+fn run_explain(arguments: &ActorsExplainArguments) -> anyhow::Result<u8> {
     let day = arguments.day.map(|day| day.to_string());
     let explained = explain(
         &arguments.data,
@@ -139,8 +139,8 @@ fn run_explain(arguments: &ExplainArguments) -> anyhow::Result<u8> {
 fn write_rows<'a>(
     out: &mut dyn Write,
     head: &str,
-    rows: impl Iterator<Item = (&'a str, &'a Share)>,
-    all: Share,
+    rows: impl Iterator<Item = (&'a str, &'a ListShare)>,
+    all: ListShare,
 ) -> std::io::Result<()> {
     let rows: Vec<_> = rows.collect();
     let widths = rows.iter().map(|(name, _)| name.chars().count());
@@ -168,8 +168,8 @@ fn percent(part: u64, whole: u64) -> f64 {
 }
 
 fn explained_json(explained: &Explained) -> serde_json::Value {
-    let share = |share: &Share| json!({"sources": share.sources, "packets": share.packets});
-    let rows = |rows: &[(String, Share)]| {
+    let share = |share: &ListShare| json!({"sources": share.sources, "packets": share.packets});
+    let rows = |rows: &[(String, ListShare)]| {
         let rows = rows
             .iter()
             .map(|(name, it)| json!({"name": name, "sources": it.sources, "packets": it.packets}));

@@ -7,12 +7,12 @@ use jiff::civil::Date;
 
 /// A day, `2026-11-05`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Day(pub Date);
+pub struct DayArgument(pub Date);
 
 /// An hour, `2026-11-05T08`, or a day's first one, `2026-11-05`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DayOrHour {
-    day: Day,
+    day: DayArgument,
     hour: Option<u8>,
 }
 
@@ -22,17 +22,17 @@ fn day(text: &str) -> Option<Date> {
     (date.to_string() == text).then_some(date)
 }
 
-impl FromStr for Day {
+impl FromStr for DayArgument {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         day(text)
-            .map(Day)
+            .map(DayArgument)
             .ok_or_else(|| format!("{text:?} is no day such as 2026-11-05"))
     }
 }
 
-impl fmt::Display for Day {
+impl fmt::Display for DayArgument {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(formatter)
     }
@@ -55,7 +55,7 @@ impl FromStr for DayOrHour {
             }
             None => (text, None),
         };
-        let day = Day(day(date).ok_or_else(refused)?);
+        let day = DayArgument(day(date).ok_or_else(refused)?);
         Ok(DayOrHour { day, hour })
     }
 }
@@ -105,7 +105,7 @@ mod tests {
             ("garbage", false, false),
             ("", false, false),
         ] {
-            assert_eq!(text.parse::<Day>().is_ok(), is_day, "{text}");
+            assert_eq!(text.parse::<DayArgument>().is_ok(), is_day, "{text}");
             let hour = text.parse::<DayOrHour>();
             assert_eq!(hour.is_ok(), is_hour, "{text}");
             if let Ok(hour) = hour {
@@ -121,6 +121,6 @@ mod tests {
         assert_eq!(texts, ("2026-11-05".into(), "2026-11-05T01".into()));
         assert!(span(parsed("2026-11-05"), parsed("2026-11-05")).is_err());
         assert!(span(parsed("2026-11-06"), parsed("2026-11-05T23")).is_err());
-        assert!(span::<Day>(None, None).is_ok());
+        assert!(span::<DayArgument>(None, None).is_ok());
     }
 }

@@ -17,7 +17,7 @@ use teiten_observation::Address;
 
 /// What holds from a day on.
 #[derive(Clone, Debug)]
-pub(super) struct Edition<V> {
+pub(super) struct OriginEdition<V> {
     /// Its first day, where there are several editions; the first one holds before that as well.
     pub(super) from: Option<Date>,
     pub(super) tables: Tables<V>,
@@ -27,11 +27,11 @@ pub(super) struct Edition<V> {
 
 /// All editions of a subject, by their first day; one at least.
 #[derive(Clone, Debug)]
-pub(super) struct Editions<V>(Vec<Edition<V>>);
+pub(super) struct Editions<V>(Vec<OriginEdition<V>>);
 
 impl<V: Value> Editions<V> {
     pub(super) fn empty() -> Self {
-        Editions(vec![Edition {
+        Editions(vec![OriginEdition {
             from: None,
             tables: Tables::empty(),
             files: Vec::new(),
@@ -39,12 +39,12 @@ impl<V: Value> Editions<V> {
     }
 
     /// The edition of a day.
-    pub(super) fn on(&self, day: Date) -> &Edition<V> {
+    pub(super) fn on(&self, day: Date) -> &OriginEdition<V> {
         let behind = self.0.partition_point(|edition| edition.from <= Some(day));
         &self.0[behind.saturating_sub(1)]
     }
 
-    pub(super) fn newest(&self) -> &Edition<V> {
+    pub(super) fn newest(&self) -> &OriginEdition<V> {
         &self.0[self.0.len() - 1]
     }
 
@@ -68,13 +68,13 @@ pub(super) fn build<V: Value + Send + Sync>(
         days = vec![None];
     }
     let answers = Answers::of(files, &dates, days.len() > 1);
-    let mut editions: Vec<Edition<V>> = Vec::new();
+    let mut editions: Vec<OriginEdition<V>> = Vec::new();
     for day in days {
         let chosen = choose(&dates, day, &answers);
         if editions.last().is_some_and(|last| last.files == chosen) {
             continue;
         }
-        editions.push(Edition {
+        editions.push(OriginEdition {
             from: day,
             tables: tables(files, &chosen),
             files: chosen,

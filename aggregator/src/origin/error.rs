@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::provenance::{BadRow, Format, Subject};
+use super::provenance::{BadRow, OriginFormat, Subject};
 use crate::actor::ActorError;
 
 /// Why origin data cannot be used.
@@ -45,7 +45,7 @@ pub enum OriginError {
         /// The file.
         path: PathBuf,
         /// Its kind.
-        format: Format,
+        format: OriginFormat,
         /// What it was asked for.
         subject: Subject,
     },

@@ -2,7 +2,7 @@
 //! are any and by the first rows otherwise. Rows are not read here; `text.rs` does that.
 
 use super::number::{Parsed, address, decimal};
-use super::provenance::Format;
+use super::provenance::OriginFormat;
 
 /// Rows that are looked at to tell a layout.
 pub(super) const ROWS_LOOKED_AT: usize = 200;
@@ -12,7 +12,7 @@ const SEPARATORS: [u8; 4] = *b"\t,; ";
 
 /// Where the addresses of a row stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Span {
+pub(super) enum AddressColumns {
     /// First and last address in these two columns.
     Bounds(usize, usize),
     /// A prefix, two addresses with `-` between, or a lone address in this column.
@@ -21,19 +21,19 @@ pub(super) enum Span {
     AddressAndLength,
 }
 
-impl Span {
+impl AddressColumns {
     /// The columns that hold it.
     pub(super) fn columns(self) -> [usize; 2] {
         match self {
-            Span::Bounds(first, last) => [first, last],
-            Span::Prefix(column) => [column, column],
-            Span::AddressAndLength => [0, 1],
+            AddressColumns::Bounds(first, last) => [first, last],
+            AddressColumns::Prefix(column) => [column, column],
+            AddressColumns::AddressAndLength => [0, 1],
         }
     }
 }
 
 /// What a column of values is called, the likeliest name first, and how well a field fits there.
-pub(super) struct Wanted {
+pub(super) struct ColumnNames {
     pub(super) names: &'static [&'static str],
     /// 1: it is such a value; 0: it says that none is known; -1: it is something else.
     pub(super) fits: fn(&[u8]) -> i32,
@@ -43,14 +43,14 @@ pub(super) struct Wanted {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Layout {
     pub(super) separator: u8,
-    pub(super) span: Span,
+    pub(super) span: AddressColumns,
     /// The column of the value; none where no column fits.
     pub(super) value: Option<usize>,
 }
 
 impl Layout {
     /// The layout of these rows, the first of which may hold column names; none where no row begins as any list does.
-    pub(super) fn of(rows: &[&[u8]], wanted: &Wanted) -> Option<Layout> {
+    pub(super) fn of(rows: &[&[u8]], wanted: &ColumnNames) -> Option<Layout> {
         let (names, rows) = match rows {
             [first, rest @ ..] if is_column_names(first) => (Some(*first), rest),
             _ => (None, rows),
@@ -74,12 +74,12 @@ impl Layout {
         best.map(|(_, layout)| layout)
     }
 
-    pub(super) fn format(self) -> Format {
+    pub(super) fn format(self) -> OriginFormat {
         match self.span {
-            Span::Bounds(..) if self.separator == b'\t' => Format::TabbedRanges,
-            Span::Bounds(..) => Format::Ranges,
-            Span::Prefix(_) => Format::Prefixes,
-            Span::AddressAndLength => Format::PrefixToAs,
+            AddressColumns::Bounds(..) if self.separator == b'\t' => OriginFormat::TabbedRanges,
+            AddressColumns::Bounds(..) => OriginFormat::Ranges,
+            AddressColumns::Prefix(_) => OriginFormat::Prefixes,
+            AddressColumns::AddressAndLength => OriginFormat::PrefixToAs,
         }
     }
 }
@@ -185,15 +185,16 @@ fn named(names: &[String], wanted: &[&str]) -> Option<usize> {
 }
 
 /// Where most rows have their addresses, and how many have them there.
-fn best_span(rows: &[&[u8]], separator: u8, names: &[String]) -> Option<(Span, usize)> {
+fn best_span(rows: &[&[u8]], separator: u8, names: &[String]) -> Option<(AddressColumns, usize)> {
     let of_names = match (named(names, FIRST_NAMES), named(names, LAST_NAMES)) {
-        (Some(first), Some(last)) => Some(Span::Bounds(first, last)),
-        _ => named(names, PREFIX_NAMES).map(Span::Prefix),
+        (Some(first), Some(last)) => Some(AddressColumns::Bounds(first, last)),
+        _ => named(names, PREFIX_NAMES).map(AddressColumns::Prefix),
     };
-    let candidates =
-        of_names
-            .into_iter()
-            .chain([Span::AddressAndLength, Span::Bounds(0, 1), Span::Prefix(0)]);
+    let candidates = of_names.into_iter().chain([
+        AddressColumns::AddressAndLength,
+        AddressColumns::Bounds(0, 1),
+        AddressColumns::Prefix(0),
+    ]);
     let counted = candidates.map(|span| {
         let has = |row: &&&[u8]| is_there(span, &fields(row, separator).collect::<Vec<_>>());
         (span, rows.iter().filter(has).count())
@@ -204,19 +205,19 @@ fn best_span(rows: &[&[u8]], separator: u8, names: &[String]) -> Option<(Span, u
         .reduce(|best, next| if next.1 > best.1 { next } else { best })
 }
 
-fn is_there(span: Span, fields: &[&[u8]]) -> bool {
+fn is_there(span: AddressColumns, fields: &[&[u8]]) -> bool {
     let at = |column: usize| fields.get(column).copied().unwrap_or_default();
     match span {
         // A value has to stand behind them.
-        Span::Bounds(first, last) => {
+        AddressColumns::Bounds(first, last) => {
             fields.len() > 2 && address(at(first)).is_some() && address(at(last)).is_some()
         }
-        Span::Prefix(column) => {
+        AddressColumns::Prefix(column) => {
             // A lone address is the first of two where more fields follow.
             let is_prefix = at(column).iter().any(|byte| matches!(byte, b'/' | b'-'));
             (fields.len() == 2 || is_prefix) && prefix(at(column)).is_some()
         }
-        Span::AddressAndLength => {
+        AddressColumns::AddressAndLength => {
             let is_text = at(0).iter().any(|byte| matches!(byte, b'.' | b':'));
             let length = decimal(at(1)).filter(|length| *length <= 128);
             is_text && fields.len() > 2 && address(at(0)).is_some() && length.is_some()
@@ -260,9 +261,9 @@ const COLUMNS_LOOKED_AT: usize = 3;
 fn value_column(
     rows: &[&[u8]],
     separator: u8,
-    span: Span,
+    span: AddressColumns,
     names: &[String],
-    wanted: &Wanted,
+    wanted: &ColumnNames,
 ) -> Option<usize> {
     // Rows without addresses are bad, and tell nothing of the columns.
     let good: Vec<Vec<&[u8]>> = rows

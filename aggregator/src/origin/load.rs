@@ -14,9 +14,9 @@ use super::country::Country;
 use super::date::date_of;
 use super::edition::{self, Editions};
 use super::error::OriginError;
-use super::mmdb::{self, Record};
+use super::mmdb::{self, MmdbRecord};
 use super::origins::Origins;
-use super::provenance::{Format, Provenance, Subject};
+use super::provenance::{OriginFormat, Provenance, Subject};
 use super::text::{self, Field, FileRanges, TextError};
 use crate::actor::Actors;
 use crate::parallel::joined;
@@ -30,7 +30,7 @@ const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 const DECOMPRESSED_BYTES_MAX: u64 = 2 << 30;
 
 /// What can be loaded.
-trait Loaded: Field + Record + Send + Sync {
+trait Loaded: Field + MmdbRecord + Send + Sync {
     const SUBJECT: Subject;
 }
 
@@ -130,7 +130,7 @@ fn read_file(path: &Path) -> std::io::Result<(Vec<u8>, Option<SystemTime>)> {
 fn parse_file<V: Loaded>(
     path: &Path,
     bytes: &[u8],
-) -> Result<(FileRanges<V>, Format), OriginError> {
+) -> Result<(FileRanges<V>, OriginFormat), OriginError> {
     let plain = decompressed(bytes).map_err(|source| OriginError::Read {
         path: path.to_path_buf(),
         source,
@@ -165,7 +165,7 @@ enum Failure {
     Text(TextError),
     Mmdb(maxminddb::MaxMindDbError),
     /// The other subject's data.
-    Subject(Format),
+    Subject(OriginFormat),
 }
 
 impl Failure {
@@ -191,10 +191,10 @@ impl Failure {
     }
 }
 
-fn parse<V: Loaded>(bytes: &[u8]) -> Result<(FileRanges<V>, Format), Failure> {
+fn parse<V: Loaded>(bytes: &[u8]) -> Result<(FileRanges<V>, OriginFormat), Failure> {
     if mmdb::is_mmdb(bytes) {
         return mmdb::read(bytes)
-            .map(|ranges| (ranges, Format::Mmdb))
+            .map(|ranges| (ranges, OriginFormat::Mmdb))
             .map_err(Failure::Mmdb);
     }
     text::read(bytes).map_err(|error| match error {
@@ -277,7 +277,7 @@ mod tests {
             origins.country((0x2001_0500_u128 << 96) + 256).as_str(),
             "ZZ"
         );
-        assert_eq!(origins.provenance()[0].format, Format::Mmdb);
+        assert_eq!(origins.provenance()[0].format, OriginFormat::Mmdb);
         assert_eq!(origins.provenance()[0].date_source, DateSource::Header);
         assert_eq!(origins.provenance()[1].date_source, DateSource::Modified);
         let text = origins.provenance()[0].to_string();

@@ -26,7 +26,7 @@ pub(crate) fn is_mmdb(bytes: &[u8]) -> bool {
 }
 
 /// What an MMDB record can give.
-pub(crate) trait Record: Value {
+pub(crate) trait MmdbRecord: Value {
     /// The value of a record; the default where the record has none.
     fn from_record(record: &LookupResult<'_, &[u8]>, oddities: &mut Oddities) -> Self;
 }
@@ -42,7 +42,7 @@ const COUNTRY_PATHS: &[&[PathElement<'static>]] = &[
     &[PathElement::Key("country")],
 ];
 
-impl Record for Country {
+impl MmdbRecord for Country {
     fn from_record(record: &LookupResult<'_, &[u8]>, oddities: &mut Oddities) -> Self {
         let country = COUNTRY_PATHS.iter().find_map(|path| {
             // A path that ends in a map, or a value that is no text, is another vendor's layout.
@@ -58,7 +58,7 @@ impl Record for Country {
 /// Where vendors keep an AS number.
 const ASN_KEYS: [&str; 3] = ["autonomous_system_number", "asn", "as_number"];
 
-impl Record for Asn {
+impl MmdbRecord for Asn {
     fn from_record(record: &LookupResult<'_, &[u8]>, _: &mut Oddities) -> Self {
         let of_key = |key| {
             let path = [PathElement::Key(key)];
@@ -73,7 +73,7 @@ impl Record for Asn {
 }
 
 /// Reads every network of the file.
-pub(crate) fn read<V: Record>(bytes: &[u8]) -> Result<FileRanges<V>, MaxMindDbError> {
+pub(crate) fn read<V: MmdbRecord>(bytes: &[u8]) -> Result<FileRanges<V>, MaxMindDbError> {
     let reader = Reader::from_source(bytes)?;
     let mut ranges = FileRanges {
         v4: Vec::new(),

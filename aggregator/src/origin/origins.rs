@@ -8,12 +8,12 @@ use teiten_observation::Address;
 use super::asn::Asn;
 use super::country::Country;
 use super::default;
-use super::edition::{Edition, Editions};
+use super::edition::{Editions, OriginEdition};
 use super::provenance::{Provenance, Subject};
 use super::tables::Tables;
 use crate::actor::Actors;
 use crate::hour::Hour;
-use crate::ranges::table::Answer;
+use crate::ranges::table::Lookup;
 
 /// Countries and autonomous systems of addresses, with their provenance. Built once, then only asked.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub struct Origins {
 
 /// Which files answer for a subject from a day on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Period<'a> {
+pub struct OriginPeriod<'a> {
     /// Countries or systems.
     pub subject: Subject,
     /// First day; none for the first period.
@@ -42,10 +42,10 @@ fn periods<'a>(
     subject: Subject,
     editions: impl Iterator<Item = (Option<Date>, &'a [usize])>,
     provenance: &'a [Provenance],
-) -> impl Iterator<Item = Period<'a>> {
+) -> impl Iterator<Item = OriginPeriod<'a>> {
     editions
         .enumerate()
-        .map(move |(index, (from, files))| Period {
+        .map(move |(index, (from, files))| OriginPeriod {
             subject,
             from: from.filter(|_| index > 0),
             files: files.iter().map(|&file| &provenance[file]).collect(),
@@ -110,7 +110,7 @@ impl Origins {
     }
 
     /// Which files answer from which day on: a line for each edition, the first of which holds before its day as well.
-    pub fn editions(&self) -> impl Iterator<Item = Period<'_>> {
+    pub fn editions(&self) -> impl Iterator<Item = OriginPeriod<'_>> {
         let (countries, asns) = self.provenance.split_at(self.countries);
         let of_countries = periods(Subject::Country, self.country.files(), countries);
         of_countries.chain(periods(Subject::Asn, self.asn.files(), asns))
@@ -142,8 +142,8 @@ fn known(asn: Asn) -> Option<u32> {
 /// Countries and autonomous systems as they are in one hour.
 #[derive(Clone, Copy, Debug)]
 pub struct OriginsOfDay<'a> {
-    country: &'a Edition<Country>,
-    asn: &'a Edition<Asn>,
+    country: &'a OriginEdition<Country>,
+    asn: &'a OriginEdition<Asn>,
     provenance: &'a [Provenance],
     countries: usize,
 }
@@ -166,9 +166,9 @@ impl<'a> OriginsOfDay<'a> {
     /// A cursor for sources asked in ascending order: it answers from the range it stands in as long as they stay there, and any
     /// other order is answered as well, only not faster.
     #[must_use]
-    pub fn cursor<A: Address>(&self) -> Cursor<'a, A> {
+    pub fn cursor<A: Address>(&self) -> OriginCursor<'a, A> {
         let beginning = A::from_number(0);
-        Cursor {
+        OriginCursor {
             countries: &self.country.tables,
             asns: &self.asn.tables,
             country: self.country.tables.answer(beginning),
@@ -186,14 +186,14 @@ impl<'a> OriginsOfDay<'a> {
 
 /// Asks for the origin of one source after the other.
 #[derive(Clone, Debug)]
-pub struct Cursor<'a, A> {
+pub struct OriginCursor<'a, A> {
     countries: &'a Tables<Country>,
     asns: &'a Tables<Asn>,
-    country: Answer<A, Country>,
-    asn: Answer<A, Asn>,
+    country: Lookup<A, Country>,
+    asn: Lookup<A, Asn>,
 }
 
-impl<A: Address> Cursor<'_, A> {
+impl<A: Address> OriginCursor<'_, A> {
     /// The country of a source.
     #[inline]
     pub fn country(&mut self, source: A) -> Country {

@@ -8,7 +8,7 @@ use super::date::DateSource;
 
 /// The kind of a data file, told by its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Format {
+pub enum OriginFormat {
     /// START,END,VALUE with commas, as tor's geoip and geoip6 and several vendors have it; addresses decimal or as text.
     Ranges,
     /// PREFIX,VALUE, as IPinfo and GeoLite2's CSV have it.
@@ -23,17 +23,17 @@ pub enum Format {
     Mmdb,
 }
 
-impl Format {
+impl OriginFormat {
     /// What such files are called, in the plural, for messages and metadata.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
-            Format::Ranges => "lines of START,END,VALUE",
-            Format::Prefixes => "lines of PREFIX,VALUE",
-            Format::TabbedRanges => "lines of START, END, AS with tabs",
-            Format::Delegated => "delegated files",
-            Format::PrefixToAs => "pfx2as files",
-            Format::Mmdb => "MMDB files",
+            OriginFormat::Ranges => "lines of START,END,VALUE",
+            OriginFormat::Prefixes => "lines of PREFIX,VALUE",
+            OriginFormat::TabbedRanges => "lines of START, END, AS with tabs",
+            OriginFormat::Delegated => "delegated files",
+            OriginFormat::PrefixToAs => "pfx2as files",
+            OriginFormat::Mmdb => "MMDB files",
         }
     }
 }
@@ -113,7 +113,7 @@ pub struct Provenance {
     /// The file's name without its folder.
     pub name: String,
     /// Its kind.
-    pub format: Format,
+    pub format: OriginFormat,
     /// Day of the data, UTC.
     pub date: Date,
     /// Where that date was found.

@@ -4,15 +4,17 @@
 use std::sync::LazyLock;
 
 use crate::ranges::flatten::{Range, flatten};
-use crate::ranges::table::Step;
+use crate::ranges::table::RangeStep;
 use teiten_observation::{Address, SPECIAL_IPV4, SPECIAL_IPV6, SpecialBlock};
 
 /// Where special-purpose space begins (true) and ends (false), IPv4.
-pub(crate) static MASK_V4: LazyLock<Vec<Step<u32, bool>>> = LazyLock::new(|| mask(SPECIAL_IPV4));
+pub(crate) static MASK_V4: LazyLock<Vec<RangeStep<u32, bool>>> =
+    LazyLock::new(|| mask(SPECIAL_IPV4));
 /// The same for IPv6.
-pub(crate) static MASK_V6: LazyLock<Vec<Step<u128, bool>>> = LazyLock::new(|| mask(SPECIAL_IPV6));
+pub(crate) static MASK_V6: LazyLock<Vec<RangeStep<u128, bool>>> =
+    LazyLock::new(|| mask(SPECIAL_IPV6));
 
-fn mask<A: Address>(blocks: &[SpecialBlock<A>]) -> Vec<Step<A, bool>> {
+fn mask<A: Address>(blocks: &[SpecialBlock<A>]) -> Vec<RangeStep<A, bool>> {
     let ranges = blocks.iter().map(|block| Range {
         first: block.first,
         last: block.last(),

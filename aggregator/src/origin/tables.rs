@@ -2,7 +2,7 @@
 
 use teiten_observation::{Address, Family};
 
-use crate::ranges::table::{Answer, TableV4, TableV6, Value};
+use crate::ranges::table::{Lookup, TableV4, TableV6, Value};
 
 /// What holds for every address of both families.
 #[derive(Clone, Debug)]
@@ -28,7 +28,7 @@ impl<V: Value> Tables<V> {
     }
 
     #[inline]
-    pub(super) fn answer<A: Address>(&self, source: A) -> Answer<A, V> {
+    pub(super) fn answer<A: Address>(&self, source: A) -> Lookup<A, V> {
         let (first, last, value) = match A::FAMILY {
             Family::Ipv4 => {
                 let answer = self.v4.answer(source.number() as u32);
@@ -43,7 +43,7 @@ impl<V: Value> Tables<V> {
                 (answer.first, answer.last, answer.value)
             }
         };
-        Answer {
+        Lookup {
             first: A::from_number(first),
             last: A::from_number(last),
             value,

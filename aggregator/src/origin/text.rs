@@ -7,11 +7,11 @@ use super::asn::Asn;
 use super::country::Country;
 use super::date;
 use super::layout::{
-    Layout, ROWS_LOOKED_AT, Span, Wanted, fields, is_column_names, is_unknown, of_length, prefix,
-    unquoted,
+    AddressColumns, ColumnNames, Layout, ROWS_LOOKED_AT, fields, is_column_names, is_unknown,
+    of_length, prefix, unquoted,
 };
 use super::number::{Parsed, address, address_prefix, decimal, mapped};
-use super::provenance::{BadRow, Format, Oddities};
+use super::provenance::{BadRow, Oddities, OriginFormat};
 use crate::ranges::flatten::Range;
 use crate::ranges::table::Value;
 
@@ -33,7 +33,7 @@ pub(crate) enum TextError {
     /// Its first rows tell no format.
     Unknown(BadRow),
     /// It is of a known format, which has no column for what was asked for.
-    NoColumn(Format, BadRow),
+    NoColumn(OriginFormat, BadRow),
     /// Most rows are not understood.
     MostlyBad {
         bad: u64,
@@ -52,7 +52,7 @@ pub(crate) trait Field: Value {
     /// The value that a field says; `None` when it is no such thing.
     fn parse(field: &[u8], oddities: &mut Oddities) -> Option<Self>;
 
-    /// How well a field fits: see [`Wanted`].
+    /// How well a field fits: see [`ColumnNames`].
     fn fits(field: &[u8]) -> i32;
 
     /// Whether registries' files hold it.
@@ -133,7 +133,7 @@ const RANGES_EXPECTED_MAX: usize = 1 << 20;
 const ROWS_SHOWN_MAX: usize = 3;
 
 /// Reads a text file, whose format its own rows tell.
-pub(crate) fn read<V: Field>(bytes: &[u8]) -> Result<(FileRanges<V>, Format), TextError> {
+pub(crate) fn read<V: Field>(bytes: &[u8]) -> Result<(FileRanges<V>, OriginFormat), TextError> {
     // Windows puts a byte-order mark before UTF-8 as well.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut ranges = FileRanges {
@@ -182,7 +182,7 @@ pub(crate) fn read<V: Field>(bytes: &[u8]) -> Result<(FileRanges<V>, Format), Te
         });
     }
     let format = match form {
-        Form::Delegated => Format::Delegated,
+        Form::Delegated => OriginFormat::Delegated,
         Form::Columns(layout, _) => layout.format(),
     };
     Ok((ranges, format))
@@ -213,10 +213,13 @@ fn form_of<V: Field>(bytes: &[u8]) -> Result<Form, TextError> {
         return if V::IS_DELEGATED {
             Ok(Form::Delegated)
         } else {
-            Err(TextError::NoColumn(Format::Delegated, at(V::EXPECTED)))
+            Err(TextError::NoColumn(
+                OriginFormat::Delegated,
+                at(V::EXPECTED),
+            ))
         };
     }
-    let wanted = Wanted {
+    let wanted = ColumnNames {
         names: V::NAMES,
         fits: V::fits,
     };
@@ -266,7 +269,7 @@ fn row<V: Field>(
     value: usize,
     ranges: &mut FileRanges<V>,
 ) -> Result<(), &'static str> {
-    if layout.span == Span::Bounds(0, 1)
+    if layout.span == AddressColumns::Bounds(0, 1)
         && let Some((first, last, rest)) = plain_bounds(line, layout.separator)
     {
         let mut fields = rest.split(|byte| *byte == layout.separator);
@@ -280,9 +283,9 @@ fn row<V: Field>(
     let fields: Vec<&[u8]> = fields(line, layout.separator).collect();
     let at = |column: usize| fields.get(column).copied();
     let bounds = match layout.span {
-        Span::Bounds(first, last) => of_fields(at(first), at(last)),
-        Span::Prefix(column) => at(column).and_then(prefix),
-        Span::AddressAndLength => at(0)
+        AddressColumns::Bounds(first, last) => of_fields(at(first), at(last)),
+        AddressColumns::Prefix(column) => at(column).and_then(prefix),
+        AddressColumns::AddressAndLength => at(0)
             .and_then(address)
             .zip(at(1).and_then(decimal))
             .and_then(|(address, length)| of_length(address, length)),

@@ -1,6 +1,6 @@
 //! The rows of the table `payloads` in their order.
 
-use super::{PayloadTable, Service};
+use super::{PayloadTable, ServiceKey};
 
 /// A row of the table `payloads`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -26,7 +26,7 @@ impl PayloadTable {
     pub fn rows(&mut self) -> Vec<PayloadRow<'_>> {
         self.trim_named();
         self.unknown.trim();
-        let row = |service: Service, signature, count: &super::Count| PayloadRow {
+        let row = |service: ServiceKey, signature, count: &super::Count| PayloadRow {
             protocol: service.protocol(),
             port: Some(service.port()),
             signature,
@@ -47,7 +47,7 @@ impl PayloadTable {
             .iter()
             .map(|(&(protocol, name), count)| PayloadRow {
                 port: None,
-                ..row(Service::new(protocol, 0), name, count)
+                ..row(ServiceKey::new(protocol, 0), name, count)
             });
         let unknown = self.unknown.rows().map(|unknown| PayloadRow {
             hash: unknown.payload.map(|(hash, _)| hash),

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 
-use super::{Count, FIRST_BYTES, FirstBytes, Named, PayloadTable, Service};
+use super::{Count, FIRST_BYTES, FirstBytes, Named, PayloadTable, ServiceKey};
 
 /// Names of signatures that were read: each is kept for good, once.
 #[derive(Debug, Default)]
@@ -62,7 +62,7 @@ impl PayloadTable {
         let rank_max = word(input)?;
         table.named_rank_max = limited.then_some(rank_max);
         for _ in 0..length(input)? {
-            let service = Service(length(input)?);
+            let service = ServiceKey(length(input)?);
             let name = names.of(text(input)?);
             let example = FirstBytes::of(&short(input)?);
             let count = read_count(input)?;
@@ -75,7 +75,7 @@ impl PayloadTable {
             table.portless.insert(key, read_count(input)?);
         }
         for _ in 0..length(input)? {
-            let service = Service(length(input)?);
+            let service = ServiceKey(length(input)?);
             if byte(input)? == 0 {
                 table.unknown.others(service).add(&read_count(input)?);
                 continue;

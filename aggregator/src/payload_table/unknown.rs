@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use super::{Count, FirstBytes, PAYLOADS_MAX, PER_PORT_MAX, Service, mixed};
+use super::{Count, FirstBytes, PAYLOADS_MAX, PER_PORT_MAX, ServiceKey, mixed};
 
 /// A payload that has a row of its own.
 #[derive(Clone, Copy, Debug)]
@@ -27,7 +27,7 @@ const KEPT_MIN: usize = 4;
 
 /// What came to one port.
 #[derive(Clone, Debug, Default)]
-struct Port {
+struct UnknownPort {
     /// By rank, at most [`PER_PORT_MAX`].
     kept: Vec<Kept>,
     others: Option<Box<Count>>,
@@ -36,7 +36,7 @@ struct Port {
 /// Unknown payloads of an hour.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Unknown {
-    ports: HashMap<Service, Port, RandomState>,
+    ports: HashMap<ServiceKey, UnknownPort, RandomState>,
     details: Vec<Detail>,
     /// Places of `details` that are free.
     free: Vec<u32>,
@@ -46,7 +46,7 @@ pub(super) struct Unknown {
 
 /// What a row says.
 pub(super) struct UnknownRow<'t> {
-    pub service: Service,
+    pub service: ServiceKey,
     /// None for all others of the port together.
     pub payload: Option<(u64, &'t [u8])>,
     pub count: &'t Count,
@@ -58,7 +58,12 @@ impl Unknown {
     }
 
     /// Where packets with the payload of this hash are counted: in its own row, or with the others of its port.
-    pub(super) fn count_of(&mut self, service: Service, hash: u64, payload: &[u8]) -> &mut Count {
+    pub(super) fn count_of(
+        &mut self,
+        service: ServiceKey,
+        hash: u64,
+        payload: &[u8],
+    ) -> &mut Count {
         if self.kept() == 2 * PAYLOADS_MAX {
             self.trim();
         }
@@ -98,7 +103,7 @@ impl Unknown {
     }
 
     /// Where packets of a port are counted whose payload has no row of its own.
-    pub(super) fn others(&mut self, service: Service) -> &mut Count {
+    pub(super) fn others(&mut self, service: ServiceKey) -> &mut Count {
         self.ports.entry(service).or_default().others()
     }
 
@@ -153,7 +158,7 @@ impl Unknown {
 
     /// Bytes held, at most: of each port's own vectors only the largest sum is known without looking at all of them.
     pub(super) fn memory_bytes(&self) -> usize {
-        let ports = self.ports.capacity() * size_of::<(Service, Port)>()
+        let ports = self.ports.capacity() * size_of::<(ServiceKey, UnknownPort)>()
             + self.ports.len() * (size_of::<Count>() + KEPT_MIN * size_of::<Kept>());
         ports
             + 2 * self.kept() * size_of::<Kept>()
@@ -166,7 +171,7 @@ impl Unknown {
     }
 }
 
-impl Port {
+impl UnknownPort {
     fn others(&mut self) -> &mut Count {
         self.others.get_or_insert_default()
     }

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::table::{Step, Value};
+use super::table::{RangeStep, Value};
 use teiten_observation::Address;
 
 /// Addresses from `first` to `last`, both included, and what a file says of them.
@@ -20,7 +20,7 @@ pub(crate) struct Range<A, V> {
 /// The steps of the ranges of several files, given in rising precedence. Ranges must not be reversed (`first` ≤ `last`).
 pub(crate) fn flatten<A: Address, V: Value>(
     files: &[impl AsRef<[Range<A, V>]>],
-) -> Vec<Step<A, V>> {
+) -> Vec<RangeStep<A, V>> {
     match files {
         [only] if is_sorted_and_disjoint(only.as_ref()) => steps_of_disjoint(only.as_ref()),
         _ => steps_of_overlapping(files),
@@ -50,7 +50,7 @@ pub(crate) fn count_overlapping<A: Address, V: Value>(ranges: &[Range<A, V>]) ->
     overlapping
 }
 
-fn steps_of_disjoint<A: Address, V: Value>(ranges: &[Range<A, V>]) -> Vec<Step<A, V>> {
+fn steps_of_disjoint<A: Address, V: Value>(ranges: &[Range<A, V>]) -> Vec<RangeStep<A, V>> {
     let mut steps = Steps::with_capacity(ranges.len() + ranges.len() / 4);
     for range in ranges {
         steps.set(range.first, range.value);
@@ -66,7 +66,7 @@ type Precedence = (usize, Reverse<u128>, usize);
 
 fn steps_of_overlapping<A: Address, V: Value>(
     files: &[impl AsRef<[Range<A, V>]>],
-) -> Vec<Step<A, V>> {
+) -> Vec<RangeStep<A, V>> {
     let mut begins: Vec<(A, Precedence, Range<A, V>)> = Vec::new();
     for (file, ranges) in files.iter().enumerate() {
         begins.extend(ranges.as_ref().iter().enumerate().map(|(line, range)| {
@@ -118,9 +118,9 @@ fn settle_until<A: Address, V: Value>(
 
 /// `steps` with nothing known where `mask` holds; both sorted.
 pub(crate) fn cut_out<A: Address, V: Value>(
-    steps: &[Step<A, V>],
-    mask: &[Step<A, bool>],
-) -> Vec<Step<A, V>> {
+    steps: &[RangeStep<A, V>],
+    mask: &[RangeStep<A, bool>],
+) -> Vec<RangeStep<A, V>> {
     let mut cut = Steps::with_capacity(steps.len() + mask.len());
     let (mut steps, mut mask) = (steps.iter().peekable(), mask.iter().peekable());
     let (mut held, mut is_masked) = (V::default(), false);
@@ -146,7 +146,7 @@ fn successor<A: Address>(address: A) -> Option<A> {
 }
 
 /// Steps in the making: a later value at the same start replaces the earlier, an unchanged value adds no step.
-struct Steps<A, V>(Vec<Step<A, V>>);
+struct Steps<A, V>(Vec<RangeStep<A, V>>);
 
 impl<A: Address, V: Value> Steps<A, V> {
     fn with_capacity(capacity: usize) -> Self {
@@ -159,7 +159,7 @@ impl<A: Address, V: Value> Steps<A, V> {
         }
         let current = self.0.last().map_or(V::default(), |last| last.value);
         if current != value {
-            self.0.push(Step { start, value });
+            self.0.push(RangeStep { start, value });
         }
     }
 }

@@ -11,14 +11,14 @@ impl<V: Copy + Default + PartialEq> Value for V {}
 
 /// From `start` on, up to the next step's start, `value` holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Step<A, V> {
+pub(crate) struct RangeStep<A, V> {
     pub(crate) start: A,
     pub(crate) value: V,
 }
 
 /// The answer to a question with the addresses it holds for, both ends included: what a cursor remembers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Answer<A, V> {
+pub(crate) struct Lookup<A, V> {
     pub(crate) first: A,
     pub(crate) last: A,
     pub(crate) value: V,
@@ -43,7 +43,7 @@ pub(crate) struct TableV4<V> {
 
 impl<V: Value> TableV4<V> {
     /// A table of steps that are sorted by `start`, each start once.
-    pub(crate) fn new(sorted: &[Step<u32, V>]) -> Self {
+    pub(crate) fn new(sorted: &[RangeStep<u32, V>]) -> Self {
         if sorted.is_empty() {
             return TableV4 {
                 index: Vec::new(),
@@ -88,9 +88,9 @@ impl<V: Value> TableV4<V> {
 
     /// What holds for `address`, and from where to where within its high half.
     #[inline]
-    pub(crate) fn answer(&self, address: u32) -> Answer<u32, V> {
+    pub(crate) fn answer(&self, address: u32) -> Lookup<u32, V> {
         let Some((end, position)) = self.position(address) else {
-            return Answer {
+            return Lookup {
                 first: 0,
                 last: u32::MAX,
                 value: V::default(),
@@ -103,7 +103,7 @@ impl<V: Value> TableV4<V> {
         } else {
             u16::MAX
         };
-        Answer {
+        Lookup {
             first: high | u32::from(step.low),
             last: high | u32::from(last),
             value: step.value,
@@ -158,7 +158,7 @@ pub(crate) struct TableV6<V> {
 
 impl<V: Value> TableV6<V> {
     /// A table of steps that are sorted by `start`, each start once.
-    pub(crate) fn new(sorted: &[Step<u128, V>]) -> Self {
+    pub(crate) fn new(sorted: &[RangeStep<u128, V>]) -> Self {
         let mut starts = Vec::with_capacity(sorted.len() + 1);
         let mut values = Vec::with_capacity(sorted.len() + 1);
         if sorted.first().is_some_and(|step| step.start != 0) {
@@ -186,9 +186,9 @@ impl<V: Value> TableV6<V> {
 
     /// What holds for `address`, and from where to where.
     #[inline]
-    pub(crate) fn answer(&self, address: u128) -> Answer<u128, V> {
+    pub(crate) fn answer(&self, address: u128) -> Lookup<u128, V> {
         let position = self.position(address);
-        Answer {
+        Lookup {
             first: self.starts.get(position).copied().unwrap_or(0),
             last: self
                 .starts
@@ -211,10 +211,10 @@ impl<V: Value> TableV6<V> {
 mod tests {
     use super::*;
 
-    fn steps<A: Copy>(pairs: &[(A, u16)]) -> Vec<Step<A, u16>> {
+    fn steps<A: Copy>(pairs: &[(A, u16)]) -> Vec<RangeStep<A, u16>> {
         pairs
             .iter()
-            .map(|&(start, value)| Step { start, value })
+            .map(|&(start, value)| RangeStep { start, value })
             .collect()
     }
 

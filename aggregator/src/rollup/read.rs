@@ -10,14 +10,14 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
 use twox_hash::XxHash64;
 
-use super::sums::{Key, Sums};
+use super::sums::{Key, PeriodSums};
 use crate::part::{self, CHECKSUM_KEY, PartError};
 use crate::schema::{HOURS_COLUMN, ROLLUP_COLUMNS, START_COLUMNS};
 use crate::store::Part;
 
 /// A note of a part; none where there is no such part or note.
 pub fn note_of(path: &Path, key: &str) -> Option<String> {
-    let note = |part: &part::Part| Ok::<_, PartError>(part.note(key).map(str::to_owned));
+    let note = |part: &part::CheckedPart| Ok::<_, PartError>(part.note(key).map(str::to_owned));
     part::read(path, note).ok()?
 }
 
@@ -46,16 +46,16 @@ pub fn content_of(part: &Part) -> Result<String> {
 pub fn add_part(
     part: &Part,
     hours: Option<i64>,
-    sums: &mut Sums,
+    sums: &mut PeriodSums,
     notes: &mut BTreeMap<String, BTreeSet<String>>,
 ) -> Result<()> {
     part::read(part.place(), |part| add_rows(part, hours, sums, notes))
 }
 
 fn add_rows(
-    part: &part::Part,
+    part: &part::CheckedPart,
     hours: Option<i64>,
-    sums: &mut Sums,
+    sums: &mut PeriodSums,
     notes: &mut BTreeMap<String, BTreeSet<String>>,
 ) -> Result<()> {
     let (reader, about) = (part.reader(), part.about());

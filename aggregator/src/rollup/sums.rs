@@ -26,7 +26,7 @@ struct Sum {
 
 /// All sums of a period.
 #[derive(Debug, Default)]
-pub struct Sums {
+pub struct PeriodSums {
     /// Hours of which there are rows.
     pub hours: i64,
     /// Start of the first day, microseconds since 1970-01-01 UTC.
@@ -35,7 +35,7 @@ pub struct Sums {
     names: BTreeSet<Arc<str>>,
 }
 
-impl Sums {
+impl PeriodSums {
     /// Notes the time of a row.
     pub fn begin(&mut self, time_us: i64) {
         let day_us = time_us.div_euclid(DAY_US) * DAY_US;

@@ -25,14 +25,14 @@ const BUFFER_BYTES: usize = 256 << 10;
 pub struct DiskRun<A> {
     path: PathBuf,
     rows: usize,
-    marks: Vec<Mark<A>>,
+    marks: Vec<RowMark<A>>,
     /// Whether the file is another's business and stays when the run is dropped.
     stays: bool,
 }
 
 /// Every 4096th row of a run.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Mark<A> {
+pub(super) struct RowMark<A> {
     pub source: A,
     pub kind: Kind,
     /// Where it begins in the file.
@@ -117,7 +117,7 @@ impl<A: Address> DiskRun<A> {
     /// Counts a row that begins at `offset`, and remembers that, where it is one of every 4096th.
     fn mark(&mut self, row: &SourceRow<A>, offset: u64) {
         if self.rows.is_multiple_of(MARK_ROWS) {
-            self.marks.push(Mark {
+            self.marks.push(RowMark {
                 source: row.source,
                 kind: row.kind,
                 offset,
@@ -139,7 +139,7 @@ impl<A: Address> DiskRun<A> {
     }
 
     /// Rows at even distances, for splitting the work.
-    pub(super) fn marks(&self) -> &[Mark<A>] {
+    pub(super) fn marks(&self) -> &[RowMark<A>] {
         &self.marks
     }
 

@@ -9,13 +9,13 @@ use teiten_observation::{Address, BUCKETS, Family, Kind};
 #[derive(Debug)]
 pub struct MemoryRun<A> {
     pub(super) rows: Rows<A>,
-    pub(super) order: Vec<Place<A>>,
+    pub(super) order: Vec<RowPlace<A>>,
     pub(super) sets: SetStore<A>,
 }
 
 /// A row's key, and its number.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Place<A> {
+pub(super) struct RowPlace<A> {
     pub(super) source: A,
     pub(super) kind: Kind,
     pub(super) row: u32,
@@ -43,9 +43,9 @@ impl<A: Address> MemoryRun<A> {
 }
 
 /// The rows' places in order. Rows lie by bucket; each bucket is sorted within the second-level cache.
-fn sorted_places<A: Address>(rows: &Rows<A>) -> Vec<Place<A>> {
+fn sorted_places<A: Address>(rows: &Rows<A>) -> Vec<RowPlace<A>> {
     let (numbers, starts) = rows.by_bucket();
-    let mut order: Vec<Place<A>> = Vec::with_capacity(numbers.len());
+    let mut order: Vec<RowPlace<A>> = Vec::with_capacity(numbers.len());
     advise_large_pages(&order);
     let mut scratch = Vec::new();
     for bucket in 0..BUCKETS {
@@ -56,7 +56,7 @@ fn sorted_places<A: Address>(rows: &Rows<A>) -> Vec<Place<A>> {
                 rows.prefetch(ahead);
             }
             let row = rows.row(number);
-            order.push(Place {
+            order.push(RowPlace {
                 source: row.source,
                 kind: row.kind,
                 row: number,
@@ -73,7 +73,7 @@ const ROWS_AHEAD: usize = 16;
 const COUNTED_MIN: usize = 256;
 
 /// Sorts the places of one bucket: of IPv4 by the three octets that differ, the last one first, then by kind within each source.
-fn sort_bucket<A: Address>(places: &mut [Place<A>], scratch: &mut Vec<Place<A>>) {
+fn sort_bucket<A: Address>(places: &mut [RowPlace<A>], scratch: &mut Vec<RowPlace<A>>) {
     if places.len() < COUNTED_MIN || A::FAMILY == Family::Ipv6 {
         places.sort_unstable_by_key(|place| (place.source, place.kind));
         return;
@@ -91,8 +91,8 @@ fn sort_bucket<A: Address>(places: &mut [Place<A>], scratch: &mut Vec<Place<A>>)
 }
 
 /// Copies places in the order of the octet of their source at `shift`; equal ones keep theirs.
-fn by_octet<A: Address>(from: &[Place<A>], to: &mut [Place<A>], shift: u32) {
-    let octet = |place: &Place<A>| (place.source.number() as u32 >> shift) as u8 as usize;
+fn by_octet<A: Address>(from: &[RowPlace<A>], to: &mut [RowPlace<A>], shift: u32) {
+    let octet = |place: &RowPlace<A>| (place.source.number() as u32 >> shift) as u8 as usize;
     let mut next = [0usize; 256];
     for place in from {
         next[octet(place)] += 1;

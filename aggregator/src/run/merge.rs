@@ -126,22 +126,22 @@ fn take_head<'a, A: Address>(
 }
 
 /// A row, and its destinations where they lie.
-type Head<'a, A> = (SourceRow<A>, Held<'a, A>);
+type Head<'a, A> = (SourceRow<A>, HeldDestinations<'a, A>);
 
 /// Destinations of a row.
 #[derive(Debug)]
-enum Held<'a, A> {
+enum HeldDestinations<'a, A> {
     /// In a run.
     Lying(View<'a, A>),
     /// Read or united.
     Alone(Own<A>),
 }
 
-impl<A: Address> Held<'_, A> {
+impl<A: Address> HeldDestinations<'_, A> {
     fn view(&self) -> View<'_, A> {
         match self {
-            Held::Lying(view) => *view,
-            Held::Alone(set) => set.view(),
+            HeldDestinations::Lying(view) => *view,
+            HeldDestinations::Alone(set) => set.view(),
         }
     }
 }
@@ -200,13 +200,16 @@ impl<'a, A: Address> Cursor<'a, A> {
                 if let Some(ahead) = run.order.get(*position + ROW_AHEAD) {
                     run.rows.prefetch(ahead.row);
                 }
-                (SourceRow::of(row), Held::Lying(row.destinations(&run.sets)))
+                (
+                    SourceRow::of(row),
+                    HeldDestinations::Lying(row.destinations(&run.sets)),
+                )
             }
             Rest::Disk(head, reader) => {
                 let next = reader.next()?;
                 let (row, set) =
                     std::mem::replace(head, next).expect("only cursors with a key are advanced");
-                (row, Held::Alone(set))
+                (row, HeldDestinations::Alone(set))
             }
         };
         self.find_key();
@@ -230,7 +233,7 @@ impl<'a, A: Address> Cursor<'a, A> {
 #[derive(Debug)]
 pub struct Merged<'a, A> {
     row: SourceRow<A>,
-    destinations: Held<'a, A>,
+    destinations: HeldDestinations<'a, A>,
 }
 
 impl<'a, A: Address> Merged<'a, A> {
@@ -271,13 +274,13 @@ impl<'a, A: Address> Merged<'a, A> {
         {
             return;
         }
-        if let Held::Alone(Own::Set(ours)) = &mut self.destinations {
+        if let HeldDestinations::Alone(Own::Set(ours)) = &mut self.destinations {
             ours.merge(theirs);
             return;
         }
         let mut united = DestinationSet::from(self.destinations.view());
         united.merge(theirs);
-        self.destinations = Held::Alone(Own::Set(united));
+        self.destinations = HeldDestinations::Alone(Own::Set(united));
     }
 
     /// Its counts.

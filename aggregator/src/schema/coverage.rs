@@ -1,7 +1,7 @@
 //! The columns of `coverage`: a row is a minute, and between its time and its telescope stand the counters of `counter.rs`.
 
 use super::ColumnType::{Double, Int64, TimestampMicros};
-use super::{Column, Filled, Holds, NOT_NEGATIVE, Row, SENSOR, Slot, counted};
+use super::{Column, ColumnRow, Filled, Holds, NOT_NEGATIVE, SENSOR, Slot, counted};
 use crate::counter::{COUNTERS, MinuteCounts};
 use crate::hour::Hour;
 use crate::minute::MINUTE_US;
@@ -28,7 +28,7 @@ pub struct CoverageRows<'r> {
     pub minutes: Vec<CoverageMinute>,
 }
 
-type CoverageRow = Row<for<'e, 'g, 'r> fn(Slot<'e>, &'g CoverageRows<'r>) -> Filled>;
+type CoverageRow = ColumnRow<for<'e, 'g, 'r> fn(Slot<'e>, &'g CoverageRows<'r>) -> Filled>;
 
 pub(super) const MINUTE_START: Column = Column::new(
     "minute_start",
@@ -40,7 +40,7 @@ pub(super) const MINUTE_START: Column = Column::new(
 pub const ROWS: &[CoverageRow] = &with_counters::<{ FIRST.len() + COUNTERS.len() + LAST.len() }>();
 
 const FIRST: &[CoverageRow] = &[
-    Row {
+    ColumnRow {
         column: MINUTE_START,
         fill: |slot, rows| {
             let start = |minute: &CoverageMinute| {
@@ -51,14 +51,14 @@ const FIRST: &[CoverageRow] = &[
             slot.integers(rows.minutes.iter().map(start))
         },
     },
-    Row {
+    ColumnRow {
         column: SENSOR,
         fill: |slot, rows| slot.constant_text(rows.sensor),
     },
 ];
 
 const LAST: &[CoverageRow] = &[
-    Row {
+    ColumnRow {
         column: Column::new(
             "addresses",
             Int64,
@@ -70,7 +70,7 @@ const LAST: &[CoverageRow] = &[
             slot.sparse(rows.minutes.iter().map(|_| addresses))
         },
     },
-    Row {
+    ColumnRow {
         column: Column::new(
             "seconds",
             Int64,
@@ -78,7 +78,7 @@ const LAST: &[CoverageRow] = &[
         ).holding(Holds::Between(0, 60)),
         fill: |slot, rows| slot.integers(rows.minutes.iter().map(|minute| minute.seconds as i64)),
     },
-    Row {
+    ColumnRow {
         column: Column::new(
             "addresses_ipv4",
             Int64,
@@ -90,7 +90,7 @@ const LAST: &[CoverageRow] = &[
             slot.sparse(rows.minutes.iter().map(|_| addresses))
         },
     },
-    Row {
+    ColumnRow {
         column: Column::new(
             "addresses_ipv6",
             Double,
@@ -106,7 +106,7 @@ const LAST: &[CoverageRow] = &[
 
 /// A column for each counter; the slot tells which one it is.
 const fn counter(index: usize) -> CoverageRow {
-    Row {
+    ColumnRow {
         column: Column::new(COUNTERS[index].name, Int64, COUNTERS[index].meaning)
             .holding(NOT_NEGATIVE),
         fill: |slot, rows| {

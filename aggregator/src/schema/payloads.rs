@@ -1,7 +1,9 @@
 //! The columns of `payloads`: a row is a payload of a service, known by its signature or by its hash.
 
 use super::ColumnType::{Bytes, Int32, Int64, Text};
-use super::{Column, Filled, HOUR_START, Holds, NOT_NEGATIVE, PACKETS, Row, SENSOR, Slot, counted};
+use super::{
+    Column, ColumnRow, Filled, HOUR_START, Holds, NOT_NEGATIVE, PACKETS, SENSOR, Slot, counted,
+};
 use crate::hour::Hour;
 use crate::payload_table::PayloadRow;
 
@@ -26,23 +28,23 @@ pub(super) const PAYLOAD_HASH: Column = Column::new(
         ).holding(Holds::Hash);
 
 /// Fills one column from the rows of a group.
-type Fill = for<'e, 'g, 'r> fn(Slot<'e>, &'g PayloadRows<'r>) -> Filled;
+type PayloadFill = for<'e, 'g, 'r> fn(Slot<'e>, &'g PayloadRows<'r>) -> Filled;
 
 /// The columns, and how they are filled.
-pub const ROWS: &[Row<Fill>] = &[
-    Row {
+pub const ROWS: &[ColumnRow<PayloadFill>] = &[
+    ColumnRow {
         column: HOUR_START,
         fill: |slot, group| slot.constant_integer(group.hour.start_us()),
     },
-    Row {
+    ColumnRow {
         column: SENSOR,
         fill: |slot, group| slot.constant_text(group.sensor),
     },
-    Row {
+    ColumnRow {
         column: Column::new("protocol", Int32, "IANA protocol number: 6 for TCP, 17 for UDP.").holding(Holds::Between(0, 255)),
         fill: |slot, group| slot.integers(group.rows.iter().map(|row| i64::from(row.protocol))),
     },
-    Row {
+    ColumnRow {
         column: Column::new(
             "port",
             Int32,
@@ -52,11 +54,11 @@ pub const ROWS: &[Row<Fill>] = &[
         .or_null(),
         fill: |slot, group| slot.sparse(group.rows.iter().map(|row| row.port.map(i64::from))),
     },
-    Row {
+    ColumnRow {
         column: SIGNATURE,
         fill: |slot, group| slot.strings(group.rows.iter().map(|row| row.signature.as_bytes())),
     },
-    Row {
+    ColumnRow {
         column: PAYLOAD_HASH,
         fill: |slot, group| {
             let text = |row: &PayloadRow<'_>| {
@@ -67,11 +69,11 @@ pub const ROWS: &[Row<Fill>] = &[
             slot.strings(hashes.iter().map(String::as_bytes))
         },
     },
-    Row {
+    ColumnRow {
         column: PACKETS,
         fill: |slot, group| slot.integers(group.rows.iter().map(|row| counted(row.packets))),
     },
-    Row {
+    ColumnRow {
         column: Column::new(
             "sources",
             Int64,
@@ -79,7 +81,7 @@ pub const ROWS: &[Row<Fill>] = &[
         ).holding(NOT_NEGATIVE),
         fill: |slot, group| slot.integers(group.rows.iter().map(|row| counted(row.sources))),
     },
-    Row {
+    ColumnRow {
         column: Column::new(
             "first_bytes",
             Bytes,

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use super::ColumnType::{Int64, TimestampMicros};
 use super::{
-    ACTOR, BYTES, CLASS, COUNTED, COUNTRY, Column, Filled, Holds, IP_VERSION, NOT_NEGATIVE,
-    PACKETS, PORT, PROTOCOL, Row, SENSOR, SOURCES_SKETCH, Slot, TOOL, TRAFFIC_TYPE, counted,
+    ACTOR, BYTES, CLASS, COUNTED, COUNTRY, Column, ColumnRow, Filled, Holds, IP_VERSION,
+    NOT_NEGATIVE, PACKETS, PORT, PROTOCOL, SENSOR, SOURCES_SKETCH, Slot, TOOL, TRAFFIC_TYPE,
+    counted,
 };
 
 /// What rows are summed by.
@@ -59,59 +60,59 @@ pub(super) const HOURS: Column = Column::new(
 .holding(COUNTED);
 
 /// Fills one column from the rows of a group.
-type Fill = for<'e, 'g, 'r> fn(Slot<'e>, &'g RolledRows<'r>) -> Filled;
+type RolledUpFill = for<'e, 'g, 'r> fn(Slot<'e>, &'g RolledRows<'r>) -> Filled;
 
 /// The columns, and how they are filled.
-pub const ROWS: &[Row<Fill>] = &[
-    Row {
+pub const ROWS: &[ColumnRow<RolledUpFill>] = &[
+    ColumnRow {
         column: DAY_START,
         fill: |slot, group| slot.constant_integer(group.start_us),
     },
-    Row {
+    ColumnRow {
         column: SENSOR,
         fill: |slot, group| slot.constant_text(group.sensor),
     },
-    Row {
+    ColumnRow {
         column: IP_VERSION,
         fill: |slot, group| slot.integers(group.rows.iter().map(|row| row.key.ip_version)),
     },
-    Row {
+    ColumnRow {
         column: PROTOCOL,
         fill: |slot, group| slot.integers(group.rows.iter().map(|row| row.key.protocol)),
     },
-    Row {
+    ColumnRow {
         column: PORT,
         fill: |slot, group| slot.sparse(group.rows.iter().map(|row| row.key.port)),
     },
-    Row {
+    ColumnRow {
         column: TRAFFIC_TYPE,
         fill: |slot, group| slot.strings(group.texts(0)),
     },
-    Row {
+    ColumnRow {
         column: CLASS,
         fill: |slot, group| slot.strings(group.texts(1)),
     },
-    Row {
+    ColumnRow {
         column: TOOL,
         fill: |slot, group| slot.strings(group.texts(2)),
     },
-    Row {
+    ColumnRow {
         column: ACTOR,
         fill: |slot, group| slot.strings(group.texts(3)),
     },
-    Row {
+    ColumnRow {
         column: COUNTRY,
         fill: |slot, group| slot.strings(group.texts(4)),
     },
-    Row {
+    ColumnRow {
         column: PACKETS,
         fill: |slot, group| slot.integers(group.rows.iter().map(|row| row.packets)),
     },
-    Row {
+    ColumnRow {
         column: BYTES,
         fill: |slot, group| slot.integers(group.rows.iter().map(|row| row.bytes)),
     },
-    Row {
+    ColumnRow {
         column: Column::new(
             "sources",
             Int64,
@@ -119,11 +120,11 @@ pub const ROWS: &[Row<Fill>] = &[
         ).holding(NOT_NEGATIVE),
         fill: |slot, group| slot.integers(group.rows.iter().map(|row| counted(row.sources))),
     },
-    Row {
+    ColumnRow {
         column: SOURCES_SKETCH,
         fill: |slot, group| slot.strings(group.rows.iter().map(|row| &row.sketch[..])),
     },
-    Row {
+    ColumnRow {
         column: HOURS,
         fill: |slot, group| slot.constant_integer(group.hours),
     },

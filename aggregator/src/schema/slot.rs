@@ -11,7 +11,7 @@ use teiten_observation::{Family, Kind};
 
 /// A column, and how it is filled.
 #[derive(Clone, Copy, Debug)]
-pub struct Row<F> {
+pub struct ColumnRow<F> {
     /// Name, type and meaning.
     pub column: Column,
     /// Fills it from the rows of a row group.
@@ -26,7 +26,7 @@ pub type Fill<G> = for<'e, 'g> fn(Slot<'e>, &'g G) -> Filled;
 
 /// Encodes a row group of `count` rows: each column from its row of the schema.
 pub fn encode_group<G>(
-    rows: &[Row<Fill<G>>],
+    rows: &[ColumnRow<Fill<G>>],
     schema: &SchemaDescPtr,
     count: usize,
     group: &G,

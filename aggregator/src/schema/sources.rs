@@ -7,8 +7,8 @@ use foldhash::fast::RandomState;
 
 use super::ColumnType::{Int32, Int64, Text, TimestampMicros};
 use super::{
-    ACTOR, BYTES, CLASS, COUNTED, COUNTRY, Column, Filled, Group, HOUR_START, Holds, IP_VERSION,
-    NOT_NEGATIVE, PACKETS, PORT, PROTOCOL, Row, SENSOR, Slot, TOOL, TRAFFIC_TYPE, counted,
+    ACTOR, BYTES, CLASS, COUNTED, COUNTRY, Column, ColumnRow, Filled, Group, HOUR_START, Holds,
+    IP_VERSION, NOT_NEGATIVE, PACKETS, PORT, PROTOCOL, SENSOR, Slot, TOOL, TRAFFIC_TYPE, counted,
 };
 use crate::actor::Actors;
 use crate::hour::Hour;
@@ -156,67 +156,67 @@ pub(super) const TOOL_PACKETS: Column = Column::new(
         ).holding(NOT_NEGATIVE);
 
 /// Fills one column from the rows of a group.
-type Fill = for<'e, 'g, 'r> fn(Slot<'e>, &'g SourceRows<'r>) -> Filled;
+type SourceFill = for<'e, 'g, 'r> fn(Slot<'e>, &'g SourceRows<'r>) -> Filled;
 
 /// The columns, and how they are filled.
-pub const ROWS: &[Row<Fill>] = &[
-    Row {
+pub const ROWS: &[ColumnRow<SourceFill>] = &[
+    ColumnRow {
         column: HOUR_START,
         fill: |slot, rows| slot.constant_integer(rows.hour.start_us()),
     },
-    Row {
+    ColumnRow {
         column: SENSOR,
         fill: |slot, rows| slot.constant_text(rows.sensor),
     },
-    Row {
+    ColumnRow {
         column: SRC_IP,
         fill: |slot, rows| source_column(slot, &rows.group),
     },
-    Row {
+    ColumnRow {
         column: IP_VERSION,
         fill: |slot, rows| slot.constant_integer(rows.family as i64),
     },
-    Row {
+    ColumnRow {
         column: PROTOCOL,
         fill: |slot, rows| slot.protocols(rows.kinds(), rows.family),
     },
-    Row {
+    ColumnRow {
         column: PORT,
         fill: |slot, rows| slot.sparse(rows.kinds().map(|kind| kind.port().map(i64::from))),
     },
-    Row {
+    ColumnRow {
         column: TRAFFIC_TYPE,
         fill: |slot, rows| {
             let codes = rows.kinds().map(|kind| kind.traffic_type() as u16);
             slot.named(codes, |code| TrafficType::ALL[usize::from(code)].name())
         },
     },
-    Row {
+    ColumnRow {
         column: CLASS,
         fill: |slot, rows| {
             let codes = rows.kinds().map(|kind| kind.class() as u16);
             slot.named(codes, |code| Class::ALL[usize::from(code)].name())
         },
     },
-    Row {
+    ColumnRow {
         column: TOOL,
         fill: |slot, rows| {
             let codes = rows.kinds().map(|kind| kind.tool() as u16);
             slot.named(codes, |code| Tool::ALL[usize::from(code)].name())
         },
     },
-    Row {
+    ColumnRow {
         column: ACTOR,
         fill: |slot, rows| {
             let numbers = rows.group.each(|chunk, row| chunk.actors[row]);
             slot.named(numbers, |number| rows.actors.name(number))
         },
     },
-    Row {
+    ColumnRow {
         column: COUNTRY,
         fill: |slot, rows| slot.countries(rows.group.each(|chunk, row| chunk.countries[row])),
     },
-    Row {
+    ColumnRow {
         column: Column::new(
             "asn",
             Int64,
@@ -227,7 +227,7 @@ pub const ROWS: &[Row<Fill>] = &[
             slot.sparse(rows.group.each(|chunk, row| chunk.asns[row].map(i64::from)))
         },
     },
-    Row {
+    ColumnRow {
         column: Column::new(
             "role",
             Text,
@@ -238,15 +238,15 @@ pub const ROWS: &[Row<Fill>] = &[
             slot.named(codes, |code| Role::ALL[usize::from(code)].name())
         },
     },
-    Row {
+    ColumnRow {
         column: PACKETS,
         fill: |slot, rows| slot.integers(rows.group.each(|chunk, row| counted(chunk.packets[row]))),
     },
-    Row {
+    ColumnRow {
         column: BYTES,
         fill: |slot, rows| slot.integers(rows.group.each(|chunk, row| counted(chunk.bytes[row]))),
     },
-    Row {
+    ColumnRow {
         column: Column::new(
             "destinations",
             Int64,
@@ -259,7 +259,7 @@ pub const ROWS: &[Row<Fill>] = &[
             )
         },
     },
-    Row {
+    ColumnRow {
         column: FIRST_SEEN,
         fill: |slot, rows| {
             let start_us = rows.hour.start_us();
@@ -270,7 +270,7 @@ pub const ROWS: &[Row<Fill>] = &[
             )
         },
     },
-    Row {
+    ColumnRow {
         column: LAST_SEEN,
         fill: |slot, rows| {
             let start_us = rows.hour.start_us();
@@ -281,13 +281,13 @@ pub const ROWS: &[Row<Fill>] = &[
             )
         },
     },
-    Row {
+    ColumnRow {
         column: TOOL_PACKETS,
         fill: |slot, rows| {
             slot.integers(rows.group.each(|chunk, row| counted(chunk.tool_packets[row])))
         },
     },
-    Row {
+    ColumnRow {
         column: Column::new(
             "flags",
             Int32,
@@ -300,7 +300,7 @@ pub const ROWS: &[Row<Fill>] = &[
             )
         },
     },
-    Row {
+    ColumnRow {
         column: Column::new(
             "stack_signature",
             Text,

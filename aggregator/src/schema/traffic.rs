@@ -2,8 +2,8 @@
 
 use super::ColumnType::Int64;
 use super::{
-    ACTOR, BYTES, CLASS, COUNTED, COUNTRY, Column, Filled, Group, HOUR_START, IP_VERSION, PACKETS,
-    PORT, PROTOCOL, Row, SENSOR, SOURCES_SKETCH, Slot, TOOL, TRAFFIC_TYPE, counted,
+    ACTOR, BYTES, CLASS, COUNTED, COUNTRY, Column, ColumnRow, Filled, Group, HOUR_START,
+    IP_VERSION, PACKETS, PORT, PROTOCOL, SENSOR, SOURCES_SKETCH, Slot, TOOL, TRAFFIC_TYPE, counted,
 };
 use crate::actor::Actors;
 use crate::hour::Hour;
@@ -51,7 +51,7 @@ impl Key {
 
 /// Rows without their hour, in ascending order of their keys, a column each.
 #[derive(Debug, Default)]
-pub struct Sums {
+pub struct TrafficSums {
     pub keys: Vec<Key>,
     pub packets: Vec<u64>,
     /// Bytes on the wire.
@@ -63,7 +63,7 @@ pub struct Sums {
     ends: Vec<usize>,
 }
 
-impl Sums {
+impl TrafficSums {
     /// Number of rows.
     pub fn len(&self) -> usize {
         self.keys.len()
@@ -98,7 +98,7 @@ pub struct TrafficRows<'r> {
     pub sensor: &'r str,
     pub family: Family,
     pub actors: &'r Actors,
-    pub group: Group<Sums>,
+    pub group: Group<TrafficSums>,
 }
 
 impl TrafficRows<'_> {
@@ -108,78 +108,78 @@ impl TrafficRows<'_> {
 }
 
 /// Fills one column from the rows of a group.
-type Fill = for<'e, 'g, 'r> fn(Slot<'e>, &'g TrafficRows<'r>) -> Filled;
+type TrafficFill = for<'e, 'g, 'r> fn(Slot<'e>, &'g TrafficRows<'r>) -> Filled;
 
 /// The columns, and how they are filled.
-pub const ROWS: &[Row<Fill>] = &[
-    Row {
+pub const ROWS: &[ColumnRow<TrafficFill>] = &[
+    ColumnRow {
         column: HOUR_START,
         fill: |slot, rows| slot.constant_integer(rows.hour.start_us()),
     },
-    Row {
+    ColumnRow {
         column: SENSOR,
         fill: |slot, rows| slot.constant_text(rows.sensor),
     },
-    Row {
+    ColumnRow {
         column: IP_VERSION,
         fill: |slot, rows| slot.constant_integer(rows.family as i64),
     },
-    Row {
+    ColumnRow {
         column: PROTOCOL,
         fill: |slot, rows| slot.protocols(rows.kinds(), rows.family),
     },
-    Row {
+    ColumnRow {
         column: PORT,
         fill: |slot, rows| slot.sparse(rows.kinds().map(|kind| kind.port().map(i64::from))),
     },
-    Row {
+    ColumnRow {
         column: TRAFFIC_TYPE,
         fill: |slot, rows| {
             let codes = rows.kinds().map(|kind| kind.traffic_type() as u16);
             slot.named(codes, |code| TrafficType::ALL[usize::from(code)].name())
         },
     },
-    Row {
+    ColumnRow {
         column: CLASS,
         fill: |slot, rows| {
             let codes = rows.kinds().map(|kind| kind.class() as u16);
             slot.named(codes, |code| Class::ALL[usize::from(code)].name())
         },
     },
-    Row {
+    ColumnRow {
         column: TOOL,
         fill: |slot, rows| {
             let codes = rows.kinds().map(|kind| kind.tool() as u16);
             slot.named(codes, |code| Tool::ALL[usize::from(code)].name())
         },
     },
-    Row {
+    ColumnRow {
         column: ACTOR,
         fill: |slot, rows| {
             let numbers = rows.group.each(|sums, row| sums.keys[row].actor());
             slot.named(numbers, |number| rows.actors.name(number))
         },
     },
-    Row {
+    ColumnRow {
         column: COUNTRY,
         fill: |slot, rows| {
             slot.countries(rows.group.each(|sums, row| sums.keys[row].country_code()))
         },
     },
-    Row {
+    ColumnRow {
         column: PACKETS,
         fill: |slot, rows| slot.integers(rows.group.each(|sums, row| counted(sums.packets[row]))),
     },
-    Row {
+    ColumnRow {
         column: BYTES,
         fill: |slot, rows| slot.integers(rows.group.each(|sums, row| counted(sums.bytes[row]))),
     },
-    Row {
+    ColumnRow {
         column: Column::new("sources", Int64, "Distinct sources of the row, exact.")
             .holding(COUNTED),
         fill: |slot, rows| slot.integers(rows.group.each(|sums, row| counted(sums.sources[row]))),
     },
-    Row {
+    ColumnRow {
         column: SOURCES_SKETCH,
         fill: |slot, rows| slot.strings(rows.group.each(|sums, row| sums.sketch(row))),
     },

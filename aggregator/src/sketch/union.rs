@@ -3,8 +3,8 @@
 use datasketches::hll::HllSketch;
 
 use super::{
-    COMPACT, LG_K, LIST_WORDS, Member, REGISTERS, REGISTERS_WORDS, Registers, SET_MAX, SET_WORDS,
-    VERSION_AND_FAMILY, mode, write_sketch,
+    COMPACT, LG_K, LIST_WORDS, Member, REGISTERS, REGISTERS_WORDS, SET_MAX, SET_WORDS,
+    SketchRegisters, VERSION_AND_FAMILY, mode, write_sketch,
 };
 
 /// Bytes before the members of a list, the members of a set, and registers.
@@ -25,7 +25,7 @@ pub struct SketchUnion {
     /// Of few sources; those that came twice may stand here twice.
     members: Vec<Member>,
     /// Of many.
-    registers: Option<Registers>,
+    registers: Option<SketchRegisters>,
 }
 
 impl SketchUnion {
@@ -98,7 +98,7 @@ impl SketchUnion {
         }
     }
 
-    fn registers(&mut self) -> &mut Registers {
+    fn registers(&mut self) -> &mut SketchRegisters {
         let registers = self.registers.get_or_insert_default();
         for member in std::mem::take(&mut self.members) {
             registers.insert(member);

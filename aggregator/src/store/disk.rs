@@ -88,12 +88,12 @@ pub trait Disk: Debug + Send + Sync {
     ///
     /// # Errors
     /// When the file cannot be made or locked.
-    fn lock(&self, path: &Path, waits: bool) -> io::Result<Option<Box<dyn Held>>>;
+    fn lock(&self, path: &Path, waits: bool) -> io::Result<Option<Box<dyn HeldLock>>>;
 }
 
 /// A lock that is held.
-pub trait Held: Debug + Send + Sync {}
-impl Held for File {}
+pub trait HeldLock: Debug + Send + Sync {}
+impl HeldLock for File {}
 
 /// Makes a folder and those it lies in; what is new is durable.
 pub(super) fn make_folders(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
@@ -189,7 +189,7 @@ impl Disk for LocalDisk {
         File::open(folder)?.sync_all()
     }
 
-    fn lock(&self, path: &Path, waits: bool) -> io::Result<Option<Box<dyn Held>>> {
+    fn lock(&self, path: &Path, waits: bool) -> io::Result<Option<Box<dyn HeldLock>>> {
         loop {
             // Whoever may only read it can lock it too.
             let file = match File::open(path) {

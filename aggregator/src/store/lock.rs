@@ -3,13 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::disk::Held;
+use super::disk::HeldLock;
 use super::{PRIVATE_FOLDER, Store};
 
 /// A lock that this program holds.
 #[derive(Debug)]
 pub struct Lock {
-    _held: Box<dyn Held>,
+    _held: Box<dyn HeldLock>,
 }
 
 impl Store {

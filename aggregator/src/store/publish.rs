@@ -11,7 +11,7 @@ use std::sync::{Arc, PoisonError};
 use serde_json::{Value, json};
 
 use super::disk::{Disk, DiskFile};
-use super::work::Work;
+use super::work::WorkFolder;
 use super::{Store, seal, unseal};
 
 /// Ending of a list of what is published.
@@ -24,7 +24,7 @@ const PART: &str = "part";
 /// A file under way, which no reader takes for a part; removed unless it is published.
 #[derive(Debug)]
 pub struct Staged {
-    work: Arc<Work>,
+    work: Arc<WorkFolder>,
     store: Store,
     name: String,
     /// Where it will lie within the dataset.
@@ -210,7 +210,7 @@ impl Store {
     }
 
     /// Finishes what this program committed and could not finish.
-    fn finish_pending(&self, work: &Work) -> io::Result<()> {
+    fn finish_pending(&self, work: &WorkFolder) -> io::Result<()> {
         let mut pending = work.pending.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(&number) = pending.first() {
             self.finish(&work.folder, number)?;

@@ -5,7 +5,7 @@ use std::io::{self, ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use super::disk::{Disk, DiskFile, Found, Held};
+use super::disk::{Disk, DiskFile, Found, HeldLock};
 
 /// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
 #[derive(Debug)]
@@ -341,7 +341,7 @@ impl Disk for Simulated {
         })
     }
 
-    fn lock(&self, path: &Path, _waits: bool) -> io::Result<Option<Box<dyn Held>>> {
+    fn lock(&self, path: &Path, _waits: bool) -> io::Result<Option<Box<dyn HeldLock>>> {
         self.call(|state| {
             if state.entry(path).is_err() {
                 state.create(path)?;
@@ -350,7 +350,7 @@ impl Disk for Simulated {
             if !state.locks.insert(key.clone()) {
                 return Ok(None);
             }
-            let held: Box<dyn Held> = Box::new(SimulatedLock {
+            let held: Box<dyn HeldLock> = Box::new(SimulatedLock {
                 disk: self.clone(),
                 key,
             });
@@ -365,7 +365,7 @@ struct SimulatedLock {
     key: (u64, PathBuf),
 }
 
-impl Held for SimulatedLock {}
+impl HeldLock for SimulatedLock {}
 
 impl Drop for SimulatedLock {
     fn drop(&mut self) {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use super::Store;
-use super::disk::{Disk, Held};
+use super::disk::{Disk, HeldLock};
 
 /// Folder of all work folders.
 pub(super) const WORK: &str = "work";
@@ -20,16 +20,16 @@ pub(super) const LIFE: &str = "lock";
 
 /// A work folder of this program.
 #[derive(Debug)]
-pub(super) struct Work {
+pub(super) struct WorkFolder {
     disk: Arc<dyn Disk>,
     pub folder: PathBuf,
     next: AtomicU64,
     /// Publications that are committed and not yet where they belong, by number: an error came between.
     pub pending: Mutex<Vec<u64>>,
-    _life: Box<dyn Held>,
+    _life: Box<dyn HeldLock>,
 }
 
-impl Work {
+impl WorkFolder {
     pub fn begin(store: &Store, disk: Arc<dyn Disk>) -> io::Result<Self> {
         let private = store.private_folder();
         let folder = private.join(WORK).join(random_name());
@@ -40,7 +40,7 @@ impl Work {
         store.make_folder(&folder)?;
         let life = disk.lock(&folder.join(LIFE), false)?;
         let life = life.ok_or(io::ErrorKind::WouldBlock)?;
-        Ok(Work {
+        Ok(WorkFolder {
             disk,
             folder,
             next: AtomicU64::new(0),
@@ -65,7 +65,7 @@ impl Work {
     }
 }
 
-impl Drop for Work {
+impl Drop for WorkFolder {
     fn drop(&mut self) {
         let pending = self.pending.get_mut();
         // What is committed stays for the next program. What cannot be removed now is removed by it.

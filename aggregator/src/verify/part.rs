@@ -9,7 +9,7 @@ use parquet::file::reader::FileReader;
 use super::column::{self, Expected, Values};
 use crate::close::IDENTITY_KEY;
 use crate::counter::{COUNTERS, OUTCOMES};
-use crate::part::{self, CHECKSUM_KEY, Part, PartError};
+use crate::part::{self, CHECKSUM_KEY, CheckedPart, PartError};
 use crate::schema::{
     BYTES_COLUMN, COVERAGE, KIND_ORDER, NEVER_ABOVE, OBSERVED_COLUMN, PACKETS_COLUMN,
     SCHEMA_VERSION, Table, parquet_field,
@@ -22,17 +22,17 @@ const SENSOR_KEY: &str = "sensor";
 
 /// Packets and bytes of parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sums {
+pub struct PartSums {
     pub packets: i64,
     pub bytes: i64,
     /// Packets times a hash of their kind, summed: the same for tables that hold the same packets by kind.
     pub kinds: u64,
 }
 
-impl Sums {
+impl PartSums {
     /// Adds the sums of `other`; none where they are beyond 2^63.
-    pub fn add(self, other: Sums) -> Option<Sums> {
-        Some(Sums {
+    pub fn add(self, other: PartSums) -> Option<PartSums> {
+        Some(PartSums {
             packets: self.packets.checked_add(other.packets)?,
             bytes: self.bytes.checked_add(other.bytes)?,
             kinds: self.kinds.wrapping_add(other.kinds),
@@ -47,7 +47,7 @@ pub struct Sound {
     /// Of the sensor; none in a rollup.
     pub identity: Option<String>,
     pub rows: u64,
-    pub sums: Sums,
+    pub sums: PartSums,
 }
 
 /// Reads the part of `table` at `path`, which is of `time_us`.
@@ -67,7 +67,7 @@ fn damaged<T>(reason: String) -> Result<T, PartError> {
 }
 
 fn check_part(
-    part: &Part,
+    part: &CheckedPart,
     table: &Table,
     time_us: std::ops::Range<i64>,
 ) -> Result<Sound, PartError> {
@@ -105,7 +105,7 @@ fn check_part(
         for (column, &place) in table.columns.iter().zip(&places) {
             columns.push(column::read(&*group, place, column, &expected)?);
         }
-        let group = Rows {
+        let group = GroupRows {
             table,
             columns,
             count: rows as usize,
@@ -154,13 +154,13 @@ fn places(metadata: &ParquetMetaData, table: &Table) -> Result<Vec<usize>, PartE
 }
 
 /// The rows of a row group.
-struct Rows<'t> {
+struct GroupRows<'t> {
     table: &'t Table,
     columns: Vec<Values>,
     count: usize,
 }
 
-impl Rows<'_> {
+impl GroupRows<'_> {
     fn column(&self, name: &str) -> Option<&Values> {
         let index = self.table.columns.iter().position(|it| it.name == name)?;
         self.columns.get(index)
@@ -200,7 +200,7 @@ impl Rows<'_> {
     }
 
     /// Packets, bytes and kinds of all rows; none where they are beyond 2^63.
-    fn sums(&self) -> Option<Sums> {
+    fn sums(&self) -> Option<PartSums> {
         let sum = |name: &str| {
             let column = self.column(name);
             let numbers = (0..self.count).map(|row| column.map_or(0, |column| column.number(row)));
@@ -209,9 +209,9 @@ impl Rows<'_> {
                 .try_fold(0_i64, |sum, number| sum.checked_add(number))
         };
         if self.table.name == COVERAGE.name {
-            return Some(Sums {
+            return Some(PartSums {
                 packets: sum(OBSERVED_COLUMN)?,
-                ..Sums::default()
+                ..PartSums::default()
             });
         }
         let kind = self.columns(KIND_ORDER);
@@ -226,7 +226,7 @@ impl Rows<'_> {
             });
             hash.wrapping_mul(packets.number(row) as u64)
         };
-        Some(Sums {
+        Some(PartSums {
             packets: sum(PACKETS_COLUMN)?,
             bytes: sum(BYTES_COLUMN)?,
             kinds: (0..self.count).map(of_row).fold(0, u64::wrapping_add),
@@ -237,7 +237,7 @@ impl Rows<'_> {
 /// The order of a part's rows, over its row groups.
 struct Order<'t> {
     table: &'t Table,
-    before: Option<Rows<'t>>,
+    before: Option<GroupRows<'t>>,
     /// Of rows that are equal so far, what tells them apart.
     equal: HashSet<Vec<Vec<u8>>>,
 }
@@ -252,7 +252,7 @@ impl<'t> Order<'t> {
     }
 
     /// Checks the next row group.
-    fn follow(&mut self, group: Rows<'t>) -> Result<(), PartError> {
+    fn follow(&mut self, group: GroupRows<'t>) -> Result<(), PartError> {
         let ours = group.columns(self.table.order);
         let apart = group.columns(self.table.apart);
         for row in 0..group.count {

@@ -172,9 +172,7 @@ fn home(
         return module;
     };
     let passed = used.get(&module).into_iter().flatten().find(|one| {
-        one.len() > 1
-            && one.last() == Some(name)
-            && !matches!(one[0].as_str(), "super" | "std" | "core")
+        one.len() > 1 && one.last() == Some(name) && !matches!(one[0].as_str(), "std" | "core")
     });
     match passed.and_then(|path| absolute(&module, path, files)) {
         Some(path) if path != [module.as_slice(), std::slice::from_ref(name)].concat() => {

@@ -84,6 +84,26 @@ impl Source {
         Some(inner.split('/').map(str::to_owned).collect())
     }
 
+    /// The names of the types that it declares. A `type` inside another item is that item's, and has no name of its own.
+    pub fn types(&self) -> Vec<&str> {
+        let declared = self.bare.lines().filter_map(|line| {
+            let mut words = line.split(|character| !is_word(character));
+            let mut words = words.by_ref().filter(|word| {
+                !matches!(
+                    *word,
+                    "" | "pub" | "crate" | "super" | "self" | "in" | "unsafe"
+                )
+            });
+            let is_type = match words.next()? {
+                "struct" | "enum" | "trait" | "union" => true,
+                "type" => !line.starts_with(' '),
+                _ => false,
+            };
+            is_type.then(|| words.next()).flatten()
+        });
+        declared.collect()
+    }
+
     /// Whether its code holds a word, whole.
     pub fn has_word(&self, word: &str) -> bool {
         self.bare

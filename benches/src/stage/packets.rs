@@ -14,7 +14,7 @@ use teiten_packet::telescope::{Place, Telescope};
 use teiten_sensor::engine::worker::{self, Worker};
 use teiten_sensor::source::block::Block;
 use teiten_sensor::source::record::Record;
-use teiten_sensor::source::{Reading, Replay};
+use teiten_sensor::source::{ReadingMode, Replay};
 
 use super::{Bench, Cost};
 use crate::usage::Stopwatch;
@@ -189,7 +189,7 @@ fn decoded<'a>(bytes: &'a [u8], record: &Record) -> Decoded<'a> {
 /// Calls `work` with every block of the capture; the packets in them.
 fn each_block(bench: &Bench, mut work: impl FnMut(&Block)) -> Result<u64> {
     let paths = [bench.capture.path.clone()];
-    let mut replay = Replay::open_by(&paths, Reading::Mapped)?;
+    let mut replay = Replay::open_by(&paths, ReadingMode::Mapped)?;
     let mut reuse = Block::empty();
     while let Some(block) = replay.next_block(reuse) {
         work(&block);

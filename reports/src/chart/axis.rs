@@ -3,7 +3,7 @@
 use jiff::tz::TimeZone;
 
 use super::{Anchor, Pen, text_width};
-use crate::series::Step;
+use crate::series::BucketWidth;
 use crate::text::{Language, number, time};
 
 /// A value axis from zero (or below, for changes) to a round value.
@@ -59,7 +59,7 @@ impl ValueAxis {
     }
 
     /// Draws grid lines and labels.
-    pub fn draw(&self, pen: &mut Pen, language: Language, frame: &Frame) {
+    pub fn draw(&self, pen: &mut Pen, language: Language, frame: &PlotArea) {
         for (tick, label) in self.ticks.iter().zip(self.labels(language)) {
             let y = self.place(*tick, frame.bottom, frame.top);
             let class = if *tick == 0.0 { "base" } else { "grid" };
@@ -71,7 +71,7 @@ impl ValueAxis {
 
 /// The rectangle that data is drawn in.
 #[derive(Clone, Copy, Debug)]
-pub struct Frame {
+pub struct PlotArea {
     /// Left edge.
     pub left: f64,
     /// Right edge.
@@ -99,7 +99,7 @@ pub struct TimeAxis {
     /// Start of each bucket, microseconds since 1970-01-01 UTC.
     pub starts_us: Vec<i64>,
     /// Width of the buckets.
-    pub step: Step,
+    pub step: BucketWidth,
     /// Timezone of the labels.
     pub timezone: TimeZone,
     /// Language of the labels.
@@ -118,17 +118,17 @@ impl TimeAxis {
     pub fn ticks(&self) -> Vec<TimeTick> {
         let slots = self.slots();
         match self.step {
-            Step::Hour if slots <= 60 => self.hour_ticks(if slots <= 16 {
+            BucketWidth::Hour if slots <= 60 => self.hour_ticks(if slots <= 16 {
                 1
             } else if slots <= 30 {
                 3
             } else {
                 6
             }),
-            Step::Hour => self.day_ticks(slots / 24),
-            Step::Day if slots <= 40 => self.day_ticks(slots),
-            Step::Day => self.month_ticks(if slots <= 460 { 1 } else { 3 }, slots <= 100),
-            Step::Month => self.month_ticks(if slots <= 24 { 3 } else { 12 }, false),
+            BucketWidth::Hour => self.day_ticks(slots / 24),
+            BucketWidth::Day if slots <= 40 => self.day_ticks(slots),
+            BucketWidth::Day => self.month_ticks(if slots <= 460 { 1 } else { 3 }, slots <= 100),
+            BucketWidth::Month => self.month_ticks(if slots <= 24 { 3 } else { 12 }, false),
         }
     }
 
@@ -235,7 +235,7 @@ impl TimeAxis {
     }
 
     /// Draws marks and labels below a frame; labels that would touch the one before are left out.
-    pub fn draw(&self, pen: &mut Pen, frame: &Frame, below: f64) {
+    pub fn draw(&self, pen: &mut Pen, frame: &PlotArea, below: f64) {
         let slot = (frame.right - frame.left) / self.slots().max(1) as f64;
         let mut free_from = f64::MIN;
         let mut context_free_from = f64::MIN;
@@ -284,11 +284,11 @@ impl TimeAxis {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::period::{HOUR_US, Period};
+    use crate::period::{HOUR_US, ReportPeriod};
     use crate::series::Buckets;
 
     fn axis(text: &str, language: Language) -> TimeAxis {
-        let period = Period::parse(text, &TimeZone::get("Asia/Tokyo").unwrap()).unwrap();
+        let period = ReportPeriod::parse(text, &TimeZone::get("Asia/Tokyo").unwrap()).unwrap();
         let buckets = Buckets::of(&period);
         let starts = buckets
             .ranges

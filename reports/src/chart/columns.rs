@@ -3,7 +3,7 @@
 use super::axis::{TimeAxis, ValueAxis};
 use super::timeline::{self, Labels, Series};
 use super::{Chart, Pen};
-use crate::series::State;
+use crate::series::CoverageState;
 
 /// Draws one series of signed values.
 #[must_use]
@@ -11,7 +11,7 @@ pub fn draw(
     labels: &Labels,
     time: &TimeAxis,
     bucket_labels: &[String],
-    states: &[State],
+    states: &[CoverageState],
     hollow: &[bool],
     series: &Series,
 ) -> Chart {

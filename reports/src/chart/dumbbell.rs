@@ -6,7 +6,7 @@ use crate::text::Language;
 
 /// A name with two values.
 #[derive(Clone, Debug)]
-pub struct Pair {
+pub struct DumbbellPair {
     /// Name.
     pub label: String,
     /// Fainter part of the name; may be empty.
@@ -29,7 +29,7 @@ pub fn draw(
     description: &str,
     unit: &str,
     language: Language,
-    pairs: &[Pair],
+    pairs: &[DumbbellPair],
     legends: [&str; 2],
 ) -> Chart {
     let mut pen = Pen::default();

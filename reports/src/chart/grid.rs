@@ -4,7 +4,7 @@ use super::{Anchor, Chart, Pen, WIDTH, text_width};
 
 /// One cell.
 #[derive(Clone, Debug)]
-pub enum Cell {
+pub enum GridCell {
     /// Outside the period: nothing is drawn.
     Outside,
     /// A gap, with what it says.
@@ -29,7 +29,7 @@ pub struct Grid {
     /// Labels of the columns; empty ones are not drawn.
     pub columns: Vec<String>,
     /// Rows: label and cells.
-    pub rows: Vec<(String, Vec<Cell>)>,
+    pub rows: Vec<(String, Vec<GridCell>)>,
     /// Height of a row.
     pub row_height: f64,
     /// Legend: class and label; the class `gap` is the pattern of gaps.
@@ -85,9 +85,9 @@ pub fn draw(grid: &Grid) -> Chart {
             let x = left + column as f64 * slot;
             let (width, height) = (slot - inset, grid.row_height - inset);
             match cell {
-                Cell::Outside => {}
-                Cell::Gap(told) => pen.gap(&grid.name, x, y, width, height, told),
-                Cell::Full(class, share, told) => {
+                GridCell::Outside => {}
+                GridCell::Gap(told) => pen.gap(&grid.name, x, y, width, height, told),
+                GridCell::Full(class, share, told) => {
                     if *share < 1.0 {
                         pen.rect("s-slot", x, y, width, height);
                     }

@@ -4,7 +4,7 @@
 use super::axis::{TimeAxis, ValueAxis};
 use super::timeline::{self, Labels, Series};
 use super::{Chart, Pen, legend, num};
-use crate::series::State;
+use crate::series::CoverageState;
 
 /// Draws the chart; the series are compared, not added.
 #[must_use]
@@ -12,7 +12,7 @@ pub fn draw(
     labels: &Labels,
     time: &TimeAxis,
     bucket_labels: &[String],
-    states: &[State],
+    states: &[CoverageState],
     hollow: &[bool],
     series: &[Series],
 ) -> Chart {

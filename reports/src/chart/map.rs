@@ -17,7 +17,7 @@ const WHOLE: f64 = 118.0;
 
 /// A country's two shares, each of its own whole.
 #[derive(Clone, Debug)]
-pub struct Place {
+pub struct CountryShares {
     /// ISO 3166-1 alpha-2.
     pub code: String,
     /// Name.
@@ -38,14 +38,14 @@ pub fn draw(
     name: &str,
     [title, description]: [&str; 2],
     language: &'static str,
-    places: &[Place],
+    places: &[CountryShares],
     labels: usize,
     legends: [&str; 2],
     credit: &str,
 ) -> Chart {
     let mut pen = Pen::default();
     pen.path("land", LAND.trim());
-    let mut known: Vec<(&Place, (f64, f64))> = places
+    let mut known: Vec<(&CountryShares, (f64, f64))> = places
         .iter()
         .filter_map(|place| Some((place, position(&place.code)?)))
         .collect();
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn labels_never_overlap() {
-        let place = |code: &str, share: f64| Place {
+        let place = |code: &str, share: f64| CountryShares {
             code: code.to_owned(),
             label: format!("country {code}"),
             disc: share,
@@ -208,10 +208,11 @@ mod tests {
             home: false,
             told: String::new(),
         };
-        let places: Vec<Place> = ["NL", "DE", "BE", "FR", "LU", "CH", "AT", "CZ", "PL", "DK"]
-            .into_iter()
-            .map(|code| place(code, 0.02))
-            .collect();
+        let places: Vec<CountryShares> =
+            ["NL", "DE", "BE", "FR", "LU", "CH", "AT", "CZ", "PL", "DK"]
+                .into_iter()
+                .map(|code| place(code, 0.02))
+                .collect();
         let body = draw("m", ["t", "d"], "en", &places, 10, ["a", "b"], "c").body;
         assert!(body.matches("label halo").count() < 10, "some have no room");
     }

@@ -3,7 +3,7 @@
 use super::axis::{TimeAxis, ValueAxis};
 use super::timeline::{self, Labels, Series};
 use super::{Chart, Pen, legend, num};
-use crate::series::State;
+use crate::series::CoverageState;
 
 /// Up to this many buckets each is a column of its own; beyond, neighbours join into a stepped area.
 const COLUMNS_MAX: usize = 200;
@@ -14,7 +14,7 @@ pub fn draw(
     labels: &Labels,
     time: &TimeAxis,
     bucket_labels: &[String],
-    states: &[State],
+    states: &[CoverageState],
     hollow: &[bool],
     series: &[Series],
 ) -> Chart {

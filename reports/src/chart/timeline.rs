@@ -1,8 +1,8 @@
 //! What every chart over time shares: the frame, the gaps, the marks of hours with loss or observed in part, and the values on hover.
 
-use super::axis::{Frame, TimeAxis, ValueAxis};
+use super::axis::{PlotArea, TimeAxis, ValueAxis};
 use super::{Anchor, FONT_SIZE, Pen, WIDTH, num, text_width};
-use crate::series::State;
+use crate::series::CoverageState;
 
 /// Labels of a chart over time.
 #[derive(Clone, Debug)]
@@ -65,11 +65,11 @@ pub fn draw(
     labels: &Labels,
     time: &TimeAxis,
     values: &ValueAxis,
-    states: &[State],
+    states: &[CoverageState],
     hollow: &[bool],
     legend_height: f64,
-    data: impl FnOnce(&mut Pen, &Frame),
-) -> (Frame, f64) {
+    data: impl FnOnce(&mut Pen, &PlotArea),
+) -> (PlotArea, f64) {
     draw_over(
         pen,
         labels,
@@ -90,19 +90,19 @@ pub fn draw_over(
     labels: &Labels,
     time: &TimeAxis,
     values: &ValueAxis,
-    states: &[State],
+    states: &[CoverageState],
     hollow: &[bool],
     legend_height: f64,
     below: f64,
-    data: impl FnOnce(&mut Pen, &Frame),
-) -> (Frame, f64) {
+    data: impl FnOnce(&mut Pen, &PlotArea),
+) -> (PlotArea, f64) {
     let widest = values
         .labels(time.language)
         .iter()
         .map(|label| text_width(label, 11.5))
         .fold(text_width(&labels.aside, 11.5), f64::max);
     let top = legend_height + 26.0;
-    let frame = Frame {
+    let frame = PlotArea {
         left: widest + 16.0,
         right: WIDTH - 12.0,
         top,
@@ -119,7 +119,7 @@ pub fn draw_over(
     values.draw(pen, time.language, &frame);
     data(pen, &frame);
     pen.line("base", frame.left, frame.bottom, frame.right, frame.bottom);
-    let lower = Frame {
+    let lower = PlotArea {
         bottom: frame.bottom + below,
         ..frame
     };
@@ -131,9 +131,9 @@ pub fn draw_over(
     (frame, lower.bottom + 50.0 + key_height)
 }
 
-fn gaps(pen: &mut Pen, labels: &Labels, states: &[State], frame: &Frame) {
+fn gaps(pen: &mut Pen, labels: &Labels, states: &[CoverageState], frame: &PlotArea) {
     let slot = (frame.right - frame.left) / states.len().max(1) as f64;
-    for run in runs(states, |state| state == State::Missing) {
+    for run in runs(states, |state| state == CoverageState::Missing) {
         let (x, width) = (
             frame.left + run.start as f64 * slot,
             run.len() as f64 * slot,
@@ -162,27 +162,27 @@ fn gaps(pen: &mut Pen, labels: &Labels, states: &[State], frame: &Frame) {
 }
 
 /// A bar for loss, a triangle for partial observation, at the foot of the bucket.
-fn marks(pen: &mut Pen, states: &[State], frame: &Frame) {
+fn marks(pen: &mut Pen, states: &[CoverageState], frame: &PlotArea) {
     let slot = (frame.right - frame.left) / states.len().max(1) as f64;
     let (mut lossy, mut partial) = (String::new(), String::new());
     for (index, state) in states.iter().enumerate() {
         let (x, width) = (frame.left + index as f64 * slot, slot.max(2.0));
         match state {
-            State::Lossy => lossy.push_str(&format!(
+            CoverageState::Lossy => lossy.push_str(&format!(
                 "M{} {}h{}v3.5h-{}z",
                 num(x),
                 num(frame.bottom + 6.5),
                 num(width),
                 num(width)
             )),
-            State::Partial => {
+            CoverageState::Partial => {
                 partial.push_str(&format!(
                     "M{} {}l3.5 6h-7z",
                     num(x + slot / 2.0),
                     num(frame.bottom + 5.5)
                 ));
             }
-            State::Missing | State::NotYet | State::Complete => {}
+            CoverageState::Missing | CoverageState::NotYet | CoverageState::Complete => {}
         }
     }
     pen.path("mark-lossy", &lossy);
@@ -190,10 +190,20 @@ fn marks(pen: &mut Pen, states: &[State], frame: &Frame) {
 }
 
 /// Explains the marks that were drawn.
-fn key(pen: &mut Pen, labels: &Labels, states: &[State], hollow: &[bool], frame: &Frame) -> f64 {
-    let has = |wanted: State| states.contains(&wanted);
+fn key(
+    pen: &mut Pen,
+    labels: &Labels,
+    states: &[CoverageState],
+    hollow: &[bool],
+    frame: &PlotArea,
+) -> f64 {
+    let has = |wanted: CoverageState| states.contains(&wanted);
     let hollow = hollow.contains(&true);
-    if !has(State::Lossy) && !has(State::Partial) && !has(State::Missing) && !hollow {
+    if !has(CoverageState::Lossy)
+        && !has(CoverageState::Partial)
+        && !has(CoverageState::Missing)
+        && !hollow
+    {
         return 0.0;
     }
     let (mut x, y) = (frame.left, frame.bottom + 66.0);
@@ -202,14 +212,14 @@ fn key(pen: &mut Pen, labels: &Labels, states: &[State], hollow: &[bool], frame:
         pen.text("tick", x + 18.0, y, Anchor::Start, label);
         x += 34.0 + text_width(label, 11.5);
     };
-    if has(State::Missing) {
+    if has(CoverageState::Missing) {
         entry(
             pen,
             &|pen, x| pen.gap(&labels.name, x, y - 9.0, 13.0, 10.0, ""),
             &labels.no_data,
         );
     }
-    if has(State::Partial) {
+    if has(CoverageState::Partial) {
         entry(
             pen,
             &|pen, x| {
@@ -226,7 +236,7 @@ fn key(pen: &mut Pen, labels: &Labels, states: &[State], hollow: &[bool], frame:
             &labels.hollow,
         );
     }
-    if has(State::Lossy) {
+    if has(CoverageState::Lossy) {
         entry(
             pen,
             &|pen, x| pen.rect("mark-lossy", x, y - 6.0, 13.0, 3.5),
@@ -237,7 +247,10 @@ fn key(pen: &mut Pen, labels: &Labels, states: &[State], hollow: &[bool], frame:
 }
 
 /// Runs of consecutive buckets whose state is wanted.
-fn runs(states: &[State], wanted: impl Fn(State) -> bool) -> Vec<std::ops::Range<usize>> {
+fn runs(
+    states: &[CoverageState],
+    wanted: impl Fn(CoverageState) -> bool,
+) -> Vec<std::ops::Range<usize>> {
     let mut found: Vec<std::ops::Range<usize>> = Vec::new();
     for (index, _) in states
         .iter()
@@ -256,9 +269,9 @@ fn runs(states: &[State], wanted: impl Fn(State) -> bool) -> Vec<std::ops::Range
 #[must_use]
 pub fn hover(
     labels: &Labels,
-    frame: &Frame,
+    frame: &PlotArea,
     bucket_labels: &[String],
-    states: &[State],
+    states: &[CoverageState],
     series: &[&Series],
 ) -> String {
     let mut names: Vec<&str> = series.iter().map(|series| series.label.as_str()).collect();
@@ -270,11 +283,11 @@ pub fn hover(
         .enumerate()
         .map(|(index, label)| {
             let note = match states[index] {
-                State::Missing => labels.no_data.as_str(),
-                State::NotYet => labels.not_yet.as_str(),
-                State::Partial => labels.partial.as_str(),
-                State::Lossy => labels.lossy.as_str(),
-                State::Complete => "",
+                CoverageState::Missing => labels.no_data.as_str(),
+                CoverageState::NotYet => labels.not_yet.as_str(),
+                CoverageState::Partial => labels.partial.as_str(),
+                CoverageState::Lossy => labels.lossy.as_str(),
+                CoverageState::Complete => "",
             };
             let mut row = vec![serde_json::json!(label), serde_json::json!(note)];
             let power = 10_f64.powi(i32::from(labels.digits));

@@ -5,14 +5,14 @@ use std::fmt::Write as _;
 use super::axis::{TimeAxis, ValueAxis};
 use super::timeline::{self, Labels, Series};
 use super::{Anchor, Chart, FONT_SIZE, Pen, num, text_width};
-use crate::series::State;
+use crate::series::CoverageState;
 
 /// Median and quartiles of the days before a bucket; none where there are too few.
 pub type Band = Option<(f64, f64, f64)>;
 
 /// A numbered mark.
 #[derive(Clone, Debug)]
-pub struct Mark {
+pub struct ChartMark {
     /// Its buckets.
     pub buckets: std::ops::Range<usize>,
     /// Its number.
@@ -39,11 +39,11 @@ pub fn draw(
     labels: &Labels,
     time: &TimeAxis,
     bucket_labels: &[String],
-    states: &[State],
+    states: &[CoverageState],
     hollow: &[bool],
     series: &Series,
     band: &[Band],
-    marks: &[Mark],
+    marks: &[ChartMark],
     strip: &Strip,
 ) -> Chart {
     let highest = series.values.iter().flatten().copied();
@@ -177,7 +177,7 @@ pub fn circled(number: usize) -> String {
 }
 
 /// A row for each mark, so that no label lies over another.
-fn rows(marks: &[Mark], buckets: usize, time: &TimeAxis) -> Vec<usize> {
+fn rows(marks: &[ChartMark], buckets: usize, time: &TimeAxis) -> Vec<usize> {
     let _ = time;
     let slot = 900.0 / buckets.max(1) as f64;
     let mut ends: Vec<f64> = Vec::new();
@@ -244,14 +244,14 @@ mod tests {
 
     #[test]
     fn marks_that_would_touch_take_rows_of_their_own() {
-        let mark = |bucket: usize| Mark {
+        let mark = |bucket: usize| ChartMark {
             buckets: bucket..bucket + 1,
             number: bucket + 1,
             label: "9530/TCP, 5,974 hosts".to_owned(),
         };
         let axis = TimeAxis {
             starts_us: vec![0; 92],
-            step: crate::series::Step::Day,
+            step: crate::series::BucketWidth::Day,
             timezone: jiff::tz::TimeZone::UTC,
             language: crate::text::Language::En,
         };

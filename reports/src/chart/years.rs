@@ -6,7 +6,7 @@ use crate::text::Language;
 
 /// One column.
 #[derive(Clone, Debug)]
-pub struct Column {
+pub struct YearColumn {
     /// The year.
     pub year: i16,
     /// Whose value it is.
@@ -21,7 +21,13 @@ pub struct Column {
 
 /// Draws the columns, years ascending; series of one year stand side by side.
 #[must_use]
-pub fn draw(name: &str, title: &str, unit: &str, language: Language, columns: &[Column]) -> Chart {
+pub fn draw(
+    name: &str,
+    title: &str,
+    unit: &str,
+    language: Language,
+    columns: &[YearColumn],
+) -> Chart {
     let mut pen = Pen::default();
     let mut series: Vec<(&str, bool)> = Vec::new();
     for column in columns {

@@ -1,10 +1,10 @@
 //! The key numbers of a report, each beside what it was in the periods it may be compared with.
 
 use super::{KeyNumber, Setting};
-use crate::measure::{Change, Unit};
+use crate::measure::{Change, RateUnit};
 use crate::query::distinct::ERROR_PERCENT;
-use crate::query::{Answer, Group};
-use crate::series::State;
+use crate::query::{Answer, SourceGroup};
+use crate::series::CoverageState;
 use crate::text::{Language, country, fill, number};
 
 /// The key numbers, each with the name of its fact.
@@ -24,7 +24,7 @@ pub fn numbers(answer: &Answer, setting: &Setting, language: Language) -> Vec<Ke
         .map(|(_, fact)| fact);
         // The denominator of an address and day is there only where sizes are known, and the survey's where sources are.
         let known = match key.fact {
-            Some("packets-per-address-day") => answer.unit() == Unit::AddressDay,
+            Some("packets-per-address-day") => answer.unit() == RateUnit::AddressDay,
             Some("packets-survey") => answer.survey.is_known(),
             _ => true,
         };
@@ -66,7 +66,7 @@ fn rows(answer: &Answer, setting: &Setting, language: Language) -> Vec<KeyNumber
         ("covered", number::count(covered as i64)),
         ("total", number::count(answer.hours.len() as i64)),
     ];
-    let states: Vec<String> = State::ALL
+    let states: Vec<String> = CoverageState::ALL
         .iter()
         .zip(text.states)
         .filter(|(state, _)| answer.hours_in(**state) > 0)
@@ -184,8 +184,8 @@ fn comparisons(
 fn per_address(answer: &Answer, language: Language) -> KeyNumber {
     let text = language.text();
     let label = match answer.unit() {
-        Unit::AddressDay => text.key_rate_day,
-        Unit::SensorDay => text.axis_rate_sensor,
+        RateUnit::AddressDay => text.key_rate_day,
+        RateUnit::SensorDay => text.axis_rate_sensor,
     };
     let of = |answer: &Answer| answer.rate(answer.packets_ipv4());
     let value = of(answer).map_or_else(|| "–".to_owned(), number::measure);
@@ -259,7 +259,7 @@ fn home_number(answer: &Answer, home: &str, language: Language, percent_sign: &s
         answer
             .countries
             .iter()
-            .filter(|((group, _), _)| *group == Group::Host)
+            .filter(|((group, _), _)| *group == SourceGroup::Host)
     };
     let total: i64 = hosts().map(|(_, tally)| tally.packets).sum();
     let of = |code: &[u8]| -> i64 {

@@ -1,7 +1,7 @@
 //! The period in three sentences, made from its numbers.
 
 use crate::figure::{port_label, when};
-use crate::measure::{Change, Unit};
+use crate::measure::{Change, RateUnit};
 use crate::query::Answer;
 use crate::text::{Language, fill, number};
 
@@ -48,7 +48,7 @@ pub fn summary(answer: &Answer, language: Language) -> Vec<String> {
 fn rate_sentence(answer: &Answer, rate: f64, language: Language) -> String {
     let text = language.text();
     let written = number::measure(rate);
-    if answer.unit() == Unit::SensorDay {
+    if answer.unit() == RateUnit::SensorDay {
         return fill(text.summary_sensor_rate, &[("rate", &written)]);
     }
     let in_words = |other: Option<&Answer>| {

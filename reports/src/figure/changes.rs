@@ -2,9 +2,9 @@
 
 use super::{Context, Drawn, Figure, Section, Timeline, state_name};
 use crate::chart::{columns, timeline::Series};
-use crate::measure::{Change, Standing};
-use crate::query::{Answer, Hour};
-use crate::table::{Cell, Table};
+use crate::measure::{Change, Completeness};
+use crate::query::{Answer, HourTally};
+use crate::table::{Cell, DataTable};
 use crate::text::Both;
 
 pub const FIGURE: Figure = Figure {
@@ -28,10 +28,10 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     let rates: Vec<Option<f64>> = days
         .ranges
         .iter()
-        .map(|range| answer.bucket_rate(range, Hour::packets_ipv4))
+        .map(|range| answer.bucket_rate(range, HourTally::packets_ipv4))
         .collect();
     let compared =
-        |day: usize| rates[day].filter(|_| answer.standing(days, day) == Standing::Whole);
+        |day: usize| rates[day].filter(|_| answer.standing(days, day) == Completeness::Whole);
     let changes: Vec<Option<f64>> = (0..rates.len())
         .map(|day| {
             let before = compared(day.checked_sub(1)?)?;
@@ -44,7 +44,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
             ..Drawn::default()
         };
     }
-    let mut table = Table::new(&[
+    let mut table = DataTable::new(&[
         ("day_start", ""),
         ("day", text.time),
         ("state", ""),

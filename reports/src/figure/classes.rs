@@ -4,8 +4,8 @@ use teiten_observation::Class;
 
 use super::{Context, Drawn, Figure, Section};
 use crate::chart::ranked::{self, Bar};
-use crate::query::{Answer, Group};
-use crate::table::{Cell, Table};
+use crate::query::{Answer, SourceGroup};
+use crate::table::{Cell, DataTable};
 use crate::text::{Both, number};
 
 pub const FIGURE: Figure = Figure {
@@ -25,7 +25,7 @@ pub const FIGURE: Figure = Figure {
 fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     let text = context.text();
     let total = answer.packets();
-    let mut table = Table::new(&[
+    let mut table = DataTable::new(&[
         ("class", ""),
         ("class_label", text.class),
         ("packets", text.packets),
@@ -39,7 +39,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     for (index, class) in Class::ALL.iter().enumerate() {
         let tally = &answer.classes[index];
         // Addresses that cannot exist are neither hosts nor victims.
-        let of = |group: Group| match Group::of(*class) {
+        let of = |group: SourceGroup| match SourceGroup::of(*class) {
             known if known == group => Cell::Estimate(tally.sources.estimate()),
             _ => Cell::Gap,
         };
@@ -50,8 +50,8 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
             Cell::share(tally.packets as f64, total as f64),
             Cell::rate(answer.rate(tally.packets_ipv4())),
             Cell::Count(tally.bytes),
-            of(Group::Host),
-            of(Group::Victim),
+            of(SourceGroup::Host),
+            of(SourceGroup::Victim),
         ]);
         bars.push(Bar {
             label: text.classes[index].name.to_owned(),

@@ -3,8 +3,8 @@
 use super::{Context, Drawn, Figure, Section, Timeline};
 use crate::chart::ranked::{self, Bar};
 use crate::chart::{line, timeline::Series};
-use crate::query::{Answer, Group};
-use crate::table::{Cell, Table};
+use crate::query::{Answer, SourceGroup};
+use crate::table::{Cell, DataTable};
 use crate::text::{Both, fill, number};
 
 pub const ORGANISATIONS: Figure = Figure {
@@ -42,11 +42,11 @@ fn organisations(answer: &Answer, context: &Context<'_>) -> Drawn {
     if answer.actors.is_empty() {
         return Drawn::nothing(text.no_actors);
     }
-    let all = answer.group(Group::Host);
+    let all = answer.group(SourceGroup::Host);
     let mut rows: Vec<_> = answer.actors.iter().collect();
     rows.sort_by_key(|(name, tally)| (std::cmp::Reverse(tally.packets), *name));
     let share = |packets: i64| number::percent(packets as f64, all.packets as f64);
-    let mut table = Table::new(&[
+    let mut table = DataTable::new(&[
         ("rank", text.rank),
         ("actor", text.organisation),
         ("packets", text.packets),
@@ -116,7 +116,7 @@ fn concentration(answer: &Answer, context: &Context<'_>) -> Drawn {
         .iter()
         .map(|day| (day.packets > 0).then(|| day.top_packets as f64 / day.packets as f64 * 100.0))
         .collect();
-    let mut table = Table::new(&[
+    let mut table = DataTable::new(&[
         ("day_start", ""),
         ("day", text.time),
         ("hosts", text.hosts),

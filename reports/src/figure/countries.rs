@@ -2,8 +2,8 @@
 
 use super::{Context, Drawn, Figure, Section, group_packets, without_geolocation};
 use crate::chart::ranked::{self, Bar};
-use crate::query::{Answer, Group, Tally};
-use crate::table::{Cell, Table};
+use crate::query::{Answer, SourceGroup, Tally};
+use crate::table::{Cell, DataTable};
 use crate::text::{Both, country, fill, number};
 
 pub const BY_PACKETS: Figure = Figure {
@@ -17,7 +17,7 @@ pub const BY_PACKETS: Figure = Figure {
         en: "Whose addresses sent the most packets?",
     },
     section: Section::Sources,
-    draw: |answer, context| draw(answer, context, Group::Host, Measure::Packets),
+    draw: |answer, context| draw(answer, context, SourceGroup::Host, Measure::Packets),
 };
 
 pub const BY_SOURCES: Figure = Figure {
@@ -31,7 +31,7 @@ pub const BY_SOURCES: Figure = Figure {
         en: "Where are the most hosts?",
     },
     section: Section::Sources,
-    draw: |answer, context| draw(answer, context, Group::Host, Measure::Sources),
+    draw: |answer, context| draw(answer, context, SourceGroup::Host, Measure::Sources),
 };
 
 pub const VICTIMS: Figure = Figure {
@@ -45,7 +45,7 @@ pub const VICTIMS: Figure = Figure {
         en: "Where are the sources of backscatter?",
     },
     section: Section::Attacks,
-    draw: |answer, context| draw(answer, context, Group::Victim, Measure::Sources),
+    draw: |answer, context| draw(answer, context, SourceGroup::Victim, Measure::Sources),
 };
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -57,13 +57,13 @@ enum Measure {
 const TOP: usize = 10;
 
 /// A country with its tally and its distinct sources, estimated once.
-struct Row<'a> {
+struct CountryRow<'a> {
     code: &'a str,
     tally: &'a Tally,
     sources: f64,
 }
 
-impl Row<'_> {
+impl CountryRow<'_> {
     fn value(&self, measure: Measure) -> f64 {
         match measure {
             Measure::Packets => self.tally.packets as f64,
@@ -72,13 +72,13 @@ impl Row<'_> {
     }
 }
 
-fn draw(answer: &Answer, context: &Context<'_>, group: Group, measure: Measure) -> Drawn {
+fn draw(answer: &Answer, context: &Context<'_>, group: SourceGroup, measure: Measure) -> Drawn {
     let text = context.text();
-    let mut rows: Vec<Row<'_>> = answer
+    let mut rows: Vec<CountryRow<'_>> = answer
         .countries
         .iter()
         .filter(|((known, _), _)| *known == group)
-        .map(|((_, code), tally)| Row {
+        .map(|((_, code), tally)| CountryRow {
             code: std::str::from_utf8(code).unwrap_or("ZZ"),
             tally,
             sources: tally.sources.estimate(),
@@ -112,7 +112,7 @@ fn draw(answer: &Answer, context: &Context<'_>, group: Group, measure: Measure) 
                 &[("n", &number::count(packets))],
             ),
         ),
-        (_, Group::Victim) => (
+        (_, SourceGroup::Victim) => (
             text.axis_victims,
             fill(
                 text.note_denominator_victims,
@@ -153,7 +153,7 @@ fn draw(answer: &Answer, context: &Context<'_>, group: Group, measure: Measure) 
     }
 }
 
-fn bars(context: &Context<'_>, rows: &[Row<'_>], measure: Measure, whole: f64) -> Vec<Bar> {
+fn bars(context: &Context<'_>, rows: &[CountryRow<'_>], measure: Measure, whole: f64) -> Vec<Bar> {
     let text = context.text();
     let written = |value: f64| match measure {
         Measure::Packets => format!(
@@ -204,7 +204,7 @@ fn bars(context: &Context<'_>, rows: &[Row<'_>], measure: Measure, whole: f64) -
 
 fn home_note(
     context: &Context<'_>,
-    rows: &[Row<'_>],
+    rows: &[CountryRow<'_>],
     measure: Measure,
     packets: i64,
 ) -> Option<String> {
@@ -225,9 +225,9 @@ fn home_note(
     ))
 }
 
-fn table(context: &Context<'_>, rows: &[Row<'_>], packets: i64, sources: f64) -> Table {
+fn table(context: &Context<'_>, rows: &[CountryRow<'_>], packets: i64, sources: f64) -> DataTable {
     let text = context.text();
-    let mut table = Table::new(&[
+    let mut table = DataTable::new(&[
         ("rank", text.rank),
         ("country", text.code),
         ("country_name", text.country),

@@ -2,11 +2,11 @@
 
 use super::{Context, Drawn, Figure, Section, state_name};
 use crate::chart::grid::{self, Grid};
-use crate::measure::Unit;
+use crate::measure::RateUnit;
 use crate::period::HOUR_US;
 use crate::query::Answer;
-use crate::series::{Buckets, HOURLY_MAX, State, combined};
-use crate::table::{Cell, Table};
+use crate::series::{Buckets, CoverageState, HOURLY_MAX, combined};
+use crate::table::{Cell, DataTable};
 use crate::text::{Both, Text, number, time};
 
 pub const FIGURE: Figure = Figure {
@@ -31,9 +31,9 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     } else {
         by_day(answer, context)
     };
-    let mut legend: Vec<(String, String)> = State::ALL
+    let mut legend: Vec<(String, String)> = CoverageState::ALL
         .iter()
-        .filter(|state| **state != State::NotYet || answer.is_unfinished())
+        .filter(|state| **state != CoverageState::NotYet || answer.is_unfinished())
         .map(|state| {
             (
                 class(*state).to_owned(),
@@ -76,21 +76,21 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     }
 }
 
-const fn class(state: State) -> &'static str {
+const fn class(state: CoverageState) -> &'static str {
     match state {
-        State::Complete => "s-complete",
-        State::Partial => "s-partial",
-        State::Lossy => "s-lossy",
-        State::Missing => "gap",
-        State::NotYet => "s-slot",
+        CoverageState::Complete => "s-complete",
+        CoverageState::Partial => "s-partial",
+        CoverageState::Lossy => "s-lossy",
+        CoverageState::Missing => "gap",
+        CoverageState::NotYet => "s-slot",
     }
 }
 
-type Rows = Vec<(String, Vec<grid::Cell>)>;
+type CoverageLines = Vec<(String, Vec<grid::GridCell>)>;
 
 /// A row per day, a column per hour of the day.
-fn by_hour(answer: &Answer, context: &Context<'_>) -> (Vec<String>, Rows) {
-    let mut rows = Rows::new();
+fn by_hour(answer: &Answer, context: &Context<'_>) -> (Vec<String>, CoverageLines) {
+    let mut rows = CoverageLines::new();
     let first = answer.period.hours().start;
     let mut last = None;
     for (index, hour) in answer.hours.iter().enumerate() {
@@ -98,7 +98,7 @@ fn by_hour(answer: &Answer, context: &Context<'_>) -> (Vec<String>, Rows) {
         if last != Some(civil.date()) {
             rows.push((
                 time::day_short(civil.date(), context.language),
-                vec![grid::Cell::Outside; 24],
+                vec![grid::GridCell::Outside; 24],
             ));
             last = Some(civil.date());
         }
@@ -117,8 +117,8 @@ fn by_hour(answer: &Answer, context: &Context<'_>) -> (Vec<String>, Rows) {
 }
 
 /// A row per month, a column per day of the month.
-fn by_day(answer: &Answer, context: &Context<'_>) -> (Vec<String>, Rows) {
-    let mut rows = Rows::new();
+fn by_day(answer: &Answer, context: &Context<'_>) -> (Vec<String>, CoverageLines) {
+    let mut rows = CoverageLines::new();
     let first = answer.period.hours().start;
     let mut last = None;
     for range in Buckets::days(&answer.period).ranges {
@@ -131,7 +131,7 @@ fn by_day(answer: &Answer, context: &Context<'_>) -> (Vec<String>, Rows) {
         if last != month {
             rows.push((
                 time::month(date, context.language),
-                vec![grid::Cell::Outside; 31],
+                vec![grid::GridCell::Outside; 31],
             ));
             last = month;
         }
@@ -157,11 +157,11 @@ fn by_day(answer: &Answer, context: &Context<'_>) -> (Vec<String>, Rows) {
 fn hour_share(answer: &Answer, index: usize) -> f64 {
     let hour = &answer.hours[index];
     let (observed, expected) = match answer.unit() {
-        Unit::AddressDay => (
+        RateUnit::AddressDay => (
             hour.address_seconds as f64,
             hour.expected_address_seconds as f64,
         ),
-        Unit::SensorDay => (
+        RateUnit::SensorDay => (
             hour.seconds_of_sensors() as f64,
             hour.expected_seconds as f64,
         ),
@@ -173,26 +173,26 @@ fn hour_share(answer: &Answer, index: usize) -> f64 {
     }
 }
 
-fn cell(state: State, share: f64, head: &str, text: &Text) -> grid::Cell {
+fn cell(state: CoverageState, share: f64, head: &str, text: &Text) -> grid::GridCell {
     let told = format!(
         "{head}: {} ({}%)",
         state_name(state, text),
         number::percent(share, 1.0)
     );
     match state {
-        State::Missing => grid::Cell::Gap(told),
-        State::NotYet => grid::Cell::Full(
+        CoverageState::Missing => grid::GridCell::Gap(told),
+        CoverageState::NotYet => grid::GridCell::Full(
             "s-slot",
             1.0,
             format!("{head}: {}", state_name(state, text)),
         ),
-        _ => grid::Cell::Full(class(state), share, told),
+        _ => grid::GridCell::Full(class(state), share, told),
     }
 }
 
-fn table(answer: &Answer, context: &Context<'_>) -> Table {
+fn table(answer: &Answer, context: &Context<'_>) -> DataTable {
     let text = context.text();
-    let mut table = Table::new(&[
+    let mut table = DataTable::new(&[
         ("hour_start", text.time),
         ("state", ""),
         ("state_label", text.state),

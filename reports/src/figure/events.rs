@@ -10,8 +10,8 @@ use crate::chart::timeline::{Labels, Series};
 use crate::period::HOUR_US;
 use crate::query::Answer;
 use crate::query::event::{CARDS_MAX, Event, EventKind, PORTS_TESTED};
-use crate::series::{State, Step};
-use crate::table::{Cell, Table};
+use crate::series::{BucketWidth, CoverageState};
+use crate::table::{Cell, DataTable};
 use crate::text::{Both, Language, country, fill, number, time, tool_term};
 
 pub const FIGURE: Figure = Figure {
@@ -163,12 +163,16 @@ fn hours(
             })
             .collect()
     };
-    let step = if hourly { Step::Hour } else { Step::Day };
+    let step = if hourly {
+        BucketWidth::Hour
+    } else {
+        BucketWidth::Day
+    };
     let starts: Vec<i64> = buckets
         .iter()
         .map(|range| (first_hour + (start + range.start) as i64) * HOUR_US)
         .collect();
-    let states: Vec<State> = buckets
+    let states: Vec<CoverageState> = buckets
         .iter()
         .map(|range| {
             let hours = answer.hours[start + range.start..start + range.end].iter();
@@ -326,9 +330,9 @@ fn join(parts: &[String], language: Language) -> String {
     })
 }
 
-fn table(answer: &Answer, context: &Context<'_>) -> Table {
+fn table(answer: &Answer, context: &Context<'_>) -> DataTable {
     let text = context.text();
-    let mut table = Table::new(&[
+    let mut table = DataTable::new(&[
         ("first_day", text.time),
         ("days", text.days),
         ("kind", ""),

@@ -5,7 +5,7 @@ use super::{Context, Drawn, Figure, Section, Timeline};
 use crate::chart::{line, timeline::Series};
 use crate::query::Answer;
 use crate::query::survey::Infected;
-use crate::table::{Cell, Table};
+use crate::table::{Cell, DataTable};
 use crate::text::{Both, country, fill, number};
 
 pub const FIGURE: Figure = Figure {
@@ -94,7 +94,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     let mut columns = vec![("day_start", ""), ("day", text.time)];
     let pairs = COLUMNS.iter().zip(&series);
     columns.extend(pairs.map(|(name, series)| (*name, series.label.as_str())));
-    let mut table = Table::new(&columns);
+    let mut table = DataTable::new(&columns);
     for day in 0..answer.days.len() {
         let mut row = vec![
             Cell::text(timeline.iso(day)),
@@ -128,7 +128,7 @@ fn table(answer: &Answer, context: &Context<'_>) -> Drawn {
         return Drawn::nothing(text.no_sources_table);
     }
     let days = answer.survey.days.iter().filter(|day| day.known).count();
-    let mut table = Table::new(&[
+    let mut table = DataTable::new(&[
         ("group", text.kind),
         ("hosts_per_day", text.hosts_a_day),
         ("largest_network_share_percent", text.largest_network),

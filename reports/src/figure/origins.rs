@@ -1,12 +1,12 @@
 //! Where packets and hosts come from, side by side: countries by both measures, the map, home and abroad.
 
 use super::{Context, Drawn, Figure, Section, group_packets, without_geolocation};
-use crate::chart::map::{self, Place};
+use crate::chart::map::{self, CountryShares};
 use crate::chart::slope::{self, Line};
 use crate::measure::Change;
 use crate::query::distinct::ERROR_PERCENT;
-use crate::query::{Answer, Group};
-use crate::table::{Cell, Table};
+use crate::query::{Answer, SourceGroup};
+use crate::table::{Cell, DataTable};
 use crate::text::{Both, country, fill, number};
 use crate::trend::ranks;
 
@@ -56,7 +56,7 @@ const TOP: usize = 10;
 const LABELS: usize = 16;
 
 /// A country with both measures.
-struct Row {
+struct OriginRow {
     code: String,
     packets: i64,
     hosts: f64,
@@ -65,13 +65,13 @@ struct Row {
 /// A row's place in an order: the row, its rank, whether the rank is shared.
 type Ranked = (usize, usize, bool);
 
-fn rows(answer: &Answer) -> Vec<Row> {
+fn rows(answer: &Answer) -> Vec<OriginRow> {
     let hosts = answer
         .countries
         .iter()
-        .filter(|((group, _), _)| *group == Group::Host);
-    let mut rows: Vec<Row> = hosts
-        .map(|((_, code), tally)| Row {
+        .filter(|((group, _), _)| *group == SourceGroup::Host);
+    let mut rows: Vec<OriginRow> = hosts
+        .map(|((_, code), tally)| OriginRow {
             code: String::from_utf8_lossy(code).into_owned(),
             packets: tally.packets,
             hosts: tally.sources.estimate(),
@@ -93,7 +93,7 @@ fn nothing(answer: &Answer, context: &Context<'_>) -> Option<Drawn> {
 }
 
 /// Rows in an order, each with its rank; the unknown has none.
-fn order(rows: &[Row], of: fn(&Row) -> f64, error_percent: f64) -> Vec<Ranked> {
+fn order(rows: &[OriginRow], of: fn(&OriginRow) -> f64, error_percent: f64) -> Vec<Ranked> {
     let mut known: Vec<usize> = (0..rows.len())
         .filter(|&row| rows[row].code != "ZZ")
         .collect();
@@ -119,8 +119,8 @@ fn slope(answer: &Answer, context: &Context<'_>) -> Drawn {
     let by_packets = order(&rows, |row| row.packets as f64, 0.0);
     let by_hosts = order(&rows, |row| row.hosts, ERROR_PERCENT);
     let (packets, hosts) = (
-        group_packets(answer, Group::Host) as f64,
-        answer.group(Group::Host).sources.estimate(),
+        group_packets(answer, SourceGroup::Host) as f64,
+        answer.group(SourceGroup::Host).sources.estimate(),
     );
     let is_home = |row: usize| context.home == Some(rows[row].code.as_str());
     let side = |order: &[Ranked], row: usize, share: String| {
@@ -155,7 +155,7 @@ fn slope(answer: &Answer, context: &Context<'_>) -> Drawn {
             })
         })
         .collect();
-    let mut table = Table::new(&[
+    let mut table = DataTable::new(&[
         ("country", text.code),
         ("country_name", text.country),
         ("rank_packets", text.rank_by_packets),
@@ -205,7 +205,7 @@ fn slope(answer: &Answer, context: &Context<'_>) -> Drawn {
 
 /// Who leads by packets, and who by hosts.
 fn finding(
-    rows: &[Row],
+    rows: &[OriginRow],
     by_packets: &[Ranked],
     by_hosts: &[Ranked],
     context: &Context<'_>,
@@ -229,10 +229,10 @@ fn finding(
 
 /// The unknown, stated: of packets and of hosts.
 fn unknown_note(answer: &Answer, context: &Context<'_>) -> String {
-    let tally = answer.countries.get(&(Group::Host, *b"ZZ"));
+    let tally = answer.countries.get(&(SourceGroup::Host, *b"ZZ"));
     let packets = tally.map_or(0, |tally| tally.packets);
     let hosts = tally.map_or(0.0, |tally| tally.sources.estimate());
-    let all = answer.group(Group::Host);
+    let all = answer.group(SourceGroup::Host);
     let packets = number::percent(packets as f64, all.packets as f64);
     let hosts = number::percent(hosts, all.sources.estimate());
     fill(
@@ -246,9 +246,9 @@ fn draw_map(answer: &Answer, context: &Context<'_>) -> Drawn {
     if let Some(nothing) = nothing(answer, context) {
         return nothing;
     }
-    let packets = group_packets(answer, Group::Host) as f64;
-    let hosts = answer.group(Group::Host).sources.estimate();
-    let mut table = Table::new(&[
+    let packets = group_packets(answer, SourceGroup::Host) as f64;
+    let hosts = answer.group(SourceGroup::Host).sources.estimate();
+    let mut table = DataTable::new(&[
         ("country", text.code),
         ("country_name", text.country),
         ("packets_share_percent", text.axis_packets),
@@ -265,7 +265,7 @@ fn draw_map(answer: &Answer, context: &Context<'_>) -> Drawn {
             Cell::Percent(disc * 100.0),
             Cell::Percent(ring * 100.0),
         ]);
-        places.push(Place {
+        places.push(CountryShares {
             told: format!(
                 "{label}: {} {}%, {} {}%",
                 text.packets,
@@ -300,7 +300,7 @@ fn draw_map(answer: &Answer, context: &Context<'_>) -> Drawn {
 fn by_origin(answer: &Answer, home: &str) -> [(i64, i64, f64); 3] {
     let mut parts = [(0, 0, 0.0); 3];
     for ((group, code), tally) in &answer.countries {
-        if *group == Group::Host {
+        if *group == SourceGroup::Host {
             let place = match code {
                 b"ZZ" => 2,
                 code if code == home.as_bytes() => 0,
@@ -328,7 +328,7 @@ fn home(answer: &Answer, context: &Context<'_>) -> Drawn {
         .map(|previous| (previous, by_origin(previous, home)));
     let packets: i64 = now.iter().map(|part| part.0).sum();
     let hosts: f64 = now.iter().map(|part| part.2).sum();
-    let mut table = Table::new(&[
+    let mut table = DataTable::new(&[
         ("origin", ""),
         ("origin_label", text.country),
         ("packets", text.packets),

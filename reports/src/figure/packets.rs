@@ -6,8 +6,8 @@ use teiten_observation::Class;
 
 use super::{Context, Drawn, Figure, Section, Timeline, state_name};
 use crate::chart::{line, stack, timeline::Series};
-use crate::query::{Answer, Hour};
-use crate::table::{Cell, Table};
+use crate::query::{Answer, HourTally};
+use crate::table::{Cell, DataTable};
 use crate::text::{Both, fill, number};
 
 pub const FIGURE: Figure = Figure {
@@ -94,12 +94,12 @@ fn draw_ipv6(answer: &Answer, context: &Context<'_>) -> Drawn {
     let timeline = Timeline::of(answer, &answer.buckets, context.language);
     let sensor_days = |range: &Range<usize>| -> f64 {
         let hours = answer.hours[range.clone()].iter();
-        hours.map(Hour::seconds_of_sensors).sum::<i64>() as f64 / 86_400.0
+        hours.map(HourTally::seconds_of_sensors).sum::<i64>() as f64 / 86_400.0
     };
     let packets = |range: &Range<usize>| -> i64 {
         answer.hours[range.clone()]
             .iter()
-            .map(Hour::packets_ipv6)
+            .map(HourTally::packets_ipv6)
             .sum()
     };
     let values: Vec<Option<f64>> = answer
@@ -111,7 +111,7 @@ fn draw_ipv6(answer: &Answer, context: &Context<'_>) -> Drawn {
             (days > 0.0).then(|| packets(range) as f64 / days)
         })
         .collect();
-    let mut table = Table::new(&[
+    let mut table = DataTable::new(&[
         ("start", ""),
         ("label", text.time),
         ("state", ""),
@@ -168,7 +168,7 @@ const CLASS_COLUMNS: [&str; Class::ALL.len()] = [
     "other_packets",
 ];
 
-fn table(answer: &Answer, context: &Context<'_>, timeline: &Timeline) -> Table {
+fn table(answer: &Answer, context: &Context<'_>, timeline: &Timeline) -> DataTable {
     let text = context.text();
     let rate_name = context.unit(answer);
     let mut columns = vec![
@@ -197,11 +197,11 @@ fn table(answer: &Answer, context: &Context<'_>, timeline: &Timeline) -> Table {
         ("other_protocol_packets", ""),
         ("bytes", ""),
     ]);
-    let mut table = Table::new(&columns);
+    let mut table = DataTable::new(&columns);
     for (bucket, range) in answer.buckets.ranges.iter().enumerate() {
         let hours = &answer.hours[range.clone()];
         let state = timeline.states[bucket];
-        let count = |of: &dyn Fn(&Hour) -> i64| match state.is_observed() {
+        let count = |of: &dyn Fn(&HourTally) -> i64| match state.is_observed() {
             false => Cell::Gap,
             true => Cell::Count(hours.iter().map(of).sum()),
         };
@@ -217,7 +217,7 @@ fn table(answer: &Answer, context: &Context<'_>, timeline: &Timeline) -> Table {
             } else {
                 "no"
             }),
-            Cell::rate(answer.bucket_rate(range, Hour::packets_ipv4)),
+            Cell::rate(answer.bucket_rate(range, HourTally::packets_ipv4)),
             count(&|hour| hour.packets()),
             count(&|hour| hour.packets_ipv4()),
             count(&|hour| hour.packets_ipv6()),

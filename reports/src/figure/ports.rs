@@ -3,9 +3,9 @@
 use super::{Context, Drawn, Figure, Section};
 use crate::chart::ranked::{self, Bar};
 use crate::query::answer::Port;
-use crate::query::distinct::{Distinct, ERROR_PERCENT_SMALL, LG_K_SMALL};
-use crate::query::{Answer, Service, Tally};
-use crate::table::{Cell, Table};
+use crate::query::distinct::{ERROR_PERCENT_SMALL, LG_K_SMALL, SourceSketch};
+use crate::query::{Answer, PortRole, Tally};
+use crate::table::{Cell, DataTable};
 use crate::text::{Both, Text, fill, number, service};
 
 pub const PORTS: Figure = Figure {
@@ -23,7 +23,7 @@ pub const PORTS: Figure = Figure {
         draw(
             answer,
             context,
-            &[Service::Probed, Service::Reflector],
+            &[PortRole::Probed, PortRole::Reflector],
             context.text().note_scan_only,
             true,
         )
@@ -45,7 +45,7 @@ pub const REFLECTORS: Figure = Figure {
         draw(
             answer,
             context,
-            &[Service::Reflector],
+            &[PortRole::Reflector],
             context.text().note_reflector_only,
             false,
         )
@@ -67,7 +67,7 @@ pub const BACKSCATTER: Figure = Figure {
         let mut drawn = draw(
             answer,
             context,
-            &[Service::Attacked],
+            &[PortRole::Attacked],
             context.text().note_attacked_only,
             false,
         );
@@ -81,7 +81,7 @@ const TOP: usize = 10;
 fn draw(
     answer: &Answer,
     context: &Context<'_>,
-    services: &[Service],
+    services: &[PortRole],
     scope: &str,
     devices: bool,
 ) -> Drawn {
@@ -169,7 +169,7 @@ fn legends(context: &Context<'_>) -> Vec<(String, String)> {
 }
 
 /// Ports by packets, services merged; ties in the order of the ports.
-fn ranking(answer: &Answer, services: &[Service]) -> Vec<(Port, Tally)> {
+fn ranking(answer: &Answer, services: &[PortRole]) -> Vec<(Port, Tally)> {
     let mut merged: std::collections::BTreeMap<Port, Tally> = std::collections::BTreeMap::new();
     for ((_, port), tally) in answer
         .ports
@@ -177,7 +177,7 @@ fn ranking(answer: &Answer, services: &[Service]) -> Vec<(Port, Tally)> {
         .filter(|((service, _), _)| services.contains(service))
     {
         let empty = || Tally {
-            sources: Distinct::new(LG_K_SMALL),
+            sources: SourceSketch::new(LG_K_SMALL),
             ..Tally::default()
         };
         merged.entry(*port).or_insert_with(empty).merge(tally);
@@ -187,8 +187,8 @@ fn ranking(answer: &Answer, services: &[Service]) -> Vec<(Port, Tally)> {
     ranking
 }
 
-fn table(ranking: &[(Port, Tally)], total: i64, text: &Text) -> Table {
-    let mut table = Table::new(&[
+fn table(ranking: &[(Port, Tally)], total: i64, text: &Text) -> DataTable {
+    let mut table = DataTable::new(&[
         ("rank", text.rank),
         ("port_label", text.port),
         ("protocol_number", ""),

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use super::ports::{is_device, port_detail, port_label};
 use super::{Context, Drawn, Figure, Section};
-use crate::chart::dumbbell::{self, Pair};
+use crate::chart::dumbbell::{self, DumbbellPair};
 use crate::chart::multiples::{self, Small};
-use crate::measure::{Change, Standing};
+use crate::measure::{Change, Completeness};
 use crate::query::answer::Port;
 use crate::query::survey::RULES;
-use crate::query::{Answer, Service};
-use crate::table::{Cell, Table};
+use crate::query::{Answer, PortRole};
+use crate::table::{Cell, DataTable};
 use crate::text::{Both, fill, number, time};
 
 pub const RANKS: Figure = Figure {
@@ -76,7 +76,7 @@ const SMALL_MAX: usize = 12;
 pub fn ranking(answer: &Answer) -> Vec<(Port, i64, f64)> {
     let mut packets: BTreeMap<Port, i64> = BTreeMap::new();
     for ((service, port), tally) in &answer.ports {
-        if *service != Service::Attacked {
+        if *service != PortRole::Attacked {
             *packets.entry(*port).or_default() += tally.packets_ipv4();
         }
     }
@@ -133,7 +133,7 @@ fn ranks(answer: &Answer, context: &Context<'_>) -> Drawn {
         answer.year_before().map(ranking),
     );
     let without = ranking_without_survey(answer);
-    let mut table = Table::new(&[
+    let mut table = DataTable::new(&[
         ("rank", text.rank),
         ("port_label", text.port),
         ("service", text.service),
@@ -247,7 +247,7 @@ fn daily(answer: &Answer, port: Port) -> Vec<Option<f64>> {
         .map(|(day, range)| {
             let exposure = answer.exposure(range);
             let packets = days.map_or(0, |days| days[day].packets);
-            let whole = answer.standing(&answer.day_buckets, day) == Standing::Whole;
+            let whole = answer.standing(&answer.day_buckets, day) == Completeness::Whole;
             (whole && exposure > 0.0).then(|| packets as f64 / exposure)
         })
         .collect()
@@ -268,7 +268,7 @@ fn without_survey(answer: &Answer, context: &Context<'_>) -> Drawn {
             .find(|row| row.0 == port)
             .map_or(0.0, |row| row.2)
     };
-    let mut table = Table::new(&[
+    let mut table = DataTable::new(&[
         ("rank", text.rank),
         ("port_label", text.port),
         ("service", text.service),
@@ -293,12 +293,12 @@ fn without_survey(answer: &Answer, context: &Context<'_>) -> Drawn {
             Cell::share(all - part, *all),
         ]);
     }
-    let pairs: Vec<Pair> = all
+    let pairs: Vec<DumbbellPair> = all
         .iter()
         .take(TOP)
         .map(|(port, _, all)| {
             let part = rate(*port);
-            Pair {
+            DumbbellPair {
                 label: port_label(*port),
                 detail: port_detail(*port, text),
                 all: *all,
@@ -334,7 +334,7 @@ fn survey(answer: &Answer, context: &Context<'_>) -> Drawn {
         };
     }
     let days = survey.days.iter().filter(|day| day.known).count().max(1) as f64;
-    let mut table = Table::new(&[
+    let mut table = DataTable::new(&[
         ("rule", ""),
         ("rule_label", text.rule),
         ("packets", text.packets),
@@ -413,7 +413,7 @@ fn trends(answer: &Answer, context: &Context<'_>) -> Drawn {
         time::civil(hour * crate::period::HOUR_US, &answer.period.timezone).date()
     };
     let days = answer.day_buckets.ranges.len();
-    let mut table = Table::new(&[
+    let mut table = DataTable::new(&[
         ("day", text.time),
         ("port_label", text.port),
         ("packets_per_address_day", context.unit(answer)),

@@ -3,7 +3,7 @@
 use super::{Context, Drawn, Figure, Section};
 use crate::query::Answer;
 use crate::query::answer::HOUR_SECONDS;
-use crate::table::{Cell, Table};
+use crate::table::{Cell, DataTable};
 use crate::text::{Both, fill, number};
 
 pub const FIGURE: Figure = Figure {
@@ -22,7 +22,7 @@ pub const FIGURE: Figure = Figure {
 
 fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     let text = context.text();
-    let mut table = Table::new(&[
+    let mut table = DataTable::new(&[
         ("sensor", text.sensor),
         ("addresses_min", ""),
         ("addresses_max", ""),

@@ -3,7 +3,7 @@
 use super::{Context, Drawn, Figure, Section, Timeline, by_step, state_name};
 use crate::chart::{line, timeline::Series};
 use crate::query::Answer;
-use crate::table::{Cell, Table};
+use crate::table::{Cell, DataTable};
 use crate::text::Both;
 
 pub const FIGURE: Figure = Figure {
@@ -50,7 +50,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         text.axis_sources_month,
     );
     let labels = context.labels(unit, text.axis_hosts.to_owned());
-    let mut table = Table::new(&[
+    let mut table = DataTable::new(&[
         ("start", ""),
         ("label", text.time),
         ("state", ""),

@@ -5,7 +5,7 @@ use teiten_observation::Tool;
 use super::{Context, Drawn, Figure, Section};
 use crate::chart::ranked::{self, Bar};
 use crate::query::Answer;
-use crate::table::{Cell, Table};
+use crate::table::{Cell, DataTable};
 use crate::text::{Both, number, tool_term};
 
 pub const FIGURE: Figure = Figure {
@@ -25,7 +25,7 @@ pub const FIGURE: Figure = Figure {
 fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     let text = context.text();
     let total = answer.packets();
-    let mut table = Table::new(&[
+    let mut table = DataTable::new(&[
         ("tool", ""),
         ("tool_label", text.tool),
         ("packets", text.packets),

@@ -4,7 +4,7 @@ use teiten_observation::TrafficType;
 
 use super::{Context, Drawn, Figure, Section};
 use crate::query::Answer;
-use crate::table::{Cell, Table};
+use crate::table::{Cell, DataTable};
 use crate::text::Both;
 
 pub const FIGURE: Figure = Figure {
@@ -24,7 +24,7 @@ pub const FIGURE: Figure = Figure {
 fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     let text = context.text();
     let total = answer.packets();
-    let mut table = Table::new(&[
+    let mut table = DataTable::new(&[
         ("traffic_type", ""),
         ("traffic_type_label", text.traffic_type),
         ("packets", text.packets),

@@ -2,10 +2,10 @@
 
 use super::{Context, Drawn, Figure, Section, Timeline, events};
 use crate::chart::timeline::Series;
-use crate::chart::trend::{self as chart, Band, Mark, Strip};
-use crate::measure::Standing;
-use crate::query::{Answer, Hour};
-use crate::table::{Cell, Table};
+use crate::chart::trend::{self as chart, Band, ChartMark, Strip};
+use crate::measure::Completeness;
+use crate::query::{Answer, HourTally};
+use crate::table::{Cell, DataTable};
 use crate::text::{Both, fill, number, time};
 use crate::trend::{BASELINE_DAYS, BASELINE_DAYS_MIN, quartiles};
 
@@ -39,13 +39,13 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     let values: Vec<Option<f64>> = days
         .ranges
         .iter()
-        .map(|range| answer.bucket_rate(range, Hour::packets_ipv4))
+        .map(|range| answer.bucket_rate(range, HourTally::packets_ipv4))
         .collect();
     let bands = bands(answer);
-    let marks: Vec<Mark> = events::shown(answer)
+    let marks: Vec<ChartMark> = events::shown(answer)
         .into_iter()
         .take(MARKS_MAX)
-        .map(|(number, event)| Mark {
+        .map(|(number, event)| ChartMark {
             buckets: event.days.clone(),
             number,
             label: events::short(event, context.language),
@@ -66,7 +66,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         shares: timeline.shares.clone(),
         named: outages(answer, context),
     };
-    let mut table = Table::new(&[
+    let mut table = DataTable::new(&[
         ("day_start", ""),
         ("day", text.time),
         ("state", ""),
@@ -82,7 +82,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         let observed = timeline.states[day].is_observed();
         let packets: i64 = answer.hours[range.clone()]
             .iter()
-            .map(Hour::packets_ipv4)
+            .map(HourTally::packets_ipv4)
             .sum();
         table.push(vec![
             Cell::text(timeline.iso(day)),
@@ -152,9 +152,9 @@ fn bands(answer: &Answer) -> Vec<Band> {
                 .iter()
                 .enumerate()
                 .map(|(day, range)| {
-                    let whole = answer.standing(&answer.day_buckets, day) == Standing::Whole;
+                    let whole = answer.standing(&answer.day_buckets, day) == Completeness::Whole;
                     answer
-                        .bucket_rate(range, Hour::packets_ipv4)
+                        .bucket_rate(range, HourTally::packets_ipv4)
                         .filter(|_| whole)
                 }),
         );

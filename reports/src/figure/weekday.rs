@@ -4,7 +4,7 @@ use super::{Context, Drawn, Figure, Section};
 use crate::chart::grid::{self, Grid};
 use crate::period::HOUR_US;
 use crate::query::Answer;
-use crate::table::{Cell, Table};
+use crate::table::{Cell, DataTable};
 use crate::text::{Both, number, time};
 
 pub const FIGURE: Figure = Figure {
@@ -46,7 +46,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         };
         SHADES[((share * SHADES.len() as f64) as usize).min(SHADES.len() - 1)]
     };
-    let mut table = Table::new(&[
+    let mut table = DataTable::new(&[
         ("weekday_from_monday", ""),
         ("weekday", text.weekday),
         ("hour", text.hour),
@@ -64,12 +64,12 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
                 Cell::rate(*mean),
             ]);
             cells.push(match mean {
-                Some(mean) => grid::Cell::Full(
+                Some(mean) => grid::GridCell::Full(
                     shade(*mean),
                     1.0,
                     format!("{head}: {}", number::measure(*mean)),
                 ),
-                None => grid::Cell::Gap(format!("{head}: {}", text.no_data)),
+                None => grid::GridCell::Gap(format!("{head}: {}", text.no_data)),
             });
         }
         rows.push((text.weekdays[day].to_owned(), cells));

@@ -2,10 +2,10 @@
 
 use super::{Context, Drawn, Figure, Section};
 use crate::chart::years as chart;
-use crate::measure::Unit;
+use crate::measure::RateUnit;
 use crate::period::PeriodKind;
 use crate::query::Answer;
-use crate::table::{Cell, Table};
+use crate::table::{Cell, DataTable};
 use crate::text::{Both, fill, number, time};
 
 pub const FIGURE: Figure = Figure {
@@ -23,7 +23,7 @@ pub const FIGURE: Figure = Figure {
 };
 
 /// One year of one series.
-struct Row {
+struct YearRow {
     series: String,
     year: i16,
     packets: f64,
@@ -35,9 +35,9 @@ struct Row {
 
 fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     let text = context.text();
-    let mut rows: Vec<Row> = Vec::new();
+    let mut rows: Vec<YearRow> = Vec::new();
     for series in &answer.supplied.series {
-        rows.extend(series.year.iter().map(|year| Row {
+        rows.extend(series.year.iter().map(|year| YearRow {
             series: series.name.clone(),
             year: year.year,
             packets: year.packets,
@@ -51,7 +51,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     if rows.is_empty() {
         return Drawn::nothing(text.no_years);
     }
-    let mut table = Table::new(&[
+    let mut table = DataTable::new(&[
         ("series", text.series),
         ("year", text.year),
         ("packets", text.packets),
@@ -69,9 +69,9 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
             row.survey.map_or(Cell::Gap, Cell::Percent),
         ]);
     }
-    let columns: Vec<chart::Column> = rows
+    let columns: Vec<chart::YearColumn> = rows
         .iter()
-        .map(|row| chart::Column {
+        .map(|row| chart::YearColumn {
             year: row.year,
             series: row.series.clone(),
             value: row.per_address,
@@ -104,7 +104,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
 }
 
 /// The report's own year and the one before: a shorter period is not extrapolated to a year.
-fn own(answer: &Answer, context: &Context<'_>) -> Vec<Row> {
+fn own(answer: &Answer, context: &Context<'_>) -> Vec<YearRow> {
     let whole_year = matches!(
         answer.period.kind,
         PeriodKind::Year | PeriodKind::FiscalYear
@@ -112,7 +112,7 @@ fn own(answer: &Answer, context: &Context<'_>) -> Vec<Row> {
     if !whole_year
         || answer.is_unfinished()
         || !answer.is_comparable()
-        || answer.unit() != Unit::AddressDay
+        || answer.unit() != RateUnit::AddressDay
     {
         return Vec::new();
     }
@@ -124,7 +124,7 @@ fn own(answer: &Answer, context: &Context<'_>) -> Vec<Row> {
             let rate = answer.rate(answer.packets_ipv4())?;
             let scans = answer.survey.sum(|day| day.packets);
             let survey = answer.survey.sum(|day| day.survey_packets);
-            Some(Row {
+            Some(YearRow {
                 series: context.text().own_series.to_owned(),
                 year: time::civil(answer.period.start_us, &answer.period.timezone).year(),
                 packets: answer.packets_ipv4() as f64,

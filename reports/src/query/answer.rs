@@ -8,12 +8,12 @@ use teiten_aggregator::counter::Counts;
 use teiten_observation::{Class, Tool, TrafficType};
 
 use super::DamagedFile;
-use super::distinct::{Distinct, LG_K_SMALL};
+use super::distinct::{LG_K_SMALL, SourceSketch};
 use super::event::{Event, Tested};
 use super::survey::Survey;
-pub use super::tally::{Day, Group, Map, Port, PortDay, Protocol, Service, Tally};
-use crate::period::Period;
-use crate::series::{Buckets, State};
+pub use super::tally::{Day, Map, Port, PortDay, PortRole, Protocol, SourceGroup, Tally};
+use crate::period::ReportPeriod;
+use crate::series::{Buckets, CoverageState};
 use crate::supplied::Supplied;
 
 /// Classes, in the order of their codes.
@@ -25,7 +25,7 @@ pub const HOUR_SECONDS: i64 = 3600;
 
 /// One hour of the period.
 #[derive(Clone, Debug, Default)]
-pub struct Hour {
+pub struct HourTally {
     /// Observed seconds of each sensor, at most 3600.
     pub seconds: BTreeMap<String, i64>,
     /// Dark IPv4 addresses × observed seconds, over the sensors whose size is known.
@@ -35,7 +35,7 @@ pub struct Hour {
     /// Seconds that the sensors in service would have observed in the whole hour.
     pub expected_seconds: i64,
     /// What the hour is worth; set when all parts of the hour have been read.
-    pub state: State,
+    pub state: CoverageState,
     /// Packets by class, IPv4 and IPv6 together.
     pub classes: [i64; CLASSES],
     /// Packets by class, IPv6 alone.
@@ -50,7 +50,7 @@ pub struct Hour {
     pub dropped: i64,
 }
 
-impl Hour {
+impl HourTally {
     /// Whether anything was observed in it.
     #[must_use]
     pub fn is_covered(&self) -> bool {
@@ -81,7 +81,7 @@ impl Hour {
         self.seconds.values().sum()
     }
 
-    fn merge(&mut self, other: Hour) {
+    fn merge(&mut self, other: HourTally) {
         for (sensor, seconds) in other.seconds {
             *self.seconds.entry(sensor).or_default() += seconds;
         }
@@ -157,7 +157,7 @@ impl SensorTally {
 }
 
 /// The ports of a day that is still being read.
-pub(crate) type OpenDay = Map<(Service, Port), Tally>;
+pub(crate) type OpenDay = Map<(PortRole, Port), Tally>;
 
 /// What a period is compared with.
 #[derive(Clone, Debug, Default)]
@@ -174,13 +174,13 @@ pub struct Compared {
 #[derive(Clone, Debug)]
 pub struct Answer {
     /// The period.
-    pub period: Period,
+    pub period: ReportPeriod,
     /// How charts cut it.
     pub buckets: Buckets,
     /// Each hour of the period, missing ones included.
-    pub hours: Vec<Hour>,
+    pub hours: Vec<HourTally>,
     /// Distinct hosts and distinct victims of each bucket.
-    pub bucket_sources: Vec<[Distinct; 2]>,
+    pub bucket_sources: Vec<[SourceSketch; 2]>,
     /// The days of the period, as [`Buckets::days`] cuts it.
     pub days: Vec<Day>,
     /// The cut into days.
@@ -209,9 +209,9 @@ pub struct Answer {
     /// IPv4 and IPv6.
     pub families: [Tally; 2],
     /// By what the source is and its country.
-    pub countries: Map<(Group, [u8; 2]), Tally>,
+    pub countries: Map<(SourceGroup, [u8; 2]), Tally>,
     /// By service and port.
-    pub ports: Map<(Service, Port), Tally>,
+    pub ports: Map<(PortRole, Port), Tally>,
     /// By sensor; only those asked for.
     pub sensors: BTreeMap<String, SensorTally>,
     /// Every sensor there is in the period, asked for or not.
@@ -229,7 +229,7 @@ pub struct Answer {
 }
 
 impl Answer {
-    pub(crate) fn empty(period: Period, buckets: Buckets) -> Self {
+    pub(crate) fn empty(period: ReportPeriod, buckets: Buckets) -> Self {
         let hours = period.hours();
         let day_buckets = Buckets::days(&period);
         Self {
@@ -243,7 +243,7 @@ impl Answer {
             tested: Tested::default(),
             supplied: Supplied::default(),
             compared: Compared::default(),
-            hours: vec![Hour::default(); (hours.end - hours.start) as usize],
+            hours: vec![HourTally::default(); (hours.end - hours.start) as usize],
             bucket_sources: vec![Default::default(); buckets.ranges.len()],
             period,
             buckets,
@@ -316,7 +316,7 @@ impl Answer {
         self.damaged.extend(other.damaged);
     }
 
-    pub(crate) fn port(&mut self, key: (Service, Port)) -> &mut Tally {
+    pub(crate) fn port(&mut self, key: (PortRole, Port)) -> &mut Tally {
         self.ports.entry(key).or_insert_with(Tally::small)
     }
 
@@ -329,12 +329,12 @@ impl Answer {
 
     /// Folds a day whose hours have all been read into the period: sketches of every port are kept for one day at a time only.
     pub(crate) fn close_day(&mut self, day: usize) {
-        let mut hosts: Map<Port, (i64, Distinct)> = Map::default();
+        let mut hosts: Map<Port, (i64, SourceSketch)> = Map::default();
         for ((service, port), tally) in self.open.remove(&day).unwrap_or_default() {
-            if service != Service::Attacked {
+            if service != PortRole::Attacked {
                 let cell = hosts
                     .entry(port)
-                    .or_insert_with(|| (0, Distinct::new(LG_K_SMALL)));
+                    .or_insert_with(|| (0, SourceSketch::new(LG_K_SMALL)));
                 cell.0 += tally.packets_ipv4();
                 cell.1.merge(&tally.sources);
             }
@@ -379,16 +379,16 @@ impl Answer {
             disagreeing += usize::from(disagrees);
             hour.state = if !hour.is_covered() {
                 if (absolute + 1) * crate::period::HOUR_US > as_of_us {
-                    State::NotYet
+                    CoverageState::NotYet
                 } else {
-                    State::Missing
+                    CoverageState::Missing
                 }
             } else if hour.dropped > 0 || disagrees {
-                State::Lossy
+                CoverageState::Lossy
             } else if whole {
-                State::Complete
+                CoverageState::Complete
             } else {
-                State::Partial
+                CoverageState::Partial
             };
         }
         self.disagreeing_hours = disagreeing;
@@ -408,10 +408,10 @@ impl Answer {
 
     /// Packets, bytes and distinct sources of the classes of a group.
     #[must_use]
-    pub fn group(&self, group: Group) -> Tally {
+    pub fn group(&self, group: SourceGroup) -> Tally {
         let mut total = Tally::default();
         for (class, tally) in Class::ALL.iter().zip(&self.classes) {
-            if Group::of(*class) == group {
+            if SourceGroup::of(*class) == group {
                 total.merge(tally);
             }
         }
@@ -420,14 +420,15 @@ impl Answer {
 
     /// Hours in this state.
     #[must_use]
-    pub fn hours_in(&self, state: State) -> usize {
+    pub fn hours_in(&self, state: CoverageState) -> usize {
         self.hours.iter().filter(|hour| hour.state == state).count()
     }
 
     /// Whether every hour was observed whole and without loss, and every file could be read.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        self.hours_in(State::Complete) + self.hours_in(State::NotYet) == self.hours.len()
+        self.hours_in(CoverageState::Complete) + self.hours_in(CoverageState::NotYet)
+            == self.hours.len()
             && self.damaged.is_empty()
             && self.uncovered_packets == 0
     }
@@ -445,7 +446,7 @@ impl Answer {
     /// Whether the period is not over yet.
     #[must_use]
     pub fn is_unfinished(&self) -> bool {
-        self.hours_in(State::NotYet) > 0
+        self.hours_in(CoverageState::NotYet) > 0
     }
 
     /// Dark IPv4 addresses × hours really observed; none when a sensor's size is not known.

@@ -6,33 +6,33 @@
 use arrow::array::Array as _;
 use teiten_observation::{Class, Tool};
 
-use super::distinct::Distinct;
-use super::event::{CARDS_MAX, Detail, Event, EventKind, PORTS_TESTED, Tested};
+use super::distinct::SourceSketch;
+use super::event::{CARDS_MAX, Event, EventDetail, EventKind, PORTS_TESTED, Tested};
 use super::rows::{self, Columns};
 use super::tally::{Port, PortDay};
-use super::{Answer, Job, Service};
-use crate::measure::Standing;
+use super::{Answer, Job, PortRole};
+use crate::measure::Completeness;
 use crate::trend::{
     self, BASELINE_DAYS, BASELINE_DAYS_MIN, FALSE_DISCOVERY_RATE, HOSTS_MIN, MEDIANS_MIN,
 };
 
 /// A finding of one port on one day.
-struct Finding {
+struct PortFinding {
     port: Port,
     day: usize,
     hosts: f64,
-    expected: trend::Expected,
+    expected: trend::ExpectedCount,
     tail_ln: f64,
     recent_mean: f64,
 }
 
 /// Finds the events of a period; `before` are the days before it.
 pub(crate) fn find(answer: &Answer, before: Option<&Answer>) -> (Vec<Event>, Tested) {
-    let timeline = Days::of(answer, before);
+    let timeline = DayExposures::of(answer, before);
     let testable: Vec<usize> = (0..answer.days.len())
         .filter(|&day| timeline.is_testable(day))
         .collect();
-    let mut candidates: Vec<Finding> = Vec::new();
+    let mut candidates: Vec<PortFinding> = Vec::new();
     for (port, days) in &answer.port_days {
         let earlier = before.and_then(|before| before.port_days.get(port));
         let asked = |day: &&usize| f64::from(days[**day].hosts) >= HOSTS_MIN;
@@ -46,7 +46,7 @@ pub(crate) fn find(answer: &Answer, before: Option<&Answer>) -> (Vec<Event>, Tes
     let tails: Vec<f64> = candidates.iter().map(|found| found.tail_ln).collect();
     let tests = testable.len() * PORTS_TESTED;
     let held = trend::discoveries(&tails, tests, FALSE_DISCOVERY_RATE);
-    let mut findings: Vec<Finding> = candidates
+    let mut findings: Vec<PortFinding> = candidates
         .into_iter()
         .zip(held)
         .filter_map(|(finding, held)| held.then_some(finding))
@@ -60,13 +60,13 @@ pub(crate) fn find(answer: &Answer, before: Option<&Answer>) -> (Vec<Event>, Tes
 }
 
 /// Consecutive days of one port are one event, a day that could not be judged between them included.
-fn joined(findings: Vec<Finding>, answer: &Answer) -> Vec<Event> {
+fn joined(findings: Vec<PortFinding>, answer: &Answer) -> Vec<Event> {
     let mut events: Vec<Event> = Vec::new();
     for finding in findings {
         let standing = |day: usize| answer.standing(&answer.day_buckets, day);
         let follows = |event: &Event| {
             event.port == finding.port
-                && (event.days.end..finding.day).all(|day| standing(day) != Standing::Whole)
+                && (event.days.end..finding.day).all(|day| standing(day) != Completeness::Whole)
         };
         match events.last_mut().filter(|event| follows(event)) {
             Some(event) => {
@@ -90,7 +90,7 @@ fn joined(findings: Vec<Finding>, answer: &Answer) -> Vec<Event> {
                 median: finding.expected.median,
                 dispersion: finding.expected.dispersion,
                 tail_ln: finding.tail_ln,
-                detail: Detail::default(),
+                detail: EventDetail::default(),
             }),
         }
     }
@@ -102,13 +102,13 @@ fn joined(findings: Vec<Finding>, answer: &Answer) -> Vec<Event> {
 }
 
 /// Exposure of each day, those before the period first.
-struct Days {
+struct DayExposures {
     before: usize,
     exposures: Vec<f64>,
     whole: Vec<bool>,
 }
 
-impl Days {
+impl DayExposures {
     fn of(answer: &Answer, before: Option<&Answer>) -> Self {
         let (mut exposures, mut whole) = (Vec::new(), Vec::new());
         // A day before with another unit cannot be held against.
@@ -116,7 +116,7 @@ impl Days {
         for answer in before.into_iter().chain([answer]) {
             for (day, range) in answer.day_buckets.ranges.iter().enumerate() {
                 exposures.push(answer.exposure(range));
-                whole.push(answer.standing(&answer.day_buckets, day) == Standing::Whole);
+                whole.push(answer.standing(&answer.day_buckets, day) == Completeness::Whole);
             }
         }
         Self {
@@ -141,7 +141,7 @@ impl Days {
         day: usize,
         days: &[PortDay],
         earlier: Option<&[PortDay]>,
-    ) -> Option<Finding> {
+    ) -> Option<PortFinding> {
         let hosts_at = |place: usize| -> f64 {
             if place >= self.before {
                 f64::from(days[place - self.before].hosts)
@@ -157,7 +157,7 @@ impl Days {
         let expected = trend::expected(&rates, exposure)?;
         let hosts = f64::from(days[day].hosts);
         let rises = hosts >= HOSTS_MIN && hosts >= MEDIANS_MIN * expected.median;
-        rises.then(|| Finding {
+        rises.then(|| PortFinding {
             port,
             day,
             hosts,
@@ -225,8 +225,8 @@ pub(crate) fn read_details(job: &Job<'_>, answer: &mut Answer) {
 fn asks(name: &str) -> Result<bool, String> {
     let class = Class::from_name(name).ok_or_else(|| format!("unknown class `{name}`"))?;
     Ok(matches!(
-        Service::of(class),
-        Some(Service::Probed | Service::Reflector)
+        PortRole::of(class),
+        Some(PortRole::Probed | PortRole::Reflector)
     ))
 }
 
@@ -267,7 +267,7 @@ fn add_traffic(
     let detail = &mut event.detail;
     for row in rows {
         let count = packets.value(row);
-        let merged = |distinct: &mut Distinct| {
+        let merged = |distinct: &mut SourceSketch| {
             distinct
                 .merge_image(sketches.value(row))
                 .map_err(|error| error.to_string())

@@ -26,7 +26,7 @@ pub struct SketchError;
 
 /// A set of sources, known by its sketch.
 #[derive(Clone, Debug)]
-pub struct Distinct {
+pub struct SourceSketch {
     lg_k: u8,
     /// Sorted coupons, while there are few.
     few: Vec<u32>,
@@ -34,13 +34,13 @@ pub struct Distinct {
     registers: Box<[u8]>,
 }
 
-impl Default for Distinct {
+impl Default for SourceSketch {
     fn default() -> Self {
         Self::new(LG_K)
     }
 }
 
-impl Distinct {
+impl SourceSketch {
     /// The empty set, kept at `lg_k` (4 to 12).
     #[must_use]
     pub fn new(lg_k: u8) -> Self {
@@ -83,7 +83,7 @@ impl Distinct {
     }
 
     /// Adds the members of another set.
-    pub fn merge(&mut self, other: &Distinct) {
+    pub fn merge(&mut self, other: &SourceSketch) {
         if other.registers.is_empty() {
             for &coupon in &other.few {
                 self.add(coupon);
@@ -207,7 +207,7 @@ mod tests {
             vec![0..50_000, 25_000..100_000],
         ] {
             let parts: Vec<_> = ranges.into_iter().map(sketch).collect();
-            let mut distinct = Distinct::default();
+            let mut distinct = SourceSketch::default();
             for part in &parts {
                 distinct.merge_image(&part.serialize()).unwrap();
             }
@@ -222,7 +222,7 @@ mod tests {
 
     #[test]
     fn a_few_members_are_counted_exactly() {
-        let mut distinct = Distinct::default();
+        let mut distinct = SourceSketch::default();
         distinct.merge_image(&sketch(0..5).serialize()).unwrap();
         distinct.merge_image(&sketch(3..7).serialize()).unwrap();
         assert_eq!(distinct.estimate(), 7.0);
@@ -233,11 +233,11 @@ mod tests {
         let images: Vec<_> = [0..10, 5..3000, 2000..2100]
             .map(|range| sketch(range).serialize())
             .into();
-        let mut forward = Distinct::default();
-        let mut backward = Distinct::default();
+        let mut forward = SourceSketch::default();
+        let mut backward = SourceSketch::default();
         for index in 0..images.len() {
             forward.merge_image(&images[index]).unwrap();
-            let mut other = Distinct::default();
+            let mut other = SourceSketch::default();
             other
                 .merge_image(&images[images.len() - 1 - index])
                 .unwrap();
@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn a_small_sketch_stays_within_its_error() {
-        let mut distinct = Distinct::new(LG_K_SMALL);
+        let mut distinct = SourceSketch::new(LG_K_SMALL);
         distinct
             .merge_image(&sketch(0..20_000).serialize())
             .unwrap();
@@ -261,7 +261,7 @@ mod tests {
         for member in 0..30_000_u32 {
             packed.update(member);
         }
-        let mut distinct = Distinct::default();
+        let mut distinct = SourceSketch::default();
         distinct.merge_image(&packed.serialize()).unwrap();
         assert!((distinct.estimate() / 30_000.0 - 1.0).abs() < 0.06);
     }
@@ -274,7 +274,7 @@ mod tests {
             &[2, 1, 7, 12, 3, 8, 8, 8],
             &[10, 1, 7, 12, 0, 0, 0, 10],
         ] {
-            assert_eq!(Distinct::default().merge_image(bytes), Err(SketchError));
+            assert_eq!(SourceSketch::default().merge_image(bytes), Err(SketchError));
         }
     }
 }

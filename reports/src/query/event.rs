@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use teiten_observation::Tool;
 
-use super::distinct::Distinct;
+use super::distinct::SourceSketch;
 use super::tally::{Map, Port};
 
 /// Cards of a report: the rest is in the table.
@@ -53,20 +53,20 @@ pub struct Event {
     /// Natural logarithm of the probability of as many hosts by chance.
     pub tail_ln: f64,
     /// What the tables of its days tell.
-    pub detail: Detail,
+    pub detail: EventDetail,
 }
 
 /// What the tables of an event's days tell; IPv4 scans, reflector scans and exploits.
 #[derive(Clone, Debug, Default)]
-pub struct Detail {
+pub struct EventDetail {
     /// Packets of each hour, from the first hour of its first day.
     pub hours: Vec<i64>,
     /// Packets.
     pub packets: i64,
     /// Distinct hosts over its days.
-    pub hosts: Distinct,
+    pub hosts: SourceSketch,
     /// By country.
-    pub countries: BTreeMap<[u8; 2], (i64, Distinct)>,
+    pub countries: BTreeMap<[u8; 2], (i64, SourceSketch)>,
     /// Packets by tool.
     pub tools: [i64; Tool::ALL.len()],
     /// Packets by sensor that observed in these days.

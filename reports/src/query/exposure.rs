@@ -2,20 +2,20 @@
 
 use std::ops::Range;
 
-use super::answer::{Answer, HOUR_SECONDS, Hour, SensorTally};
-use crate::measure::{SHARE_MIN, Standing, Unit};
-use crate::series::{Buckets, State, combined};
+use super::answer::{Answer, HOUR_SECONDS, HourTally, SensorTally};
+use crate::measure::{Completeness, RateUnit, SHARE_MIN};
+use crate::series::{Buckets, CoverageState, combined};
 
 const DAY_SECONDS: f64 = 86_400.0;
 
 impl Answer {
     /// What this answer's packets are divided by.
     #[must_use]
-    pub fn unit(&self) -> Unit {
+    pub fn unit(&self) -> RateUnit {
         if self.address_hours().is_some() {
-            Unit::AddressDay
+            RateUnit::AddressDay
         } else {
-            Unit::SensorDay
+            RateUnit::SensorDay
         }
     }
 
@@ -24,10 +24,10 @@ impl Answer {
     pub fn exposure(&self, hours: &Range<usize>) -> f64 {
         let hours = self.hours[hours.clone()].iter();
         match self.unit() {
-            Unit::AddressDay => {
+            RateUnit::AddressDay => {
                 hours.map(|hour| hour.address_seconds as f64).sum::<f64>() / DAY_SECONDS
             }
-            Unit::SensorDay => {
+            RateUnit::SensorDay => {
                 hours
                     .map(|hour| hour.seconds_of_sensors() as f64)
                     .sum::<f64>()
@@ -68,8 +68,8 @@ impl Answer {
         let range = &buckets.ranges[bucket];
         let first_hour = self.period.hours().start;
         let size = |sensor: &SensorTally| match self.unit() {
-            Unit::AddressDay => sensor.addresses.map_or(0.0, |(_, high)| high as f64),
-            Unit::SensorDay => 1.0,
+            RateUnit::AddressDay => sensor.addresses.map_or(0.0, |(_, high)| high as f64),
+            RateUnit::SensorDay => 1.0,
         };
         let serving = self.sensors.values().filter(|sensor| {
             let mut hours = range.clone();
@@ -86,19 +86,23 @@ impl Answer {
 
     /// How far a bucket was observed.
     #[must_use]
-    pub fn standing(&self, buckets: &Buckets, bucket: usize) -> Standing {
+    pub fn standing(&self, buckets: &Buckets, bucket: usize) -> Completeness {
         let range = buckets.ranges[bucket].clone();
         match combined(self.hours[range].iter().map(|hour| hour.state)) {
-            State::Missing => Standing::Gap,
-            State::NotYet => Standing::NotYet,
-            _ if self.share(buckets, bucket) < SHARE_MIN => Standing::Hollow,
-            _ => Standing::Whole,
+            CoverageState::Missing => Completeness::Gap,
+            CoverageState::NotYet => Completeness::NotYet,
+            _ if self.share(buckets, bucket) < SHARE_MIN => Completeness::Hollow,
+            _ => Completeness::Whole,
         }
     }
 
     /// IPv4 packets per address and day in a bucket.
     #[must_use]
-    pub fn bucket_rate(&self, range: &Range<usize>, packets: impl Fn(&Hour) -> i64) -> Option<f64> {
+    pub fn bucket_rate(
+        &self,
+        range: &Range<usize>,
+        packets: impl Fn(&HourTally) -> i64,
+    ) -> Option<f64> {
         let exposure = self.exposure(range);
         let sum: i64 = self.hours[range.clone()].iter().map(packets).sum();
         (exposure > 0.0).then(|| sum as f64 / exposure)
@@ -107,16 +111,19 @@ impl Answer {
     /// Share of the address-hours due so far in the period that was observed; hours still to come are not due.
     #[must_use]
     pub fn share_of_period(&self) -> f64 {
-        let due = self.hours.iter().filter(|hour| hour.state != State::NotYet);
+        let due = self
+            .hours
+            .iter()
+            .filter(|hour| hour.state != CoverageState::NotYet);
         let (mut observed, mut expected) = (0.0, 0.0);
         for hour in due {
             match self.unit() {
-                Unit::AddressDay => {
+                RateUnit::AddressDay => {
                     observed += hour.address_seconds as f64;
                     // An hour before any sensor's first counts as if the smallest of them had been due.
                     expected += (hour.expected_address_seconds as f64).max(self.least_due());
                 }
-                Unit::SensorDay => {
+                RateUnit::SensorDay => {
                     observed += hour.seconds_of_sensors() as f64;
                     expected += hour.expected_seconds.max(HOUR_SECONDS) as f64;
                 }
@@ -164,7 +171,7 @@ impl Answer {
     #[must_use]
     pub fn hosts_per_day(&self) -> Option<f64> {
         let whole: Vec<f64> = (0..self.days.len())
-            .filter(|&day| self.standing(&self.day_buckets, day) == Standing::Whole)
+            .filter(|&day| self.standing(&self.day_buckets, day) == Completeness::Whole)
             .map(|day| self.days[day].hosts.estimate())
             .collect();
         (!whole.is_empty()).then(|| whole.iter().sum::<f64>() / whole.len() as f64)

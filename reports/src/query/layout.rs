@@ -9,13 +9,17 @@ use teiten_aggregator::store::Store;
 use super::QueryError;
 
 /// Hours since 1970-01-01 UTC, each with its files in the order of their names.
-pub type Hours = BTreeMap<i64, Vec<PathBuf>>;
+pub type HourFiles = BTreeMap<i64, Vec<PathBuf>>;
 
 /// The files of `table` for the hours of `range`; empty when the table has no folder.
 ///
 /// # Errors
 /// When a folder cannot be listed.
-pub fn files(data: &Path, table: &'static str, range: &Range<i64>) -> Result<Hours, QueryError> {
+pub fn files(
+    data: &Path,
+    table: &'static str,
+    range: &Range<i64>,
+) -> Result<HourFiles, QueryError> {
     let store = Store::at(data);
     let parts = store
         .parts_within(table, range)
@@ -23,7 +27,7 @@ pub fn files(data: &Path, table: &'static str, range: &Range<i64>) -> Result<Hou
             path: data.join(table),
             source,
         })?;
-    let mut hours = Hours::new();
+    let mut hours = HourFiles::new();
     for part in parts {
         let files = hours.entry(part.period.first_hour().0).or_default();
         files.push(part.place().to_owned());

@@ -48,22 +48,22 @@ pub fn read(
     each: impl FnMut(&Columns<'_>, &mut Answer) -> Result<(), String>,
 ) -> Result<(), String> {
     let (file, _) = checked(path).map_err(|error| error.to_string())?;
-    let read = || read_checked(file, columns, part, each).map_err(Reason::Text);
+    let read = || read_checked(file, columns, part, each).map_err(ReadFailure::Text);
     guarded(read).map_err(|reason| match reason {
-        Reason::Text(text) => text,
-        Reason::Part(error) => error.to_string(),
+        ReadFailure::Text(text) => text,
+        ReadFailure::Part(error) => error.to_string(),
     })
 }
 
 /// Why a file is not read: in words, or as the opening says it.
-enum Reason {
+enum ReadFailure {
     Text(String),
     Part(PartError),
 }
 
-impl From<PartError> for Reason {
+impl From<PartError> for ReadFailure {
     fn from(error: PartError) -> Self {
-        Reason::Part(error)
+        ReadFailure::Part(error)
     }
 }
 

@@ -8,9 +8,9 @@ use arrow::array::Array;
 use teiten_observation::{Class, Tool};
 
 use super::rows::{self, Columns};
-use super::survey::{DEFAULT_RULE, RULES, Rule, SEVERAL_PACKETS, SurveyDay};
+use super::survey::{DEFAULT_RULE, RULES, SEVERAL_PACKETS, SurveyDay, SurveyRule};
 use super::tally::{Map, Port};
-use super::{Answer, DamagedFile, Job, Service};
+use super::{Answer, DamagedFile, Job, PortRole};
 use crate::text::service;
 
 /// Distinct ports of a source are counted up to here: above the largest threshold of [`RULES`].
@@ -18,7 +18,7 @@ const PORTS_MAX: usize = 101;
 
 /// One source in a day.
 #[derive(Default)]
-struct Source {
+struct DaySource {
     ports: Vec<u32>,
     packets: i64,
     named: bool,
@@ -28,7 +28,7 @@ struct Source {
     asn: i64,
 }
 
-impl Source {
+impl DaySource {
     fn asks_for(&mut self, key: u32) {
         if self.ports.len() < PORTS_MAX
             && let Err(place) = self.ports.binary_search(&key)
@@ -37,7 +37,7 @@ impl Source {
         }
     }
 
-    fn falls_under(&self, rule: &Rule) -> bool {
+    fn falls_under(&self, rule: &SurveyRule) -> bool {
         self.ports.len() >= rule.ports && self.packets >= rule.packets
     }
 
@@ -46,7 +46,7 @@ impl Source {
     }
 }
 
-type Sources = Map<u128, Source>;
+type Sources = Map<u128, DaySource>;
 
 /// Reads a day: its sources first, then the ports of those that turned out to be survey scanners.
 pub(crate) fn read(job: &Job<'_>, day: usize, files: &[&PathBuf], part: &mut Answer) {
@@ -101,8 +101,8 @@ fn asks(name: &str) -> Result<bool, String> {
     let class = Class::from_name(name)
         .ok_or_else(|| format!("unknown class `{name}`: the dataset is newer than this program"))?;
     Ok(matches!(
-        Service::of(class),
-        Some(Service::Probed | Service::Reflector)
+        PortRole::of(class),
+        Some(PortRole::Probed | PortRole::Reflector)
     ))
 }
 
@@ -165,7 +165,7 @@ fn add_ports(
     let sensors = batch.text("sensor", |name| Ok(job.wants(name)))?;
     let surveys = batch.text("src_ip", |text| {
         let source = address(text).and_then(|address| sources.get(&address));
-        Ok(source.is_some_and(Source::surveys))
+        Ok(source.is_some_and(DaySource::surveys))
     })?;
     let asking = batch.text("class", asks)?;
     let (versions, protocols, ports) = (
@@ -256,11 +256,11 @@ fn summed(sources: &Sources, total: i64) -> SurveyDay {
 mod tests {
     use super::*;
 
-    fn source(ports: u32, packets: i64, named: bool) -> Source {
-        let mut source = Source {
+    fn source(ports: u32, packets: i64, named: bool) -> DaySource {
+        let mut source = DaySource {
             packets,
             named,
-            ..Source::default()
+            ..DaySource::default()
         };
         for port in 0..ports {
             source.asks_for(port);

@@ -8,7 +8,7 @@ pub const SEVERAL_PACKETS: i64 = 3;
 
 /// A rule that calls a source of a day a survey scanner.
 #[derive(Clone, Copy, Debug)]
-pub struct Rule {
+pub struct SurveyRule {
     /// Name in files.
     pub name: &'static str,
     /// Least distinct ports in a day.
@@ -19,23 +19,23 @@ pub struct Rule {
 
 /// The rules of behaviour that others print (REFERENCE: NICTER, National Police Agency, JPCERT/CC), beside one another because the share
 /// hangs on the threshold.
-pub const RULES: [Rule; 4] = [
-    Rule {
+pub const RULES: [SurveyRule; 4] = [
+    SurveyRule {
         name: "ports-11",
         ports: 11,
         packets: 0,
     },
-    Rule {
+    SurveyRule {
         name: "ports-30",
         ports: 30,
         packets: 0,
     },
-    Rule {
+    SurveyRule {
         name: "ports-100",
         ports: 100,
         packets: 0,
     },
-    Rule {
+    SurveyRule {
         name: "ports-30-packets-300000",
         ports: 30,
         packets: 300_000,

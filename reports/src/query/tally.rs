@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 use teiten_observation::Class;
 
-use super::distinct::{Distinct, LG_K_SMALL};
+use super::distinct::{LG_K_SMALL, SourceSketch};
 
 /// A map whose keys come from packets: seeded.
 pub type Map<K, V> = HashMap<K, V, RandomState>;
@@ -20,7 +20,7 @@ pub struct Tally {
     /// Bytes on the wire.
     pub bytes: i64,
     /// Distinct sources, estimated.
-    pub sources: Distinct,
+    pub sources: SourceSketch,
 }
 
 impl Tally {
@@ -32,7 +32,7 @@ impl Tally {
 
     pub(crate) fn small() -> Self {
         Self {
-            sources: Distinct::new(LG_K_SMALL),
+            sources: SourceSketch::new(LG_K_SMALL),
             ..Self::default()
         }
     }
@@ -48,7 +48,7 @@ impl Tally {
 
 /// What a source is, by the class of its packets: hosts are counted without those that only answer or cannot exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Group {
+pub enum SourceGroup {
     /// The source sent the packet of its own accord: a host that probes, attacks or errs.
     Host,
     /// The source answered packets forged with our addresses: a victim of an attack.
@@ -57,21 +57,21 @@ pub enum Group {
     Void,
 }
 
-impl Group {
+impl SourceGroup {
     /// The group of a class.
     #[must_use]
     pub const fn of(class: Class) -> Self {
         match class {
-            Class::Backscatter => Group::Victim,
-            Class::Spoofed | Class::Malformed => Group::Void,
-            _ => Group::Host,
+            Class::Backscatter => SourceGroup::Victim,
+            Class::Spoofed | Class::Malformed => SourceGroup::Void,
+            _ => SourceGroup::Host,
         }
     }
 }
 
 /// Whom a port is counted for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Service {
+pub enum PortRole {
     /// Asked for by a scan or an exploit.
     Probed,
     /// Asked for by a reflector scan.
@@ -80,14 +80,14 @@ pub enum Service {
     Attacked,
 }
 
-impl Service {
+impl PortRole {
     /// The kind of service that packets of a class ask for, if any.
     #[must_use]
     pub const fn of(class: Class) -> Option<Self> {
         match class {
-            Class::Scan | Class::Exploit => Some(Service::Probed),
-            Class::ReflectorScan => Some(Service::Reflector),
-            Class::Backscatter => Some(Service::Attacked),
+            Class::Scan | Class::Exploit => Some(PortRole::Probed),
+            Class::ReflectorScan => Some(PortRole::Reflector),
+            Class::Backscatter => Some(PortRole::Attacked),
             _ => None,
         }
     }
@@ -141,9 +141,9 @@ impl Protocol {
 #[derive(Clone, Debug, Default)]
 pub struct Day {
     /// Distinct hosts.
-    pub hosts: Distinct,
+    pub hosts: SourceSketch,
     /// Distinct victims.
-    pub victims: Distinct,
+    pub victims: SourceSketch,
 }
 
 /// A port on one day, IPv4 alone: what scans, reflector scans and exploits asked for.

@@ -7,7 +7,7 @@ use teiten_observation::{Class, Tool, TrafficType};
 
 use super::answer::Port;
 use super::rows::{self, Columns};
-use super::{Answer, DamagedFile, Group, Job, Protocol, Service, Tally};
+use super::{Answer, DamagedFile, Job, PortRole, Protocol, SourceGroup, Tally};
 
 const COLUMNS: &[&str] = &[
     "sensor",
@@ -44,7 +44,7 @@ fn add(job: &Job<'_>, hour: usize, batch: &Columns<'_>, part: &mut Answer) -> Re
     };
     let covered = &part.hours[hour].seconds;
     let sensors = batch.text("sensor", |name| {
-        Ok(Standing::of(name, job, covered.contains_key(name)))
+        Ok(RowUse::of(name, job, covered.contains_key(name)))
     })?;
     let types = batch.text("traffic_type", |name| {
         TrafficType::from_name(name).ok_or_else(|| unknown("traffic_type", name))
@@ -73,22 +73,22 @@ fn add(job: &Job<'_>, hour: usize, batch: &Columns<'_>, part: &mut Answer) -> Re
     let day = job.day_of_hour[hour];
     for row in 0..batch.rows() {
         let sensor = match sensors.at(row) {
-            Standing::Counted(sensor) => sensor,
-            Standing::NotAsked => continue,
-            Standing::Uncovered => {
+            RowUse::Counted(sensor) => sensor,
+            RowUse::NotAsked => continue,
+            RowUse::Uncovered => {
                 part.uncovered_packets += packets[row];
                 continue;
             }
         };
         let ipv6 = versions.value(row) == 6;
-        let fact = Fact {
+        let fact = RowFacts {
             packets: packets[row],
             packets_ipv6: if ipv6 { packets[row] } else { 0 },
             bytes: bytes[row],
             sketch: sketches.value(row),
         };
         let class = *classes.at(row);
-        let group = Group::of(class);
+        let group = SourceGroup::of(class);
         fact.add_to(&mut part.classes[class as usize])?;
         fact.add_hosts_to(&mut part.traffic_types[*types.at(row) as usize], group)?;
         fact.add_hosts_to(&mut part.tools[*tools.at(row) as usize], group)?;
@@ -98,7 +98,7 @@ fn add(job: &Job<'_>, hour: usize, batch: &Columns<'_>, part: &mut Answer) -> Re
                 .entry((group, *countries.at(row)))
                 .or_default(),
         )?;
-        if let Some(service) = Service::of(class) {
+        if let Some(service) = PortRole::of(class) {
             let port = Port {
                 protocol: protocols.value(row) as u8,
                 port: (!ports.is_null(row)).then(|| ports.value(row) as u16),
@@ -110,11 +110,11 @@ fn add(job: &Job<'_>, hour: usize, batch: &Columns<'_>, part: &mut Answer) -> Re
             fact.add_hosts_to(&mut tally.tally, group)?;
         }
         let slot = match group {
-            Group::Host => Some(0),
-            Group::Victim => Some(1),
-            Group::Void => None,
+            SourceGroup::Host => Some(0),
+            SourceGroup::Victim => Some(1),
+            SourceGroup::Void => None,
         };
-        if group == Group::Host && !actors.at(row).is_empty() {
+        if group == SourceGroup::Host && !actors.at(row).is_empty() {
             let actor = actors.at(row);
             if !part.actors.contains_key(actor) {
                 part.actors.insert(actor.clone(), Tally::default());
@@ -142,7 +142,7 @@ fn add(job: &Job<'_>, hour: usize, batch: &Columns<'_>, part: &mut Answer) -> Re
 }
 
 /// Whether a sensor's rows count.
-enum Standing {
+enum RowUse {
     Counted(String),
     /// Another sensor was asked for.
     NotAsked,
@@ -150,30 +150,30 @@ enum Standing {
     Uncovered,
 }
 
-impl Standing {
+impl RowUse {
     fn of(name: &str, job: &Job<'_>, covered: bool) -> Self {
         if !job.wants(name) {
-            Standing::NotAsked
+            RowUse::NotAsked
         } else if covered {
-            Standing::Counted(name.to_owned())
+            RowUse::Counted(name.to_owned())
         } else {
-            Standing::Uncovered
+            RowUse::Uncovered
         }
     }
 }
 
 /// What one row adds to every tally it belongs to.
-struct Fact<'a> {
+struct RowFacts<'a> {
     packets: i64,
     packets_ipv6: i64,
     bytes: i64,
     sketch: &'a [u8],
 }
 
-impl Fact<'_> {
+impl RowFacts<'_> {
     /// Adds packets and bytes, and the sources only where they are hosts: every table of hosts leaves victims and void addresses out.
-    fn add_hosts_to(&self, tally: &mut Tally, group: Group) -> Result<(), String> {
-        if group == Group::Host {
+    fn add_hosts_to(&self, tally: &mut Tally, group: SourceGroup) -> Result<(), String> {
+        if group == SourceGroup::Host {
             return self.add_to(tally);
         }
         tally.packets += self.packets;

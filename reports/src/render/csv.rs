@@ -1,10 +1,10 @@
 //! CSV as RFC 4180 has it, in UTF-8: a header row whose names carry the units, text quoted, gaps empty.
 
-use crate::table::Table;
+use crate::table::DataTable;
 
 /// The table as a CSV file.
 #[must_use]
-pub fn render(table: &Table) -> String {
+pub fn render(table: &DataTable) -> String {
     let mut text = table
         .columns
         .iter()
@@ -27,7 +27,7 @@ mod tests {
 
     #[test]
     fn a_gap_stays_empty_and_namibia_stays_namibia() {
-        let mut table = Table::new(&[("country", "Country"), ("packets", "Packets")]);
+        let mut table = DataTable::new(&[("country", "Country"), ("packets", "Packets")]);
         table.push(vec![Cell::text("NA"), Cell::Count(3)]);
         table.push(vec![Cell::text("a,b"), Cell::Gap]);
         assert_eq!(

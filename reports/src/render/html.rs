@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use crate::chart::{STYLE, escaped, spark};
 use crate::document::{Document, Placed};
-use crate::table::{Cell, Table};
+use crate::table::{Cell, DataTable};
 use crate::text::{Language, Text, fill, number};
 
 const PAGE_STYLE: &str = include_str!("page.css");
@@ -310,7 +310,7 @@ fn analyst_note(page: &mut String, note: &str) {
     page.push_str("</div>");
 }
 
-fn table(page: &mut String, table: &Table, language: Language, text: &Text, rows_max: usize) {
+fn table(page: &mut String, table: &DataTable, language: Language, text: &Text, rows_max: usize) {
     let shown: Vec<usize> = (0..table.columns.len())
         .filter(|&column| !table.columns[column].label.is_empty())
         .collect();

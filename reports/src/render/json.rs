@@ -2,11 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::table::{Cell, Table};
+use crate::table::{Cell, DataTable};
 
 /// The table as one JSON object, `{"columns": [{"name", "label"}…], "rows": [{…}…]}`; a gap is null.
 #[must_use]
-pub fn render(table: &Table) -> String {
+pub fn render(table: &DataTable) -> String {
     let columns: Vec<Value> = table
         .columns
         .iter()
@@ -50,7 +50,7 @@ mod tests {
 
     #[test]
     fn a_gap_is_null_and_a_count_a_number() {
-        let mut table = Table::new(&[("country", "Country"), ("packets", "Packets")]);
+        let mut table = DataTable::new(&[("country", "Country"), ("packets", "Packets")]);
         table.push(vec![Cell::text("NA"), Cell::Count(3)]);
         table.push(vec![Cell::text("JP"), Cell::Gap]);
         let parsed: Value = serde_json::from_str(&render(&table)).unwrap();

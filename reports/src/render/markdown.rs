@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::html::{csv_name, svg_name};
 use crate::document::{Document, Placed};
-use crate::table::Table;
+use crate::table::DataTable;
 use crate::text::{Language, fill, number};
 
 /// Rows of a table here; the CSV file has all of them.
@@ -108,7 +108,7 @@ fn figure(page: &mut String, placed: &Placed, language: Language) {
     let _ = writeln!(page, "[CSV]({})\n", csv_name(placed.figure.name, language));
 }
 
-fn table(page: &mut String, table: &Table, language: Language) {
+fn table(page: &mut String, table: &DataTable, language: Language) {
     let shown: Vec<usize> = (0..table.columns.len())
         .filter(|&column| !table.columns[column].label.is_empty())
         .collect();

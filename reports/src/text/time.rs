@@ -4,8 +4,8 @@ use jiff::civil::{Date, DateTime};
 use jiff::{Unit, tz::TimeZone};
 
 use super::Language;
-use crate::period::{HOUR_US, Period, PeriodKind, timestamp};
-use crate::series::Step;
+use crate::period::{HOUR_US, PeriodKind, ReportPeriod, timestamp};
+use crate::series::BucketWidth;
 
 /// Civil time of an instant in microseconds.
 #[must_use]
@@ -69,17 +69,17 @@ pub fn month_short(month: i8) -> &'static str {
 
 /// A bucket that starts here, as a row of a table is headed.
 #[must_use]
-pub fn bucket(us: i64, step: Step, timezone: &TimeZone, language: Language) -> String {
+pub fn bucket(us: i64, step: BucketWidth, timezone: &TimeZone, language: Language) -> String {
     let civil = civil(us, timezone);
     match step {
-        Step::Hour => format!(
+        BucketWidth::Hour => format!(
             "{} {:02}:{:02}",
             day(civil.date(), language),
             civil.hour(),
             civil.minute()
         ),
-        Step::Day => day(civil.date(), language),
-        Step::Month => month(civil.date(), language),
+        BucketWidth::Day => day(civil.date(), language),
+        BucketWidth::Month => month(civil.date(), language),
     }
 }
 
@@ -106,7 +106,7 @@ pub fn instant(us: i64, timezone: &TimeZone, language: Language) -> String {
 
 /// The title of a period.
 #[must_use]
-pub fn period(period: &Period, language: Language) -> String {
+pub fn period(period: &ReportPeriod, language: Language) -> String {
     let first = civil(period.start_us, &period.timezone);
     let last = civil(period.end_us - HOUR_US, &period.timezone);
     match period.kind {
@@ -180,7 +180,7 @@ pub fn period(period: &Period, language: Language) -> String {
     }
 }
 
-fn hours(period: &Period, language: Language) -> String {
+fn hours(period: &ReportPeriod, language: Language) -> String {
     let first = civil(period.start_us, &period.timezone);
     let end = civil(period.end_us, &period.timezone);
     let from = format!(
@@ -238,7 +238,7 @@ mod tests {
                 "Thu 5 Nov 2026 23:00 to 24:00",
             ),
         ] {
-            let parsed = Period::parse(text, &tokyo).unwrap();
+            let parsed = ReportPeriod::parse(text, &tokyo).unwrap();
             assert_eq!(period(&parsed, Language::Ja), ja);
             assert_eq!(period(&parsed, Language::En), en);
         }

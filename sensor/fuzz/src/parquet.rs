@@ -6,7 +6,7 @@ mod scratch;
 
 use std::sync::Once;
 
-use teiten_aggregator::export::{Format, export};
+use teiten_aggregator::export::{ExportFormat, export};
 use teiten_aggregator::schema::COVERAGE;
 use teiten_aggregator::verify::verify;
 
@@ -22,7 +22,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         scratch::folder(),
         &COVERAGE,
         ("", ""),
-        Format::JsonLines,
+        ExportFormat::JsonLines,
         &mut std::io::sink(),
     );
 });

@@ -26,7 +26,7 @@ use teiten_observation::{Address, Class, Kind, TrafficType};
 use crate::decode::{Packet, Transport};
 use crate::fingerprint::{self, Traces};
 use crate::payload::{Payload, Signature};
-use spoofed::Standing;
+use spoofed::SourceValidity;
 pub use traffic_type::traffic_type;
 
 /// What a rule can rest on.
@@ -35,7 +35,7 @@ struct Facts<'p, 'a> {
     /// The packet's type by its headers.
     traffic_type: TrafficType,
     /// Whether a host can have its source address.
-    source: Source,
+    source: SourceEvidence,
     /// What its payload is, where it is known.
     signature: Option<&'static Signature>,
     /// What the packet carries.
@@ -79,14 +79,18 @@ pub enum Presupposition {
 /// What a packet's source and marks say together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-enum Source {
+enum SourceEvidence {
     Possible,
     Impossible,
     MarkedPrivate,
 }
 
-impl Source {
-    const ALL: [Source; 3] = [Source::Possible, Source::Impossible, Source::MarkedPrivate];
+impl SourceEvidence {
+    const ALL: [SourceEvidence; 3] = [
+        SourceEvidence::Possible,
+        SourceEvidence::Impossible,
+        SourceEvidence::MarkedPrivate,
+    ];
 }
 
 /// A set of traffic types.
@@ -147,21 +151,22 @@ const CANDIDATES_MAX: usize = 6;
 const PAYLOADS: usize = Class::ALL.len() + 1;
 
 /// For each type, payload and kind of source the rules that can decide, in order; the rest of a row repeats the last rule.
-type Candidates = [[[[u8; CANDIDATES_MAX]; Source::ALL.len()]; PAYLOADS]; TrafficType::ALL.len()];
+type Candidates =
+    [[[[u8; CANDIDATES_MAX]; SourceEvidence::ALL.len()]; PAYLOADS]; TrafficType::ALL.len()];
 static CANDIDATES: Candidates = candidates();
 
 const fn candidates() -> Candidates {
     let last = RULES.len() - 1;
     assert!(RULES[last].types.0 == Types::ALL.0 && RULES[last].test.is_none());
-    let mut table =
-        [[[[last as u8; CANDIDATES_MAX]; Source::ALL.len()]; PAYLOADS]; TrafficType::ALL.len()];
+    let mut table = [[[[last as u8; CANDIDATES_MAX]; SourceEvidence::ALL.len()]; PAYLOADS];
+        TrafficType::ALL.len()];
     let mut code = 0;
     while code < TrafficType::ALL.len() {
         let mut payload = 0;
         while payload < PAYLOADS {
             let mut source = 0;
-            while source < Source::ALL.len() {
-                table[code][payload][source] = row(code, payload, Source::ALL[source]);
+            while source < SourceEvidence::ALL.len() {
+                table[code][payload][source] = row(code, payload, SourceEvidence::ALL[source]);
                 source += 1;
             }
             payload += 1;
@@ -172,14 +177,14 @@ const fn candidates() -> Candidates {
 }
 
 /// The rules up to the first that decides without a test.
-const fn row(code: usize, payload: usize, source: Source) -> [u8; CANDIDATES_MAX] {
+const fn row(code: usize, payload: usize, source: SourceEvidence) -> [u8; CANDIDATES_MAX] {
     let mut row = [(RULES.len() - 1) as u8; CANDIDATES_MAX];
     let (mut rule, mut count) = (0, 0);
     while rule < RULES.len() {
         let met = match RULES[rule].presupposes {
             Presupposition::Nothing => true,
-            Presupposition::ImpossibleSource => matches!(source, Source::Impossible),
-            Presupposition::MarkedPrivateSource => matches!(source, Source::MarkedPrivate),
+            Presupposition::ImpossibleSource => matches!(source, SourceEvidence::Impossible),
+            Presupposition::MarkedPrivateSource => matches!(source, SourceEvidence::MarkedPrivate),
             Presupposition::Payload(class) => payload == class as usize + 1,
         };
         if met && RULES[rule].types.contain(TrafficType::ALL[code]) {
@@ -263,23 +268,23 @@ fn decide(facts: &Facts) -> &'static Rule {
 }
 
 #[inline(always)]
-fn source<A: Address>(packet: &Packet<'_, A>, traffic_type: TrafficType) -> Source {
+fn source<A: Address>(packet: &Packet<'_, A>, traffic_type: TrafficType) -> SourceEvidence {
     match spoofed::standing(packet.source, packet.destination) {
-        Standing::Possible => Source::Possible,
-        Standing::Impossible => Source::Impossible,
-        Standing::Private => private_source(packet, traffic_type),
+        SourceValidity::Possible => SourceEvidence::Possible,
+        SourceValidity::Impossible => SourceEvidence::Impossible,
+        SourceValidity::Private => private_source(packet, traffic_type),
     }
 }
 
 #[inline(never)]
-fn private_source<A: Address>(packet: &Packet<'_, A>, traffic_type: TrafficType) -> Source {
+fn private_source<A: Address>(packet: &Packet<'_, A>, traffic_type: TrafficType) -> SourceEvidence {
     if fingerprint::traces(packet, traffic_type)
         .mark
         .stands_alone()
     {
-        Source::MarkedPrivate
+        SourceEvidence::MarkedPrivate
     } else {
-        Source::Impossible
+        SourceEvidence::Impossible
     }
 }
 

@@ -136,10 +136,10 @@ const PART_ROWS: usize = 128;
 const PARTS: usize = 2;
 
 /// All signatures, in their order; most packets are told by the first part.
-type Index = [Part; PARTS];
+type Index = [IndexPart; PARTS];
 
 /// For the low byte of each port and for the first byte, a bit per signature that can match.
-struct Part {
+struct IndexPart {
     any: u128,
     to: [u128; 256],
     from: [u128; 256],
@@ -201,8 +201,8 @@ const fn joined<const N: usize>(lists: &[&[Signature]]) -> [Signature; N] {
 }
 
 /// The part with this number, from 0.
-const fn part(lists: &[&[Signature]], number: usize) -> Part {
-    let mut index = Part {
+const fn part(lists: &[&[Signature]], number: usize) -> IndexPart {
+    let mut index = IndexPart {
         any: 0,
         to: [0; 256],
         from: [0; 256],

@@ -19,7 +19,7 @@ use crate::origins::OriginsCell;
 use crate::service::{Reload, Service, ServiceError};
 use crate::source::FileReport;
 use crate::source::block::Block;
-use crate::source::live::{LIVE_WAIT, Live, Notice, Wanted};
+use crate::source::live::{CaptureRequest, LIVE_WAIT, Live, Notice};
 use crate::watch::Status;
 use teiten_packet::telescope::Telescope;
 
@@ -111,8 +111,8 @@ pub fn capture(
     })
 }
 
-fn wanted(capture: &CaptureSettings, settings: &Settings) -> Wanted {
-    Wanted {
+fn wanted(capture: &CaptureSettings, settings: &Settings) -> CaptureRequest {
+    CaptureRequest {
         method: capture.live.method,
         snap_length_bytes: capture.snap_length,
         buffer_bytes: usize::try_from(capture.buffer_bytes).unwrap_or(usize::MAX),

@@ -17,7 +17,7 @@ use crate::options::{CaptureSettings, Settings};
 /// How a thing was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Verdict {
+pub enum CheckStatus {
     /// As it should be.
     Ok,
     /// A capture would run, but not as well as it could.
@@ -28,11 +28,11 @@ pub enum Verdict {
 
 /// What was found.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Finding {
+pub struct CheckFinding {
     /// What was looked at.
     pub check: &'static str,
     /// How it was found.
-    pub verdict: Verdict,
+    pub verdict: CheckStatus,
     /// What was found, and what to do about it where something is wrong.
     pub text: String,
 }
@@ -41,7 +41,7 @@ pub struct Finding {
 pub struct Check {
     /// Its name.
     pub name: &'static str,
-    look: fn(&Plan) -> Vec<(Verdict, String)>,
+    look: fn(&Plan) -> Vec<(CheckStatus, String)>,
 }
 
 /// What a capture would be told to do.
@@ -107,10 +107,10 @@ pub const CHECKS: &[Check] = &[
 
 /// Looks at everything.
 #[must_use]
-pub fn findings(plan: &Plan) -> Vec<Finding> {
+pub fn findings(plan: &Plan) -> Vec<CheckFinding> {
     let found = |check: &Check| {
         let name = check.name;
-        let finding = move |(verdict, text)| Finding {
+        let finding = move |(verdict, text)| CheckFinding {
             check: name,
             verdict,
             text,
@@ -125,26 +125,26 @@ pub fn findings(plan: &Plan) -> Vec<Finding> {
 
 /// The worst of them.
 #[must_use]
-pub fn worst(findings: &[Finding]) -> Verdict {
+pub fn worst(findings: &[CheckFinding]) -> CheckStatus {
     let verdicts = findings.iter().map(|finding| finding.verdict);
-    verdicts.max().unwrap_or(Verdict::Ok)
+    verdicts.max().unwrap_or(CheckStatus::Ok)
 }
 
 /// Writes the findings for a person, and what a capture would do.
 ///
 /// # Errors
 /// When `out` cannot be written.
-pub fn write_table(plan: &Plan, findings: &[Finding], out: &mut dyn Write) -> Result<()> {
-    for Finding {
+pub fn write_table(plan: &Plan, findings: &[CheckFinding], out: &mut dyn Write) -> Result<()> {
+    for CheckFinding {
         check,
         verdict,
         text,
     } in findings
     {
         let word = match verdict {
-            Verdict::Ok => "ok",
-            Verdict::Warn => "WARN",
-            Verdict::Fail => "FAIL",
+            CheckStatus::Ok => "ok",
+            CheckStatus::Warn => "WARN",
+            CheckStatus::Fail => "FAIL",
         };
         writeln!(out, "{word:<5} {check:<11} {text}")?;
     }
@@ -159,7 +159,7 @@ pub fn write_table(plan: &Plan, findings: &[Finding], out: &mut dyn Write) -> Re
     )?;
     let failed = findings
         .iter()
-        .filter(|finding| finding.verdict == Verdict::Fail);
+        .filter(|finding| finding.verdict == CheckStatus::Fail);
     match failed.count() {
         0 => writeln!(out, "nothing stands in the way"),
         1 => writeln!(out, "one thing stands in the way"),
@@ -186,7 +186,7 @@ mod tests {
         Plan { capture, settings }
     }
 
-    fn verdicts(findings: &[Finding], name: &str) -> Vec<(Verdict, String)> {
+    fn verdicts(findings: &[CheckFinding], name: &str) -> Vec<(CheckStatus, String)> {
         let of_name = findings.iter().filter(|finding| finding.check == name);
         of_name
             .map(|finding| (finding.verdict, finding.text.clone()))
@@ -215,7 +215,7 @@ mod tests {
         }
         assert_eq!(
             verdicts(&findings, "data")[0].0,
-            Verdict::Ok,
+            CheckStatus::Ok,
             "{findings:?}"
         );
         assert!(
@@ -239,7 +239,7 @@ mod tests {
             "nobody-of-that-name",
         ]);
         let findings = findings(&plan);
-        assert_eq!(worst(&findings), Verdict::Fail);
+        assert_eq!(worst(&findings), CheckStatus::Fail);
         for (name, part) in [
             ("interface", "lo"),
             ("data", "/proc/no"),
@@ -248,10 +248,10 @@ mod tests {
             let found = verdicts(&findings, name);
             let told = found
                 .iter()
-                .any(|(verdict, text)| *verdict == Verdict::Fail && text.contains(part));
+                .any(|(verdict, text)| *verdict == CheckStatus::Fail && text.contains(part));
             assert!(told, "{name}: {found:?}");
         }
-        assert_eq!(verdicts(&findings, "telescope")[0].0, Verdict::Warn);
+        assert_eq!(verdicts(&findings, "telescope")[0].0, CheckStatus::Warn);
         let mut text = Vec::new();
         write_table(&plan, &findings, &mut text).expect("written");
         assert!(String::from_utf8_lossy(&text).contains("stand in the way"));

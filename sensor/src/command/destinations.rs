@@ -8,7 +8,7 @@ use teiten_packet::decode::{Decoded, Packet, decode_record};
 use teiten_packet::telescope::Prefix;
 
 use crate::source::block::Block;
-use crate::source::{Reading, Replay, SourceError};
+use crate::source::{ReadingMode, Replay, SourceError};
 
 /// Lengths that destinations are counted by: what one site announces at least.
 const IPV4_LENGTH: u8 = 24;
@@ -26,13 +26,13 @@ const FAMILY_SHARE: u64 = 5;
 /// Packets by the prefix of their destination.
 #[derive(Debug, Default)]
 pub struct Destinations {
-    ipv4: Family,
-    ipv6: Family,
+    ipv4: FamilyBlocks,
+    ipv6: FamilyBlocks,
 }
 
 /// Of one family: packets by the upper bits of the address, aligned to the top of 128 bits.
 #[derive(Debug, Default)]
-struct Family {
+struct FamilyBlocks {
     packets: u64,
     prefixes: HashMap<u128, u64>,
 }
@@ -42,7 +42,7 @@ impl Destinations {
     ///
     /// # Errors
     /// As of any replay.
-    pub fn read(paths: &[PathBuf], reading: Reading) -> Result<Option<Self>, SourceError> {
+    pub fn read(paths: &[PathBuf], reading: ReadingMode) -> Result<Option<Self>, SourceError> {
         if paths.iter().any(|path| path.as_os_str() == "-") {
             return Ok(None);
         }
@@ -86,7 +86,7 @@ impl Destinations {
     #[must_use]
     pub fn suggestion(&self) -> Vec<Prefix> {
         let all = self.ipv4.packets + self.ipv6.packets;
-        let worth = |family: &Family| family.packets * 100 > all * FAMILY_SHARE;
+        let worth = |family: &FamilyBlocks| family.packets * 100 > all * FAMILY_SHARE;
         let mut prefixes = Vec::new();
         if worth(&self.ipv4) {
             let found = self.ipv4.common(IPV4_LENGTH, SUGGESTED_IPV4_LENGTH_MIN);
@@ -100,7 +100,7 @@ impl Destinations {
     }
 }
 
-impl Family {
+impl FamilyBlocks {
     fn add<A: Address>(&mut self, packet: &Packet<'_, A>, length: u8) {
         self.packets += 1;
         let bits = upper(packet.destination.number() << (128 - A::BITS), length);
@@ -147,8 +147,8 @@ fn ipv4_prefix(bits: u128, length: u8) -> Prefix {
 mod tests {
     use super::*;
 
-    fn family(addresses: &[(&str, u64)], length: u8) -> Family {
-        let mut family = Family::default();
+    fn family(addresses: &[(&str, u64)], length: u8) -> FamilyBlocks {
+        let mut family = FamilyBlocks::default();
         for (address, packets) in addresses {
             let bits = match address.parse().expect("an address") {
                 std::net::IpAddr::V4(address) => u128::from(u32::from(address)) << 96,

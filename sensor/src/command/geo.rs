@@ -71,7 +71,7 @@ pub fn folder() -> Option<PathBuf> {
 pub fn update(sources: &[OsString], folder: &Path, keep: bool) -> Result<Vec<PathBuf>, GeoError> {
     std::fs::create_dir_all(folder).map_err(at(folder))?;
     // In the folder, so that a rename puts a file in place.
-    let work = Work::new(folder).map_err(at(folder))?;
+    let work = ScratchFolder::new(folder).map_err(at(folder))?;
     let fetched = if sources.is_empty() {
         from_apt(&work.0)?
     } else {
@@ -116,17 +116,17 @@ pub fn in_use() -> Result<Vec<String>, OriginError> {
 }
 
 /// A folder for what is under way, removed whatever happens.
-struct Work(PathBuf);
+struct ScratchFolder(PathBuf);
 
-impl Work {
-    fn new(folder: &Path) -> std::io::Result<Work> {
+impl ScratchFolder {
+    fn new(folder: &Path) -> std::io::Result<ScratchFolder> {
         let path = folder.join(format!(".update-{}", std::process::id()));
         std::fs::create_dir(&path)?;
-        Ok(Work(path))
+        Ok(ScratchFolder(path))
     }
 }
 
-impl Drop for Work {
+impl Drop for ScratchFolder {
     fn drop(&mut self) {
         // What stays is hidden, and so is not read as country data.
         let _ = std::fs::remove_dir_all(&self.0);

@@ -49,7 +49,7 @@ pub enum TopError {
 
 /// What `/live` says.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
-pub struct View {
+pub struct LiveReply {
     /// The sensor's name.
     pub sensor: String,
     /// Its interfaces.
@@ -63,29 +63,29 @@ pub struct View {
     /// Whether every packet was looked at.
     pub exact: bool,
     /// The last minutes, oldest first.
-    pub minutes: Vec<Minute>,
+    pub minutes: Vec<LiveMinute>,
     /// Packets by class.
-    pub classes: Vec<ClassRow>,
+    pub classes: Vec<LiveClass>,
     /// Packets by port, the largest first.
-    pub ports: Vec<PortRow>,
+    pub ports: Vec<LivePort>,
     /// Packets by country.
-    pub countries: Vec<CountryRow>,
+    pub countries: Vec<LiveCountry>,
     /// Packets by source.
-    pub sources: Vec<SourceRow>,
+    pub sources: Vec<LiveSource>,
     /// Sums since the start.
-    pub since_start: Sums,
+    pub since_start: LiveSums,
 }
 
 /// A minute.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
-pub struct Minute {
+pub struct LiveMinute {
     /// Observed packets.
     pub packets: u64,
 }
 
 /// Packets of a class.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
-pub struct ClassRow {
+pub struct LiveClass {
     /// Its name.
     pub class: String,
     /// Packets.
@@ -94,7 +94,7 @@ pub struct ClassRow {
 
 /// Packets to a port.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
-pub struct PortRow {
+pub struct LivePort {
     /// Protocol number.
     pub protocol: u8,
     /// The port, where the protocol has ports.
@@ -105,7 +105,7 @@ pub struct PortRow {
 
 /// Packets from a country.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
-pub struct CountryRow {
+pub struct LiveCountry {
     /// ISO 3166-1 alpha-2, `ZZ` for unknown.
     pub country: String,
     /// Packets.
@@ -114,7 +114,7 @@ pub struct CountryRow {
 
 /// Packets from a source.
 #[derive(Clone, Debug, Deserialize, PartialEq)]
-pub struct SourceRow {
+pub struct LiveSource {
     /// Its address.
     pub src_ip: String,
     /// Its country.
@@ -125,7 +125,7 @@ pub struct SourceRow {
 
 /// Packets since the sensor began.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
-pub struct Sums {
+pub struct LiveSums {
     /// Received.
     pub received: u64,
     /// Observed.
@@ -136,7 +136,7 @@ pub struct Sums {
     pub dropped_interface: u64,
 }
 
-impl Sums {
+impl LiveSums {
     fn dropped(&self) -> u64 {
         self.dropped_kernel + self.dropped_interface
     }
@@ -154,7 +154,7 @@ pub struct Rates {
 }
 
 impl Rates {
-    fn between(before: &Sums, after: &Sums, passed: Duration) -> Rates {
+    fn between(before: &LiveSums, after: &LiveSums, passed: Duration) -> Rates {
         let seconds = passed.as_secs_f64().max(1e-3);
         // A sensor that was started anew counts from zero.
         let rate = |before: u64, after: u64| after.saturating_sub(before) as f64 / seconds;
@@ -247,7 +247,7 @@ fn wish(wait: Duration) -> std::io::Result<Wish> {
     })
 }
 
-fn ask(address: SocketAddr) -> Result<View, TopError> {
+fn ask(address: SocketAddr) -> Result<LiveReply, TopError> {
     let answer = get(address).map_err(|reason| TopError::NoAnswer { address, reason })?;
     let not_a_sensor = |reason: String| TopError::NotASensor { address, reason };
     let (head, body) = answer
@@ -279,14 +279,14 @@ mod tests {
 
     use super::*;
     use crate::origins::OriginsCell;
-    use crate::watch::{Facts, Status, serve};
+    use crate::watch::{CaptureFacts, Status, serve};
 
     #[test]
     fn a_running_status_is_understood() {
-        let facts = Facts {
+        let facts = CaptureFacts {
             sensor: "tokyo".into(),
             interfaces: vec!["dark0".into()],
-            ..Facts::default()
+            ..CaptureFacts::default()
         };
         let status = Arc::new(Status::new(
             facts,
@@ -325,9 +325,9 @@ mod tests {
 
     #[test]
     fn a_rate_is_a_difference_over_the_time_that_passed() {
-        let sums = |received| Sums {
+        let sums = |received| LiveSums {
             received,
-            ..Sums::default()
+            ..LiveSums::default()
         };
         let rates = |before, after| {
             Rates::between(&sums(before), &sums(after), Duration::from_secs(2)).received

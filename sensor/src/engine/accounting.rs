@@ -11,7 +11,7 @@ use teiten_packet::decode::Layer;
 
 /// One worker's counts of all that it saw; workers' tallies add.
 #[derive(Clone, Debug)]
-pub struct Tally {
+pub struct WorkerTally {
     /// The counters of `coverage`, of all minutes.
     pub counts: MinuteCounts,
     /// Bytes of all records on the wire.
@@ -28,9 +28,9 @@ pub struct Tally {
     categories: Vec<u64>,
 }
 
-impl Default for Tally {
+impl Default for WorkerTally {
     fn default() -> Self {
-        Tally {
+        WorkerTally {
             counts: MinuteCounts::default(),
             bytes: 0,
             malformed: [0; 3],
@@ -42,7 +42,7 @@ impl Default for Tally {
     }
 }
 
-impl Tally {
+impl WorkerTally {
     /// Counts an observed packet.
     #[inline(always)]
     pub fn observe(&mut self, family: Family, protocol: u8, kind: Kind) {
@@ -63,7 +63,7 @@ impl Tally {
     }
 
     /// Adds the counts of `other`.
-    pub fn add(&mut self, other: &Tally) {
+    pub fn add(&mut self, other: &WorkerTally) {
         self.counts.add(&other.counts);
         self.bytes += other.bytes;
         self.implausible += other.implausible;
@@ -123,7 +123,7 @@ fn add_each(ours: &mut [u64], theirs: &[u64]) {
 #[derive(Debug, Default)]
 pub struct Counted {
     /// All tallies added.
-    pub tally: Tally,
+    pub tally: WorkerTally,
     /// Accounts of late packets whose rows were left out, by hour.
     pub late: BTreeMap<i64, HourAccount>,
     /// Time that workers took for a block, microseconds.

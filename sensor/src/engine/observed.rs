@@ -12,17 +12,17 @@ const LAG_US: i64 = SECOND_US;
 
 /// The period observed without a break, and how much of it has been reported.
 #[derive(Debug)]
-pub(super) struct Observed {
+pub(super) struct ObservedPeriod {
     /// Start of the period.
     from_us: i64,
     /// The last clock value.
     clock_us: Option<i64>,
 }
 
-impl Observed {
+impl ObservedPeriod {
     /// A capture that starts observing at this time.
     pub(super) fn from(from_us: i64) -> Self {
-        Observed {
+        ObservedPeriod {
             from_us,
             clock_us: None,
         }
@@ -57,7 +57,7 @@ mod tests {
 
     /// Seconds observed from `from_us` on with these clocks; minus marks a moment that was not complete.
     fn check(from_us: i64, clocks_us: &[i64], expected: &[i64]) {
-        let mut observed = Observed::from(from_us);
+        let mut observed = ObservedPeriod::from(from_us);
         let seconds: Vec<i64> = clocks_us
             .iter()
             .flat_map(|&clock_us| observed.advance(clock_us.abs(), clock_us > 0))
@@ -90,7 +90,7 @@ mod tests {
                 (10_000_000, 20_000_000 + phase),
                 (21_500_000 + phase, 30_500_000),
             ] {
-                let mut observed = Observed::from(from);
+                let mut observed = ObservedPeriod::from(from);
                 for clock in clocks(from - LAG_US, to) {
                     seen.extend(observed.advance(clock, true));
                 }

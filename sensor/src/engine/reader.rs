@@ -11,7 +11,7 @@ use teiten_aggregator::table::HOUR_US;
 
 use super::arrival::Arrival;
 use super::deal::Dealer;
-use super::observed::Observed;
+use super::observed::ObservedPeriod;
 use super::work::{Share, Work};
 use crate::source::block::Block;
 use crate::source::record::NO_TIME_US;
@@ -34,7 +34,7 @@ pub(super) struct Reader {
     checkpoint: Option<Duration>,
     checked: Instant,
     /// Which seconds a capture observes; none for a source without a clock.
-    observed: Option<Observed>,
+    observed: Option<ObservedPeriod>,
     queue_blocks: Histogram<u64>,
     /// Whether a worker ended early, so that counts can no longer be complete.
     lost: bool,
@@ -45,7 +45,7 @@ impl Reader {
         senders: Vec<Sender<Work>>,
         closes: bool,
         checkpoint: Option<Duration>,
-        observed: Option<Observed>,
+        observed: Option<ObservedPeriod>,
         queue_blocks: Histogram<u64>,
     ) -> Self {
         Reader {

@@ -11,7 +11,7 @@ use teiten_aggregator::prefetch::prefetch;
 use teiten_aggregator::window::{Batch, HourPart, Window};
 use teiten_observation::{Address, Observation};
 
-use super::accounting::Tally;
+use super::accounting::WorkerTally;
 use crate::source::live::Drops;
 use crate::source::record::{NO_TIME_US, Record};
 use crate::watch::Sample;
@@ -38,7 +38,7 @@ pub struct Worker {
     telescope: Arc<Telescope>,
     reading: Reading,
     window: Window,
-    tally: Tally,
+    tally: WorkerTally,
     batch: Batch,
     payloads: bool,
     /// Whether a packet shows that its second was observed.
@@ -66,7 +66,7 @@ impl Worker {
             marks_seconds: matches!(reading, Reading::First),
             reading,
             window,
-            tally: Tally::default(),
+            tally: WorkerTally::default(),
             batch: Batch::default(),
             payloads: true,
             sample: None,
@@ -198,7 +198,7 @@ impl Worker {
 
     /// What the worker has counted.
     #[must_use]
-    pub fn tally(&self) -> &Tally {
+    pub fn tally(&self) -> &WorkerTally {
         &self.tally
     }
 

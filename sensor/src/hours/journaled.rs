@@ -79,7 +79,7 @@ pub struct Journaled<'a> {
     settings: JournaledSettings<'a>,
     journal: Journal,
     written: Written,
-    held: BTreeMap<i64, Held>,
+    held: BTreeMap<i64, HeldHour>,
     refused: bool,
     /// Kind of the last failure.
     refusal_kind: ErrorKind,
@@ -89,7 +89,7 @@ pub struct Journaled<'a> {
 
 /// An hour that is not published for good.
 #[derive(Debug, Default)]
-struct Held {
+struct HeldHour {
     /// The part it is published as, once known.
     target: Option<Target>,
     entries: Vec<Entry>,
@@ -107,7 +107,7 @@ struct Held {
     through: Option<u64>,
 }
 
-impl Held {
+impl HeldHour {
     fn is_fresh(&self) -> bool {
         !self.fresh.is_empty() || self.fresh_account != HourAccount::default()
     }
@@ -532,7 +532,7 @@ impl HourSink for Journaled<'_> {
     /// Publishes everything for the last time and ends the journal. What cannot be written stays in the journal for the next run.
     fn end(&mut self) -> Result<(), WriteError> {
         let begun = Instant::now();
-        self.held.values_mut().for_each(Held::close);
+        self.held.values_mut().for_each(HeldHour::close);
         while !self.flush()? {
             if begun.elapsed() >= END_WAIT {
                 let text = format!(
@@ -610,7 +610,7 @@ fn journal_error(closer: &Closer, source: std::io::Error) -> WriteError {
 fn publish(
     closer: &Closer,
     Target { hour, part, .. }: Target,
-    held: &Held,
+    held: &HeldHour,
     written: &mut Written,
 ) -> Result<(), WriteError> {
     let mut runs = HourRuns::default();

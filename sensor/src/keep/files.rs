@@ -15,7 +15,7 @@ use super::pcap::{FILE_HEADER_BYTES, append, file_header};
 use super::retention::Retention;
 use super::settings::KeepSettings;
 use crate::source::record::Record;
-use crate::watch::{FREE_BYTES_MIN, KeptCounts, Reason, space};
+use crate::watch::{FREE_BYTES_MIN, KeptCounts, NotKeptReason, space};
 use teiten_packet::LinkType;
 
 const ENDING: &str = "pcap";
@@ -35,7 +35,7 @@ pub(super) struct Files {
     retention: Retention,
     open: BTreeMap<(i64, u16), Open>,
     /// Why nothing is written until the next look.
-    stopped: Option<Reason>,
+    stopped: Option<NotKeptReason>,
     /// What went wrong, until packets are kept again.
     problem: Option<String>,
     /// Packets kept at the last look.
@@ -140,8 +140,8 @@ impl Files {
         if let Some((free, all)) = space(&self.folder)
             && free < FREE_BYTES_MIN.min(all / FREE_SHARE)
         {
-            self.stopped = Some(Reason::Full);
-            let (shown, reason) = (self.folder.display(), Reason::Full);
+            self.stopped = Some(NotKeptReason::Full);
+            let (shown, reason) = (self.folder.display(), NotKeptReason::Full);
             self.problem = Some(format!("{reason}: {} MiB free in {shown}", free >> 20));
         }
     }
@@ -176,7 +176,7 @@ impl Files {
             let is_there = !matches!(open.path.try_exists(), Ok(false));
             if !is_there {
                 tracing::warn!("{} was removed by somebody", open.path.display());
-                counts.lose(Reason::Refused, open.buffered);
+                counts.lose(NotKeptReason::Refused, open.buffered);
             }
             is_there
         });
@@ -340,10 +340,10 @@ impl Open {
     }
 }
 
-fn reason_of(error: &io::Error) -> Reason {
+fn reason_of(error: &io::Error) -> NotKeptReason {
     match error.kind() {
-        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Reason::Full,
-        _ => Reason::Refused,
+        ErrorKind::StorageFull | ErrorKind::QuotaExceeded => NotKeptReason::Full,
+        _ => NotKeptReason::Refused,
     }
 }
 

@@ -12,7 +12,7 @@ use crate::origins::OriginsCell;
 use crate::source::Replay;
 use crate::source::block::BlockBytes;
 use crate::source::live::Drops;
-use crate::watch::Facts;
+use crate::watch::CaptureFacts;
 use teiten_packet::LinkType;
 use teiten_packet::samples::{ethernet, ipv4_packet};
 
@@ -197,7 +197,7 @@ fn a_folder_that_is_gone_costs_packets_and_says_so_until_it_is_back() {
     files.write(&packet, &[9; 60], &counts);
     files.write(&packet, &[9; 60], &counts);
     files.look(NOON_US, &counts);
-    assert_eq!(counts.lost()[Reason::Refused as usize].1, 2);
+    assert_eq!(counts.lost()[NotKeptReason::Refused as usize].1, 2);
     let problem = files.problem().expect("a problem");
     assert!(problem.contains("packets cannot be kept"), "{problem}");
     std::fs::create_dir(&gone).expect("writable");
@@ -219,7 +219,7 @@ fn a_file_that_somebody_removes_is_begun_anew() {
     let part = "tokyo-2026-11-05T12-ethernet-0001.pcap.part";
     std::fs::remove_file(folder.path().join(part)).expect("removable");
     files.look(NOON_US + HOUR_US, &counts);
-    assert_eq!(counts.lost()[Reason::Refused as usize].1, 1);
+    assert_eq!(counts.lost()[NotKeptReason::Refused as usize].1, 1);
     let later = record(NOON_US + HOUR_US, ETHERNET, 60);
     files.write(&later, &[9; 60], &counts);
     files.end(&counts);
@@ -272,9 +272,9 @@ fn arrival(frames: &[Vec<u8>]) -> Arrival {
 }
 
 fn keeping(folder: &Path, dark: &str) -> (Keeping, Arc<Status>) {
-    let facts = Facts {
+    let facts = CaptureFacts {
         keeps: true,
-        ..Facts::default()
+        ..CaptureFacts::default()
     };
     let status = Arc::new(Status::new(
         facts,
@@ -327,7 +327,7 @@ fn what_is_too_much_for_the_disk_is_lost_and_counted_and_nobody_waits() {
         .waiting_bytes
         .fetch_add(WAITING_BYTES_MAX, Ordering::Relaxed);
     ten_times(&mut keeping);
-    assert_eq!(status.kept().lost()[Reason::Slow as usize].1, 20);
+    assert_eq!(status.kept().lost()[NotKeptReason::Slow as usize].1, 20);
     waiting
         .waiting_bytes
         .fetch_sub(WAITING_BYTES_MAX, Ordering::Relaxed);

@@ -13,7 +13,7 @@ pub const WINDOW: Duration = Duration::from_secs(60);
 
 /// What to do with a message.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Admission {
+pub enum LogDecision {
     /// Write it, and that so many of its kind were held back before.
     Write {
         /// How many.
@@ -26,11 +26,11 @@ pub enum Admission {
 /// The kinds seen so far.
 #[derive(Debug, Default)]
 pub struct Limiter {
-    kinds: HashMap<Identifier, Kind>,
+    kinds: HashMap<Identifier, MessageKind>,
 }
 
 #[derive(Debug)]
-struct Kind {
+struct MessageKind {
     since: Instant,
     written: u32,
     held_back: u64,
@@ -40,8 +40,8 @@ struct Kind {
 
 impl Limiter {
     /// Decides about one message.
-    pub fn admit(&mut self, kind: Identifier, message: &str, now: Instant) -> Admission {
-        let kind = self.kinds.entry(kind).or_insert_with(|| Kind {
+    pub fn admit(&mut self, kind: Identifier, message: &str, now: Instant) -> LogDecision {
+        let kind = self.kinds.entry(kind).or_insert_with(|| MessageKind {
             since: now,
             written: 0,
             held_back: 0,
@@ -54,13 +54,13 @@ impl Limiter {
         if kind.written < BURST {
             kind.written += 1;
             let held_back = std::mem::take(&mut kind.held_back);
-            return Admission::Write { held_back };
+            return LogDecision::Write { held_back };
         }
         if kind.held_back == 0 {
             message.clone_into(&mut kind.example);
         }
         kind.held_back += 1;
-        Admission::HoldBack
+        LogDecision::HoldBack
     }
 
     /// Kinds whose window is over although messages of theirs were held back: an example of each and how many; they begin anew.

@@ -9,7 +9,7 @@ use clap::{Args, Subcommand};
 
 use super::address_and_port;
 use super::live::LiveArguments;
-use crate::log::{Format, LogLevel};
+use crate::log::{LogFormat, LogLevel};
 
 /// `replay`.
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ pub struct ReplayArguments {
     pub recount: bool,
     /// Settings shared with `capture`.
     #[command(flatten)]
-    pub shared: Shared,
+    pub shared: SharedArguments,
 }
 
 /// `capture`.
@@ -64,7 +64,7 @@ pub struct CaptureArguments {
     pub status_host: Vec<String>,
     /// Settings shared with `replay`.
     #[command(flatten)]
-    pub shared: Shared,
+    pub shared: SharedArguments,
 }
 
 /// `explain`.
@@ -152,7 +152,7 @@ pub struct RulesArguments {
 
 /// Settings that `replay` and `capture` share; all of them can stand in `teiten.toml` under the same names.
 #[derive(Debug, Default, Args)]
-pub struct Shared {
+pub struct SharedArguments {
     /// Folder of the dataset; made where it is missing.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
@@ -202,7 +202,7 @@ pub struct Shared {
     pub json: bool,
     /// Form of the messages on standard error: text or json (one object a line) [default: text].
     #[arg(long, value_name = "FORM")]
-    pub log: Option<Format>,
+    pub log: Option<LogFormat>,
     /// Least weight of the messages that are written: error, warn, info or debug [default: info].
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<LogLevel>,

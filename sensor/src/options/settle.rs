@@ -6,12 +6,12 @@ use std::path::PathBuf;
 use teiten_aggregator::close::SOURCE_ROWS_MAX_DEFAULT;
 use teiten_aggregator::store::data_folder;
 
-use super::arguments::{CaptureArguments, ReplayArguments, Shared};
+use super::arguments::{CaptureArguments, ReplayArguments, SharedArguments};
 use super::live::LiveSettings;
 use super::size::{machine_memory_bytes, size};
 use super::{OptionsError, prefixes};
-use crate::log::{Format, LogLevel};
-use crate::source::Reading;
+use crate::log::{LogFormat, LogLevel};
+use crate::source::ReadingMode;
 use crate::source::judge::IMPLAUSIBLE_DAYS_DEFAULT;
 use teiten_packet::telescope::Prefix;
 
@@ -47,7 +47,7 @@ pub struct Settings {
     /// JSON on standard output.
     pub json: bool,
     /// Form of the messages of a capture.
-    pub log: Format,
+    pub log: LogFormat,
     /// Least weight of them.
     pub log_level: LogLevel,
 }
@@ -134,13 +134,13 @@ impl CaptureArguments {
 #[derive(Clone, Copy, Debug, Default)]
 pub struct ReplayTerms {
     /// How plain files are read.
-    pub reading: Reading,
+    pub reading: ReadingMode,
     /// Whether captures that are counted already replace what they gave, instead of being passed over.
     pub recount: bool,
 }
 
-impl From<Reading> for ReplayTerms {
-    fn from(reading: Reading) -> Self {
+impl From<ReadingMode> for ReplayTerms {
+    fn from(reading: ReadingMode) -> Self {
         ReplayTerms {
             reading,
             ..ReplayTerms::default()
@@ -156,9 +156,9 @@ impl ReplayArguments {
     pub fn settle(self) -> Result<(Vec<PathBuf>, ReplayTerms, Settings), OptionsError> {
         let terms = ReplayTerms {
             reading: if self.no_map {
-                Reading::Buffered
+                ReadingMode::Buffered
             } else {
-                Reading::Mapped
+                ReadingMode::Mapped
             },
             recount: self.recount,
         };
@@ -166,7 +166,7 @@ impl ReplayArguments {
     }
 }
 
-impl Shared {
+impl SharedArguments {
     /// The flags, parsed.
     ///
     /// # Errors

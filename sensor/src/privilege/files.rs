@@ -8,7 +8,7 @@ use landlock::{
     PathBeneath, PathFd, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus,
 };
 
-use super::{Needs, Step};
+use super::{ConfinementStep, Needs};
 
 /// Read although no setting names it: what libpcap and the metrics are told by the kernel. `/sys/class/net` holds links into
 /// `/sys/devices`.
@@ -19,9 +19,9 @@ const RIGHTS: ABI = ABI::V5;
 
 const NAME: &str = "files";
 
-pub(super) fn confine(needs: &Needs) -> Step {
+pub(super) fn confine(needs: &Needs) -> ConfinementStep {
     if !lets_files_move() {
-        return Step::left_out(
+        return ConfinementStep::left_out(
             NAME,
             "this kernel has no landlock under which files can move between folders, as an hour does when it is published (5.19 and \
              later can; it may be switched off at boot)",
@@ -29,8 +29,8 @@ pub(super) fn confine(needs: &Needs) -> Step {
     }
     match restrict(needs) {
         Ok(status) => match status.ruleset {
-            RulesetStatus::FullyEnforced => Step::done(NAME, reach(needs)),
-            RulesetStatus::PartiallyEnforced => Step::left_out(
+            RulesetStatus::FullyEnforced => ConfinementStep::done(NAME, reach(needs)),
+            RulesetStatus::PartiallyEnforced => ConfinementStep::left_out(
                 NAME,
                 format!(
                     "{}, as far as this kernel's landlock goes ({})",
@@ -38,12 +38,12 @@ pub(super) fn confine(needs: &Needs) -> Step {
                     level(status.landlock)
                 ),
             ),
-            RulesetStatus::NotEnforced => Step::left_out(
+            RulesetStatus::NotEnforced => ConfinementStep::left_out(
                 NAME,
                 "this kernel has no landlock (it may be switched off at boot)",
             ),
         },
-        Err(error) => Step::left_out(NAME, error.to_string()),
+        Err(error) => ConfinementStep::left_out(NAME, error.to_string()),
     }
 }
 

@@ -8,7 +8,7 @@ use caps::{CapSet, Capability, CapsHashSet};
 use nix::sys::prctl;
 use nix::unistd::{Gid, Uid, User, geteuid, initgroups, setgid, setuid};
 
-use super::{Needs, PrivilegeError, Step};
+use super::{ConfinementStep, Needs, PrivilegeError};
 
 /// Name of the file by which a folder is tried; it is removed at once.
 const TRIAL_FILE: &str = ".teiten-writable";
@@ -43,18 +43,18 @@ pub fn privileges() -> Privileges {
 }
 
 /// Becomes the user that is wanted, with the one capability that a capture needs.
-pub(super) fn take(needs: &Needs) -> Result<Vec<Step>, PrivilegeError> {
+pub(super) fn take(needs: &Needs) -> Result<Vec<ConfinementStep>, PrivilegeError> {
     let Some(name) = &needs.user else {
         let mut steps = Vec::new();
         let mut kept = vec![Capability::CAP_NET_RAW];
         if geteuid().is_root() {
             let text = "runs on as root: --user NAME gives that up";
-            steps.push(Step::left_out("user", text));
+            steps.push(ConfinementStep::left_out("user", text));
             kept.push(Capability::CAP_DAC_OVERRIDE);
         }
         steps.push(match keep_capabilities(&kept) {
-            Ok(kept) => Step::done("capabilities", kept),
-            Err(error) => Step::left_out("capabilities", error),
+            Ok(kept) => ConfinementStep::done("capabilities", kept),
+            Err(error) => ConfinementStep::left_out("capabilities", error),
         });
         return Ok(steps);
     };
@@ -80,8 +80,8 @@ pub(super) fn take(needs: &Needs) -> Result<Vec<Step>, PrivilegeError> {
         .map_err(|error| refused("keeping CAP_NET_RAW alone", error))?;
     let text = format!("goes on as {name} ({})", user.uid);
     Ok(vec![
-        Step::done("user", text),
-        Step::done("capabilities", kept),
+        ConfinementStep::done("user", text),
+        ConfinementStep::done("capabilities", kept),
     ])
 }
 

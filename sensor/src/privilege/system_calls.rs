@@ -11,7 +11,7 @@ use seccompiler::{
     SeccompFilter, SeccompRule, TargetArch, apply_filter,
 };
 
-use super::Step;
+use super::ConfinementStep;
 
 const NAME: &str = "system calls";
 
@@ -217,12 +217,12 @@ const ALL_PROTOCOLS: i32 = (libc::ETH_P_ALL as u16).to_be() as i32;
 /// A socket's type without the flags that may stand beside it (socket(2)).
 const TYPE_MASK: u32 = !(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK) as u32;
 
-pub(super) fn confine() -> Step {
+pub(super) fn confine() -> ConfinementStep {
     let Ok(target) = TargetArch::try_from(ARCH) else {
-        return Step::left_out(NAME, format!("no filter is known for {ARCH}"));
+        return ConfinementStep::left_out(NAME, format!("no filter is known for {ARCH}"));
     };
     match restrict(target) {
-        Ok(()) => Step::done(
+        Ok(()) => ConfinementStep::done(
             NAME,
             format!(
                 "{} allowed, {} end the process, others are answered as unknown",
@@ -230,7 +230,7 @@ pub(super) fn confine() -> Step {
                 DEADLY.len()
             ),
         ),
-        Err(error) => Step::left_out(NAME, error),
+        Err(error) => ConfinementStep::left_out(NAME, error),
     }
 }
 

@@ -19,21 +19,21 @@ use teiten_aggregator::inputs::{Capture, Contributors, CountedHour, MARK_DIGITS}
 use teiten_aggregator::store::PartName;
 use twox_hash::XxHash3_128;
 
-use super::candidate::{Candidate, Found, find};
+use super::candidate::{Candidate, FoundInputs, find};
 use super::error::{CaptureError, SourceError};
-use super::index::Index;
+use super::index::CaptureIndex;
 use super::input::Terms;
 use super::replay::{Replay, ReplaySettings};
 use super::{FileReport, block::Block};
-use judged::{Fate, Judged, Relation};
-use known::{Known, head};
+use judged::{Fate, JudgedInput, Relation};
+use known::{KnownSensor, head};
 
 /// The cache of files that were read before, in the dataset's own folder.
 const INDEX_FILE: &str = "captures.json";
 
 /// The captures among some paths, before it is known which of them are counted.
 pub struct Admission {
-    found: Found,
+    found: FoundInputs,
     settings: ReplaySettings,
 }
 
@@ -87,10 +87,15 @@ impl Admission {
         let index_path = into.scratch.join(INDEX_FILE);
         let mut deciding = Deciding {
             settings: self.settings,
-            known: Known::new(into.hours, into.sensor, into.configuration_sha256),
+            known: KnownSensor::new(into.hours, into.sensor, into.configuration_sha256),
             reports: self.found.reports,
-            index: Index::load(&index_path),
-            inputs: self.found.candidates.into_iter().map(Judged::new).collect(),
+            index: CaptureIndex::load(&index_path),
+            inputs: self
+                .found
+                .candidates
+                .into_iter()
+                .map(JudgedInput::new)
+                .collect(),
             recount: into.recount,
         };
         deciding.identify(into.scratch)?;
@@ -102,10 +107,10 @@ impl Admission {
 
 struct Deciding {
     settings: ReplaySettings,
-    known: Known,
+    known: KnownSensor,
     reports: Vec<FileReport>,
-    index: Index,
-    inputs: Vec<Judged>,
+    index: CaptureIndex,
+    inputs: Vec<JudgedInput>,
     recount: bool,
 }
 
@@ -233,7 +238,7 @@ impl Deciding {
     fn is_beginning(&mut self, shorter: &Capture, longer: usize) -> bool {
         let length = shorter.bytes.unwrap_or(0);
         let is_hashed =
-            |judged: &Judged| judged.beginnings.iter().any(|(known, _)| *known == length);
+            |judged: &JudgedInput| judged.beginnings.iter().any(|(known, _)| *known == length);
         if !is_hashed(&self.inputs[longer]) {
             let mut lengths: Vec<u64> = self.inputs[longer]
                 .beginnings
@@ -260,8 +265,10 @@ impl Deciding {
             verdicts.insert(place, self.verdict(place));
         }
         for (&place, verdict) in &verdicts {
-            if matches!(verdict, Verdict::Grown { .. } | Verdict::Replaces)
-                && !again.contains(&place)
+            if matches!(
+                verdict,
+                AdmissionDecision::Grown { .. } | AdmissionDecision::Replaces
+            ) && !again.contains(&place)
                 && let Ok((inputs, units)) = self.closure(place)
             {
                 again.extend(inputs);
@@ -273,12 +280,14 @@ impl Deciding {
                 continue;
             }
             match verdict {
-                Verdict::New => {}
-                Verdict::Counted(words) => self.inputs[place].fate = Fate::PassedOver(words),
-                Verdict::Grown { from_bytes } => {
+                AdmissionDecision::New => {}
+                AdmissionDecision::Counted(words) => {
+                    self.inputs[place].fate = Fate::PassedOver(words);
+                }
+                AdmissionDecision::Grown { from_bytes } => {
                     self.inputs[place].candidate.from_bytes = from_bytes;
                 }
-                Verdict::Replaces => {
+                AdmissionDecision::Replaces => {
                     let missing = self.closure(place).err().unwrap_or_default();
                     self.inputs[place].fate = Fate::Refused(format!(
                         "cannot replace what it gave: that shares hours with {missing} that {} not among the inputs; give all of them",
@@ -289,13 +298,13 @@ impl Deciding {
                         }
                     ));
                 }
-                Verdict::Refused(words) => self.inputs[place].fate = Fate::Refused(words),
+                AdmissionDecision::Refused(words) => self.inputs[place].fate = Fate::Refused(words),
             }
         }
         replaced
     }
 
-    fn verdict(&self, place: usize) -> Verdict {
+    fn verdict(&self, place: usize) -> AdmissionDecision {
         let judged = &self.inputs[place];
         let capture = &judged.candidate.capture;
         let (mut grown, mut counted, mut replaces, mut refused) = (None, None, false, None);
@@ -321,12 +330,12 @@ impl Deciding {
             }
         }
         match (counted, grown, replaces, refused) {
-            (_, _, true, _) => Verdict::Replaces,
-            (Some("was counted already"), ..) if self.recount => Verdict::Replaces,
-            (Some(words), ..) => Verdict::Counted(words.to_owned()),
-            (None, _, _, Some(words)) => Verdict::Refused(words.to_owned()),
-            (None, Some(from_bytes), ..) => Verdict::Grown { from_bytes },
-            (None, None, ..) => Verdict::New,
+            (_, _, true, _) => AdmissionDecision::Replaces,
+            (Some("was counted already"), ..) if self.recount => AdmissionDecision::Replaces,
+            (Some(words), ..) => AdmissionDecision::Counted(words.to_owned()),
+            (None, _, _, Some(words)) => AdmissionDecision::Refused(words.to_owned()),
+            (None, Some(from_bytes), ..) => AdmissionDecision::Grown { from_bytes },
+            (None, None, ..) => AdmissionDecision::New,
         }
     }
 
@@ -394,7 +403,7 @@ impl Deciding {
     fn admitted(mut self, units: &BTreeSet<usize>, sensor: &str, index_path: PathBuf) -> Admitted {
         let mut candidates = Vec::new();
         for judged in self.inputs {
-            let Judged {
+            let JudgedInput {
                 candidate, fate, ..
             } = judged;
             let path = candidate.path.display().to_string();
@@ -458,7 +467,7 @@ impl Deciding {
     }
 }
 
-enum Verdict {
+enum AdmissionDecision {
     New,
     Counted(String),
     Grown { from_bytes: u64 },

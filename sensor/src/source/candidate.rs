@@ -8,14 +8,14 @@ use std::path::{Path, PathBuf};
 
 use teiten_aggregator::inputs::Capture;
 
-use super::compression::Bytes;
+use super::compression::ByteSource;
 use super::error::CaptureError;
 use super::format::Compression;
 use super::index::Stamp;
 use super::input::{Input, Terms};
 use super::map::map;
 use super::probe::{STREAM_HEAD_BYTES, probe};
-use super::{FileReport, Reading};
+use super::{FileReport, ReadingMode};
 
 /// The name of standard input.
 const STANDARD_INPUT: &str = "-";
@@ -53,33 +53,37 @@ pub(super) struct Candidate {
     /// Which file it is; none of a stream.
     pub file: Option<(PathBuf, Stamp)>,
     compression: Option<Compression>,
-    origin: Origin,
+    origin: InputOrigin,
 }
 
-enum Origin {
+enum InputOrigin {
     File,
     /// A stream that was written to a file of no name, to be read more than once.
     Spooled(File),
     /// What was read in advance, and the rest; none once it is being read.
-    Stream(Option<Bytes>),
+    Stream(Option<ByteSource>),
 }
 
 impl Candidate {
     /// Opens it and reads its first block.
-    pub(super) fn open(&mut self, reading: Reading, terms: Terms) -> Result<Input, CaptureError> {
+    pub(super) fn open(
+        &mut self,
+        reading: ReadingMode,
+        terms: Terms,
+    ) -> Result<Input, CaptureError> {
         let file = match &mut self.origin {
-            Origin::Stream(stream) => {
+            InputOrigin::Stream(stream) => {
                 let stream = stream.take().ok_or(CaptureError::ReaderLost)?;
                 return Ok(Input::chunked(stream, self.compression, terms)?);
             }
-            Origin::File => File::open(&self.path)?,
-            Origin::Spooled(file) => {
+            InputOrigin::File => File::open(&self.path)?,
+            InputOrigin::Spooled(file) => {
                 let mut file = file.try_clone()?;
                 io::Seek::rewind(&mut file)?;
                 file
             }
         };
-        if self.compression.is_none() && reading == Reading::Mapped {
+        if self.compression.is_none() && reading == ReadingMode::Mapped {
             // Where a file system does not map, the file can still be read.
             if let Ok(mapped) = map(&file) {
                 return Ok(Input::mapped(mapped, terms));
@@ -91,9 +95,9 @@ impl Candidate {
     /// The same once more; none for a stream, which cannot be read twice.
     pub(super) fn again(&self) -> Option<Candidate> {
         let origin = match &self.origin {
-            Origin::Stream(_) => return None,
-            Origin::File => Origin::File,
-            Origin::Spooled(file) => Origin::Spooled(file.try_clone().ok()?),
+            InputOrigin::Stream(_) => return None,
+            InputOrigin::File => InputOrigin::File,
+            InputOrigin::Spooled(file) => InputOrigin::Spooled(file.try_clone().ok()?),
         };
         Some(Candidate {
             path: self.path.clone(),
@@ -106,12 +110,12 @@ impl Candidate {
 
     /// Whether it can be read but once.
     pub(super) fn is_stream(&self) -> bool {
-        matches!(self.origin, Origin::Stream(_))
+        matches!(self.origin, InputOrigin::Stream(_))
     }
 
     /// Writes a stream to a file without a name in `folder`, so that it can be read more than once.
     pub(super) fn spool(&mut self, folder: &Path) -> io::Result<()> {
-        let Origin::Stream(stream) = &mut self.origin else {
+        let InputOrigin::Stream(stream) = &mut self.origin else {
             return Ok(());
         };
         let Some(mut stream) = stream.take() else {
@@ -120,7 +124,7 @@ impl Candidate {
         fs::create_dir_all(folder)?;
         let mut file = unnamed_file(folder)?;
         self.size_bytes = io::copy(&mut stream, &mut file)?;
-        self.origin = Origin::Spooled(file);
+        self.origin = InputOrigin::Spooled(file);
         Ok(())
     }
 }
@@ -143,7 +147,7 @@ fn unnamed_file(folder: &Path) -> io::Result<File> {
 
 /// What the paths lead to.
 #[derive(Default)]
-pub(super) struct Found {
+pub(super) struct FoundInputs {
     pub candidates: Vec<Candidate>,
     /// What is not read, each with its reason.
     pub reports: Vec<FileReport>,
@@ -152,8 +156,8 @@ pub(super) struct Found {
 }
 
 /// Looks at every path and everything in the folders among them. The candidates come in order of their first packet, then path.
-pub(super) fn find(paths: &[PathBuf]) -> Found {
-    let mut found = Found::default();
+pub(super) fn find(paths: &[PathBuf]) -> FoundInputs {
+    let mut found = FoundInputs::default();
     // What is named is read under that name, whatever folder it lies in.
     let (folders, others): (Vec<_>, Vec<_>) = paths.iter().partition(|path| path.is_dir());
     for path in others.into_iter().chain(folders) {
@@ -167,7 +171,7 @@ pub(super) fn find(paths: &[PathBuf]) -> Found {
     found
 }
 
-impl Found {
+impl FoundInputs {
     /// Whether there is anything that is wrong, not only passed over.
     pub(super) fn has_errors(&self) -> bool {
         self.reports.iter().any(|report| report.error.is_some())
@@ -276,12 +280,12 @@ impl Found {
             from_bytes: 0,
             file: Some((resolved, Stamp::of(&metadata))),
             compression: seen.compression,
-            origin: Origin::File,
+            origin: InputOrigin::File,
         });
         Ok(())
     }
 
-    fn add_stream(&mut self, path: &Path, mut stream: Bytes) -> Result<(), CaptureError> {
+    fn add_stream(&mut self, path: &Path, mut stream: ByteSource) -> Result<(), CaptureError> {
         let mut head = Vec::new();
         (&mut stream)
             .take(STREAM_HEAD_BYTES)
@@ -296,7 +300,7 @@ impl Found {
             from_bytes: 0,
             file: None,
             compression: seen.compression,
-            origin: Origin::Stream(Some(Box::new(Cursor::new(head).chain(stream)))),
+            origin: InputOrigin::Stream(Some(Box::new(Cursor::new(head).chain(stream)))),
         });
         Ok(())
     }

@@ -8,7 +8,7 @@ use std::thread;
 
 use crossbeam::channel::{Receiver, Sender, bounded};
 
-use super::compression::{Bytes, decompressed};
+use super::compression::{ByteSource, decompressed};
 use super::format::Compression;
 
 /// Bytes of a chunk: some 3,000 packets of a darknet, and still within the second-level cache.
@@ -44,11 +44,11 @@ pub(super) struct Chunks {
 
 impl Chunks {
     /// Starts the thread that reads `raw`.
-    pub(super) fn start(raw: Bytes, compression: Option<Compression>) -> io::Result<Chunks> {
+    pub(super) fn start(raw: ByteSource, compression: Option<Compression>) -> io::Result<Chunks> {
         let (send_filled, filled) = bounded(CHUNKS_QUEUED_MAX);
         let (spare, receive_spare) = bounded(CHUNKS_QUEUED_MAX);
         let read_bytes = Arc::new(AtomicU64::new(0));
-        let counted = Counted {
+        let counted = CountingReader {
             inner: raw,
             read_bytes: Arc::clone(&read_bytes),
         };
@@ -82,7 +82,7 @@ impl Chunks {
 }
 
 fn read_all(
-    raw: Counted,
+    raw: CountingReader,
     compression: Option<Compression>,
     filled: &Sender<Message>,
     spare: &Receiver<Vec<u8>>,
@@ -111,7 +111,7 @@ fn read_all(
 }
 
 /// Reads until the buffer is full; says how the input ended if it did.
-fn fill(bytes: &mut Bytes, mut buffer: Vec<u8>) -> (Chunk, Option<io::Result<()>>) {
+fn fill(bytes: &mut ByteSource, mut buffer: Vec<u8>) -> (Chunk, Option<io::Result<()>>) {
     let mut end = HEADROOM_BYTES;
     let mut ended = None;
     while end < buffer.len() && ended.is_none() {
@@ -126,12 +126,12 @@ fn fill(bytes: &mut Bytes, mut buffer: Vec<u8>) -> (Chunk, Option<io::Result<()>
 }
 
 /// Counts what passes, for the progress of a replay.
-struct Counted {
-    inner: Bytes,
+struct CountingReader {
+    inner: ByteSource,
     read_bytes: Arc<AtomicU64>,
 }
 
-impl Read for Counted {
+impl Read for CountingReader {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read_bytes = self.inner.read(buffer)?;
         self.read_bytes

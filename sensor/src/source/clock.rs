@@ -11,12 +11,12 @@ const TIME_US_MAX: i64 = 7_258_118_399_999_999;
 /// How an interface's ticks become microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Clock {
-    unit: Unit,
+    unit: TickUnit,
     offset_us: i64,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Unit {
+enum TickUnit {
     Microseconds,
     /// By far the commonest besides microseconds: a division by a constant.
     Nanoseconds,
@@ -31,7 +31,7 @@ enum Unit {
 impl Default for Clock {
     fn default() -> Self {
         Clock {
-            unit: Unit::Microseconds,
+            unit: TickUnit::Microseconds,
             offset_us: 0,
         }
     }
@@ -42,14 +42,14 @@ impl Clock {
     pub(super) fn with_resolution(self, option: u8) -> Self {
         let exponent = u32::from(option & 0x7f);
         let unit = if option & 0x80 != 0 {
-            Unit::Binary(exponent)
+            TickUnit::Binary(exponent)
         } else {
             match exponent {
-                6 => Unit::Microseconds,
-                9 => Unit::Nanoseconds,
-                0..6 => Unit::Multiple(10u64.pow(6 - exponent)),
+                6 => TickUnit::Microseconds,
+                9 => TickUnit::Nanoseconds,
+                0..6 => TickUnit::Multiple(10u64.pow(6 - exponent)),
                 // Where even the power does not fit, no time but zero can be expressed.
-                _ => Unit::Fraction(10u64.checked_pow(exponent - 6).unwrap_or(u64::MAX)),
+                _ => TickUnit::Fraction(10u64.checked_pow(exponent - 6).unwrap_or(u64::MAX)),
             }
         };
         Clock { unit, ..self }
@@ -67,11 +67,11 @@ impl Clock {
     #[inline]
     pub(super) fn time_us(self, ticks: u64) -> i64 {
         let since_offset_us = match self.unit {
-            Unit::Microseconds => ticks,
-            Unit::Nanoseconds => ticks / 1000,
-            Unit::Multiple(factor) => ticks.saturating_mul(factor),
-            Unit::Fraction(divisor) => ticks / divisor,
-            Unit::Binary(exponent) => binary_us(ticks, exponent),
+            TickUnit::Microseconds => ticks,
+            TickUnit::Nanoseconds => ticks / 1000,
+            TickUnit::Multiple(factor) => ticks.saturating_mul(factor),
+            TickUnit::Fraction(divisor) => ticks / divisor,
+            TickUnit::Binary(exponent) => binary_us(ticks, exponent),
         };
         i64::try_from(since_offset_us)
             .unwrap_or(i64::MAX)

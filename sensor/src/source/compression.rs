@@ -6,7 +6,7 @@ use super::error::CaptureError;
 use super::format::{Compression, compression, starts_skippable};
 
 /// A source of bytes that a thread of its own may read.
-pub(super) type Bytes = Box<dyn Read + Send>;
+pub(super) type ByteSource = Box<dyn Read + Send>;
 
 /// Compressed bytes fetched at a time.
 const FETCH_BYTES: usize = 128 << 10;
@@ -22,14 +22,14 @@ const ZSTD_WINDOW_LOG_MAX: u32 = 31;
 
 /// Compressed bytes, of which some can be looked at before they are taken.
 struct Raw {
-    bytes: Bytes,
+    bytes: ByteSource,
     buffer: Vec<u8>,
     start: usize,
     end: usize,
 }
 
 impl Raw {
-    fn new(bytes: Bytes) -> Self {
+    fn new(bytes: ByteSource) -> Self {
         Raw {
             bytes,
             buffer: vec![0; FETCH_BYTES],
@@ -78,7 +78,10 @@ impl Read for Raw {
 }
 
 /// The bytes of `raw` without their compression.
-pub(super) fn decompressed(raw: Bytes, compression: Option<Compression>) -> io::Result<Bytes> {
+pub(super) fn decompressed(
+    raw: ByteSource,
+    compression: Option<Compression>,
+) -> io::Result<ByteSource> {
     let Some(compression) = compression else {
         return Ok(raw);
     };
@@ -105,14 +108,14 @@ pub(super) fn decompressed(raw: Bytes, compression: Option<Compression>) -> io::
 }
 
 /// One member or frame of a compressed file.
-trait Member: Read + Sized {
+trait CompressedMember: Read + Sized {
     /// Begins to read one.
     fn begin(raw: Raw) -> io::Result<Self>;
     /// What comes behind it.
     fn rest(self) -> Raw;
 }
 
-impl Member for flate2::bufread::GzDecoder<Raw> {
+impl CompressedMember for flate2::bufread::GzDecoder<Raw> {
     fn begin(raw: Raw) -> io::Result<Self> {
         Ok(Self::new(raw))
     }
@@ -122,7 +125,7 @@ impl Member for flate2::bufread::GzDecoder<Raw> {
     }
 }
 
-impl Member for zstd::stream::read::Decoder<'static, Raw> {
+impl CompressedMember for zstd::stream::read::Decoder<'static, Raw> {
     fn begin(raw: Raw) -> io::Result<Self> {
         let mut decoder = Self::with_buffer(raw)?.single_frame();
         decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
@@ -134,7 +137,7 @@ impl Member for zstd::stream::read::Decoder<'static, Raw> {
     }
 }
 
-impl Member for lz4_flex::frame::FrameDecoder<Raw> {
+impl CompressedMember for lz4_flex::frame::FrameDecoder<Raw> {
     fn begin(mut raw: Raw) -> io::Result<Self> {
         // The decoder does not know skippable frames.
         while starts_skippable(raw.peek(MAGIC_BYTES)?) {
@@ -156,32 +159,32 @@ impl Member for lz4_flex::frame::FrameDecoder<Raw> {
 
 /// All members of a file as one. Zeros behind the last are padding, as tapes and block devices add it and gzip(1) passes it over.
 struct Members<M> {
-    state: State<M>,
+    state: MemberState<M>,
     compression: Compression,
 }
 
-enum State<M> {
+enum MemberState<M> {
     Between(Raw),
     Within(M),
     Ended,
 }
 
-impl<M: Member> Members<M> {
+impl<M: CompressedMember> Members<M> {
     fn new(raw: Raw, compression: Compression) -> Self {
         Members {
-            state: State::Between(raw),
+            state: MemberState::Between(raw),
             compression,
         }
     }
 }
 
-impl<M: Member> Read for Members<M> {
+impl<M: CompressedMember> Read for Members<M> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let mut is_first = true;
         loop {
-            match std::mem::replace(&mut self.state, State::Ended) {
-                State::Ended => return Ok(0),
-                State::Between(mut raw) => {
+            match std::mem::replace(&mut self.state, MemberState::Ended) {
+                MemberState::Ended => return Ok(0),
+                MemberState::Between(mut raw) => {
                     let head = raw.peek(MAGIC_BYTES)?;
                     if head.is_empty() {
                         return Ok(0);
@@ -189,15 +192,15 @@ impl<M: Member> Read for Members<M> {
                     if !is_first && compression(head).is_none() {
                         return end(&mut raw, self.compression);
                     }
-                    self.state = State::Within(M::begin(raw)?);
+                    self.state = MemberState::Within(M::begin(raw)?);
                 }
-                State::Within(mut member) => match member.read(buffer) {
+                MemberState::Within(mut member) => match member.read(buffer) {
                     Ok(0) if !buffer.is_empty() => {
                         is_first = false;
-                        self.state = State::Between(member.rest());
+                        self.state = MemberState::Between(member.rest());
                     }
                     read => {
-                        self.state = State::Within(member);
+                        self.state = MemberState::Within(member);
                         return read;
                     }
                 },

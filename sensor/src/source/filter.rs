@@ -4,7 +4,7 @@
 //! A filter may let through more than is wanted, never less: what looks like neither plain IPv4 nor plain IPv6 passes and is judged
 //! by the decoder. Nothing here talks to the kernel.
 
-use super::prefix_ranges::{Ranges, ranges_ipv4, ranges_ipv6_leading};
+use super::prefix_ranges::{PrefixRanges, ranges_ipv4, ranges_ipv6_leading};
 use teiten_packet::telescope::Prefix;
 
 /// Most instructions the kernel takes (`BPF_MAXINSNS` of linux/bpf_common.h).
@@ -61,25 +61,25 @@ const IPV6_SOURCE_AT: u32 = 8;
 
 /// How finely a filter looks: most ranges of IPv4, most prefixes of IPv6, most ranges of leading words of IPv6 where there are more.
 #[derive(Clone, Copy, Debug)]
-struct Detail {
+struct FilterDetail {
     ipv4: usize,
     ipv6: usize,
     ipv6_leading: usize,
 }
 
 /// From fine to coarse. The first that fits is taken; without one every packet passes.
-const DETAILS: &[Detail] = &[
-    Detail {
+const DETAILS: &[FilterDetail] = &[
+    FilterDetail {
         ipv4: 500,
         ipv6: 60,
         ipv6_leading: 150,
     },
-    Detail {
+    FilterDetail {
         ipv4: 100,
         ipv6: 20,
         ipv6_leading: 40,
     },
-    Detail {
+    FilterDetail {
         ipv4: 8,
         ipv6: 2,
         ipv6_leading: 8,
@@ -190,7 +190,7 @@ fn when_equal(value: u32, block: Vec<Instruction>) -> Vec<Instruction> {
     program
 }
 
-fn prefixes_program(dark: &[Prefix], keep: u32, detail: Detail) -> Vec<Instruction> {
+fn prefixes_program(dark: &[Prefix], keep: u32, detail: FilterDetail) -> Vec<Instruction> {
     let ipv4 = ipv4_program(&ranges_ipv4(dark, detail.ipv4), keep);
     let ipv6 = ipv6_program(dark, keep, detail);
     // From the innermost tag outwards, each with the distance to the two programs behind all of them.
@@ -237,14 +237,14 @@ fn type_program(depth: u32, keep: u32, behind: usize, ipv4: usize) -> Vec<Instru
     program
 }
 
-fn ipv4_program(ranges: &Ranges, keep: u32) -> Vec<Instruction> {
+fn ipv4_program(ranges: &PrefixRanges, keep: u32) -> Vec<Instruction> {
     let destination = ETHERNET_BYTES + IPV4_DESTINATION_AT;
     let mut program = vec![Instruction::of(LOAD_WORD_INDEXED, destination)];
     program.extend(range_tree(ranges, keep));
     program
 }
 
-fn ipv6_program(dark: &[Prefix], keep: u32, detail: Detail) -> Vec<Instruction> {
+fn ipv6_program(dark: &[Prefix], keep: u32, detail: FilterDetail) -> Vec<Instruction> {
     let destination = ETHERNET_BYTES + IPV6_DESTINATION_AT;
     let prefixes: Vec<(u128, u8)> = dark
         .iter()

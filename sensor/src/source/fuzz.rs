@@ -3,11 +3,11 @@
 
 use std::io::Cursor;
 
-use super::compression::Bytes;
+use super::compression::ByteSource;
 use super::input::{Input, Terms};
 use super::judge::IMPLAUSIBLE_DAYS_DEFAULT;
 use super::probe::probe;
-use super::walk::{Span, Stop};
+use super::walk::{Stop, WalkLimits};
 use super::walker::Walker;
 use crate::source::block::{BLOCK_RECORDS_MAX, Block};
 use crate::source::record::Record;
@@ -63,7 +63,7 @@ fn terms() -> Terms {
     }
 }
 
-fn owned(data: &[u8]) -> Bytes {
+fn owned(data: &[u8]) -> ByteSource {
     Box::new(Cursor::new(data.to_vec()))
 }
 
@@ -94,7 +94,7 @@ fn walk_whole(bytes: &[u8]) -> Vec<Record> {
         let records_max = BLOCK_RECORDS_MAX;
         let walked = walker.walk(
             bytes,
-            Span {
+            WalkLimits {
                 from,
                 origin: from,
                 records_max,

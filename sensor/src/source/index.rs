@@ -41,16 +41,16 @@ impl Stamp {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Entry {
+struct IndexEntry {
     stamp: Stamp,
     capture: Capture,
 }
 
 /// The cache.
 #[derive(Debug, Default, Serialize, Deserialize)]
-pub(super) struct Index(BTreeMap<PathBuf, Entry>);
+pub(super) struct CaptureIndex(BTreeMap<PathBuf, IndexEntry>);
 
-impl Index {
+impl CaptureIndex {
     /// Reads the cache; one that is missing, damaged or of another program is empty.
     pub(super) fn load(path: &Path) -> Self {
         let text = fs::read(path).unwrap_or_default();
@@ -65,7 +65,7 @@ impl Index {
 
     /// Notes what a file of this stamp was found to hold.
     pub(super) fn note(&mut self, path: PathBuf, stamp: Stamp, capture: Capture) {
-        self.0.insert(path, Entry { stamp, capture });
+        self.0.insert(path, IndexEntry { stamp, capture });
     }
 
     /// Writes the cache; files that are gone, or were changed so recently that a further change might not show, are left out. `path` is

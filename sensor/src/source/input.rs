@@ -13,14 +13,14 @@ use teiten_aggregator::inputs::Capture;
 
 use super::FileReport;
 use super::chunks::Chunks;
-use super::compression::Bytes;
+use super::compression::ByteSource;
 use super::error::CaptureError;
 use super::format::Compression;
 use super::identity::Identifier;
-use super::judge::Judge;
+use super::judge::TimeJudge;
 use super::map::release_behind;
 use super::unsupported::Unsupported;
-use super::walk::{Span, Stop, Walked};
+use super::walk::{Stop, WalkLimits, Walked};
 use super::walker::Walker;
 use crate::source::block::{BLOCK_RECORDS_MAX, Block, BlockBytes};
 use crate::source::record::{NO_TIME_US, Record};
@@ -53,8 +53,8 @@ pub(super) struct Input {
     /// Records of the block that is ready and were taken.
     taken: usize,
     /// Blocks that were read and wait for a judgement of their times, or for their turn.
-    waiting: VecDeque<Waiting>,
-    judge: Judge,
+    waiting: VecDeque<WaitingBlock>,
+    judge: TimeJudge,
     identifier: Option<Identifier>,
     from_bytes: u64,
     /// Records read, and those of them that were passed over as counted already.
@@ -75,7 +75,7 @@ pub(super) struct Input {
 
 /// A block, the number of its first record among those that are judged, and the place in the capture that its records count from.
 #[derive(Debug)]
-struct Waiting {
+struct WaitingBlock {
     block: Block,
     first: u64,
     base_bytes: i64,
@@ -95,7 +95,7 @@ impl Input {
 
     /// Reads on a thread of its own.
     pub(super) fn chunked(
-        raw: Bytes,
+        raw: ByteSource,
         compression: Option<Compression>,
         terms: Terms,
     ) -> io::Result<Input> {
@@ -118,7 +118,7 @@ impl Input {
             ready: None,
             taken: 0,
             waiting: VecDeque::new(),
-            judge: Judge::new(terms.implausible_days),
+            judge: TimeJudge::new(terms.implausible_days),
             identifier: terms.identify.map(Identifier::new),
             from_bytes: terms.from_bytes,
             records: 0,
@@ -230,7 +230,7 @@ impl Input {
                 self.wait(block, base_bytes);
             }
         }
-        let Waiting {
+        let WaitingBlock {
             mut block,
             first,
             base_bytes,
@@ -262,9 +262,9 @@ impl Input {
         let first = self
             .waiting
             .back()
-            .map_or_else(|| self.judge.judged(), Waiting::end);
+            .map_or_else(|| self.judge.judged(), WaitingBlock::end);
         self.judge.look(&block.records);
-        self.waiting.push_back(Waiting {
+        self.waiting.push_back(WaitingBlock {
             block,
             first,
             base_bytes,
@@ -361,7 +361,7 @@ impl Input {
         origin: usize,
         block: &mut Block,
     ) -> Option<Walked> {
-        let span = Span {
+        let span = WalkLimits {
             from,
             origin,
             records_max: BLOCK_RECORDS_MAX,
@@ -455,7 +455,7 @@ impl Input {
     }
 }
 
-impl Waiting {
+impl WaitingBlock {
     /// The number of the first record behind the block.
     fn end(&self) -> u64 {
         self.first + self.block.records.len() as u64

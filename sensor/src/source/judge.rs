@@ -35,43 +35,43 @@ const NO_HOUR_US: i64 = i64::MAX - HOUR_US;
 
 /// Judges the times of one capture's packets, in their order.
 #[derive(Debug)]
-pub struct Judge {
+pub struct TimeJudge {
     limit_us: u64,
-    clocks: Vec<Clock>,
+    clocks: Vec<ClockRun>,
     /// The hour of packets that need no second look.
     hour_start_us: i64,
     seen: u64,
-    waiting: VecDeque<Waiting>,
-    groups: VecDeque<Group>,
+    waiting: VecDeque<WaitingPacket>,
+    groups: VecDeque<ClockGroup>,
     implausible: BTreeSet<u64>,
     hours: BTreeSet<i64>,
 }
 
 /// A clock: its time, and the numbers of the first and the last packet that are known to be of it.
 #[derive(Clone, Copy, Debug)]
-struct Clock {
+struct ClockRun {
     time_us: i64,
     first: u64,
     last: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Waiting {
+struct WaitingPacket {
     number: u64,
     time_us: i64,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Group {
+struct ClockGroup {
     time_us: i64,
     packets: usize,
 }
 
-impl Judge {
+impl TimeJudge {
     /// A judge that has seen nothing; `days` is how far from its neighbours a packet may be.
     #[must_use]
     pub fn new(days: u32) -> Self {
-        Judge {
+        TimeJudge {
             limit_us: u64::from(days.max(1)) * 24 * HOUR_US as u64,
             clocks: Vec::new(),
             hour_start_us: NO_HOUR_US,
@@ -96,7 +96,7 @@ impl Judge {
     /// There are no more packets: those that wait are judged by what there is.
     pub fn finish(&mut self) {
         let end = self.clocks.iter().map(|clock| clock.last).max();
-        let is_last = |waiting: &&Waiting| end.is_some_and(|end| waiting.number > end);
+        let is_last = |waiting: &&WaitingPacket| end.is_some_and(|end| waiting.number > end);
         let last = self.waiting.iter().filter(is_last).count();
         let latest_us = self.clocks.iter().map(|clock| clock.time_us).max();
         while let Some(waiting) = self.waiting.pop_front() {
@@ -173,14 +173,14 @@ impl Judge {
 
     /// A packet of no clock waits; where enough agree on its time, that is a clock.
     fn wait(&mut self, number: u64, time_us: i64) {
-        self.waiting.push_back(Waiting { number, time_us });
+        self.waiting.push_back(WaitingPacket { number, time_us });
         let near = self
             .groups
             .iter()
             .position(|group| self.is_near(group.time_us, time_us));
         let mut group = near
             .and_then(|place| self.groups.remove(place))
-            .unwrap_or(Group {
+            .unwrap_or(ClockGroup {
                 time_us,
                 packets: 0,
             });
@@ -191,7 +191,7 @@ impl Judge {
             self.groups.truncate(GROUPS_MAX);
             return;
         }
-        let of_clock = |waiting: &Waiting| waiting.time_us.abs_diff(time_us) <= self.limit_us;
+        let of_clock = |waiting: &WaitingPacket| waiting.time_us.abs_diff(time_us) <= self.limit_us;
         let first = self
             .waiting
             .iter()
@@ -204,7 +204,7 @@ impl Judge {
             .retain(|waiting| waiting.time_us.abs_diff(time_us) > self.limit_us);
         self.clocks.insert(
             0,
-            Clock {
+            ClockRun {
                 time_us,
                 first,
                 last: number,
@@ -214,8 +214,9 @@ impl Judge {
     }
 
     /// A packet around which one clock went on is implausible.
-    fn judge(&mut self, waiting: Waiting) {
-        let goes_on = |clock: &Clock| clock.first < waiting.number && waiting.number < clock.last;
+    fn judge(&mut self, waiting: WaitingPacket) {
+        let goes_on =
+            |clock: &ClockRun| clock.first < waiting.number && waiting.number < clock.last;
         if self.clocks.iter().any(goes_on) {
             self.implausible.insert(waiting.number);
         } else {
@@ -249,7 +250,7 @@ mod tests {
 
     /// The implausible packets when they come in blocks of this many.
     fn judged(times_us: &[i64], block: usize) -> Vec<u64> {
-        let mut judge = Judge::new(30);
+        let mut judge = TimeJudge::new(30);
         records(times_us)
             .chunks(block)
             .for_each(|block| judge.look(block));
@@ -338,7 +339,7 @@ mod tests {
 
     #[test]
     fn what_waits_is_bounded() {
-        let mut judge = Judge::new(30);
+        let mut judge = TimeJudge::new(30);
         let wild: Vec<i64> = (0..100_000)
             .map(|number| number % 977 * 40 * DAY_US)
             .collect();

@@ -11,9 +11,9 @@ use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use clock::{LiveClock, Step};
+use clock::{ClockStep, LiveClock};
 use device_counts::dropped_by_interface;
-use interface::{Change, Interface};
+use interface::{Interface, InterfaceChange};
 
 use super::error::SourceError;
 use super::ring::wait_for;
@@ -50,7 +50,7 @@ pub enum Method {
 
 /// What is to be captured, and how.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct CaptureRequest {
     /// How.
     pub method: Method,
     /// The most that is kept of a packet, bytes.
@@ -114,7 +114,7 @@ impl fmt::Display for Notice {
 /// A capture on one or more interfaces.
 pub struct Live {
     interfaces: Vec<Interface>,
-    wanted: Wanted,
+    wanted: CaptureRequest,
     /// Which interface is first in turn.
     turn: usize,
     clock_us: i64,
@@ -160,7 +160,7 @@ impl Live {
     ///
     /// # Errors
     /// Why the first could not be opened, when none could.
-    pub fn open(interfaces: &[String], wanted: Wanted) -> Result<Live, SourceError> {
+    pub fn open(interfaces: &[String], wanted: CaptureRequest) -> Result<Live, SourceError> {
         let mut opened: Vec<Interface> = Vec::new();
         let (mut notices, mut refused) = (Vec::new(), None);
         for name in interfaces {
@@ -293,27 +293,29 @@ impl Live {
             let name = interface.name.clone();
             self.notices
                 .extend(interface.look(&self.wanted).map(|change| match change {
-                    Change::Down => Notice::Down(name),
-                    Change::Gone => Notice::Gone(name),
-                    Change::Back => Notice::Back(name, interface.described().unwrap_or_default()),
+                    InterfaceChange::Down => Notice::Down(name),
+                    InterfaceChange::Gone => Notice::Gone(name),
+                    InterfaceChange::Back => {
+                        Notice::Back(name, interface.described().unwrap_or_default())
+                    }
                 }));
         }
     }
 
     /// Moves the clock on, by the times that are believed.
-    fn advance(&mut self, step: Option<Step>, block: &mut Block) {
+    fn advance(&mut self, step: Option<ClockStep>, block: &mut Block) {
         if let Some(step) = step {
             self.notices.push(match step {
-                Step::Doubted(seconds) => Notice::Stepped(seconds),
-                Step::Returned => Notice::Returned,
-                Step::Believed(seconds) => Notice::Followed(seconds),
+                ClockStep::Doubted(seconds) => Notice::Stepped(seconds),
+                ClockStep::Returned => Notice::Returned,
+                ClockStep::Believed(seconds) => Notice::Followed(seconds),
             });
         }
         let packets_us = self.clock.tell(&mut block.records);
         let now_us = packets_us.unwrap_or_else(|| self.clock.now_us() - IDLE_LAG_US);
         self.clock_us = match step {
             // Backwards too: else nothing would close before the old time comes again.
-            Some(Step::Believed(_)) => now_us,
+            Some(ClockStep::Believed(_)) => now_us,
             _ => self.clock_us.max(now_us),
         };
     }

@@ -5,7 +5,7 @@ use super::error::CaptureError;
 use super::header::{
     FILE_HEADER_BYTES, LengthOrder, PcapHeader, RECORD_HEADER_BYTES, in_the_middle,
 };
-use super::walk::{AHEAD_BYTES, BLOCK_BYTES_MAX, RECORD_BYTES_MAX, Span, Stop, Walked};
+use super::walk::{AHEAD_BYTES, BLOCK_BYTES_MAX, RECORD_BYTES_MAX, Stop, WalkLimits, Walked};
 use crate::source::record::Record;
 use teiten_aggregator::prefetch::prefetch;
 use teiten_packet::LinkType;
@@ -104,7 +104,12 @@ impl Pcap {
     }
 
     /// Appends records; see [`super::walker::Walker::walk`].
-    pub(super) fn walk(&mut self, window: &[u8], span: Span, records: &mut Vec<Record>) -> Walked {
+    pub(super) fn walk(
+        &mut self,
+        window: &[u8],
+        span: WalkLimits,
+        records: &mut Vec<Record>,
+    ) -> Walked {
         let mut at = span.from;
         loop {
             let walked = match (self.big_endian, self.nanoseconds) {
@@ -154,7 +159,7 @@ impl Pcap {
         &mut self,
         window: &[u8],
         from: usize,
-        span: Span,
+        span: WalkLimits,
         records: &mut Vec<Record>,
     ) -> Walked {
         let stopped = |next, stop| Walked { next, stop };
@@ -241,7 +246,7 @@ impl Pcap {
         &self,
         window: &[u8],
         at: usize,
-        span: Span,
+        span: WalkLimits,
         records: &[Record],
     ) -> Option<(usize, usize)> {
         let last = span.origin + records.last()?.offset as usize;
@@ -279,7 +284,7 @@ mod tests {
     fn walked(bytes: &[u8]) -> (Vec<Record>, Walked) {
         let (mut pcap, header_bytes) = Pcap::from_header(bytes).expect("a pcap");
         let mut records = Vec::new();
-        let span = Span {
+        let span = WalkLimits {
             from: header_bytes,
             origin: 0,
             records_max: BLOCK_RECORDS_MAX,

@@ -5,9 +5,9 @@ mod section;
 
 use super::error::CaptureError;
 use super::header::{BYTE_ORDER_MAGIC, SECTION_HEADER, in_the_middle};
-use super::walk::{AHEAD_BYTES, BLOCK_BYTES_MAX, RECORD_BYTES_MAX, Span, Stop, Walked};
+use super::walk::{AHEAD_BYTES, BLOCK_BYTES_MAX, RECORD_BYTES_MAX, Stop, WalkLimits, Walked};
 use crate::source::record::Record;
-use section::{BLOCK_FRAME_BYTES, INTERFACE_DESCRIPTION, Interface};
+use section::{BLOCK_FRAME_BYTES, INTERFACE_DESCRIPTION, InterfaceDescription};
 use section::{damaged, damaged_length, half, impossible, opened_section, word};
 use teiten_aggregator::prefetch::prefetch;
 use teiten_packet::decode::supported;
@@ -30,14 +30,14 @@ pub const PCAPNG_INTERFACES_MAX: usize = 65_536;
 #[derive(Debug)]
 pub(super) struct Pcapng {
     big_endian: bool,
-    interfaces: Vec<Interface>,
+    interfaces: Vec<InterfaceDescription>,
     last_time_us: i64,
     /// Stays set in later sections: a block may hold records of several.
     has_unsupported: bool,
 }
 
 /// What came of one block.
-enum Outcome {
+enum BlockOutcome {
     /// A record of the packet whose first byte has this index in the block.
     Packet(Record, usize),
     /// No packet.
@@ -61,7 +61,12 @@ impl Pcapng {
     }
 
     /// Appends records; see [`super::walker::Walker::walk`].
-    pub(super) fn walk(&mut self, window: &[u8], span: Span, records: &mut Vec<Record>) -> Walked {
+    pub(super) fn walk(
+        &mut self,
+        window: &[u8],
+        span: WalkLimits,
+        records: &mut Vec<Record>,
+    ) -> Walked {
         let mut at = span.from;
         while records.len() < span.records_max {
             let step = if self.big_endian {
@@ -82,7 +87,7 @@ impl Pcapng {
         &mut self,
         window: &[u8],
         at: &mut usize,
-        span: Span,
+        span: WalkLimits,
         records: &mut Vec<Record>,
     ) -> Option<Stop> {
         while records.len() < span.records_max {
@@ -116,11 +121,11 @@ impl Pcapng {
                 return Some(Stop::Full);
             }
             match self.block::<BIG>(block_type, block) {
-                Ok(Outcome::Packet(record, data)) => records.push(Record {
+                Ok(BlockOutcome::Packet(record, data)) => records.push(Record {
                     offset: (*at + data - span.origin) as u32,
                     ..record
                 }),
-                Ok(Outcome::Passed) => {}
+                Ok(BlockOutcome::Passed) => {}
                 Err(damage) => return Some(Stop::Damaged(damage)),
             }
             *at += block.len();
@@ -133,7 +138,7 @@ impl Pcapng {
         &mut self,
         block_type: u32,
         block: &[u8],
-    ) -> Result<Outcome, CaptureError> {
+    ) -> Result<BlockOutcome, CaptureError> {
         match block_type {
             ENHANCED_PACKET => {
                 let header = packet_header(block_type, block)?;
@@ -149,12 +154,12 @@ impl Pcapng {
                 if self.interfaces.len() >= PCAPNG_INTERFACES_MAX {
                     return Err(damaged(block_type, "too many interfaces in one section"));
                 }
-                let interface = Interface::from_block::<BIG>(block)?;
+                let interface = InterfaceDescription::from_block::<BIG>(block)?;
                 self.has_unsupported |= !supported(interface.link_type);
                 self.interfaces.push(interface);
-                Ok(Outcome::Passed)
+                Ok(BlockOutcome::Passed)
             }
-            _ => Ok(Outcome::Passed),
+            _ => Ok(BlockOutcome::Passed),
         }
     }
 
@@ -166,7 +171,7 @@ impl Pcapng {
         block: &[u8],
         header: &[u8; PACKET_HEADER_BYTES],
         interface: u32,
-    ) -> Result<Outcome, CaptureError> {
+    ) -> Result<BlockOutcome, CaptureError> {
         let Some(interface) = self.interfaces.get(interface as usize) else {
             return Err(damaged(block_type, "its interface was not described"));
         };
@@ -185,11 +190,11 @@ impl Pcapng {
             wire_bytes: word::<BIG>(header, 24),
             link_type: interface.link_type,
         };
-        Ok(Outcome::Packet(record, PACKET_HEADER_BYTES))
+        Ok(BlockOutcome::Packet(record, PACKET_HEADER_BYTES))
     }
 
     /// A simple packet block has no time of its own and takes that of the packet before it.
-    fn simple_packet<const BIG: bool>(&self, block: &[u8]) -> Result<Outcome, CaptureError> {
+    fn simple_packet<const BIG: bool>(&self, block: &[u8]) -> Result<BlockOutcome, CaptureError> {
         let Some(interface) = self.interfaces.first() else {
             return Err(damaged(SIMPLE_PACKET, "its section describes no interface"));
         };
@@ -210,7 +215,7 @@ impl Pcapng {
             wire_bytes,
             link_type: interface.link_type,
         };
-        Ok(Outcome::Packet(record, SIMPLE_HEADER_BYTES))
+        Ok(BlockOutcome::Packet(record, SIMPLE_HEADER_BYTES))
     }
 
     /// A section header: sets the byte order and forgets the interfaces. Moves `at` past it.
@@ -274,7 +279,7 @@ mod tests {
 
     fn walked(bytes: &[u8]) -> (Vec<Record>, Walked) {
         let mut records = Vec::new();
-        let span = Span {
+        let span = WalkLimits {
             from: 0,
             origin: 0,
             records_max: BLOCK_RECORDS_MAX,

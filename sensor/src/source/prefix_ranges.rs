@@ -4,11 +4,11 @@
 use teiten_packet::telescope::Prefix;
 
 /// Sorted, disjoint, inclusive.
-pub type Ranges = Vec<(u32, u32)>;
+pub type PrefixRanges = Vec<(u32, u32)>;
 
 /// The IPv4 prefixes among `prefixes`.
 #[must_use]
-pub fn ranges_ipv4(prefixes: &[Prefix], count_max: usize) -> Ranges {
+pub fn ranges_ipv4(prefixes: &[Prefix], count_max: usize) -> PrefixRanges {
     let range = |prefix: &Prefix| match *prefix {
         Prefix::Ipv4(first, length) => Some((first, first | host_bits(u32::from(length)))),
         Prefix::Ipv6(..) => None,
@@ -18,7 +18,7 @@ pub fn ranges_ipv4(prefixes: &[Prefix], count_max: usize) -> Ranges {
 
 /// The leading 32 bits of the IPv6 prefixes among `prefixes`.
 #[must_use]
-pub fn ranges_ipv6_leading(prefixes: &[Prefix], count_max: usize) -> Ranges {
+pub fn ranges_ipv6_leading(prefixes: &[Prefix], count_max: usize) -> PrefixRanges {
     let range = |prefix: &Prefix| match *prefix {
         Prefix::Ipv6(first, length) => {
             let leading = (first >> 96) as u32;
@@ -33,9 +33,9 @@ fn host_bits(length: u32) -> u32 {
     u32::MAX.checked_shr(length).unwrap_or(0)
 }
 
-fn joined(mut ranges: Ranges, count_max: usize) -> Ranges {
+fn joined(mut ranges: PrefixRanges, count_max: usize) -> PrefixRanges {
     ranges.sort_unstable();
-    let mut joined: Ranges = Vec::new();
+    let mut joined: PrefixRanges = Vec::new();
     for (first, last) in ranges {
         match joined.last_mut() {
             Some((_, end)) if first <= end.saturating_add(1) => *end = last.max(*end),
@@ -58,7 +58,7 @@ fn joined(mut ranges: Ranges, count_max: usize) -> Ranges {
         .map(|(_, index)| *index)
         .collect();
     kept.sort_unstable();
-    let mut coarse = Ranges::new();
+    let mut coarse = PrefixRanges::new();
     let mut first = joined[0].0;
     for index in kept {
         coarse.push((first, joined[index].1));

@@ -5,13 +5,13 @@ use std::io::{Cursor, Read};
 
 use teiten_aggregator::inputs::Capture;
 
-use super::compression::{Bytes, decompressed};
+use super::compression::{ByteSource, decompressed};
 use super::error::CaptureError;
 use super::format::{self, Compression};
 use super::identity::beginning;
-use super::judge::{IMPLAUSIBLE_DAYS_DEFAULT, Judge};
+use super::judge::{IMPLAUSIBLE_DAYS_DEFAULT, TimeJudge};
 use super::record::Record;
-use super::walk::{Span, Stop};
+use super::walk::{Stop, WalkLimits};
 use super::walker::Walker;
 
 /// Uncompressed bytes read at a time in search of the first packet.
@@ -28,7 +28,7 @@ const JUDGED_RECORDS: usize = 64;
 
 /// What the first look shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Probe {
+pub(super) struct InputProbe {
     pub compression: Option<Compression>,
     /// Time of the first packet; none when there is none or it lies too far in.
     pub first_time_us: Option<i64>,
@@ -37,7 +37,7 @@ pub(super) struct Probe {
 }
 
 /// Looks at `raw`. `whole` says that its end is the end of the input, not of what is at hand.
-pub(super) fn probe(mut raw: Bytes, whole: bool) -> Result<Probe, CaptureError> {
+pub(super) fn probe(mut raw: ByteSource, whole: bool) -> Result<InputProbe, CaptureError> {
     let (head, compression) = format::told(&mut raw)?;
     if head.is_empty() {
         return Err(CaptureError::Empty);
@@ -46,7 +46,7 @@ pub(super) fn probe(mut raw: Bytes, whole: bool) -> Result<Probe, CaptureError> 
     let mut window = Vec::new();
     let first_time_us = first_time_us(bytes, whole, compression, &mut window)
         .map_err(|error| error.inside(compression))?;
-    Ok(Probe {
+    Ok(InputProbe {
         compression,
         first_time_us,
         beginning: beginning(&window),
@@ -54,7 +54,7 @@ pub(super) fn probe(mut raw: Bytes, whole: bool) -> Result<Probe, CaptureError> 
 }
 
 fn first_time_us(
-    mut bytes: Bytes,
+    mut bytes: ByteSource,
     whole: bool,
     compression: Option<Compression>,
     window: &mut Vec<u8>,
@@ -95,7 +95,7 @@ fn first_record_us(window: &[u8]) -> Result<First, CaptureError> {
     }
     let (mut walker, from) = Walker::detect(window)?;
     let mut records = Vec::with_capacity(JUDGED_RECORDS);
-    let span = Span {
+    let span = WalkLimits {
         from,
         origin: 0,
         records_max: JUDGED_RECORDS,
@@ -114,7 +114,7 @@ fn first_record_us(window: &[u8]) -> Result<First, CaptureError> {
 
 /// The first record whose time can be believed, as far as these tell.
 fn first_believed(records: &[Record]) -> Option<&Record> {
-    let mut judge = Judge::new(IMPLAUSIBLE_DAYS_DEFAULT);
+    let mut judge = TimeJudge::new(IMPLAUSIBLE_DAYS_DEFAULT);
     judge.look(records);
     judge.finish();
     let implausible = judge.take_implausible(u64::MAX);

@@ -8,10 +8,10 @@ use teiten_aggregator::inputs::{Capture, Contributors};
 
 use super::candidate::{Candidate, find};
 use super::error::SourceError;
-use super::index::Index;
+use super::index::CaptureIndex;
 use super::input::{Input, Terms};
 use super::judge::IMPLAUSIBLE_DAYS_DEFAULT;
-use super::{FileReport, OPEN_INPUTS_MAX, Progress, Reading};
+use super::{FileReport, OPEN_INPUTS_MAX, Progress, ReadingMode};
 use crate::source::block::Block;
 
 /// How far the packets of one input may run ahead of those of another, microseconds. A block of a sparse capture can span hours;
@@ -43,7 +43,7 @@ pub struct Replay {
 #[derive(Clone, Copy, Debug)]
 pub struct ReplaySettings {
     /// How plain files are read.
-    pub reading: Reading,
+    pub reading: ReadingMode,
     /// How far from its neighbours a packet may be for its time to be believed, days.
     pub implausible_days: u32,
 }
@@ -51,7 +51,7 @@ pub struct ReplaySettings {
 impl Default for ReplaySettings {
     fn default() -> Self {
         ReplaySettings {
-            reading: Reading::default(),
+            reading: ReadingMode::default(),
             implausible_days: IMPLAUSIBLE_DAYS_DEFAULT,
         }
     }
@@ -59,7 +59,7 @@ impl Default for ReplaySettings {
 
 struct Counting {
     contributors: Arc<Contributors>,
-    index: Index,
+    index: CaptureIndex,
     index_path: PathBuf,
 }
 
@@ -77,7 +77,7 @@ impl Replay {
     }
 
     /// As [`Replay::open`], with a choice of how plain files are read.
-    pub fn open_by(paths: &[PathBuf], reading: Reading) -> Result<Replay, SourceError> {
+    pub fn open_by(paths: &[PathBuf], reading: ReadingMode) -> Result<Replay, SourceError> {
         let settings = ReplaySettings {
             reading,
             ..ReplaySettings::default()
@@ -102,7 +102,7 @@ impl Replay {
         problems: Vec<FileReport>,
         settings: ReplaySettings,
         contributors: Arc<Contributors>,
-        (index, index_path): (Index, PathBuf),
+        (index, index_path): (CaptureIndex, PathBuf),
     ) -> Replay {
         Replay {
             counting: Some(Counting {

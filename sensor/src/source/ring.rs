@@ -67,7 +67,7 @@ pub struct RingSettings<'a> {
 }
 
 /// Memory shared with the kernel, until the last who reads in it is done.
-struct Map {
+struct RingMapping {
     start: NonNull<u8>,
     length: usize,
     /// Blocks that were lent and have not come back.
@@ -75,11 +75,11 @@ struct Map {
 }
 
 // SAFETY: the memory belongs to no thread; who reads or writes which block when is settled by the blocks' atomic states.
-unsafe impl Send for Map {}
+unsafe impl Send for RingMapping {}
 // SAFETY: as above.
-unsafe impl Sync for Map {}
+unsafe impl Sync for RingMapping {}
 
-impl Drop for Map {
+impl Drop for RingMapping {
     fn drop(&mut self) {
         // SAFETY: start and length are those of the mapping made in `map`, and nobody holds a reference into it any more: every
         // loan holds an `Arc` of this value.
@@ -87,7 +87,7 @@ impl Drop for Map {
     }
 }
 
-impl Map {
+impl RingMapping {
     /// The state word of a block, which the kernel and this program hand over to each other.
     fn state(&self, block: usize) -> &AtomicU32 {
         let offset = block * RING_BLOCK_BYTES
@@ -101,7 +101,7 @@ impl Map {
 
 /// A block of a ring, on loan: its packets' bytes, which nobody changes before the loan ends.
 pub struct RingBlock {
-    map: Arc<Map>,
+    map: Arc<RingMapping>,
     block: usize,
     length: usize,
 }
@@ -140,7 +140,7 @@ impl Drop for RingBlock {
 /// A socket and its ring.
 pub struct Ring {
     socket: OwnedFd,
-    map: Arc<Map>,
+    map: Arc<RingMapping>,
     blocks: usize,
     next: usize,
     interface_index: u32,
@@ -390,7 +390,7 @@ fn spread(rings: &[Ring], program: &[Instruction]) -> Result<(), RingError> {
     )
 }
 
-fn map(socket: &OwnedFd, blocks: usize) -> Result<Arc<Map>, RingError> {
+fn map(socket: &OwnedFd, blocks: usize) -> Result<Arc<RingMapping>, RingError> {
     let length = blocks * RING_BLOCK_BYTES;
     let access = libc::PROT_READ | libc::PROT_WRITE;
     // SAFETY: a new mapping of the ring that was just made, of its whole length, at an address of the kernel's choice.
@@ -409,7 +409,7 @@ fn map(socket: &OwnedFd, blocks: usize) -> Result<Arc<Map>, RingError> {
     }
     let start = NonNull::new(start.cast()).ok_or_else(|| failed("mapping the ring"))?;
     let lent = (0..blocks).map(|_| AtomicBool::new(false)).collect();
-    Ok(Arc::new(Map {
+    Ok(Arc::new(RingMapping {
         start,
         length,
         lent,

@@ -16,7 +16,7 @@ pub(super) const AHEAD_BYTES: usize = 2048;
 
 /// How far a block may grow.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Span {
+pub(super) struct WalkLimits {
     /// Index in the window where the first record to be read begins.
     pub from: usize,
     /// Index in the window that the records' offsets count from.

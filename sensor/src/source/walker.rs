@@ -5,7 +5,7 @@ use super::header::starts_pcapng;
 use super::pcap::Pcap;
 use super::pcapng::{PACKET_HEADER_BYTES, Pcapng};
 use super::record::Record;
-use super::walk::{Span, Walked};
+use super::walk::{WalkLimits, Walked};
 
 /// The state of reading one capture.
 #[derive(Debug)]
@@ -67,7 +67,12 @@ impl Walker {
     }
 
     /// Appends the records of `window` to `records` until one of the limits or the end of the window.
-    pub(super) fn walk(&mut self, window: &[u8], span: Span, records: &mut Vec<Record>) -> Walked {
+    pub(super) fn walk(
+        &mut self,
+        window: &[u8],
+        span: WalkLimits,
+        records: &mut Vec<Record>,
+    ) -> Walked {
         match self {
             Walker::Pcap(pcap) => pcap.walk(window, span, records),
             Walker::Pcapng(pcapng) => pcapng.walk(window, span, records),

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 
 /// Why an observed packet was not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum NotKeptReason {
     /// More waited for the disk than may.
     Slow,
     /// The disk is full, or nearly so: the room that is left is for the tables.
@@ -16,27 +16,31 @@ pub enum Reason {
     Refused,
 }
 
-impl Reason {
+impl NotKeptReason {
     /// All reasons, in the order of [`KeptCounts::lost`].
-    pub const ALL: [Reason; 3] = [Reason::Slow, Reason::Full, Reason::Refused];
+    pub const ALL: [NotKeptReason; 3] = [
+        NotKeptReason::Slow,
+        NotKeptReason::Full,
+        NotKeptReason::Refused,
+    ];
 
     /// A word for metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Reason::Slow => "slow",
-            Reason::Full => "full",
-            Reason::Refused => "refused",
+            NotKeptReason::Slow => "slow",
+            NotKeptReason::Full => "full",
+            NotKeptReason::Refused => "refused",
         }
     }
 }
 
-impl fmt::Display for Reason {
+impl fmt::Display for NotKeptReason {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(match self {
-            Reason::Slow => "the disk is too slow for kept packets",
-            Reason::Full => "no room for kept packets",
-            Reason::Refused => "packets cannot be kept",
+            NotKeptReason::Slow => "the disk is too slow for kept packets",
+            NotKeptReason::Full => "no room for kept packets",
+            NotKeptReason::Refused => "packets cannot be kept",
         })
     }
 }
@@ -64,8 +68,9 @@ impl KeptCounts {
 
     /// Packets not kept, by reason.
     #[must_use]
-    pub fn lost(&self) -> [(Reason, u64); 3] {
-        Reason::ALL.map(|reason| (reason, self.lost[reason as usize].load(Ordering::Relaxed)))
+    pub fn lost(&self) -> [(NotKeptReason, u64); 3] {
+        NotKeptReason::ALL
+            .map(|reason| (reason, self.lost[reason as usize].load(Ordering::Relaxed)))
     }
 
     /// Packets not kept.
@@ -94,7 +99,7 @@ impl KeptCounts {
     }
 
     /// Counts packets that were not.
-    pub fn lose(&self, reason: Reason, packets: u64) {
+    pub fn lose(&self, reason: NotKeptReason, packets: u64) {
         self.lost[reason as usize].fetch_add(packets, Ordering::Relaxed);
     }
 }

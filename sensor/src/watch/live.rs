@@ -33,7 +33,7 @@ enum Item {
 
 /// The view.
 #[derive(Debug, Default)]
-pub struct Live {
+pub struct LiveView {
     counts: DashMap<(i64, Item), u64, foldhash::fast::RandomState>,
     entries: AtomicUsize,
     newest_minute: AtomicI64,
@@ -42,7 +42,7 @@ pub struct Live {
     tidying: AtomicBool,
 }
 
-impl Live {
+impl LiveView {
     /// Adds a worker's sample; `now_us` is the capture's clock, `country` names the country of a source. Only the clock decides which
     /// minutes are kept: one packet with a wrong time must not remove the others.
     pub fn add(&self, sample: &Sample, now_us: i64, country: impl Fn(IpAddr) -> [u8; 2]) {
@@ -218,7 +218,7 @@ mod tests {
     use super::super::sample::tests::observation;
     use super::*;
 
-    fn add(live: &Live, sources: impl Iterator<Item = u32>, minute: i64) {
+    fn add(live: &LiveView, sources: impl Iterator<Item = u32>, minute: i64) {
         let mut sample = Sample::default();
         let ipv4 = sources
             .map(|source| observation(source, minute * MINUTE_US))
@@ -230,13 +230,13 @@ mod tests {
         live.add(&sample, minute * MINUTE_US, |_| *b"JP");
     }
 
-    fn view(live: &Live, minutes: i64, minute: i64) -> Value {
+    fn view(live: &LiveView, minutes: i64, minute: i64) -> Value {
         live.json(minutes, 3, minute * MINUTE_US, |_| *b"JP")
     }
 
     #[test]
     fn the_last_minutes_are_told_by_class_port_country_and_source() {
-        let live = Live::default();
+        let live = LiveView::default();
         add(&live, [7, 7, 7, 9].into_iter(), 100);
         add(&live, [9].into_iter(), 101);
         let view = view(&live, 2, 101);
@@ -257,7 +257,7 @@ mod tests {
 
     #[test]
     fn minutes_that_are_old_are_forgotten() {
-        let live = Live::default();
+        let live = LiveView::default();
         add(&live, 0..10, 100);
         add(&live, 10..11, 100 + MINUTES_KEPT);
         assert!(live.counts.iter().all(|entry| entry.key().0 > 100));
@@ -269,7 +269,7 @@ mod tests {
 
     #[test]
     fn a_packet_from_tomorrow_removes_nothing() {
-        let live = Live::default();
+        let live = LiveView::default();
         add(&live, 0..10, 100);
         for (before, minute) in [(10, 100 + 26 * 60), (11, 3)] {
             let mut sample = Sample::default();
@@ -289,7 +289,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_went_back_is_followed() {
-        let live = Live::default();
+        let live = LiveView::default();
         add(&live, 0..10, 100);
         add(&live, 0..10, 40);
         add(&live, 0..10, 41);
@@ -299,7 +299,7 @@ mod tests {
 
     #[test]
     fn a_flood_of_forged_sources_stays_within_the_bound_and_keeps_the_large_and_the_sum() {
-        let live = Live::default();
+        let live = LiveView::default();
         let mut total = 0;
         for round in 0..2000_u32 {
             // One source among a thousand that come once.

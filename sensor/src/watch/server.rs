@@ -78,10 +78,10 @@ struct Server {
 struct Visitor {
     stream: TcpStream,
     until: Instant,
-    state: State,
+    state: VisitorState,
 }
 
-enum State {
+enum VisitorState {
     /// What has been said so far.
     Asking(Vec<u8>),
     /// The answer, and how much of it has been sent.
@@ -150,14 +150,14 @@ impl Server {
             self.visitors.push(Visitor {
                 stream,
                 until: Instant::now() + ASKING_MAX,
-                state: State::Asking(Vec::new()),
+                state: VisitorState::Asking(Vec::new()),
             });
         }
     }
 
     /// Lets go whoever came first of those that ask, or else of all.
     fn make_room(&mut self) {
-        let asks = |visitor: &Visitor| matches!(visitor.state, State::Asking(_));
+        let asks = |visitor: &Visitor| matches!(visitor.state, VisitorState::Asking(_));
         let longest = self.visitors.iter().position(asks).unwrap_or(0);
         if longest < self.visitors.len() {
             self.visitors.remove(longest);
@@ -168,39 +168,39 @@ impl Server {
 impl Visitor {
     fn awaits(&self) -> PollFlags {
         match self.state {
-            State::Asking(_) | State::Leaving => PollFlags::POLLIN,
-            State::Listening(..) => PollFlags::POLLOUT,
+            VisitorState::Asking(_) | VisitorState::Leaving => PollFlags::POLLIN,
+            VisitorState::Listening(..) => PollFlags::POLLOUT,
         }
     }
 
     /// Reads or writes what can be without waiting; whether the connection stays open.
     fn step(&mut self, status: &Arc<Status>, hosts: &[String]) -> bool {
         let goes_on = match &mut self.state {
-            State::Asking(said) => {
+            VisitorState::Asking(said) => {
                 let came = receive(&mut self.stream, said);
                 match request::read(said) {
                     Asked::Unfinished => came,
                     asked => {
                         let answer = answer(&asked, status, hosts).into_bytes();
-                        self.state = State::Listening(answer, 0);
+                        self.state = VisitorState::Listening(answer, 0);
                         self.until = Instant::now() + LISTENING_MAX;
                         Ok(true)
                     }
                 }
             }
-            State::Listening(answer, sent) => {
+            VisitorState::Listening(answer, sent) => {
                 let written = self.stream.write(&answer[*sent..]);
                 written.map(|count| {
                     *sent += count;
                     count > 0
                 })
             }
-            State::Leaving => receive(&mut self.stream, &mut Vec::new()),
+            VisitorState::Leaving => receive(&mut self.stream, &mut Vec::new()),
         };
-        if let State::Listening(answer, sent) = &self.state
+        if let VisitorState::Listening(answer, sent) = &self.state
             && *sent == answer.len()
         {
-            self.state = State::Leaving;
+            self.state = VisitorState::Leaving;
             return self.stream.shutdown(Shutdown::Write).is_ok();
         }
         goes_on.unwrap_or_else(|error| {

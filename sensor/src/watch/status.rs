@@ -14,7 +14,7 @@ use teiten_aggregator::origin::Origins;
 use teiten_observation::{Class, TrafficType};
 
 use super::kept::KeptCounts;
-use super::live::Live;
+use super::live::LiveView;
 use super::process::space;
 use super::sample::Sample;
 use crate::origins::OriginsCell;
@@ -47,7 +47,7 @@ pub(super) struct Counters {
 
 /// What does not change while a capture runs.
 #[derive(Clone, Debug, Default)]
-pub struct Facts {
+pub struct CaptureFacts {
     /// Folder of the dataset.
     pub data: PathBuf,
     /// Interfaces.
@@ -67,9 +67,9 @@ pub struct Facts {
 /// The status of one capture.
 #[derive(Debug)]
 pub struct Status {
-    pub(super) facts: Facts,
+    pub(super) facts: CaptureFacts,
     pub(super) sums: Counters,
-    live: Live,
+    live: LiveView,
     pub(super) kept: KeptCounts,
     origins: Arc<OriginsCell>,
     pub(super) rows_bytes: Vec<AtomicU64>,
@@ -87,7 +87,7 @@ pub struct Status {
 impl Status {
     /// The status of a capture that begins now.
     #[must_use]
-    pub fn new(facts: Facts, origins: Arc<OriginsCell>) -> Self {
+    pub fn new(facts: CaptureFacts, origins: Arc<OriginsCell>) -> Self {
         Status {
             rows_bytes: zeros(facts.workers),
             facts,
@@ -96,7 +96,7 @@ impl Status {
                 types: zeros(TrafficType::ALL.len()),
                 ..Counters::default()
             },
-            live: Live::default(),
+            live: LiveView::default(),
             kept: KeptCounts::default(),
             origins,
             begun: Instant::now(),

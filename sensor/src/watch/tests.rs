@@ -15,7 +15,7 @@ use super::*;
 use crate::origins::OriginsCell;
 
 fn status() -> Arc<Status> {
-    let facts = Facts {
+    let facts = CaptureFacts {
         data: "/".into(),
         interfaces: vec!["dark0".into()],
         sensor: "tokyo".into(),

@@ -9,7 +9,7 @@ use std::path::Path;
 use captures::{captures, oracles};
 use serde_json::Value;
 use teiten_sensor::source::block::Block;
-use teiten_sensor::source::{Reading, Replay};
+use teiten_sensor::source::{ReadingMode, Replay};
 
 /// Why records differ where tshark shows a pcapng's custom blocks.
 const CUSTOM_BLOCKS: &str = "tshark counts custom blocks as records; they hold no packet";
@@ -80,7 +80,7 @@ struct Sums {
     error: Option<String>,
 }
 
-fn read(path: &Path, reading: Reading) -> Sums {
+fn read(path: &Path, reading: ReadingMode) -> Sums {
     let mut replay = match Replay::open_by(&[path.to_path_buf()], reading) {
         Ok(replay) => replay,
         Err(error) => {
@@ -186,10 +186,10 @@ fn every_capture_reads_as_its_oracle_says() {
     let mut read_captures = 0;
     for oracle in oracles(&folder) {
         let name = oracle["path"].as_str().expect("a path");
-        let sums = read(&folder.join(name), Reading::Mapped);
+        let sums = read(&folder.join(name), ReadingMode::Mapped);
         assert_eq!(
             sums,
-            read(&folder.join(name), Reading::Buffered),
+            read(&folder.join(name), ReadingMode::Buffered),
             "{name}: mapped and buffered differ"
         );
         read_captures += 1;

@@ -10,8 +10,8 @@ use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 use sha2::{Digest, Sha256};
 use teiten_sensor::command::replay::{Outcome, RunError, hexadecimal, replay};
-use teiten_sensor::options::{Settings, Shared};
-use teiten_sensor::source::Reading;
+use teiten_sensor::options::{Settings, SharedArguments};
+use teiten_sensor::source::ReadingMode;
 
 /// Country data small enough to load a thousand times.
 const COUNTRIES: &str = "0.0.0.0,63.255.255.255,JP\n64.0.0.0,127.255.255.255,US\n128.0.0.0,191.255.255.255,BR\n\
@@ -63,12 +63,12 @@ impl Workshop {
 
     /// Settings for the dataset `name`.
     pub fn settings(&self, name: &str, workers: usize) -> Settings {
-        let shared = Shared {
+        let shared = SharedArguments {
             data: Some(self.path(name)),
             geo: vec![self.countries()],
             workers: Some(workers),
             memory: Some("256M".into()),
-            ..Shared::default()
+            ..SharedArguments::default()
         };
         shared.settle().expect("sound settings")
     }
@@ -80,7 +80,7 @@ pub fn text(path: &Path) -> &str {
 }
 
 pub fn replayed(paths: &[PathBuf], settings: &Settings) -> Result<Outcome, RunError> {
-    replay(paths, Reading::Mapped, settings, &mut |_| {})
+    replay(paths, ReadingMode::Mapped, settings, &mut |_| {})
 }
 
 /// Every visible file of a dataset by its path within, with the SHA-256 of its bytes.

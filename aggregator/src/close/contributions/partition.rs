@@ -6,8 +6,8 @@ use std::io::{BufReader, Read, Result, Write};
 use std::path::PathBuf;
 
 use super::{CONTRIBUTION_BYTES, Contribution, Wide};
-use crate::schema::{Key, Sums};
-use crate::sketch::{Member, Registers, write_sketch};
+use crate::schema::{Key, TrafficSums};
+use crate::sketch::{Member, SketchRegisters, write_sketch};
 use crate::store::Store;
 
 /// Contributions of one key that are worth a sketch at once: far more than a sketch holds one by one.
@@ -18,7 +18,7 @@ struct Large {
     packets: u64,
     bytes: u64,
     sources: u64,
-    sketch: Registers,
+    sketch: SketchRegisters,
 }
 
 impl Large {
@@ -27,7 +27,7 @@ impl Large {
             packets: 0,
             bytes: 0,
             sources: 0,
-            sketch: Registers::default(),
+            sketch: SketchRegisters::default(),
         }
     }
 
@@ -122,12 +122,12 @@ impl Partition {
     pub(super) fn sum<'c>(
         mut self,
         waiting: impl Iterator<Item = &'c [Contribution]>,
-    ) -> Result<Sums> {
+    ) -> Result<TrafficSums> {
         let mut all = self.take_aside()?;
         all.append(&mut self.kept);
         waiting.for_each(|more| all.extend_from_slice(more));
         let order = by_key(&all);
-        let mut sums = Sums::default();
+        let mut sums = TrafficSums::default();
         let mut row_members = Vec::new();
         let mut large: Vec<_> = self.large.drain().collect();
         large.sort_unstable_by_key(|large| std::cmp::Reverse(large.0));
@@ -175,7 +175,7 @@ impl Partition {
 }
 
 fn push_members(
-    sums: &mut Sums,
+    sums: &mut TrafficSums,
     key: Key,
     contributions: impl Iterator<Item = Contribution>,
     members: &mut Vec<Member>,
@@ -193,7 +193,7 @@ fn push_members(
     });
 }
 
-fn push_large(sums: &mut Sums, key: Key, row: &Large) {
+fn push_large(sums: &mut TrafficSums, key: Key, row: &Large) {
     sums.push(key, [row.packets, row.bytes, row.sources], |sketches| {
         row.sketch.write_to(sketches);
     });

@@ -47,7 +47,7 @@ pub const MARKED_PROBE: Rule = Rule {
 /// What a packet's source can be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
-pub enum Standing {
+pub enum SourceValidity {
     /// A host's address.
     Possible,
     /// No host's address, or none that a packet to its destination can come from.
@@ -102,7 +102,7 @@ pub fn is_special(address: u32) -> bool {
 /// Whether a host can have sent a packet from `source` to `destination`.
 #[inline(always)]
 #[must_use]
-pub fn standing<A: Address>(source: A, destination: A) -> Standing {
+pub fn standing<A: Address>(source: A, destination: A) -> SourceValidity {
     let octet = (source.number() >> (A::BITS - 8)) as usize;
     let octets = match A::FAMILY {
         Family::Ipv4 => &IPV4_OCTETS,
@@ -111,14 +111,14 @@ pub fn standing<A: Address>(source: A, destination: A) -> Standing {
     if source == destination || octets[octet & 0xff] {
         listed_standing(source, destination)
     } else {
-        Standing::Possible
+        SourceValidity::Possible
     }
 }
 
 #[inline(never)]
-fn listed_standing<A: Address>(source: A, destination: A) -> Standing {
+fn listed_standing<A: Address>(source: A, destination: A) -> SourceValidity {
     if source == destination {
-        return Standing::Impossible;
+        return SourceValidity::Impossible;
     }
     let is_inside = || {
         matches!(
@@ -127,11 +127,11 @@ fn listed_standing<A: Address>(source: A, destination: A) -> Standing {
         )
     };
     match usage(source) {
-        SourceUse::Global => Standing::Possible,
-        SourceUse::Never | SourceUse::Group => Standing::Impossible,
-        SourceUse::Local | SourceUse::Private if is_inside() => Standing::Possible,
-        SourceUse::Local => Standing::Impossible,
-        SourceUse::Private => Standing::Private,
+        SourceUse::Global => SourceValidity::Possible,
+        SourceUse::Never | SourceUse::Group => SourceValidity::Impossible,
+        SourceUse::Local | SourceUse::Private if is_inside() => SourceValidity::Possible,
+        SourceUse::Local => SourceValidity::Impossible,
+        SourceUse::Private => SourceValidity::Private,
     }
 }
 
@@ -152,12 +152,12 @@ mod tests {
 
     fn ipv4(source: &str, destination: &str) -> bool {
         let number = |text: &str| u32::from(text.parse::<std::net::Ipv4Addr>().unwrap());
-        standing(number(source), number(destination)) != Standing::Possible
+        standing(number(source), number(destination)) != SourceValidity::Possible
     }
 
     fn ipv6(source: &str, destination: &str) -> bool {
         let number = |text: &str| u128::from(text.parse::<std::net::Ipv6Addr>().unwrap());
-        standing(number(source), number(destination)) != Standing::Possible
+        standing(number(source), number(destination)) != SourceValidity::Possible
     }
 
     #[test]
@@ -201,7 +201,7 @@ mod tests {
             "172.31.0.1",
             "192.168.0.1",
         ] {
-            assert_eq!(standing(source), Standing::Private, "{source}");
+            assert_eq!(standing(source), SourceValidity::Private, "{source}");
         }
         for source in [
             "0.0.0.0",
@@ -210,7 +210,7 @@ mod tests {
             "224.0.0.1",
             "240.0.0.1",
         ] {
-            assert_eq!(standing(source), Standing::Impossible, "{source}");
+            assert_eq!(standing(source), SourceValidity::Impossible, "{source}");
         }
     }
 
@@ -242,7 +242,7 @@ mod tests {
     fn blocks_that_are_not_reachable_are_no_source_towards_the_internet() {
         fn check<A: Address>(blocks: &[SpecialBlock<A>], destination: A) {
             for block in blocks {
-                let is_possible = standing(block.last(), destination) == Standing::Possible;
+                let is_possible = standing(block.last(), destination) == SourceValidity::Possible;
                 assert_eq!(is_possible, block.is_globally_reachable(), "{block:?}");
             }
         }

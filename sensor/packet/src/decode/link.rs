@@ -29,7 +29,7 @@ pub(super) enum Network<'a> {
 
 /// The next header of a walk, and the bytes from it on.
 #[derive(Clone, Copy, Debug)]
-enum Step<'a> {
+enum HeaderStep<'a> {
     /// The walk is over.
     End(Network<'a>),
     /// An Ethernet header.
@@ -46,10 +46,10 @@ enum Step<'a> {
     ByVersion(&'a [u8]),
 }
 
-const NOT_IP: Step<'static> = Step::End(Network::NotIp);
-const SHORT: Step<'static> = Step::End(Network::Malformed(Reason::Short));
+const NOT_IP: HeaderStep<'static> = HeaderStep::End(Network::NotIp);
+const SHORT: HeaderStep<'static> = HeaderStep::End(Network::Malformed(Reason::Short));
 
-type Reader = for<'a> fn(&'a [u8]) -> Step<'a>;
+type LinkReader = for<'a> fn(&'a [u8]) -> HeaderStep<'a>;
 
 /// A link type that is read.
 #[derive(Clone, Copy, Debug)]
@@ -58,10 +58,10 @@ pub struct Link {
     pub link_type: LinkType,
     /// Its name there, without the prefix.
     pub name: &'static str,
-    read: Reader,
+    read: LinkReader,
 }
 
-const fn link(number: u16, name: &'static str, read: Reader) -> Link {
+const fn link(number: u16, name: &'static str, read: LinkReader) -> Link {
     Link {
         link_type: LinkType(number),
         name,
@@ -72,20 +72,22 @@ const fn link(number: u16, name: &'static str, read: Reader) -> Link {
 /// Every link type that is read. 12 and 14 are DLT_RAW where LINKTYPE_RAW (101) was meant.
 pub const LINKS: &[Link] = &[
     link(0, "NULL", pseudo::null),
-    link(1, "ETHERNET", |bytes| Step::Ethernet(bytes)),
+    link(1, "ETHERNET", |bytes| HeaderStep::Ethernet(bytes)),
     link(7, "ARCNET_BSD", |bytes| pseudo::arcnet(bytes, 2)),
     link(9, "PPP", point_to_point::ppp_or_hdlc),
     link(10, "FDDI", pseudo::fddi),
-    link(12, "RAW", |bytes| Step::ByVersion(bytes)),
-    link(14, "RAW", |bytes| Step::ByVersion(bytes)),
+    link(12, "RAW", |bytes| HeaderStep::ByVersion(bytes)),
+    link(14, "RAW", |bytes| HeaderStep::ByVersion(bytes)),
     link(50, "PPP_HDLC", point_to_point::ppp_or_hdlc),
     link(51, "PPP_ETHER", point_to_point::pppoe_session),
-    link(101, "RAW", |bytes| Step::ByVersion(bytes)),
+    link(101, "RAW", |bytes| HeaderStep::ByVersion(bytes)),
     link(104, "C_HDLC", point_to_point::cisco_hdlc),
     link(105, "IEEE802_11", |bytes| {
         wireless::ieee802_11(bytes, false)
     }),
-    link(106, "ATM_CLIP", |bytes| Step::End(Network::Ipv4(bytes))),
+    link(106, "ATM_CLIP", |bytes| {
+        HeaderStep::End(Network::Ipv4(bytes))
+    }),
     link(107, "FRELAY", point_to_point::frame_relay),
     link(108, "LOOP", pseudo::null),
     link(113, "LINUX_SLL", pseudo::linux_cooked),
@@ -93,8 +95,8 @@ pub const LINKS: &[Link] = &[
     link(129, "ARCNET_LINUX", |bytes| pseudo::arcnet(bytes, 4)),
     link(192, "PPI", wireless::ppi),
     link(226, "IPNET", pseudo::solaris_ipnet),
-    link(228, "IPV4", |bytes| Step::End(Network::Ipv4(bytes))),
-    link(229, "IPV6", |bytes| Step::End(Network::Ipv6(bytes))),
+    link(228, "IPV4", |bytes| HeaderStep::End(Network::Ipv4(bytes))),
+    link(229, "IPV6", |bytes| HeaderStep::End(Network::Ipv6(bytes))),
     link(239, "NFLOG", pseudo::netfilter_log),
     link(276, "LINUX_SLL2", pseudo::linux_cooked_2),
 ];
@@ -117,32 +119,36 @@ pub(super) fn network(link_type: LinkType, bytes: &[u8]) -> Network<'_> {
     walk((row.read)(bytes))
 }
 
-fn walk(mut step: Step<'_>) -> Network<'_> {
+fn walk(mut step: HeaderStep<'_>) -> Network<'_> {
     for _ in 0..ENCAPSULATIONS_MAX {
         step = match step {
-            Step::End(network) => return network,
-            Step::Ethernet(bytes) => ethernet::header(bytes),
-            Step::EtherType(ethertype, bytes) => ethernet::payload(ethertype, bytes),
-            Step::Llc(bytes) => ethernet::logical_link(bytes),
-            Step::Mpls(bytes) => ethernet::label_stack(bytes),
-            Step::Ppp(bytes) => point_to_point::ppp_protocol(bytes),
-            Step::ByVersion(bytes) => by_version(bytes),
+            HeaderStep::End(network) => return network,
+            HeaderStep::Ethernet(bytes) => ethernet::header(bytes),
+            HeaderStep::EtherType(ethertype, bytes) => ethernet::payload(ethertype, bytes),
+            HeaderStep::Llc(bytes) => ethernet::logical_link(bytes),
+            HeaderStep::Mpls(bytes) => ethernet::label_stack(bytes),
+            HeaderStep::Ppp(bytes) => point_to_point::ppp_protocol(bytes),
+            HeaderStep::ByVersion(bytes) => by_version(bytes),
         };
     }
     Network::Malformed(Reason::TooDeep)
 }
 
-fn by_version(bytes: &[u8]) -> Step<'_> {
+fn by_version(bytes: &[u8]) -> HeaderStep<'_> {
     match bytes.first().map(|first| first >> 4) {
-        Some(4) => Step::End(Network::Ipv4(bytes)),
-        Some(6) => Step::End(Network::Ipv6(bytes)),
+        Some(4) => HeaderStep::End(Network::Ipv4(bytes)),
+        Some(6) => HeaderStep::End(Network::Ipv6(bytes)),
         Some(_) => NOT_IP,
         None => SHORT,
     }
 }
 
 /// The bytes behind the first `count`, as the step that `next` makes of them.
-fn skip<'a>(bytes: &'a [u8], count: usize, next: impl FnOnce(&'a [u8]) -> Step<'a>) -> Step<'a> {
+fn skip<'a>(
+    bytes: &'a [u8],
+    count: usize,
+    next: impl FnOnce(&'a [u8]) -> HeaderStep<'a>,
+) -> HeaderStep<'a> {
     match bytes.get(count..) {
         Some(rest) => next(rest),
         None => SHORT,
@@ -150,9 +156,11 @@ fn skip<'a>(bytes: &'a [u8], count: usize, next: impl FnOnce(&'a [u8]) -> Step<'
 }
 
 /// What the big-endian Ethernet type at `position` announces behind the first `header_bytes`.
-fn typed(bytes: &[u8], position: usize, header_bytes: usize) -> Step<'_> {
+fn typed(bytes: &[u8], position: usize, header_bytes: usize) -> HeaderStep<'_> {
     match (bytes.get(position..position + 2), bytes.get(header_bytes..)) {
-        (Some(&[high, low]), Some(rest)) => Step::EtherType(u16::from_be_bytes([high, low]), rest),
+        (Some(&[high, low]), Some(rest)) => {
+            HeaderStep::EtherType(u16::from_be_bytes([high, low]), rest)
+        }
         _ => SHORT,
     }
 }

@@ -126,11 +126,11 @@ impl Region<'_> {
     }
 }
 
-type Reading<'a> = (Transport<'a>, Option<Damage>);
+type TransportReading<'a> = (Transport<'a>, Option<Damage>);
 
 /// Reads the header of `protocol` from the start of `region`.
 #[inline(always)]
-pub(super) fn read(family: Family, protocol: u8, region: Region<'_>) -> Reading<'_> {
+pub(super) fn read(family: Family, protocol: u8, region: Region<'_>) -> TransportReading<'_> {
     match (protocol, family) {
         (6, _) => tcp(region),
         (17, _) => udp(region, family),
@@ -142,7 +142,7 @@ pub(super) fn read(family: Family, protocol: u8, region: Region<'_>) -> Reading<
 }
 
 #[inline(always)]
-fn tcp(region: Region<'_>) -> Reading<'_> {
+fn tcp(region: Region<'_>) -> TransportReading<'_> {
     let Some(header) = region.bytes.first_chunk::<20>() else {
         return tcp_cut(region);
     };
@@ -179,7 +179,7 @@ fn tcp(region: Region<'_>) -> Reading<'_> {
 /// A TCP header of which fewer than 20 bytes are there: the flags stand in byte 13.
 #[cold]
 #[inline(never)]
-fn tcp_cut(region: Region<'_>) -> Reading<'_> {
+fn tcp_cut(region: Region<'_>) -> TransportReading<'_> {
     let damage = region.shortage(20, Damage::TransportHeader);
     let Some(header) = region.bytes.first_chunk::<14>() else {
         return (ports_only(region.bytes), damage);
@@ -208,7 +208,7 @@ fn ports_only(bytes: &[u8]) -> Transport<'_> {
 }
 
 #[inline(never)]
-fn udp(region: Region<'_>, family: Family) -> Reading<'_> {
+fn udp(region: Region<'_>, family: Family) -> TransportReading<'_> {
     let Some((header, rest)) = region.bytes.split_first_chunk::<8>() else {
         return (
             ports_only(region.bytes),
@@ -232,7 +232,7 @@ fn udp(region: Region<'_>, family: Family) -> Reading<'_> {
 }
 
 #[inline(never)]
-fn icmp(region: Region<'_>, header_bytes: usize) -> Reading<'_> {
+fn icmp(region: Region<'_>, header_bytes: usize) -> TransportReading<'_> {
     let Some(&icmp_type) = region.bytes.first() else {
         return (
             Transport::Missing,
@@ -253,7 +253,7 @@ fn icmp(region: Region<'_>, header_bytes: usize) -> Reading<'_> {
 }
 
 #[inline(never)]
-fn sctp(region: Region<'_>) -> Reading<'_> {
+fn sctp(region: Region<'_>) -> TransportReading<'_> {
     let Some(header) = region.bytes.first_chunk::<4>() else {
         return (
             Transport::Missing,

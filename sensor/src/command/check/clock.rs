@@ -1,9 +1,9 @@
 //! Whether the machine's clock is kept by somebody: packets of several sensors are only as comparable as their clocks. The one call into
 //! the C library here asks and changes nothing.
 
-use super::{Plan, Verdict};
+use super::{CheckStatus, Plan};
 
-pub(super) fn clock(_: &Plan) -> Vec<(Verdict, String)> {
+pub(super) fn clock(_: &Plan) -> Vec<(CheckStatus, String)> {
     // SAFETY: timex is plain numbers, for which all zeros is a value; with `modes` 0 adjtimex changes nothing (adjtimex(2)).
     let mut state: libc::timex = unsafe { std::mem::zeroed() };
     // SAFETY: the pointer is to a timex of our own that outlives the call.
@@ -12,19 +12,19 @@ pub(super) fn clock(_: &Plan) -> Vec<(Verdict, String)> {
 }
 
 /// `answer` and `status` as adjtimex gives them, the greatest error in microseconds.
-fn finding(answer: i32, status: i32, error_us: i64) -> (Verdict, String) {
+fn finding(answer: i32, status: i32, error_us: i64) -> (CheckStatus, String) {
     if answer < 0 {
         return (
-            Verdict::Warn,
+            CheckStatus::Warn,
             "the kernel does not say whether it is kept".to_owned(),
         );
     }
     if answer == libc::TIME_ERROR || status & libc::STA_UNSYNC != 0 {
         let text = "not kept by NTP: times of several sensors will not fit together; install chrony or systemd-timesyncd";
-        return (Verdict::Warn, text.to_owned());
+        return (CheckStatus::Warn, text.to_owned());
     }
     (
-        Verdict::Ok,
+        CheckStatus::Ok,
         format!("kept by NTP, wrong by {} ms at most", error_us / 1000),
     )
 }
@@ -44,7 +44,7 @@ mod tests {
             (libc::TIME_OK, libc::STA_UNSYNC),
             (-1, 0),
         ] {
-            assert_eq!(finding(answer, status, 0).0, Verdict::Warn);
+            assert_eq!(finding(answer, status, 0).0, CheckStatus::Warn);
         }
     }
 }

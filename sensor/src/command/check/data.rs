@@ -8,7 +8,7 @@ use teiten_aggregator::hour::Hour;
 use teiten_aggregator::origin::{Origins, Provenance};
 use teiten_aggregator::writer::way_out;
 
-use super::{Plan, Verdict};
+use super::{CheckStatus, Plan};
 use crate::command::geo::NO_COUNTRIES;
 use crate::command::replay::{origins, rows_left_out};
 use crate::privilege::writable;
@@ -29,14 +29,14 @@ const POOR: &[&str] = &[
 ];
 
 /// A folder that is there is tried; of one that is missing, the nearest that is there.
-pub(super) fn folder(plan: &Plan) -> Vec<(Verdict, String)> {
+pub(super) fn folder(plan: &Plan) -> Vec<(CheckStatus, String)> {
     vec![tried(&plan.settings.data)]
 }
 
 /// The folder of `--keep-packets`.
-pub(super) fn kept(plan: &Plan) -> Vec<(Verdict, String)> {
+pub(super) fn kept(plan: &Plan) -> Vec<(CheckStatus, String)> {
     let Some(keep) = &plan.capture.live.keep else {
-        return vec![(Verdict::Ok, "no packets are kept as files".to_owned())];
+        return vec![(CheckStatus::Ok, "no packets are kept as files".to_owned())];
     };
     let (verdict, text) = tried(&keep.folder);
     let hours = keep.hours;
@@ -50,29 +50,29 @@ pub(super) fn kept(plan: &Plan) -> Vec<(Verdict, String)> {
 #[must_use]
 pub fn folder_refusal(folder: &Path) -> Option<String> {
     let (verdict, text) = tried(folder);
-    (verdict == Verdict::Fail).then(|| format!("--data: {text}"))
+    (verdict == CheckStatus::Fail).then(|| format!("--data: {text}"))
 }
 
-fn tried(folder: &Path) -> (Verdict, String) {
+fn tried(folder: &Path) -> (CheckStatus, String) {
     let shown = folder.display();
     if folder.exists() && !folder.is_dir() {
         let text = format!("{shown} is no folder: name another");
-        return (Verdict::Fail, text);
+        return (CheckStatus::Fail, text);
     }
     if folder.is_dir() {
         match writable(folder) {
-            Ok(()) => (Verdict::Ok, format!("{shown} can be written")),
+            Ok(()) => (CheckStatus::Ok, format!("{shown} can be written")),
             Err(error) => {
                 let text = format!("{shown} cannot be written: {error}{}", way_out(&error));
-                (Verdict::Fail, text)
+                (CheckStatus::Fail, text)
             }
         }
     } else {
         let parent = nearest(folder);
         match writable(&parent) {
-            Ok(()) => (Verdict::Ok, format!("{shown} will be made")),
+            Ok(()) => (CheckStatus::Ok, format!("{shown} will be made")),
             Err(error) => (
-                Verdict::Fail,
+                CheckStatus::Fail,
                 format!(
                     "{shown} cannot be made in {}: {error}{}",
                     parent.display(),
@@ -83,20 +83,20 @@ fn tried(folder: &Path) -> (Verdict, String) {
     }
 }
 
-pub(super) fn room(plan: &Plan) -> Vec<(Verdict, String)> {
+pub(super) fn room(plan: &Plan) -> Vec<(CheckStatus, String)> {
     let nearest = nearest(&plan.settings.data);
     let mounts = std::fs::read_to_string("/proc/self/mounts").unwrap_or_default();
     let kind = file_system(&mounts, &nearest.canonicalize().unwrap_or(nearest.clone()));
     let Some((free, all)) = space(&nearest) else {
         return vec![(
-            Verdict::Warn,
+            CheckStatus::Warn,
             format!("the room in {} is not known", nearest.display()),
         )];
     };
     let text = format!("{} free of {} on {kind}", gibibytes(free), gibibytes(all));
     if free < FREE_BYTES_MIN {
         return vec![(
-            Verdict::Warn,
+            CheckStatus::Warn,
             format!("{text}: little for a telescope's weeks"),
         )];
     }
@@ -104,18 +104,18 @@ pub(super) fn room(plan: &Plan) -> Vec<(Verdict, String)> {
         let text = format!(
             "{text}: what was written there may not outlive a crash; a local disk is better"
         );
-        return vec![(Verdict::Warn, text)];
+        return vec![(CheckStatus::Warn, text)];
     }
-    vec![(Verdict::Ok, text)]
+    vec![(CheckStatus::Ok, text)]
 }
 
-pub(super) fn countries(plan: &Plan) -> Vec<(Verdict, String)> {
+pub(super) fn countries(plan: &Plan) -> Vec<(CheckStatus, String)> {
     let origins = match origins(&plan.settings) {
         Ok(origins) => origins,
-        Err(error) => return vec![(Verdict::Fail, error.to_string())],
+        Err(error) => return vec![(CheckStatus::Fail, error.to_string())],
     };
     if origins.provenance().is_empty() {
-        return vec![(Verdict::Warn, NO_COUNTRIES.to_owned())];
+        return vec![(CheckStatus::Warn, NO_COUNTRIES.to_owned())];
     }
     let now = Timestamp::now();
     let today = now.to_zoned(TimeZone::UTC).date();
@@ -124,13 +124,13 @@ pub(super) fn countries(plan: &Plan) -> Vec<(Verdict, String)> {
         let text = named(data);
         match (today - data.date).get_days() {
             days if days > COUNTRIES_DAYS_MAX => (
-                Verdict::Warn,
+                CheckStatus::Warn,
                 format!("{text} is {days} days old: newer data tells countries better"),
             ),
-            _ => (Verdict::Ok, text),
+            _ => (CheckStatus::Ok, text),
         }
     });
-    let bad = rows_left_out(&origins).map(|text| (Verdict::Warn, text));
+    let bad = rows_left_out(&origins).map(|text| (CheckStatus::Warn, text));
     each.chain(editions(&origins)).chain(bad).collect()
 }
 
@@ -140,7 +140,7 @@ fn named(data: &Provenance) -> String {
 }
 
 /// Which files answer for which days, where that is not the same on all.
-fn editions(origins: &Origins) -> Vec<(Verdict, String)> {
+fn editions(origins: &Origins) -> Vec<(CheckStatus, String)> {
     let periods: Vec<_> = origins.editions().collect();
     let mut found = Vec::new();
     for (index, period) in periods.iter().enumerate() {
@@ -156,7 +156,7 @@ fn editions(origins: &Origins) -> Vec<(Verdict, String)> {
         let names: Vec<String> = period.files.iter().map(|data| named(data)).collect();
         let subject = period.subject.noun();
         found.push((
-            Verdict::Ok,
+            CheckStatus::Ok,
             format!("{subject} {days}: {}", names.join(", ")),
         ));
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Plan, Verdict};
+use super::{CheckStatus, Plan};
 use teiten_observation::TelescopeSize;
 use teiten_packet::telescope::Telescope;
 
@@ -11,14 +11,14 @@ const INTERFACES: &str = "/sys/class/net";
 /// Bit of an interface's flags that says it is up (linux/if.h: IFF_UP).
 const UP: u32 = 1;
 
-pub(super) fn interfaces(plan: &Plan) -> Vec<(Verdict, String)> {
+pub(super) fn interfaces(plan: &Plan) -> Vec<(CheckStatus, String)> {
     let names = plan.capture.interfaces.iter();
     names
         .map(|name| interface(Path::new(INTERFACES), name))
         .collect()
 }
 
-fn interface(folder: &Path, name: &str) -> (Verdict, String) {
+fn interface(folder: &Path, name: &str) -> (CheckStatus, String) {
     let read = |file: &str| {
         let text = std::fs::read_to_string(folder.join(name).join(file)).unwrap_or_default();
         text.trim().to_owned()
@@ -28,12 +28,12 @@ fn interface(folder: &Path, name: &str) -> (Verdict, String) {
             "{name} does not exist; there are: {}",
             present(folder).join(", ")
         );
-        return (Verdict::Fail, text);
+        return (CheckStatus::Fail, text);
     }
     let flags = u32::from_str_radix(read("flags").trim_start_matches("0x"), 16).unwrap_or(0);
     if flags & UP == 0 {
         return (
-            Verdict::Warn,
+            CheckStatus::Warn,
             format!("{name} is down: ip link set {name} up"),
         );
     }
@@ -42,9 +42,9 @@ fn interface(folder: &Path, name: &str) -> (Verdict, String) {
     let text = format!("{name} is up (link {state}), {dropped} packets dropped by it so far");
     // Loopback and tunnels do not know their link's state.
     let verdict = if state == "down" {
-        Verdict::Warn
+        CheckStatus::Warn
     } else {
-        Verdict::Ok
+        CheckStatus::Ok
     };
     (verdict, text)
 }
@@ -58,11 +58,11 @@ fn present(folder: &Path) -> Vec<String> {
     names
 }
 
-pub(super) fn telescope(plan: &Plan) -> Vec<(Verdict, String)> {
+pub(super) fn telescope(plan: &Plan) -> Vec<(CheckStatus, String)> {
     let settings = &plan.settings;
     if settings.telescope.is_empty() {
         let text = "none given: every destination counts, and figures per address cannot be drawn; give --telescope PREFIX";
-        return vec![(Verdict::Warn, text.to_owned())];
+        return vec![(CheckStatus::Warn, text.to_owned())];
     }
     let telescope = Telescope::new(&settings.telescope, &settings.exclude);
     let size = match telescope.size() {
@@ -78,7 +78,7 @@ pub(super) fn telescope(plan: &Plan) -> Vec<(Verdict, String)> {
         settings.telescope.len(),
         settings.exclude.len()
     );
-    vec![(Verdict::Ok, text)]
+    vec![(CheckStatus::Ok, text)]
 }
 
 #[cfg(test)]
@@ -99,13 +99,13 @@ mod tests {
             std::fs::write(inner.join("operstate"), state).expect("written");
         }
         let found = |name| interface(folder.path(), name);
-        assert_eq!(found("up0").0, Verdict::Ok);
-        assert_eq!(found("cable0").0, Verdict::Warn);
+        assert_eq!(found("up0").0, CheckStatus::Ok);
+        assert_eq!(found("cable0").0, CheckStatus::Warn);
         let (verdict, text) = found("down0");
-        assert_eq!(verdict, Verdict::Warn);
+        assert_eq!(verdict, CheckStatus::Warn);
         assert!(text.contains("ip link set down0 up"), "{text}");
         let (verdict, text) = found("../x");
-        assert_eq!(verdict, Verdict::Fail);
+        assert_eq!(verdict, CheckStatus::Fail);
         assert!(text.contains("cable0, down0, up0"), "{text}");
     }
 }

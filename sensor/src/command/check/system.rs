@@ -5,7 +5,7 @@ use std::net::TcpListener;
 use nix::sys::resource::{Resource, getrlimit};
 use nix::unistd::User;
 
-use super::{Plan, Verdict};
+use super::{CheckStatus, Plan};
 use crate::options::machine_memory_bytes;
 use crate::privilege::{OPEN_FILES_MAX, PrivilegeError};
 
@@ -14,12 +14,12 @@ const SECURITY_MODULES: &str = "/sys/kernel/security/lsm";
 /// What seccomp can do here; missing where it can do nothing.
 const SECCOMP: &str = "/proc/sys/kernel/seccomp/actions_avail";
 
-pub(super) fn privileges(plan: &Plan) -> Vec<(Verdict, String)> {
+pub(super) fn privileges(plan: &Plan) -> Vec<(CheckStatus, String)> {
     let held = crate::privilege::privileges();
     let mut findings = Vec::new();
     if held.capture {
         findings.push((
-            Verdict::Ok,
+            CheckStatus::Ok,
             format!("{} may capture (CAP_NET_RAW)", held.user),
         ));
     } else {
@@ -29,12 +29,12 @@ pub(super) fn privileges(plan: &Plan) -> Vec<(Verdict, String)> {
             held.user,
             program.display()
         );
-        findings.push((Verdict::Fail, text));
+        findings.push((CheckStatus::Fail, text));
     }
     match &plan.capture.service.user {
         None if held.root => {
             let text = "would run on as root: --user NAME gives that up";
-            findings.push((Verdict::Warn, text.to_owned()));
+            findings.push((CheckStatus::Warn, text.to_owned()));
         }
         None => {}
         Some(name) => findings.push(user(name, &held.user, held.root)),
@@ -42,39 +42,47 @@ pub(super) fn privileges(plan: &Plan) -> Vec<(Verdict, String)> {
     findings
 }
 
-fn user(name: &str, present: &str, root: bool) -> (Verdict, String) {
+fn user(name: &str, present: &str, root: bool) -> (CheckStatus, String) {
     let user = name.to_owned();
     match User::from_name(name) {
-        Ok(Some(_)) if root || name == present => (Verdict::Ok, format!("would go on as {name}")),
-        Ok(Some(_)) => (Verdict::Fail, PrivilegeError::NotRoot { user }.to_string()),
+        Ok(Some(_)) if root || name == present => {
+            (CheckStatus::Ok, format!("would go on as {name}"))
+        }
+        Ok(Some(_)) => (
+            CheckStatus::Fail,
+            PrivilegeError::NotRoot { user }.to_string(),
+        ),
         _ => (
-            Verdict::Fail,
+            CheckStatus::Fail,
             PrivilegeError::NoSuchUser { user }.to_string(),
         ),
     }
 }
 
-pub(super) fn sandbox(plan: &Plan) -> Vec<(Verdict, String)> {
+pub(super) fn sandbox(plan: &Plan) -> Vec<(CheckStatus, String)> {
     if !plan.capture.service.sandbox {
-        return vec![(Verdict::Warn, "left out, as --no-sandbox says".to_owned())];
+        return vec![(
+            CheckStatus::Warn,
+            "left out, as --no-sandbox says".to_owned(),
+        )];
     }
     let files = match std::fs::read_to_string(SECURITY_MODULES) {
         Ok(modules) if modules.split(',').any(|name| name.trim() == "landlock") => {
-            (Verdict::Ok, "files can be confined (landlock)")
+            (CheckStatus::Ok, "files can be confined (landlock)")
         }
         Ok(_) => (
-            Verdict::Warn,
+            CheckStatus::Warn,
             "files cannot be confined: this kernel runs without landlock",
         ),
         Err(_) => (
-            Verdict::Ok,
+            CheckStatus::Ok,
             "whether files can be confined shows at start: securityfs cannot be read",
         ),
     };
     let calls = match std::fs::read_to_string(SECCOMP) {
-        Ok(_) => (Verdict::Ok, "system calls can be filtered (seccomp)"),
+        Ok(_) => (CheckStatus::Ok, "system calls can be filtered (seccomp)"),
         Err(_) => (
-            Verdict::Warn,
+            CheckStatus::Warn,
             "system calls cannot be filtered: this kernel has no seccomp",
         ),
     };
@@ -83,7 +91,7 @@ pub(super) fn sandbox(plan: &Plan) -> Vec<(Verdict, String)> {
         .into()
 }
 
-pub(super) fn memory(plan: &Plan) -> Vec<(Verdict, String)> {
+pub(super) fn memory(plan: &Plan) -> Vec<(CheckStatus, String)> {
     let machine = machine_memory_bytes();
     let rows = plan.settings.memory_bytes as u64;
     let interfaces = plan.capture.interfaces.len() as u64;
@@ -95,41 +103,41 @@ pub(super) fn memory(plan: &Plan) -> Vec<(Verdict, String)> {
         machine >> 20
     );
     let verdict = if rows + buffers > machine {
-        Verdict::Warn
+        CheckStatus::Warn
     } else {
-        Verdict::Ok
+        CheckStatus::Ok
     };
     vec![(verdict, text)]
 }
 
-pub(super) fn limits(_: &Plan) -> Vec<(Verdict, String)> {
+pub(super) fn limits(_: &Plan) -> Vec<(CheckStatus, String)> {
     let finding = match getrlimit(Resource::RLIMIT_NOFILE) {
         Ok((_, hard)) if hard < OPEN_FILES_MAX => {
             let text = format!(
                 "{hard} open files at most: {OPEN_FILES_MAX} are better (LimitNOFILE, ulimit -n)"
             );
-            (Verdict::Warn, text)
+            (CheckStatus::Warn, text)
         }
-        Ok((_, hard)) => (Verdict::Ok, format!("{hard} open files")),
-        Err(error) => (Verdict::Warn, error.to_string()),
+        Ok((_, hard)) => (CheckStatus::Ok, format!("{hard} open files")),
+        Err(error) => (CheckStatus::Warn, error.to_string()),
     };
     vec![finding]
 }
 
-pub(super) fn status(plan: &Plan) -> Vec<(Verdict, String)> {
+pub(super) fn status(plan: &Plan) -> Vec<(CheckStatus, String)> {
     let finding = match plan.capture.service.status {
         None => (
-            Verdict::Ok,
+            CheckStatus::Ok,
             "shown nowhere; --status 127.0.0.1:9898 serves metrics and the live view".to_owned(),
         ),
         Some(address) => match TcpListener::bind(address) {
             Ok(_) => (
-                Verdict::Ok,
+                CheckStatus::Ok,
                 format!("http://{address}/metrics, /health and /live"),
             ),
             Err(error) => {
                 let text = format!("{address} cannot be had: {error}; is a sensor running?");
-                (Verdict::Fail, text)
+                (CheckStatus::Fail, text)
             }
         },
     };

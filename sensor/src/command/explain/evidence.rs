@@ -32,7 +32,7 @@ pub struct Gathering {
     seed: Seed,
     rows_bytes_max: usize,
     judged_rows_max: usize,
-    folder: Option<Folder>,
+    folder: Option<SpillFolder>,
 }
 
 impl Default for Gathering {
@@ -122,7 +122,7 @@ impl Gathering {
         }
         let folder = match &mut self.folder {
             Some(folder) => folder,
-            none => none.insert(Folder::new()?),
+            none => none.insert(SpillFolder::new()?),
         };
         for (hour, mut table) in std::mem::take(&mut self.tables) {
             let (rows, sets) = table.take();
@@ -263,12 +263,12 @@ impl Judgements {
 
 /// A folder of this process for rows that were set aside; gone with it.
 #[derive(Debug)]
-struct Folder {
+struct SpillFolder {
     path: PathBuf,
     files: u64,
 }
 
-impl Folder {
+impl SpillFolder {
     fn new() -> Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -276,7 +276,7 @@ impl Folder {
         let path = std::env::temp_dir().join(name);
         // Fails where the name exists: nobody else's folder is used.
         std::fs::create_dir(&path)?;
-        Ok(Folder { path, files: 0 })
+        Ok(SpillFolder { path, files: 0 })
     }
 
     fn next(&mut self) -> PathBuf {
@@ -285,7 +285,7 @@ impl Folder {
     }
 }
 
-impl Drop for Folder {
+impl Drop for SpillFolder {
     fn drop(&mut self) {
         // The runs have removed their files; what cannot be removed lies in the system's folder for such things.
         let _ = std::fs::remove_dir_all(&self.path);

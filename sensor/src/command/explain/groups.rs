@@ -14,7 +14,7 @@ use teiten_packet::{Judgement, Observed, Telescope, judge};
 
 /// What the packets of a group have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Group {
+enum GroupKey {
     Observed {
         kind: Kind,
         rule: &'static str,
@@ -25,7 +25,7 @@ enum Group {
 
 /// Packets and wire bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-struct Count {
+struct GroupCount {
     packets: u64,
     bytes: u64,
 }
@@ -33,7 +33,7 @@ struct Count {
 /// Packets counted by group.
 #[derive(Debug, Default)]
 pub struct Groups {
-    counts: BTreeMap<Group, Count>,
+    counts: BTreeMap<GroupKey, GroupCount>,
 }
 
 impl Groups {
@@ -42,14 +42,16 @@ impl Groups {
         let bytes = block.bytes();
         for record in &block.records {
             let group = match judge(telescope, record.frame(bytes)) {
-                _ if record.time_us == NO_TIME_US => Group::NotObserved("malformed", Some("time")),
+                _ if record.time_us == NO_TIME_US => {
+                    GroupKey::NotObserved("malformed", Some("time"))
+                }
                 Judgement::Ipv4(packet) => packet_group(&packet, record.time_us, judgements),
                 Judgement::Ipv6(packet) => packet_group(&packet, record.time_us, judgements),
-                Judgement::Outside => Group::NotObserved("outside", None),
-                Judgement::Excluded => Group::NotObserved("excluded", None),
-                Judgement::NotIp => Group::NotObserved("not_ip", None),
+                Judgement::Outside => GroupKey::NotObserved("outside", None),
+                Judgement::Excluded => GroupKey::NotObserved("excluded", None),
+                Judgement::NotIp => GroupKey::NotObserved("not_ip", None),
                 Judgement::Malformed(layer, _) => {
-                    Group::NotObserved("malformed", Some(layer.name()))
+                    GroupKey::NotObserved("malformed", Some(layer.name()))
                 }
             };
             let count = self.counts.entry(group).or_default();
@@ -80,13 +82,13 @@ impl Groups {
             out,
             "{packets:>12} {class:<16} {traffic_type:<24} {tool:<11} {port:>5}  {rule}"
         )?;
-        for (group, Count { packets, .. }) in self.sorted() {
+        for (group, GroupCount { packets, .. }) in self.sorted() {
             match group {
-                Group::NotObserved(reason, layer) => {
+                GroupKey::NotObserved(reason, layer) => {
                     let layer = layer.unwrap_or_default();
                     writeln!(out, "{packets:>12} not observed: {reason} {layer}")?;
                 }
-                Group::Observed {
+                GroupKey::Observed {
                     kind,
                     rule,
                     signature,
@@ -110,7 +112,7 @@ impl Groups {
         Ok(())
     }
 
-    fn sorted(&self) -> Vec<(Group, Count)> {
+    fn sorted(&self) -> Vec<(GroupKey, GroupCount)> {
         let mut rows: Vec<_> = self
             .counts
             .iter()
@@ -125,17 +127,17 @@ fn packet_group<A: Address>(
     packet: &Observed<'_, A>,
     time_us: i64,
     judgements: &Judgements,
-) -> Group {
-    Group::Observed {
+) -> GroupKey {
+    GroupKey::Observed {
         kind: judgements.settled(time_us, packet.source, packet.kind),
         rule: packet.rule.name,
         signature: packet.signature.map(|signature| signature.name),
     }
 }
 
-fn group_json(group: &Group, count: Count) -> Value {
+fn group_json(group: &GroupKey, count: GroupCount) -> Value {
     match group {
-        Group::Observed {
+        GroupKey::Observed {
             kind,
             rule,
             signature,
@@ -149,7 +151,7 @@ fn group_json(group: &Group, count: Count) -> Value {
             "packets": count.packets,
             "bytes": count.bytes,
         }),
-        Group::NotObserved(reason, layer) => {
+        GroupKey::NotObserved(reason, layer) => {
             let reason = [Some(*reason), *layer]
                 .into_iter()
                 .flatten()

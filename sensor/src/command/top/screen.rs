@@ -6,7 +6,7 @@ use ratatui::style::{Color, Modifier, Style};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph, Row, Sparkline, Table};
 
-use super::{Rates, View};
+use super::{LiveReply, Rates};
 use crate::command::summary::grouped;
 
 /// Names of protocols that have no ports or are seen often (IANA protocol numbers).
@@ -34,7 +34,7 @@ const NAME_WIDTH: usize = 15;
 /// Draws the view; lists that have more rows than room begin `offset` rows down.
 pub(super) fn draw(
     frame: &mut Frame<'_>,
-    view: &View,
+    view: &LiveReply,
     rates: Rates,
     trouble: Option<&str>,
     offset: usize,
@@ -84,7 +84,7 @@ pub(super) fn draw(
     }
 }
 
-fn heading(view: &View, rates: Rates, trouble: Option<&str>) -> Paragraph<'static> {
+fn heading(view: &LiveReply, rates: Rates, trouble: Option<&str>) -> Paragraph<'static> {
     let bold = Style::new().add_modifier(Modifier::BOLD);
     let first = Line::from(vec![
         Span::styled(format!("teiten {}", view.sensor), bold),
@@ -179,7 +179,7 @@ fn list(
 }
 
 /// The view as lines of text.
-pub(super) fn text(view: &View) -> String {
+pub(super) fn text(view: &LiveReply) -> String {
     let mut text = format!(
         "{} on {}, up {}, {}\nreceived {}, observed {}, lost {}\n",
         view.sensor,
@@ -219,11 +219,11 @@ pub(super) fn text(view: &View) -> String {
     text
 }
 
-fn total(view: &View) -> u64 {
+fn total(view: &LiveReply) -> u64 {
     view.minutes.iter().map(|minute| minute.packets).sum()
 }
 
-fn port_rows(view: &View) -> Vec<(String, u64)> {
+fn port_rows(view: &LiveReply) -> Vec<(String, u64)> {
     let name = |protocol: u8| {
         let known = PROTOCOLS.iter().find(|(number, _)| *number == protocol);
         known.map_or_else(
@@ -241,12 +241,12 @@ fn port_rows(view: &View) -> Vec<(String, u64)> {
     rows.collect()
 }
 
-fn country_rows(view: &View) -> Vec<(String, u64)> {
+fn country_rows(view: &LiveReply) -> Vec<(String, u64)> {
     let rows = view.countries.iter();
     rows.map(|row| (row.country.clone(), row.packets)).collect()
 }
 
-fn source_rows(view: &View) -> Vec<(String, u64)> {
+fn source_rows(view: &LiveReply) -> Vec<(String, u64)> {
     let rows = view.sources.iter();
     rows.map(|row| (format!("{} {}", row.country, row.src_ip), row.packets))
         .collect()
@@ -275,48 +275,48 @@ mod tests {
     use ratatui::Terminal;
     use ratatui::backend::TestBackend;
 
-    use super::super::{ClassRow, CountryRow, Minute, PortRow, SourceRow, Sums};
+    use super::super::{LiveClass, LiveCountry, LiveMinute, LivePort, LiveSource, LiveSums};
     use super::*;
 
-    fn view() -> View {
-        View {
+    fn view() -> LiveReply {
+        LiveReply {
             sensor: "tokyo".into(),
             interfaces: vec!["dark0".into()],
             uptime_seconds: 273_906,
             now: "2026-11-05T08:04:00Z".into(),
             exact: true,
-            minutes: vec![Minute { packets: 1000 }, Minute { packets: 3000 }],
-            classes: vec![ClassRow {
+            minutes: vec![LiveMinute { packets: 1000 }, LiveMinute { packets: 3000 }],
+            classes: vec![LiveClass {
                 class: "scan".into(),
                 packets: 4000,
             }],
             ports: vec![
-                PortRow {
+                LivePort {
                     protocol: 6,
                     port: Some(23),
                     packets: 3000,
                 },
-                PortRow {
+                LivePort {
                     protocol: 1,
                     port: None,
                     packets: 1000,
                 },
             ],
-            countries: vec![CountryRow {
+            countries: vec![LiveCountry {
                 country: "JP".into(),
                 packets: 2000,
             }],
-            sources: vec![SourceRow {
+            sources: vec![LiveSource {
                 src_ip: "192.0.2.1".into(),
                 country: "JP".into(),
                 packets: 2000,
             }],
-            since_start: Sums {
+            since_start: LiveSums {
                 received: 1_234_567,
                 observed: 1_200_000,
-                ..Sums::default()
+                ..LiveSums::default()
             },
-            ..View::default()
+            ..LiveReply::default()
         }
     }
 
@@ -364,13 +364,13 @@ mod tests {
         ];
         let mut view = view();
         view.classes = CLASSES
-            .map(|class| ClassRow {
+            .map(|class| LiveClass {
                 class: class.into(),
                 packets: 987_654_321,
             })
             .into();
         view.ports = (0..50)
-            .map(|port| PortRow {
+            .map(|port| LivePort {
                 protocol: 6,
                 port: Some(65_000 + port),
                 packets: 123_456_789,

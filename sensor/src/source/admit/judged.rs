@@ -5,7 +5,7 @@ use teiten_aggregator::inputs::Capture;
 use super::super::candidate::Candidate;
 
 /// An input and what is decided about it.
-pub(super) struct Judged {
+pub(super) struct JudgedInput {
     pub candidate: Candidate,
     /// Hashes of its beginnings, at lengths of known captures.
     pub beginnings: Vec<(u64, String)>,
@@ -19,9 +19,9 @@ pub(super) enum Fate {
     Refused(String),
 }
 
-impl Judged {
+impl JudgedInput {
     pub(super) fn new(candidate: Candidate) -> Self {
-        Judged {
+        JudgedInput {
             candidate,
             beginnings: Vec::new(),
             fate: Fate::Counted,

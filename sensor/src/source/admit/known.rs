@@ -9,14 +9,14 @@ use teiten_aggregator::store::PartName;
 use super::super::identity::HEAD_BYTES;
 
 /// What a dataset holds of one sensor: hours that share captures form a unit, which can only be replaced whole.
-pub(super) struct Known {
+pub(super) struct KnownSensor {
     pub hours: Vec<CountedHour>,
-    pub units: Vec<Unit>,
+    pub units: Vec<HourUnit>,
     /// Units by the beginnings of their captures.
     by_beginning: BTreeMap<String, BTreeSet<usize>>,
 }
 
-pub(super) struct Unit {
+pub(super) struct HourUnit {
     run: PartName,
     hours: Vec<usize>,
     pub captures: BTreeSet<Capture>,
@@ -24,7 +24,7 @@ pub(super) struct Unit {
     pub is_ours: bool,
 }
 
-impl Unit {
+impl HourUnit {
     pub(super) fn is_whole(&self) -> bool {
         self.captures.iter().all(Capture::is_whole)
     }
@@ -38,9 +38,9 @@ pub(super) fn head(capture: &Capture) -> &str {
     &capture.marks[..capture.marks.len().min(marks * MARK_DIGITS)]
 }
 
-impl Known {
+impl KnownSensor {
     pub(super) fn new(hours: Vec<CountedHour>, sensor: &str, configuration_sha256: &str) -> Self {
-        let mut units: Vec<Unit> = Vec::new();
+        let mut units: Vec<HourUnit> = Vec::new();
         let mut of_capture = BTreeMap::<(String, String), usize>::new();
         for (index, hour) in hours.iter().enumerate() {
             if hour.name.sensor != sensor || hour.captures.is_empty() {
@@ -53,7 +53,7 @@ impl Known {
                 .filter_map(|capture| of_capture.get(&key(capture)).copied())
                 .collect();
             let place = joined.pop_first().unwrap_or_else(|| {
-                units.push(Unit {
+                units.push(HourUnit {
                     run: hour.name.clone(),
                     hours: Vec::new(),
                     captures: BTreeSet::new(),
@@ -90,7 +90,7 @@ impl Known {
                     .insert(place);
             }
         }
-        Known {
+        KnownSensor {
             hours,
             units,
             by_beginning,
@@ -127,7 +127,7 @@ impl Known {
     }
 
     /// The hours of a unit, and those of silence between them, which belong to nobody else.
-    pub(super) fn hours_of(&self, unit: &Unit) -> Vec<(PartName, Hour)> {
+    pub(super) fn hours_of(&self, unit: &HourUnit) -> Vec<(PartName, Hour)> {
         let hours: Vec<i64> = unit
             .hours
             .iter()

@@ -14,7 +14,7 @@ pub(super) struct Chunked {
     pub chunks: Chunks,
     pub compression: Option<Compression>,
     /// Bytes that were got and not read yet, when they are too many to be carried.
-    pub window: Option<Window>,
+    pub window: Option<ReadBuffer>,
     /// The rest of the last window, which comes before the next chunk.
     pub carry: Vec<u8>,
     /// Bytes that the first record of the carry needs before it is worth another try.
@@ -26,14 +26,14 @@ pub(super) struct Chunked {
 
 /// Bytes from `start` to `end` are to be read.
 #[derive(Debug)]
-pub(super) struct Window {
+pub(super) struct ReadBuffer {
     pub bytes: Vec<u8>,
     pub start: usize,
     pub end: usize,
 }
 
 impl Chunked {
-    pub fn next_window(&mut self) -> Option<Window> {
+    pub fn next_window(&mut self) -> Option<ReadBuffer> {
         if let Some(window) = self.window.take() {
             return Some(window);
         }
@@ -59,7 +59,7 @@ impl Chunked {
         if self.carry.is_empty() {
             return None;
         }
-        let window = Window::copy_of(&self.carry);
+        let window = ReadBuffer::copy_of(&self.carry);
         self.carry.clear();
         Some(window)
     }
@@ -70,18 +70,18 @@ impl Chunked {
     }
 
     /// The chunk with the carried bytes before it: in its headroom where they fit.
-    fn joined(&mut self, chunk: Chunk) -> Window {
+    fn joined(&mut self, chunk: Chunk) -> ReadBuffer {
         let Chunk { mut bytes, end } = chunk;
         if self.carry.len() <= HEADROOM_BYTES {
             let start = HEADROOM_BYTES - self.carry.len();
             bytes[start..HEADROOM_BYTES].copy_from_slice(&self.carry);
             self.carry.clear();
-            return Window { bytes, start, end };
+            return ReadBuffer { bytes, start, end };
         }
         let mut long = std::mem::take(&mut self.carry);
         long.extend_from_slice(&bytes[HEADROOM_BYTES..end]);
         self.chunks.recycle(bytes);
-        Window {
+        ReadBuffer {
             start: 0,
             end: long.len(),
             bytes: long,
@@ -99,7 +99,7 @@ impl Chunked {
     }
 }
 
-impl Window {
+impl ReadBuffer {
     /// The bytes to be read, moved only where others stand before them.
     fn into_rest(mut self) -> Vec<u8> {
         self.bytes.truncate(self.end);
@@ -109,10 +109,10 @@ impl Window {
         self.bytes
     }
 
-    pub fn copy_of(rest: &[u8]) -> Window {
+    pub fn copy_of(rest: &[u8]) -> ReadBuffer {
         let mut bytes = Vec::with_capacity(rest.len().max(CHUNK_BYTES));
         bytes.extend_from_slice(rest);
-        Window {
+        ReadBuffer {
             start: 0,
             end: rest.len(),
             bytes,
@@ -150,7 +150,7 @@ impl Input {
             let exhausted = chunked.exhausted;
             match walked.stop {
                 Stop::Full if rest_bytes > HEADROOM_BYTES => {
-                    chunked.window = Some(Window::copy_of(rest));
+                    chunked.window = Some(ReadBuffer::copy_of(rest));
                 }
                 Stop::NeedMore(needed_bytes) if exhausted => {
                     self.end_of_input(rest, needed_bytes, &block);
@@ -183,7 +183,7 @@ impl Input {
     }
 
     /// The next bytes to walk; none, and the capture ended, when there are none.
-    fn next_window(&mut self, block: &Block) -> Option<Window> {
+    fn next_window(&mut self, block: &Block) -> Option<ReadBuffer> {
         let Body::Chunked(chunked) = &mut self.body else {
             return None;
         };

@@ -18,7 +18,7 @@ const AGE_US_MAX: i64 = 24 * 3600 * 1_000_000;
 
 /// What a look at the clocks shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum ClockStep {
     /// The time of day went by so many seconds, and is not believed yet.
     Doubted(i64),
     /// It came back to where it was expected.
@@ -53,7 +53,7 @@ impl LiveClock {
     }
 
     /// Looks at both clocks.
-    pub(super) fn look(&mut self, steady: Duration, time_of_day_us: i64) -> Option<Step> {
+    pub(super) fn look(&mut self, steady: Duration, time_of_day_us: i64) -> Option<ClockStep> {
         let since = steady.saturating_sub(self.anchor.0);
         let since_us = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
         self.expected_us = self.anchor.1.saturating_add(since_us);
@@ -61,7 +61,7 @@ impl LiveClock {
         if step_us.saturating_abs() <= STEP_US {
             self.anchor = (steady, time_of_day_us);
             self.expected_us = time_of_day_us;
-            return self.doubted.take().map(|_| Step::Returned);
+            return self.doubted.take().map(|_| ClockStep::Returned);
         }
         match self.doubted {
             // A further step begins the wait anew.
@@ -72,11 +72,11 @@ impl LiveClock {
                 self.anchor = (steady, time_of_day_us);
                 self.expected_us = time_of_day_us;
                 self.doubted = None;
-                Some(Step::Believed(step_us / 1_000_000))
+                Some(ClockStep::Believed(step_us / 1_000_000))
             }
             _ => {
                 self.doubted = Some((steady, step_us));
-                Some(Step::Doubted(step_us / 1_000_000))
+                Some(ClockStep::Doubted(step_us / 1_000_000))
             }
         }
     }
@@ -126,7 +126,7 @@ mod tests {
     const DAY_SECONDS: i64 = 86_400;
 
     /// The time of day is `seconds` from the beginning plus `step` at the second of this number.
-    fn look(clock: &mut LiveClock, seconds: i64, step: i64) -> Option<Step> {
+    fn look(clock: &mut LiveClock, seconds: i64, step: i64) -> Option<ClockStep> {
         let time_of_day_us = BEGIN_US + (seconds + step) * SECOND_US;
         clock.look(Duration::from_secs(seconds as u64), time_of_day_us)
     }
@@ -160,14 +160,14 @@ mod tests {
         for step in [step, -step, 400 * DAY_SECONDS] {
             let mut clock = LiveClock::new(Duration::ZERO, BEGIN_US);
             assert_eq!(look(&mut clock, 10, 0), None);
-            assert_eq!(look(&mut clock, 11, step), Some(Step::Doubted(step)));
+            assert_eq!(look(&mut clock, 11, step), Some(ClockStep::Doubted(step)));
             assert_eq!(look(&mut clock, 14, step), None);
             assert_eq!(clock.now_us(), BEGIN_US + 14 * SECOND_US);
             assert_eq!(
                 told(&clock, &[13 + step, 9, 14 + step]),
                 [Some(13), Some(9), Some(14)]
             );
-            assert_eq!(look(&mut clock, 15, 0), Some(Step::Returned));
+            assert_eq!(look(&mut clock, 15, 0), Some(ClockStep::Returned));
             assert_eq!(told(&clock, &[15]), [Some(15)]);
         }
     }
@@ -177,12 +177,12 @@ mod tests {
         let mut clock = LiveClock::new(Duration::ZERO, BEGIN_US);
         assert_eq!(
             look(&mut clock, 1, -DAY_SECONDS),
-            Some(Step::Doubted(-DAY_SECONDS))
+            Some(ClockStep::Doubted(-DAY_SECONDS))
         );
         assert_eq!(look(&mut clock, 60, -DAY_SECONDS), None);
         assert_eq!(
             look(&mut clock, 61, -DAY_SECONDS),
-            Some(Step::Believed(-DAY_SECONDS))
+            Some(ClockStep::Believed(-DAY_SECONDS))
         );
         assert_eq!(clock.now_us(), BEGIN_US + (61 - DAY_SECONDS) * SECOND_US);
         assert_eq!(told(&clock, &[61 - DAY_SECONDS]), [Some(61 - DAY_SECONDS)]);

@@ -6,7 +6,7 @@ use pcap::Device;
 
 use super::device_counts::lost_between;
 use super::library::{Library, compile};
-use super::{LIVE_WAIT, Method, Wanted};
+use super::{CaptureRequest, LIVE_WAIT, Method};
 use crate::source::block::{Block, BlockBytes};
 use crate::source::error::SourceError;
 use crate::source::filter::{Instruction, spread_by_source, telescope_filter};
@@ -35,7 +35,7 @@ pub struct Interface {
 
 /// What a second look at an interface found to have changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Change {
+pub enum InterfaceChange {
     Down,
     Gone,
     Back,
@@ -58,7 +58,7 @@ impl Interface {
     ///
     /// # Errors
     /// Why neither way serves.
-    pub fn open(&mut self, wanted: &Wanted) -> Result<(), SourceError> {
+    pub fn open(&mut self, wanted: &CaptureRequest) -> Result<(), SourceError> {
         let index = interface_index(&self.name);
         self.tap = Some(match wanted.method {
             Method::Ring => self
@@ -80,7 +80,7 @@ impl Interface {
         Ok(())
     }
 
-    fn rings(&self, wanted: &Wanted) -> Result<Tap, RingError> {
+    fn rings(&self, wanted: &CaptureRequest) -> Result<Tap, RingError> {
         let expression = match &wanted.filter {
             None => Vec::new(),
             Some(expression) => self.compiled(expression)?,
@@ -111,7 +111,7 @@ impl Interface {
         })
     }
 
-    fn library(&self, wanted: &Wanted) -> Result<Tap, SourceError> {
+    fn library(&self, wanted: &CaptureRequest) -> Result<Tap, SourceError> {
         let library = Library::open(&self.name, wanted)
             .map_err(|error| explained(&self.name, words(&error)))?;
         let link_type = library.link_type();
@@ -205,16 +205,16 @@ impl Interface {
     }
 
     /// What has changed with the interface since the last look; one that is away is opened where it is there again.
-    pub fn look(&mut self, wanted: &Wanted) -> Option<Change> {
+    pub fn look(&mut self, wanted: &CaptureRequest) -> Option<InterfaceChange> {
         let now = interface_index(&self.name);
         if self.tap.is_none() {
             now?;
-            return self.open(wanted).is_ok().then_some(Change::Back);
+            return self.open(wanted).is_ok().then_some(InterfaceChange::Back);
         }
         if now != self.index {
             self.tap = None;
             self.index = None;
-            return Some(Change::Gone);
+            return Some(InterfaceChange::Gone);
         }
         let was_down = self.down;
         match &self.tap {
@@ -228,13 +228,13 @@ impl Interface {
             // What libpcap makes of an interface that was down depends on the system: it is opened anew.
             Some(Tap::Library(_)) if self.down && is_up(&self.name) => {
                 self.tap = None;
-                return self.open(wanted).is_ok().then_some(Change::Back);
+                return self.open(wanted).is_ok().then_some(InterfaceChange::Back);
             }
             _ => self.down = self.down || !is_up(&self.name),
         }
         match (was_down, self.down) {
-            (false, true) => Some(Change::Down),
-            (true, false) => Some(Change::Back),
+            (false, true) => Some(InterfaceChange::Down),
+            (true, false) => Some(InterfaceChange::Back),
             _ => None,
         }
     }

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use pcap::{Active, Capture, Direction};
 
-use super::Wanted;
+use super::CaptureRequest;
 use crate::source::block::{BLOCK_RECORDS_MAX, Block, BlockBytes};
 use crate::source::filter::Instruction;
 use crate::source::record::Record;
@@ -33,7 +33,7 @@ impl Library {
     ///
     /// # Errors
     /// libpcap's words.
-    pub fn open(interface: &str, wanted: &Wanted) -> Result<Self, pcap::Error> {
+    pub fn open(interface: &str, wanted: &CaptureRequest) -> Result<Self, pcap::Error> {
         let wait_ms = i32::try_from(super::LIVE_WAIT.as_millis()).unwrap_or(i32::MAX);
         // Immediate mode stays off: with it libpcap falls back from TPACKET_V3 to one frame at a time.
         let mut capture = Capture::from_device(interface)?

@@ -5,8 +5,8 @@ use std::net::UdpSocket;
 use super::*;
 use teiten_packet::LinkType;
 
-fn wanted(method: Method) -> Wanted {
-    Wanted {
+fn wanted(method: Method) -> CaptureRequest {
+    CaptureRequest {
         method,
         snap_length_bytes: 2048,
         buffer_bytes: 4 << 20,
@@ -19,7 +19,7 @@ fn wanted(method: Method) -> Wanted {
 }
 
 /// A capture on loopback; none, and a loud word, where this user may not.
-fn loopback(wanted: Wanted) -> Option<Live> {
+fn loopback(wanted: CaptureRequest) -> Option<Live> {
     match Live::open(&["lo".into(), "lo".into()], wanted) {
         Ok(live) => Some(live),
         Err(error) => {
@@ -75,7 +75,7 @@ fn the_kernel_drops_what_is_not_sent_to_the_telescope_or_not_matched() {
         ("127.8.0.0/16", Some("udp and dst host 127.8.0.1"), 3),
         ("127.8.0.0/16", Some("tcp"), 0),
     ] {
-        let wanted = Wanted {
+        let wanted = CaptureRequest {
             telescope: vec![telescope.parse().expect("a prefix")],
             filter: filter.map(str::to_owned),
             ..wanted(Method::Ring)
@@ -141,7 +141,7 @@ fn an_interface_that_does_not_exist_is_answered_with_those_that_do() {
 
 #[test]
 fn an_expression_that_is_none_is_named() {
-    let wanted = Wanted {
+    let wanted = CaptureRequest {
         filter: Some("no such word".into()),
         ..wanted(Method::Automatic)
     };

@@ -25,15 +25,17 @@ pub const PCAPNG_BLOCK_BYTES_MAX: u32 = 16 << 20;
 
 /// What an interface description says.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Interface {
+pub(super) struct InterfaceDescription {
     pub link_type: LinkType,
     pub snap_length_bytes: u32,
     pub clock: Clock,
 }
 
-impl Interface {
+impl InterfaceDescription {
     /// Reads an interface description block.
-    pub(super) fn from_block<const BIG: bool>(block: &[u8]) -> Result<Interface, CaptureError> {
+    pub(super) fn from_block<const BIG: bool>(
+        block: &[u8],
+    ) -> Result<InterfaceDescription, CaptureError> {
         if block.len() < INTERFACE_HEADER_BYTES + 4 {
             return Err(damaged(INTERFACE_DESCRIPTION, "it is too short"));
         }
@@ -52,7 +54,7 @@ impl Interface {
             _ => {}
         })
         .map_err(|reason| damaged(INTERFACE_DESCRIPTION, reason))?;
-        Ok(Interface {
+        Ok(InterfaceDescription {
             link_type: LinkType(half::<BIG>(block, 8)),
             snap_length_bytes: word::<BIG>(block, 12),
             clock,

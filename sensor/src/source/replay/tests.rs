@@ -11,7 +11,7 @@ use super::*;
 use crate::source::block::BLOCK_RECORDS_MAX;
 
 /// (time, contents) of every packet, and the reports.
-fn read(paths: &[PathBuf], reading: Reading) -> (Vec<(i64, Vec<u8>)>, Vec<FileReport>) {
+fn read(paths: &[PathBuf], reading: ReadingMode) -> (Vec<(i64, Vec<u8>)>, Vec<FileReport>) {
     let mut replay = Replay::open_by(paths, reading).expect("readable inputs");
     let mut packets = Vec::new();
     let mut reuse = Block::empty();
@@ -27,7 +27,7 @@ fn read(paths: &[PathBuf], reading: Reading) -> (Vec<(i64, Vec<u8>)>, Vec<FileRe
 }
 
 fn times(paths: &[PathBuf]) -> Vec<i64> {
-    read(paths, Reading::Mapped)
+    read(paths, ReadingMode::Mapped)
         .0
         .into_iter()
         .map(|(time_us, _)| time_us)
@@ -78,7 +78,7 @@ fn every_format_and_compression_gives_the_same_packets() {
         .collect();
     for (number, input) in inputs.iter().enumerate() {
         let path = write(folder.path(), &format!("{number}.bin"), input);
-        for reading in [Reading::Mapped, Reading::Buffered] {
+        for reading in [ReadingMode::Mapped, ReadingMode::Buffered] {
             let (packets, reports) = read(std::slice::from_ref(&path), reading);
             assert!(packets == expected, "input {number}, {reading:?}");
             assert_eq!((reports[0].records, &reports[0].error), (10_000, &None));
@@ -100,7 +100,7 @@ fn a_folder_is_read_in_order_of_first_packets() {
     write(folder.path(), "notes.txt", b"notes on the captures");
     let paths = [folder.path().to_path_buf()];
     assert_eq!(times(&paths), [100, 101, 102, 200, 201, 202, 300, 301, 302]);
-    let reports = read(&paths, Reading::Mapped).1;
+    let reports = read(&paths, ReadingMode::Mapped).1;
     assert_eq!(reports.len(), 4);
     assert!(reports[3].path.ends_with("notes.txt"));
     assert!(reports[3].ignored && reports[3].error.is_none());
@@ -150,7 +150,7 @@ fn a_damaged_input_ends_with_its_error_and_the_others_are_read_on() {
     let cut = write(folder.path(), "cut.gz", &gzip[..gzip.len() - 9]);
     let missing = folder.path().join("missing.pcap");
     let sound = write(folder.path(), "sound.pcap", &series(30, 1, 5));
-    let (_, reports) = read(&[broken, wild, cut, missing, sound], Reading::Mapped);
+    let (_, reports) = read(&[broken, wild, cut, missing, sound], ReadingMode::Mapped);
     let found = |name: &str| {
         reports
             .iter()
@@ -206,7 +206,7 @@ fn nothing_to_read_is_an_error_that_names_each_path() {
 fn a_capture_named_twice_is_read_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = write(folder.path(), "a.pcap", &series(0, 1, 3));
-    let (packets, reports) = read(&[folder.path().to_path_buf(), path], Reading::Mapped);
+    let (packets, reports) = read(&[folder.path().to_path_buf(), path], ReadingMode::Mapped);
     assert_eq!(packets.len(), 3);
     let note = reports[1].note.as_deref().expect("a note");
     assert!(
@@ -279,7 +279,7 @@ proptest! {
             write(folder.path(), &format!("{}.pcap", bound[0]), &pcap(shape, &packets[bound[0]..bound[1]]));
         }
         let expected: Vec<(i64, Vec<u8>)> = packets.iter().map(|&(time_us, content)| (time_us, content.to_vec())).collect();
-        for reading in [Reading::Mapped, Reading::Buffered] {
+        for reading in [ReadingMode::Mapped, ReadingMode::Buffered] {
             prop_assert!(read(&[folder.path().to_path_buf()], reading).0 == expected);
         }
     }
@@ -304,7 +304,7 @@ fn a_sparse_input_does_not_run_ahead_of_the_others() {
                 write(folder.path(), &format!("{number}.bin"), &bytes)
             })
             .collect();
-        let (packets, reports) = read(&paths, Reading::Mapped);
+        let (packets, reports) = read(&paths, ReadingMode::Mapped);
         assert_eq!(packets.len(), 21_500);
         assert!(packets.iter().all(|(_, data)| data == b"packet"));
         assert!(reports.iter().all(|report| report.error.is_none()));

@@ -1,17 +1,17 @@
 //! Headers that the capturing system makes up (loopback, cooked, log), and the local networks of another age.
 
-use super::{NOT_IP, Network, SHORT, Step, skip};
+use super::{HeaderStep, NOT_IP, Network, SHORT, skip};
 
 /// The address family of the capturing system in four bytes of either order (link types NULL and LOOP).
-pub(super) fn null(bytes: &[u8]) -> Step<'_> {
+pub(super) fn null(bytes: &[u8]) -> HeaderStep<'_> {
     let Some((header, rest)) = bytes.split_first_chunk::<4>() else {
         return SHORT;
     };
     let big = u32::from_be_bytes(*header);
     match big.min(big.swap_bytes()) {
-        2 => Step::End(Network::Ipv4(rest)),
+        2 => HeaderStep::End(Network::Ipv4(rest)),
         // AF_INET6 of Linux, of NetBSD and OpenBSD, of FreeBSD, of macOS.
-        10 | 24 | 28 | 30 => Step::End(Network::Ipv6(rest)),
+        10 | 24 | 28 | 30 => HeaderStep::End(Network::Ipv6(rest)),
         // Some drivers put PPP or Cisco HDLC where the family should be.
         _ if matches!(header, [0xff, 3, ..] | [0x0f | 0x8f, 0, ..]) => {
             super::point_to_point::ppp_or_hdlc(bytes)
@@ -21,7 +21,7 @@ pub(super) fn null(bytes: &[u8]) -> Step<'_> {
 }
 
 /// Linux "cooked" captures (`any`): the protocol stands at byte 14 of 16.
-pub(super) fn linux_cooked(bytes: &[u8]) -> Step<'_> {
+pub(super) fn linux_cooked(bytes: &[u8]) -> HeaderStep<'_> {
     match bytes.first_chunk::<16>() {
         Some(header) => cooked(
             u16::from_be_bytes([header[2], header[3]]),
@@ -33,7 +33,7 @@ pub(super) fn linux_cooked(bytes: &[u8]) -> Step<'_> {
 }
 
 /// The second version: the protocol stands first, the device type at byte 8 of 20.
-pub(super) fn linux_cooked_2(bytes: &[u8]) -> Step<'_> {
+pub(super) fn linux_cooked_2(bytes: &[u8]) -> HeaderStep<'_> {
     match bytes.first_chunk::<20>() {
         Some(header) => cooked(
             u16::from_be_bytes([header[8], header[9]]),
@@ -49,23 +49,23 @@ const NETLINK: u16 = 824;
 const FRAME_RELAY: u16 = 770;
 const RADIOTAP: u16 = 803;
 
-fn cooked(device_type: u16, protocol: u16, rest: &[u8]) -> Step<'_> {
+fn cooked(device_type: u16, protocol: u16, rest: &[u8]) -> HeaderStep<'_> {
     match (device_type, protocol) {
         (NETLINK, _) => NOT_IP,
         (FRAME_RELAY, _) => super::point_to_point::frame_relay(rest),
         (RADIOTAP, _) => super::wireless::radiotap(rest),
         // 802.3 frames without and with an 802.2 header.
         (_, 1) => NOT_IP,
-        (_, 4) => Step::Llc(rest),
-        _ => Step::EtherType(protocol, rest),
+        (_, 4) => HeaderStep::Llc(rest),
+        _ => HeaderStep::EtherType(protocol, rest),
     }
 }
 
 /// FDDI: frame control, two addresses, and in frames of logical link control an 802.2 header.
-pub(super) fn fddi(bytes: &[u8]) -> Step<'_> {
+pub(super) fn fddi(bytes: &[u8]) -> HeaderStep<'_> {
     match bytes.first() {
         Some(control) if control & 0xf0 == 0x50 || control & 0xf0 == 0xd0 => {
-            skip(bytes, 13, Step::Llc)
+            skip(bytes, 13, HeaderStep::Llc)
         }
         Some(_) => NOT_IP,
         None => SHORT,
@@ -73,7 +73,7 @@ pub(super) fn fddi(bytes: &[u8]) -> Step<'_> {
 }
 
 /// ARCNET, its packet type at `type_position`: IPv4 in one piece by RFC 1051, or with the fragment header of RFC 1201.
-pub(super) fn arcnet(bytes: &[u8], type_position: usize) -> Step<'_> {
+pub(super) fn arcnet(bytes: &[u8], type_position: usize) -> HeaderStep<'_> {
     const IP_RFC_1051: u8 = 240;
     const IP_RFC_1201: u8 = 212;
     const IPV6: u8 = 196;
@@ -87,22 +87,22 @@ pub(super) fn arcnet(bytes: &[u8], type_position: usize) -> Step<'_> {
         _ => 3,
     };
     match packet_type {
-        IP_RFC_1051 => skip(bytes, next, |rest| Step::End(Network::Ipv4(rest))),
+        IP_RFC_1051 => skip(bytes, next, |rest| HeaderStep::End(Network::Ipv4(rest))),
         IP_RFC_1201 => skip(bytes, next + rfc_1201_bytes, |rest| {
-            Step::End(Network::Ipv4(rest))
+            HeaderStep::End(Network::Ipv4(rest))
         }),
         IPV6 => skip(bytes, next + rfc_1201_bytes, |rest| {
-            Step::End(Network::Ipv6(rest))
+            HeaderStep::End(Network::Ipv6(rest))
         }),
         _ => NOT_IP,
     }
 }
 
 /// Solaris IP observability: 24 bytes, the family in the second (2 IPv4, 26 IPv6).
-pub(super) fn solaris_ipnet(bytes: &[u8]) -> Step<'_> {
+pub(super) fn solaris_ipnet(bytes: &[u8]) -> HeaderStep<'_> {
     match bytes.get(1) {
-        Some(2) => skip(bytes, 24, |rest| Step::End(Network::Ipv4(rest))),
-        Some(26) => skip(bytes, 24, |rest| Step::End(Network::Ipv6(rest))),
+        Some(2) => skip(bytes, 24, |rest| HeaderStep::End(Network::Ipv4(rest))),
+        Some(26) => skip(bytes, 24, |rest| HeaderStep::End(Network::Ipv6(rest))),
         Some(_) => NOT_IP,
         None => SHORT,
     }
@@ -113,7 +113,7 @@ const ATTRIBUTES_MAX: usize = 64;
 
 /// Linux netfilter log: family, version, resource, then attributes of length, type, value, in the byte order of the capturing
 /// host. Type 9 is the packet.
-pub(super) fn netfilter_log(bytes: &[u8]) -> Step<'_> {
+pub(super) fn netfilter_log(bytes: &[u8]) -> HeaderStep<'_> {
     const PAYLOAD: u16 = 9;
     let Some((header, mut rest)) = bytes.split_first_chunk::<4>() else {
         return SHORT;
@@ -140,10 +140,10 @@ pub(super) fn netfilter_log(bytes: &[u8]) -> Step<'_> {
     NOT_IP
 }
 
-fn logged(family: u8, packet: &[u8]) -> Step<'_> {
+fn logged(family: u8, packet: &[u8]) -> HeaderStep<'_> {
     match family {
-        2 => Step::End(Network::Ipv4(packet)),
-        10 => Step::End(Network::Ipv6(packet)),
+        2 => HeaderStep::End(Network::Ipv4(packet)),
+        10 => HeaderStep::End(Network::Ipv6(packet)),
         _ => NOT_IP,
     }
 }

@@ -1,13 +1,13 @@
 //! IEEE 802.11 data frames, and the radio headers that stand before them.
 
-use super::{NOT_IP, SHORT, Step, skip};
+use super::{HeaderStep, NOT_IP, SHORT, skip};
 use crate::LinkType;
 
 /// Words of presence bits followed in one radiotap header.
 const PRESENCE_WORDS_MAX: usize = 16;
 
 /// An 802.11 frame. `padded`: the driver aligned the body to four bytes.
-pub(super) fn ieee802_11(bytes: &[u8], padded: bool) -> Step<'_> {
+pub(super) fn ieee802_11(bytes: &[u8], padded: bool) -> HeaderStep<'_> {
     let Some(&[control, flags]) = bytes.first_chunk::<2>() else {
         return SHORT;
     };
@@ -29,11 +29,11 @@ pub(super) fn ieee802_11(bytes: &[u8], padded: bool) -> Step<'_> {
     } else {
         header_bytes
     };
-    skip(bytes, body, Step::Llc)
+    skip(bytes, body, HeaderStep::Llc)
 }
 
 /// Radiotap: version, pad, length (little-endian), presence words, fields. Of the fields only the flags matter here.
-pub(super) fn radiotap(bytes: &[u8]) -> Step<'_> {
+pub(super) fn radiotap(bytes: &[u8]) -> HeaderStep<'_> {
     const DATA_PAD: u8 = 0x20;
     let Some(header) = bytes.first_chunk::<8>() else {
         return SHORT;
@@ -73,7 +73,7 @@ fn radiotap_flags(header: &[u8]) -> u8 {
 }
 
 /// Per-packet information: version, flags, length, link type (little-endian), fields, then a frame of that link type.
-pub(super) fn ppi(bytes: &[u8]) -> Step<'_> {
+pub(super) fn ppi(bytes: &[u8]) -> HeaderStep<'_> {
     let Some(header) = bytes.first_chunk::<8>() else {
         return SHORT;
     };
