@@ -28,7 +28,7 @@ impl<T> Spare<T> {
 
 /// The elements, in pieces of equal length.
 #[derive(Debug)]
-pub struct Pieces<T> {
+pub(crate) struct Pieces<T> {
     pieces: Vec<Vec<T>>,
     length: usize,
     spare: Option<Spare<T>>,
@@ -60,7 +60,7 @@ impl<T> Drop for Pieces<T> {
 impl<T> Pieces<T> {
     /// No element yet; pieces come from and go back to `spare`.
     #[must_use]
-    pub fn sparing(spare: Spare<T>) -> Self {
+    pub(crate) fn sparing(spare: Spare<T>) -> Self {
         let mut pieces = Pieces::default();
         pieces.spare = Some(spare);
         pieces
@@ -69,7 +69,7 @@ impl<T> Pieces<T> {
     /// Number of elements.
     #[must_use]
     #[inline(always)]
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.length
     }
 }
@@ -81,14 +81,14 @@ impl<T: Copy> Pieces<T> {
 
     /// Memory held, bytes.
     #[must_use]
-    pub fn memory_bytes(&self) -> usize {
+    pub(crate) fn memory_bytes(&self) -> usize {
         self.pieces.iter().map(Vec::capacity).sum::<usize>() * size_of::<T>()
     }
 
     /// Appends `count` elements that lie in a row in memory: `count` must divide the length of a piece, and must be the same at every
     /// call. Gives the index of the first.
     #[inline]
-    pub fn extend(&mut self, count: usize, value: T) -> usize {
+    pub(crate) fn extend(&mut self, count: usize, value: T) -> usize {
         let start = self.length;
         let piece = start >> Self::BITS;
         if piece == self.pieces.len() || piece == 0 {
@@ -128,19 +128,19 @@ impl<T: Copy> Pieces<T> {
 
     /// The element at `index`.
     #[inline(always)]
-    pub fn at(&self, index: usize) -> &T {
+    pub(crate) fn at(&self, index: usize) -> &T {
         &self.pieces[index >> Self::BITS][index & Self::MASK]
     }
 
     /// The element at `index`.
     #[inline(always)]
-    pub fn at_mut(&mut self, index: usize) -> &mut T {
+    pub(crate) fn at_mut(&mut self, index: usize) -> &mut T {
         &mut self.pieces[index >> Self::BITS][index & Self::MASK]
     }
 
     /// The element at `index`, where there is one.
     #[inline(always)]
-    pub fn get(&self, index: usize) -> Option<&T> {
+    pub(crate) fn get(&self, index: usize) -> Option<&T> {
         self.pieces
             .get(index >> Self::BITS)?
             .get(index & Self::MASK)
@@ -148,19 +148,19 @@ impl<T: Copy> Pieces<T> {
 
     /// The `count` elements from `start` on that were appended together.
     #[inline(always)]
-    pub fn slice(&self, start: usize, count: usize) -> &[T] {
+    pub(crate) fn slice(&self, start: usize, count: usize) -> &[T] {
         &self.pieces[start >> Self::BITS][start & Self::MASK..][..count]
     }
 
     /// The `count` elements from `start` on that were appended together.
     #[inline(always)]
-    pub fn slice_mut(&mut self, start: usize, count: usize) -> &mut [T] {
+    pub(crate) fn slice_mut(&mut self, start: usize, count: usize) -> &mut [T] {
         &mut self.pieces[start >> Self::BITS][start & Self::MASK..][..count]
     }
 
     /// Asks for the memory of an element. Only a hint: it need not exist.
     #[inline(always)]
-    pub fn prefetch(&self, index: usize) {
+    pub(crate) fn prefetch(&self, index: usize) {
         if let Some(piece) = self.pieces.get(index >> Self::BITS) {
             prefetch(piece, index & Self::MASK);
         }

@@ -93,7 +93,7 @@ spelled! {
     }
 }
 
-pub use spelled;
+pub(crate) use spelled;
 
 #[cfg(test)]
 mod tests {

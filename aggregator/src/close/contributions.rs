@@ -23,7 +23,7 @@ const PARTITION_ROWS: usize = 256 << 10;
 
 /// What one row of `sources` adds to a row of `traffic`: 24 bytes, as there are millions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Contribution {
+pub(super) struct Contribution {
     key: [u32; 2],
     member: Member,
     /// Packets below 2^40 and bytes below 2^56: what no source can send in an hour.
@@ -38,7 +38,7 @@ const BYTES_MAX: u64 = (1 << 56) - 1;
 impl Contribution {
     /// The contribution of one row; none where its packets or bytes are more than fit: see [`Wide`].
     #[inline]
-    pub fn new(key: Key, member: Member, packets: u64, bytes: u64) -> Option<Self> {
+    pub(super) fn new(key: Key, member: Member, packets: u64, bytes: u64) -> Option<Self> {
         if packets > PACKETS_MAX || bytes > BYTES_MAX {
             return None;
         }
@@ -83,7 +83,7 @@ impl Contribution {
 /// A contribution with more packets or bytes than an hour can bring at any speed: a capture may claim that its packets are as long as
 /// it likes. Such rows are few, and each goes straight into the sum of its key.
 #[derive(Clone, Copy, Debug)]
-pub struct Wide {
+pub(super) struct Wide {
     pub key: Key,
     pub member: Member,
     pub packets: u64,
@@ -92,11 +92,11 @@ pub struct Wide {
 
 /// Keys at which partitions begin, the first excepted.
 #[derive(Clone, Debug)]
-pub struct Bounds(Vec<Key>);
+pub(super) struct Bounds(Vec<Key>);
 
 impl Bounds {
     /// Bounds that cut keys like the `samples` of `rows` rows into partitions of like size.
-    pub fn of(mut samples: Vec<Key>, rows: usize) -> Self {
+    pub(super) fn of(mut samples: Vec<Key>, rows: usize) -> Self {
         samples.sort_unstable();
         let partitions = (rows / PARTITION_ROWS).clamp(PARTITIONS, PARTITIONS_MAX);
         let at = |partition| samples[samples.len() * partition / partitions];
@@ -118,7 +118,7 @@ impl Bounds {
     }
 
     /// Puts contributions together by partition.
-    pub fn scatter(&self, contributions: &[Contribution], wide: Vec<Wide>) -> Scattered {
+    pub(super) fn scatter(&self, contributions: &[Contribution], wide: Vec<Wide>) -> Scattered {
         let partitions: Vec<u8> = contributions
             .iter()
             .map(|one| self.partition(one.key()) as u8)
@@ -143,7 +143,7 @@ impl Bounds {
 
 /// Contributions by partition.
 #[derive(Debug)]
-pub struct Scattered {
+pub(super) struct Scattered {
     all: Vec<Contribution>,
     /// Where each partition begins, and the end.
     starts: Vec<u32>,
@@ -157,7 +157,7 @@ impl Scattered {
 }
 
 /// All contributions of one family in an hour.
-pub struct Contributions {
+pub(super) struct Contributions {
     bounds: Bounds,
     partitions: Vec<Mutex<Partition>>,
     chunks: Vec<Scattered>,
@@ -169,7 +169,7 @@ pub struct Contributions {
 
 impl Contributions {
     /// None yet. Those that wait take at most `memory_bytes`; others go to scratch files of `store`.
-    pub fn new(bounds: &Bounds, store: &Store, memory_bytes: usize) -> Self {
+    pub(super) fn new(bounds: &Bounds, store: &Store, memory_bytes: usize) -> Self {
         let partitions = (0..bounds.partitions()).map(|_| Mutex::default()).collect();
         Contributions {
             bounds: bounds.clone(),
@@ -185,7 +185,7 @@ impl Contributions {
     ///
     /// # Errors
     /// When some must be set aside and cannot.
-    pub fn extend(&mut self, mut more: Scattered) -> Result<()> {
+    pub(super) fn extend(&mut self, mut more: Scattered) -> Result<()> {
         for wide in std::mem::take(&mut more.wide) {
             let partition = &mut self.partitions[self.bounds.partition(wide.key)];
             let partition = partition.get_mut().unwrap_or_else(PoisonError::into_inner);
@@ -200,7 +200,7 @@ impl Contributions {
     }
 
     /// Number of partitions: each is summed by [`Contributions::sum`], and their sums follow each other.
-    pub fn partitions(&self) -> usize {
+    pub(super) fn partitions(&self) -> usize {
         self.partitions.len()
     }
 
@@ -208,7 +208,7 @@ impl Contributions {
     ///
     /// # Errors
     /// When what was set aside cannot be read back.
-    pub fn sum(&self, partition: usize) -> Result<TrafficSums> {
+    pub(super) fn sum(&self, partition: usize) -> Result<TrafficSums> {
         // A poisoned lock means that this very task panicked.
         let mut taken = self.partitions[partition]
             .lock()

@@ -9,7 +9,7 @@ use crate::store::Staged;
 use crate::writer::{PartWriter, WriteError};
 
 /// Writes the minutes as the part `file`; it is not visible yet.
-pub fn write(
+pub(super) fn write(
     mut file: PartWriter,
     hour: Hour,
     closer: &Closer,

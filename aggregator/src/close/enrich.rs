@@ -14,7 +14,7 @@ use crate::sketch::Member;
 use teiten_observation::{Address, Tool};
 
 /// What one task hands on.
-pub struct Enriched<A: Address> {
+pub(super) struct Enriched<A: Address> {
     /// Rows in order.
     pub chunk: SourceChunk,
     /// The same rows, and those folded, as `traffic` needs them.
@@ -26,7 +26,7 @@ pub struct Enriched<A: Address> {
 }
 
 /// Takes merged rows in the order of their sources.
-pub struct Enricher<'a, 'r, A: Address> {
+pub(super) struct Enricher<'a, 'r, A: Address> {
     cursor: OriginCursor<'a, A>,
     actors: ActorCursor<'a, A>,
     bounds: &'a Bounds,
@@ -45,7 +45,7 @@ pub struct Enricher<'a, 'r, A: Address> {
 
 impl<'a, 'r, A: Address> Enricher<'a, 'r, A> {
     /// An enricher with no row yet, for about `rows` of them. Sources with up to `small_packets` packets are folded.
-    pub fn new(
+    pub(super) fn new(
         origins: OriginsOfDay<'a>,
         actors: &'a ActorsOfDay<A>,
         bounds: &'a Bounds,
@@ -70,7 +70,7 @@ impl<'a, 'r, A: Address> Enricher<'a, 'r, A> {
 
     /// Takes the next row.
     #[inline]
-    pub fn push(&mut self, merged: Merged<'r, A>) {
+    pub(super) fn push(&mut self, merged: Merged<'r, A>) {
         if let Some(last) = self.held.last()
             && last.source() != merged.source()
         {
@@ -80,7 +80,7 @@ impl<'a, 'r, A: Address> Enricher<'a, 'r, A> {
     }
 
     /// All rows taken.
-    pub fn finish(mut self) -> Enriched<A> {
+    pub(super) fn finish(mut self) -> Enriched<A> {
         self.leave();
         Enriched {
             chunk: self.chunk,
@@ -140,7 +140,9 @@ fn packets_of<A: Address>(rows: &[Merged<'_, A>]) -> u64 {
 }
 
 /// Rows of folded sources as a chunk, the source a prefix of so many bits, of no country and nobody's.
-pub fn folded_chunk<A: Address>(rows: impl Iterator<Item = (SourceRow<A>, u8)>) -> SourceChunk {
+pub(super) fn folded_chunk<A: Address>(
+    rows: impl Iterator<Item = (SourceRow<A>, u8)>,
+) -> SourceChunk {
     let mut chunk = SourceChunk::with_capacity(GROUP_ROWS);
     let mut text = Vec::new();
     for (row, prefix_bits) in rows {

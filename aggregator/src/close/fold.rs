@@ -14,7 +14,7 @@ use teiten_observation::{Address, Kind};
 
 /// Rows of folded sources, at most, that still name the leading octet (IPv4) or 16 bits (IPv6); with more, all sources of a kind
 /// become one row.
-pub const PREFIX_ROWS_MAX: usize = 16 << 10;
+pub(super) const PREFIX_ROWS_MAX: usize = 16 << 10;
 
 /// Bytes of a row's destinations: most sets of a flood are small, none is larger than an estimate.
 const SET_BYTES: usize = 512;
@@ -26,7 +26,7 @@ const fn prefix_bits(address_bits: u32) -> u8 {
 
 /// Rows by the packets of their source: how many rows remain when sources up to a size are folded.
 #[derive(Clone, Debug)]
-pub struct SizeHistogram(Vec<u64>);
+pub(super) struct SizeHistogram(Vec<u64>);
 
 /// Sources with more packets than this are never folded first: they count as equally large.
 const SIZES: usize = 4096;
@@ -39,12 +39,12 @@ impl Default for SizeHistogram {
 
 impl SizeHistogram {
     /// Adds a source with so many rows and packets.
-    pub fn add_source(&mut self, rows: u64, packets: u64) {
+    pub(super) fn add_source(&mut self, rows: u64, packets: u64) {
         self.0[(packets as usize).min(SIZES - 1)] += rows;
     }
 
     /// Adds the counts of `other`.
-    pub fn add(&mut self, other: &SizeHistogram) {
+    pub(super) fn add(&mut self, other: &SizeHistogram) {
         for (ours, theirs) in self.0.iter_mut().zip(&other.0) {
             *ours += theirs;
         }
@@ -52,7 +52,7 @@ impl SizeHistogram {
 
     /// The packets up to which sources must be folded so that at most `rows_max` rows remain; 0 when all may stay.
     #[must_use]
-    pub fn threshold(&self, rows_max: u64) -> u64 {
+    pub(super) fn threshold(&self, rows_max: u64) -> u64 {
         let mut left: u64 = self.0.iter().sum();
         for (packets, rows) in self.0.iter().enumerate() {
             if left <= rows_max {
@@ -66,7 +66,7 @@ impl SizeHistogram {
 
 /// The sum of all folded rows of one prefix and kind.
 #[derive(Clone, Debug)]
-pub struct FoldedRow<A> {
+pub(super) struct FoldedRow<A> {
     /// Counts; `source` is the first address of the prefix.
     pub row: SourceRow<A>,
     /// Length of the prefix, bits.
@@ -77,7 +77,7 @@ pub struct FoldedRow<A> {
 /// Folded rows of one family. Folds add in any order to the same sum. Where they are many they have no prefix, so that their kind alone
 /// tells them apart; then those that are here can be set aside and later be merged ([`Fold::set_aside`]).
 #[derive(Clone, Debug)]
-pub struct Fold<A: Address> {
+pub(super) struct Fold<A: Address> {
     rows: BTreeMap<(A, Kind), FoldedRow<A>>,
     bits: u8,
     /// Packets folded, by the minute of their row's first packet.
@@ -96,7 +96,7 @@ impl<A: Address> Default for Fold<A> {
 
 impl<A: Address> Fold<A> {
     /// Folds one row.
-    pub fn push(&mut self, row: &SourceRow<A>, destinations: DestinationSet<A>) {
+    pub(super) fn push(&mut self, row: &SourceRow<A>, destinations: DestinationSet<A>) {
         let minute = (i64::from(row.first_us) / MINUTE_US) as usize;
         self.collapsed[minute.min(MINUTES - 1)] += row.packets;
         self.insert(FoldedRow {
@@ -107,7 +107,7 @@ impl<A: Address> Fold<A> {
     }
 
     /// Adds the folded rows of `other`.
-    pub fn add(&mut self, other: Fold<A>) {
+    pub(super) fn add(&mut self, other: Fold<A>) {
         for (ours, theirs) in self.collapsed.iter_mut().zip(other.collapsed) {
             *ours += theirs;
         }
@@ -120,12 +120,12 @@ impl<A: Address> Fold<A> {
     }
 
     /// Memory that the rows take, bytes, roughly.
-    pub fn memory_bytes(&self) -> usize {
+    pub(super) fn memory_bytes(&self) -> usize {
         self.rows.len() * (size_of::<((A, Kind), FoldedRow<A>)>() + SET_BYTES)
     }
 
     /// Writes the rows to a file at `path` and keeps none, where they have no prefix; else nothing happens, and they are few.
-    pub fn set_aside(&mut self, path: &Path) -> std::io::Result<Option<DiskRun<A>>> {
+    pub(super) fn set_aside(&mut self, path: &Path) -> std::io::Result<Option<DiskRun<A>>> {
         if self.bits > 0 || self.rows.is_empty() {
             return Ok(None);
         }
@@ -136,7 +136,7 @@ impl<A: Address> Fold<A> {
     }
 
     /// The rows in order, their destinations counted.
-    pub fn into_rows(self) -> impl Iterator<Item = FoldedRow<A>> {
+    pub(super) fn into_rows(self) -> impl Iterator<Item = FoldedRow<A>> {
         self.rows.into_values().map(|mut folded| {
             folded.row.destinations = folded.destinations.count() as u32;
             folded

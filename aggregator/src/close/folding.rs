@@ -9,7 +9,7 @@ use crate::store::Store;
 use teiten_observation::Address;
 
 /// The folds of all tasks together.
-pub struct Folding<A: Address> {
+pub(super) struct Folding<A: Address> {
     fold: Fold<A>,
     aside: Vec<Run<A>>,
     store: Store,
@@ -18,7 +18,7 @@ pub struct Folding<A: Address> {
 
 impl<A: Address> Folding<A> {
     /// Nothing yet; what is more than `memory_bytes` goes to scratch files of `store`.
-    pub fn new(store: &Store, memory_bytes: usize) -> Self {
+    pub(super) fn new(store: &Store, memory_bytes: usize) -> Self {
         Folding {
             fold: Fold::default(),
             aside: Vec::new(),
@@ -28,7 +28,7 @@ impl<A: Address> Folding<A> {
     }
 
     /// Adds the fold of a task.
-    pub fn add(&mut self, fold: Fold<A>) -> Result<()> {
+    pub(super) fn add(&mut self, fold: Fold<A>) -> Result<()> {
         self.fold.add(fold);
         if self.fold.memory_bytes() > self.memory_bytes {
             self.set_aside()?;
@@ -37,12 +37,12 @@ impl<A: Address> Folding<A> {
     }
 
     /// Packets folded, by the minute of their row's first packet.
-    pub fn collapsed(&self) -> [u64; MINUTES] {
+    pub(super) fn collapsed(&self) -> [u64; MINUTES] {
         self.fold.collapsed
     }
 
     /// The rows in order, each with the bits of its prefix.
-    pub fn take_rows(&mut self) -> Result<impl Iterator<Item = (SourceRow<A>, u8)>> {
+    pub(super) fn take_rows(&mut self) -> Result<impl Iterator<Item = (SourceRow<A>, u8)>> {
         let mut rows = Vec::new();
         if self.aside.is_empty() {
             let mut empty = Fold::default();

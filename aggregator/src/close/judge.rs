@@ -8,7 +8,7 @@ use teiten_observation::{Address, Family};
 
 /// Judges one source after another.
 #[derive(Debug, Default)]
-pub struct Judge {
+pub(super) struct Judge {
     evidence: Evidence,
 }
 
@@ -16,7 +16,7 @@ impl Judge {
     /// Confirms the marks over the rows of a source, which come in the order of their kinds and stay so. Each then bears the mark of
     /// its tool, and no two are of one kind.
     #[inline]
-    pub fn judge<A: Address>(&mut self, rows: &mut Vec<Merged<'_, A>>) {
+    pub(super) fn judge<A: Address>(&mut self, rows: &mut Vec<Merged<'_, A>>) {
         // Most sources have one row, and most such rows are settled as they are. No mark is known for IPv6.
         let is_settled = match rows.as_mut_slice() {
             [only] => is_settled(only),

@@ -8,7 +8,7 @@ use crate::store::Staged;
 use crate::writer::WriteError;
 
 /// Writes the payloads of the hour, none of them being no part; the part is not visible yet.
-pub fn write(
+pub(super) fn write(
     edition: &Edition<'_>,
     part: u32,
     mut payloads: PayloadTable,

@@ -12,7 +12,7 @@ use teiten_observation::Family;
 const GROUP_SKETCH_BYTES: usize = 8 << 20;
 
 /// Appends the rows of one family, in the order of their keys.
-pub fn append(
+pub(super) fn append(
     file: &mut PartWriter,
     hour: Hour,
     closer: &Closer,

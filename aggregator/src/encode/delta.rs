@@ -6,7 +6,7 @@ const MINIBLOCK: usize = BLOCK / MINIBLOCKS;
 
 /// Values on their way into a page. Those of an INT32 column must fit 32 bits, and so must their differences.
 #[derive(Debug)]
-pub struct Delta {
+pub(super) struct Delta {
     deltas: [i64; BLOCK],
     /// Differences in `deltas`.
     held: usize,
@@ -21,7 +21,7 @@ pub struct Delta {
 
 impl Delta {
     /// No value yet; `blocks` is memory to use again.
-    pub fn new(mut blocks: Vec<u8>) -> Self {
+    pub(super) fn new(mut blocks: Vec<u8>) -> Self {
         blocks.clear();
         Delta {
             deltas: [0; BLOCK],
@@ -37,7 +37,7 @@ impl Delta {
 
     /// Appends a value.
     #[inline(always)]
-    pub fn push(&mut self, value: i64) {
+    pub(super) fn push(&mut self, value: i64) {
         self.least = self.least.min(value);
         self.greatest = self.greatest.max(value);
         self.count += 1;
@@ -56,17 +56,17 @@ impl Delta {
     }
 
     /// Number of values.
-    pub const fn count(&self) -> u64 {
+    pub(super) const fn count(&self) -> u64 {
         self.count
     }
 
     /// The smallest and the largest value, where there is one.
-    pub fn bounds(&self) -> Option<(i64, i64)> {
+    pub(super) fn bounds(&self) -> Option<(i64, i64)> {
         (self.count > 0).then_some((self.least, self.greatest))
     }
 
     /// Appends header and blocks to `page`; gives back the memory for blocks.
-    pub fn finish(mut self, page: &mut Vec<u8>) -> Vec<u8> {
+    pub(super) fn finish(mut self, page: &mut Vec<u8>) -> Vec<u8> {
         if self.held > 0 {
             push_block(&mut self.blocks, &self.deltas[..self.held]);
         }
@@ -124,7 +124,7 @@ fn pack(values: &[u64], width: u32, page: &mut Vec<u8>) {
 
 /// Packs eight values of `width` bits, least significant bit first: `width` bytes.
 #[inline(always)]
-pub fn pack_group(values: &[u32; 8], width: u32, page: &mut Vec<u8>) {
+pub(super) fn pack_group(values: &[u32; 8], width: u32, page: &mut Vec<u8>) {
     let mut packed = [0u8; 40];
     let (mut held, mut bits, mut place) = (0u64, 0, 0);
     for &value in values {
@@ -142,7 +142,7 @@ pub fn pack_group(values: &[u32; 8], width: u32, page: &mut Vec<u8>) {
 }
 
 /// Appends an unsigned LEB128 number.
-pub fn push_varint(page: &mut Vec<u8>, mut value: u64) {
+pub(super) fn push_varint(page: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         page.push(value as u8 | 0x80);
         value >>= 7;

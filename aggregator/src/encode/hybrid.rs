@@ -9,7 +9,7 @@ const GROUPS_MAX: usize = 63;
 
 /// Values on their way into a page.
 #[derive(Debug)]
-pub struct Hybrid {
+pub(super) struct Hybrid {
     width: u32,
     group: [u32; GROUP],
     /// Values in `group`.
@@ -24,7 +24,7 @@ pub struct Hybrid {
 
 impl Hybrid {
     /// No value yet; each will have `width` bits at most.
-    pub const fn new(width: u32) -> Self {
+    pub(super) const fn new(width: u32) -> Self {
         Hybrid {
             width,
             group: [0; GROUP],
@@ -38,7 +38,7 @@ impl Hybrid {
 
     /// Appends a value.
     #[inline(always)]
-    pub fn push(&mut self, value: u32, page: &mut Vec<u8>) {
+    pub(super) fn push(&mut self, value: u32, page: &mut Vec<u8>) {
         if value == self.last && self.repeats >= GROUP {
             self.repeats += 1;
             return;
@@ -72,7 +72,7 @@ impl Hybrid {
     }
 
     /// Appends the same value many times.
-    pub fn push_many(&mut self, value: u32, count: usize, page: &mut Vec<u8>) {
+    pub(super) fn push_many(&mut self, value: u32, count: usize, page: &mut Vec<u8>) {
         let mut left = count;
         while left > 0 && (value != self.last || self.repeats < GROUP) {
             self.push_other(value, page);
@@ -82,7 +82,7 @@ impl Hybrid {
     }
 
     /// Writes what is still held.
-    pub fn finish(mut self, page: &mut Vec<u8>) {
+    pub(super) fn finish(mut self, page: &mut Vec<u8>) {
         if self.repeats >= GROUP && self.held == 0 {
             self.end_run(page);
         } else if self.held > 0 {

@@ -7,7 +7,7 @@ use parquet::errors::{ParquetError, Result};
 
 /// What a page holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PageKind {
+pub(super) enum PageKind {
     /// Values, in this encoding.
     Data(Encoding),
     /// The values of a dictionary, plain.
@@ -18,7 +18,7 @@ pub enum PageKind {
 ///
 /// # Errors
 /// When a length is beyond what the format can tell (2 GiB).
-pub fn write_page(
+pub(super) fn write_page(
     chunk: &mut Vec<u8>,
     kind: PageKind,
     values: usize,

@@ -16,7 +16,7 @@ const INCOMPLETE: u8 = 1;
 
 /// Lists of organisations that scan and say so.
 #[derive(Debug, Subcommand)]
-pub enum ActorsCommand {
+pub(crate) enum ActorsCommand {
     /// Make one dated list (TOML, for --actors) of several lists.
     ///
     /// Read are NICT's survey scanners (JSON), MISP's warning lists (JSON), lines of prefixes, our own TOML, and NICT's table of
@@ -29,7 +29,7 @@ pub enum ActorsCommand {
 
 /// `actors import`.
 #[derive(Debug, Args)]
-pub struct ImportArguments {
+pub(crate) struct ImportArguments {
     /// Lists, in rising precedence.
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
@@ -43,7 +43,7 @@ pub struct ImportArguments {
 
 /// `actors explain`.
 #[derive(Debug, Args)]
-pub struct ActorsExplainArguments {
+pub(crate) struct ActorsExplainArguments {
     /// Folder of the dataset.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
@@ -62,7 +62,7 @@ pub struct ActorsExplainArguments {
 }
 
 /// Runs a command; its exit code.
-pub fn run(command: ActorsCommand) -> anyhow::Result<u8> {
+pub(crate) fn run(command: ActorsCommand) -> anyhow::Result<u8> {
     match command {
         ActorsCommand::Import(arguments) => run_import(&arguments),
         ActorsCommand::Explain(arguments) => run_explain(&arguments),

@@ -7,11 +7,11 @@ use jiff::civil::Date;
 
 /// A day, `2026-11-05`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct DayArgument(pub Date);
+pub(crate) struct DayArgument(pub Date);
 
 /// An hour, `2026-11-05T08`, or a day's first one, `2026-11-05`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct DayOrHour {
+pub(crate) struct DayOrHour {
     day: DayArgument,
     hour: Option<u8>,
 }
@@ -71,7 +71,7 @@ impl fmt::Display for DayOrHour {
 }
 
 /// A span of time that begins before it ends, as its two texts; empty where an end is open.
-pub fn span<T: Ord + fmt::Display>(
+pub(crate) fn span<T: Ord + fmt::Display>(
     from: Option<T>,
     to: Option<T>,
 ) -> anyhow::Result<(String, String)> {

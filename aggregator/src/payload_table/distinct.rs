@@ -18,7 +18,7 @@ const ALL_REGISTERS: u8 = u8::MAX;
 
 /// Distinct sources, as hashes of 64 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Distinct([u8; REGISTERS]);
+pub(super) struct Distinct([u8; REGISTERS]);
 
 impl Default for Distinct {
     fn default() -> Self {
@@ -29,7 +29,7 @@ impl Default for Distinct {
 impl Distinct {
     /// Adds a source.
     #[inline]
-    pub fn insert(&mut self, hash: u64) {
+    pub(super) fn insert(&mut self, hash: u64) {
         let register = &mut self.0[(hash >> (u64::BITS - REGISTER_BITS)) as usize];
         // A bit that ends the count where all others are zero.
         let rest = hash << REGISTER_BITS | 1 << (REGISTER_BITS - 1);
@@ -37,14 +37,14 @@ impl Distinct {
     }
 
     /// Adds the sources of `other`.
-    pub fn unite(&mut self, other: &Distinct) {
+    pub(super) fn unite(&mut self, other: &Distinct) {
         for (ours, theirs) in self.0.iter_mut().zip(other.0) {
             *ours = (*ours).max(theirs);
         }
     }
 
     /// Appends the set to `bytes`: the registers that hold something with their places where they are few, else all of them.
-    pub fn write_to(&self, bytes: &mut Vec<u8>) {
+    pub(super) fn write_to(&self, bytes: &mut Vec<u8>) {
         let held = || self.0.iter().enumerate().filter(|(_, held)| **held > 0);
         let count = held().count();
         if count > FEW_REGISTERS {
@@ -62,7 +62,7 @@ impl Distinct {
     ///
     /// # Errors
     /// When `input` ends, cannot be read, or names a register that there is not.
-    pub fn read_from(input: &mut impl Read) -> io::Result<Self> {
+    pub(super) fn read_from(input: &mut impl Read) -> io::Result<Self> {
         let mut distinct = Distinct::default();
         let mut count = [0];
         input.read_exact(&mut count)?;
@@ -81,7 +81,7 @@ impl Distinct {
 
     /// How many there are, rounded.
     #[must_use]
-    pub fn estimate(&self) -> u64 {
+    pub(super) fn estimate(&self) -> u64 {
         let registers = REGISTERS as f64;
         let zeros = self.0.iter().filter(|&&register| register == 0).count();
         let sum: f64 = self

@@ -16,13 +16,13 @@ use crate::schema::{HOURS_COLUMN, ROLLUP_COLUMNS, START_COLUMNS};
 use crate::store::Part;
 
 /// A note of a part; none where there is no such part or note.
-pub fn note_of(path: &Path, key: &str) -> Option<String> {
+pub(super) fn note_of(path: &Path, key: &str) -> Option<String> {
     let note = |part: &part::CheckedPart| Ok::<_, PartError>(part.note(key).map(str::to_owned));
     part::read(path, note).ok()?
 }
 
 /// What changes when the rows of a part change: the hash in its metadata, or of the whole file where an older program has written it.
-pub fn content_of(part: &Part) -> Result<String> {
+pub(super) fn content_of(part: &Part) -> Result<String> {
     let noted = part::guarded(|| {
         let reader = SerializedFileReader::new(part.open().map_err(PartError::from)?)?;
         let notes = reader.metadata().file_metadata().key_value_metadata();
@@ -43,7 +43,7 @@ pub fn content_of(part: &Part) -> Result<String> {
 }
 
 /// Adds the rows and notes of a part, which stands for so many hours; none: its rows say it.
-pub fn add_part(
+pub(super) fn add_part(
     part: &Part,
     hours: Option<i64>,
     sums: &mut PeriodSums,

@@ -15,7 +15,7 @@ use crate::writer::{PartWriter, WriteError};
 
 /// Rows of a row group: with sketches of 4 KB each, 32 MB.
 const GROUP_ROWS: usize = 8 << 10;
-pub const DAY_US: i64 = 24 * HOUR_US;
+pub(super) const DAY_US: i64 = 24 * HOUR_US;
 
 #[derive(Debug, Default)]
 struct Sum {
@@ -26,7 +26,7 @@ struct Sum {
 
 /// All sums of a period.
 #[derive(Debug, Default)]
-pub struct PeriodSums {
+pub(super) struct PeriodSums {
     /// Hours of which there are rows.
     pub hours: i64,
     /// Start of the first day, microseconds since 1970-01-01 UTC.
@@ -37,14 +37,14 @@ pub struct PeriodSums {
 
 impl PeriodSums {
     /// Notes the time of a row.
-    pub fn begin(&mut self, time_us: i64) {
+    pub(super) fn begin(&mut self, time_us: i64) {
         let day_us = time_us.div_euclid(DAY_US) * DAY_US;
         let known = self.start_us.get_or_insert(day_us);
         *known = day_us.min(*known);
     }
 
     /// A text of the few that columns hold, once for all rows.
-    pub fn name(&mut self, text: &str) -> Arc<str> {
+    pub(super) fn name(&mut self, text: &str) -> Arc<str> {
         if let Some(known) = self.names.get(text) {
             return Arc::clone(known);
         }
@@ -57,7 +57,7 @@ impl PeriodSums {
     ///
     /// # Errors
     /// When its sketch is none.
-    pub fn add(
+    pub(super) fn add(
         &mut self,
         key: Key,
         [packets, bytes]: [i64; 2],
@@ -74,7 +74,7 @@ impl PeriodSums {
     ///
     /// # Errors
     /// When the file cannot be written.
-    pub fn append(
+    pub(super) fn append(
         self,
         file: &mut PartWriter,
         path: &Path,

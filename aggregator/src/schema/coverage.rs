@@ -9,7 +9,7 @@ use teiten_observation::TelescopeSize;
 
 /// A minute that is written.
 #[derive(Clone, Copy, Debug)]
-pub struct CoverageMinute {
+pub(crate) struct CoverageMinute {
     /// Its number in the hour.
     pub minute: usize,
     /// What was counted in it.
@@ -20,7 +20,7 @@ pub struct CoverageMinute {
 
 /// The minutes of an hour.
 #[derive(Debug)]
-pub struct CoverageRows<'r> {
+pub(crate) struct CoverageRows<'r> {
     pub hour: Hour,
     pub sensor: &'r str,
     /// Dark addresses of the telescope by family, where known.
@@ -37,7 +37,8 @@ pub(super) const MINUTE_START: Column = Column::new(
 )
 .holding(Holds::Inside);
 /// The columns, and how they are filled.
-pub const ROWS: &[CoverageRow] = &with_counters::<{ FIRST.len() + COUNTERS.len() + LAST.len() }>();
+pub(crate) const ROWS: &[CoverageRow] =
+    &with_counters::<{ FIRST.len() + COUNTERS.len() + LAST.len() }>();
 
 const FIRST: &[CoverageRow] = &[
     ColumnRow {

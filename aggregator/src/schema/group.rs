@@ -12,20 +12,20 @@ struct Piece<T> {
 
 /// The rows of one row group.
 #[derive(Debug)]
-pub struct Group<T> {
+pub(crate) struct Group<T> {
     pieces: Vec<Piece<T>>,
     rows: usize,
 }
 
 impl<T> Group<T> {
     /// Number of rows.
-    pub fn rows(&self) -> usize {
+    pub(crate) fn rows(&self) -> usize {
         self.rows
     }
 
     /// A value of every row, in order.
     #[inline(always)]
-    pub fn each<'g, V>(
+    pub(crate) fn each<'g, V>(
         &'g self,
         value: impl Fn(&'g T, usize) -> V + Copy + 'g,
     ) -> impl Iterator<Item = V> + Clone + 'g {
@@ -36,7 +36,7 @@ impl<T> Group<T> {
     }
 
     /// Every chunk with its rows, in order.
-    pub fn pieces(&self) -> impl Iterator<Item = (&T, Range<usize>)> + Clone {
+    pub(crate) fn pieces(&self) -> impl Iterator<Item = (&T, Range<usize>)> + Clone {
         self.pieces
             .iter()
             .map(|piece| (&*piece.chunk, piece.rows.clone()))
@@ -45,7 +45,7 @@ impl<T> Group<T> {
 
 /// Cuts chunks into groups of so many rows and so much weight at most.
 #[derive(Debug)]
-pub struct Cutter<T> {
+pub(crate) struct Cutter<T> {
     pieces: Vec<Piece<T>>,
     rows: usize,
     weight: usize,
@@ -55,7 +55,7 @@ pub struct Cutter<T> {
 
 impl<T> Cutter<T> {
     /// A cutter with no row yet.
-    pub const fn new(rows_max: usize, weight_max: usize) -> Self {
+    pub(crate) const fn new(rows_max: usize, weight_max: usize) -> Self {
         Cutter {
             pieces: Vec::new(),
             rows: 0,
@@ -66,7 +66,7 @@ impl<T> Cutter<T> {
     }
 
     /// Takes the `rows` rows of a chunk; gives the groups that are full now. `weight` is that of a row.
-    pub fn push(
+    pub(crate) fn push(
         &mut self,
         chunk: T,
         rows: usize,
@@ -91,7 +91,7 @@ impl<T> Cutter<T> {
     }
 
     /// The rows that are left, where there are any.
-    pub fn finish(&mut self) -> Option<Group<T>> {
+    pub(crate) fn finish(&mut self) -> Option<Group<T>> {
         let rows = std::mem::take(&mut self.rows);
         self.weight = 0;
         let pieces = std::mem::take(&mut self.pieces);

@@ -9,7 +9,7 @@ use crate::payload_table::PayloadRow;
 
 /// The rows of a row group.
 #[derive(Debug)]
-pub struct PayloadRows<'r> {
+pub(crate) struct PayloadRows<'r> {
     pub hour: Hour,
     pub sensor: &'r str,
     pub rows: &'r [PayloadRow<'r>],
@@ -31,7 +31,7 @@ pub(super) const PAYLOAD_HASH: Column = Column::new(
 type PayloadFill = for<'e, 'g, 'r> fn(Slot<'e>, &'g PayloadRows<'r>) -> Filled;
 
 /// The columns, and how they are filled.
-pub const ROWS: &[ColumnRow<PayloadFill>] = &[
+pub(crate) const ROWS: &[ColumnRow<PayloadFill>] = &[
     ColumnRow {
         column: HOUR_START,
         fill: |slot, group| slot.constant_integer(group.hour.start_us()),

@@ -11,7 +11,7 @@ use super::{
 
 /// What rows are summed by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct RolledKey {
+pub(crate) struct RolledKey {
     pub ip_version: i64,
     pub protocol: i64,
     pub port: Option<i64>,
@@ -21,7 +21,7 @@ pub struct RolledKey {
 
 /// A row of a period.
 #[derive(Debug)]
-pub struct RolledRow {
+pub(crate) struct RolledRow {
     pub key: RolledKey,
     pub packets: i64,
     pub bytes: i64,
@@ -31,7 +31,7 @@ pub struct RolledRow {
 
 /// The rows of a row group.
 #[derive(Debug)]
-pub struct RolledRows<'r> {
+pub(crate) struct RolledRows<'r> {
     pub start_us: i64,
     pub sensor: &'r str,
     pub hours: i64,
@@ -63,7 +63,7 @@ pub(super) const HOURS: Column = Column::new(
 type RolledUpFill = for<'e, 'g, 'r> fn(Slot<'e>, &'g RolledRows<'r>) -> Filled;
 
 /// The columns, and how they are filled.
-pub const ROWS: &[ColumnRow<RolledUpFill>] = &[
+pub(crate) const ROWS: &[ColumnRow<RolledUpFill>] = &[
     ColumnRow {
         column: DAY_START,
         fill: |slot, group| slot.constant_integer(group.start_us),

@@ -11,7 +11,7 @@ use teiten_observation::{Family, Kind};
 
 /// A column, and how it is filled.
 #[derive(Clone, Copy, Debug)]
-pub struct ColumnRow<F> {
+pub(crate) struct ColumnRow<F> {
     /// Name, type and meaning.
     pub column: Column,
     /// Fills it from the rows of a row group.
@@ -19,13 +19,13 @@ pub struct ColumnRow<F> {
 }
 
 /// What becomes of a column that is filled.
-pub type Filled = Result<EncodedColumn>;
+pub(crate) type Filled = Result<EncodedColumn>;
 
 /// Fills a column from rows `G`.
-pub type Fill<G> = for<'e, 'g> fn(Slot<'e>, &'g G) -> Filled;
+pub(super) type Fill<G> = for<'e, 'g> fn(Slot<'e>, &'g G) -> Filled;
 
 /// Encodes a row group of `count` rows: each column from its row of the schema.
-pub fn encode_group<G>(
+pub(crate) fn encode_group<G>(
     rows: &[ColumnRow<Fill<G>>],
     schema: &SchemaDescPtr,
     count: usize,
@@ -51,7 +51,7 @@ pub fn encode_group<G>(
 }
 
 /// The place of a column in a row group.
-pub struct Slot<'e> {
+pub(crate) struct Slot<'e> {
     encoder: &'e mut Encoder,
     column: ColumnDescPtr,
     rows: usize,
@@ -59,50 +59,50 @@ pub struct Slot<'e> {
 
 impl Slot<'_> {
     /// Name of the column.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         self.column.name()
     }
 
     /// The same text in every row.
-    pub fn constant_text(self, text: &str) -> Filled {
+    pub(crate) fn constant_text(self, text: &str) -> Filled {
         self.takes_bytes()?;
         self.encoder.constant_text(&self.column, text, self.rows)
     }
 
     /// The same integer in every row.
-    pub fn constant_integer(self, value: i64) -> Filled {
+    pub(crate) fn constant_integer(self, value: i64) -> Filled {
         self.takes_integers(Repetition::REQUIRED)?;
         self.encoder
             .constant_integer(&self.column, value, self.rows)
     }
 
     /// Integers.
-    pub fn integers(self, values: impl Iterator<Item = i64>) -> Filled {
+    pub(crate) fn integers(self, values: impl Iterator<Item = i64>) -> Filled {
         self.takes_integers(Repetition::REQUIRED)?;
         self.encoder.integers(&self.column, values)
     }
 
     /// Integers of which some are missing.
-    pub fn sparse(self, values: impl Iterator<Item = Option<i64>>) -> Filled {
+    pub(crate) fn sparse(self, values: impl Iterator<Item = Option<i64>>) -> Filled {
         self.takes_integers(Repetition::OPTIONAL)?;
         self.encoder.sparse(&self.column, values)
     }
 
     /// Numbers of which some are missing.
-    pub fn doubles(self, values: impl Iterator<Item = Option<f64>>) -> Filled {
+    pub(crate) fn doubles(self, values: impl Iterator<Item = Option<f64>>) -> Filled {
         let is_double = self.column.physical_type() == PhysicalType::DOUBLE;
         self.takes(is_double, Repetition::OPTIONAL)?;
         self.encoder.doubles(&self.column, values)
     }
 
     /// Byte strings.
-    pub fn strings<'s>(self, strings: impl Iterator<Item = &'s [u8]>) -> Filled {
+    pub(crate) fn strings<'s>(self, strings: impl Iterator<Item = &'s [u8]>) -> Filled {
         self.takes_bytes()?;
         self.encoder.strings(&self.column, strings)
     }
 
     /// Text by number.
-    pub fn numbered<'t>(
+    pub(crate) fn numbered<'t>(
         self,
         texts: impl Iterator<Item = &'t [u8]>,
         numbers: impl Iterator<Item = u32>,
@@ -112,7 +112,7 @@ impl Slot<'_> {
     }
 
     /// Text from codes below 2^16: each code that occurs is named once, in the order of the codes.
-    pub fn named<'t>(
+    pub(crate) fn named<'t>(
         self,
         codes: impl Iterator<Item = u16> + Clone,
         name: impl Fn(u16) -> &'t str,
@@ -123,7 +123,7 @@ impl Slot<'_> {
     }
 
     /// Small integers from codes below 2^16: each that occurs stands once in the dictionary.
-    pub fn small_integers(self, codes: impl Iterator<Item = u16> + Clone) -> Filled {
+    pub(crate) fn small_integers(self, codes: impl Iterator<Item = u16> + Clone) -> Filled {
         self.takes_integers(Repetition::REQUIRED)?;
         let (occurring, numbers) = number(codes.clone());
         let values: Vec<i64> = occurring.into_iter().map(i64::from).collect();
@@ -133,12 +133,16 @@ impl Slot<'_> {
     }
 
     /// Protocol numbers of kinds.
-    pub fn protocols(self, kinds: impl Iterator<Item = Kind> + Clone, family: Family) -> Filled {
+    pub(crate) fn protocols(
+        self,
+        kinds: impl Iterator<Item = Kind> + Clone,
+        family: Family,
+    ) -> Filled {
         self.small_integers(kinds.map(|kind| u16::from(kind.protocol(family))))
     }
 
     /// Country codes from their packed form.
-    pub fn countries(self, codes: impl Iterator<Item = u16> + Clone) -> Filled {
+    pub(crate) fn countries(self, codes: impl Iterator<Item = u16> + Clone) -> Filled {
         let (occurring, numbers) = number(codes.clone());
         let countries: Vec<Country> = occurring.into_iter().map(Country::from_code).collect();
         let texts = countries.iter().map(|country| country.as_str().as_bytes());

@@ -19,7 +19,7 @@ use teiten_observation::{Address, Class, Family, Kind, StackSignature, Tool, Tra
 
 /// Rows of `sources` in order, a column each. Texts of sources stand once for all rows of a source.
 #[derive(Debug, Default)]
-pub struct SourceChunk {
+pub(crate) struct SourceChunk {
     texts: Vec<u8>,
     text_ends: Vec<u32>,
     /// For each row the number of its source among the texts.
@@ -41,7 +41,7 @@ pub struct SourceChunk {
 
 /// What is known of a source besides its packets.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Origin {
+pub(crate) struct Origin {
     /// Where it is.
     pub country: Country,
     /// Its autonomous system.
@@ -54,7 +54,7 @@ pub struct Origin {
 
 impl SourceChunk {
     /// A chunk without rows that has room for as many.
-    pub fn with_capacity(rows: usize) -> Self {
+    pub(crate) fn with_capacity(rows: usize) -> Self {
         SourceChunk {
             texts: Vec::with_capacity(rows * 8),
             text_ends: Vec::with_capacity(rows / 2),
@@ -76,20 +76,20 @@ impl SourceChunk {
     }
 
     /// Number of rows.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.kinds.len()
     }
 
     /// Begins a source, of which rows follow, by its address as text.
     #[inline]
-    pub fn begin_source(&mut self, text: &[u8]) {
+    pub(crate) fn begin_source(&mut self, text: &[u8]) {
         self.texts.extend_from_slice(text);
         self.text_ends.push(self.texts.len() as u32);
     }
 
     /// Appends a row of the source that was begun last.
     #[inline]
-    pub fn push<A: Address>(&mut self, row: &SourceRow<A>, origin: Origin) {
+    pub(crate) fn push<A: Address>(&mut self, row: &SourceRow<A>, origin: Origin) {
         self.sources.push(self.text_ends.len() as u32 - 1);
         self.kinds.push(row.kind);
         self.countries.push(origin.country.code());
@@ -117,7 +117,7 @@ impl SourceChunk {
 
 /// The rows of a row group.
 #[derive(Debug)]
-pub struct SourceRows<'r> {
+pub(crate) struct SourceRows<'r> {
     pub hour: Hour,
     pub sensor: &'r str,
     pub family: Family,
@@ -159,7 +159,7 @@ pub(super) const TOOL_PACKETS: Column = Column::new(
 type SourceFill = for<'e, 'g, 'r> fn(Slot<'e>, &'g SourceRows<'r>) -> Filled;
 
 /// The columns, and how they are filled.
-pub const ROWS: &[ColumnRow<SourceFill>] = &[
+pub(crate) const ROWS: &[ColumnRow<SourceFill>] = &[
     ColumnRow {
         column: HOUR_START,
         fill: |slot, rows| slot.constant_integer(rows.hour.start_us()),

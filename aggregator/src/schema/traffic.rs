@@ -12,46 +12,46 @@ use teiten_observation::{Class, Family, Kind, Tool, TrafficType};
 
 /// Kind, actor and country: what makes a row of `traffic`, in the order of its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Key(u64);
+pub(crate) struct Key(u64);
 
 impl Key {
     /// Packs a key. `actor` is a number that the caller knows how to read.
     #[inline]
-    pub fn new(kind: Kind, actor: u16, country: Country) -> Self {
+    pub(crate) fn new(kind: Kind, actor: u16, country: Country) -> Self {
         Key(u64::from(kind.bits()) << 32 | u64::from(actor) << 16 | u64::from(country.code()))
     }
 
     /// The bits, for storage.
     #[inline]
-    pub const fn bits(self) -> u64 {
+    pub(crate) const fn bits(self) -> u64 {
         self.0
     }
 
     /// The key with the bits of another.
     #[inline]
-    pub const fn from_bits(bits: u64) -> Self {
+    pub(crate) const fn from_bits(bits: u64) -> Self {
         Key(bits)
     }
 
     /// The kind of the packets.
-    pub fn kind(self) -> Kind {
+    pub(crate) fn kind(self) -> Kind {
         Kind::from_bits((self.0 >> 32) as u32).expect("a key holds the kind it was made of")
     }
 
     /// The number of the actor.
-    pub fn actor(self) -> u16 {
+    pub(crate) fn actor(self) -> u16 {
         (self.0 >> 16) as u16
     }
 
     /// The code of the country.
-    pub fn country_code(self) -> u16 {
+    pub(crate) fn country_code(self) -> u16 {
         self.0 as u16
     }
 }
 
 /// Rows without their hour, in ascending order of their keys, a column each.
 #[derive(Debug, Default)]
-pub struct TrafficSums {
+pub(crate) struct TrafficSums {
     pub keys: Vec<Key>,
     pub packets: Vec<u64>,
     /// Bytes on the wire.
@@ -65,18 +65,18 @@ pub struct TrafficSums {
 
 impl TrafficSums {
     /// Number of rows.
-    pub fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.keys.len()
     }
 
     /// The serialized sketch of a row.
-    pub fn sketch(&self, row: usize) -> &[u8] {
+    pub(crate) fn sketch(&self, row: usize) -> &[u8] {
         let start = row.checked_sub(1).map_or(0, |before| self.ends[before]);
         &self.sketches[start..self.ends[row]]
     }
 
     /// Appends a row, whose sketch `write` appends to the bytes it is given.
-    pub fn push(
+    pub(crate) fn push(
         &mut self,
         key: Key,
         [packets, bytes, sources]: [u64; 3],
@@ -93,7 +93,7 @@ impl TrafficSums {
 
 /// The rows of a row group.
 #[derive(Debug)]
-pub struct TrafficRows<'r> {
+pub(crate) struct TrafficRows<'r> {
     pub hour: Hour,
     pub sensor: &'r str,
     pub family: Family,
@@ -111,7 +111,7 @@ impl TrafficRows<'_> {
 type TrafficFill = for<'e, 'g, 'r> fn(Slot<'e>, &'g TrafficRows<'r>) -> Filled;
 
 /// The columns, and how they are filled.
-pub const ROWS: &[ColumnRow<TrafficFill>] = &[
+pub(crate) const ROWS: &[ColumnRow<TrafficFill>] = &[
     ColumnRow {
         column: HOUR_START,
         fill: |slot, rows| slot.constant_integer(rows.hour.start_us()),

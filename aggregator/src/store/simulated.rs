@@ -9,14 +9,14 @@ use super::disk::{Disk, DiskFile, Found, HeldLock};
 
 /// SplitMix64 (Steele, Lea and Flood, OOPSLA 2014).
 #[derive(Debug)]
-pub struct Random(u64);
+pub(super) struct Random(u64);
 
 impl Random {
-    pub fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         Random(seed.wrapping_mul(0xd129_42f0_a5d1_7c1b))
     }
 
-    pub fn below(&mut self, bound: u64) -> u64 {
+    pub(super) fn below(&mut self, bound: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -100,10 +100,10 @@ struct State {
 
 /// The disk.
 #[derive(Clone, Debug)]
-pub struct Simulated(Arc<Mutex<State>>);
+pub(super) struct Simulated(Arc<Mutex<State>>);
 
 impl Simulated {
-    pub fn new(seed: u64) -> Self {
+    pub(super) fn new(seed: u64) -> Self {
         let names = Names::from([(PathBuf::from("/"), Entry::Folder)]);
         Simulated(Arc::new(Mutex::new(State {
             random: Random::new(seed ^ 0x5eed),
@@ -120,29 +120,29 @@ impl Simulated {
     }
 
     /// From now on so many of a hundred calls fail, and after `calls` the program is dead.
-    pub fn begin(&self, calls: u64, failures_percent: u64) {
+    pub(super) fn begin(&self, calls: u64, failures_percent: u64) {
         let mut state = self.state();
         state.calls_left = Some(calls);
         state.failures_percent = failures_percent;
     }
 
     /// Nothing fails any more: a reader comes.
-    pub fn calm(&self) {
+    pub(super) fn calm(&self) {
         let mut state = self.state();
         (state.calls_left, state.failures_percent, state.killed) = (None, 0, false);
     }
 
     /// Every call fails: the program is dead, and its destructors do nothing.
-    pub fn kill(&self) {
+    pub(super) fn kill(&self) {
         self.state().killed = true;
     }
 
-    pub fn is_killed(&self) -> bool {
+    pub(super) fn is_killed(&self) -> bool {
         self.state().killed
     }
 
     /// Another program comes; locks are free.
-    pub fn restart(&self) {
+    pub(super) fn restart(&self) {
         let mut state = self.state();
         state.generation += 1;
         state.locks.clear();
@@ -151,7 +151,7 @@ impl Simulated {
     }
 
     /// What is not durable is there or not, each change by itself, and files that were not synced end anywhere.
-    pub fn lose_power(&self) {
+    pub(super) fn lose_power(&self) {
         let mut state = self.state();
         let state = &mut *state;
         let mut names = state.durable.clone();

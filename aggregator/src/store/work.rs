@@ -30,7 +30,7 @@ pub(super) struct WorkFolder {
 }
 
 impl WorkFolder {
-    pub fn begin(store: &Store, disk: Arc<dyn Disk>) -> io::Result<Self> {
+    pub(super) fn begin(store: &Store, disk: Arc<dyn Disk>) -> io::Result<Self> {
         let private = store.private_folder();
         let folder = private.join(WORK).join(random_name());
         store.forget_if_gone(&private.join(WORK));
@@ -50,17 +50,17 @@ impl WorkFolder {
     }
 
     /// Whether the folder has not been removed by others.
-    pub fn is_there(&self, disk: &dyn Disk) -> bool {
+    pub(super) fn is_there(&self, disk: &dyn Disk) -> bool {
         let found = disk.stat(&self.folder.join(LIFE));
         // A disk that refuses to say has not removed it, nor what is pending in it.
         found.map_or_else(|error| error.kind() != io::ErrorKind::NotFound, |_| true)
     }
 
-    pub fn next_number(&self) -> u64 {
+    pub(super) fn next_number(&self) -> u64 {
         self.next.fetch_add(1, Ordering::Relaxed)
     }
 
-    pub fn next_path(&self, ending: &str) -> PathBuf {
+    pub(super) fn next_path(&self, ending: &str) -> PathBuf {
         self.folder.join(format!("{}.{ending}", self.next_number()))
     }
 }

@@ -8,7 +8,7 @@ use crate::pieces::{Pieces, Spare};
 use teiten_observation::{Address, BUCKETS, Kind};
 
 /// Destinations that a row keeps itself.
-pub const OWN_DESTINATIONS: usize = 3;
+pub(super) const OWN_DESTINATIONS: usize = 3;
 
 /// What one source did of one kind in one hour: one cache line for IPv4, two for IPv6.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,7 +17,7 @@ use crate::sketch::SketchUnion;
 const BATCH_VALUES: usize = 16 << 10;
 
 /// What the values of a part are checked against.
-pub struct Expected {
+pub(super) struct Expected {
     /// The sensor that the metadata names.
     pub sensor: String,
     /// Start and end of the part's time, microseconds since 1970-01-01 UTC.
@@ -26,7 +26,7 @@ pub struct Expected {
 
 /// The values of a column, in a form that is in the order of the table.
 #[derive(Debug)]
-pub enum Values {
+pub(super) enum Values {
     /// Integers, codes of words among them; a missing one comes first.
     Integers(Vec<Option<i64>>),
     /// Bytes.
@@ -39,7 +39,7 @@ pub enum Values {
 
 impl Values {
     /// The number in a row; 0 where there is none.
-    pub fn number(&self, row: usize) -> i64 {
+    pub(super) fn number(&self, row: usize) -> i64 {
         match self {
             Values::Integers(values) => values[row].unwrap_or(0),
             _ => 0,
@@ -47,7 +47,12 @@ impl Values {
     }
 
     /// The order of a row here and one of `other`.
-    pub fn compare(&self, row: usize, other: &Values, other_row: usize) -> std::cmp::Ordering {
+    pub(super) fn compare(
+        &self,
+        row: usize,
+        other: &Values,
+        other_row: usize,
+    ) -> std::cmp::Ordering {
         match (self, other) {
             (Values::Integers(ours), Values::Integers(theirs)) => ours[row].cmp(&theirs[other_row]),
             (Values::Bytes(ours), Values::Bytes(theirs)) => {
@@ -61,7 +66,7 @@ impl Values {
     }
 
     /// The value of a row as bytes that equal values share.
-    pub fn key(&self, row: usize) -> Vec<u8> {
+    pub(super) fn key(&self, row: usize) -> Vec<u8> {
         match self {
             Values::Integers(values) => format!("{:?}", values[row]).into_bytes(),
             Values::Bytes(values) => values[row].data().to_vec(),
@@ -75,7 +80,7 @@ impl Values {
 ///
 /// # Errors
 /// When a page cannot be read, or holds what it may not.
-pub fn read(
+pub(super) fn read(
     group: &dyn RowGroupReader,
     index: usize,
     column: &Column,

@@ -22,7 +22,7 @@ const SENSOR_KEY: &str = "sensor";
 
 /// Packets and bytes of parts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PartSums {
+pub(super) struct PartSums {
     pub packets: i64,
     pub bytes: i64,
     /// Packets times a hash of their kind, summed: the same for tables that hold the same packets by kind.
@@ -31,7 +31,7 @@ pub struct PartSums {
 
 impl PartSums {
     /// Adds the sums of `other`; none where they are beyond 2^63.
-    pub fn add(self, other: PartSums) -> Option<PartSums> {
+    pub(super) fn add(self, other: PartSums) -> Option<PartSums> {
         Some(PartSums {
             packets: self.packets.checked_add(other.packets)?,
             bytes: self.bytes.checked_add(other.bytes)?,
@@ -42,7 +42,7 @@ impl PartSums {
 
 /// What a sound part holds.
 #[derive(Clone, Debug, Default)]
-pub struct Sound {
+pub(super) struct Sound {
     pub sensor: String,
     /// Of the sensor; none in a rollup.
     pub identity: Option<String>,
@@ -54,7 +54,7 @@ pub struct Sound {
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn check(
+pub(super) fn check(
     path: &Path,
     table: &Table,
     time_us: std::ops::Range<i64>,

@@ -8,13 +8,13 @@ use super::source::Source;
 type Path = Vec<String>;
 
 /// For each file of a crate the files that it names by a path, its own folders' re-exports followed to where an item stands.
-pub struct Imports {
+pub(crate) struct Imports {
     edges: BTreeMap<Path, BTreeSet<Path>>,
 }
 
 impl Imports {
     /// Reads the imports of a crate's `src` files; those of tests do not count.
-    pub fn read(sources: &[Source]) -> Imports {
+    pub(crate) fn read(sources: &[Source]) -> Imports {
         let files: BTreeMap<Path, &Source> = sources
             .iter()
             .filter(|source| !source.is_tests && !is_program(&source.path))
@@ -38,7 +38,7 @@ impl Imports {
 
     /// The circles among the children of each module: the parent and the imports that lead round. What a child takes from
     /// its parent and the parent from its child is one concept and no circle.
-    pub fn circles(&self) -> Vec<(String, String)> {
+    pub(crate) fn circles(&self) -> Vec<(String, String)> {
         let parents: BTreeSet<&[String]> = self
             .edges
             .keys()
@@ -62,7 +62,7 @@ impl Imports {
     }
 
     /// Imports from the top-level module `from` of `to`, with the files.
-    pub fn between(&self, from: &str, to: &str) -> Vec<String> {
+    pub(crate) fn between(&self, from: &str, to: &str) -> Vec<String> {
         let mut found = Vec::new();
         for (file, named) in &self.edges {
             for target in named {
@@ -77,7 +77,7 @@ impl Imports {
     }
 
     /// The names of the top-level modules.
-    pub fn top_level(&self) -> BTreeSet<&str> {
+    pub(crate) fn top_level(&self) -> BTreeSet<&str> {
         let names = self.edges.keys().filter_map(|module| module.first());
         names.map(String::as_str).collect()
     }

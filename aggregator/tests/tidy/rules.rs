@@ -5,9 +5,9 @@
 #![allow(dead_code)]
 
 #[path = "imports.rs"]
-pub mod imports;
+pub(crate) mod imports;
 #[path = "source.rs"]
-pub mod source;
+pub(crate) mod source;
 
 use std::path::Path;
 
@@ -15,7 +15,7 @@ use imports::Imports;
 use source::{Source, sources};
 
 /// Words that a file's code must not hold. Comments, and what only tests compile, may hold them.
-pub struct Rule {
+pub(crate) struct Rule {
     /// Why, for the message.
     pub reason: &'static str,
     /// Which files, by their path below `src/`.
@@ -25,17 +25,17 @@ pub struct Rule {
 }
 
 /// A file that may hold `unsafe`, by its path below `src/`, and why it must.
-pub struct UnsafeEdge(pub &'static str, pub &'static str);
+pub(crate) struct UnsafeEdge(pub &'static str, pub &'static str);
 
 /// A top-level module that must not import another.
-pub struct Arrow {
+pub(crate) struct Arrow {
     pub from: &'static str,
     pub to: &'static str,
     pub reason: &'static str,
 }
 
 /// Rules of every crate's library; programs' `main.rs` and what lies in `main/` may print and exit.
-pub const LIBRARY_RULES: &[Rule] = &[Rule {
+pub(crate) const LIBRARY_RULES: &[Rule] = &[Rule {
     reason: "libraries never print, exit or use anyhow",
     applies: |path| path != "main.rs" && !path.starts_with("main/"),
     words: &[
@@ -66,7 +66,7 @@ const MACHINE_PATHS: &[&str] = &[
 ];
 
 /// Whether a path below `src/` is one of these modules or lies in its folder.
-pub fn is_module(path: &str, names: &[&str]) -> bool {
+pub(crate) fn is_module(path: &str, names: &[&str]) -> bool {
     let top = path.split('/').next().unwrap_or_default();
     names.contains(&top.strip_suffix(".rs").unwrap_or(top))
 }
@@ -75,7 +75,7 @@ pub fn is_module(path: &str, names: &[&str]) -> bool {
 ///
 /// # Panics
 /// With every broken rule, one a line.
-pub fn check(crate_folder: &str, rules: &[&[Rule]], edges: &[UnsafeEdge]) {
+pub(crate) fn check(crate_folder: &str, rules: &[&[Rule]], edges: &[UnsafeEdge]) {
     let folder = Path::new(crate_folder);
     let mut broken = Vec::new();
     let (library, tests) = (sources(folder, "src"), sources(folder, "tests"));
@@ -120,7 +120,7 @@ pub fn check(crate_folder: &str, rules: &[&[Rule]], edges: &[UnsafeEdge]) {
 ///
 /// # Panics
 /// With every circle and every such import, one a line.
-pub fn check_imports(crate_folder: &str, arrows: &[Arrow]) {
+pub(crate) fn check_imports(crate_folder: &str, arrows: &[Arrow]) {
     let imports = Imports::read(&sources(Path::new(crate_folder), "src"));
     let mut broken = Vec::new();
     for (parent, circle) in imports.circles() {

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// A source file.
-pub struct Source {
+pub(crate) struct Source {
     /// Its path below the crate's folder, with `/`.
     pub path: String,
     /// All of it.
@@ -24,7 +24,7 @@ pub struct Source {
 ///
 /// # Panics
 /// When a file cannot be read.
-pub fn sources(crate_folder: &Path, folder: &str) -> Vec<Source> {
+pub(crate) fn sources(crate_folder: &Path, folder: &str) -> Vec<Source> {
     let mut sources: Vec<Source> = rust_files(&crate_folder.join(folder))
         .into_iter()
         .map(|file| {
@@ -42,7 +42,7 @@ pub fn sources(crate_folder: &Path, folder: &str) -> Vec<Source> {
 }
 
 /// The Rust files below a folder, in order.
-pub fn rust_files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn rust_files(folder: &Path) -> Vec<PathBuf> {
     let mut files = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
@@ -58,7 +58,7 @@ pub fn rust_files(folder: &Path) -> Vec<PathBuf> {
 
 impl Source {
     /// A file of this text.
-    pub fn new(path: String, text: String) -> Source {
+    pub(crate) fn new(path: String, text: String) -> Source {
         let (mut code, mut bare) = lexed(&text);
         for (start, end) in test_items(&bare) {
             blank(&mut code, start, end);
@@ -75,7 +75,7 @@ impl Source {
     }
 
     /// Its path below `src/`, without the ending; the crate's root is empty. None outside `src/`.
-    pub fn module(&self) -> Option<Vec<String>> {
+    pub(crate) fn module(&self) -> Option<Vec<String>> {
         let inner = self.path.strip_prefix("src/")?.strip_suffix(".rs")?;
         let inner = inner.strip_suffix("/mod").unwrap_or(inner);
         if inner == "lib" || inner == "main" {
@@ -85,7 +85,7 @@ impl Source {
     }
 
     /// The names of the types that it declares. A `type` inside another item is that item's, and has no name of its own.
-    pub fn types(&self) -> Vec<&str> {
+    pub(crate) fn types(&self) -> Vec<&str> {
         let declared = self.bare.lines().filter_map(|line| {
             let mut words = line.split(|character| !is_word(character));
             let mut words = words.by_ref().filter(|word| {
@@ -105,7 +105,7 @@ impl Source {
     }
 
     /// Whether its code holds a word, whole.
-    pub fn has_word(&self, word: &str) -> bool {
+    pub(crate) fn has_word(&self, word: &str) -> bool {
         self.bare
             .split(|character: char| !is_word(character))
             .any(|part| part == word)

@@ -8,7 +8,7 @@ use crate::series::CoverageState;
 use crate::text::{Language, country, fill, number};
 
 /// The key numbers, each with the name of its fact.
-pub fn numbers(answer: &Answer, setting: &Setting, language: Language) -> Vec<KeyNumber> {
+pub(super) fn numbers(answer: &Answer, setting: &Setting, language: Language) -> Vec<KeyNumber> {
     let text = language.text();
     let mut found = rows(answer, setting, language);
     for key in &mut found {
@@ -116,7 +116,7 @@ fn rows(answer: &Answer, setting: &Setting, language: Language) -> Vec<KeyNumber
 
 /// `%` as the language sets it.
 #[must_use]
-pub fn percent_sign(language: Language) -> &'static str {
+pub(super) fn percent_sign(language: Language) -> &'static str {
     match language {
         Language::En => " %",
         Language::Ja => "%",
@@ -125,7 +125,7 @@ pub fn percent_sign(language: Language) -> &'static str {
 
 /// A change in words: its percent, or that there is none.
 #[must_use]
-pub fn change(change: &Change, language: Language) -> String {
+pub(super) fn change(change: &Change, language: Language) -> String {
     let text = language.text();
     match change.percent {
         _ if change.unchanged => text.unchanged.to_owned(),

@@ -6,7 +6,7 @@ use crate::query::Answer;
 use crate::text::{Language, fill, number};
 
 /// The period in three sentences: the measure with its changes, the events, and what stands behind both.
-pub fn summary(answer: &Answer, language: Language) -> Vec<String> {
+pub(super) fn summary(answer: &Answer, language: Language) -> Vec<String> {
     let text = language.text();
     let mut sentences = Vec::new();
     if let Some(rate) = answer.rate(answer.packets_ipv4()) {

@@ -7,7 +7,7 @@ use crate::query::{Answer, HourTally};
 use crate::table::{Cell, DataTable};
 use crate::text::Both;
 
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "changes",
     title: Both {
         ja: "パケット数の前日比",

@@ -8,7 +8,7 @@ use crate::query::{Answer, SourceGroup};
 use crate::table::{Cell, DataTable};
 use crate::text::{Both, number};
 
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "classes",
     title: Both {
         ja: "分類別の内訳",

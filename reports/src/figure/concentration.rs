@@ -7,7 +7,7 @@ use crate::query::{Answer, SourceGroup};
 use crate::table::{Cell, DataTable};
 use crate::text::{Both, fill, number};
 
-pub const ORGANISATIONS: Figure = Figure {
+pub(super) const ORGANISATIONS: Figure = Figure {
     name: "organisations",
     title: Both {
         ja: "組織名の判明したスキャン",
@@ -21,7 +21,7 @@ pub const ORGANISATIONS: Figure = Figure {
     draw: organisations,
 };
 
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "concentration",
     title: Both {
         ja: "送信元の集中度",

@@ -6,7 +6,7 @@ use crate::query::{Answer, SourceGroup, Tally};
 use crate::table::{Cell, DataTable};
 use crate::text::{Both, country, fill, number};
 
-pub const BY_PACKETS: Figure = Figure {
+pub(super) const BY_PACKETS: Figure = Figure {
     name: "countries-packets",
     title: Both {
         ja: "送信元の国・地域別パケット数（上位10）",
@@ -20,7 +20,7 @@ pub const BY_PACKETS: Figure = Figure {
     draw: |answer, context| draw(answer, context, SourceGroup::Host, Measure::Packets),
 };
 
-pub const BY_SOURCES: Figure = Figure {
+pub(super) const BY_SOURCES: Figure = Figure {
     name: "countries-sources",
     title: Both {
         ja: "送信元の国・地域別ユニークホスト数（上位10）",
@@ -34,7 +34,7 @@ pub const BY_SOURCES: Figure = Figure {
     draw: |answer, context| draw(answer, context, SourceGroup::Host, Measure::Sources),
 };
 
-pub const VICTIMS: Figure = Figure {
+pub(super) const VICTIMS: Figure = Figure {
     name: "victims",
     title: Both {
         ja: "DoS被害ホストの国・地域（上位10）",

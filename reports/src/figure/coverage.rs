@@ -9,7 +9,7 @@ use crate::series::{Buckets, CoverageState, HOURLY_MAX, combined};
 use crate::table::{Cell, DataTable};
 use crate::text::{Both, Text, number, time};
 
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "coverage",
     title: Both {
         ja: "観測状況",

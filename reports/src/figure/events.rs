@@ -14,7 +14,7 @@ use crate::series::{BucketWidth, CoverageState};
 use crate::table::{Cell, DataTable};
 use crate::text::{Both, Language, country, fill, number, time, tool_term};
 
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "events",
     title: Both {
         ja: "急増したポートと新たに探索されたポート",
@@ -29,7 +29,7 @@ pub const FIGURE: Figure = Figure {
 };
 
 /// The events that have a card, in the order of their days, with their numbers.
-pub fn shown(answer: &Answer) -> Vec<(usize, &Event)> {
+pub(super) fn shown(answer: &Answer) -> Vec<(usize, &Event)> {
     let with_detail = |event: &&Event| !event.detail.hours.is_empty();
     let shown = answer.events.iter().filter(with_detail);
     shown
@@ -39,7 +39,7 @@ pub fn shown(answer: &Answer) -> Vec<(usize, &Event)> {
 }
 
 /// `9530/TCP 5,970ホスト`: an event in a few words.
-pub fn short(event: &Event, language: Language) -> String {
+pub(super) fn short(event: &Event, language: Language) -> String {
     let text = language.text();
     fill(
         match event.kind {

@@ -8,7 +8,7 @@ use crate::query::survey::Infected;
 use crate::table::{Cell, DataTable};
 use crate::text::{Both, country, fill, number};
 
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "infected",
     title: Both {
         ja: "感染が疑われるホスト数の推移（IPv4）",
@@ -22,7 +22,7 @@ pub const FIGURE: Figure = Figure {
     draw,
 };
 
-pub const TABLE: Figure = Figure {
+pub(super) const TABLE: Figure = Figure {
     name: "infected-days",
     title: Both {
         ja: "感染が疑われるホストの内訳",

@@ -10,7 +10,7 @@ use crate::table::{Cell, DataTable};
 use crate::text::{Both, country, fill, number};
 use crate::trend::ranks;
 
-pub const SLOPE: Figure = Figure {
+pub(super) const SLOPE: Figure = Figure {
     name: "countries",
     title: Both {
         ja: "送信元の国・地域：パケット数とホスト数の順位",
@@ -24,7 +24,7 @@ pub const SLOPE: Figure = Figure {
     draw: slope,
 };
 
-pub const MAP: Figure = Figure {
+pub(super) const MAP: Figure = Figure {
     name: "map",
     title: Both {
         ja: "送信元の国・地域の地図",
@@ -38,7 +38,7 @@ pub const MAP: Figure = Figure {
     draw: draw_map,
 };
 
-pub const HOME: Figure = Figure {
+pub(super) const HOME: Figure = Figure {
     name: "home",
     title: Both {
         ja: "国内と国外",

@@ -10,7 +10,7 @@ use crate::query::{Answer, HourTally};
 use crate::table::{Cell, DataTable};
 use crate::text::{Both, fill, number};
 
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "packets",
     title: Both {
         ja: "観測パケット数の推移（分類別、IPv4）",
@@ -24,7 +24,7 @@ pub const FIGURE: Figure = Figure {
     draw,
 };
 
-pub const IPV6: Figure = Figure {
+pub(super) const IPV6: Figure = Figure {
     name: "ipv6",
     title: Both {
         ja: "IPv6の観測パケット数の推移",

@@ -8,7 +8,7 @@ use crate::query::{Answer, PortRole, Tally};
 use crate::table::{Cell, DataTable};
 use crate::text::{Both, Text, fill, number, service};
 
-pub const PORTS: Figure = Figure {
+pub(super) const PORTS: Figure = Figure {
     name: "ports",
     title: Both {
         ja: "宛先ポート番号別パケット数（上位10）",
@@ -30,7 +30,7 @@ pub const PORTS: Figure = Figure {
     },
 };
 
-pub const REFLECTORS: Figure = Figure {
+pub(super) const REFLECTORS: Figure = Figure {
     name: "reflectors",
     title: Both {
         ja: "リフレクター探索の対象サービス（上位10）",
@@ -52,7 +52,7 @@ pub const REFLECTORS: Figure = Figure {
     },
 };
 
-pub const BACKSCATTER: Figure = Figure {
+pub(super) const BACKSCATTER: Figure = Figure {
     name: "backscatter",
     title: Both {
         ja: "バックスキャッターからみた攻撃対象サービス（上位10）",
@@ -217,7 +217,7 @@ fn table(ranking: &[(Port, Tally)], total: i64, text: &Text) -> DataTable {
 }
 
 /// Whether mostly devices are asked for on a port.
-pub fn is_device(port: Port) -> bool {
+pub(super) fn is_device(port: Port) -> bool {
     known(port).is_some_and(|service| service.device)
 }
 
@@ -234,7 +234,7 @@ pub fn port_label(port: Port) -> String {
     }
 }
 
-pub fn port_detail(port: Port, text: &Text) -> String {
+pub(super) fn port_detail(port: Port, text: &Text) -> String {
     match (port.protocol, port.port) {
         (1 | 58, Some(_)) => text.via_icmp.to_owned(),
         (1 | 58, None) => text.icmp_name.to_owned(),

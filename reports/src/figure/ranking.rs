@@ -13,7 +13,7 @@ use crate::query::{Answer, PortRole};
 use crate::table::{Cell, DataTable};
 use crate::text::{Both, fill, number, time};
 
-pub const RANKS: Figure = Figure {
+pub(super) const RANKS: Figure = Figure {
     name: "port-ranks",
     title: Both {
         ja: "宛先ポートの順位",
@@ -27,7 +27,7 @@ pub const RANKS: Figure = Figure {
     draw: ranks,
 };
 
-pub const WITHOUT_SURVEY: Figure = Figure {
+pub(super) const WITHOUT_SURVEY: Figure = Figure {
     name: "port-survey",
     title: Both {
         ja: "調査目的スキャンを除いた場合の比較",
@@ -41,7 +41,7 @@ pub const WITHOUT_SURVEY: Figure = Figure {
     draw: without_survey,
 };
 
-pub const SURVEY: Figure = Figure {
+pub(super) const SURVEY: Figure = Figure {
     name: "survey",
     title: Both {
         ja: "調査目的スキャンの割合としきい値",
@@ -55,7 +55,7 @@ pub const SURVEY: Figure = Figure {
     draw: survey,
 };
 
-pub const TRENDS: Figure = Figure {
+pub(super) const TRENDS: Figure = Figure {
     name: "port-trends",
     title: Both {
         ja: "上位ポートの日別推移",
@@ -73,7 +73,7 @@ const TOP: usize = 10;
 const SMALL_MAX: usize = 12;
 
 /// Packets per address and day of each port, highest first.
-pub fn ranking(answer: &Answer) -> Vec<(Port, i64, f64)> {
+pub(super) fn ranking(answer: &Answer) -> Vec<(Port, i64, f64)> {
     let mut packets: BTreeMap<Port, i64> = BTreeMap::new();
     for ((service, port), tally) in &answer.ports {
         if *service != PortRole::Attacked {

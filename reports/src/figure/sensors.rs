@@ -6,7 +6,7 @@ use crate::query::answer::HOUR_SECONDS;
 use crate::table::{Cell, DataTable};
 use crate::text::{Both, fill, number};
 
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "sensors",
     title: Both {
         ja: "センサー別の観測結果",

@@ -6,7 +6,7 @@ use crate::query::Answer;
 use crate::table::{Cell, DataTable};
 use crate::text::Both;
 
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "sources",
     title: Both {
         ja: "ユニークホスト数の推移",

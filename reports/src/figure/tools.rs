@@ -8,7 +8,7 @@ use crate::query::Answer;
 use crate::table::{Cell, DataTable};
 use crate::text::{Both, number, tool_term};
 
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "tools",
     title: Both {
         ja: "スキャンツール別パケット数",

@@ -7,7 +7,7 @@ use crate::query::Answer;
 use crate::table::{Cell, DataTable};
 use crate::text::Both;
 
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "types",
     title: Both {
         ja: "パケット種別の内訳",

@@ -9,7 +9,7 @@ use crate::table::{Cell, DataTable};
 use crate::text::{Both, fill, number, time};
 use crate::trend::{BASELINE_DAYS, BASELINE_DAYS_MIN, quartiles};
 
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "trend",
     title: Both {
         ja: "1アドレス1日あたりパケット数の推移（IPv4）",

@@ -7,7 +7,7 @@ use crate::query::Answer;
 use crate::table::{Cell, DataTable};
 use crate::text::{Both, number, time};
 
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "weekday",
     title: Both {
         ja: "曜日・時刻別の平均パケット数",

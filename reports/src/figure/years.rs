@@ -8,7 +8,7 @@ use crate::query::Answer;
 use crate::table::{Cell, DataTable};
 use crate::text::{Both, fill, number, time};
 
-pub const FIGURE: Figure = Figure {
+pub(super) const FIGURE: Figure = Figure {
     name: "years",
     title: Both {
         ja: "1アドレスあたり年間パケット数の経年変化",

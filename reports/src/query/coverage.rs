@@ -20,7 +20,7 @@ struct Minute {
     addresses: Option<i64>,
 }
 
-pub fn read(job: &Job<'_>, hour: usize, paths: &[PathBuf], part: &mut Answer) {
+pub(super) fn read(job: &Job<'_>, hour: usize, paths: &[PathBuf], part: &mut Answer) {
     let columns: Vec<&str> = ["minute_start", "sensor", "addresses", "seconds"]
         .iter()
         .copied()

@@ -41,7 +41,7 @@ fn geolocation(pairs: &[KeyValue]) -> impl Iterator<Item = [String; 3]> {
 ///
 /// # Errors
 /// The reason as text, when the file is no Parquet file, lacks a column, or `each` refuses a batch.
-pub fn read(
+pub(super) fn read(
     path: &Path,
     columns: &[&str],
     part: &mut Answer,
@@ -121,16 +121,16 @@ fn with_dictionaries(schema: &Schema) -> Arc<Schema> {
 }
 
 /// The columns of one batch, by name and type.
-pub struct Columns<'a>(&'a RecordBatch);
+pub(super) struct Columns<'a>(&'a RecordBatch);
 
 impl<'a> Columns<'a> {
     /// Number of rows.
-    pub fn rows(&self) -> usize {
+    pub(super) fn rows(&self) -> usize {
         self.0.num_rows()
     }
 
     /// A text column, each distinct value turned into what `meaning` gives for it.
-    pub fn text<T>(
+    pub(super) fn text<T>(
         &self,
         name: &str,
         meaning: impl Fn(&str) -> Result<T, String>,
@@ -156,21 +156,21 @@ impl<'a> Columns<'a> {
     }
 
     /// A 32-bit integer column.
-    pub fn int32(&self, name: &str) -> Result<&'a Int32Array, String> {
+    pub(super) fn int32(&self, name: &str) -> Result<&'a Int32Array, String> {
         self.array(name)?
             .as_primitive_opt::<Int32Type>()
             .ok_or_else(|| wrong_type(name))
     }
 
     /// A 64-bit integer column.
-    pub fn int64(&self, name: &str) -> Result<&'a Int64Array, String> {
+    pub(super) fn int64(&self, name: &str) -> Result<&'a Int64Array, String> {
         self.array(name)?
             .as_primitive_opt::<Int64Type>()
             .ok_or_else(|| wrong_type(name))
     }
 
     /// A column of timestamps, microseconds since 1970-01-01 UTC.
-    pub fn timestamps(&self, name: &str) -> Result<&'a [i64], String> {
+    pub(super) fn timestamps(&self, name: &str) -> Result<&'a [i64], String> {
         let array = self
             .array(name)?
             .as_primitive_opt::<TimestampMicrosecondType>();
@@ -180,7 +180,7 @@ impl<'a> Columns<'a> {
     }
 
     /// A column of bytes.
-    pub fn bytes(&self, name: &str) -> Result<&'a BinaryArray, String> {
+    pub(super) fn bytes(&self, name: &str) -> Result<&'a BinaryArray, String> {
         self.array(name)?
             .as_binary_opt::<i32>()
             .ok_or_else(|| wrong_type(name))
@@ -201,14 +201,14 @@ fn wrong_type(name: &str) -> String {
 }
 
 /// A text column whose distinct values were translated.
-pub struct Texts<'a, T> {
+pub(super) struct Texts<'a, T> {
     keys: &'a [i32],
     values: Vec<T>,
 }
 
 impl<T> Texts<'_, T> {
     /// The meaning of a row's text.
-    pub fn at(&self, row: usize) -> &T {
+    pub(super) fn at(&self, row: usize) -> &T {
         &self.values[self.keys[row] as usize]
     }
 }

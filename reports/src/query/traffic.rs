@@ -24,7 +24,7 @@ const COLUMNS: &[&str] = &[
     "sources_sketch",
 ];
 
-pub fn read(job: &Job<'_>, hour: usize, paths: &[PathBuf], part: &mut Answer) {
+pub(super) fn read(job: &Job<'_>, hour: usize, paths: &[PathBuf], part: &mut Answer) {
     for path in paths {
         let result = rows::read(path, COLUMNS, part, |batch, part| {
             add(job, hour, batch, part)

@@ -6,7 +6,7 @@ const fn term(name: &'static str, meaning: &'static str) -> Term {
     Term { name, meaning }
 }
 
-pub const TEXT: Text = Text {
+pub(super) const TEXT: Text = Text {
     classes: [
         term(
             "Scan",

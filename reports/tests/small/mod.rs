@@ -63,10 +63,10 @@ const ROWS: &[Row] = &[
     ),
 ];
 /// Packets of each hour and sensor.
-pub const HOUR_PACKETS: i64 = 180;
+pub(crate) const HOUR_PACKETS: i64 = 180;
 
 /// Hours 0 (whole), 2 (loss) and 3 (twenty minutes) of a day; hour 1 and the rest are missing.
-pub fn dataset(folder: &Path) {
+pub(crate) fn dataset(folder: &Path) {
     for (hour, minutes, dropped) in [(0, 60, 0), (2, 60, 7), (3, 20, 0)] {
         write_traffic(folder, hour, "tokyo");
         write_coverage(folder, hour, "tokyo", minutes, dropped);
@@ -81,12 +81,12 @@ fn sketch(members: std::ops::Range<u32>) -> Vec<u8> {
     sketch.serialize()
 }
 
-pub fn write_traffic(folder: &Path, hour: i64, sensor: &str) {
+pub(crate) fn write_traffic(folder: &Path, hour: i64, sensor: &str) {
     write_scaled(folder, hour, sensor, 1, 4);
 }
 
 /// The rows with `times` as many packets, over IPv4 or IPv6.
-pub fn write_scaled(folder: &Path, hour: i64, sensor: &str, times: i64, ip_version: i32) {
+pub(crate) fn write_scaled(folder: &Path, hour: i64, sensor: &str, times: i64, ip_version: i32) {
     write_rows(folder, hour, sensor, ROWS, times, ip_version);
 }
 
@@ -155,24 +155,24 @@ fn write_rows(folder: &Path, hour: i64, sensor: &str, rows: &[Row], times: i64, 
     write(folder, "traffic", hour, sensor, part, columns);
 }
 
-pub fn write_coverage(folder: &Path, hour: i64, sensor: &str, minutes: i64, dropped: i64) {
+pub(crate) fn write_coverage(folder: &Path, hour: i64, sensor: &str, minutes: i64, dropped: i64) {
     write_observed(folder, hour, sensor, minutes, dropped, HOUR_PACKETS);
 }
 
 /// A whole hour with `times` as many packets.
-pub fn write_hour(folder: &Path, hour: i64, sensor: &str, times: i64) {
+pub(crate) fn write_hour(folder: &Path, hour: i64, sensor: &str, times: i64) {
     write_scaled(folder, hour, sensor, times, 4);
     write_observed(folder, hour, sensor, 60, 0, HOUR_PACKETS * times);
 }
 
 /// A whole hour of a sensor whose telescope's size is not known.
-pub fn forget_sizes(folder: &Path, hour: i64, sensor: &str) {
+pub(crate) fn forget_sizes(folder: &Path, hour: i64, sensor: &str) {
     write_scaled(folder, hour, sensor, 1, 4);
     write_sized(folder, hour, sensor, 60, 0, HOUR_PACKETS, None);
 }
 
 /// A whole hour of scans of `count` ports, one packet and one host each.
-pub fn write_many_ports(folder: &Path, hour: i64, count: i32) {
+pub(crate) fn write_many_ports(folder: &Path, hour: i64, count: i32) {
     let rows: Vec<Row> = (0..count)
         .map(|port| {
             (
@@ -192,14 +192,14 @@ pub fn write_many_ports(folder: &Path, hour: i64, count: i32) {
 }
 
 /// A port that hosts ask for in an hour, a packet each.
-pub struct Planted {
+pub(crate) struct Planted {
     pub port: i32,
     pub hosts: u32,
     pub first_host: u32,
 }
 
 /// A whole hour of these ports.
-pub fn write_planted(folder: &Path, hour: i64, sensor: &str, ports: &[Planted]) {
+pub(crate) fn write_planted(folder: &Path, hour: i64, sensor: &str, ports: &[Planted]) {
     let rows: Vec<Row> = ports
         .iter()
         .map(|planted| {
@@ -221,7 +221,7 @@ pub fn write_planted(folder: &Path, hour: i64, sensor: &str, ports: &[Planted]) 
     write_observed(folder, hour, sensor, 60, 0, packets);
 }
 
-pub fn write_observed(
+pub(crate) fn write_observed(
     folder: &Path,
     hour: i64,
     sensor: &str,

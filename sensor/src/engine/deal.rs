@@ -19,12 +19,12 @@ const IPV4_SOURCE: usize = 26;
 const IPV6_SOURCE: usize = 22;
 
 /// Numbers of packets within their block.
-pub type Picks = Vec<u16>;
+pub(super) type Picks = Vec<u16>;
 const _: () = assert!(BLOCK_RECORDS_MAX <= 1 << u16::BITS);
 
 /// Spreads packets over workers.
 #[derive(Debug)]
-pub struct Dealer {
+pub(super) struct Dealer {
     workers: usize,
     /// Seeded, so that sources cannot be chosen to meet at one worker.
     seed: u64,
@@ -33,7 +33,7 @@ pub struct Dealer {
 impl Dealer {
     /// For so many workers.
     #[must_use]
-    pub fn new(workers: usize) -> Self {
+    pub(super) fn new(workers: usize) -> Self {
         Dealer {
             workers,
             seed: RandomState::new().hash_one(0u8) | 1,
@@ -42,7 +42,7 @@ impl Dealer {
 
     /// The packets of `range` for each worker, and at the end those for any.
     #[must_use]
-    pub fn deal(&self, block: &Block, range: std::ops::Range<usize>) -> Vec<Picks> {
+    pub(super) fn deal(&self, block: &Block, range: std::ops::Range<usize>) -> Vec<Picks> {
         let bytes = block.bytes();
         let room = range.len() / self.workers + range.len() / 8;
         let mut picks: Vec<Picks> = (0..self.workers)

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 use tracing::callsite::Identifier;
 
 /// Messages of a kind that are written within a [`WINDOW`].
-pub const BURST: u32 = 10;
+pub(super) const BURST: u32 = 10;
 /// How long a kind that has used up its [`BURST`] is held back.
-pub const WINDOW: Duration = Duration::from_secs(60);
+pub(super) const WINDOW: Duration = Duration::from_secs(60);
 
 /// What to do with a message.
 #[derive(Debug, PartialEq, Eq)]
-pub enum LogDecision {
+pub(super) enum LogDecision {
     /// Write it, and that so many of its kind were held back before.
     Write {
         /// How many.
@@ -25,7 +25,7 @@ pub enum LogDecision {
 
 /// The kinds seen so far.
 #[derive(Debug, Default)]
-pub struct Limiter {
+pub(super) struct Limiter {
     kinds: HashMap<Identifier, MessageKind>,
 }
 
@@ -40,7 +40,7 @@ struct MessageKind {
 
 impl Limiter {
     /// Decides about one message.
-    pub fn admit(&mut self, kind: Identifier, message: &str, now: Instant) -> LogDecision {
+    pub(super) fn admit(&mut self, kind: Identifier, message: &str, now: Instant) -> LogDecision {
         let kind = self.kinds.entry(kind).or_insert_with(|| MessageKind {
             since: now,
             written: 0,
@@ -64,7 +64,7 @@ impl Limiter {
     }
 
     /// Kinds whose window is over although messages of theirs were held back: an example of each and how many; they begin anew.
-    pub fn due(&mut self, now: Instant) -> Vec<(String, u64)> {
+    pub(super) fn due(&mut self, now: Instant) -> Vec<(String, u64)> {
         let over = self
             .kinds
             .values_mut()

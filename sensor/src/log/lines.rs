@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 use crossbeam::channel::{Sender, TrySendError, bounded};
 
 /// Lines that may wait: more than a minute of everything that can go wrong, as far as its like is not held back.
-pub const WAITING_MAX: usize = 1024;
+pub(super) const WAITING_MAX: usize = 1024;
 
 /// The queue.
 #[derive(Debug)]
-pub struct Lines {
+pub(super) struct Lines {
     queue: Sender<String>,
     accepted: AtomicU64,
     done: Arc<AtomicU64>,
@@ -23,7 +23,7 @@ impl Lines {
     ///
     /// # Errors
     /// When no thread can be had.
-    pub fn start(mut out: Box<dyn Write + Send>) -> std::io::Result<Lines> {
+    pub(super) fn start(mut out: Box<dyn Write + Send>) -> std::io::Result<Lines> {
         let (queue, lines) = bounded::<String>(WAITING_MAX);
         let done = Arc::new(AtomicU64::new(0));
         let written = Arc::clone(&done);
@@ -44,7 +44,7 @@ impl Lines {
     }
 
     /// Puts a line into the queue; false where there is no room.
-    pub fn push(&self, line: String) -> bool {
+    pub(super) fn push(&self, line: String) -> bool {
         match self.queue.try_send(line) {
             Ok(()) => {
                 self.accepted.fetch_add(1, Ordering::Relaxed);
@@ -55,7 +55,7 @@ impl Lines {
     }
 
     /// Waits until all that was put in is written, but no longer than `wait`.
-    pub fn drain(&self, wait: Duration) {
+    pub(super) fn drain(&self, wait: Duration) {
         let begun = Instant::now();
         let accepted = self.accepted.load(Ordering::Relaxed);
         while self.done.load(Ordering::Acquire) < accepted && begun.elapsed() < wait {

@@ -8,11 +8,11 @@ use super::prefix_ranges::{PrefixRanges, ranges_ipv4, ranges_ipv6_leading};
 use teiten_packet::telescope::Prefix;
 
 /// Most instructions the kernel takes (`BPF_MAXINSNS` of linux/bpf_common.h).
-pub const INSTRUCTIONS_MAX: usize = 4096;
+pub(super) const INSTRUCTIONS_MAX: usize = 4096;
 
 /// One instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Instruction {
+pub(super) struct Instruction {
     /// What is done.
     pub code: u16,
     /// Instructions to skip when a test holds.
@@ -89,7 +89,7 @@ const DETAILS: &[FilterDetail] = &[
 impl Instruction {
     /// Ends the program: so many bytes of the packet are kept, 0 for none of it.
     #[must_use]
-    pub const fn returns(bytes: u32) -> Self {
+    pub(super) const fn returns(bytes: u32) -> Self {
         Instruction::of(RETURN, bytes)
     }
 
@@ -116,7 +116,7 @@ impl Instruction {
 /// Lets through what may be sent to one of `dark` (none: everything) and keeps `snap_length_bytes` of it; with what `expression`, a
 /// program of its own, lets through.
 #[must_use]
-pub fn telescope_filter(
+pub(super) fn telescope_filter(
     dark: &[Prefix],
     snap_length_bytes: u32,
     expression: &[Instruction],
@@ -135,7 +135,7 @@ pub fn telescope_filter(
 
 /// The ring of a packet: a hash of its source, so that a source stays with one ring.
 #[must_use]
-pub fn spread_by_source() -> Vec<Instruction> {
+pub(super) fn spread_by_source() -> Vec<Instruction> {
     let mixed = |program: &mut Vec<Instruction>| {
         // Fibonacci hashing: the upper bits depend on all of the source.
         program.push(Instruction::of(MULTIPLY, 0x9e37_79b1));

@@ -4,11 +4,11 @@
 use teiten_packet::telescope::Prefix;
 
 /// Sorted, disjoint, inclusive.
-pub type PrefixRanges = Vec<(u32, u32)>;
+pub(super) type PrefixRanges = Vec<(u32, u32)>;
 
 /// The IPv4 prefixes among `prefixes`.
 #[must_use]
-pub fn ranges_ipv4(prefixes: &[Prefix], count_max: usize) -> PrefixRanges {
+pub(super) fn ranges_ipv4(prefixes: &[Prefix], count_max: usize) -> PrefixRanges {
     let range = |prefix: &Prefix| match *prefix {
         Prefix::Ipv4(first, length) => Some((first, first | host_bits(u32::from(length)))),
         Prefix::Ipv6(..) => None,
@@ -18,7 +18,7 @@ pub fn ranges_ipv4(prefixes: &[Prefix], count_max: usize) -> PrefixRanges {
 
 /// The leading 32 bits of the IPv6 prefixes among `prefixes`.
 #[must_use]
-pub fn ranges_ipv6_leading(prefixes: &[Prefix], count_max: usize) -> PrefixRanges {
+pub(super) fn ranges_ipv6_leading(prefixes: &[Prefix], count_max: usize) -> PrefixRanges {
     let range = |prefix: &Prefix| match *prefix {
         Prefix::Ipv6(first, length) => {
             let leading = (first >> 96) as u32;

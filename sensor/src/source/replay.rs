@@ -16,7 +16,7 @@ use crate::source::block::Block;
 
 /// How far the packets of one input may run ahead of those of another, microseconds. A block of a sparse capture can span hours;
 /// an hour waits minutes for what is behind.
-pub const AHEAD_US_MAX: i64 = 60_000_000;
+pub(super) const AHEAD_US_MAX: i64 = 60_000_000;
 
 /// All inputs of a replay as one sequence of blocks: the next block is always that of the open input whose next packet is
 /// earliest, and it ends where it would run ahead of the others, so inputs that are in order of time come out in order of time but

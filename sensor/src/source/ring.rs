@@ -16,11 +16,11 @@ use super::filter::Instruction;
 use crate::source::record::Record;
 
 use socket::{attach, bind, failed, hardware_type, set_packet};
-pub use socket::{interface_index, is_up, wait_for};
+pub(super) use socket::{interface_index, is_up, wait_for};
 use walk::{VLAN_TAG_BYTES, walk};
 
 /// Bytes of a block of the ring: some 1,800 small packets, so that a block's bytes stay in the second-level cache.
-pub const RING_BLOCK_BYTES: usize = 256 << 10;
+pub(super) const RING_BLOCK_BYTES: usize = 256 << 10;
 /// Fewest blocks of a ring: one fills, one is read, the rest wait.
 const BLOCKS_MIN: usize = 4;
 /// The kernel wants a frame size although version 3 packs frames of any size.
@@ -29,7 +29,7 @@ const FRAME_BYTES: usize = 2048;
 const ETHERNET_HARDWARE: [u16; 2] = [1, 772];
 /// Why a ring could not be opened.
 #[derive(Debug)]
-pub enum RingError {
+pub(super) enum RingError {
     /// What the kernel said, and to what.
     System(&'static str, io::Error),
     /// The interface's frames have no Ethernet header; its hardware type is this.
@@ -49,7 +49,7 @@ impl std::fmt::Display for RingError {
 
 /// What rings of one interface need to be opened.
 #[derive(Clone, Copy, Debug)]
-pub struct RingSettings<'a> {
+pub(super) struct RingSettings<'a> {
     /// Name of the interface.
     pub interface: &'a str,
     /// Rings that share its packets.
@@ -138,7 +138,7 @@ impl Drop for RingBlock {
 }
 
 /// A socket and its ring.
-pub struct Ring {
+pub(super) struct Ring {
     socket: OwnedFd,
     map: Arc<RingMapping>,
     blocks: usize,
@@ -148,7 +148,7 @@ pub struct Ring {
 
 /// What a ring has counted since it was last asked.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RingCounts {
+pub(super) struct RingCounts {
     /// Packets that the filter let through, dropped ones among them.
     pub passed: u64,
     /// Packets for which the ring had no room.
@@ -160,7 +160,7 @@ impl Ring {
     ///
     /// # Errors
     /// What the kernel refused.
-    pub fn open(settings: &RingSettings<'_>) -> Result<Vec<Ring>, RingError> {
+    pub(super) fn open(settings: &RingSettings<'_>) -> Result<Vec<Ring>, RingError> {
         let index = interface_index(settings.interface).ok_or_else(|| {
             RingError::System(
                 "finding the interface",
@@ -260,18 +260,18 @@ impl Ring {
 
     /// The number of the interface that the ring was opened on.
     #[must_use]
-    pub fn interface_index(&self) -> u32 {
+    pub(super) fn interface_index(&self) -> u32 {
         self.interface_index
     }
 
     /// Bytes of memory that the ring takes.
     #[must_use]
-    pub fn memory_bytes(&self) -> usize {
+    pub(super) fn memory_bytes(&self) -> usize {
         self.map.length
     }
 
     /// The next full block, its packets appended to `records`; none where the kernel has none ready.
-    pub fn take(&mut self, records: &mut Vec<Record>) -> Option<RingBlock> {
+    pub(super) fn take(&mut self, records: &mut Vec<Record>) -> Option<RingBlock> {
         let block = self.next;
         let lent = &self.map.lent[block];
         if self.map.state(block).load(Ordering::Acquire) & libc::TP_STATUS_USER == 0
@@ -299,7 +299,7 @@ impl Ring {
 
     /// What was counted since the last call.
     #[must_use]
-    pub fn counts(&self) -> RingCounts {
+    pub(super) fn counts(&self) -> RingCounts {
         let mut stats = libc::tpacket_stats_v3 {
             tp_packets: 0,
             tp_drops: 0,
@@ -327,7 +327,7 @@ impl Ring {
 
     /// Takes the error that waits at the socket, such as `ENETDOWN` after the interface went down.
     #[must_use]
-    pub fn take_error(&self) -> Option<io::Error> {
+    pub(super) fn take_error(&self) -> Option<io::Error> {
         let mut code: libc::c_int = 0;
         let mut length = size_of::<libc::c_int>() as libc::socklen_t;
         // SAFETY: both pointers are to live values of the sizes told.

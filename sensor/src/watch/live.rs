@@ -33,7 +33,7 @@ enum Item {
 
 /// The view.
 #[derive(Debug, Default)]
-pub struct LiveView {
+pub(super) struct LiveView {
     counts: DashMap<(i64, Item), u64, foldhash::fast::RandomState>,
     entries: AtomicUsize,
     newest_minute: AtomicI64,
@@ -45,7 +45,7 @@ pub struct LiveView {
 impl LiveView {
     /// Adds a worker's sample; `now_us` is the capture's clock, `country` names the country of a source. Only the clock decides which
     /// minutes are kept: one packet with a wrong time must not remove the others.
-    pub fn add(&self, sample: &Sample, now_us: i64, country: impl Fn(IpAddr) -> [u8; 2]) {
+    pub(super) fn add(&self, sample: &Sample, now_us: i64, country: impl Fn(IpAddr) -> [u8; 2]) {
         let Some(last) = sample.sampled.last() else {
             return;
         };
@@ -140,7 +140,7 @@ impl LiveView {
 
     /// The last `minutes` as JSON, the `top` largest of each kind; `now_us` is the capture's clock.
     #[must_use]
-    pub fn json(
+    pub(super) fn json(
         &self,
         minutes: i64,
         top: usize,

@@ -8,7 +8,7 @@ use nix::unistd::{SysconfVar, sysconf};
 
 /// The process at one moment. None where the kernel does not tell (`/proc/self/fd` is closed to a process that changed its user).
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Process {
+pub(super) struct Process {
     /// CPU time, seconds.
     pub cpu_seconds: f64,
     /// Memory that is resident, bytes.
@@ -23,7 +23,7 @@ pub struct Process {
 
 /// Reads it; zeros where `/proc` is missing.
 #[must_use]
-pub fn process() -> Process {
+pub(super) fn process() -> Process {
     let text = std::fs::read_to_string("/proc/self/stat").unwrap_or_default();
     let of = |variable, otherwise: i64| {
         sysconf(variable).ok().flatten().unwrap_or(otherwise).max(1) as u64

@@ -112,7 +112,7 @@ pub(super) mod tests {
     use super::*;
 
     /// A SYN from a numbered source to port 23.
-    pub fn observation(source: u32, time_us: i64) -> Observation<u32> {
+    pub(crate) fn observation(source: u32, time_us: i64) -> Observation<u32> {
         let kind = Kind::new(TrafficType::TcpSyn, Class::Scan, Tool::None, 6, Some(23));
         Observation {
             time_us,

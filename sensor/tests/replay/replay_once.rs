@@ -13,8 +13,8 @@ use crate::dataset::{Workshop, all_parts, broken_sums, files, hour_sums, text};
 use crate::program::{self, Run};
 
 /// 2025-11-05T00:00:00Z.
-pub const BEGIN: u32 = 1_762_300_800;
-pub const HOUR: u32 = 3600;
+pub(crate) const BEGIN: u32 = 1_762_300_800;
+pub(crate) const HOUR: u32 = 3600;
 
 /// A frame with a datagram to the telescope, from the source of this number.
 fn frame(number: u32) -> Vec<u8> {
@@ -25,12 +25,12 @@ fn frame(number: u32) -> Vec<u8> {
     frame
 }
 
-pub fn header(magic: u32) -> Vec<u8> {
+pub(crate) fn header(magic: u32) -> Vec<u8> {
     let words = [magic, 0x0004_0002, 0, 0, 262_144, 1];
     words.into_iter().flat_map(u32::to_le_bytes).collect()
 }
 
-pub fn record(seconds: u32, fraction: u32, number: u32) -> Vec<u8> {
+pub(crate) fn record(seconds: u32, fraction: u32, number: u32) -> Vec<u8> {
     let frame = frame(number);
     let length = frame.len() as u32;
     let words = [seconds, fraction, length, length];
@@ -40,13 +40,13 @@ pub fn record(seconds: u32, fraction: u32, number: u32) -> Vec<u8> {
 }
 
 /// A pcap of so many packets, one a second.
-pub fn capture(from: u32, packets: u32) -> Vec<u8> {
+pub(crate) fn capture(from: u32, packets: u32) -> Vec<u8> {
     let records = (0..packets).flat_map(|number| record(from + number, 0, from + number));
     header(0xa1b2_c3d4).into_iter().chain(records).collect()
 }
 
 /// Bytes of the first so many packets of a capture.
-pub fn first(capture: &[u8], packets: usize) -> &[u8] {
+pub(crate) fn first(capture: &[u8], packets: usize) -> &[u8] {
     &capture[..24 + packets * record(0, 0, 0).len()]
 }
 
@@ -56,18 +56,18 @@ fn gzipped(bytes: &[u8]) -> Vec<u8> {
     encoder.finish().expect("memory takes it")
 }
 
-pub struct Place {
+pub(crate) struct Place {
     pub workshop: Workshop,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Place {
             workshop: Workshop::new(),
         }
     }
 
-    pub fn replay_with(&self, paths: &[&Path], flags: &[&str], input: &[u8]) -> Run {
+    pub(crate) fn replay_with(&self, paths: &[&Path], flags: &[&str], input: &[u8]) -> Run {
         let paths: Vec<&str> = paths.iter().map(|path| text(path)).collect();
         let mut arguments = self.workshop.arguments("data", &paths);
         arguments.extend(flags.iter().map(|&flag| flag.to_owned()));
@@ -75,7 +75,7 @@ impl Place {
     }
 
     /// Replays; the exit code must be this.
-    pub fn replay(&self, paths: &[&Path], exit_code: i32) -> Value {
+    pub(crate) fn replay(&self, paths: &[&Path], exit_code: i32) -> Value {
         let run = self.replay_with(paths, &[], b"");
         assert_eq!(run.exit_code, Some(exit_code), "{}", run.messages);
         run.json()
@@ -86,7 +86,7 @@ impl Place {
     }
 
     /// Packets of the dataset by hour from [`BEGIN`] on; everything about it must be sound.
-    pub fn packets(&self) -> BTreeMap<i64, i64> {
+    pub(crate) fn packets(&self) -> BTreeMap<i64, i64> {
         let data = self.data();
         assert_eq!(broken_sums(&data), [""; 0]);
         let hours = counted_hours(&Store::at(&data)).expect("a dataset");
@@ -108,7 +108,7 @@ impl Place {
 }
 
 /// The report of the file whose path ends so.
-pub fn report<'a>(accounting: &'a Value, name: &str) -> &'a Value {
+pub(crate) fn report<'a>(accounting: &'a Value, name: &str) -> &'a Value {
     let files = accounting["files"].as_array().expect("a list");
     let found = files.iter().find(|file| {
         file["path"]

@@ -14,7 +14,7 @@ const FILE_HEADER_BYTES: usize = 24;
 const RECORD_HEADER_BYTES: usize = 16;
 
 /// Three hours of darknet traffic with everything in it that the synthesiser knows.
-pub fn scenario(packets: u64, seed: u64) -> Scenario {
+pub(crate) fn scenario(packets: u64, seed: u64) -> Scenario {
     Scenario {
         telescope: TELESCOPE
             .iter()
@@ -34,26 +34,26 @@ pub fn scenario(packets: u64, seed: u64) -> Scenario {
 }
 
 /// The capture of a scenario, and what is in it.
-pub fn made(scenario: &Scenario) -> (Vec<u8>, Truth) {
+pub(crate) fn made(scenario: &Scenario) -> (Vec<u8>, Truth) {
     let mut bytes = Vec::new();
     let truth = write(scenario, &mut bytes).expect("the scenario is sound");
     (bytes, truth)
 }
 
 /// The capture that most tests share.
-pub fn shared() -> &'static (Vec<u8>, Truth) {
+pub(crate) fn shared() -> &'static (Vec<u8>, Truth) {
     static MADE: OnceLock<(Vec<u8>, Truth)> = OnceLock::new();
     MADE.get_or_init(|| made(&scenario(PACKETS, 7)))
 }
 
 /// A little-endian pcap, taken apart.
-pub struct Parts<'a> {
+pub(crate) struct Parts<'a> {
     header: &'a [u8],
     pub records: Vec<&'a [u8]>,
 }
 
 impl<'a> Parts<'a> {
-    pub fn of(capture: &'a [u8]) -> Self {
+    pub(crate) fn of(capture: &'a [u8]) -> Self {
         let (header, mut rest) = capture.split_at(FILE_HEADER_BYTES);
         let mut records = Vec::new();
         while !rest.is_empty() {
@@ -66,7 +66,7 @@ impl<'a> Parts<'a> {
     }
 
     /// A capture of these records in this order.
-    pub fn joined<'r>(&self, records: impl IntoIterator<Item = &'r &'r [u8]>) -> Vec<u8> {
+    pub(crate) fn joined<'r>(&self, records: impl IntoIterator<Item = &'r &'r [u8]>) -> Vec<u8> {
         let mut capture = self.header.to_vec();
         for record in records {
             capture.extend_from_slice(record);
@@ -76,7 +76,7 @@ impl<'a> Parts<'a> {
 }
 
 /// Hour of a record, counted from 1970.
-pub fn hour(record: &[u8]) -> u32 {
+pub(crate) fn hour(record: &[u8]) -> u32 {
     word(record, 0) / 3600
 }
 
@@ -86,7 +86,7 @@ fn word(bytes: &[u8], at: usize) -> u32 {
 }
 
 /// A pcap of one record with this link type.
-pub fn pcap_of_link_type(link_type: u8) -> Vec<u8> {
+pub(crate) fn pcap_of_link_type(link_type: u8) -> Vec<u8> {
     let mut bytes = Vec::new();
     for number in [0xa1b2_c3d4_u32, 0x0004_0002, 0, 0, 65_535] {
         bytes.extend(number.to_le_bytes());
@@ -100,7 +100,7 @@ pub fn pcap_of_link_type(link_type: u8) -> Vec<u8> {
 }
 
 /// A pcapng of raw IPv4 packets at these microseconds, with an offset in seconds for all of them.
-pub fn pcapng_at(ticks: &[u64], offset_seconds: i64) -> Vec<u8> {
+pub(crate) fn pcapng_at(ticks: &[u64], offset_seconds: i64) -> Vec<u8> {
     const DATAGRAM: [u8; 28] = [
         0x45, 0, 0, 28, 0, 1, 0, 0, 64, 17, 0, 0, 8, 8, 4, 4, 198, 18, 0, 1, 0, 1, 0, 2, 0, 8, 0, 0,
     ];

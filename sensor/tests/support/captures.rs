@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 /// The folder of captures; none, said loudly, where there is none.
-pub fn captures() -> Option<PathBuf> {
+pub(crate) fn captures() -> Option<PathBuf> {
     let folder = std::env::var_os("TEITEN_CAPTURES").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures"),
         PathBuf::from,
@@ -22,7 +22,7 @@ pub fn captures() -> Option<PathBuf> {
 }
 
 /// The oracle of each capture (rules in the README beside them).
-pub fn oracles(folder: &Path) -> Vec<Value> {
+pub(crate) fn oracles(folder: &Path) -> Vec<Value> {
     std::fs::read_to_string(folder.join("oracles.jsonl"))
         .expect("the oracles can be read")
         .lines()

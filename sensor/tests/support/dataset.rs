@@ -18,15 +18,15 @@ const COUNTRIES: &str = "0.0.0.0,63.255.255.255,JP\n64.0.0.0,127.255.255.255,US\
                          2001:db8::,2001:db8:ffff:ffff:ffff:ffff:ffff:ffff,DE\n";
 
 /// The telescope of the synthetic captures.
-pub const TELESCOPE: [&str; 2] = ["198.18.0.0/20", "2001:db8::/32"];
+pub(crate) const TELESCOPE: [&str; 2] = ["198.18.0.0/20", "2001:db8::/32"];
 
 /// A temporary folder for captures and datasets, with a small file of countries.
-pub struct Workshop {
+pub(crate) struct Workshop {
     folder: tempfile::TempDir,
 }
 
 impl Workshop {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         // Parts are forced to disk, which costs nothing in a file system that lies in memory.
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         let folder = folder.expect("a temporary folder");
@@ -34,22 +34,22 @@ impl Workshop {
         Workshop { folder }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub fn countries(&self) -> PathBuf {
+    pub(crate) fn countries(&self) -> PathBuf {
         self.path("countries.csv")
     }
 
-    pub fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    pub(crate) fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.path(name);
         std::fs::write(&path, bytes).expect("a writable folder");
         path
     }
 
     /// `replay` of `paths` into the dataset `name`, with the telescope of the synthetic captures and JSON output, as arguments.
-    pub fn arguments(&self, name: &str, paths: &[&str]) -> Vec<String> {
+    pub(crate) fn arguments(&self, name: &str, paths: &[&str]) -> Vec<String> {
         let (data, countries) = (self.path(name), self.countries());
         let mut arguments = vec!["replay"];
         arguments.extend(paths);
@@ -62,7 +62,7 @@ impl Workshop {
     }
 
     /// Settings for the dataset `name`.
-    pub fn settings(&self, name: &str, workers: usize) -> Settings {
+    pub(crate) fn settings(&self, name: &str, workers: usize) -> Settings {
         let shared = SharedArguments {
             data: Some(self.path(name)),
             geo: vec![self.countries()],
@@ -75,16 +75,16 @@ impl Workshop {
 }
 
 /// The path of a temporary file, which is plain text.
-pub fn text(path: &Path) -> &str {
+pub(crate) fn text(path: &Path) -> &str {
     path.to_str().expect("a temporary folder has a plain name")
 }
 
-pub fn replayed(paths: &[PathBuf], settings: &Settings) -> Result<Outcome, RunError> {
+pub(crate) fn replayed(paths: &[PathBuf], settings: &Settings) -> Result<Outcome, RunError> {
     replay(paths, ReadingMode::Mapped, settings, &mut |_| {})
 }
 
 /// Every visible file of a dataset by its path within, with the SHA-256 of its bytes.
-pub fn files(data: &Path) -> BTreeMap<String, String> {
+pub(crate) fn files(data: &Path) -> BTreeMap<String, String> {
     let mut found = BTreeMap::new();
     for path in parts(data) {
         let name = path.strip_prefix(data).expect("found below it");
@@ -98,7 +98,7 @@ pub fn files(data: &Path) -> BTreeMap<String, String> {
 }
 
 /// Every visible part of a dataset.
-pub fn all_parts(data: &Path) -> Vec<PathBuf> {
+pub(crate) fn all_parts(data: &Path) -> Vec<PathBuf> {
     parts(data)
 }
 
@@ -122,7 +122,7 @@ fn parts(folder: &Path) -> Vec<PathBuf> {
 }
 
 /// Hands each row of a table to `take`; what a killed program left under way is no part, to this reader as to any.
-pub fn each_row(data: &Path, table: &str, mut take: impl FnMut(&Row)) {
+pub(crate) fn each_row(data: &Path, table: &str, mut take: impl FnMut(&Row)) {
     let is_visible = |path: &PathBuf| path.extension().is_some_and(|it| it == "parquet");
     for path in parts(&data.join(table)).into_iter().filter(is_visible) {
         let file = File::open(&path).expect("a readable part");
@@ -134,7 +134,7 @@ pub fn each_row(data: &Path, table: &str, mut take: impl FnMut(&Row)) {
 }
 
 /// All rows of a table as text in order, without the columns named.
-pub fn rows(data: &Path, table: &str, without: &[&str]) -> Vec<String> {
+pub(crate) fn rows(data: &Path, table: &str, without: &[&str]) -> Vec<String> {
     let mut rows = Vec::new();
     each_row(data, table, |row| {
         let fields = row.get_column_iter();
@@ -146,7 +146,7 @@ pub fn rows(data: &Path, table: &str, without: &[&str]) -> Vec<String> {
 }
 
 /// A counter or a time of a row.
-pub fn number(row: &Row, column: &str) -> i64 {
+pub(crate) fn number(row: &Row, column: &str) -> i64 {
     let field = row.get_column_iter().find(|(name, _)| *name == column);
     match field {
         Some((_, Field::Long(number) | Field::TimestampMicros(number))) => *number,
@@ -155,9 +155,9 @@ pub fn number(row: &Row, column: &str) -> i64 {
 }
 
 /// (packets, bytes) by hour since 1970.
-pub type HourSums = BTreeMap<i64, (i64, i64)>;
+pub(crate) type HourSums = BTreeMap<i64, (i64, i64)>;
 
-pub fn hour_sums(data: &Path, table: &str) -> HourSums {
+pub(crate) fn hour_sums(data: &Path, table: &str) -> HourSums {
     let mut sums = HourSums::new();
     each_row(data, table, |row| {
         let hour = number(row, "hour_start") / 3_600_000_000;
@@ -169,7 +169,7 @@ pub fn hour_sums(data: &Path, table: &str) -> HourSums {
 }
 
 /// A column of `coverage` by hour since 1970, without zeros.
-pub fn coverage_sums(data: &Path, column: &str) -> BTreeMap<i64, i64> {
+pub(crate) fn coverage_sums(data: &Path, column: &str) -> BTreeMap<i64, i64> {
     let mut sums = BTreeMap::new();
     each_row(data, "coverage", |row| {
         let hour = number(row, "minute_start").div_euclid(3_600_000_000);
@@ -181,7 +181,7 @@ pub fn coverage_sums(data: &Path, column: &str) -> BTreeMap<i64, i64> {
 
 /// What is wrong with the law that in every hour `traffic` and `sources` hold the same and both equal what `coverage` observed;
 /// and that in every minute received = observed + outside + excluded + not_ip + malformed.
-pub fn broken_sums(data: &Path) -> Vec<String> {
+pub(crate) fn broken_sums(data: &Path) -> Vec<String> {
     let mut broken = Vec::new();
     let (traffic, sources) = (hour_sums(data, "traffic"), hour_sums(data, "sources"));
     if traffic != sources {

@@ -4,14 +4,14 @@
 use serde_json::Value;
 
 /// Parts of a path to an IP header that are not followed, and why.
-pub const UNSUPPORTED_PATHS: &[(&str, &str)] = &[
+pub(crate) const UNSUPPORTED_PATHS: &[(&str, &str)] = &[
     ("juniper", "a vendor's cookie header of many layouts"),
     ("wpan", "6LoWPAN has compressed IPv6 headers"),
     ("user_dlt", "link types reserved for private use"),
 ];
 
 /// Where another reading than tshark's is meant: capture, fields, reason.
-pub const EXCEPTIONS: &[(&str, &[&str], &str)] = &[
+pub(crate) const EXCEPTIONS: &[(&str, &[&str], &str)] = &[
     (
         "linktypes/PcapPlusPlus__ExamplesTest-pcap_examples-solaris.snoop",
         &[""],
@@ -235,7 +235,7 @@ const JUMBOGRAM: &str =
 const UNKNOWN_PROTOCOL: &str = "the oracle's 255 says that it could not follow the extension headers; here it is the last one read";
 
 /// Whether every IP header of the capture stands behind a path that is followed.
-pub fn is_supported(oracle: &Value) -> bool {
+pub(crate) fn is_supported(oracle: &Value) -> bool {
     let paths = oracle["path_to_outer_ip"].as_object().unwrap();
     !paths.keys().any(|path| {
         let unsupported = UNSUPPORTED_PATHS
@@ -246,7 +246,7 @@ pub fn is_supported(oracle: &Value) -> bool {
 }
 
 /// Whether a difference of the capture from its oracle is among the exceptions.
-pub fn is_excepted(path: &str, difference: &str) -> bool {
+pub(crate) fn is_excepted(path: &str, difference: &str) -> bool {
     EXCEPTIONS.iter().any(|(capture, fields, _)| {
         *capture == path && fields.iter().any(|field| difference.starts_with(field))
     })

@@ -20,9 +20,9 @@ use super::program;
 /// Longest wait for the program to open its interfaces.
 const OPENING_MAX: Duration = Duration::from_secs(20);
 /// Workers of a capture, each with a ring on every interface.
-pub const WORKERS: usize = 2;
+pub(crate) const WORKERS: usize = 2;
 /// What the namespace needs: loopback, and a pair of which one end is captured on and nobody answers.
-pub const NETWORK: &[&str] = &[
+pub(crate) const NETWORK: &[&str] = &[
     "link set lo up",
     "link add sending type veth peer name dark",
     "address add 10.9.0.1/24 dev sending",
@@ -31,10 +31,10 @@ pub const NETWORK: &[&str] = &[
     "neighbour add 10.9.0.77 lladdr 02:00:00:00:00:4d dev sending",
 ];
 /// What the tests send to: an address on loopback, and one behind the pair.
-pub const TELESCOPE: [&str; 2] = ["127.9.0.0/16", "10.9.0.77/32"];
+pub(crate) const TELESCOPE: [&str; 2] = ["127.9.0.0/16", "10.9.0.77/32"];
 
 /// Runs `test` on a thread that has a network of its own, which ends with the thread and its children.
-pub fn in_a_network_of_its_own(test: fn()) {
+pub(crate) fn in_a_network_of_its_own(test: fn()) {
     let thread = std::thread::spawn(move || {
         // SAFETY: unshare takes no pointers, and changes network and mounts of this thread and its later children alone.
         if unsafe { libc::unshare(libc::CLONE_NEWNET | libc::CLONE_NEWNS) } != 0 {
@@ -63,7 +63,7 @@ pub fn in_a_network_of_its_own(test: fn()) {
 }
 
 /// Runs `ip` in the network of this thread.
-pub fn ip(arguments: &str) -> Result<(), String> {
+pub(crate) fn ip(arguments: &str) -> Result<(), String> {
     match Command::new("ip").args(arguments.split(' ')).status() {
         Ok(status) if status.success() => Ok(()),
         other => Err(format!("{other:?}")),
@@ -71,7 +71,7 @@ pub fn ip(arguments: &str) -> Result<(), String> {
 }
 
 /// Makes a folder whose file system lies in memory and is of this size; says so where that cannot be had.
-pub fn mount_memory(folder: &Path, size: &str) -> bool {
+pub(crate) fn mount_memory(folder: &Path, size: &str) -> bool {
     std::fs::create_dir(folder).expect("writable");
     let mounted = Command::new("mount")
         .args(["-t", "tmpfs", "-o", &format!("size={size}"), "tmpfs"])
@@ -85,13 +85,13 @@ pub fn mount_memory(folder: &Path, size: &str) -> bool {
 }
 
 /// Sends frames as they are through an interface.
-pub struct FrameSender {
+pub(crate) struct FrameSender {
     socket: OwnedFd,
     address: libc::sockaddr_ll,
 }
 
 impl FrameSender {
-    pub fn new(interface: &str) -> FrameSender {
+    pub(crate) fn new(interface: &str) -> FrameSender {
         let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
         // SAFETY: no pointers. Protocol 0: nothing is received.
         let number = unsafe { libc::socket(libc::AF_PACKET, kind, 0) };
@@ -107,7 +107,7 @@ impl FrameSender {
         FrameSender { socket, address }
     }
 
-    pub fn send(&self, frame: &[u8]) {
+    pub(crate) fn send(&self, frame: &[u8]) {
         // SAFETY: pointers and lengths are those of live values.
         let sent = unsafe {
             libc::sendto(
@@ -125,7 +125,7 @@ impl FrameSender {
 }
 
 /// An Ethernet frame with a datagram over IPv4, behind a VLAN tag where one is given.
-pub fn udp_frame(tag: Option<u16>, from: u32, to: [u8; 4], port: u16) -> Vec<u8> {
+pub(crate) fn udp_frame(tag: Option<u16>, from: u32, to: [u8; 4], port: u16) -> Vec<u8> {
     let mut frame = vec![2, 0, 0, 0, 0, 0x4d, 2, 0, 0, 0, 0, 1];
     if let Some(tag) = tag {
         frame.extend([0x81, 0]);
@@ -142,24 +142,24 @@ pub fn udp_frame(tag: Option<u16>, from: u32, to: [u8; 4], port: u16) -> Vec<u8>
 }
 
 /// A capture that is under way.
-pub struct Capture {
+pub(crate) struct Capture {
     pub child: program::Running,
     messages: JoinHandle<String>,
 }
 
 impl Capture {
     /// Starts the program and waits until it says that it captures on every interface.
-    pub fn start(workshop: &Workshop, interfaces: &[&str]) -> Self {
+    pub(crate) fn start(workshop: &Workshop, interfaces: &[&str]) -> Self {
         Capture::start_with(workshop, interfaces, &[])
     }
 
     /// As [`Capture::start`], with further flags.
-    pub fn start_with(workshop: &Workshop, interfaces: &[&str], flags: &[&str]) -> Self {
+    pub(crate) fn start_with(workshop: &Workshop, interfaces: &[&str], flags: &[&str]) -> Self {
         Capture::start_of(workshop, interfaces, flags, interfaces.len())
     }
 
     /// As [`Capture::start_with`], waiting for so many of the interfaces alone.
-    pub fn start_of(
+    pub(crate) fn start_of(
         workshop: &Workshop,
         interfaces: &[&str],
         flags: &[&str],
@@ -209,14 +209,14 @@ impl Capture {
     }
 
     /// Ends the capture by a signal; its accounting, when its exit code is 0.
-    pub fn end_by(self, signal: &str) -> Value {
+    pub(crate) fn end_by(self, signal: &str) -> Value {
         let (code, accounting, messages) = self.end(signal);
         assert_eq!(code, Some(0), "{signal}: {messages}");
         accounting
     }
 
     /// Ends the capture by a signal: its exit code, its accounting (null where it gave none) and its messages.
-    pub fn end(mut self, signal: &str) -> (Option<i32>, Value, String) {
+    pub(crate) fn end(mut self, signal: &str) -> (Option<i32>, Value, String) {
         let number = self.child.id().to_string();
         let sent = Command::new("kill").args([signal, &number]).status();
         assert!(sent.is_ok_and(|status| status.success()));
@@ -231,7 +231,7 @@ impl Capture {
 }
 
 /// Sends numbered datagrams, each to a port of its own.
-pub fn send_udp(to: &str, count: u16) {
+pub(crate) fn send_udp(to: &str, count: u16) {
     let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
     for number in 0..count {
         let address: SocketAddr = format!("{to}:{}", 20_000 + number).parse().expect("one");
@@ -243,7 +243,7 @@ pub fn send_udp(to: &str, count: u16) {
 }
 
 /// Packets of a dataset by (protocol, port).
-pub fn packets_by_port(data: &Path) -> BTreeMap<(i32, i32), i64> {
+pub(crate) fn packets_by_port(data: &Path) -> BTreeMap<(i32, i32), i64> {
     let mut packets = BTreeMap::new();
     each_row(data, "sources", |row| {
         let of = |name: &str| match row.get_column_iter().find(|(column, _)| *column == name) {

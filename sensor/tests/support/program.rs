@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// What a run gave.
 #[derive(Debug)]
-pub struct Run {
+pub(crate) struct Run {
     pub exit_code: Option<i32>,
     pub output: String,
     pub messages: String,
@@ -18,18 +18,18 @@ pub struct Run {
 
 impl Run {
     /// The accounting on standard output.
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.output)
             .unwrap_or_else(|error| panic!("{error}: no JSON object in {self:?}"))
     }
 }
 
-pub fn program() -> Command {
+pub(crate) fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_teiten-sensor"))
 }
 
 /// A program under way, which does not outlive the test, should that fail meanwhile.
-pub struct Running(pub Child);
+pub(crate) struct Running(pub Child);
 
 impl Deref for Running {
     type Target = Child;
@@ -54,12 +54,12 @@ impl Drop for Running {
 }
 
 /// Runs the program with these arguments to its end.
-pub fn run<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Run {
+pub(crate) fn run<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Run {
     run_with_input(arguments, b"")
 }
 
 /// As [`run`], with `input` on standard input.
-pub fn run_with_input<A: AsRef<OsStr>>(
+pub(crate) fn run_with_input<A: AsRef<OsStr>>(
     arguments: impl IntoIterator<Item = A>,
     input: &[u8],
 ) -> Run {

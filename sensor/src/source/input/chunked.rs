@@ -33,7 +33,7 @@ pub(super) struct ReadBuffer {
 }
 
 impl Chunked {
-    pub fn next_window(&mut self) -> Option<ReadBuffer> {
+    pub(super) fn next_window(&mut self) -> Option<ReadBuffer> {
         if let Some(window) = self.window.take() {
             return Some(window);
         }
@@ -64,7 +64,7 @@ impl Chunked {
         Some(window)
     }
 
-    pub fn carry_over(&mut self, rest: &[u8], needed_bytes: usize) {
+    pub(super) fn carry_over(&mut self, rest: &[u8], needed_bytes: usize) {
         self.carry.extend_from_slice(rest);
         self.needed_bytes = needed_bytes;
     }
@@ -109,7 +109,7 @@ impl ReadBuffer {
         self.bytes
     }
 
-    pub fn copy_of(rest: &[u8]) -> ReadBuffer {
+    pub(super) fn copy_of(rest: &[u8]) -> ReadBuffer {
         let mut bytes = Vec::with_capacity(rest.len().max(CHUNK_BYTES));
         bytes.extend_from_slice(rest);
         ReadBuffer {

@@ -15,7 +15,7 @@ const COUNTERS: usize = RX_MISSED_ERRORS + 1;
 
 /// Frames that each interface had no room for; the count wraps at 32 bits.
 #[must_use]
-pub fn dropped_by_interface() -> BTreeMap<String, u32> {
+pub(super) fn dropped_by_interface() -> BTreeMap<String, u32> {
     let mut dropped = BTreeMap::new();
     let mut list = std::ptr::null_mut();
     // SAFETY: getifaddrs stores one pointer, which is looked at only where it says that it did.
@@ -57,7 +57,7 @@ fn counted(member: &libc::ifaddrs) -> Option<(String, u32)> {
 
 /// Frames lost between two counts. One that is smaller has wrapped if it was near its end, and is another interface's if not.
 #[must_use]
-pub fn lost_between(before: u32, now: u32) -> u64 {
+pub(super) fn lost_between(before: u32, now: u32) -> u64 {
     const NEAR: u32 = 1 << 30;
     let lost = now.wrapping_sub(before);
     let has_wrapped = now < before;

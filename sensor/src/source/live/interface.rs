@@ -20,7 +20,7 @@ enum Tap {
 }
 
 /// An interface that is to be captured on.
-pub struct Interface {
+pub(super) struct Interface {
     pub name: String,
     tap: Option<Tap>,
     /// Number of the interface that the tap is on.
@@ -35,7 +35,7 @@ pub struct Interface {
 
 /// What a second look at an interface found to have changed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum InterfaceChange {
+pub(super) enum InterfaceChange {
     Down,
     Gone,
     Back,
@@ -43,7 +43,7 @@ pub enum InterfaceChange {
 
 impl Interface {
     /// An interface that is not open yet.
-    pub fn away(name: &str) -> Self {
+    pub(super) fn away(name: &str) -> Self {
         Interface {
             name: name.to_owned(),
             tap: None,
@@ -58,7 +58,7 @@ impl Interface {
     ///
     /// # Errors
     /// Why neither way serves.
-    pub fn open(&mut self, wanted: &CaptureRequest) -> Result<(), SourceError> {
+    pub(super) fn open(&mut self, wanted: &CaptureRequest) -> Result<(), SourceError> {
         let index = interface_index(&self.name);
         self.tap = Some(match wanted.method {
             Method::Ring => self
@@ -138,7 +138,7 @@ impl Interface {
     }
 
     /// How it is captured on, for the user; none while it is away.
-    pub fn described(&self) -> Option<String> {
+    pub(super) fn described(&self) -> Option<String> {
         match self.tap.as_ref()? {
             Tap::Rings(rings) => {
                 let bytes: usize = rings.iter().map(Ring::memory_bytes).sum();
@@ -154,17 +154,17 @@ impl Interface {
     }
 
     /// Whether packets can come.
-    pub fn is_open(&self) -> bool {
+    pub(super) fn is_open(&self) -> bool {
         self.tap.is_some() && !self.down
     }
 
     /// Whether it is captured on through libpcap, which must be asked often.
-    pub fn is_polled(&self) -> bool {
+    pub(super) fn is_polled(&self) -> bool {
         matches!(self.tap, Some(Tap::Library(_)))
     }
 
     /// What waits at the interface, or the block given where nothing does. The number tells which ring it came from.
-    pub fn take(&mut self, reuse: Block) -> (Block, Option<usize>) {
+    pub(super) fn take(&mut self, reuse: Block) -> (Block, Option<usize>) {
         match &mut self.tap {
             None => (reuse, None),
             Some(Tap::Rings(rings)) => {
@@ -189,7 +189,7 @@ impl Interface {
     }
 
     /// Packets that were lost since the last call: (for want of room in the ring, by the interface).
-    pub fn drops(&mut self, dropped: Option<u32>) -> (u64, u64) {
+    pub(super) fn drops(&mut self, dropped: Option<u32>) -> (u64, u64) {
         let kernel = match &mut self.tap {
             None => 0,
             Some(Tap::Rings(rings)) => rings.iter().map(|ring| ring.counts().dropped).sum(),
@@ -205,7 +205,7 @@ impl Interface {
     }
 
     /// What has changed with the interface since the last look; one that is away is opened where it is there again.
-    pub fn look(&mut self, wanted: &CaptureRequest) -> Option<InterfaceChange> {
+    pub(super) fn look(&mut self, wanted: &CaptureRequest) -> Option<InterfaceChange> {
         let now = interface_index(&self.name);
         if self.tap.is_none() {
             now?;
@@ -240,7 +240,7 @@ impl Interface {
     }
 
     /// Appends what to wait at.
-    pub fn descriptors(&self, into: &mut Vec<RawFd>) {
+    pub(super) fn descriptors(&self, into: &mut Vec<RawFd>) {
         match &self.tap {
             None => {}
             Some(Tap::Rings(rings)) if !self.down => {

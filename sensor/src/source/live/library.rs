@@ -21,7 +21,7 @@ const RAW_IP_LIVE: [i32; 2] = [12, 14];
 const RAW_IP: LinkType = LinkType(101);
 
 /// A capture through libpcap.
-pub struct Library {
+pub(super) struct Library {
     capture: Capture<Active>,
     link_type: LinkType,
     /// libpcap's counter when it was last read: it wraps.
@@ -33,7 +33,7 @@ impl Library {
     ///
     /// # Errors
     /// libpcap's words.
-    pub fn open(interface: &str, wanted: &CaptureRequest) -> Result<Self, pcap::Error> {
+    pub(super) fn open(interface: &str, wanted: &CaptureRequest) -> Result<Self, pcap::Error> {
         let wait_ms = i32::try_from(super::LIVE_WAIT.as_millis()).unwrap_or(i32::MAX);
         // Immediate mode stays off: with it libpcap falls back from TPACKET_V3 to one frame at a time.
         let mut capture = Capture::from_device(interface)?
@@ -57,7 +57,7 @@ impl Library {
     }
 
     /// What the packets' first header is.
-    pub fn link_type(&self) -> LinkType {
+    pub(super) fn link_type(&self) -> LinkType {
         self.link_type
     }
 
@@ -65,7 +65,7 @@ impl Library {
     ///
     /// # Errors
     /// libpcap's words; packets taken before are lost with it.
-    pub fn take(&mut self, block: Block) -> Result<Block, pcap::Error> {
+    pub(super) fn take(&mut self, block: Block) -> Result<Block, pcap::Error> {
         let Block { bytes, mut records } = block.emptied();
         let mut bytes = match bytes {
             BlockBytes::Owned(bytes) => bytes,
@@ -99,7 +99,7 @@ impl Library {
     }
 
     /// Packets dropped since the last call; none where libpcap cannot tell.
-    pub fn dropped(&mut self) -> u64 {
+    pub(super) fn dropped(&mut self) -> u64 {
         let Ok(stat) = self.capture.stats() else {
             return 0;
         };
@@ -109,7 +109,7 @@ impl Library {
     }
 
     /// What to wait at.
-    pub fn descriptor(&self) -> RawFd {
+    pub(super) fn descriptor(&self) -> RawFd {
         self.capture.as_raw_fd()
     }
 }
@@ -119,7 +119,7 @@ impl Library {
 ///
 /// # Errors
 /// libpcap's words.
-pub fn compile(interface: &str, expression: &str) -> Result<Vec<Instruction>, pcap::Error> {
+pub(super) fn compile(interface: &str, expression: &str) -> Result<Vec<Instruction>, pcap::Error> {
     let capture = Capture::from_device(interface)?
         .buffer_size(COMPILER_BUFFER_BYTES)
         .open()?;

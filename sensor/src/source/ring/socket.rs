@@ -9,7 +9,7 @@ use super::RingError;
 use crate::source::filter::Instruction;
 
 /// Waits until one of the descriptors has something, or for `wait`.
-pub fn wait_for(descriptors: &[std::os::fd::RawFd], wait: Duration) {
+pub(crate) fn wait_for(descriptors: &[std::os::fd::RawFd], wait: Duration) {
     let mut polled: Vec<libc::pollfd> = descriptors
         .iter()
         .map(|&fd| libc::pollfd {
@@ -25,7 +25,7 @@ pub fn wait_for(descriptors: &[std::os::fd::RawFd], wait: Duration) {
 
 /// The number of an interface of this network namespace.
 #[must_use]
-pub fn interface_index(name: &str) -> Option<u32> {
+pub(crate) fn interface_index(name: &str) -> Option<u32> {
     let name = CString::new(name).ok()?;
     // SAFETY: a string that ends with a zero byte and lives through the call.
     let index = unsafe { libc::if_nametoindex(name.as_ptr()) };
@@ -34,7 +34,7 @@ pub fn interface_index(name: &str) -> Option<u32> {
 
 /// Whether an interface of this network namespace is up (`IFF_UP`, netdevice(7)).
 #[must_use]
-pub fn is_up(name: &str) -> bool {
+pub(crate) fn is_up(name: &str) -> bool {
     // SAFETY: a plain C struct of integers, for which all zeros is a value.
     let mut request: libc::ifreq = unsafe { std::mem::zeroed() };
     for (place, letter) in request
