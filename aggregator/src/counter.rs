@@ -6,13 +6,15 @@
 pub struct Counter {
     /// Name, as in `coverage`, the accounting of a replay, and the metrics.
     pub name: &'static str,
+    /// What the account of a replay calls it where people read it.
+    pub label: &'static str,
     /// What it counts, a sentence.
     pub meaning: &'static str,
 }
 
 /// Makes of each row a field of [`Counts`] and an entry of [`COUNTERS`], in the order of the rows.
 macro_rules! counters {
-    ($($name:ident: $meaning:literal,)+) => {
+    ($($name:ident $label:literal $meaning:literal,)+) => {
         /// A number for each counter.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct Counts<N> {
@@ -21,8 +23,13 @@ macro_rules! counters {
 
         /// Every counter of `coverage`, in the order of its columns.
         pub const COUNTERS: &[Counter] = &[
-            $(Counter { name: stringify!($name), meaning: $meaning },)+
+            $(Counter { name: stringify!($name), label: $label, meaning: $meaning },)+
         ];
+
+        /// The name of each counter: what spells one takes it from here.
+        pub const NAMES: Counts<&'static str> = Counts {
+            $($name: stringify!($name),)+
+        };
 
         impl<N> Counts<N> {
             /// The numbers, in the order of [`COUNTERS`].
@@ -41,16 +48,16 @@ macro_rules! counters {
 
 // received = observed + outside + excluded + not_ip + malformed, in every minute.
 counters! {
-    received: "Packets that were read or received in the minute.",
-    observed: "Packets that are counted in the other tables.",
-    outside: "Packets to addresses outside the telescope.",
-    excluded: "Packets to or from an excluded prefix.",
-    not_ip: "Frames that hold no IP packet.",
-    malformed: "Packets whose link layer or IP header is damaged.",
-    dropped_kernel: "Packets that the kernel dropped because the sensor was too slow.",
-    dropped_interface: "Packets that the network interface dropped.",
-    late: "Observed packets that came after their hour was closed.",
-    collapsed: "Observed packets whose source was folded into its prefix because the hour had too many sources.",
+    received "records" "Packets that were read or received in the minute.",
+    observed "observed" "Packets that are counted in the other tables.",
+    outside "outside the telescope" "Packets to addresses outside the telescope.",
+    excluded "excluded" "Packets to or from an excluded prefix.",
+    not_ip "not IP" "Frames that hold no IP packet.",
+    malformed "malformed" "Packets whose link layer or IP header is damaged.",
+    dropped_kernel "dropped by the kernel" "Packets that the kernel dropped because the sensor was too slow.",
+    dropped_interface "dropped by the interface" "Packets that the network interface dropped.",
+    late "late" "Observed packets that came after their hour was closed.",
+    collapsed "collapsed" "Observed packets whose source was folded into its prefix because the hour had too many sources.",
 }
 
 /// Which of [`COUNTERS`] tell where a received packet went: their sum is the first counter.
@@ -59,6 +66,7 @@ pub const OUTCOMES: std::ops::Range<usize> = 1..6;
 /// Records whose time cannot be believed. They belong to no minute, so only the accounting of a run has this counter.
 pub const IMPLAUSIBLE: Counter = Counter {
     name: "implausible",
+    label: "implausible time",
     meaning: "Records whose time is too far from that of their neighbours to be believed; also counted in malformed.time.",
 };
 

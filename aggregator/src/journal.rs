@@ -26,12 +26,12 @@ use crate::close::HourRuns;
 use crate::minute::{ACCOUNT_BYTES, HourAccount};
 use crate::payload_table::{Names, PayloadTable};
 use crate::run::{DiskRun, Run};
-use crate::store::PartName;
+use crate::store::{PartName, journals_folder};
 use teiten_observation::TelescopeSize;
 
 pub use published::Published;
 
-use files::{has_ending, hour_of_name, keep_damaged, listed, number_of, parent, sync_folder};
+use files::{has_ending, hour_of_name, keep_damaged, listed, number_of, sync_folder};
 
 /// First bytes of a file; the last one is the version of what follows, raised when a row's form changes.
 const MAGIC: [u8; 8] = *b"TEITENJ4";
@@ -153,7 +153,7 @@ impl Journal {
     /// # Errors
     /// When it cannot be written.
     pub fn begin(directory: &Path, name: &PartName, about: &About) -> io::Result<Self> {
-        let folder = parent(directory).join(format!("{}-{}", name.sensor, name.run));
+        let folder = journals_folder(directory).join(format!("{}-{}", name.sensor, name.run));
         let locks = make_folder(&folder, name, about)?;
         let (name, about) = (name.clone(), about.clone());
         Ok(Journal {
@@ -173,7 +173,7 @@ impl Journal {
     /// When the folder cannot be listed.
     pub fn abandoned(directory: &Path, sensor: &str) -> io::Result<(Vec<Journal>, Damaged)> {
         let (mut journals, mut damaged) = (Vec::new(), Damaged::new());
-        for folder in listed(&parent(directory))? {
+        for folder in listed(&journals_folder(directory))? {
             let folder_name = folder.file_name().unwrap_or_default().to_string_lossy();
             if !folder_name.starts_with(&format!("{sensor}-")) {
                 continue;

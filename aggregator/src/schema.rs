@@ -4,6 +4,7 @@
 
 mod coverage;
 mod group;
+mod kinds;
 mod payloads;
 mod rolled_up;
 mod slot;

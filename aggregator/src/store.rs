@@ -42,6 +42,22 @@ use work::WorkFolder;
 
 /// Folder within a dataset for everything that is not a part.
 pub const PRIVATE_FOLDER: &str = ".teiten";
+/// Folders in it: for the journals of captures, and for what is damaged and waits for a person to look at it.
+const JOURNALS: &str = "journal";
+const DAMAGED: &str = "damaged";
+
+/// The folder of the journals in the dataset `directory`.
+pub(crate) fn journals_folder(directory: &Path) -> PathBuf {
+    directory.join(PRIVATE_FOLDER).join(JOURNALS)
+}
+
+/// For a file of a journal: its path below the folder of the journals, and the folder of the same dataset for what is damaged.
+pub(crate) fn journal_place(path: &Path) -> Option<(&Path, PathBuf)> {
+    let is_private = |folder: &&Path| folder.ends_with(PRIVATE_FOLDER);
+    let private = path.ancestors().find(is_private)?;
+    let within = path.strip_prefix(private.join(JOURNALS)).ok()?;
+    Some((within, private.join(DAMAGED)))
+}
 
 /// A dataset's folder. Clones share one work folder, which is made when it is first needed and removed with the last of them.
 #[derive(Clone, Debug)]

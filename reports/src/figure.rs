@@ -1,6 +1,7 @@
 //! The figures of a report: one row of [`FIGURES`] and one file each. The document, `list`, `figure NAME` and the tests read this table.
 
 use crate::chart::axis::TimeAxis;
+use crate::chart::ranked::Bar;
 use crate::chart::{Chart, timeline};
 use crate::measure::{Completeness, RateUnit};
 use crate::period::HOUR_US;
@@ -346,4 +347,20 @@ fn group_packets(answer: &Answer, group: SourceGroup) -> i64 {
         .iter()
         .filter(|((known, _), _)| *known == group);
     tallies.map(|(_, tally)| tally.packets).sum()
+}
+
+/// A bar of packets with their share of all behind them; it has no rank.
+fn share_bar(label: &str, packets: i64, all: i64, class: &str) -> Bar {
+    let (count, percent) = (
+        number::count(packets),
+        number::percent(packets as f64, all as f64),
+    );
+    Bar {
+        label: label.to_owned(),
+        detail: String::new(),
+        value: packets as f64,
+        text: format!("{count} ({percent}%)"),
+        class: class.to_owned(),
+        ranked: false,
+    }
 }

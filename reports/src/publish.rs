@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use teiten_aggregator::text::hexadecimal;
 
 use crate::document::Document;
 use crate::render::{csv, html, json, markdown, png};
@@ -75,8 +76,7 @@ impl Folder {
         fs::create_dir_all(folder)
             .and_then(|()| fs::write(&path, content))
             .map_err(|source| unwritten(&path, source))?;
-        let hash = Sha256::digest(content);
-        let hash: String = hash.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hash = hexadecimal(&Sha256::digest(content));
         self.files
             .push(json!({"path": name, "bytes": content.len(), "sha256": hash}));
         self.names.push(name.to_owned());

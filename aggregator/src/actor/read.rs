@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 use super::entry::Actor;
 use super::error::ActorError;
 use super::{field, file};
+use crate::text::hexadecimal;
 
 /// The form of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,7 +129,7 @@ pub(super) fn read(name: &str, bytes: &[u8]) -> Result<ReadList, ActorError> {
     Ok(ReadList {
         about: ActorList {
             name: name.to_owned(),
-            sha256: digest.iter().map(|byte| format!("{byte:02x}")).collect(),
+            sha256: hexadecimal(&digest),
             form: form.name(),
             date: rows.date,
             bad_rows: rows.bad,

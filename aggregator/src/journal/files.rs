@@ -4,11 +4,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::store::PRIVATE_FOLDER;
-
-pub(super) fn parent(directory: &Path) -> PathBuf {
-    directory.join(PRIVATE_FOLDER).join("journal")
-}
+use crate::store::journal_place;
 
 pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
@@ -54,14 +50,9 @@ pub(super) fn hour_of_name(path: &Path) -> Option<i64> {
 
 /// Moves what cannot be believed to `DIR/.teiten/damaged`, under a name that nothing has there; gives where it is.
 pub(super) fn keep_damaged(path: &Path) -> io::Result<PathBuf> {
-    let scratch = path
-        .ancestors()
-        .find(|folder| folder.ends_with(PRIVATE_FOLDER))
-        .unwrap_or(Path::new("."));
-    let folder = scratch.join("damaged");
+    let (name, folder) =
+        journal_place(path).unwrap_or_else(|| (path, Path::new("damaged").to_owned()));
     std::fs::create_dir_all(&folder)?;
-    let journals = scratch.join("journal");
-    let name = path.strip_prefix(&journals).unwrap_or(path);
     let name = name
         .to_string_lossy()
         .replace(std::path::MAIN_SEPARATOR, "-");

@@ -22,6 +22,7 @@ use crate::actor::Actors;
 use crate::parallel::joined;
 use crate::ranges::flatten::{count_overlapping, flatten};
 use crate::ranges::table::{TableV4, TableV6};
+use crate::text::hexadecimal;
 
 /// First bytes of a gz file (RFC 1952 section 2.3.1).
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
@@ -147,17 +148,6 @@ fn decompressed(bytes: &[u8]) -> std::io::Result<Cow<'_, [u8]>> {
         .take(DECOMPRESSED_BYTES_MAX)
         .read_to_end(&mut plain)?;
     Ok(Cow::Owned(plain))
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    use std::fmt::Write;
-    bytes
-        .iter()
-        .fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        })
 }
 
 /// What goes wrong with bytes, before it is known whose they are.

@@ -6,16 +6,16 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 use super::ColumnType::{Int32, Int64, Text, TimestampMicros};
+use super::kinds::columns_of_kinds;
 use super::{
-    ACTOR, BYTES, CLASS, COUNTED, COUNTRY, Column, ColumnRow, Filled, Group, HOUR_START, Holds,
-    IP_VERSION, NOT_NEGATIVE, PACKETS, PORT, PROTOCOL, SENSOR, Slot, TOOL, TRAFFIC_TYPE, counted,
+    BYTES, COUNTED, Column, ColumnRow, Filled, Group, Holds, NOT_NEGATIVE, PACKETS, Slot, counted,
 };
 use crate::actor::Actors;
 use crate::hour::Hour;
 use crate::origin::Country;
 use crate::role::Role;
 use crate::run::SourceRow;
-use teiten_observation::{Address, Class, Family, Kind, StackSignature, Tool, TrafficType};
+use teiten_observation::{Address, Family, Kind, StackSignature};
 
 /// Rows of `sources` in order, a column each. Texts of sources stand once for all rows of a source.
 #[derive(Debug, Default)]
@@ -129,6 +129,14 @@ impl SourceRows<'_> {
     fn kinds(&self) -> impl Iterator<Item = Kind> + Clone {
         self.group.each(|chunk, row| chunk.kinds[row])
     }
+
+    fn actor_numbers(&self) -> impl Iterator<Item = u16> + Clone {
+        self.group.each(|chunk, row| chunk.actors[row])
+    }
+
+    fn country_codes(&self) -> impl Iterator<Item = u16> + Clone {
+        self.group.each(|chunk, row| chunk.countries[row])
+    }
 }
 
 pub(super) const SRC_IP: Column = Column::new(
@@ -159,63 +167,14 @@ pub(super) const TOOL_PACKETS: Column = Column::new(
 type SourceFill = for<'e, 'g, 'r> fn(Slot<'e>, &'g SourceRows<'r>) -> Filled;
 
 /// The columns, and how they are filled.
-pub(crate) const ROWS: &[ColumnRow<SourceFill>] = &[
-    ColumnRow {
-        column: HOUR_START,
-        fill: |slot, rows| slot.constant_integer(rows.hour.start_us()),
-    },
-    ColumnRow {
-        column: SENSOR,
-        fill: |slot, rows| slot.constant_text(rows.sensor),
-    },
+pub(crate) const ROWS: &[ColumnRow<SourceFill>] = columns_of_kinds!(
+    source: [
     ColumnRow {
         column: SRC_IP,
         fill: |slot, rows| source_column(slot, &rows.group),
     },
-    ColumnRow {
-        column: IP_VERSION,
-        fill: |slot, rows| slot.constant_integer(rows.family as i64),
-    },
-    ColumnRow {
-        column: PROTOCOL,
-        fill: |slot, rows| slot.protocols(rows.kinds(), rows.family),
-    },
-    ColumnRow {
-        column: PORT,
-        fill: |slot, rows| slot.sparse(rows.kinds().map(|kind| kind.port().map(i64::from))),
-    },
-    ColumnRow {
-        column: TRAFFIC_TYPE,
-        fill: |slot, rows| {
-            let codes = rows.kinds().map(|kind| kind.traffic_type() as u16);
-            slot.named(codes, |code| TrafficType::ALL[usize::from(code)].name())
-        },
-    },
-    ColumnRow {
-        column: CLASS,
-        fill: |slot, rows| {
-            let codes = rows.kinds().map(|kind| kind.class() as u16);
-            slot.named(codes, |code| Class::ALL[usize::from(code)].name())
-        },
-    },
-    ColumnRow {
-        column: TOOL,
-        fill: |slot, rows| {
-            let codes = rows.kinds().map(|kind| kind.tool() as u16);
-            slot.named(codes, |code| Tool::ALL[usize::from(code)].name())
-        },
-    },
-    ColumnRow {
-        column: ACTOR,
-        fill: |slot, rows| {
-            let numbers = rows.group.each(|chunk, row| chunk.actors[row]);
-            slot.named(numbers, |number| rows.actors.name(number))
-        },
-    },
-    ColumnRow {
-        column: COUNTRY,
-        fill: |slot, rows| slot.countries(rows.group.each(|chunk, row| chunk.countries[row])),
-    },
+    ],
+    counted: [
     ColumnRow {
         column: Column::new(
             "asn",
@@ -308,7 +267,8 @@ pub(crate) const ROWS: &[ColumnRow<SourceFill>] = &[
         ),
         fill: |slot, rows| stack_column(slot, &rows.group),
     },
-];
+    ],
+);
 
 /// `stack_signature`: the distinct ones by number, in the order in which they come; without one the text is empty.
 fn stack_column(slot: Slot<'_>, group: &Group<SourceChunk>) -> Filled {

@@ -1,14 +1,14 @@
 //! The columns of `traffic`: a row is a kind of packets from a country in an hour.
 
 use super::ColumnType::Int64;
+use super::kinds::columns_of_kinds;
 use super::{
-    ACTOR, BYTES, CLASS, COUNTED, COUNTRY, Column, ColumnRow, Filled, Group, HOUR_START,
-    IP_VERSION, PACKETS, PORT, PROTOCOL, SENSOR, SOURCES_SKETCH, Slot, TOOL, TRAFFIC_TYPE, counted,
+    BYTES, COUNTED, Column, ColumnRow, Filled, Group, PACKETS, SOURCES_SKETCH, Slot, counted,
 };
 use crate::actor::Actors;
 use crate::hour::Hour;
 use crate::origin::Country;
-use teiten_observation::{Class, Family, Kind, Tool, TrafficType};
+use teiten_observation::{Family, Kind};
 
 /// Kind, actor and country: what makes a row of `traffic`, in the order of its rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -105,67 +105,23 @@ impl TrafficRows<'_> {
     fn kinds(&self) -> impl Iterator<Item = Kind> + Clone {
         self.group.each(|sums, row| sums.keys[row].kind())
     }
+
+    fn actor_numbers(&self) -> impl Iterator<Item = u16> + Clone {
+        self.group.each(|sums, row| sums.keys[row].actor())
+    }
+
+    fn country_codes(&self) -> impl Iterator<Item = u16> + Clone {
+        self.group.each(|sums, row| sums.keys[row].country_code())
+    }
 }
 
 /// Fills one column from the rows of a group.
 type TrafficFill = for<'e, 'g, 'r> fn(Slot<'e>, &'g TrafficRows<'r>) -> Filled;
 
 /// The columns, and how they are filled.
-pub(crate) const ROWS: &[ColumnRow<TrafficFill>] = &[
-    ColumnRow {
-        column: HOUR_START,
-        fill: |slot, rows| slot.constant_integer(rows.hour.start_us()),
-    },
-    ColumnRow {
-        column: SENSOR,
-        fill: |slot, rows| slot.constant_text(rows.sensor),
-    },
-    ColumnRow {
-        column: IP_VERSION,
-        fill: |slot, rows| slot.constant_integer(rows.family as i64),
-    },
-    ColumnRow {
-        column: PROTOCOL,
-        fill: |slot, rows| slot.protocols(rows.kinds(), rows.family),
-    },
-    ColumnRow {
-        column: PORT,
-        fill: |slot, rows| slot.sparse(rows.kinds().map(|kind| kind.port().map(i64::from))),
-    },
-    ColumnRow {
-        column: TRAFFIC_TYPE,
-        fill: |slot, rows| {
-            let codes = rows.kinds().map(|kind| kind.traffic_type() as u16);
-            slot.named(codes, |code| TrafficType::ALL[usize::from(code)].name())
-        },
-    },
-    ColumnRow {
-        column: CLASS,
-        fill: |slot, rows| {
-            let codes = rows.kinds().map(|kind| kind.class() as u16);
-            slot.named(codes, |code| Class::ALL[usize::from(code)].name())
-        },
-    },
-    ColumnRow {
-        column: TOOL,
-        fill: |slot, rows| {
-            let codes = rows.kinds().map(|kind| kind.tool() as u16);
-            slot.named(codes, |code| Tool::ALL[usize::from(code)].name())
-        },
-    },
-    ColumnRow {
-        column: ACTOR,
-        fill: |slot, rows| {
-            let numbers = rows.group.each(|sums, row| sums.keys[row].actor());
-            slot.named(numbers, |number| rows.actors.name(number))
-        },
-    },
-    ColumnRow {
-        column: COUNTRY,
-        fill: |slot, rows| {
-            slot.countries(rows.group.each(|sums, row| sums.keys[row].country_code()))
-        },
-    },
+pub(crate) const ROWS: &[ColumnRow<TrafficFill>] = columns_of_kinds!(
+    source: [],
+    counted: [
     ColumnRow {
         column: PACKETS,
         fill: |slot, rows| slot.integers(rows.group.each(|sums, row| counted(sums.packets[row]))),
@@ -183,4 +139,5 @@ pub(crate) const ROWS: &[ColumnRow<TrafficFill>] = &[
         column: SOURCES_SKETCH,
         fill: |slot, rows| slot.strings(rows.group.each(|sums, row| sums.sketch(row))),
     },
-];
+    ],
+);

@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::work::random_name;
-use super::{Store, seal, unseal};
+use super::{DAMAGED, Store, seal, unseal};
+use crate::text::hexadecimal;
 
 /// The identity of a sensor.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,10 +51,7 @@ impl Store {
         };
         let text = match seed {
             None => random_name(),
-            Some(seed) => Sha256::digest(format!("{name}\n{seed}"))[..8]
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect(),
+            Some(seed) => hexadecimal(&Sha256::digest(format!("{name}\n{seed}"))[..8]),
         };
         let making = folder.join(format!(".{name}-{}", random_name()));
         let mut file = self.disk().create(&making)?;
@@ -66,7 +64,7 @@ impl Store {
     }
 
     fn keep_damaged_identity(&self, name: &str, path: &Path) -> io::Result<PathBuf> {
-        let folder = self.private_folder().join("damaged");
+        let folder = self.private_folder().join(DAMAGED);
         self.forget_if_gone(&folder);
         self.make_folder(&folder)?;
         let kept = folder.join(format!("sensor-{name}-{}", random_name()));

@@ -3,9 +3,9 @@
 use std::io;
 use std::path::Path;
 
-use super::Store;
 use super::publish::committed;
 use super::work::{GATE, LIFE, WORK, is_absent};
+use super::{DAMAGED, Store};
 
 /// What [`Store::recover`] found.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,7 +67,7 @@ impl Store {
         let disk = self.disk();
         let kept = self
             .private_folder()
-            .join("damaged")
+            .join(DAMAGED)
             .join(folder.file_name().unwrap_or_default());
         self.forget_if_gone(&kept);
         self.make_folder(&kept)?;

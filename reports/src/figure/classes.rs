@@ -2,11 +2,11 @@
 
 use teiten_observation::Class;
 
-use super::{Context, Drawn, Figure, Section};
-use crate::chart::ranked::{self, Bar};
+use super::{Context, Drawn, Figure, Section, share_bar};
+use crate::chart::ranked;
 use crate::query::{Answer, SourceGroup};
 use crate::table::{Cell, DataTable};
-use crate::text::{Both, number};
+use crate::text::Both;
 
 pub(super) const FIGURE: Figure = Figure {
     name: "classes",
@@ -53,18 +53,12 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
             of(SourceGroup::Host),
             of(SourceGroup::Victim),
         ]);
-        bars.push(Bar {
-            label: text.classes[index].name.to_owned(),
-            detail: String::new(),
-            value: tally.packets as f64,
-            text: format!(
-                "{} ({}%)",
-                number::count(tally.packets),
-                number::percent(tally.packets as f64, total as f64)
-            ),
-            class: format!("k{index}"),
-            ranked: false,
-        });
+        bars.push(share_bar(
+            text.classes[index].name,
+            tally.packets,
+            total,
+            &format!("k{index}"),
+        ));
     }
     Drawn {
         chart: Some(ranked::draw(

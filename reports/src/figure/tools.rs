@@ -2,11 +2,11 @@
 
 use teiten_observation::Tool;
 
-use super::{Context, Drawn, Figure, Section};
-use crate::chart::ranked::{self, Bar};
+use super::{Context, Drawn, Figure, Section, share_bar};
+use crate::chart::ranked;
 use crate::query::Answer;
 use crate::table::{Cell, DataTable};
-use crate::text::{Both, number, tool_term};
+use crate::text::{Both, tool_term};
 
 pub(super) const FIGURE: Figure = Figure {
     name: "tools",
@@ -54,18 +54,12 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
             Cell::Estimate(tally.sources.estimate()),
             Cell::text(term.meaning),
         ]);
-        bars.push(Bar {
-            label: term.name.to_owned(),
-            detail: String::new(),
-            value: tally.packets as f64,
-            text: format!(
-                "{} ({}%)",
-                number::count(tally.packets),
-                number::percent(tally.packets as f64, total as f64)
-            ),
-            class: if none { "bar-rest" } else { "bar" }.to_owned(),
-            ranked: false,
-        });
+        bars.push(share_bar(
+            term.name,
+            tally.packets,
+            total,
+            if none { "bar-rest" } else { "bar" },
+        ));
     }
     Drawn {
         chart: Some(ranked::draw(

@@ -11,12 +11,12 @@ static FOLDER: LazyLock<PathBuf> = LazyLock::new(|| {
 
 /// The folder.
 #[allow(dead_code)]
-pub fn folder() -> &'static Path {
+pub(crate) fn folder() -> &'static Path {
     &FOLDER
 }
 
 /// A file in it with these bytes.
-pub fn file(name: &str, bytes: &[u8]) -> PathBuf {
+pub(crate) fn file(name: &str, bytes: &[u8]) -> PathBuf {
     let path = FOLDER.join(name);
     let folder = path.parent().unwrap_or(&FOLDER);
     std::fs::create_dir_all(folder).expect("a folder for scratch files");

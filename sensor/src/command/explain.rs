@@ -9,6 +9,7 @@ mod spool;
 use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
+use teiten_aggregator::counter::NAMES;
 use teiten_observation::Mark;
 use teiten_observation::StackSignature;
 use teiten_observation::{Address, Tool};
@@ -114,7 +115,7 @@ pub fn explain(
     }
     if time_us == NO_TIME_US {
         let reason = "implausibly far from its neighbours, or no time at all";
-        not_observed(&mut line, "malformed time", Some(reason));
+        not_observed(&mut line, &malformed("time"), Some(reason));
         return Value::Object(line);
     }
     match (judge(telescope, frame), &decoded) {
@@ -125,19 +126,23 @@ pub fn explain(
             insert_observed(&mut line, &observed, packet, time_us, judgements);
         }
         (Judgement::Ipv4(_) | Judgement::Ipv6(_), _) => {}
-        (Judgement::Outside, _) => not_observed(&mut line, "outside", None),
-        (Judgement::Excluded, _) => not_observed(&mut line, "excluded", None),
+        (Judgement::Outside, _) => not_observed(&mut line, NAMES.outside, None),
+        (Judgement::Excluded, _) => not_observed(&mut line, NAMES.excluded, None),
         (Judgement::NotIp, _) => {
             let unsupported = format!("link type {} is not supported", frame.link_type.0);
             let reason = (!supported(frame.link_type)).then_some(unsupported.as_str());
-            not_observed(&mut line, "not_ip", reason);
+            not_observed(&mut line, NAMES.not_ip, reason);
         }
         (Judgement::Malformed(layer, reason), _) => {
-            let what = format!("malformed {}", layer.name());
-            not_observed(&mut line, &what, Some(reason.text()));
+            not_observed(&mut line, &malformed(layer.name()), Some(reason.text()));
         }
     }
     Value::Object(line)
+}
+
+/// What the account says of a malformed record: the counter, and the layer of it.
+fn malformed(layer: &str) -> String {
+    format!("{} {layer}", NAMES.malformed)
 }
 
 fn not_observed(line: &mut Map<String, Value>, what: &str, reason: Option<&str>) {

@@ -13,6 +13,7 @@ use teiten_aggregator::inputs::{counted_hours, remove_hour, restate_inputs};
 use teiten_aggregator::ledger::SILENCE_SECONDS_MAX;
 use teiten_aggregator::origin::{OriginError, Origins, Provenance};
 use teiten_aggregator::store::{PartName, Store};
+use teiten_aggregator::text::hexadecimal;
 use teiten_aggregator::window::LatePolicy;
 use teiten_aggregator::writer::WriteError;
 use teiten_observation::Tool;
@@ -332,13 +333,4 @@ pub(crate) fn geo_text(origins: &Origins) -> Option<String> {
         .map(|data| format!("{} ({})", data.name, data.date))
         .collect();
     (!names.is_empty()).then(|| names.join(", "))
-}
-
-/// Lower-case hexadecimal.
-#[must_use]
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, Ipv6Addr};
 
 use serde_json::{Value, json};
 use teiten_aggregator::schema::FLAGS_VERSION;
+use teiten_aggregator::text::hexadecimal;
 use teiten_observation::{MarkRow, SPECIAL_IPV4, SPECIAL_IPV6, SPECIAL_SOURCE, TrafficType};
 
 use teiten_packet::classify::{RULES, Rule, Types};
@@ -211,7 +212,7 @@ fn signature_words(row: &Signature) -> String {
     if row.first.is_empty() {
         return format!("{ports}, in the form that its source describes");
     }
-    let first = list(row.first, |byte| format!("{byte:02x}"));
+    let first = list(row.first, |byte| hexadecimal(&[*byte]));
     format!("{ports}, first byte {first}, in the form that its source describes")
 }
 

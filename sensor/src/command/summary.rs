@@ -7,7 +7,7 @@ use std::path::Path;
 
 use hdrhistogram::Histogram;
 use serde_json::{Map, Value, json};
-use teiten_aggregator::counter::{IMPLAUSIBLE, OUTCOMES};
+use teiten_aggregator::counter::{COUNTERS, IMPLAUSIBLE, NAMES, OUTCOMES};
 use teiten_aggregator::hour::Hour;
 use teiten_aggregator::leading::Leading;
 use teiten_aggregator::minute::MinuteCounts;
@@ -24,15 +24,15 @@ pub fn accounting(outcome: &Outcome) -> Value {
     let mut object = json!({
         "records": tally.records(),
         "bytes": tally.bytes,
-        "malformed": {"link": tally.malformed[0], "ipv4": tally.malformed[1], "ipv6": tally.malformed[2], "time": tally.implausible},
+        (NAMES.malformed): {"link": tally.malformed[0], "ipv4": tally.malformed[1], "ipv6": tally.malformed[2], "time": tally.implausible},
         "families": {"ipv4": tally.families[0], "ipv6": tally.families[1]},
         "protocols": object(&tally.protocols()),
         "traffic_types": object(&tally.traffic_types()),
         "classes": object(&tally.classes()),
         "tools": object(&outcome.tools()),
         "hours": object(&outcome.hours().into_iter().map(|(hour, count)| (Hour(hour), count)).collect()),
-        "late": tally.counts.late,
-        "collapsed": outcome.collapsed(),
+        (NAMES.late): tally.counts.late,
+        (NAMES.collapsed): outcome.collapsed(),
         "dropped": outcome.dropped(),
         "files": outcome.files,
         "rows": {"sources": closed.source_rows, "traffic": closed.traffic_rows},
@@ -55,7 +55,7 @@ pub fn accounting(outcome: &Outcome) -> Value {
         object["taken_over"] = json!({
             "run": taken.run,
             "records": sum.received,
-            "observed": sum.observed,
+            (NAMES.observed): sum.observed,
             "dropped": sum.dropped_kernel + sum.dropped_interface,
             "hours": self::object(&observed.collect()),
         });
@@ -81,34 +81,29 @@ pub fn write_table(outcome: &Outcome, out: &mut dyn Write) -> Result<()> {
     let tally = &outcome.counted.tally;
     let closed = outcome.closed();
     line(out, "records", tally.records())?;
-    line(out, "  observed", tally.counts.observed)?;
-    for (name, count) in [
-        ("  outside the telescope", tally.counts.outside),
-        ("  excluded", tally.counts.excluded),
-        ("  not IP", tally.counts.not_ip),
-        ("  malformed link header", tally.malformed[0]),
-        ("  malformed IPv4 header", tally.malformed[1]),
-        ("  malformed IPv6 header", tally.malformed[2]),
-        ("  implausible time", tally.implausible),
-    ] {
-        if count > 0 {
-            line(out, name, count)?;
+    let counts = COUNTERS.iter().zip(tally.counts.numbers());
+    for (counter, &count) in counts.take(OUTCOMES.end).skip(OUTCOMES.start) {
+        let label = format!("  {}", counter.label);
+        if counter.name == NAMES.malformed {
+            for (layer, count) in ["link", "IPv4", "IPv6"].iter().zip(tally.malformed) {
+                line_unless_zero(out, &format!("{label} {layer} header"), count)?;
+            }
+        } else if counter.name == NAMES.observed {
+            line(out, &label, count)?;
+        } else {
+            line_unless_zero(out, &label, count)?;
         }
     }
+    let implausible = format!("  {}", IMPLAUSIBLE.label);
+    line_unless_zero(out, &implausible, tally.implausible)?;
     line(out, "bytes on the wire", tally.bytes)?;
     if let Some(taken) = &outcome.written.taken_over {
         let observed = taken.hours.values().map(|counts| counts.observed);
         line(out, "taken over, beside these", observed.sum())?;
     }
-    for (name, count) in [
-        ("late", tally.counts.late),
-        ("collapsed", outcome.collapsed()),
-        ("dropped", outcome.dropped()),
-    ] {
-        if count > 0 {
-            line(out, name, count)?;
-        }
-    }
+    line_unless_zero(out, NAMES.late, tally.counts.late)?;
+    line_unless_zero(out, NAMES.collapsed, outcome.collapsed())?;
+    line_unless_zero(out, "dropped", outcome.dropped())?;
     shares(out, "class", &tally.classes(), tally.counts.observed)?;
     shares(
         out,
@@ -181,6 +176,13 @@ fn shell_word(text: &str) -> String {
 
 fn line(out: &mut dyn Write, name: &str, count: u64) -> Result<()> {
     writeln!(out, "{name:<28}{:>18}", grouped(count))
+}
+
+fn line_unless_zero(out: &mut dyn Write, name: &str, count: u64) -> Result<()> {
+    if count > 0 {
+        line(out, name, count)?;
+    }
+    Ok(())
 }
 
 fn shares<K: Display>(

@@ -3,12 +3,15 @@
 
 mod screen;
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
 use ratatui::crossterm::event::{self, Event, KeyCode, KeyModifiers};
 use serde::Deserialize;
+use teiten_aggregator::counter::COUNTERS;
+use teiten_aggregator::minute::MinuteCounts;
 use thiserror::Error;
 
 /// How often the sensor is asked.
@@ -59,7 +62,7 @@ pub struct LiveReply {
     /// The minute its clock is in.
     pub now: String,
     /// What is wrong, by part.
-    pub problems: std::collections::BTreeMap<String, String>,
+    pub problems: BTreeMap<String, String>,
     /// Whether every packet was looked at.
     pub exact: bool,
     /// The last minutes, oldest first.
@@ -123,22 +126,29 @@ pub struct LiveSource {
     pub packets: u64,
 }
 
-/// Packets since the sensor began.
+/// Packets since the sensor began, by counter.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(try_from = "BTreeMap<String, u64>")]
 pub struct LiveSums {
-    /// Received.
-    pub received: u64,
-    /// Observed.
-    pub observed: u64,
-    /// Lost in the kernel's buffer.
-    pub dropped_kernel: u64,
-    /// Lost by the interface.
-    pub dropped_interface: u64,
+    counts: MinuteCounts,
+}
+
+impl TryFrom<BTreeMap<String, u64>> for LiveSums {
+    type Error = String;
+
+    fn try_from(sums: BTreeMap<String, u64>) -> Result<LiveSums, String> {
+        let mut counts = MinuteCounts::default();
+        for (counter, count) in COUNTERS.iter().zip(counts.numbers_mut()) {
+            let sum = sums.get(counter.name);
+            *count = *sum.ok_or_else(|| format!("it has no {}", counter.name))?;
+        }
+        Ok(LiveSums { counts })
+    }
 }
 
 impl LiveSums {
     fn dropped(&self) -> u64 {
-        self.dropped_kernel + self.dropped_interface
+        self.counts.dropped_kernel + self.counts.dropped_interface
     }
 }
 
@@ -159,8 +169,8 @@ impl Rates {
         // A sensor that was started anew counts from zero.
         let rate = |before: u64, after: u64| after.saturating_sub(before) as f64 / seconds;
         Rates {
-            received: rate(before.received, after.received),
-            observed: rate(before.observed, after.observed),
+            received: rate(before.counts.received, after.counts.received),
+            observed: rate(before.counts.observed, after.counts.observed),
             dropped: rate(before.dropped(), after.dropped()),
         }
     }
@@ -326,8 +336,10 @@ mod tests {
     #[test]
     fn a_rate_is_a_difference_over_the_time_that_passed() {
         let sums = |received| LiveSums {
-            received,
-            ..LiveSums::default()
+            counts: MinuteCounts {
+                received,
+                ..MinuteCounts::default()
+            },
         };
         let rates = |before, after| {
             Rates::between(&sums(before), &sums(after), Duration::from_secs(2)).received

@@ -4,6 +4,8 @@
 use std::fmt;
 use std::io::{self, Read};
 
+use teiten_aggregator::text::hexadecimal;
+
 /// The compressions that are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
@@ -94,13 +96,12 @@ pub(super) fn starts_skippable(head: &[u8]) -> bool {
 }
 
 /// The first bytes of something unknown, in hexadecimal.
-pub(super) fn hexadecimal(head: &[u8]) -> String {
-    let digits: Vec<String> = head
-        .iter()
-        .take(8)
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    digits.join(" ")
+pub(super) fn first_bytes(head: &[u8]) -> String {
+    let shown = head.iter().take(8);
+    shown
+        .map(|byte| hexadecimal(&[*byte]))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[cfg(test)]
@@ -120,6 +121,6 @@ mod tests {
 
     #[test]
     fn unknown_bytes_are_shown_in_hexadecimal() {
-        assert_eq!(hexadecimal(b"snoop"), "73 6e 6f 6f 70");
+        assert_eq!(first_bytes(b"snoop"), "73 6e 6f 6f 70");
     }
 }

@@ -2,7 +2,7 @@
 //! (draft-ietf-opsawg-pcapng). The walkers of both formats also ask here whether another capture begins where they expect a record.
 
 use super::error::CaptureError;
-use super::format::hexadecimal;
+use super::format::first_bytes;
 use super::walk::Stop;
 use teiten_packet::LinkType;
 
@@ -61,7 +61,7 @@ impl PcapHeader {
     /// Reads the [`FILE_HEADER_BYTES`] at the start of `head`.
     pub(super) fn read(head: &[u8]) -> Result<PcapHeader, CaptureError> {
         let unknown = || CaptureError::NotACapture {
-            first_bytes: hexadecimal(head),
+            first_bytes: first_bytes(head),
             inside: None,
         };
         let magic = *head.first_chunk::<4>().ok_or_else(unknown)?;

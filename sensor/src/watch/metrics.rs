@@ -89,14 +89,7 @@ pub const METRICS: &[Metric] = &[
         "teiten_telescope_addresses",
         "",
         "Dark addresses that are observed; absent where no telescope was given",
-        |at| {
-            at.status
-                .facts
-                .addresses
-                .map(|addresses| (String::new(), addresses as f64))
-                .into_iter()
-                .collect()
-        },
+        |at| where_known(at.status.facts.addresses.map(|addresses| addresses as f64)),
     ),
     counter("teiten_received_packets", "", "Packets received", |at| {
         sum(&at.status.sums.counts.received)
@@ -123,11 +116,10 @@ pub const METRICS: &[Metric] = &[
         "class",
         "Observed packets by class",
         |at| {
-            let names = Class::ALL.iter().map(|class| class.name());
-            names
-                .zip(&at.status.sums.classes)
-                .map(|(name, sum)| (name.to_owned(), read(sum)))
-                .collect()
+            by_name(
+                Class::ALL.iter().map(|it| it.name()),
+                &at.status.sums.classes,
+            )
         },
     ),
     counter(
@@ -135,11 +127,10 @@ pub const METRICS: &[Metric] = &[
         "traffic_type",
         "Observed packets by traffic type",
         |at| {
-            let names = TrafficType::ALL.iter().map(|class| class.name());
-            names
-                .zip(&at.status.sums.types)
-                .map(|(name, sum)| (name.to_owned(), read(sum)))
-                .collect()
+            by_name(
+                TrafficType::ALL.iter().map(|it| it.name()),
+                &at.status.sums.types,
+            )
         },
     ),
     counter(
@@ -251,23 +242,13 @@ pub const METRICS: &[Metric] = &[
         "teiten_data_free_bytes",
         "",
         "Room left on the file system of the dataset",
-        |at| {
-            at.space
-                .map(|(free, _)| (String::new(), free as f64))
-                .into_iter()
-                .collect()
-        },
+        |at| where_known(at.space.map(|(free, _)| free as f64)),
     ),
     gauge(
         "teiten_data_size_bytes",
         "",
         "Size of the file system of the dataset",
-        |at| {
-            at.space
-                .map(|(_, all)| (String::new(), all as f64))
-                .into_iter()
-                .collect()
-        },
+        |at| where_known(at.space.map(|(_, all)| all as f64)),
     ),
     gauge(
         "teiten_packet_clock_timestamp_seconds",
@@ -342,13 +323,7 @@ pub const METRICS: &[Metric] = &[
         "process_open_fds",
         "",
         "Open files; absent where the kernel does not tell",
-        |at| {
-            at.process
-                .open_files
-                .map(|files| (String::new(), files as f64))
-                .into_iter()
-                .collect()
-        },
+        |at| where_known(at.process.open_files.map(|files| files as f64)),
     ),
     gauge(
         "process_start_time_seconds",
@@ -364,6 +339,18 @@ fn where_kept(at: &Moment, values: impl Fn() -> Vec<(String, f64)>) -> Vec<(Stri
     } else {
         Vec::new()
     }
+}
+
+fn where_known(value: Option<f64>) -> Vec<(String, f64)> {
+    value.map_or_else(Vec::new, one)
+}
+
+/// A sum for each name.
+fn by_name(names: impl Iterator<Item = &'static str>, sums: &[AtomicU64]) -> Vec<(String, f64)> {
+    names
+        .zip(sums)
+        .map(|(name, sum)| (name.to_owned(), read(sum)))
+        .collect()
 }
 
 fn one(value: f64) -> Vec<(String, f64)> {

@@ -1,58 +1,20 @@
 //! A capture whose clock steps: hours follow it, every packet is in its own hour, and what is durable is never overwritten by less.
 //! Arrivals are made here with the times that a clock would have shown; everything behind the interfaces is the real thing.
 
-use crate::dataset;
-use crate::network;
-
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
-use std::time::Duration;
 
-use dataset::{Workshop, broken_sums, coverage_sums};
-use network::udp_frame;
-use teiten_aggregator::table::HOUR_US;
-use teiten_aggregator::window::LatePolicy;
-use teiten_packet::LinkType;
-use teiten_packet::telescope::Telescope;
-use teiten_sensor::command::replay::closer;
-use teiten_sensor::engine::worker::Reading;
-use teiten_sensor::engine::{Arrival, Passage, run};
-use teiten_sensor::hours::journaled::{Journaled, JournaledSettings};
-use teiten_sensor::origins::OriginsCell;
-use teiten_sensor::source::block::{Block, BlockBytes};
+use teiten_aggregator::hour::HOUR_US;
+use teiten_sensor::engine::{Arrival, run};
 use teiten_sensor::source::live::Drops;
-use teiten_sensor::source::record::Record;
 
-/// 2026-11-15T07.
-const HOUR: i64 = 498_535;
+use crate::dataset::{Workshop, broken_sums, coverage_sums};
+use crate::journaled::{self, HOUR, with_journaled};
+
 const SECOND_US: i64 = 1_000_000;
 
-/// Packets of one time, which the clock shows too.
 fn arrival(time_us: i64, packets: u32) -> Arrival {
-    let mut block = Block::empty();
-    let mut bytes = Vec::new();
-    for number in 0..packets {
-        let frame = udp_frame(None, 0x0b00_0000 + number, [198, 18, 0, 1], 53);
-        block.records.push(Record {
-            time_us,
-            nanoseconds: 0,
-            offset: bytes.len() as u32,
-            captured_bytes: frame.len() as u32,
-            wire_bytes: frame.len() as u32,
-            link_type: LinkType(1),
-        });
-        bytes.extend(frame);
-    }
-    block.bytes = BlockBytes::Owned(bytes);
-    Arrival {
-        block,
-        lane: None,
-        clock_us: Some(time_us),
-        complete: true,
-        drops: Drops::default(),
-    }
+    journaled::arrival(time_us, (0..packets).map(|number| (number, 53)))
 }
 
 /// A capture of these (time, packets) into the dataset `data` of the workshop; how many were late.
@@ -70,32 +32,11 @@ fn captured_arrivals(
     run_name: &str,
     mut arrivals: impl Iterator<Item = Arrival>,
 ) -> u64 {
-    let settings = workshop.settings("data", 2);
-    let telescope = Arc::new(Telescope::new(&[], &[]));
-    let closer = closer(&settings, &telescope, run_name).expect("sound settings");
-    let stop = AtomicBool::new(false);
-    let kept = JournaledSettings {
-        origins: Arc::new(OriginsCell::new(Arc::clone(&closer.origins))),
-        status: None,
-        open_from: HOUR,
-        memory_bytes: 1 << 20,
-        stop: &stop,
-    };
-    let mut hours = Journaled::start(&closer, &kept).expect("a writable folder");
-    let passage = Passage {
-        telescope,
-        workers: 2,
-        memory_bytes: 64 << 20,
-        policy: LatePolicy::Reopen,
-        reading: Reading::First,
-        payloads: true,
-        status: None,
-        checkpoint: Some(Duration::ZERO),
-        observed_from_us: Some(HOUR * HOUR_US),
-    };
-    let mut next = |_| arrivals.next();
-    let counted = run(&mut next, &passage, &mut hours).expect("writable");
-    counted.tally.counts.late
+    with_journaled(workshop, ("data", run_name), 2, |passage, mut hours| {
+        let mut next = |_| arrivals.next();
+        let counted = run(&mut next, passage, &mut hours).expect("writable");
+        counted.tally.counts.late
+    })
 }
 
 /// Every packet is in the tables, in the hour of its time.
@@ -178,8 +119,8 @@ fn drops_are_counted_in_the_minute_in_which_they_happened() {
     });
     captured_arrivals(&workshop, "drops", arrivals.into_iter());
     let mut found = Vec::new();
-    dataset::each_row(&workshop.path("data"), "coverage", |row| {
-        let number = |column| dataset::number(row, column);
+    crate::dataset::each_row(&workshop.path("data"), "coverage", |row| {
+        let number = |column| crate::dataset::number(row, column);
         if number("dropped_kernel") > 0 {
             let minute = (number("minute_start") - at(0)) / (60 * SECOND_US);
             found.push((

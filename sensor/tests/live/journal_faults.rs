@@ -4,31 +4,22 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use teiten_aggregator::close::HourRuns;
 use teiten_aggregator::table::HOUR_US;
-use teiten_aggregator::window::{HourPart, LatePolicy};
+use teiten_aggregator::window::HourPart;
 use teiten_aggregator::writer::WriteError;
-use teiten_packet::{LinkType, Telescope};
-use teiten_sensor::command::replay::closer;
-use teiten_sensor::engine::worker::Reading;
-use teiten_sensor::engine::{Arrival, Passage, run};
-use teiten_sensor::hours::journaled::{Journaled, JournaledSettings};
+use teiten_sensor::engine::{Arrival, run};
+use teiten_sensor::hours::journaled::Journaled;
 use teiten_sensor::hours::{HourShare, HourSink, Written};
-use teiten_sensor::origins::OriginsCell;
-use teiten_sensor::source::block::{Block, BlockBytes};
-use teiten_sensor::source::record::Record;
 
 use crate::dataset::{Workshop, broken_sums};
-use crate::network::{packets_by_port, udp_frame};
+use crate::journaled::{self, HOUR, with_journaled};
+use crate::network::packets_by_port;
 
 /// Mutants in the gate.
 const MUTANTS: u64 = 30;
-/// 2026-11-15T07.
-const HOUR: i64 = 498_535;
 /// Packets of an arrival, which is a round; and rounds before the kill.
 const ROUND_PACKETS: u16 = 20;
 const ROUNDS: u16 = 24;
@@ -61,30 +52,8 @@ impl HourSink for Killed<'_> {
 
 /// Packets numbered from `first` on by their ports.
 fn arrival(time_us: i64, first: u16) -> Arrival {
-    let mut block = Block::empty();
-    let mut bytes = Vec::new();
-    for number in first..first + ROUND_PACKETS {
-        let frame = udp_frame(
-            None,
-            0x0b00_0000 + u32::from(number),
-            [198, 18, 0, 1],
-            number,
-        );
-        block.records.push(Record {
-            time_us,
-            nanoseconds: 0,
-            offset: bytes.len() as u32,
-            captured_bytes: frame.len() as u32,
-            wire_bytes: frame.len() as u32,
-            link_type: LinkType(1),
-        });
-        bytes.extend(frame);
-    }
-    block.bytes = BlockBytes::Owned(bytes);
-    Arrival {
-        clock_us: Some(time_us),
-        ..Arrival::of(block)
-    }
+    let numbers = first..first + ROUND_PACKETS;
+    journaled::arrival(time_us, numbers.map(|number| (u32::from(number), number)))
 }
 
 /// A capture of numbered packets in rounds: of two hours, of which the first closes on the way. It is killed, or comes to its end.
@@ -94,29 +63,6 @@ fn captured(
     rounds: std::ops::Range<u16>,
     killed: bool,
 ) -> Written {
-    let settings = workshop.settings(name, 1);
-    let telescope = Arc::new(Telescope::new(&[], &[]));
-    let closer = closer(&settings, &telescope, "mutants").expect("sound settings");
-    let stop = AtomicBool::new(false);
-    let kept = JournaledSettings {
-        origins: Arc::new(OriginsCell::new(Arc::clone(&closer.origins))),
-        status: None,
-        open_from: HOUR,
-        memory_bytes: 1 << 20,
-        stop: &stop,
-    };
-    let mut hours = Journaled::start(&closer, &kept).expect("a writable folder");
-    let passage = Passage {
-        telescope,
-        workers: 1,
-        memory_bytes: 64 << 20,
-        policy: LatePolicy::Reopen,
-        reading: Reading::First,
-        payloads: true,
-        status: None,
-        checkpoint: Some(Duration::ZERO),
-        observed_from_us: Some(HOUR * HOUR_US),
-    };
     let mut left = rounds;
     let mut next = |_| {
         let round = left.next()?;
@@ -130,13 +76,15 @@ fn captured(
             1 + round * ROUND_PACKETS,
         ))
     };
-    if killed {
-        let mut sink = Killed(hours);
-        run(&mut next, &passage, &mut sink).expect("writable");
-        return sink.0.into_written();
-    }
-    run(&mut next, &passage, &mut hours).expect("writable");
-    hours.into_written()
+    with_journaled(workshop, (name, "mutants"), 1, |passage, mut hours| {
+        if killed {
+            let mut sink = Killed(hours);
+            run(&mut next, passage, &mut sink).expect("writable");
+            return sink.0.into_written();
+        }
+        run(&mut next, passage, &mut hours).expect("writable");
+        hours.into_written()
+    })
 }
 
 /// How often each numbered packet is in the tables.

@@ -4,6 +4,8 @@
 mod capture_file;
 #[path = "../support/dataset.rs"]
 mod dataset;
+#[path = "../support/journaled.rs"]
+mod journaled;
 #[path = "../support/network.rs"]
 mod network;
 #[path = "../support/program.rs"]

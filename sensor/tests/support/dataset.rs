@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 use sha2::{Digest, Sha256};
-use teiten_sensor::command::replay::{Outcome, RunError, hexadecimal, replay};
+use teiten_aggregator::text::hexadecimal;
+use teiten_sensor::command::replay::{Outcome, RunError, replay};
 use teiten_sensor::options::{Settings, SharedArguments};
 use teiten_sensor::source::ReadingMode;
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::io::{Result, Write};
 
 use serde_json::{Value, json};
+use teiten_aggregator::counter::NAMES;
 use teiten_observation::{Address, Kind};
 
 use super::Judgements;
@@ -43,15 +44,15 @@ impl Groups {
         for record in &block.records {
             let group = match judge(telescope, record.frame(bytes)) {
                 _ if record.time_us == NO_TIME_US => {
-                    GroupKey::NotObserved("malformed", Some("time"))
+                    GroupKey::NotObserved(NAMES.malformed, Some("time"))
                 }
                 Judgement::Ipv4(packet) => packet_group(&packet, record.time_us, judgements),
                 Judgement::Ipv6(packet) => packet_group(&packet, record.time_us, judgements),
-                Judgement::Outside => GroupKey::NotObserved("outside", None),
-                Judgement::Excluded => GroupKey::NotObserved("excluded", None),
-                Judgement::NotIp => GroupKey::NotObserved("not_ip", None),
+                Judgement::Outside => GroupKey::NotObserved(NAMES.outside, None),
+                Judgement::Excluded => GroupKey::NotObserved(NAMES.excluded, None),
+                Judgement::NotIp => GroupKey::NotObserved(NAMES.not_ip, None),
                 Judgement::Malformed(layer, _) => {
-                    GroupKey::NotObserved("malformed", Some(layer.name()))
+                    GroupKey::NotObserved(NAMES.malformed, Some(layer.name()))
                 }
             };
             let count = self.counts.entry(group).or_default();

@@ -1,6 +1,7 @@
 //! The header fields of a packet, as `explain` prints them.
 
 use serde_json::{Map, Value, json};
+use teiten_aggregator::text::hexadecimal;
 use teiten_observation::Address;
 
 use super::address_text;
@@ -71,10 +72,6 @@ fn insert_quoted<A: Address>(line: &mut Map<String, Value>, packet: &Packet<'_, 
     let service = quoted.ports.map(|ports| ports.1);
     line.insert("quoted_src_port".into(), json!(source_port));
     line.insert("quoted_dst_port".into(), json!(service));
-}
-
-fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The flags as their letters, in the order of the header: CWR is `C`, ECE is `E`.

@@ -108,8 +108,8 @@ fn heading(view: &LiveReply, rates: Rates, trouble: Option<&str>) -> Paragraph<'
     ));
     let third = Line::from(format!(
         "since the start: {} received, {} observed, {} lost",
-        grouped(view.since_start.received),
-        grouped(view.since_start.observed),
+        grouped(view.since_start.counts.received),
+        grouped(view.since_start.counts.observed),
         grouped(view.since_start.dropped()),
     ));
     let problems = view
@@ -186,8 +186,8 @@ pub(super) fn text(view: &LiveReply) -> String {
         view.interfaces.join(", "),
         duration(view.uptime_seconds),
         view.now,
-        grouped(view.since_start.received),
-        grouped(view.since_start.observed),
+        grouped(view.since_start.counts.received),
+        grouped(view.since_start.counts.observed),
         grouped(view.since_start.dropped()),
     );
     for (part, problem) in &view.problems {
@@ -277,6 +277,7 @@ mod tests {
 
     use super::super::{LiveClass, LiveCountry, LiveMinute, LivePort, LiveSource, LiveSums};
     use super::*;
+    use teiten_aggregator::minute::MinuteCounts;
 
     fn view() -> LiveReply {
         LiveReply {
@@ -312,9 +313,11 @@ mod tests {
                 packets: 2000,
             }],
             since_start: LiveSums {
-                received: 1_234_567,
-                observed: 1_200_000,
-                ..LiveSums::default()
+                counts: MinuteCounts {
+                    received: 1_234_567,
+                    observed: 1_200_000,
+                    ..MinuteCounts::default()
+                },
             },
             ..LiveReply::default()
         }
@@ -377,7 +380,7 @@ mod tests {
             })
             .collect();
         view.sources[0].packets = 12_345_678;
-        view.since_start.received = 1_234_567_890_123;
+        view.since_start.counts.received = 1_234_567_890_123;
         let mut terminal = Terminal::new(TestBackend::new(80, 24)).expect("a terminal");
         let draw =
             |frame: &mut Frame<'_>| super::draw(frame, &view, Rates::default(), None, offset);

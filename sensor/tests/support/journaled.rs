@@ -1,0 +1,78 @@
+//! Captures without an interface: arrivals that a test makes go through the engine into journaled hours.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use teiten_aggregator::hour::HOUR_US;
+use teiten_aggregator::window::LatePolicy;
+use teiten_packet::{LinkType, Telescope};
+use teiten_sensor::command::replay::closer;
+use teiten_sensor::engine::worker::Reading;
+use teiten_sensor::engine::{Arrival, Passage};
+use teiten_sensor::hours::journaled::{Journaled, JournaledSettings};
+use teiten_sensor::origins::OriginsCell;
+use teiten_sensor::source::block::{Block, BlockBytes};
+use teiten_sensor::source::record::Record;
+
+use super::dataset::Workshop;
+use super::network::udp_frame;
+
+/// 2026-11-15T07, the hour in which these captures begin.
+pub(crate) const HOUR: i64 = 498_535;
+
+/// Packets of one time, which the clock shows too; each is given by its number, which makes its source, and its port.
+pub(crate) fn arrival(time_us: i64, packets: impl Iterator<Item = (u32, u16)>) -> Arrival {
+    let mut block = Block::empty();
+    let mut bytes = Vec::new();
+    for (number, port) in packets {
+        let frame = udp_frame(None, 0x0b00_0000 + number, [198, 18, 0, 1], port);
+        block.records.push(Record {
+            time_us,
+            nanoseconds: 0,
+            offset: bytes.len() as u32,
+            captured_bytes: frame.len() as u32,
+            wire_bytes: frame.len() as u32,
+            link_type: LinkType(1),
+        });
+        bytes.extend(frame);
+    }
+    block.bytes = BlockBytes::Owned(bytes);
+    Arrival {
+        clock_us: Some(time_us),
+        ..Arrival::of(block)
+    }
+}
+
+/// Runs `capture` with the terms of a pass and with journaled hours in the dataset `data` of the workshop.
+pub(crate) fn with_journaled<T>(
+    workshop: &Workshop,
+    (data, run_name): (&str, &str),
+    workers: usize,
+    capture: impl FnOnce(&Passage, Journaled<'_>) -> T,
+) -> T {
+    let settings = workshop.settings(data, workers);
+    let telescope = Arc::new(Telescope::new(&[], &[]));
+    let closer = closer(&settings, &telescope, run_name).expect("sound settings");
+    let stop = AtomicBool::new(false);
+    let kept = JournaledSettings {
+        origins: Arc::new(OriginsCell::new(Arc::clone(&closer.origins))),
+        status: None,
+        open_from: HOUR,
+        memory_bytes: 1 << 20,
+        stop: &stop,
+    };
+    let hours = Journaled::start(&closer, &kept).expect("a writable folder");
+    let passage = Passage {
+        telescope,
+        workers,
+        memory_bytes: 64 << 20,
+        policy: LatePolicy::Reopen,
+        reading: Reading::First,
+        payloads: true,
+        status: None,
+        checkpoint: Some(Duration::ZERO),
+        observed_from_us: Some(HOUR * HOUR_US),
+    };
+    capture(&passage, hours)
+}
