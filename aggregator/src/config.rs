@@ -162,19 +162,19 @@ fn is_given(arguments: &[OsString], argument: &Arg) -> bool {
     })
 }
 
-/// A setting as its user would have typed it.
+/// A setting as the user would type it on the command line.
 fn written(argument: &Arg, key: &str, value: &Value) -> Result<Vec<String>, String> {
     let is_switch = matches!(argument.get_action(), ArgAction::SetTrue);
     let repeats = matches!(argument.get_action(), ArgAction::Append);
     match value {
         Value::Boolean(on) if is_switch => Ok(on.then(|| format!("--{key}")).into_iter().collect()),
-        _ if is_switch => Err(format!("{key}: true or false is wanted, not {value}")),
+        _ if is_switch => Err(format!("{key}: expected true or false, not {value}")),
         Value::Array(values) if repeats => {
             let each = values.iter();
             each.map(|value| Ok(format!("--{key}={}", plain(key, value)?)))
                 .collect()
         }
-        Value::Array(_) => Err(format!("{key}: one value is wanted, not a list")),
+        Value::Array(_) => Err(format!("{key}: expected one value, not a list")),
         value => Ok(vec![format!("--{key}={}", plain(key, value)?)]),
     }
 }
@@ -185,7 +185,7 @@ fn plain(key: &str, value: &Value) -> Result<String, String> {
         Value::Integer(number) => Ok(number.to_string()),
         Value::Datetime(time) => Ok(time.to_string()),
         other => Err(format!(
-            "{key}: a text or a whole number is wanted, not {other}"
+            "{key}: expected a text or a whole number, not {other}"
         )),
     }
 }

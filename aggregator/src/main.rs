@@ -145,7 +145,7 @@ enum Command {
     /// Write manual pages and shell completions into a folder: a step of making the package.
     #[command(hide = true)]
     Documents {
-        /// The folder; `man` and `completions` are made in it.
+        /// The folder, in which `man` and `completions` are created.
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },

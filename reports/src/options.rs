@@ -1,4 +1,4 @@
-//! Flags and `teiten.toml` become one set of options, once, at the door. A flag wins over the file.
+//! Flags and `teiten.toml` become one set of options when the program starts. A flag wins over the file.
 
 use std::path::{Path, PathBuf};
 
@@ -50,7 +50,7 @@ pub enum Command {
     /// Write manual pages and shell completions into a folder: a step of making the package.
     #[command(hide = true)]
     Documents {
-        /// The folder; `man` and `completions` are made in it.
+        /// The folder, in which `man` and `completions` are created.
         #[arg(value_name = "DIR")]
         folder: PathBuf,
     },

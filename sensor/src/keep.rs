@@ -1,6 +1,6 @@
-//! Raw packets for those who want them (`--keep-packets`): what a capture observes is also written as pcap. The reader copies packets
-//! into a queue whose bytes are bounded; a thread of its own writes them. A disk that is slow, full or refuses costs kept packets,
-//! each counted by its reason, and never an observed one: nobody waits for this thread.
+//! Writes the observed packets of a capture as pcap files (`--keep-packets`). The reader copies packets into a queue of bounded bytes; a
+//! writing thread takes them from there. If the disk is slow, full or fails, kept packets are lost and counted by reason. The tables lose
+//! nothing: no other thread waits for this one.
 
 mod files;
 mod leftover;
@@ -23,11 +23,11 @@ pub use settings::KeepSettings;
 use teiten_packet::Telescope;
 use teiten_packet::judge::is_observed;
 
-/// Bytes that may wait for the disk, beside what `--memory` bounds: half a minute of 20,000 small packets a second.
+/// Bytes that may wait for the disk, in addition to `--memory`: half a minute of 20,000 small packets a second.
 pub const WAITING_BYTES_MAX: usize = 64 << 20;
-/// Interval at which buffers are flushed, files of past hours finished and free space is checked.
+/// How often buffers are flushed, files of past hours are finished and free space is checked.
 const ROUND: Duration = Duration::from_secs(1);
-/// How long the end of a capture waits for packets that wait for the disk; those that are left then are counted as too slow.
+/// How long the end of a capture waits until queued packets are written; the rest is counted as lost to a slow disk.
 const END_WAIT: Duration = Duration::from_secs(5);
 
 /// Copies of packets on their way to the disk.
@@ -60,7 +60,7 @@ impl Copies {
     }
 }
 
-/// What the reader and the writing thread both look at.
+/// State that the reader and the writing thread share.
 struct KeepState {
     telescope: Arc<Telescope>,
     status: Arc<Status>,
@@ -87,7 +87,7 @@ impl KeepState {
     }
 }
 
-/// The reader's end: hands packets over, and never waits.
+/// The reader's end of the queue; it never waits.
 pub struct Keeping {
     sender: Option<Sender<Copies>>,
     shared: Arc<KeepState>,
@@ -95,10 +95,10 @@ pub struct Keeping {
 }
 
 impl Keeping {
-    /// Starts the thread. What an earlier run of `sensor` left unfinished in the folder is finished there.
+    /// Starts the thread, which first finishes the files that an earlier run of `sensor` left behind.
     ///
     /// # Errors
-    /// When no thread can be had.
+    /// When no thread can be started.
     pub fn start(
         settings: &KeepSettings,
         sensor: &str,
@@ -133,7 +133,7 @@ impl Keeping {
         })
     }
 
-    /// Takes what the reader got; none at the end of the input.
+    /// Takes the reader's next arrival; `None` at the end of the input.
     pub fn offer(&mut self, arrival: Option<&Arrival>) {
         let Some(arrival) = arrival else {
             self.sender = None;
@@ -163,13 +163,13 @@ impl Keeping {
         }
     }
 
-    /// Waits until everything is written and the files have their names, but no longer than a disk that hangs allows.
+    /// Waits until everything is written and the files have their final names; gives up when the disk hangs.
     pub fn end(mut self) {
         self.sender = None;
         if self.ended.recv_timeout(END_WAIT) == Err(RecvTimeoutError::Timeout) {
             self.shared.given_up.store(true, Ordering::Relaxed);
             if self.ended.recv_timeout(ROUND).is_err() {
-                tracing::error!("the disk of --keep-packets hangs; what waited for it is not kept");
+                tracing::error!("the disk of --keep-packets hangs; queued packets are not kept");
             }
         }
     }
@@ -205,7 +205,7 @@ impl Writer {
         self.files.end(self.shared.counts());
         self.tell();
         if let Some(problem) = self.files.problem() {
-            // The service says nothing more by now.
+            // The service thread has ended and logs nothing any more.
             tracing::error!("{problem}");
         }
     }
@@ -239,7 +239,7 @@ impl Writer {
     }
 }
 
-/// Any bytes of a file as what a killed run left of kept packets: for fuzzing. What is kept of it must be kept again as it is.
+/// For fuzzing: takes any bytes as a file that a killed run left, and finishes it. Finishing the result again must change nothing.
 #[doc(hidden)]
 pub fn fuzz_leftover(path: &std::path::Path) {
     let unfinished = path.with_extension(leftover::UNFINISHED_ENDING);

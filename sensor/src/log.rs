@@ -88,7 +88,7 @@ pub fn lost() -> u64 {
 /// Starts the thread that writes messages. Call it after the process dropped its privileges: a thread keeps those it was started with.
 ///
 /// # Errors
-/// When no thread can be had.
+/// When no thread can be started.
 pub fn queue_lines() -> std::io::Result<()> {
     LOG.get().map_or(Ok(()), |log| log.queue_lines())
 }

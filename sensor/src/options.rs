@@ -1,4 +1,4 @@
-//! Flags and `teiten.toml` become one set of options, once, at the door. A flag wins over the file.
+//! Flags and `teiten.toml` become one set of options when the program starts. A flag wins over the file.
 
 mod arguments;
 mod file;
@@ -31,10 +31,10 @@ pub struct CommandLine {
     /// Read settings from this file, such as teiten.toml; flags win.
     #[arg(long, global = true, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// Say more: what was read, by file; `capture` also what only somebody who looks for an error wants.
+    /// Say more: what was read from each file; `capture` also writes debug messages.
     #[arg(long, short, global = true, conflicts_with = "quiet")]
     pub verbose: bool,
-    /// Say nothing but errors; results that were asked for (--json) are printed.
+    /// Print errors only; results that you ask for (--json) are still printed.
     #[arg(long, short, global = true)]
     pub quiet: bool,
     /// What to do.
@@ -68,12 +68,12 @@ pub enum Command {
         "  teiten-sensor capture --config /etc/teiten/teiten.toml --status 127.0.0.1:9898"
     ))]
     Capture(CaptureArguments),
-    /// Look at everything that `capture` with the same flags would need, say what it would do, and capture nothing.
+    /// Check everything that `capture` with the same flags needs, say what it would do, and capture nothing.
     ///
-    /// Exit code 0: nothing stands in the way; 1: something could be better; 2: a capture would not run.
+    /// Exit code 0: all is well; 1: something could be better; 2: a capture would not run.
     #[command(after_help = concat!(
         "Examples:\n",
-        "  # what stands in the way of the service\n",
+        "  # what would keep the service from running\n",
         "  teiten-sensor check --config /etc/teiten/teiten.toml"
     ))]
     Check(CaptureArguments),
@@ -96,12 +96,12 @@ pub enum Command {
     ))]
     #[cfg(feature = "top")]
     Top(TopArguments),
-    /// Country data: get it, or name what is used.
+    /// Country data: download it, or show which files are used.
     #[command(after_help = concat!(
         "Examples:\n",
         "  # Debian's country data, unpacked and not installed\n",
         "  teiten-sensor geo update\n",
-        "  # a vendor's file, beside what is there\n",
+        "  # add a vendor's file and keep the older ones\n",
         "  teiten-sensor geo update --keep countries-2026-11.mmdb\n",
         "  # what is used\n",
         "  teiten-sensor geo show"
@@ -130,7 +130,7 @@ pub enum OptionsError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// The configuration file is not what it should be.
+    /// The configuration file has an error.
     #[error("the configuration {path} is not understood: {reason}")]
     NotUnderstood {
         /// The file.
@@ -173,7 +173,7 @@ pub enum OptionsError {
         port = .0.port()
     )]
     RemoteStatus(SocketAddr),
-    /// More workers than any machine has use for.
+    /// More workers than any machine can use.
     #[error(
         "--workers {0}: at most {max} are possible; leave it out for one a processor",
         max = settle::WORKERS_MAX
@@ -187,7 +187,7 @@ pub enum OptionsError {
 /// Parses the prefixes of a flag.
 ///
 /// # Errors
-/// The first that is none.
+/// The first text that is no prefix.
 pub fn prefixes(flag: &'static str, texts: &[String]) -> Result<Vec<Prefix>, OptionsError> {
     let parse = |text: &String| {
         text.parse()
@@ -196,7 +196,7 @@ pub fn prefixes(flag: &'static str, texts: &[String]) -> Result<Vec<Prefix>, Opt
     texts.iter().map(parse).collect()
 }
 
-/// Parses an address to serve at, or says how one is written.
+/// Parses the address and port of a server; the error shows how to write one.
 pub(crate) fn address_and_port(text: &str) -> Result<SocketAddr, String> {
     text.parse().map_err(|_| {
         let port = text.trim_start_matches(':');
@@ -205,7 +205,7 @@ pub(crate) fn address_and_port(text: &str) -> Result<SocketAddr, String> {
         } else {
             "9898"
         };
-        format!("an address and a port are wanted, such as 127.0.0.1:{port}")
+        format!("expected an address and a port, such as 127.0.0.1:{port}")
     })
 }
 

@@ -1,6 +1,6 @@
-//! Giving up what a capture does not need once its interfaces are open: the user, capabilities, new privileges, files, system calls.
-//! Each step says what it did; what this kernel cannot do is named and left out. All of it holds for the calling thread and those that
-//! it starts later, so it comes before any thread is made.
+//! Drops what a capture does not need once its interfaces are open: the user, capabilities, new privileges, files, system calls. Each step
+//! reports what it did; a step that this kernel lacks is reported and skipped. The confinement holds for the calling thread and the threads
+//! that it starts later, so it comes before any other thread.
 
 mod files;
 mod identity;
@@ -17,20 +17,20 @@ use thiserror::Error;
 pub(crate) use identity::writable;
 pub use identity::{Privileges, privileges};
 
-/// Files that may be open at once: interfaces, hour files and parts under way, visitors of the status address.
+/// Most open files: interfaces, spilled rows, parts that are being written, clients of the status server.
 pub const OPEN_FILES_MAX: u64 = 4096;
 
 /// What a capture still needs.
 #[derive(Clone, Debug, Default)]
 pub struct Needs {
-    /// The user to go on as; none: the present one.
+    /// The user to continue as; `None` keeps the current one.
     pub user: Option<String>,
     /// Whether files and system calls are confined.
     pub sandbox: bool,
-    /// Folders in which files are made, changed and removed; made where they are missing.
+    /// Folders in which files are created, changed and removed; created if they are missing.
     pub written: Vec<PathBuf>,
-    /// Files that are read, now and when they are reloaded: the folder of each is opened for reading, so that a new file that takes
-    /// the place of an old one is found.
+    /// Files that are read, now and when they are reloaded. Reading is allowed in the folder of each, so that a file that replaces an old
+    /// one is found.
     pub read: Vec<PathBuf>,
 }
 
@@ -70,7 +70,7 @@ impl fmt::Display for ConfinementStep {
     }
 }
 
-/// Why a capture cannot go on as it was told to.
+/// Why a capture cannot drop its privileges as asked.
 #[derive(Debug, Error)]
 pub enum PrivilegeError {
     /// The user is not known here.
@@ -81,15 +81,15 @@ pub enum PrivilegeError {
         /// The name given.
         user: String,
     },
-    /// Only root can become somebody else.
+    /// Only root can change the user.
     #[error(
-        "--user {user}: only root can go on as another user; start as root, or leave --user out"
+        "--user {user}: only root can change to another user; start as root, or leave --user out"
     )]
     NotRoot {
         /// The name given.
         user: String,
     },
-    /// The system refused a step that must not be left out.
+    /// A required step failed.
     #[error("--user {user}: {step} failed: {reason}")]
     Refused {
         /// The name given.
@@ -99,7 +99,7 @@ pub enum PrivilegeError {
         /// What the system said.
         reason: String,
     },
-    /// The data folder is not writable by the user that the capture goes on as.
+    /// The data folder is not writable by the user that the capture continues as.
     #[error("{path} cannot be written by user {user}: {reason}{advice}", path = .path.display(), advice = way_out(reason))]
     NotWritable {
         /// The folder.
@@ -111,16 +111,16 @@ pub enum PrivilegeError {
     },
 }
 
-/// Gives up all but `needs`. To be called with the interfaces open and before any thread is started.
+/// Drops all privileges but `needs`. Call it with the interfaces open and before any thread starts.
 ///
 /// # Errors
-/// When the user cannot be changed to, or could not write; nothing else ends a capture.
+/// When the user cannot be changed, or the new user cannot write. Other failures do not end a capture.
 pub fn confine(needs: &Needs) -> Result<Vec<ConfinementStep>, PrivilegeError> {
     let mut steps = vec![limits()];
     steps.extend(identity::take(needs)?);
     identity::check_writable(needs)?;
     steps.push(match prctl::set_no_new_privs() {
-        Ok(()) => ConfinementStep::done("new privileges", "can no more be had by this process"),
+        Ok(()) => ConfinementStep::done("new privileges", "this process can gain none any more"),
         Err(error) => ConfinementStep::left_out("new privileges", error.to_string()),
     });
     if needs.sandbox {

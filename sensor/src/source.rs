@@ -1,5 +1,5 @@
-//! Where packets come from: captures as files, folders and streams ([`Replay`]), and interfaces. All of them hand over blocks of
-//! records; what a packet holds is never looked at here, and no clock is read for a replay.
+//! The sources of packets: captures as files, folders and streams ([`Replay`]), and interfaces. Each gives blocks of records. This module
+//! never interprets packets, and a replay reads no clock.
 
 mod admit;
 pub mod block;
@@ -41,11 +41,10 @@ pub use replay::{Replay, ReplaySettings};
 pub use ring::RingBlock;
 pub use walk::{BLOCK_BYTES_MAX, RECORD_BYTES_MAX};
 
-/// Most captures that are open at once. Where more overlap in time, the later ones wait for a place, and their packets are handed
-/// over late.
+/// Most captures that are open at once. If more overlap in time, the later ones wait, and their packets come late.
 pub const OPEN_INPUTS_MAX: usize = 64;
 
-/// How plain files are read. Compressed ones and streams never can be mapped.
+/// How plain files are read. Compressed files and streams cannot be mapped.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ReadingMode {
     /// Through memory maps: fastest, but a file that shrinks meanwhile ends the process.
@@ -62,18 +61,18 @@ pub struct FileReport {
     pub path: String,
     /// Records read.
     pub records: u64,
-    /// Those of them whose link type is not supported, which the accounting has among `not_ip`.
+    /// Those of them whose link type is not supported; the account counts them as `not_ip`.
     #[serde(skip)]
     pub unsupported_records: u64,
     /// Why it could not be read, not to its end, or not in all its link types.
     pub error: Option<String>,
-    /// Whether all its packets had been counted before, in the dataset or as another input, so that it was passed over.
+    /// Whether it was skipped because all its packets were counted before, in the dataset or in another input.
     pub already_counted: bool,
-    /// Whether it was passed over because it is no capture, or one that is read under another name.
+    /// Whether it was skipped because it is no capture, or is read under another name.
     pub ignored: bool,
-    /// Records whose time cannot be believed; they are in no hour.
+    /// Records with an implausible time; they are in no hour.
     pub implausible: u64,
-    /// What is worth knowing, though nothing is missing.
+    /// A remark for the user, though nothing is missing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
@@ -81,9 +80,9 @@ pub struct FileReport {
 /// How far a replay has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Progress {
-    /// Bytes read, as they lie in the files: compressed ones count compressed.
+    /// Bytes read from the files; compressed files count compressed.
     pub read_bytes: u64,
-    /// Bytes of all inputs; none when one of them is a stream.
+    /// Bytes of all inputs; `None` if one of them is a stream.
     pub total_bytes: Option<u64>,
     /// Packets handed over.
     pub packets: u64,

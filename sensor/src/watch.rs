@@ -1,5 +1,5 @@
-//! What a capture shows of itself while it runs: counters, the last minutes, what is wrong. Others add to it: workers once a block, the
-//! hours once an hour; `/metrics`, `/live` and `/health` read it. It decides nothing and holds nothing up.
+//! The status of a running capture: counters, the last minutes, problems. Workers add to it once a block, `hours` once an hour; `/metrics`,
+//! `/live` and `/health` read it. It decides nothing and blocks nothing.
 
 mod kept;
 mod live;

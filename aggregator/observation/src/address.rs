@@ -17,7 +17,7 @@ pub enum Family {
 /// Buckets that addresses fall into by their leading bits.
 pub const BUCKETS: usize = 256;
 
-/// An address as the number it is, host byte order: `u32` for IPv4, `u128` for IPv6.
+/// An address as a number in host byte order: `u32` for IPv4, `u128` for IPv6.
 pub trait Address: Copy + Ord + Hash + Send + Sync + fmt::Debug + 'static {
     /// The family of such addresses.
     const FAMILY: Family;

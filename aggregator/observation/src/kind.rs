@@ -1,4 +1,4 @@
-//! [`Kind`]: traffic type, class, tool mark and port of a packet in 32 bits. How a packet comes by its kind must not be here.
+//! [`Kind`]: traffic type, class, tool mark and port of a packet in 32 bits. How a packet gets its kind is not decided here.
 
 use std::fmt;
 
@@ -18,9 +18,9 @@ const _: () = assert!(Mark::ALL.len() <= 1 << MARK_BITS);
 
 /// Type, class, mark and port (or, where there is none, the protocol) of a packet in 32 bits.
 ///
-/// Two packets of one family with the same kind are counted in the same row but for their source and country. The order of kinds
-/// is that of their bits: type, class, mark, then port; tables are sorted by it. The kinds that are written hold the first mark of
-/// their tool ([`Mark::of`]): what a source's packets confirm.
+/// Two packets of one family with the same kind are counted in the same row if source and country are equal too. The order of kinds is that
+/// of their bits: type, class, mark, then port; tables are sorted by it. The kinds that are written hold the first mark of their tool
+/// ([`Mark::of`]): confirmed by the source's packets.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Kind(u32);
 

@@ -1,16 +1,16 @@
-//! RULES: what each packet is and why it came. The first row of the table whose test holds decides a packet's class.
+//! RULES: the class of each packet, which says why it came. The first row of the table whose test holds decides.
 //!
-//! The order carries the judgement, from what a packet cannot be to what it most likely is:
+//! The order matters: it goes from what a packet cannot be to what it most likely is:
 //! 1. A damaged packet is `malformed`: its fields say nothing.
-//! 2. A source that cannot exist makes `spoofed` whatever the packet says: neither a scanner nor a victim may be counted at it. A
-//!    private one whose probe bears a mark that stands alone is no forgery: it was captured before its address was translated.
-//! 3. A reply is `backscatter`; only its flags, type or response bit are asked, never the port alone.
+//! 2. A source that cannot exist makes `spoofed` whatever the packet says: such an address is counted neither as a scanner nor as a victim.
+//!    A private one is not forged if its probe has a mark that needs no confirmation: it was captured before address translation.
+//! 3. A reply is `backscatter`; its flags, type or response bit decide, never the port alone.
 //! 4. A known payload decides by its row in SIGNATURES.
 //! 5. A request without a known payload is a `scan`.
-//! 6. What belongs to a connection or a network that does not exist here is `misconfiguration`.
-//! 7. The rest, tunnels among it, is `other`.
+//! 6. A packet of a connection or a network that does not exist here is `misconfiguration`.
+//! 7. The rest, such as tunnels, is `other`.
 //!
-//! The rules stand in the files of `classify/`, one family each. They see headers and payload, never where a packet was read.
+//! The files of `classify/` hold the rules, one family each. They see headers and payload, never where a packet was read.
 
 pub mod backscatter;
 pub mod malformed;
@@ -36,13 +36,13 @@ struct Facts<'p, 'a> {
     traffic_type: TrafficType,
     /// Whether a host can have its source address.
     source: SourceEvidence,
-    /// What its payload is, where it is known.
+    /// The signature of its payload, if one matches.
     signature: Option<&'static Signature>,
     /// What the packet carries.
     transport: &'p Transport<'a>,
 }
 
-/// A rule: packets of its types that are as it presupposes and for which its test holds have its class.
+/// A rule: a packet of one of its types that meets its precondition and its test has its class.
 #[derive(Clone, Copy, Debug)]
 pub struct Rule {
     /// Its name, as `explain` prints it.
@@ -55,15 +55,15 @@ pub struct Rule {
     pub types: Types,
     /// What must hold before it is asked.
     pub presupposes: Presupposition,
-    /// Whether it decides; none where types and presupposition say all.
+    /// Its test; `None` where types and precondition are enough.
     pub test: Option<fn(&Transport) -> bool>,
     /// Where it is drawn from.
     pub reference: &'static str,
-    /// What it rests on holds since (and until) when; empty where it is timeless.
+    /// The dates for which its source holds; empty if it has no limit in time.
     pub dates: &'static str,
 }
 
-/// What a rule rests on besides the type. Known beforehand, so that a packet is led to the few rules it can meet by one look.
+/// The precondition of a rule, besides the type. A table of types and preconditions gives the few rules that a packet can meet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presupposition {
     /// Nothing.
@@ -119,7 +119,7 @@ impl Types {
     }
 }
 
-/// Every rule, in the order in which they are asked. The last one takes every packet.
+/// Every rule, in the order in which they are tested. The last one takes every packet.
 pub static RULES: [Rule; 22] = [
     malformed::DAMAGED,
     spoofed::IMPOSSIBLE_SOURCE,
@@ -150,7 +150,7 @@ const CANDIDATES_MAX: usize = 6;
 /// A payload without a signature, or of one of the classes.
 const PAYLOADS: usize = Class::ALL.len() + 1;
 
-/// For each type, payload and kind of source the rules that can decide, in order; the rest of a row repeats the last rule.
+/// The rules that can decide for each type, payload and kind of source, in order; the rest of a row repeats the last rule.
 type Candidates =
     [[[[u8; CANDIDATES_MAX]; SourceEvidence::ALL.len()]; PAYLOADS]; TrafficType::ALL.len()];
 static CANDIDATES: Candidates = candidates();
@@ -199,27 +199,27 @@ const fn row(code: usize, payload: usize, source: SourceEvidence) -> [u8; CANDID
     row
 }
 
-/// What a packet is, and what decided it.
+/// What a packet is, and the rule that decided it.
 #[derive(Clone, Copy, Debug)]
 pub struct Verdict {
     /// Type, class, mark and port.
     pub kind: Kind,
     /// The rule that decided the class.
     pub rule: &'static Rule,
-    /// What its payload is, where it is known.
+    /// The signature of its payload, if one matches.
     pub signature: Option<&'static Signature>,
-    /// What two SYNs of one run of a tool share; 0 where no tool is thought of.
+    /// What two SYNs of one run of a tool share; 0 if the packet is no such SYN.
     pub pair: u32,
 }
 
-/// What a packet is, without what decided.
+/// What a packet is, without the rule.
 #[inline(always)]
 #[must_use]
 pub fn kind<A: Address>(packet: &Packet<'_, A>) -> Kind {
     verdict(packet).kind
 }
 
-/// What a packet is, and what decided it.
+/// What a packet is, and the rule that decided it.
 #[inline(always)]
 #[must_use]
 pub fn verdict<A: Address>(packet: &Packet<'_, A>) -> Verdict {
@@ -288,7 +288,7 @@ fn private_source<A: Address>(packet: &Packet<'_, A>, traffic_type: TrafficType)
     }
 }
 
-/// Tools send probes: what answers or strays bears their marks by chance only.
+/// Only probes come from tools: replies and stray packets show their marks by chance.
 const fn is_probe(class: Class) -> bool {
     matches!(
         class,

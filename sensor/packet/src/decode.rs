@@ -1,7 +1,7 @@
 //! From the bytes of a captured frame to the headers of its outermost IP packet.
 //!
-//! Every byte comes from strangers: each read is checked, nothing is allocated, and what cannot be read is said by a small typed
-//! reason. What a packet means must not be here (`classify.rs`), nor what a file or an interface is (`source.rs`).
+//! The bytes are untrusted: each read is checked, nothing is allocated, and an unreadable header gives a small typed reason. This module
+//! does not interpret packets (`classify.rs`) and knows no files or interfaces.
 
 mod damage;
 pub mod ip;
@@ -89,7 +89,7 @@ pub struct Packet<'a, A> {
     pub source: A,
     /// Destination address.
     pub destination: A,
-    /// Length by the IP header, bytes; the bytes on hand where the header says 0 (segmentation offload, jumbograms).
+    /// Length by the IP header, bytes; the captured bytes if the header says 0 (segmentation offload, jumbograms).
     pub ip_length_bytes: u32,
     /// Protocol of the IPv4 header; for IPv6 the next header after hop-by-hop, routing, fragment and destination options.
     pub protocol: u8,
@@ -119,8 +119,8 @@ impl<A: Address> Packet<'_, A> {
     }
 }
 
-/// Decodes one frame. The length on the wire is taken as unknown, so a header that the frame's end cuts counts as not captured
-/// rather than as damaged; with the record at hand [`decode_record`] tells the two apart.
+/// Decodes one frame. The length on the wire is unknown here, so a header that the end of the frame cuts off counts as not captured;
+/// [`decode_record`] knows the length and can call it damaged.
 #[inline]
 #[must_use]
 pub fn decode(link_type: LinkType, captured: &[u8]) -> Decoded<'_> {
@@ -141,7 +141,7 @@ pub fn decode_record(link_type: LinkType, captured: &[u8], wire_bytes: u32) -> D
     decode_any(link_type, captured, snapped)
 }
 
-/// Every frame but a plain Ethernet frame with IPv4.
+/// All frames except a plain Ethernet frame with IPv4.
 #[inline(never)]
 fn decode_any(link_type: LinkType, captured: &[u8], snapped: bool) -> Decoded<'_> {
     match link::network(link_type, captured) {
@@ -182,7 +182,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
-        /// etherparse is the peer: where it accepts the headers, the fields are the same.
+        /// Compared with etherparse: if it accepts the headers, the fields are the same.
         #[test]
         fn headers_are_those_that_etherparse_reads(
             mut bytes in prop::collection::vec(any::<u8>(), 20..90),

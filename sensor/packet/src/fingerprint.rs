@@ -1,9 +1,9 @@
-//! The marks that scan tools leave in the headers of a probe, and the signature of the stack that sent a SYN. Which marks there are
-//! stands in `teiten_observation::TOOLS`; how each is told by its bytes in `marks.rs`.
+//! The marks that scan tools leave in the headers of a probe, and the signature of the stack that sent a SYN. `teiten_observation::TOOLS`
+//! lists the marks; `marks.rs` has the test of each.
 //!
-//! A test tells what a single packet bears. Whether the mark stands is decided over a source's packets when its hour closes (the
-//! aggregator's `evidence.rs`): a match of 16 bits alone is a coincidence once in 65,536 packets, and Nmap and Unicornscan show only
-//! in two packets of one source, to which each SYN contributes its pair value.
+//! A test looks at a single packet. Whether a mark is confirmed is decided over all packets of a source when its hour closes (the
+//! aggregator's `evidence.rs`): a match of 16 bits alone is a coincidence once in 65,536 packets, and Nmap and Unicornscan show only in two
+//! packets of one source, to which each SYN contributes its pair value.
 
 mod marks;
 mod probe;
@@ -67,7 +67,7 @@ fn rare_mark<A: Address>(packet: &Packet<'_, A>, traffic_type: TrafficType) -> M
     }
 }
 
-/// Whether a packet of this type bears any mark of `tool`, whatever decides before it.
+/// Whether a packet of this type has any mark of `tool`, even if an earlier rule decides.
 #[must_use]
 pub fn bears<A: Address>(packet: &Packet<'_, A>, traffic_type: TrafficType, tool: Tool) -> bool {
     probe(packet, traffic_type).is_some_and(|probe| {

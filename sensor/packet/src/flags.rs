@@ -1,5 +1,5 @@
-//! FLAGS: the filters of corsaro3 as a bitmap, one row each, so that its users can compare. A flag says what corsaro3 would say of an
-//! IPv4 packet, its known mistakes included; no packet is dropped or classed by one.
+//! FLAGS: the filters of corsaro3 as a bitmap, one row each, so that its users can compare. A flag is what corsaro3 computes for an IPv4
+//! packet, its known mistakes included; no flag drops or classifies a packet.
 //!
 //! Bits are written to the column `flags` of `sources`, together for all packets of a row. A bit never changes its meaning without
 //! `FLAGS_VERSION`; what is composed of others is composed once, at the end. Nothing here branches on a packet's content but on
@@ -76,7 +76,7 @@ pub struct FlagRow {
     pub bit: Flag,
     /// The test in words.
     pub words: &'static str,
-    /// Where it is wrong, as far as that is known; empty where nothing is.
+    /// Its known errors; empty if none is known.
     pub known_false_positives: &'static str,
 }
 
@@ -246,7 +246,7 @@ pub static FLAGS: [FlagRow; 28] = [
         "spoofed",
         SPOOFED,
         "abnormal-protocol, ttl-200-nonspoofed, fragmented, last-byte-src-0, last-byte-src-255, same-src-dst, udp-port-0, tcp-port-0 or udp-destport-80",
-        "whatever its parts are wrong for",
+        "those of its parts",
     ),
     wrong_for(
         "erratic",
@@ -296,7 +296,7 @@ fn of_header<A: Address>(packet: &Packet<'_, A>) -> Flag {
         | on(is_special(source), RFC5735)
 }
 
-/// The deprecated relay prefix of 6to4 stands in the registry, though a host can send from it.
+/// The deprecated relay prefix of 6to4 is in the registry, though a host can send from it.
 #[inline(always)]
 fn is_special(source: u32) -> bool {
     const SIX_TO_FOUR: u32 = 0xc058_6300;

@@ -1,5 +1,5 @@
 //! [`judge()`]: what a captured frame is, in one call. It decodes the frame, places its packet by the telescope, and says of an observed
-//! packet what an hour's tables need. How each of these is found out is the business of the modules below.
+//! packet what an hour's tables need. The modules below do each of these steps.
 
 use teiten_observation::{Address, Kind, Observation};
 
@@ -18,7 +18,7 @@ pub struct Frame<'a> {
     pub link_type: LinkType,
     /// Its first bytes, as far as they were captured.
     pub captured: &'a [u8],
-    /// Its length on the wire, bytes. Where the capture has less, a header that ends too early is not damaged but cut.
+    /// Its length on the wire, bytes. If the capture has fewer bytes, a header that ends too early is cut off and not damaged.
     pub wire_bytes: u32,
 }
 
@@ -29,7 +29,7 @@ pub enum Judgement<'a> {
     NotIp,
     /// A header that is damaged before both addresses could be read.
     Malformed(Layer, Reason),
-    /// A packet to an address that is not the telescope's.
+    /// A packet to an address outside the telescope.
     Outside,
     /// A packet to a dark address, but to or from an excluded prefix.
     Excluded,
@@ -60,14 +60,14 @@ pub struct Observed<'a, A> {
     pub stack: u64,
     /// What any two SYNs of one run of a tool share although they go to different destinations; 0 for other packets.
     pub pair: u32,
-    /// Data of the segment or datagram, as far as it was captured; empty where there is none.
+    /// Data of the segment or datagram, as far as it was captured; may be empty.
     pub payload: &'a [u8],
-    /// What the payload is, where it is known.
+    /// The signature of the payload, if one matches.
     pub signature: Option<&'static Signature>,
 }
 
 impl<A: Address> Observed<'_, A> {
-    /// The packet as the hour's tables take it, with the time (microseconds since 1970-01-01 UTC) and the length of its frame.
+    /// The observation for the tables of the hour, with the time (microseconds since 1970-01-01 UTC) and the length of its frame.
     #[inline(always)]
     #[must_use]
     pub fn at(&self, time_us: i64, wire_length_bytes: u32) -> Observation<A> {
@@ -105,7 +105,7 @@ pub fn judge<'a>(telescope: &Telescope, frame: Frame<'a>) -> Judgement<'a> {
     }
 }
 
-/// Whether [`judge()`] would call a frame observed: half the work, for those who need no more.
+/// Whether [`judge()`] would call a frame observed, at half the cost.
 #[inline]
 #[must_use]
 pub fn is_observed(telescope: &Telescope, frame: Frame<'_>) -> bool {
@@ -149,8 +149,8 @@ fn payload<'a, A>(packet: &Packet<'a, A>) -> &'a [u8] {
     }
 }
 
-/// The entry for a fuzzer: the first two bytes choose the link type and whether the frame was cut, the rest is the frame. Judges it,
-/// and reads what an ICMP error quotes. Must neither panic nor read beyond the frame.
+/// For fuzzing: the first two bytes choose the link type and whether the frame was cut, the rest is the frame. Judges it, and reads what an
+/// ICMP error quotes. Must neither panic nor read beyond the frame.
 ///
 /// # Panics
 /// When [`judge()`] and its parts disagree.

@@ -1,6 +1,6 @@
-//! The number that says what a captured frame begins with.
+//! The type of a frame's first header.
 
-/// A libpcap link type number (<https://www.tcpdump.org/linktypes.html>), as it stands in the capture's header.
+/// A libpcap link type number (<https://www.tcpdump.org/linktypes.html>), as in the capture's header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct LinkType(pub u16);
 

@@ -1,7 +1,7 @@
 //! SIGNATURES: what the payload of a datagram or segment asks for, one row each with its test and source.
 //!
-//! The rows stand by purpose in the files of `payload/`; here they are put in order, and a packet is led to the few rows that can
-//! match it by its ports and its first byte. The row says the class; that a packet has one is a rule of `classify.rs`.
+//! The files of `payload/` hold the rows by purpose; here they are put in order, and an index by port and first byte finds the few rows
+//! that can match a packet. A row names the class; `classify.rs` decides whether the packet gets it.
 
 mod applications;
 mod bacnet;
@@ -33,12 +33,12 @@ pub struct Payload<'a> {
     bytes: &'a [u8],
     source_port: u16,
     destination_port: u16,
-    /// The words it holds, once a row has asked for them.
+    /// The words in it, computed when a row first asks for them.
     words: Cell<Option<Words>>,
 }
 
 impl<'a> Payload<'a> {
-    /// Data as far as it was captured, never empty, and where it goes from and to.
+    /// The captured data, which is not empty, and its ports.
     #[inline(always)]
     #[must_use]
     pub const fn new(bytes: &'a [u8], source_port: u16, destination_port: u16) -> Self {
@@ -60,7 +60,7 @@ pub struct Signature {
     pub class: Class,
     /// The ports it is looked for on.
     pub ports: Ports,
-    /// Bytes it can start with; none given: any.
+    /// Its possible first bytes; an empty list means any.
     pub first: &'static [u8],
     /// Whether a payload is this one.
     pub test: fn(&Payload) -> bool,
@@ -68,7 +68,7 @@ pub struct Signature {
     pub source: &'static str,
 }
 
-/// The ports on which a signature is looked for.
+/// The ports on which a signature can match.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ports {
     /// On all.
@@ -110,8 +110,8 @@ const TCP_LISTS: &[&[Signature]] = &[
     services::TCP,
 ];
 
-/// Signatures of UDP datagrams, in the order in which they decide: exploits before the requests they are hidden in, what is bound
-/// to a port before what is looked for on all.
+/// Signatures of UDP datagrams, in the order in which they decide: exploits before the requests that hide them, signatures of one port
+/// before those of any port.
 pub static UDP: [Signature; count(UDP_LISTS)] = joined(UDP_LISTS);
 /// Signatures of TCP segments with data.
 pub static TCP: [Signature; count(TCP_LISTS)] = joined(TCP_LISTS);
@@ -135,7 +135,7 @@ const PART_ROWS: usize = 128;
 /// Parts of an index.
 const PARTS: usize = 2;
 
-/// All signatures, in their order; most packets are told by the first part.
+/// All signatures in their order; the first part decides for most packets.
 type Index = [IndexPart; PARTS];
 
 /// For the low byte of each port and for the first byte, a bit per signature that can match.
@@ -260,14 +260,14 @@ impl Payload<'_> {
         self.bytes.starts_with(prefix)
     }
 
-    /// Whether `needle` stands anywhere in the first [`TEXT_BYTES_MAX`] bytes. For rows that a port or a word before them guards:
-    /// each call is a pass of its own.
+    /// Whether `needle` is anywhere in the first [`TEXT_BYTES_MAX`] bytes. For rows that check a port or a word first, because each call
+    /// scans the data.
     fn contains(&self, needle: &[u8]) -> bool {
         let searched = &self.bytes[..self.bytes.len().min(TEXT_BYTES_MAX)];
         memmem::find(searched, needle).is_some()
     }
 
-    /// Whether it holds a word of [`words`]: the first call looks for all of them.
+    /// Whether it holds a word of [`words`]; the first call searches for all of them.
     fn holds(&self, word: Word) -> bool {
         let words = self.words.get().unwrap_or_else(|| {
             let words = words::words(self.bytes);
@@ -277,7 +277,7 @@ impl Payload<'_> {
         words.contain(word)
     }
 
-    /// What follows the last space of the first line: a request's protocol and version.
+    /// The protocol and version of a request: the text after the last space of the first line.
     fn version(&self) -> &[u8] {
         let line = words::first_line(self.bytes);
         let space = memchr::memrchr(b' ', line);

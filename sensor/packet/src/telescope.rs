@@ -1,5 +1,4 @@
-//! The dark prefixes, and where a packet stands to them. Prefixes are parsed here, and every packet is placed here; what is counted
-//! of it is the pipeline's business.
+//! The dark prefixes: parses them, and says whether a packet is observed, outside or excluded.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -100,12 +99,12 @@ impl fmt::Display for Prefix {
     }
 }
 
-/// Where a packet stands.
+/// The place of a packet relative to the telescope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// Sent to a dark address: counted.
     Observed,
-    /// Sent to an address that is not of the telescope.
+    /// Sent to an address outside the telescope.
     Outside,
     /// Sent to a dark address, but to or from an excluded prefix.
     Excluded,
@@ -123,7 +122,7 @@ pub struct Telescope {
 }
 
 impl Telescope {
-    /// A telescope of the `dark` prefixes (none: every destination is dark) without packets to or from `excluded` ones.
+    /// A telescope of the `dark` prefixes (if there are none, every destination is dark) without packets to or from `excluded` ones.
     #[must_use]
     pub fn new(dark: &[Prefix], excluded: &[Prefix]) -> Self {
         let mut telescope = Telescope {
@@ -143,7 +142,7 @@ impl Telescope {
         telescope
     }
 
-    /// Where a packet stands. A packet that is outside is never called excluded.
+    /// The place of a packet. A packet that is outside is never called excluded.
     #[inline(always)]
     #[must_use]
     pub fn place<A: Address>(&self, source: A, destination: A) -> Place {
@@ -180,7 +179,7 @@ impl Telescope {
         }
     }
 
-    /// The telescope's size: dark addresses that are not excluded, each counted once; none where no prefix was given.
+    /// The telescope's size: dark addresses that are not excluded, each counted once; `None` if no prefix was given.
     #[must_use]
     pub fn size(&self) -> Option<TelescopeSize> {
         self.size
@@ -199,8 +198,8 @@ struct Set<A> {
     ranges: Vec<(A, A)>,
     /// The only range, or first and last address of all.
     hull: Option<(A, A)>,
-    /// For each value of the leading 16 bits and one more: the first range that ends at or behind its start. Empty where a
-    /// single range needs none.
+    /// For each value of the leading 16 bits, and one more, the first range that ends at or after its start. Empty if there is a single
+    /// range.
     index: Vec<u32>,
 }
 
@@ -247,10 +246,10 @@ impl<A: Address> Set<A> {
             .is_some_and(|&(first, _)| first <= address)
     }
 
-    /// Addresses that are not in `other`; all of IPv6, 2^128, as one less.
+    /// Number of addresses that are not in `other`; all of IPv6, 2^128, counts as one less.
     fn size_without(&self, other: &Set<A>) -> u128 {
         let length = |first: A, last: A| (last.number() - first.number()).wrapping_add(1);
-        // Modulo 2^128, which only the whole space reaches: intermediate sums may wrap and come back.
+        // The sums are modulo 2^128 and may wrap in between; only the whole space reaches 2^128 at the end.
         let mut size = 0_u128;
         let mut is_cut = false;
         for &(first, last) in &self.ranges {

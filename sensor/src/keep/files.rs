@@ -1,5 +1,5 @@
-//! The files of kept packets: one for each hour of packet time and link type, `SENSOR-HOUR-LINK-NUMBER.pcap`, with `.part` behind it
-//! until the hour has ended. Which packets are kept is decided elsewhere.
+//! The files of kept packets: one for each hour of packet time and link type, `SENSOR-HOUR-LINK-NUMBER.pcap`, with `.part` appended until
+//! the hour has ended. `keep.rs` decides which packets are kept.
 
 use std::collections::BTreeMap;
 use std::fs::{File, TryLockError};
@@ -21,11 +21,11 @@ use teiten_packet::LinkType;
 const ENDING: &str = "pcap";
 /// Bytes that are written at once.
 const BUFFER_BYTES: usize = 256 << 10;
-/// How long after an hour's end its file waits for packets of it that come out of order, microseconds.
+/// How long after an hour's end its file stays open for late packets, microseconds.
 const DISORDER_US: i64 = 10_000_000;
-/// Files open at once: an hour that ends, one that begins, of several link types; beyond it the oldest is finished.
+/// Most open files: two hours of several link types; beyond that the oldest file is finished.
 const OPEN_MAX: usize = 8;
-/// Of the file system, one part in so many stays free of kept packets, but no more than [`FREE_BYTES_MIN`].
+/// Kept packets leave this fraction (one in so many bytes) of the file system free, but at most [`FREE_BYTES_MIN`].
 const FREE_SHARE: u64 = 10;
 
 /// The folder and what is open in it.
@@ -34,7 +34,7 @@ pub(super) struct Files {
     sensor: String,
     retention: Retention,
     open: BTreeMap<(i64, u16), Open>,
-    /// Why nothing is written until the next look.
+    /// Why nothing is written until the next round.
     stopped: Option<NotKeptReason>,
     /// What went wrong, until packets are kept again.
     problem: Option<String>,
@@ -49,7 +49,7 @@ struct Open {
     path: PathBuf,
     /// Bytes of whole records in the file.
     whole_bytes: u64,
-    /// Whether bytes of a record that was refused may stand behind them.
+    /// Whether bytes of a partly written record may follow them.
     torn: bool,
     buffer: Vec<u8>,
     buffered: u64,
@@ -69,7 +69,7 @@ impl Files {
         }
     }
 
-    /// Gives their names to files that an earlier run left behind.
+    /// Finishes the files that an earlier run left behind.
     pub(super) fn finish_leftovers(&self) {
         for path in self.own(UNFINISHED_ENDING) {
             let shown = path.display();
@@ -79,7 +79,7 @@ impl Files {
                 }
                 Ok(None) => tracing::warn!("{shown} is being written by another process"),
                 Err(error) => {
-                    tracing::error!("{shown} cannot be finished: {error}; it is left there");
+                    tracing::error!("{shown} cannot be finished: {error}; it stays there");
                 }
             }
         }
@@ -109,12 +109,12 @@ impl Files {
         }
     }
 
-    /// Writes out what is buffered, finishes files of hours that have ended, removes old ones, and looks at the room that is left.
+    /// Flushes buffers, finishes files of hours that have ended, removes old ones, and checks the free space.
     pub(super) fn look(&mut self, clock_us: i64, counts: &KeptCounts) {
         let was_stopped = self.stopped.take().is_some();
         self.forget_removed(counts);
         let flushed = self.flush_all(counts);
-        // A clock that went back leaves the hours that it came from, too.
+        // After the clock went back, the hours that it came from end too.
         let present = hour_of(clock_us - DISORDER_US)..=hour_of(clock_us + DISORDER_US);
         let open = self.open.keys().copied();
         let past: Vec<_> = open.filter(|(hour, _)| !present.contains(hour)).collect();
@@ -123,7 +123,7 @@ impl Files {
         let kept = counts.packets();
         match (flushed, finished) {
             (Err(error), _) => self.stop(&error),
-            // Its packets are kept, if not under its name: those that come can be kept too.
+            // The packets are in a file, though without its final name, so later packets can be kept too.
             (_, Err(error)) => self.note(&error),
             (Ok(()), Ok(())) if !was_stopped && kept > self.kept => self.problem = None,
             (Ok(()), Ok(())) => {}
@@ -170,7 +170,7 @@ impl Files {
         self.problem = Some(format!("{reason}: {}: {error}", self.folder.display()));
     }
 
-    /// What somebody has removed is begun anew: in a file without a name nothing is kept.
+    /// Starts a new file where somebody has removed the open one, because what is written to a removed file is lost.
     fn forget_removed(&mut self, counts: &KeptCounts) {
         self.open.retain(|_, open| {
             let is_there = !matches!(open.path.try_exists(), Ok(false));
@@ -184,7 +184,7 @@ impl Files {
 
     fn flush_all(&mut self, counts: &KeptCounts) -> io::Result<()> {
         let flushed = self.open.values_mut().map(|open| open.flush(counts));
-        // Each is tried, whatever became of the others.
+        // Every file is flushed, even after an error with another.
         flushed.reduce(Result::and).unwrap_or(Ok(()))
     }
 
@@ -254,7 +254,7 @@ impl Files {
             .then_some(hour)
     }
 
-    /// The first hour whose files stay; none while nothing is removed.
+    /// The first hour whose files stay; `None` while nothing is removed.
     fn first_kept(&mut self, clock_us: i64) -> Option<i64> {
         let first = Hour(self.retention.by_clock(clock_us)).to_string();
         let is_old = |path: &PathBuf| self.hour_text(path).is_some_and(|hour| hour < &*first);
@@ -266,7 +266,7 @@ impl Files {
     fn remove_before(&self, first: Hour) {
         let first = first.to_string();
         for path in self.own(ENDING) {
-            // Hours in order are in the order of their names.
+            // Names sort in the order of their hours.
             if self
                 .hour_text(&path)
                 .is_some_and(|hour| hour < first.as_str())
@@ -290,7 +290,7 @@ impl Open {
             Err(TryLockError::Error(error)) => Err(error),
         };
         if let Err(error) = begun {
-            // Else the folder fills with empty files while the disk has no room.
+            // Otherwise the folder would fill with empty files while the disk is full.
             let _ = std::fs::remove_file(&path);
             return Err(error);
         }
@@ -304,7 +304,7 @@ impl Open {
         })
     }
 
-    /// Writes the buffered packets; those that the disk refuses are lost, and nothing of them stays in the file.
+    /// Writes the buffered packets. If that fails they are lost, and the file is cut back to whole records.
     fn flush(&mut self, counts: &KeptCounts) -> io::Result<()> {
         if self.buffer.is_empty() {
             return Ok(());
@@ -322,14 +322,14 @@ impl Open {
             Err(error) => {
                 counts.lose(reason_of(&error), packets);
                 self.torn = true;
-                // Where that is refused too, it is done before the next packets are written.
+                // If that fails too, it is tried again before the next packets are written.
                 let _ = self.cut();
                 Err(error)
             }
         }
     }
 
-    /// Takes away what was written of records that are not whole.
+    /// Cuts off records that were written only in part.
     fn cut(&mut self) -> io::Result<()> {
         if self.torn {
             self.file.set_len(self.whole_bytes)?;

@@ -1,4 +1,4 @@
-//! Files that a run left unfinished because it was killed: what is whole of them is kept under the name that they were to have.
+//! Files that a killed run left unfinished: their whole records are kept, and they get their final names.
 
 use std::fs::File;
 use std::io::{self, BufReader, ErrorKind, Read};
@@ -9,8 +9,8 @@ use super::pcap::{FILE_HEADER_BYTES, RECORD_HEADER_BYTES, captured_bytes, is_our
 /// Ending of a file that is not finished.
 pub(super) const UNFINISHED_ENDING: &str = "part";
 
-/// Finishes a file unless somebody is writing to it: cuts off a record that is not whole, and gives it its name. The packets that it
-/// holds; none where it is somebody's.
+/// Finishes a file unless another process writes to it: cuts off an incomplete record and gives the file its final name. Returns the number
+/// of packets in it; `None` where another process writes to it.
 ///
 /// # Errors
 /// When it cannot be read or renamed.
@@ -39,7 +39,7 @@ pub(super) fn finished(path: &Path) -> std::path::PathBuf {
     path.with_extension("")
 }
 
-/// How many packets a file holds from its beginning on, and where the last of them ends.
+/// The number of whole packets in a file, and where the last of them ends.
 fn whole(file: &File) -> io::Result<(u64, u64)> {
     let length = file.metadata()?.len();
     let mut input = BufReader::with_capacity(1 << 20, file);

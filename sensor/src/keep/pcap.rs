@@ -1,4 +1,4 @@
-//! The form of kept packets: pcap with nanoseconds (draft-ietf-opsawg-pcap), little-endian, one link type a file. Bytes alone.
+//! The format of kept packets: pcap with nanoseconds (draft-ietf-opsawg-pcap), little-endian, one link type per file.
 
 use crate::source::RECORD_BYTES_MAX;
 use crate::source::record::Record;
@@ -8,7 +8,7 @@ use teiten_packet::LinkType;
 pub(super) const FILE_HEADER_BYTES: usize = 24;
 /// Bytes of a record's header.
 pub(super) const RECORD_HEADER_BYTES: usize = 16;
-/// What a file with nanoseconds begins with.
+/// The magic number of files with nanoseconds.
 const MAGIC: u32 = 0xa1b2_3c4d;
 const MICROSECONDS_PER_SECOND: i64 = 1_000_000;
 
@@ -34,7 +34,7 @@ pub(super) fn append(record: &Record, captured: &[u8], buffer: &mut Vec<u8>) {
     let microseconds = record.time_us.rem_euclid(MICROSECONDS_PER_SECOND);
     let nanoseconds = microseconds as u32 * 1000 + u32::from(record.nanoseconds);
     for word in [
-        // The form has 32 bits for seconds, which end in 2106.
+        // The format has 32 bits for seconds, which end in 2106.
         u32::try_from(seconds).unwrap_or(u32::MAX),
         nanoseconds,
         record.captured_bytes,
@@ -45,7 +45,7 @@ pub(super) fn append(record: &Record, captured: &[u8], buffer: &mut Vec<u8>) {
     buffer.extend_from_slice(captured);
 }
 
-/// Bytes of the packet behind a record's header; none where that is no packet of ours.
+/// Bytes of the packet behind a record's header; `None` where the header is not one that we write.
 pub(super) fn captured_bytes(header: &[u8; RECORD_HEADER_BYTES]) -> Option<u32> {
     let length = u32::from_le_bytes([header[8], header[9], header[10], header[11]]);
     (length <= RECORD_BYTES_MAX).then_some(length)

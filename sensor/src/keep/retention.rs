@@ -1,19 +1,19 @@
-//! When kept packets are old. The clock decides, but not at once where it goes ahead of a clock that never steps: such a step may be
-//! a mistake, and what is removed does not come back.
+//! Decides which kept packets are old enough to be removed. The clock decides, but with a delay when it jumps ahead of the steady clock:
+//! the jump may be a mistake, and removed files are gone for good.
 
 use std::time::{Duration, Instant};
 
 use teiten_aggregator::table::HOUR_US;
 
 const HOUR_SECONDS: u64 = 3600;
-/// How far the clock may go ahead of the steady one without being doubted, microseconds: a disk or a reader that was slow.
+/// How far the clock may run ahead of the steady one before it counts as a jump, microseconds; a slow disk or reader explains less.
 const AHEAD_US_MAX: i64 = 300_000_000;
 
 /// The age at which files go.
 #[derive(Debug)]
 pub(super) struct Retention {
     hours: u32,
-    /// The steady clock and the capture's at the last look.
+    /// The steady clock and the capture's in the last round.
     last: Option<(Instant, i64)>,
     /// Nothing is removed before this moment.
     held_until: Option<Instant>,
@@ -28,7 +28,7 @@ impl Retention {
         }
     }
 
-    /// The first hour whose files stay, where the clock is right.
+    /// The first hour whose files stay if the clock is right.
     pub(super) fn by_clock(&self, clock_us: i64) -> i64 {
         clock_us.div_euclid(HOUR_US) - i64::from(self.hours)
     }
@@ -38,8 +38,8 @@ impl Retention {
         self.last.is_none()
     }
 
-    /// The first hour whose files stay, at a moment of a steady clock and a time of the capture's; none while nothing is removed.
-    /// Whether all files are old by the clock counts at the first look.
+    /// The first hour whose files stay, given the steady clock and the capture's; `None` while nothing is removed. `all_are_old` matters in
+    /// the first round only.
     pub(super) fn first_hour(
         &mut self,
         now: Instant,
@@ -54,7 +54,7 @@ impl Retention {
                 let expected_us = then_us.saturating_add(passed_us);
                 clock_us.saturating_sub(expected_us) > AHEAD_US_MAX
             }
-            // A clock by which everything goes may be as wrong at the start.
+            // At the start, a clock by which all files are old may be wrong as well.
             None => all_are_old,
         };
         self.last = Some((now, clock_us));

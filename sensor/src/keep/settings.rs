@@ -2,11 +2,11 @@
 
 use std::path::PathBuf;
 
-/// What is to be kept, where, and for how long.
+/// Where packets are kept, and for how long.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeepSettings {
     /// Folder of the files.
     pub folder: PathBuf,
-    /// Hours before the present one whose files are left.
+    /// Hours before the current one whose files stay.
     pub hours: u32,
 }

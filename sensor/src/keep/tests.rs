@@ -1,4 +1,4 @@
-//! Names, rotation, leftovers and refusals of kept packets in a temporary folder; a disk that is too slow is played by the queue.
+//! Names, rotation, leftovers and refusals of kept packets in a temporary folder; a full queue stands in for a slow disk.
 
 use super::*;
 
@@ -145,7 +145,7 @@ fn a_clock_that_goes_ahead_removes_no_kept_packet() {
         names(folder.path()),
         ["tokyo-2026-11-05T12-ethernet-0001.pcap"]
     );
-    // Nor does the next start, where everything is old by that clock.
+    // Nor does the next start remove anything, although all files are old by that clock.
     let mut next = super::tests::files(folder.path(), 24);
     next.look(NOON_US + 26 * HOUR_US, &counts);
     assert_eq!(names(folder.path()).len(), 1);
@@ -165,7 +165,7 @@ fn what_a_killed_run_left_is_cut_to_whole_packets_and_named() {
         .path()
         .join("tokyo-2026-11-05T12-ethernet-0001.pcap.part");
     let torn = std::fs::read(&part).expect("a file");
-    // As long as the writer lives, its file is its own.
+    // While the writer lives, no other process finishes its file.
     let mut next = files(folder.path(), 2);
     next.finish_leftovers();
     assert!(part.exists());
@@ -234,13 +234,13 @@ fn a_file_that_cannot_get_its_name_keeps_no_packet_from_being_kept() {
     let counts = KeptCounts::default();
     let mut files = files(folder.path(), 2);
     files.write(&record(NOON_US, ETHERNET, 60), &[9; 60], &counts);
-    // A folder of that name, which no file can replace.
+    // A folder has the file's final name, so the rename fails.
     let name = "tokyo-2026-11-05T12-ethernet-0001.pcap";
     std::fs::create_dir(folder.path().join(name)).expect("writable");
     let later_us = NOON_US + HOUR_US + 20_000_000;
     for _ in 0..3 {
         files.look(later_us, &counts);
-        assert!(files.problem().is_some(), "it is tried again and again");
+        assert!(files.problem().is_some(), "the rename is tried again");
         files.write(&record(later_us, ETHERNET, 60), &[9; 60], &counts);
     }
     std::fs::remove_dir(folder.path().join(name)).expect("removable");
@@ -321,7 +321,7 @@ fn what_is_too_much_for_the_disk_is_lost_and_counted_and_nobody_waits() {
     let ten_times = |keeping: &mut Keeping| {
         (0..10).for_each(|_| keeping.offer(Some(&arrival(&packets))));
     };
-    // As a disk that writes nothing leaves it.
+    // The state that a hanging disk leaves.
     let waiting = Arc::clone(&keeping.shared);
     waiting
         .waiting_bytes

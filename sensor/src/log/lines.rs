@@ -22,7 +22,7 @@ impl Lines {
     /// Starts the thread that writes to `out`.
     ///
     /// # Errors
-    /// When no thread can be had.
+    /// When no thread can be started.
     pub(super) fn start(mut out: Box<dyn Write + Send>) -> std::io::Result<Lines> {
         let (queue, lines) = bounded::<String>(WAITING_MAX);
         let done = Arc::new(AtomicU64::new(0));

@@ -1,5 +1,5 @@
-//! The flags of every command, as clap reads them: each with its unit, default and consequence. What they come to is decided in
-//! `settle.rs`; that each can stand in `teiten.toml` is the work of `file.rs`.
+//! The flags of every command, as clap reads them: each with its unit, default and consequence. `resolve.rs` turns them into settings;
+//! `file.rs` reads the same settings from `teiten.toml`.
 
 use std::ffi::OsString;
 use std::net::SocketAddr;
@@ -20,8 +20,8 @@ pub struct ReplayArguments {
     /// Read plain files through buffers instead of memory maps: for files that may shrink while they are read.
     #[arg(long)]
     pub no_map: bool,
-    /// Count captures again that the dataset holds already: they replace what they gave, instead of being passed over. All captures
-    /// that share hours with them must be given too.
+    /// Count captures again that the dataset already holds: their new rows replace the old ones. Give all captures that share hours with
+    /// them too. Without this flag such captures are skipped.
     #[arg(long)]
     pub recount: bool,
     /// Settings shared with `capture`.
@@ -38,28 +38,28 @@ pub struct CaptureArguments {
     /// Bytes kept of each packet; payload signatures need the first few hundred [default: 2048].
     #[arg(long, value_name = "BYTES")]
     pub snap_length: Option<u32>,
-    /// Kernel buffer of each interface: what a burst may fill before packets are dropped [default: 128M].
+    /// Kernel buffer of each interface; when a burst fills it, packets are dropped [default: 128M].
     #[arg(long, value_name = "SIZE")]
     pub buffer: Option<String>,
-    /// Leave the interface out of promiscuous mode: only packets sent to its own address arrive.
+    /// Do not put the interface into promiscuous mode: only packets sent to its own address arrive.
     #[arg(long)]
     pub no_promiscuous: bool,
-    /// How packets are had, and how soon they are durable.
+    /// How packets are captured, and how soon they are durable.
     #[command(flatten)]
     pub live: LiveArguments,
-    /// Once the interfaces are open, go on as this user, with CAP_NET_RAW alone; needs root [default: stay].
+    /// Once the interfaces are open, continue as this user, with CAP_NET_RAW alone; needs root [default: keep the current user].
     #[arg(long, value_name = "NAME")]
     pub user: Option<String>,
-    /// Leave out the confinement of files (landlock) and system calls (seccomp): for systems on which it goes wrong.
+    /// Do not confine files (landlock) and system calls (seccomp): for systems on which that fails.
     #[arg(long)]
     pub no_sandbox: bool,
-    /// Serve /metrics, /health and /live by HTTP at this address and port, such as 127.0.0.1:9898 [default: nowhere].
+    /// Serve /metrics, /health and /live over HTTP at this address and port, such as 127.0.0.1:9898 [default: off].
     #[arg(long, value_name = "ADDRESS:PORT", value_parser = address_and_port)]
     pub status: Option<SocketAddr>,
-    /// Allow a --status address that other machines can reach: what is served there tells what the telescope is.
+    /// Allow a --status address that other machines can reach: whoever reads it learns which addresses the telescope has.
     #[arg(long)]
     pub status_remote: bool,
-    /// Answer requests to --status that call this server by NAME, beside addresses, localhost and this machine's name; repeatable.
+    /// Also answer requests to --status whose Host is NAME; addresses, localhost and this machine's name are always answered; repeatable.
     #[arg(long, value_name = "NAME")]
     pub status_host: Vec<String>,
     /// Settings shared with `replay`.
@@ -94,7 +94,7 @@ pub struct TopArguments {
     /// Where the sensor serves its status.
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:9898", value_parser = address_and_port)]
     pub status: SocketAddr,
-    /// Print the view once as text, and leave.
+    /// Print the view once as text, and exit.
     #[arg(long)]
     pub once: bool,
 }
@@ -110,10 +110,10 @@ pub struct GeoArguments {
 /// The commands of `geo`.
 #[derive(Debug, Subcommand)]
 pub enum GeoCommand {
-    /// Get country data and put it where every command finds it; without a source, from Debian's package tor-geoipdb, which is
-    /// unpacked and not installed (it depends on the Tor daemon). What is there is replaced once the new data has been tried.
+    /// Download country data and put it where every command finds it; without a source, from Debian's package tor-geoipdb, which is
+    /// unpacked and not installed (it depends on the Tor daemon). The old data is replaced after the new data was loaded without an error.
     Update(GeoUpdateArguments),
-    /// Name the files that are used where no --geo is given.
+    /// Show the files that commands use without --geo.
     Show,
 }
 
@@ -126,10 +126,10 @@ pub struct GeoUpdateArguments {
     /// Folder to put it into [default: /var/lib/teiten-lists/geo for root, else ~/.local/share/teiten/geo].
     #[arg(long, value_name = "DIR")]
     pub into: Option<PathBuf>,
-    /// Keep what is there beside the new data: captures of earlier days then have the countries of their day.
+    /// Keep the old data beside the new: captures of earlier days then get the countries of their day.
     #[arg(long)]
     pub keep: bool,
-    /// Do nothing where some command would find country data already.
+    /// Do nothing if country data is already there.
     #[arg(long)]
     pub if_missing: bool,
 }
@@ -137,7 +137,7 @@ pub struct GeoUpdateArguments {
 /// `documents`.
 #[derive(Debug, Args)]
 pub struct DocumentsArguments {
-    /// The folder; `man` and `completions` are made in it.
+    /// The folder, in which `man` and `completions` are created.
     #[arg(value_name = "DIR")]
     pub folder: PathBuf,
 }
@@ -150,10 +150,10 @@ pub struct RulesArguments {
     pub json: bool,
 }
 
-/// Settings that `replay` and `capture` share; all of them can stand in `teiten.toml` under the same names.
+/// Settings that `replay` and `capture` share; all of them can be set in `teiten.toml` under the same names.
 #[derive(Debug, Default, Args)]
 pub struct SharedArguments {
-    /// Folder of the dataset; made where it is missing.
+    /// Folder of the dataset; created if it is missing.
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Dark prefix; repeatable, or several with commas. Without it a replay counts every destination, and says so.
@@ -165,8 +165,8 @@ pub struct SharedArguments {
     /// Name of this sensor in the tables: letters, digits, `.` and `_` [default: sensor].
     #[arg(long, value_name = "NAME")]
     pub sensor: Option<String>,
-    /// Country data: tor geoip text, RIR delegated-extended, START,END,CC, or MMDB; repeatable. A later one wins; of dated ones that
-    /// hold the same, each hour has the newest up to its day [default: what `geo update` got, else Debian's tor-geoipdb].
+    /// Country data: tor geoip text, RIR delegated-extended, START,END,CC, or MMDB; repeatable. A later one wins; of dated ones that hold
+    /// the same, each hour has the newest up to its day [default: what `geo update` downloaded, else Debian's tor-geoipdb].
     #[arg(long = "geo", value_name = "FILE")]
     pub geo: Vec<PathBuf>,
     /// Network data: MMDB, RouteViews pfx2as, or iptoasn TSV; repeatable, by date as with --geo.
@@ -175,35 +175,34 @@ pub struct SharedArguments {
     /// Organisations that scan, a TOML list beside the one that is compiled in; repeatable, later ones win.
     #[arg(long = "actors", value_name = "FILE")]
     pub actors: Vec<PathBuf>,
-    /// Leave the compiled-in list of organisations out: without --actors, no source has an actor.
+    /// Do not use the compiled-in list of organisations: without --actors, no source has an actor.
     #[arg(long)]
     pub no_default_actors: bool,
     /// Worker threads [default: the number of processors]. The tables do not depend on it.
     #[arg(long, value_name = "N")]
     pub workers: Option<usize>,
-    /// Memory that the rows of open hours may take, such as 512M or 8G; beyond it rows are set aside on disk [default: half of
-    /// the machine's].
+    /// Memory for the rows of open hours, such as 512M or 8G; beyond it rows are spilled to disk [default: half of the machine's].
     #[arg(long, value_name = "SIZE")]
     pub memory: Option<String>,
     /// Rows of `sources` in an hour, at most; beyond it the smallest sources are folded into their prefix and counted as
     /// collapsed [default: 16777216].
     #[arg(long, value_name = "N")]
     pub source_rows: Option<u64>,
-    /// Days that a packet's time may be from its neighbours' to be believed; a packet beyond is counted as implausible, in no hour
+    /// Days by which a packet's time may differ from its neighbours'; a packet beyond that is counted as implausible and is in no hour
     /// [default: 30].
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..))]
     pub implausible_days: Option<u32>,
-    /// Keep nothing of payloads: the table `payloads`, which holds the first 64 bytes of unknown ones, is not written. What a packet
-    /// is stays the same.
+    /// Store no payloads: the table `payloads`, which holds the first 64 bytes of unknown ones, is not written. Classes and tools stay the
+    /// same.
     #[arg(long)]
     pub no_payloads: bool,
     /// Print the accounting as one JSON object on standard output.
     #[arg(long)]
     pub json: bool,
-    /// Form of the messages on standard error: text or json (one object a line) [default: text].
+    /// Format of the messages on standard error: text or json (one object per line) [default: text].
     #[arg(long, value_name = "FORM")]
     pub log: Option<LogFormat>,
-    /// Least weight of the messages that are written: error, warn, info or debug [default: info].
+    /// Lowest level of the messages that are written: error, warn, info or debug [default: info].
     #[arg(long, value_name = "LEVEL")]
     pub log_level: Option<LogLevel>,
 }

@@ -1,5 +1,5 @@
-//! `teiten.toml`: every flag of every command can stand there under its own name. The file's settings become flags that the command
-//! line did not give, and clap reads them as it reads any flag; so there is one table of settings, and no second one to forget.
+//! `teiten.toml` can set every flag of every command under the flag's name. A setting of the file becomes a flag that the command line did
+//! not give, and clap reads it like any flag; so there is one table of settings.
 
 use std::any::TypeId;
 use std::ffi::OsString;
@@ -12,7 +12,7 @@ use toml::{Table, Value};
 
 use super::{CommandLine, OptionsError};
 
-/// What stands in the same file for the other programs of the house.
+/// Sections of the same file that belong to the other programs.
 pub const SETTINGS_OF_OTHERS: &[&str] = &[
     "report",
     "aggregator",
@@ -23,13 +23,13 @@ pub const SETTINGS_OF_OTHERS: &[&str] = &[
     "language",
 ];
 
-/// Flags that are no settings: they say what to print, or where the settings are.
+/// Flags that cannot be settings: they say what to print, or where the settings are.
 const NO_SETTINGS: &[&str] = &["help", "version", "config", "verbose", "quiet"];
 
 /// Why a command line was refused.
 #[derive(Debug, thiserror::Error)]
 pub enum Refusal {
-    /// By clap, which also has the words and the exit code (and asks for help to be printed that way).
+    /// An error of clap, with its text and exit code; a request for help comes this way too.
     #[error(transparent)]
     Flags(#[from] clap::Error),
     /// Because of the file.
@@ -68,7 +68,7 @@ pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLin
     }
 }
 
-/// The settings of the file as flags of the command `name`: those that it has and that were not given.
+/// The settings of the file as flags of the command `name`, without those that the command line gave.
 fn flags(path: &Path, name: &str, given: &ArgMatches) -> Result<Vec<OsString>, OptionsError> {
     let text = std::fs::read_to_string(path).map_err(|source| OptionsError::Unreadable {
         path: path.to_owned(),
@@ -116,7 +116,7 @@ fn argument<'a>(command: &'a clap::Command, key: &str) -> Option<&'a Arg> {
         .filter(|_| !NO_SETTINGS.contains(&key))
 }
 
-/// The setting that a wrong name most looks like: as clap finds it for flags, by one letter missing, added, changed or swapped.
+/// The setting closest to a wrong name, within one letter missing, added, changed or swapped, as clap does it for flags.
 fn nearest(program: &clap::Command, key: &str) -> Option<String> {
     let commands = program.get_subcommands();
     let names = commands.flat_map(|command| command.get_arguments().filter_map(Arg::get_long));
@@ -137,23 +137,23 @@ fn is_near(name: &str, key: &str) -> bool {
     longest > 2 && name.len().abs_diff(key.len()) <= 1 && head + tail + 2 >= longest
 }
 
-/// A setting as its user would have typed it.
+/// A setting as the user would type it on the command line.
 fn flag(argument: &Arg, key: &str, value: &Value) -> Result<Vec<String>, String> {
     let is_switch = matches!(argument.get_action(), ArgAction::SetTrue);
     let repeats = matches!(argument.get_action(), ArgAction::Append);
     match value {
         Value::Boolean(on) if is_switch => Ok(on.then(|| format!("--{key}")).into_iter().collect()),
-        _ if is_switch => Err(format!("{key}: true or false is wanted, not {value}")),
+        _ if is_switch => Err(format!("{key}: expected true or false, not {value}")),
         Value::Array(values) if repeats => values
             .iter()
             .map(|value| Ok(format!("--{key}={}", plain(argument, key, value)?)))
             .collect(),
-        Value::Array(_) => Err(format!("{key}: one value is wanted, not a list")),
+        Value::Array(_) => Err(format!("{key}: expected one value, not a list")),
         value => Ok(vec![format!("--{key}={}", plain(argument, key, value)?)]),
     }
 }
 
-/// Whether any text is a value of this flag, so that a number there is a mistake; a size may be a number of bytes.
+/// Whether this flag takes any text, so that a number in the file is a mistake; a size may be a number of bytes.
 fn is_text(argument: &Arg) -> bool {
     let kind = argument.get_value_parser().type_id();
     let is_size = argument
@@ -168,10 +168,10 @@ fn plain(argument: &Arg, key: &str, value: &Value) -> Result<String, String> {
         Value::String(text) => Ok(text.clone()),
         Value::Integer(number) if !is_text(argument) => Ok(number.to_string()),
         Value::Integer(_) | Value::Float(_) if is_text(argument) => Err(format!(
-            "{key}: a text is wanted, not {value}: write {key} = \"{value}\""
+            "{key}: expected a text, not {value}: write {key} = \"{value}\""
         )),
         other => Err(format!(
-            "{key}: a text or a whole number is wanted, not {other}"
+            "{key}: expected a text or a whole number, not {other}"
         )),
     }
 }
@@ -197,7 +197,7 @@ mod tests {
         settings
     }
 
-    /// The file that is documentation and starting point at once.
+    /// The example file of the documentation, from which users start.
     const EXAMPLE: &str = include_str!("../../teiten.example.toml");
 
     /// Parses a command line whose last flag names a file with this text.

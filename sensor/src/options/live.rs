@@ -1,4 +1,4 @@
-//! The flags of a live capture that say how packets are had and how long what was observed may stay in memory alone.
+//! The flags of a live capture: how packets are captured, and how long observed packets may exist in memory only.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use clap::{Args, ValueEnum};
 use crate::keep::KeepSettings;
 use crate::source::live::Method;
 
-/// Seconds after which what was observed is durable, by default: a minute is the finest that `coverage` tells.
+/// Default seconds until observed packets are durable: `coverage` has a row per minute, so less would not show.
 const DURABLE_DEFAULT: u64 = 60;
-/// Hours of packets kept, by default: a day, of a /16 telescope some 42 GB (6,850 packets an address and day, NICTER 2025, each of
-/// 77 bytes and 16 of header).
+/// Default hours of kept packets: a day, which takes about 42 GB for a /16 telescope (6,850 packets an address and day, NICTER 2025, each
+/// of 77 bytes and 16 of header).
 const KEEP_HOURS_DEFAULT: u32 = 24;
 
 /// `--capture-method`.
@@ -28,24 +28,23 @@ pub enum CaptureMethod {
 /// Flags of `capture` alone.
 #[derive(Debug, Default, Args)]
 pub struct LiveArguments {
-    /// How packets are had; the way taken is named at the start [default: auto].
+    /// How packets are captured; the sensor logs at the start which way it uses [default: auto].
     #[arg(long, value_name = "METHOD")]
     pub capture_method: Option<CaptureMethod>,
-    /// Let only packets through that this expression matches, in the words of pcap-filter(7); others are not received.
+    /// Capture only packets that match this expression, in the syntax of pcap-filter(7).
     #[arg(long, value_name = "EXPR")]
     pub filter: Option<String>,
-    /// Let packets to other addresses through too, to be counted as outside; without it the kernel drops what is not sent to
-    /// the telescope.
+    /// Also receive packets to other addresses and count them as outside; without it the kernel drops what is not sent to the telescope.
     #[arg(long)]
     pub all_packets: bool,
-    /// Seconds after which what was observed is on disk, forced there, and visible: all that a power cut can take [default: 60].
+    /// Seconds until observed packets are synced to disk and visible in the tables; a power cut loses at most these seconds [default: 60].
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=3600))]
     pub durable: Option<u64>,
-    /// Also write every observed packet into this folder, as pcap files of an hour each, with nanoseconds. What the disk is too slow
-    /// or too full for is left out of them and counted; up to 64 MiB may wait for it [default: none are kept].
+    /// Also write every observed packet into this folder, as pcap files of one hour each, with nanoseconds. If the disk is too slow or
+    /// full, packets are dropped from these files and counted; up to 64 MiB may wait for the disk [default: off].
     #[arg(long, value_name = "DIR")]
     pub keep_packets: Option<PathBuf>,
-    /// Remove files of --keep-packets whose hour began longer ago than this many whole hours and the present one [default: 24].
+    /// Remove files of --keep-packets that are older than this many hours before the current one [default: 24].
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub keep_hours: Option<u32>,
 }
@@ -57,11 +56,11 @@ pub struct LiveSettings {
     pub method: Method,
     /// Expression of a further filter.
     pub filter: Option<String>,
-    /// Whether the kernel lets packets through that are not sent to the telescope.
+    /// Whether the kernel also delivers packets that are not sent to the telescope.
     pub all_packets: bool,
-    /// The longest that what was observed is in memory alone.
+    /// How long observed packets may exist in memory only.
     pub durable: Duration,
-    /// Where packets are kept, and for how long; none: nowhere.
+    /// Where packets are kept, and for how long; `None` keeps none.
     pub keep: Option<KeepSettings>,
 }
 

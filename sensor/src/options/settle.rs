@@ -1,4 +1,4 @@
-//! What the flags come to: settings that cannot be wrong. Defaults stand here, each beside its reason.
+//! Turns flags into valid settings. Each default is a constant here, with its reason.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -20,7 +20,7 @@ use teiten_packet::telescope::Prefix;
 pub struct Settings {
     /// Folder of the dataset.
     pub data: PathBuf,
-    /// Dark prefixes; none: every destination.
+    /// Dark prefixes; without any, every destination is observed.
     pub telescope: Vec<Prefix>,
     /// Excluded prefixes.
     pub exclude: Vec<Prefix>,
@@ -42,7 +42,7 @@ pub struct Settings {
     pub source_rows_max: u64,
     /// Whether payloads are kept.
     pub payloads: bool,
-    /// How far from its neighbours a packet may be for its time to be believed, days.
+    /// How many days a packet's time may differ from its neighbours'.
     pub implausible_days: u32,
     /// JSON on standard output.
     pub json: bool,
@@ -52,12 +52,12 @@ pub struct Settings {
     pub log_level: LogLevel,
 }
 
-/// Share of the machine's memory that rows may take by default: the other half is for the closing hour and the page cache.
+/// Default share of the machine's memory for rows: the other half is for the closing hour and the page cache.
 const MEMORY_SHARE_DEFAULT: u64 = 2;
 
 /// The least memory for rows: below it an hour is spilled in pieces of a few hundred rows.
 const MEMORY_MIN: u64 = 1 << 20;
-/// The least buffer of the kernel: a millisecond of small packets at a million a second, and the least that libpcap takes as it is.
+/// The smallest kernel buffer: a millisecond of small packets at a million a second, and the smallest that libpcap does not round up.
 const BUFFER_MIN: u64 = 1 << 20;
 /// Workers, at most: beyond the processors of the largest machines each one only takes memory.
 pub(super) const WORKERS_MAX: usize = 1024;
@@ -67,7 +67,7 @@ const SNAP_LENGTH_DEFAULT: u32 = 2048;
 /// The kernel's buffer by default: a second of 800,000 small packets.
 const BUFFER_DEFAULT: &str = "128M";
 
-/// Settings of a live capture that cannot be wrong.
+/// Valid settings of a live capture.
 #[derive(Clone, Debug)]
 pub struct CaptureSettings {
     /// Interfaces, at least one.
@@ -76,24 +76,24 @@ pub struct CaptureSettings {
     pub snap_length: u32,
     /// Bytes of the kernel's buffer for each interface.
     pub buffer_bytes: u64,
-    /// Whether packets to other hosts' hardware addresses are wanted.
+    /// Whether packets to other hosts' hardware addresses are captured.
     pub promiscuous: bool,
-    /// How packets are had, and how soon they are durable.
+    /// How packets are captured, and how soon they are durable.
     pub live: LiveSettings,
     /// What it does beside capturing.
     pub service: ServiceSettings,
 }
 
-/// What a capture that runs for years does beside capturing.
+/// Settings of a capture as a service: user, sandbox, status server.
 #[derive(Clone, Debug)]
 pub struct ServiceSettings {
-    /// The user to go on as once the interfaces are open; none: the one that started it.
+    /// The user to continue as once the interfaces are open; `None` keeps the current one.
     pub user: Option<String>,
     /// Whether files and system calls are confined.
     pub sandbox: bool,
-    /// Where metrics and the live view are served; none: nowhere.
+    /// Where metrics and the live view are served, if at all.
     pub status: Option<SocketAddr>,
-    /// Names by which requests may call that server, beside addresses, localhost and the machine's own name.
+    /// Host names that requests may use for that server, besides addresses, localhost and the machine's own name.
     pub status_hosts: Vec<String>,
 }
 
@@ -135,7 +135,7 @@ impl CaptureArguments {
 pub struct ReplayTerms {
     /// How plain files are read.
     pub reading: ReadingMode,
-    /// Whether captures that are counted already replace what they gave, instead of being passed over.
+    /// Whether captures that were counted before are counted again and replace their old rows; otherwise they are skipped.
     pub recount: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Which files the process can reach from here on (landlock, Linux 5.19 and later): its data folders to write, the folders of its
-//! lists, its own program and the kernel's figures on interfaces to read, no other. TCP ports can no more be bound or connected to.
+//! Confines the files of the process (landlock, Linux 5.19 and later): it may write to its data folders, and read the folders of its lists,
+//! its own program and the kernel's interface statistics. It can no longer bind or connect TCP ports.
 
 use std::path::{Path, PathBuf};
 
@@ -10,11 +10,10 @@ use landlock::{
 
 use super::{ConfinementStep, Needs};
 
-/// Read although no setting names it: what libpcap and the metrics are told by the kernel. `/sys/class/net` holds links into
-/// `/sys/devices`.
+/// Always readable: kernel files that libpcap and the metrics need. `/sys/class/net` holds links into `/sys/devices`.
 const READ_ALWAYS: [&str; 3] = ["/sys/class/net", "/sys/devices", "/proc/self"];
 
-/// The newest set of rights that is asked for; the kernel gives what it has of it.
+/// The newest version of landlock that we ask for; the kernel grants what it supports.
 const RIGHTS: ABI = ABI::V5;
 
 const NAME: &str = "files";
@@ -47,7 +46,7 @@ pub(super) fn confine(needs: &Needs) -> ConfinementStep {
     }
 }
 
-/// The first form of landlock refuses every rename from one folder to another, whatever the rules say.
+/// The first version of landlock refuses every rename between folders, whatever the rules say.
 fn lets_files_move() -> bool {
     Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)
@@ -68,7 +67,7 @@ fn restrict(needs: &Needs) -> Result<landlock::RestrictionStatus, RulesetError> 
         ruleset = allow(ruleset, &path, read)?;
     }
     if let Ok(program) = std::env::current_exe() {
-        // For the names of functions, should this program ever panic.
+        // A backtrace needs the program's symbols.
         ruleset = allow(ruleset, &program, AccessFs::ReadFile.into())?;
     }
     ruleset.restrict_self()
@@ -86,7 +85,7 @@ fn written() -> BitFlags<AccessFs> {
         | AccessFs::RemoveDir
 }
 
-/// A path that is not there needs no rule.
+/// A missing path needs no rule.
 fn allow(
     ruleset: landlock::RulesetCreated,
     path: &Path,

@@ -1,5 +1,5 @@
-//! Who the process is: its user, groups and capabilities. Of the capabilities CAP_NET_RAW alone is kept, so that an interface that
-//! comes back can be opened again; root without `--user` also keeps the one that lets it write into other users' folders.
+//! The user, groups and capabilities of the process. It keeps CAP_NET_RAW, so that it can open an interface again that comes back; root
+//! without `--user` also keeps the capability to write into other users' folders.
 
 use std::os::unix::fs::chown;
 use std::path::Path;
@@ -10,10 +10,10 @@ use nix::unistd::{Gid, Uid, User, geteuid, initgroups, setgid, setuid};
 
 use super::{ConfinementStep, Needs, PrivilegeError};
 
-/// Name of the file by which a folder is tried; it is removed at once.
+/// Name of the file that tests whether a folder is writable; it is removed at once.
 const TRIAL_FILE: &str = ".teiten-writable";
 
-/// What the process may do at present.
+/// What the process may do now.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Privileges {
     /// Name of the user, or its number.
@@ -26,7 +26,7 @@ pub struct Privileges {
     pub capabilities: Vec<String>,
 }
 
-/// What the process may do at present.
+/// What the process may do now.
 #[must_use]
 pub fn privileges() -> Privileges {
     let held = caps::read(None, CapSet::Effective).unwrap_or_default();
@@ -42,7 +42,7 @@ pub fn privileges() -> Privileges {
     }
 }
 
-/// Becomes the user that is wanted, with the one capability that a capture needs.
+/// Changes to the wanted user, with the one capability that a capture needs.
 pub(super) fn take(needs: &Needs) -> Result<Vec<ConfinementStep>, PrivilegeError> {
     let Some(name) = &needs.user else {
         let mut steps = Vec::new();
@@ -88,7 +88,7 @@ pub(super) fn take(needs: &Needs) -> Result<Vec<ConfinementStep>, PrivilegeError
 fn become_user(user: &User) -> Result<(), (&'static str, nix::Error)> {
     let name = std::ffi::CString::new(user.name.as_str()).unwrap_or_default();
     prctl::set_keepcaps(true).map_err(|error| ("keeping capabilities", error))?;
-    // While root's capabilities are there; without them nothing can come back through a program with file capabilities.
+    // This needs root's capabilities. With an empty bounding set, a program with file capabilities cannot bring any back.
     let _ = caps::clear(None, CapSet::Bounding);
     initgroups(&name, user.gid).map_err(|error| ("taking the user's groups", error))?;
     setgid(user.gid).map_err(|error| ("taking the user's group", error))?;
@@ -96,7 +96,7 @@ fn become_user(user: &User) -> Result<(), (&'static str, nix::Error)> {
     prctl::set_keepcaps(false).map_err(|error| ("keeping capabilities", error))
 }
 
-/// Keeps those of `wanted` that the process has, and no other; their names.
+/// Keeps the `wanted` capabilities that the process has, and returns their names.
 fn keep_capabilities(wanted: &[Capability]) -> Result<String, String> {
     let permitted = caps::read(None, CapSet::Permitted).map_err(|error| error.to_string())?;
     let is_kept = |capability: &&Capability| permitted.contains(*capability);
@@ -119,7 +119,7 @@ fn keep_capabilities(wanted: &[Capability]) -> Result<String, String> {
     })
 }
 
-/// Makes a folder that is missing and gives it to the user; one that exists is left as it is.
+/// Creates a missing folder and gives it to the user; an existing one stays as it is.
 fn make_folder(folder: &Path, user: Uid, group: Gid) -> std::io::Result<()> {
     if folder.exists() {
         return Ok(());
@@ -128,7 +128,7 @@ fn make_folder(folder: &Path, user: Uid, group: Gid) -> std::io::Result<()> {
     chown(folder, Some(user.as_raw()), Some(group.as_raw()))
 }
 
-/// Tries to write into every folder that will be written to, as the user that will write.
+/// Tries to write into every data folder, as the user that will write there.
 pub(super) fn check_writable(needs: &Needs) -> Result<(), PrivilegeError> {
     for folder in &needs.written {
         writable(folder).map_err(|error| PrivilegeError::NotWritable {
@@ -140,7 +140,7 @@ pub(super) fn check_writable(needs: &Needs) -> Result<(), PrivilegeError> {
     Ok(())
 }
 
-/// Whether a file can be made in a folder (which is made where it is missing).
+/// Whether a file can be created in a folder (which is created if it is missing).
 pub(crate) fn writable(folder: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
     let trial = folder.join(format!("{TRIAL_FILE}-{}", std::process::id()));

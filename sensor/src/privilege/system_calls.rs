@@ -1,6 +1,6 @@
-//! Which system calls the process can make from here on (seccomp). Two lists: calls that no capture makes and an intruder would, which
-//! end the process and stand in the kernel's audit log; and calls that a capture makes. All others are answered as a kernel that
-//! does not have them would (ENOSYS), so that a newer C library falls back to an older call instead of a sensor that dies at night.
+//! Confines the system calls of the process (seccomp). There are two lists: calls that an intruder would make but no capture does, which
+//! end the process and are logged by the kernel's audit; and calls that a capture makes. All others fail with ENOSYS as on a kernel without
+//! them, so that a newer C library falls back to an older call and the sensor goes on.
 
 use std::collections::BTreeMap;
 use std::env::consts::ARCH;
@@ -99,7 +99,7 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_dup3,
     libc::SYS_pipe2,
     libc::SYS_ioctl,
-    // Memory. mmap and mprotect stand in `conditional`.
+    // Memory; mmap and mprotect are in `conditional`.
     libc::SYS_munmap,
     libc::SYS_mremap,
     libc::SYS_madvise,
@@ -139,7 +139,7 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_epoll_ctl,
     libc::SYS_epoll_pwait,
     libc::SYS_eventfd2,
-    // Sockets; socket itself stands in `conditional`. connect is for the service manager's socket; landlock keeps TCP from it.
+    // Sockets; socket itself is in `conditional`. connect is for the service manager's socket; landlock forbids TCP.
     libc::SYS_bind,
     libc::SYS_listen,
     libc::SYS_accept4,
@@ -169,7 +169,7 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_capget,
 ];
 
-/// The older forms of calls that x86-64 has besides.
+/// Older variants of these calls that x86-64 also has.
 #[cfg(target_arch = "x86_64")]
 const ALLOWED_HERE: &[c_long] = &[
     libc::SYS_open,
@@ -193,10 +193,10 @@ const ALLOWED_HERE: &[c_long] = &[
 #[cfg(not(target_arch = "x86_64"))]
 const ALLOWED_HERE: &[c_long] = &[];
 
-/// Sockets that a capture opens once it runs, as family, type and protocol. Nothing of the Internet's families: the status address
-/// listens before, and taking its visitors makes no socket by this call.
+/// Sockets that a capture opens once it runs, as family, type and protocol. No Internet sockets: the status server listens before this
+/// point, and accepting a client needs no `socket` call.
 const SOCKETS: &[(i32, i32, i32)] = &[
-    // An interface that comes back: the ring binds to its protocol later, libpcap names it at once.
+    // For an interface that comes back: the ring binds to its protocol later, libpcap names it at once.
     (libc::AF_PACKET, libc::SOCK_RAW, 0),
     (libc::AF_PACKET, libc::SOCK_RAW, ALL_PROTOCOLS),
     (libc::AF_PACKET, libc::SOCK_DGRAM, 0),
@@ -214,7 +214,7 @@ const SOCKETS: &[(i32, i32, i32)] = &[
 /// ETH_P_ALL in network byte order (packet(7)).
 const ALL_PROTOCOLS: i32 = (libc::ETH_P_ALL as u16).to_be() as i32;
 
-/// A socket's type without the flags that may stand beside it (socket(2)).
+/// A socket's type without the flags that may be combined with it (socket(2)).
 const TYPE_MASK: u32 = !(libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK) as u32;
 
 pub(super) fn confine() -> ConfinementStep {
@@ -290,10 +290,10 @@ fn conditional() -> Vec<(c_long, Vec<SeccompRule>)> {
         rule(equal.map(|(argument, mask, value)| (argument, u64::from(mask), value as u64)))
     });
     vec![
-        // No memory that could be written and run, nor any further program text.
+        // No memory that is both writable and executable, and no further executable mappings.
         (libc::SYS_mmap, not_executable.clone()),
         (libc::SYS_mprotect, not_executable),
-        // Threads, not processes. clone3 keeps its flags in memory where no filter can look: libraries fall back to clone.
+        // Threads, not processes. clone3 has its flags in memory, which a filter cannot read: libraries fall back to clone.
         (libc::SYS_clone, thread),
         (libc::SYS_socket, sockets.collect()),
         // A thread's name.

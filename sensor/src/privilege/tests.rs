@@ -1,5 +1,5 @@
-//! What the confinement lets through and what not. It cannot be taken off again, so each case runs in a process of its own: this
-//! test's program once more, with a word in its environment that says which case it is.
+//! What the confinement allows and forbids. It cannot be undone, so each case runs in its own process: this test program again, with an
+//! environment variable that names the case.
 
 use std::io::ErrorKind;
 use std::os::unix::net::UnixDatagram;
@@ -9,12 +9,12 @@ use std::process::{Command, ExitStatus};
 
 use super::*;
 
-/// Names the case to the process that plays it.
+/// Names the case to the child process.
 const CASE: &str = "TEITEN_PRIVILEGE_CASE";
-/// And the folder that it may write to.
+/// Names the folder that it may write to.
 const FOLDER: &str = "TEITEN_PRIVILEGE_FOLDER";
 
-/// Plays `case` in a process of its own after it was confined to a temporary folder; how that process ended, and what it said.
+/// Runs `case` in a child process that is confined to a temporary folder; returns its exit status and output.
 fn play(test: &str, case: fn(&Path)) -> Option<(ExitStatus, String)> {
     if std::env::var(CASE).is_ok_and(|name| name == test) {
         let folder = std::env::var(FOLDER).expect("a folder is named");
@@ -43,7 +43,7 @@ fn play(test: &str, case: fn(&Path)) -> Option<(ExitStatus, String)> {
     Some((output.status, text.into_owned()))
 }
 
-/// Whether a step took effect in that process; says so where it could not.
+/// Whether a step took effect in that process; prints it if it could not.
 fn has(text: &str, step: &str) -> bool {
     let done = text.contains(&format!("STEP {step}: "));
     if !done {
@@ -280,7 +280,7 @@ fn another_program_can_not_be_started() {
     }
 }
 
-/// The step before it in the order may be the last that a killed process says.
+/// A killed process may have reported only the step before.
 fn has_system_calls(text: &str) -> bool {
     has(text, "system calls")
 }

@@ -1,10 +1,10 @@
-//! Which captures of a replay are counted: each once in a dataset, whatever its name, its packing and the inputs beside it.
+//! Decides which captures of a replay are counted: each once in a dataset, regardless of its name, its compression and the other inputs.
 //!
-//! The rule. A capture that is counted already is passed over; so is a copy of one that breaks off earlier. One that has grown is counted
-//! whole in place of its shorter self where all captures that share hours with that are among the inputs, and else from the byte on
-//! up to which it was counted. One that was counted under another configuration, by a replay that was broken off, or that is to be
-//! counted again, replaces what it gave, together with the captures that share its hours; where one of these is missing among the
-//! inputs, nothing is replaced and that is an error.
+//! The rule. A capture that was counted before is skipped, as is a shorter copy of one. One that has grown is counted whole in place of its
+//! shorter self where all captures that share hours with that are among the inputs, and else from the byte on up to which it was counted.
+//! One that was counted under another configuration, by a replay that was broken off, or that is to be counted again, replaces what it
+//! gave, together with the captures that share its hours; where one of these is missing among the inputs, nothing is replaced and that is
+//! an error.
 
 mod judged;
 mod known;
@@ -28,10 +28,10 @@ use super::{FileReport, block::Block};
 use judged::{Fate, JudgedInput, Relation};
 use known::{KnownSensor, head};
 
-/// The cache of files that were read before, in the dataset's own folder.
+/// The cache of files that were read before, in the dataset's private folder.
 const INDEX_FILE: &str = "captures.json";
 
-/// The captures among some paths, before it is known which of them are counted.
+/// The captures found under some paths, before it is decided which of them are counted.
 pub struct Admission {
     found: FoundInputs,
     settings: ReplaySettings,
@@ -41,15 +41,15 @@ pub struct Admission {
 pub struct Admitted {
     /// The captures to be read.
     pub replay: Replay,
-    /// A name for their run: the same captures give the same.
+    /// The name of their run; the same captures give the same name.
     pub run: String,
-    /// What contributes to which hour; filled while the replay is read.
+    /// Which captures contribute to which hour; filled while the replay reads.
     pub contributors: Arc<Contributors>,
-    /// Parts that are replaced: to be removed once the replay is counted, but for those of `run` that it has written.
+    /// Parts that are replaced: they are removed after the replay, except those that it has written under `run`.
     pub replaced: Vec<(PartName, Hour)>,
 }
 
-/// The dataset that captures are to be counted in.
+/// The dataset that captures are counted in.
 pub struct DatasetView<'a> {
     /// The folder beside its tables.
     pub scratch: &'a Path,
@@ -59,12 +59,12 @@ pub struct DatasetView<'a> {
     pub configuration_sha256: &'a str,
     /// What it holds.
     pub hours: Vec<CountedHour>,
-    /// Whether captures that are counted already are to be counted again.
+    /// Whether captures that were counted before are counted again.
     pub recount: bool,
 }
 
 impl Admission {
-    /// Finds the inputs, as [`Replay::open`].
+    /// Finds the inputs, like [`Replay::open`].
     ///
     /// # Errors
     /// When no path is given, or none of them can be read.
@@ -79,10 +79,10 @@ impl Admission {
         Ok(Admission { found, settings })
     }
 
-    /// Decides which captures are counted. Those that resemble one that is counted, or another input, are read to their end for it.
+    /// Decides which captures are counted. A capture that resembles one that was counted, or another input, is read to its end first.
     ///
     /// # Errors
-    /// When the folder beside the tables cannot be written.
+    /// When the private folder of the dataset cannot be written.
     pub fn admit(self, into: DatasetView<'_>) -> std::io::Result<Admitted> {
         let index_path = into.scratch.join(INDEX_FILE);
         let mut deciding = Deciding {
@@ -115,7 +115,7 @@ struct Deciding {
 }
 
 impl Deciding {
-    /// Reads the inputs that may be counted already, or twice among themselves.
+    /// Reads the inputs that may be in the dataset already, or twice among the inputs.
     fn identify(&mut self, scratch: &Path) -> std::io::Result<()> {
         let mut order: Vec<usize> = (0..self.inputs.len()).collect();
         order.sort_by(|&left, &right| {
@@ -185,7 +185,7 @@ impl Deciding {
         Ok(())
     }
 
-    /// Passes over inputs that are others, or their beginnings.
+    /// Skips inputs that are copies of others, or of their beginnings.
     fn leave_out_copies(&mut self) {
         let mut order: Vec<usize> = (0..self.inputs.len())
             .filter(|&place| {
@@ -234,7 +234,7 @@ impl Deciding {
         }
     }
 
-    /// Whether a capture is, byte for byte, the beginning of an input; where it cannot be read again the marks have to do.
+    /// Whether a capture is, byte for byte, the beginning of an input; if it cannot be read again, its fingerprint decides.
     fn is_beginning(&mut self, shorter: &Capture, longer: usize) -> bool {
         let length = shorter.bytes.unwrap_or(0);
         let is_hashed =
@@ -339,7 +339,7 @@ impl Deciding {
         }
     }
 
-    /// The inputs and units that are replaced together with what an input gave; else how many captures are missing for it.
+    /// The inputs and units that have to be replaced together with an input; the error is the number of missing captures.
     fn closure(&self, place: usize) -> Result<(BTreeSet<usize>, BTreeSet<usize>), String> {
         let (mut inputs, mut units) = (BTreeSet::new(), BTreeSet::new());
         let mut open = vec![place];
@@ -475,7 +475,7 @@ enum AdmissionDecision {
     Refused(String),
 }
 
-/// A name that depends on the beginnings of the captures alone; `salt` makes others.
+/// A name that depends only on the beginnings of the captures; another `salt` gives another name.
 fn run_name(candidates: &[Candidate], salt: u64) -> String {
     let beginning =
         |candidate: &Candidate| (head(&candidate.capture).to_owned(), candidate.from_bytes);

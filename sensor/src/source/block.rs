@@ -13,7 +13,7 @@ pub enum BlockBytes {
     Mapped(Arc<memmap2::Mmap>, usize, usize),
     /// Bytes of the block's own.
     Owned(Vec<u8>),
-    /// A block of a capture's ring, which goes back to the kernel when this is dropped.
+    /// A block of a capture's ring; dropping it gives it back to the kernel.
     Ring(RingBlock),
 }
 
@@ -49,7 +49,7 @@ impl Block {
         }
     }
 
-    /// The block without packets, for reuse: what was lent to it goes back.
+    /// The emptied block, for reuse; borrowed bytes are given back.
     #[must_use]
     pub fn emptied(mut self) -> Self {
         self.records.clear();

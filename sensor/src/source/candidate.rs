@@ -1,5 +1,5 @@
-//! From the paths on the command line to the inputs of a replay: folders searched, each file looked at once, what cannot be read or is
-//! passed over reported. Reading packets is not done here.
+//! Finds the inputs of a replay from the paths on the command line: searches folders, checks each file once, and reports what is skipped or
+//! cannot be read. It reads no packets.
 
 use std::collections::HashMap;
 use std::fs::{self, File};
@@ -23,12 +23,12 @@ const STANDARD_INPUT: &str = "-";
 /// Deepest nesting of folders.
 const FOLDER_DEPTH_MAX: usize = 32;
 
-/// Parts of a file's name that promise a capture: where such a file in a folder is none, that is worth an error.
+/// Parts of a file's name that suggest a capture: if such a file in a folder is none, that is an error.
 const CAPTURE_NAMES: &[&str] = &[
     ".pcap", ".pcapng", ".cap", ".dmp", ".dump", ".snoop", ".erf", ".ntar",
 ];
 
-/// Endings of files that programs keep beside those that they write.
+/// Endings of temporary files that programs write.
 const TEMPORARY_ENDINGS: &[&str] = &[
     "~",
     ".tmp",
@@ -43,14 +43,14 @@ const TEMPORARY_ENDINGS: &[&str] = &[
 /// An input that holds a capture.
 pub(super) struct Candidate {
     pub path: PathBuf,
-    /// As it lies on the disk; 0 for a stream.
+    /// Its size on disk; 0 for a stream.
     pub size_bytes: u64,
     pub first_time_us: Option<i64>,
     /// What is known of the capture before it is read: all, or its beginning.
     pub capture: Capture,
     /// Records that begin before this byte were counted already.
     pub from_bytes: u64,
-    /// Which file it is; none of a stream.
+    /// Which file it is; `None` for a stream.
     pub file: Option<(PathBuf, Stamp)>,
     compression: Option<Compression>,
     origin: InputOrigin,
@@ -58,9 +58,9 @@ pub(super) struct Candidate {
 
 enum InputOrigin {
     File,
-    /// A stream that was written to a file of no name, to be read more than once.
+    /// A stream that was written to an unnamed file, so that it can be read more than once.
     Spooled(File),
-    /// What was read in advance, and the rest; none once it is being read.
+    /// The bytes read in advance and the rest; `None` once it is being read.
     Stream(Option<ByteSource>),
 }
 
@@ -84,7 +84,7 @@ impl Candidate {
             }
         };
         if self.compression.is_none() && reading == ReadingMode::Mapped {
-            // Where a file system does not map, the file can still be read.
+            // Some file systems cannot map files; then the file is read.
             if let Ok(mapped) = map(&file) {
                 return Ok(Input::mapped(mapped, terms));
             }
@@ -92,7 +92,7 @@ impl Candidate {
         Ok(Input::chunked(Box::new(file), self.compression, terms)?)
     }
 
-    /// The same once more; none for a stream, which cannot be read twice.
+    /// A second candidate of the same file; `None` for a stream, which cannot be read twice.
     pub(super) fn again(&self) -> Option<Candidate> {
         let origin = match &self.origin {
             InputOrigin::Stream(_) => return None,
@@ -129,7 +129,7 @@ impl Candidate {
     }
 }
 
-/// A file that is gone with the last who has it open.
+/// A file that is removed when it is closed.
 fn unnamed_file(folder: &Path) -> io::Result<File> {
     use std::os::unix::fs::OpenOptionsExt;
     let mut options = File::options();
@@ -138,7 +138,7 @@ fn unnamed_file(folder: &Path) -> io::Result<File> {
     if let Ok(file) = unnamed {
         return Ok(file);
     }
-    // Not every file system has files without a name.
+    // Not every file system supports unnamed files.
     let path = folder.join(format!("stream-{}.under-way", std::process::id()));
     let file = options.create_new(true).open(&path)?;
     fs::remove_file(&path)?;
@@ -149,16 +149,16 @@ fn unnamed_file(folder: &Path) -> io::Result<File> {
 #[derive(Default)]
 pub(super) struct FoundInputs {
     pub candidates: Vec<Candidate>,
-    /// What is not read, each with its reason.
+    /// Inputs that are not read, each with its reason.
     pub reports: Vec<FileReport>,
-    /// Resolved paths of the files and folders met, to read none twice.
+    /// Resolved paths of the files and folders found, so that none is read twice.
     met: HashMap<PathBuf, PathBuf>,
 }
 
-/// Looks at every path and everything in the folders among them. The candidates come in order of their first packet, then path.
+/// Searches every path and everything in the folders among them. The candidates are ordered by their first packet, then path.
 pub(super) fn find(paths: &[PathBuf]) -> FoundInputs {
     let mut found = FoundInputs::default();
-    // What is named is read under that name, whatever folder it lies in.
+    // A file named on the command line is read under that name, even if a folder on the command line holds it too.
     let (folders, others): (Vec<_>, Vec<_>) = paths.iter().partition(|path| path.is_dir());
     for path in others.into_iter().chain(folders) {
         if let Err(error) = found.add(path) {
@@ -172,7 +172,7 @@ pub(super) fn find(paths: &[PathBuf]) -> FoundInputs {
 }
 
 impl FoundInputs {
-    /// Whether there is anything that is wrong, not only passed over.
+    /// Whether there is any error; skipped inputs are none.
     pub(super) fn has_errors(&self) -> bool {
         self.reports.iter().any(|report| report.error.is_some())
     }
@@ -204,7 +204,7 @@ impl FoundInputs {
         self.add_stream(path, Box::new(File::open(path)?))
     }
 
-    /// Adds what a folder holds, in order of names; gives how many captures were met.
+    /// Adds the files of a folder in order of their names; returns how many captures were found.
     fn add_folder(&mut self, folder: &Path, depth_left: usize) -> Result<usize, CaptureError> {
         if !self.is_new(folder, folder.canonicalize()?) {
             return Ok(0);
@@ -305,7 +305,7 @@ impl FoundInputs {
         Ok(())
     }
 
-    /// Whether a file or folder was not met before, under this or another name; one that was is passed over.
+    /// Whether a file or folder was not found before, under this or another name; otherwise it is skipped.
     fn is_new(&mut self, path: &Path, resolved: PathBuf) -> bool {
         match self.met.insert(resolved.clone(), path.to_path_buf()) {
             None => true,

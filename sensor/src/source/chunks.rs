@@ -1,5 +1,5 @@
-//! Reading and decompressing on a thread of its own: fixed buffers of bytes over a bounded channel, empty ones back. What the
-//! bytes mean must not be known here.
+//! Reads and decompresses on its own thread: fixed buffers of bytes go over a bounded channel, and empty ones come back. The bytes are not
+//! interpreted.
 
 use std::io::{self, Read};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ use super::format::Compression;
 /// Bytes of a chunk: some 3,000 packets of a darknet, and still within the second-level cache.
 pub(super) const CHUNK_BYTES: usize = 256 << 10;
 
-/// Room before a chunk, for the rest of the chunk before it.
+/// Free bytes before a chunk, for the rest of the chunk before it.
 pub(super) const HEADROOM_BYTES: usize = 64 << 10;
 
 /// Chunks that wait between the reading thread and the walker.
@@ -30,7 +30,7 @@ pub(super) struct Chunk {
 pub(super) enum Message {
     /// The next bytes.
     Chunk(Chunk),
-    /// There are no more, or none can be had.
+    /// There are no more bytes, or reading failed.
     End(Option<io::Error>),
 }
 
@@ -62,7 +62,7 @@ impl Chunks {
         })
     }
 
-    /// The next message; none when the thread failed.
+    /// The next message; `None` if the thread failed.
     pub(super) fn next(&self) -> Option<Message> {
         self.filled.recv().ok()
     }
@@ -70,12 +70,12 @@ impl Chunks {
     /// Gives a buffer back to be filled again.
     pub(super) fn recycle(&self, bytes: Vec<u8>) {
         if bytes.len() == HEADROOM_BYTES + CHUNK_BYTES {
-            // A full queue means that there are spare buffers enough.
+            // If the queue is full, there are enough spare buffers.
             let _ = self.spare.try_send(bytes);
         }
     }
 
-    /// Bytes read so far, as they lie in the file.
+    /// Bytes of the file read so far.
     pub(super) fn read_bytes(&self) -> u64 {
         self.read_bytes.load(Ordering::Relaxed)
     }
@@ -110,7 +110,7 @@ fn read_all(
     }
 }
 
-/// Reads until the buffer is full; says how the input ended if it did.
+/// Reads until the buffer is full; returns how the input ended if it did.
 fn fill(bytes: &mut ByteSource, mut buffer: Vec<u8>) -> (Chunk, Option<io::Result<()>>) {
     let mut end = HEADROOM_BYTES;
     let mut ended = None;
@@ -125,7 +125,7 @@ fn fill(bytes: &mut ByteSource, mut buffer: Vec<u8>) -> (Chunk, Option<io::Resul
     (Chunk { bytes: buffer, end }, ended)
 }
 
-/// Counts what passes, for the progress of a replay.
+/// Counts the bytes read, for the progress of a replay.
 struct CountingReader {
     inner: ByteSource,
     read_bytes: Arc<AtomicU64>,

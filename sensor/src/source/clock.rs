@@ -1,11 +1,11 @@
-//! The time of a pcapng interface: ticks of its resolution and an offset become microseconds (draft-ietf-opsawg-pcapng,
-//! if_tsresol and if_tsoffset). Times before 1970 or after 2199 are none.
+//! The time of a pcapng interface: ticks of its resolution and an offset become microseconds (draft-ietf-opsawg-pcapng, if_tsresol and
+//! if_tsoffset). Times before 1970 or after 2199 count as no time.
 
 use super::record::NO_TIME_US;
 
 const MICROSECONDS_PER_SECOND: i64 = 1_000_000;
 
-/// 2199-12-31T23:59:59.999999Z: what comes later was written in another unit, or counts from another beginning, than it says.
+/// 2199-12-31T23:59:59.999999Z: a later time has another unit or another epoch than its interface says.
 const TIME_US_MAX: i64 = 7_258_118_399_999_999;
 
 /// How an interface's ticks become microseconds.
@@ -18,13 +18,13 @@ pub(super) struct Clock {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum TickUnit {
     Microseconds,
-    /// By far the commonest besides microseconds: a division by a constant.
+    /// The most common resolution besides microseconds: a division by a constant.
     Nanoseconds,
-    /// Ticks are longer than a microsecond: so many microseconds each.
+    /// A tick is this many microseconds.
     Multiple(u64),
-    /// Ticks are shorter: so many in a microsecond.
+    /// A microsecond is this many ticks.
     Fraction(u64),
-    /// Powers of two: ticks in a second, as an exponent.
+    /// A second is two to this power of ticks.
     Binary(u32),
 }
 
@@ -48,7 +48,7 @@ impl Clock {
                 6 => TickUnit::Microseconds,
                 9 => TickUnit::Nanoseconds,
                 0..6 => TickUnit::Multiple(10u64.pow(6 - exponent)),
-                // Where even the power does not fit, no time but zero can be expressed.
+                // If the power does not fit, the only time is zero.
                 _ => TickUnit::Fraction(10u64.checked_pow(exponent - 6).unwrap_or(u64::MAX)),
             }
         };

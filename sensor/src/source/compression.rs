@@ -1,26 +1,27 @@
-//! Decompressors behind one reader: all members, frames or streams of a file as one. Which compression it is must be known.
+//! Decompressors as one reader: all members, frames or streams of a file as one. `format.rs` tells which compression it is.
 
 use std::io::{self, BufRead, Read};
 
 use super::error::CaptureError;
 use super::format::{Compression, compression, starts_skippable};
 
-/// A source of bytes that a thread of its own may read.
+/// A source of bytes that another thread can read.
 pub(super) type ByteSource = Box<dyn Read + Send>;
 
 /// Compressed bytes fetched at a time.
 const FETCH_BYTES: usize = 128 << 10;
 
-/// Bytes that tell what comes behind a member.
+/// Bytes that tell what follows a member.
 const MAGIC_BYTES: usize = 4;
 
 /// Most memory that an xz file may ask for: its strongest preset needs 65 MiB.
 const XZ_MEMORY_BYTES_MAX: u64 = 512 << 20;
 
-/// The largest window of zstd that is read, as an exponent of two: that of `zstd --long=31`. Only what a frame fills of it takes memory.
+/// The largest window of zstd that is read, as an exponent of two: that of `zstd --long=31`. A frame only takes memory for the part that it
+/// fills.
 const ZSTD_WINDOW_LOG_MAX: u32 = 31;
 
-/// Compressed bytes, of which some can be looked at before they are taken.
+/// Compressed bytes with a peek at the next ones.
 struct Raw {
     bytes: ByteSource,
     buffer: Vec<u8>,
@@ -38,7 +39,7 @@ impl Raw {
         }
     }
 
-    /// The next bytes, `wanted` of them where there are so many.
+    /// The next `wanted` bytes, or fewer at the end.
     fn peek(&mut self, wanted: usize) -> io::Result<&[u8]> {
         while self.end - self.start < wanted {
             self.buffer.copy_within(self.start..self.end, 0);
@@ -77,7 +78,7 @@ impl Read for Raw {
     }
 }
 
-/// The bytes of `raw` without their compression.
+/// The decompressed bytes of `raw`.
 pub(super) fn decompressed(
     raw: ByteSource,
     compression: Option<Compression>,
@@ -157,7 +158,7 @@ impl CompressedMember for lz4_flex::frame::FrameDecoder<Raw> {
     }
 }
 
-/// All members of a file as one. Zeros behind the last are padding, as tapes and block devices add it and gzip(1) passes it over.
+/// All members of a file as one. Zeros after the last are padding of tapes and block devices, which gzip(1) ignores too.
 struct Members<M> {
     state: MemberState<M>,
     compression: Compression,
@@ -209,7 +210,7 @@ impl<M: CompressedMember> Read for Members<M> {
     }
 }
 
-/// The end of the compressed bytes, unless what follows is more than zeros.
+/// The end of the compressed bytes; an error if more than zeros follow.
 fn end(raw: &mut Raw, compression: Compression) -> io::Result<usize> {
     loop {
         let bytes = raw.fill_buf()?;

@@ -1,5 +1,4 @@
-//! What can be wrong with an input: one error for the whole of a replay or a live capture, one for each capture. The sentences a
-//! user reads are here; printing them is not.
+//! Errors of inputs: one type for a whole replay or live capture, one for each input. The messages to the user are here.
 
 use std::io;
 
@@ -13,7 +12,7 @@ pub enum SourceError {
     /// No path was given.
     #[error("no input given; name captures, folders of captures, or - for standard input")]
     NothingGiven,
-    /// Every path given failed, each for its reason.
+    /// Every path failed, each with its reason.
     #[error("nothing could be read\n{}", listed(.0))]
     NothingToRead(Vec<FileReport>),
     /// No interface was given.
@@ -34,12 +33,12 @@ pub enum SourceError {
     NotPermitted {
         /// The interface.
         interface: String,
-        /// libpcap's words.
+        /// libpcap's message.
         reason: String,
         /// Path of the running program.
         program: String,
     },
-    /// An interface whose packets no decoder is for.
+    /// An interface whose packets cannot be decoded.
     #[error(
         "interface {interface} has link type {link_type}, which is not supported; name one that carries Ethernet or IP"
     )]
@@ -54,15 +53,15 @@ pub enum SourceError {
         "--filter is not understood: {reason}; pcap-filter(7) has the words, such as \"not host 192.0.2.1\""
     )]
     Filter {
-        /// libpcap's words.
+        /// libpcap's message.
         reason: String,
     },
-    /// An interface that cannot be captured on, or that fails while it is.
+    /// Capturing on an interface failed, at the start or later.
     #[error("capturing on {interface} failed: {reason}; check that it is up")]
     Interface {
         /// The interface.
         interface: String,
-        /// libpcap's words.
+        /// libpcap's message.
         reason: String,
     },
 }
@@ -88,7 +87,7 @@ fn listed(problems: &[FileReport]) -> String {
     lines.join("\n")
 }
 
-/// What is wrong with one input. Its path stands beside it in the [`FileReport`], the place of damage before it.
+/// What is wrong with one input. The [`FileReport`] has its path, and the message begins with the place of damage.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
     /// Nothing there.
@@ -104,7 +103,7 @@ pub enum CaptureError {
     #[error("is a folder without captures; name one that holds some")]
     NoCaptures,
     /// Folders nested beyond all reason.
-    #[error("lies too deep in its folders; name it on the command line")]
+    #[error("is too deep in nested folders; name it on the command line")]
     TooDeep,
     /// Not a byte.
     #[error("is empty")]
@@ -117,10 +116,10 @@ pub enum CaptureError {
     NotACapture {
         /// In hexadecimal, a few.
         first_bytes: String,
-        /// Where they stand in compressed bytes.
+        /// The compression, if they were inside compressed bytes.
         inside: Option<Compression>,
     },
-    /// A version that would have to be guessed at.
+    /// An unknown version of a format.
     #[error(
         "is of {format} version {major}.{minor}, which is not known; convert it with editcap or tcpdump"
     )]
@@ -142,7 +141,7 @@ pub enum CaptureError {
     },
     /// Zeros where a record was to begin.
     #[error(
-        "{zero_bytes} zero bytes instead of records: the file was given its room and never written, or lost its end with the power{}",
+        "{zero_bytes} zero bytes instead of records: the file was preallocated and never written, or lost its end in a power cut{}",
         if *.is_end { "" } else { "; what follows them is not read" }
     )]
     Zeros {
@@ -159,11 +158,11 @@ pub enum CaptureError {
         /// Where that begins.
         header_byte: u64,
     },
-    /// A file that is not what anybody joined.
+    /// A file with too many changes of format to be real.
     #[error("pcap and pcapng change places more than a hundred times; the rest is not read")]
     TooManyFormats,
     /// Not one packet with a time.
-    #[error("not one packet has a time that can be believed: all {packets} are implausible")]
+    #[error("no packet has a plausible time: all {packets} are implausible")]
     NoTime {
         /// How many packets there are.
         packets: u64,
@@ -186,7 +185,7 @@ pub enum CaptureError {
         /// The most that is read.
         limit_bytes: u32,
     },
-    /// A pcapng block whose length cannot be.
+    /// A pcapng block with an impossible length.
     #[error("a block of type {block_type:#x} with the length {length_bytes}: {reason}")]
     BlockLength {
         /// Type of the block.
@@ -227,7 +226,7 @@ pub enum CaptureError {
         /// The decompressor's words.
         reason: io::Error,
     },
-    /// The thread that reads ended without a word.
+    /// The reading thread ended unexpectedly.
     #[error(
         "reading stopped with a failure inside the decompressor; check the file with its own tool"
     )]
@@ -235,7 +234,7 @@ pub enum CaptureError {
 }
 
 impl CaptureError {
-    /// The same, said of what was found inside compressed bytes.
+    /// The same error, found inside compressed bytes.
     pub(super) fn inside(self, compression: Option<Compression>) -> Self {
         match self {
             CaptureError::NotACapture { first_bytes, .. } => CaptureError::NotACapture {
@@ -246,7 +245,7 @@ impl CaptureError {
         }
     }
 
-    /// The error with the place where it was met: the number of the record (from 1) and the byte in the uncompressed capture.
+    /// The error with its place: the number of the record (from 1) and the byte in the uncompressed capture.
     pub(super) fn at(&self, record: u64, offset_bytes: u64) -> String {
         format!("record {record}, byte {offset_bytes}: {self}")
     }

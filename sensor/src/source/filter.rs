@@ -1,8 +1,8 @@
-//! Programs of classic BPF (Linux: `Documentation/networking/filter.rst`): which packets the kernel lets through to a capture, made
-//! from the telescope's prefixes, and which ring a packet goes to, made from its source.
+//! Programs of classic BPF (Linux: `Documentation/networking/filter.rst`): one decides by the telescope's prefixes which packets reach the
+//! capture, one chooses a ring by the packet's source.
 //!
-//! A filter may let through more than is wanted, never less: what looks like neither plain IPv4 nor plain IPv6 passes and is judged
-//! by the decoder. Nothing here talks to the kernel.
+//! A filter may pass too much, but never too little: a packet that is neither plain IPv4 nor plain IPv6 passes and is judged by the
+//! decoder. Nothing here talks to the kernel.
 
 use super::prefix_ranges::{PrefixRanges, ranges_ipv4, ranges_ipv6_leading};
 use teiten_packet::telescope::Prefix;
@@ -50,16 +50,16 @@ const ARP: u32 = 0x0806;
 const VLAN_TYPES: [u32; 5] = [0x8100, 0x88a8, 0x9100, 0x9200, 0x9300];
 /// Tags that the filter follows; a packet with more passes.
 const TAGS_MAX: u32 = 2;
-/// Bytes of an Ethernet header, and where its type stands.
+/// Bytes of an Ethernet header, and the offset of its type.
 const ETHERNET_BYTES: u32 = 14;
 const TYPE_AT: u32 = 12;
-/// Where the destination stands in an IP header (RFC 791, RFC 8200), and the source.
+/// Offsets of destination and source in an IP header (RFC 791, RFC 8200).
 const IPV4_DESTINATION_AT: u32 = 16;
 const IPV6_DESTINATION_AT: u32 = 24;
 const IPV4_SOURCE_AT: u32 = 12;
 const IPV6_SOURCE_AT: u32 = 8;
 
-/// How finely a filter looks: most ranges of IPv4, most prefixes of IPv6, most ranges of leading words of IPv6 where there are more.
+/// How fine a filter is: most ranges of IPv4, most prefixes of IPv6, and most ranges of leading words of IPv6 if there are more prefixes.
 #[derive(Clone, Copy, Debug)]
 struct FilterDetail {
     ipv4: usize,
@@ -67,7 +67,7 @@ struct FilterDetail {
     ipv6_leading: usize,
 }
 
-/// From fine to coarse. The first that fits is taken; without one every packet passes.
+/// From fine to coarse. The first that fits is used; if none fits, every packet passes.
 const DETAILS: &[FilterDetail] = &[
     FilterDetail {
         ipv4: 500,
@@ -87,7 +87,7 @@ const DETAILS: &[FilterDetail] = &[
 ];
 
 impl Instruction {
-    /// Ends the program: so many bytes of the packet are kept, 0 for none of it.
+    /// Ends the program; the value is how many bytes of the packet are kept, 0 drops it.
     #[must_use]
     pub(super) const fn returns(bytes: u32) -> Self {
         Instruction::of(RETURN, bytes)
@@ -113,8 +113,8 @@ impl Instruction {
     }
 }
 
-/// Lets through what may be sent to one of `dark` (none: everything) and keeps `snap_length_bytes` of it; with what `expression`, a
-/// program of its own, lets through.
+/// Passes what may be sent to one of `dark` (everything if there is none) and keeps `snap_length_bytes` of it; `expression`, another
+/// program, must pass it too.
 #[must_use]
 pub(super) fn telescope_filter(
     dark: &[Prefix],
@@ -165,7 +165,7 @@ pub(super) fn spread_by_source() -> Vec<Instruction> {
     program
 }
 
-/// A program that lets through what both let through; what is kept is the second's business.
+/// A program that passes what both pass; the second decides how many bytes are kept.
 fn both(first: &[Instruction], second: Vec<Instruction>) -> Vec<Instruction> {
     let length = first.len();
     let mut program: Vec<Instruction> = first
@@ -180,7 +180,7 @@ fn both(first: &[Instruction], second: Vec<Instruction>) -> Vec<Instruction> {
     program
 }
 
-/// Runs `block`, which ends the program, when the accumulator is `value`, and goes on behind it otherwise.
+/// Runs `block`, which ends the program, when the accumulator is `value`, and continues after it otherwise.
 fn when_equal(value: u32, block: Vec<Instruction>) -> Vec<Instruction> {
     let mut program = vec![
         Instruction::test(JUMP_EQUAL, value, 1, 0),
@@ -193,7 +193,7 @@ fn when_equal(value: u32, block: Vec<Instruction>) -> Vec<Instruction> {
 fn prefixes_program(dark: &[Prefix], keep: u32, detail: FilterDetail) -> Vec<Instruction> {
     let ipv4 = ipv4_program(&ranges_ipv4(dark, detail.ipv4), keep);
     let ipv6 = ipv6_program(dark, keep, detail);
-    // From the innermost tag outwards, each with the distance to the two programs behind all of them.
+    // From the innermost tag outwards; each block knows the distance to the two programs after all of them.
     let mut tags: Vec<Vec<Instruction>> = Vec::new();
     let mut behind = 0;
     for depth in (0..=TAGS_MAX).rev() {
@@ -215,7 +215,7 @@ fn type_program(depth: u32, keep: u32, behind: usize, ipv4: usize) -> Vec<Instru
         Instruction::of(LOAD_INDEX, 4 * depth),
         Instruction::of(LOAD_HALF, TYPE_AT + 4 * depth),
     ];
-    // Positions counted from the end of this block, which is known once its length is.
+    // Positions count from the end of this block.
     let tests = 2 + 2 + 1 + if is_last { 0 } else { VLAN_TYPES.len() };
     let length = program.len() + tests + 2;
     let to_end = |index: usize| (length - index - 1) as u32;
@@ -269,7 +269,7 @@ fn ipv6_program(dark: &[Prefix], keep: u32, detail: FilterDetail) -> Vec<Instruc
     program
 }
 
-/// Keeps a packet whose IPv6 destination has the prefix; goes on behind otherwise.
+/// Keeps a packet whose IPv6 destination has the prefix; continues otherwise.
 fn prefix_test(first: u128, length: u32, destination: u32, keep: u32) -> Vec<Instruction> {
     let mut words = Vec::new();
     for word in 0..length.div_ceil(32) {
@@ -291,7 +291,7 @@ fn prefix_test(first: u128, length: u32, destination: u32, keep: u32) -> Vec<Ins
     words
 }
 
-/// Keeps a packet when the accumulator lies in one of the ranges, by halving them; drops it otherwise.
+/// Keeps a packet if the accumulator is in one of the ranges, by binary search; drops it otherwise.
 fn range_tree(ranges: &[(u32, u32)], keep: u32) -> Vec<Instruction> {
     match ranges {
         [] => vec![Instruction::returns(0)],

@@ -1,5 +1,4 @@
-//! What a file is by its first bytes, never by its name. Only compressions are told here; the capture formats know their own
-//! first bytes.
+//! Recognises the compression of a file by its first bytes, never by its name. `header.rs` recognises the capture formats.
 
 use std::fmt;
 use std::io::{self, Read};
@@ -42,11 +41,11 @@ const COMPRESSIONS: &[(&[u8], Compression)] = &[
 /// Bytes that tell a compression.
 const MAGIC_BYTES: usize = 8;
 
-/// Most bytes of skippable frames that are looked behind.
+/// Most bytes of skippable frames that are skipped.
 const SKIPPED_BYTES_MAX: usize = 1 << 20;
 
-/// Reads as much of `raw` as tells its compression; gives what was read and the compression. Zstandard and LZ4 both may begin with
-/// skippable frames (RFC 8878, section 3.1.2; LZ4 frame format 1.6.4), so the frame behind them tells.
+/// Reads enough of `raw` to recognise its compression; returns the bytes read and the compression. Zstandard and LZ4 both may begin with
+/// skippable frames (RFC 8878, section 3.1.2; LZ4 frame format 1.6.4), so the frame after them decides.
 pub(super) fn told(raw: &mut impl Read) -> io::Result<(Vec<u8>, Option<Compression>)> {
     let mut head = Vec::new();
     let mut frame = 0;

@@ -1,5 +1,5 @@
-//! Entry points for a fuzzer: each takes any bytes, reads them as one kind of capture, and panics only for a fault of ours. The
-//! harness that calls them lives elsewhere.
+//! Entry points for fuzzing: each reads any bytes as one kind of capture, and panics only for a defect of this program. `sensor/fuzz` calls
+//! them.
 
 use std::io::Cursor;
 
@@ -12,7 +12,7 @@ use super::walker::Walker;
 use crate::source::block::{BLOCK_RECORDS_MAX, Block};
 use crate::source::record::Record;
 
-/// Bytes of the magic numbers that a fuzzer need not find by itself.
+/// Headers with magic numbers, so that a fuzzer need not find them.
 const PCAP_HEADERS: [[u8; 24]; 4] = [
     pcap_header([0xd4, 0xc3, 0xb2, 0xa1], false),
     pcap_header([0xa1, 0xb2, 0x3c, 0x4d], true),

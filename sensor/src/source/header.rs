@@ -18,7 +18,7 @@ pub(super) const SECTION_HEADER: u32 = 0x0a0d_0d0a;
 /// The number that tells a section's byte order.
 pub(super) const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 
-/// Zero bytes, so many or all that are left, that are no records: fewer may be empty ones, which damaged captures hold.
+/// This many zero bytes, or zeros to the end, are no records; fewer may be empty records, which damaged captures hold.
 const ZEROS_BYTES: usize = 2048;
 
 /// The magic numbers: (as read, nanoseconds, bytes of a record's header).
@@ -135,7 +135,7 @@ pub(super) fn in_the_middle(rest: &[u8]) -> Option<Stop> {
     }
 }
 
-/// A 16-bit number at the start of `bytes`, of which there are two or more.
+/// The 16-bit number at the start of `bytes`, which has two bytes or more.
 fn number(bytes: &[u8], big_endian: bool) -> u16 {
     let bytes = [bytes[0], bytes[1]];
     if big_endian {

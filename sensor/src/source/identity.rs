@@ -1,10 +1,10 @@
-//! The identity of a capture: a hash of its uncompressed bytes, taken while they are read, and marks of its beginning. Names, packing and
-//! what else is read beside it do not enter.
+//! The identity of a capture: a hash of its uncompressed bytes, taken while they are read, and a hash of its beginning. Its name, its
+//! compression and the other inputs do not matter.
 
 use teiten_aggregator::inputs::{Capture, mark_lengths};
 use twox_hash::XxHash3_128;
 
-/// Bytes of a beginning that is marked before a capture is read.
+/// Bytes of the beginning, whose hash is known before the capture is read.
 pub(super) const HEAD_BYTES: usize = 64 << 10;
 
 /// Takes the bytes of one capture in their order.
@@ -14,7 +14,7 @@ pub(super) struct Identifier {
     marks: String,
     lengths: Box<dyn Iterator<Item = u64> + Send>,
     next_mark: u64,
-    /// Lengths at which the hash is asked for, ascending, those that were passed left out.
+    /// Lengths at which the hash is wanted and that are still ahead, ascending.
     wanted: Vec<u64>,
     found: Vec<(u64, String)>,
 }
@@ -26,7 +26,7 @@ impl std::fmt::Debug for Identifier {
 }
 
 impl Identifier {
-    /// Of no bytes yet; the hashes of the beginnings of the lengths `wanted` are noted on the way.
+    /// A hash of no bytes yet; it also records the hashes of the beginnings of the lengths `wanted`.
     pub(super) fn new(mut wanted: Vec<u64>) -> Self {
         let mut lengths = Box::new(mark_lengths());
         wanted.sort_unstable();
@@ -86,7 +86,7 @@ impl Identifier {
     }
 }
 
-/// The capture that begins with these bytes, as far as is known before it is read.
+/// What the first bytes tell of a capture.
 pub(super) fn beginning(head: &[u8]) -> Capture {
     let mut identifier = Identifier::new(Vec::new());
     identifier.write(&head[..head.len().min(HEAD_BYTES)]);

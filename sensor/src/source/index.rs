@@ -1,5 +1,5 @@
-//! What is known of files that were read before: (path, size, times, inode) and the capture that they held, so that a folder that is
-//! replayed every night costs what its new files cost. It is a cache beside the dataset: whatever it does not prove is read again.
+//! A cache of files that were read before: (path, size, times, inode) and the capture in them, so that replaying a folder every night costs
+//! only its new files. A file that the cache does not prove unchanged is read again.
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
@@ -10,11 +10,10 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use teiten_aggregator::inputs::Capture;
 
-/// How old a file must be, by its own times, before it is taken for unchanged: file systems stamp to some milliseconds.
+/// How old a file must be, by its own times, before it counts as unchanged: file times have a resolution of some milliseconds.
 const SETTLED_SECONDS: i64 = 2;
 
-/// What tells that a file is the one that was read. A change of contents changes one of its times, also where a program has set
-/// the time of modification back.
+/// Identifies an unchanged file. A change of contents changes one of its times, even if a program sets the time of modification back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Stamp {
     size_bytes: u64,
@@ -51,7 +50,7 @@ struct IndexEntry {
 pub(super) struct CaptureIndex(BTreeMap<PathBuf, IndexEntry>);
 
 impl CaptureIndex {
-    /// Reads the cache; one that is missing, damaged or of another program is empty.
+    /// Reads the cache; if it is missing, damaged or of another version, it is empty.
     pub(super) fn load(path: &Path) -> Self {
         let text = fs::read(path).unwrap_or_default();
         serde_json::from_slice(&text).unwrap_or_default()
@@ -63,13 +62,13 @@ impl CaptureIndex {
         (entry.stamp == *stamp).then_some(&entry.capture)
     }
 
-    /// Notes what a file of this stamp was found to hold.
+    /// Records the capture in a file of this stamp.
     pub(super) fn note(&mut self, path: PathBuf, stamp: Stamp, capture: Capture) {
         self.0.insert(path, IndexEntry { stamp, capture });
     }
 
-    /// Writes the cache; files that are gone, or were changed so recently that a further change might not show, are left out. `path` is
-    /// itself the clock: it is made by the same file system, or one with the same time.
+    /// Writes the cache without files that are gone, or changed so recently that a further change might not show. The time of `path` serves
+    /// as the clock, because the same file system sets it.
     pub(super) fn store(mut self, path: &Path) -> io::Result<()> {
         let temporary = path.with_extension(format!("{}.under-way", std::process::id()));
         fs::write(&temporary, b"")?;

@@ -1,5 +1,5 @@
-//! One open capture, handed out block by block. A mapped file lends its own bytes; everything else comes in chunks that become
-//! the blocks' bytes. The next block is always read ahead, so that its time is known before it is taken.
+//! One open capture as a sequence of blocks. Blocks of a mapped file borrow its bytes; other inputs come in chunks that become the blocks'
+//! bytes. The next block is always read ahead, so that its time is known before it is taken.
 
 mod chunked;
 mod findings;
@@ -27,7 +27,7 @@ use crate::source::record::{NO_TIME_US, Record};
 use chunked::Chunked;
 use findings::Findings;
 
-/// Zero bytes at the end of a capture, so many or more, that are said to be zeros, not the beginning of a record.
+/// From this many zero bytes on, the end of a capture is reported as zeros and not as the beginning of a record.
 const ZEROS_MIN: usize = 12;
 
 /// Most changes between the formats within one file.
@@ -38,9 +38,9 @@ const FORMATS_MAX: usize = 100;
 pub(super) struct Terms {
     /// How far a packet may be from its neighbours, days.
     pub implausible_days: u32,
-    /// Records that begin before this byte were counted already and are passed over.
+    /// Records that begin before this byte were counted before and are skipped.
     pub from_bytes: u64,
-    /// Whether the capture is identified on the way, and the lengths at which its hash is wanted.
+    /// Whether the capture is identified while it is read, and the lengths at which its hash is wanted.
     pub identify: Option<Vec<u64>>,
 }
 
@@ -50,30 +50,30 @@ pub(super) struct Input {
     body: Body,
     walker: Option<Walker>,
     ready: Option<Block>,
-    /// Records of the block that is ready and were taken.
+    /// Records taken of the block that is ready.
     taken: usize,
-    /// Blocks that were read and wait for a judgement of their times, or for their turn.
+    /// Blocks that were read and wait until their times are judged, or for their turn.
     waiting: VecDeque<WaitingBlock>,
     judge: TimeJudge,
     identifier: Option<Identifier>,
     from_bytes: u64,
-    /// Records read, and those of them that were passed over as counted already.
+    /// Records read, and those of them that were skipped as counted before.
     records: u64,
     passed_over: u64,
-    /// Place in the uncompressed capture of the first byte not read.
+    /// Offset of the first unread byte in the uncompressed capture.
     offset_bytes: u64,
-    /// Zero bytes at the end so far, where there are any instead of records.
+    /// Zero bytes at the end so far, if there are any instead of records.
     zero_bytes: Option<u64>,
     unsupported: Unsupported,
     ended: bool,
     findings: Findings,
     /// How often the format changed within the file.
     formats: usize,
-    /// Whether a link type was met that is not decoded.
+    /// Whether there is a link type that is not decoded.
     has_unsupported: bool,
 }
 
-/// A block, the number of its first record among those that are judged, and the place in the capture that its records count from.
+/// A block, the number of its first record among those that are judged, and the offset in the capture that its records count from.
 #[derive(Debug)]
 struct WaitingBlock {
     block: Block,
@@ -135,14 +135,14 @@ impl Input {
         input
     }
 
-    /// Time of the first packet of the next block; none at the end of the capture.
+    /// Time of the first packet of the next block; `None` at the end of the capture.
     pub(super) fn time_us(&self) -> Option<i64> {
         let block = self.ready.as_ref()?;
         block.records.get(self.taken).map(|record| record.time_us)
     }
 
-    /// Takes the next block, which ends before the first packet later than `until_us` but has one packet at least. `reuse` gives the
-    /// memory for it or for the block after it.
+    /// Takes the next block, which ends before the first packet later than `until_us` but has one packet at least. `reuse` is memory for it
+    /// or for the block after it.
     pub(super) fn take(&mut self, until_us: i64, reuse: Block) -> Option<Block> {
         let mut block = self.ready.take()?;
         if until_us < i64::MAX {
@@ -164,7 +164,7 @@ impl Input {
         Some(block)
     }
 
-    /// What became of the capture: records read so far, what ended it early, what is not decoded, and what else is worth saying.
+    /// The report of the capture: records read, what ended it early, what is not decoded, and other remarks.
     pub(super) fn into_report(mut self, path: String) -> FileReport {
         let records = self.records - self.passed_over;
         let implausible = self.findings.implausible.count();
@@ -186,7 +186,7 @@ impl Input {
         }
     }
 
-    /// The capture by its contents, as far as they are read; none where that was not wanted.
+    /// The identity of the capture as far as it was read; `None` if that was not wanted.
     pub(super) fn capture(&self) -> Option<Capture> {
         let records = self.records;
         self.identifier
@@ -199,12 +199,12 @@ impl Input {
         self.identifier.as_ref().map_or(&[], Identifier::found)
     }
 
-    /// Hours that packets fell into since this was last asked.
+    /// Hours of packets since the last call.
     pub(super) fn take_hours(&mut self) -> BTreeSet<i64> {
         self.judge.take_hours()
     }
 
-    /// Bytes read so far, as they lie in the file.
+    /// Bytes of the file read so far.
     pub(super) fn read_bytes(&self) -> u64 {
         match &self.body {
             Body::Mapped(_) => self.offset_bytes,
@@ -329,7 +329,7 @@ impl Input {
         None
     }
 
-    /// At the first bytes of a capture: tells its format and gives the bytes of its header, later 0. None when it is no capture.
+    /// At the first bytes of a capture: tells its format and gives the bytes of its header, later 0. `None` if it is no capture.
     fn start(&mut self, head: &[u8]) -> Option<usize> {
         if self.walker.is_some() {
             return Some(0);
@@ -408,7 +408,7 @@ impl Input {
             .note(|| format!("at byte {byte}, after record {record}"));
     }
 
-    /// Another capture begins here, within a record that began at byte `cut`.
+    /// Another capture begins here and cuts off a record that began at byte `cut`.
     fn begin_behind(&mut self, cut: u64, block: &Block) {
         let header_byte = self.offset_bytes;
         let record = self.records + block.records.len() as u64 + 1;
@@ -424,7 +424,7 @@ impl Input {
     /// No more bytes will come, and `rest_bytes` of a record that needs `needed_bytes` are left.
     fn end_of_input(&mut self, rest: &[u8], needed_bytes: usize, block: &Block) {
         let rest_bytes = rest.len();
-        // Fewer than a record's header may be its beginning.
+        // Fewer bytes than a record's header may be its beginning.
         let is_zeros = rest_bytes > ZEROS_MIN && leading_zeros(rest) == rest_bytes;
         let end_error = match &mut self.body {
             Body::Mapped(_) => None,
@@ -456,7 +456,7 @@ impl Input {
 }
 
 impl WaitingBlock {
-    /// The number of the first record behind the block.
+    /// The number of the first record after the block.
     fn end(&self) -> u64 {
         self.first + self.block.records.len() as u64
     }

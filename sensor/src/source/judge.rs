@@ -1,9 +1,9 @@
-//! Which packets have a time that can be believed: one that is not implausibly far from its neighbours in the same capture.
+//! Decides which packets have a plausible time: one that is not too far from its neighbours in the same capture.
 //!
-//! Packets near each other in time are of one clock, as soon as [`AGREEING_MIN`] of them agree; a capture may hold several, after a
-//! long silence, where files were joined, or where interfaces disagree. A packet of no clock is implausible when one clock goes on
-//! around it, both before and after; and when it comes last and far ahead, for nothing else says that time went there. The judgement
-//! depends on the packets and their order alone, so some wait for those that follow.
+//! Packets near each other in time belong to one clock, once [`AGREEING_MIN`] of them agree; a capture may hold several, after a long
+//! silence, where files were joined, or where interfaces disagree. A packet of no clock is implausible when one clock goes on around it,
+//! both before and after; and when it comes last and far ahead, for nothing else says that time went there. The judgement depends on the
+//! packets and their order alone, so some wait for those that follow.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -12,22 +12,22 @@ use teiten_aggregator::table::HOUR_US;
 
 use super::record::{NO_TIME_US, Record};
 
-/// How far from its neighbours a packet may be, unless it is said otherwise: a telescope may well be silent, or switched off, for weeks.
+/// How far a packet may be from its neighbours by default, days: a telescope can be silent, or switched off, for weeks.
 pub const IMPLAUSIBLE_DAYS_DEFAULT: u32 = 30;
 
-/// Packets that agree on a time before it is a clock's.
+/// Packets that must agree on a time before it counts as a clock.
 pub const AGREEING_MIN: usize = 32;
 
-/// Packets after which one that waited for others of its time is judged.
+/// How many packets a packet waits for others of its time before it is judged.
 const WAITING_MAX: u64 = 256;
 
-/// Times that are remembered until enough packets agree on them.
+/// Most times that are kept until enough packets agree on them.
 const GROUPS_MAX: usize = 64;
 
-/// Clocks of one capture that are followed at a time.
+/// Most clocks of one capture at a time.
 const CLOCKS_MAX: usize = 8;
 
-/// Packets at the end of a capture, far ahead of all others, that are implausible: more are the beginning of something.
+/// At the end of a capture, up to this many packets far ahead of all others are implausible; more of them are a new clock.
 const LAST_MAX: usize = 3;
 
 /// A start of hour that no time falls into.
@@ -38,7 +38,7 @@ const NO_HOUR_US: i64 = i64::MAX - HOUR_US;
 pub struct TimeJudge {
     limit_us: u64,
     clocks: Vec<ClockRun>,
-    /// The hour of packets that need no second look.
+    /// Packets of this hour are plausible without further checks.
     hour_start_us: i64,
     seen: u64,
     waiting: VecDeque<WaitingPacket>,
@@ -47,7 +47,7 @@ pub struct TimeJudge {
     hours: BTreeSet<i64>,
 }
 
-/// A clock: its time, and the numbers of the first and the last packet that are known to be of it.
+/// A clock: its time, and the numbers of the first and the last packet that belong to it.
 #[derive(Clone, Copy, Debug)]
 struct ClockRun {
     time_us: i64,
@@ -68,7 +68,7 @@ struct ClockGroup {
 }
 
 impl TimeJudge {
-    /// A judge that has seen nothing; `days` is how far from its neighbours a packet may be.
+    /// A judge before the first packet; `days` is how far a packet may be from its neighbours.
     #[must_use]
     pub fn new(days: u32) -> Self {
         TimeJudge {
@@ -93,7 +93,7 @@ impl TimeJudge {
         self.seen += records.len() as u64;
     }
 
-    /// There are no more packets: those that wait are judged by what there is.
+    /// Ends the capture: waiting packets are judged by what was seen.
     pub fn finish(&mut self) {
         let end = self.clocks.iter().map(|clock| clock.last).max();
         let is_last = |waiting: &&WaitingPacket| end.is_some_and(|end| waiting.number > end);
@@ -111,7 +111,7 @@ impl TimeJudge {
         }
     }
 
-    /// So many packets from the first on are judged.
+    /// The number of packets, from the first on, that are judged.
     #[must_use]
     pub fn judged(&self) -> u64 {
         self.waiting
@@ -130,7 +130,7 @@ impl TimeJudge {
             .collect()
     }
 
-    /// Hours in which packets were believed since this was last asked.
+    /// Hours of plausible packets since the last call.
     pub fn take_hours(&mut self) -> BTreeSet<i64> {
         std::mem::take(&mut self.hours)
     }
@@ -144,7 +144,7 @@ impl TimeJudge {
         if let Some(place) =
             (0..self.clocks.len()).find(|&place| self.is_near(self.clocks[place].time_us, time_us))
         {
-            // The clock that was met last is looked at first.
+            // The clock of the last packet is tried first.
             self.clocks[..=place].rotate_right(1);
             self.clocks[0].time_us = time_us;
             self.clocks[0].last = number;
@@ -158,7 +158,7 @@ impl TimeJudge {
         {
             self.judge(waiting);
         }
-        // While packets wait, the numbers of those around them count.
+        // While packets wait, the packets around them must be counted one by one.
         self.hour_start_us = match self.clocks.first() {
             Some(clock) if self.waiting.is_empty() => clock
                 .time_us
@@ -171,7 +171,7 @@ impl TimeJudge {
         one_us.abs_diff(other_us) <= self.limit_us
     }
 
-    /// A packet of no clock waits; where enough agree on its time, that is a clock.
+    /// A packet of no clock waits; once enough packets agree on its time, that time is a clock.
     fn wait(&mut self, number: u64, time_us: i64) {
         self.waiting.push_back(WaitingPacket { number, time_us });
         let near = self
@@ -213,7 +213,7 @@ impl TimeJudge {
         self.clocks.truncate(CLOCKS_MAX);
     }
 
-    /// A packet around which one clock went on is implausible.
+    /// A packet is implausible if one clock goes on before and after it.
     fn judge(&mut self, waiting: WaitingPacket) {
         let goes_on =
             |clock: &ClockRun| clock.first < waiting.number && waiting.number < clock.last;

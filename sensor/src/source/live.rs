@@ -1,6 +1,6 @@
-//! Packets from interfaces, and the clock of a live capture: the only place of this program that lets the time of day into the data,
-//! so that quiet hours close. Interfaces may go down, vanish and come back; the capture goes on with the others and waits for them.
-//! What a packet holds is not looked at here.
+//! Packets from interfaces, and the clock of a live capture: the only place where the time of day enters the data, so that quiet hours
+//! close. Interfaces may go down, vanish and come back; the capture continues with the others and waits for them. Packets are not
+//! interpreted here.
 
 mod clock;
 mod device_counts;
@@ -21,25 +21,25 @@ use crate::source::block::Block;
 use teiten_aggregator::minute::MINUTE_US;
 use teiten_packet::telescope::Prefix;
 
-/// How long the kernel may keep packets back to hand over many at once, and the longest that [`Live::next_block`] waits.
+/// How long the kernel may collect packets before it delivers them, and the longest wait of [`Live::next_block`].
 pub const LIVE_WAIT: Duration = Duration::from_millis(100);
 
-/// How long a ring is left alone that was readable and had no block: the time of one block at a million packets a second.
+/// How long to wait after a ring was readable without a block: the time of one block at a million packets a second.
 const LOAN_WAIT: Duration = Duration::from_millis(2);
 
-/// How often an idle interface is looked at through libpcap: often enough that its buffer cannot fill meanwhile.
+/// How often an idle interface is polled through libpcap; often enough that its buffer cannot fill meanwhile.
 const POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// How often drops are counted and interfaces are looked at.
+/// How often drops are counted and interfaces are checked.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
-/// How far the clock stays behind the time of day on a quiet interface, so that no packet that is still on its way is late.
+/// How far the clock lags behind the time of day on a quiet interface, so that a packet that is still in a buffer is not late.
 const IDLE_LAG_US: i64 = 1_000_000;
 
 /// How packets are to be had.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Method {
-    /// A ring where the kernel and the interface allow, else libpcap.
+    /// A ring if the kernel and the interface support it, else libpcap.
     #[default]
     Automatic,
     /// Rings of TPACKET_V3.
@@ -53,23 +53,23 @@ pub enum Method {
 pub struct CaptureRequest {
     /// How.
     pub method: Method,
-    /// The most that is kept of a packet, bytes.
+    /// Most bytes kept of a packet.
     pub snap_length_bytes: u32,
     /// Bytes of the kernel's buffer for each interface.
     pub buffer_bytes: usize,
-    /// Whether packets to other hosts' hardware addresses are wanted.
+    /// Whether packets to other hosts' hardware addresses are captured.
     pub promiscuous: bool,
     /// Rings that share an interface's packets.
     pub rings: usize,
-    /// The dark prefixes, which the kernel filters for where there are any.
+    /// The dark prefixes; if there are any, the kernel filters for them.
     pub telescope: Vec<Prefix>,
-    /// Whether packets to other addresses are let through, to be counted as outside.
+    /// Whether packets to other addresses are received and counted as outside.
     pub all_packets: bool,
     /// A further filter (pcap-filter(7)).
     pub filter: Option<String>,
 }
 
-/// Something that the user should know.
+/// A message for the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
     /// An interface is captured on: its name and how.
@@ -82,11 +82,11 @@ pub enum Notice {
     Gone(String),
     /// An interface is there again: its name and how it is captured on.
     Back(String, String),
-    /// The time of day went by so many seconds, and is not believed yet.
+    /// The time of day stepped by so many seconds; the step is not confirmed yet.
     Stepped(i64),
     /// The time of day came back to where it was before it stepped.
     Returned,
-    /// The time of day stayed so many seconds from where it was, and is believed from now on.
+    /// The step by so many seconds lasted and is confirmed: the clock follows it.
     Followed(i64),
 }
 
@@ -100,12 +100,15 @@ impl fmt::Display for Notice {
             Notice::Back(name, how) => write!(formatter, "{name} is back; capturing by {how}"),
             Notice::Stepped(seconds) => write!(
                 formatter,
-                "the clock went by {seconds:+} s; unless it stays there for a minute, packets keep the time of before"
+                "the clock stepped by {seconds:+} s; until the step has lasted a minute, packets keep the old time"
             ),
-            Notice::Returned => write!(formatter, "the clock is back; no packet lost its time"),
+            Notice::Returned => write!(
+                formatter,
+                "the clock stepped back; no packet has a wrong time"
+            ),
             Notice::Followed(seconds) => write!(
                 formatter,
-                "the clock stayed {seconds:+} s from where it was; hours follow it"
+                "the step of the clock by {seconds:+} s lasted; hours follow it"
             ),
         }
     }
@@ -118,7 +121,7 @@ pub struct Live {
     /// Which interface is first in turn.
     turn: usize,
     clock_us: i64,
-    /// A clock that never steps counts from here.
+    /// The start on a clock that never steps.
     begun: Instant,
     clock: LiveClock,
     looked: Instant,
@@ -127,18 +130,18 @@ pub struct Live {
     notices: Vec<Notice>,
 }
 
-/// What a look at the interfaces gives: maybe no packets, always a time.
+/// What [`Live::next_block`] returns: perhaps no packets, but always a time.
 pub struct LiveBlock {
     /// The packets, in the order of each interface's ring.
     pub block: Block,
-    /// Which of an interface's rings they come from: a source is always in the same.
+    /// Which of an interface's rings they come from; a source is always in the same ring.
     pub ring: Option<usize>,
-    /// Clock of the capture, microseconds since 1970-01-01 UTC: the latest packet's time and, on quiet interfaces, the time of day
-    /// less a second. It runs backwards only after the time of day did.
+    /// Clock of the capture, microseconds since 1970-01-01 UTC: the latest packet's time and, on quiet interfaces, the time of day less a
+    /// second. It goes back only after the time of day did.
     pub time_us: i64,
     /// Whether every interface could be captured on.
     pub complete: bool,
-    /// What was dropped since the block before.
+    /// Drops since the previous block.
     pub drops: Drops,
 }
 
@@ -148,18 +151,17 @@ pub struct Drops {
     /// When they were lost: the time of day when the counts were last read before, microseconds since 1970-01-01 UTC. The counts are
     /// read once a second and at each minute's end, so all of them are of this minute.
     pub since_us: i64,
-    /// For want of room in the kernel's buffer.
+    /// Because the kernel's buffer was full.
     pub kernel: u64,
     /// By the interface or its driver.
     pub interface: u64,
 }
 
 impl Live {
-    /// Opens a capture on each of `interfaces` (names given twice count once). Those that cannot be opened are waited for, as long as
-    /// one can.
+    /// Opens a capture on each of `interfaces` (names given twice count once). If at least one opens, the capture waits for the others.
     ///
     /// # Errors
-    /// Why the first could not be opened, when none could.
+    /// Why the first could not be opened, if none could.
     pub fn open(interfaces: &[String], wanted: CaptureRequest) -> Result<Live, SourceError> {
         let mut opened: Vec<Interface> = Vec::new();
         let (mut notices, mut refused) = (Vec::new(), None);
@@ -194,7 +196,7 @@ impl Live {
             drops_counted_us: time_of_day_us(),
             notices,
         };
-        // What was counted before this capture is none of its business.
+        // Drops before this capture do not count.
         live.drops();
         Ok(live)
     }
@@ -207,8 +209,8 @@ impl Live {
             self.wait(LIVE_WAIT.saturating_sub(begin.elapsed()));
             (block, ring) = self.take(block);
             if block.records.is_empty() {
-                // The kernel calls a ring readable as long as the block before the next is on loan (`packet_poll` looks at that
-                // one), so asking it again at once would go round and round while a worker reads.
+                // The kernel reports a ring as readable while the previous block is on loan (`packet_poll` checks that one), so polling
+                // again at once would busy-wait while a worker reads.
                 thread::sleep(LOAN_WAIT.min(LIVE_WAIT.saturating_sub(begin.elapsed())));
             }
         }
@@ -231,7 +233,7 @@ impl Live {
         }
     }
 
-    /// What was dropped since it was last told. To be asked once more at the end of a capture.
+    /// Drops since the last call. Call it once more at the end of a capture.
     pub fn drops(&mut self) -> Drops {
         let counted = dropped_by_interface();
         let mut drops = Drops {
@@ -247,14 +249,14 @@ impl Live {
         drops
     }
 
-    /// The interfaces that cannot be captured on at present.
+    /// The interfaces that cannot be captured on now.
     #[must_use]
     pub fn away(&self) -> Vec<&str> {
         let away = self.interfaces.iter().filter(|one| !one.is_open());
         away.map(|one| one.name.as_str()).collect()
     }
 
-    /// What has happened since this was last asked.
+    /// Notices since the last call.
     pub fn notices(&mut self) -> Vec<Notice> {
         std::mem::take(&mut self.notices)
     }
@@ -302,7 +304,7 @@ impl Live {
         }
     }
 
-    /// Moves the clock on, by the times that are believed.
+    /// Advances the clock by the confirmed times.
     fn advance(&mut self, step: Option<ClockStep>, block: &mut Block) {
         if let Some(step) = step {
             self.notices.push(match step {
@@ -314,7 +316,7 @@ impl Live {
         let packets_us = self.clock.tell(&mut block.records);
         let now_us = packets_us.unwrap_or_else(|| self.clock.now_us() - IDLE_LAG_US);
         self.clock_us = match step {
-            // Backwards too: else nothing would close before the old time comes again.
+            // Backwards too: otherwise no hour would close until the old time comes again.
             Some(ClockStep::Believed(_)) => now_us,
             _ => self.clock_us.max(now_us),
         };

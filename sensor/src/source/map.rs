@@ -1,4 +1,4 @@
-//! Mapping a file into memory: the one place where reading captures needs unsafe code.
+//! Maps a file into memory: the only place where reading captures needs unsafe code.
 
 use std::fs::File;
 use std::io;
@@ -24,8 +24,8 @@ pub(super) fn map(file: &File) -> io::Result<Arc<Mmap>> {
 /// most some megabytes behind.
 const RELEASE_BYTES: usize = 32 << 20;
 
-/// Gives back the pages of a map that lie well behind `to`, when reading has come from `from` to there: they stay in the page
-/// cache and count no longer as this process's memory. Whoever still reads them gets them again.
+/// Gives back the pages of a map that lie well behind `to`, when reading has come from `from` to there: they stay in the page cache and
+/// count no longer as this process's memory. A later read loads them again.
 pub(super) fn release_behind(map: &Mmap, from: usize, to: usize) {
     let step = to / RELEASE_BYTES;
     if step < 2 || step == from / RELEASE_BYTES {

@@ -1,5 +1,5 @@
-//! Classic pcap: the walk over its records (draft-ietf-opsawg-pcap). This is the hot path of a replay:
-//! nothing is allocated or copied here, and what a packet holds must not be looked at.
+//! Classic pcap: the walk over its records (draft-ietf-opsawg-pcap). This is the hot path of a replay: nothing is allocated or copied here,
+//! and packets are not interpreted.
 
 use super::error::CaptureError;
 use super::header::{
@@ -11,10 +11,10 @@ use teiten_aggregator::prefetch::prefetch;
 use teiten_packet::LinkType;
 use teiten_packet::decode::supported;
 
-/// Microseconds and nanoseconds in a second: a field of so many or more is no fraction of one.
+/// Microseconds and nanoseconds in a second: a fraction of a second must be smaller.
 const MICROSECONDS_PER_SECOND: u32 = 1_000_000;
 const NANOSECONDS_PER_SECOND: u32 = 1_000_000_000;
-/// Records, and bytes of them, that are looked at to tell nanoseconds from microseconds.
+/// Records, and bytes of them, that are sampled to tell nanoseconds from microseconds.
 const SAMPLED_RECORDS: usize = 64;
 const SAMPLED_BYTES: usize = 64 << 10;
 
@@ -26,7 +26,7 @@ pub(super) struct Pcap {
     record_header_bytes: usize,
     length_order: LengthOrder,
     link_type: LinkType,
-    /// Whether the header speaks of microseconds, wrongly.
+    /// Whether the header wrongly says microseconds.
     hidden_nanoseconds: bool,
     /// Whether this or a capture before it has a link type that is not decoded.
     has_unsupported: bool,
@@ -35,7 +35,7 @@ pub(super) struct Pcap {
 }
 
 impl Pcap {
-    /// Reads the file's header; gives the bytes it takes.
+    /// Reads the file's header; returns its length too.
     pub(super) fn from_header(head: &[u8]) -> Result<(Pcap, usize), CaptureError> {
         let header = PcapHeader::read(head)?;
         let mut pcap = Pcap {
@@ -53,8 +53,8 @@ impl Pcap {
         Ok((pcap, FILE_HEADER_BYTES))
     }
 
-    /// Finds out whether a capture whose header speaks of microseconds has nanoseconds: most of the first records then have a million
-    /// or more of them within their second, and none a thousand million. `records` are the bytes after the header.
+    /// Detects whether a capture whose header says microseconds has nanoseconds: most of the first records then have a million or more of
+    /// them within their second, and none a thousand million. `records` are the bytes after the header.
     pub(super) fn tell_nanoseconds(&mut self, records: &[u8]) {
         if self.nanoseconds {
             return;
@@ -144,13 +144,13 @@ impl Pcap {
         };
     }
 
-    /// Records whose fraction of a second is none, met since this was last asked: (records before it in the block, index of the
-    /// record). Its second is believed.
+    /// Records with an impossible fraction of a second since the last call: (records before it in the block, index of the record). Their
+    /// second is used.
     pub(super) fn take_fractions(&mut self) -> Vec<(usize, usize)> {
         std::mem::take(&mut self.fractions)
     }
 
-    /// Captures that were appended, met since this was last asked: (records before it in the block, index of its header).
+    /// Appended captures since the last call: (records before it in the block, index of its header).
     pub(super) fn take_appended(&mut self) -> Vec<(usize, usize)> {
         std::mem::take(&mut self.appended)
     }

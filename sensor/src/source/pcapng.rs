@@ -1,5 +1,5 @@
-//! pcapng: sections, interfaces and the walk over the blocks (draft-ietf-opsawg-pcapng). Enhanced, simple and the obsolete packet
-//! blocks become records; all other blocks hold no packet and are passed over. What a packet holds must not be looked at here.
+//! pcapng: sections, interfaces and the walk over the blocks (draft-ietf-opsawg-pcapng). Enhanced, simple and the obsolete packet blocks
+//! become records; all other blocks hold no packet and are skipped. Packets are not interpreted here.
 
 mod section;
 
@@ -82,7 +82,7 @@ impl Pcapng {
         Walked { next: at, stop }
     }
 
-    /// Reads blocks as long as the byte order stays the same; none when it may have changed or the records suffice.
+    /// Reads blocks as long as the byte order stays the same; `None` when it may have changed or there are enough records.
     fn step<const BIG: bool>(
         &mut self,
         window: &[u8],

@@ -1,5 +1,5 @@
-//! Prefixes as ranges of 32-bit words, at most so many: with too many, those that lie closest are joined, so that the ranges always
-//! hold every address of the prefixes and as few others as may be.
+//! Prefixes as a limited number of ranges of 32-bit words: if there are too many, the closest ones are joined, so that the ranges hold
+//! every address of the prefixes and as few others as possible.
 
 use teiten_packet::telescope::Prefix;
 

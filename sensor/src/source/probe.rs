@@ -1,5 +1,5 @@
-//! A first look into an input: is it a capture, in which compression, and when was its first packet. It reads as little as it
-//! can and gives nothing to the pipeline.
+//! Probes an input: whether it is a capture, in which compression, and the time of its first packet. It reads as little as possible and
+//! gives no packets to the pipeline.
 
 use std::io::{Cursor, Read};
 
@@ -20,23 +20,23 @@ const STEP_BYTES: u64 = 64 << 10;
 /// Most uncompressed bytes searched for the first packet: long comments of a pcapng stay below. Beyond, its time is unknown.
 const SEARCHED_BYTES_MAX: usize = 4 << 20;
 
-/// Bytes of a stream that are looked at before it is read.
+/// Bytes of a stream that are probed before it is read.
 pub(super) const STREAM_HEAD_BYTES: u64 = 64 << 10;
 
-/// Records that are looked at to find the first whose time can be believed.
+/// Records that are searched for the first with a plausible time.
 const JUDGED_RECORDS: usize = 64;
 
 /// What the first look shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct InputProbe {
     pub compression: Option<Compression>,
-    /// Time of the first packet; none when there is none or it lies too far in.
+    /// Time of the first packet; `None` if there is none or it is too far in.
     pub first_time_us: Option<i64>,
-    /// What is known of the capture by its beginning.
+    /// What the beginning tells of the capture.
     pub beginning: Capture,
 }
 
-/// Looks at `raw`. `whole` says that its end is the end of the input, not of what is at hand.
+/// Probes `raw`. `whole` says that its end is the end of the input.
 pub(super) fn probe(mut raw: ByteSource, whole: bool) -> Result<InputProbe, CaptureError> {
     let (head, compression) = format::told(&mut raw)?;
     if head.is_empty() {
@@ -82,7 +82,7 @@ fn first_time_us(
     }
 }
 
-/// What the beginning of a capture says of its first packet.
+/// What the beginning of a capture tells about its first packet.
 enum First {
     Time(i64),
     /// So many bytes are missing; 0 right after a record or block.
@@ -112,7 +112,7 @@ fn first_record_us(window: &[u8]) -> Result<First, CaptureError> {
     }
 }
 
-/// The first record whose time can be believed, as far as these tell.
+/// The first of these records with a plausible time.
 fn first_believed(records: &[Record]) -> Option<&Record> {
     let mut judge = TimeJudge::new(IMPLAUSIBLE_DAYS_DEFAULT);
     judge.look(records);

@@ -2,13 +2,13 @@
 
 use teiten_packet::{Frame, LinkType};
 
-/// The time of a packet whose time cannot be believed: before all others, so that it closes no hour.
+/// The time of a packet with an implausible time: before all others, so that it closes no hour.
 pub const NO_TIME_US: i64 = i64::MIN;
 
-/// One captured packet inside a [`Block`].
+/// One captured packet inside a [`Block`](super::block::Block).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Record {
-    /// Time of capture, microseconds since 1970-01-01 UTC; finer resolutions are cut off. [`NO_TIME_US`] where it cannot be believed.
+    /// Time of capture, microseconds since 1970-01-01 UTC; finer resolutions are cut off. [`NO_TIME_US`] if it is implausible.
     pub time_us: i64,
     /// Nanoseconds beyond `time_us`, 0 to 999, of packets from a ring, which may be kept as files; 0 from any other source.
     pub nanoseconds: u16,

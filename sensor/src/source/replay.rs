@@ -1,5 +1,4 @@
-//! A replay: all inputs as one sequence of blocks in order of time. It decides which input comes next; reading one is the business
-//! of [`super::input`].
+//! A replay: all inputs as one sequence of blocks in order of time. It decides which input comes next; [`super::input`] reads one.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -23,7 +22,7 @@ pub(super) const AHEAD_US_MAX: i64 = 60_000_000;
 /// for `AHEAD_US_MAX`.
 pub struct Replay {
     settings: ReplaySettings,
-    /// Where it is noted what contributes to which hour; none where that is not asked.
+    /// Records what contributes to which hour, if that is wanted.
     counting: Option<Counting>,
     /// In order of their first packet; those before `next` were opened.
     candidates: Vec<Candidate>,
@@ -34,7 +33,7 @@ pub struct Replay {
     /// What is no candidate.
     problems: Vec<FileReport>,
     closed_bytes: u64,
-    /// Bytes of all inputs; none when one of them is a stream.
+    /// Bytes of all inputs; `None` if one of them is a stream.
     total_bytes: Option<u64>,
     packets: u64,
 }
@@ -44,7 +43,7 @@ pub struct Replay {
 pub struct ReplaySettings {
     /// How plain files are read.
     pub reading: ReadingMode,
-    /// How far from its neighbours a packet may be for its time to be believed, days.
+    /// How many days a packet's time may differ from its neighbours'.
     pub implausible_days: u32,
 }
 
@@ -70,13 +69,13 @@ struct Opened {
 }
 
 impl Replay {
-    /// Finds the inputs: `paths` are captures, folders of captures, or `-` for standard input. Fails only when not one of them can
-    /// be read; otherwise each that cannot is reported by [`Replay::finish`]. Waits for the first 64 KiB of a stream.
+    /// Finds the inputs: `paths` are captures, folders of captures, or `-` for standard input. Fails only if none of them can be read;
+    /// otherwise [`Replay::finish`] reports each that cannot. Waits for the first 64 KiB of a stream.
     pub fn open(paths: &[PathBuf]) -> Result<Replay, SourceError> {
         Replay::open_with(paths, ReplaySettings::default())
     }
 
-    /// As [`Replay::open`], with a choice of how plain files are read.
+    /// Like [`Replay::open`], with a choice of how plain files are read.
     pub fn open_by(paths: &[PathBuf], reading: ReadingMode) -> Result<Replay, SourceError> {
         let settings = ReplaySettings {
             reading,
@@ -96,7 +95,7 @@ impl Replay {
         Ok(Replay::of(found.candidates, found.reports, settings))
     }
 
-    /// Reads these captures, and notes what they are and what they contribute to.
+    /// Reads these captures, and records what they are and to which hours they contribute.
     pub(super) fn counting(
         candidates: Vec<Candidate>,
         problems: Vec<FileReport>,
@@ -138,8 +137,8 @@ impl Replay {
         }
     }
 
-    /// The next block; its memory comes from `reuse`, a block that is done with. None at the end of all inputs. A damaged input
-    /// ends early, with its error in its report, and the others are read on.
+    /// The next block; its memory comes from `reuse`, a finished block. `None` at the end of all inputs. A damaged input ends early, with
+    /// its error in its report; the others are read on.
     pub fn next_block(&mut self, reuse: Block) -> Option<Block> {
         self.open_due();
         let place = self.earliest()?;
@@ -154,7 +153,7 @@ impl Replay {
         Some(block)
     }
 
-    /// The same inputs from their beginning; none when one of them is a stream.
+    /// The same inputs from their beginning; `None` if one of them is a stream.
     #[must_use]
     pub fn reopen(&self) -> Option<Replay> {
         let candidates: Option<Vec<Candidate>> =
@@ -181,7 +180,7 @@ impl Replay {
         }
     }
 
-    /// What became of each input, in order of their first packets; those that could not be read at all come last.
+    /// The report of each input, in order of their first packets; those that could not be read at all come last.
     #[must_use]
     pub fn finish(mut self) -> Vec<FileReport> {
         while let Some(opened) = self.open.pop() {
@@ -193,7 +192,7 @@ impl Replay {
             index, index_path, ..
         }) = self.counting.take()
         {
-            // A cache: without it the files are read again.
+            // This is a cache: without it the files are read again.
             let _ = index.store(&index_path);
         }
         reports
@@ -245,7 +244,7 @@ impl Replay {
         (0..self.open.len()).min_by_key(|&place| order(&self.open[place]))
     }
 
-    /// Time of the earliest packet that comes next in any input but the open one at `place`; the end of time when there is none.
+    /// Time of the earliest packet that comes next in any input but the open one at `place`; the largest time if there is none.
     fn others_us(&self, place: usize) -> i64 {
         let open = self.open.iter().enumerate();
         let others = open
@@ -259,7 +258,7 @@ impl Replay {
             .unwrap_or(i64::MAX)
     }
 
-    /// Notes which hours an input has packets of, as far as it is read.
+    /// Records in which hours an input has packets, as far as it is read.
     fn note_hours(&mut self, place: usize) {
         let Some(counting) = &self.counting else {
             return;

@@ -1,6 +1,6 @@
-//! Linux packet sockets with a ring in shared memory (TPACKET_V3, packet(7) and the kernel's `packet_mmap.rst`): the one place where
-//! capturing needs unsafe code. A full block of the ring is lent out as it lies and goes back to the kernel when the loan ends, so
-//! no packet is copied. What interfaces do over time is the business of `live.rs`, what a filter lets through that of `filter.rs`.
+//! Linux packet sockets with a ring in shared memory (TPACKET_V3, packet(7) and the kernel's `packet_mmap.rst`): the only place where
+//! capturing needs unsafe code. A full block of the ring is lent out in place and goes back to the kernel when the loan ends, so no packet
+//! is copied. `live.rs` follows interfaces over time, `filter.rs` makes the filters.
 
 mod socket;
 mod walk;
@@ -25,7 +25,7 @@ pub(super) const RING_BLOCK_BYTES: usize = 256 << 10;
 const BLOCKS_MIN: usize = 4;
 /// The kernel wants a frame size although version 3 packs frames of any size.
 const FRAME_BYTES: usize = 2048;
-/// `ARPHRD_ETHER` and `ARPHRD_LOOPBACK` of linux/if_arp.h: what comes with an Ethernet header.
+/// `ARPHRD_ETHER` and `ARPHRD_LOOPBACK` of linux/if_arp.h: hardware with an Ethernet header.
 const ETHERNET_HARDWARE: [u16; 2] = [1, 772];
 /// Why a ring could not be opened.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl std::fmt::Display for RingError {
     }
 }
 
-/// What rings of one interface need to be opened.
+/// Settings of the rings of one interface.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RingSettings<'a> {
     /// Name of the interface.
@@ -56,39 +56,39 @@ pub(super) struct RingSettings<'a> {
     pub rings: usize,
     /// Bytes of all rings together.
     pub ring_bytes: usize,
-    /// How long the kernel may keep a block back that is not full.
+    /// How long the kernel may hold a block that is not full.
     pub wait: Duration,
-    /// Whether packets to other hosts' hardware addresses are wanted.
+    /// Whether packets to other hosts' hardware addresses are captured.
     pub promiscuous: bool,
-    /// What is let through; what it returns is the most that is kept of a packet.
+    /// Which packets pass; its result is the most bytes kept of a packet.
     pub filter: &'a [Instruction],
-    /// Which ring a packet goes to: the remainder of what this returns.
+    /// Which ring a packet goes to: its result modulo the number of rings.
     pub spread: &'a [Instruction],
 }
 
-/// Memory shared with the kernel, until the last who reads in it is done.
+/// Memory shared with the kernel; it is unmapped when its last reader is done.
 struct RingMapping {
     start: NonNull<u8>,
     length: usize,
-    /// Blocks that were lent and have not come back.
+    /// Blocks that are on loan.
     lent: Box<[AtomicBool]>,
 }
 
-// SAFETY: the memory belongs to no thread; who reads or writes which block when is settled by the blocks' atomic states.
+// SAFETY: the memory belongs to no thread; the atomic state of a block decides who may read or write it.
 unsafe impl Send for RingMapping {}
 // SAFETY: as above.
 unsafe impl Sync for RingMapping {}
 
 impl Drop for RingMapping {
     fn drop(&mut self) {
-        // SAFETY: start and length are those of the mapping made in `map`, and nobody holds a reference into it any more: every
-        // loan holds an `Arc` of this value.
+        // SAFETY: start and length are those of the mapping made in `map`, and no reference into it is left: every loan holds an `Arc` of
+        // this value.
         unsafe { libc::munmap(self.start.as_ptr().cast(), self.length) };
     }
 }
 
 impl RingMapping {
-    /// The state word of a block, which the kernel and this program hand over to each other.
+    /// The state word of a block, by which the kernel and this program hand it to each other.
     fn state(&self, block: usize) -> &AtomicU32 {
         let offset = block * RING_BLOCK_BYTES
             + std::mem::offset_of!(libc::tpacket_block_desc, hdr)
@@ -99,7 +99,7 @@ impl RingMapping {
     }
 }
 
-/// A block of a ring, on loan: its packets' bytes, which nobody changes before the loan ends.
+/// A block of a ring, on loan: its packets' bytes do not change before the loan ends.
 pub struct RingBlock {
     map: Arc<RingMapping>,
     block: usize,
@@ -146,17 +146,17 @@ pub(super) struct Ring {
     interface_index: u32,
 }
 
-/// What a ring has counted since it was last asked.
+/// The counts of a ring since the last call.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct RingCounts {
-    /// Packets that the filter let through, dropped ones among them.
+    /// Packets that passed the filter, including dropped ones.
     pub passed: u64,
-    /// Packets for which the ring had no room.
+    /// Packets dropped because the ring was full.
     pub dropped: u64,
 }
 
 impl Ring {
-    /// Opens the rings of an interface. Each packet comes to one of them.
+    /// Opens the rings of an interface. Each packet goes to one of them.
     ///
     /// # Errors
     /// What the kernel refused.
@@ -175,7 +175,7 @@ impl Ring {
         if rings.len() > 1 {
             spread(&rings, settings.spread)?;
         }
-        // Until now everything was refused: before all rings shared the packets, each would have had all of them.
+        // Until now the rings refused everything: each would have received all packets before they were shared.
         for ring in &rings {
             attach(
                 &ring.socket,
@@ -227,7 +227,7 @@ impl Ring {
             libc::SOL_SOCKET,
             &[Instruction::returns(0)],
         )?;
-        // Before Linux 4.20 there is no such option; outgoing packets are then told by their address.
+        // Before Linux 4.20 there is no such option; outgoing packets are then recognised by their address.
         let ignore: libc::c_int = 1;
         let _ = set_packet(&socket, libc::PACKET_IGNORE_OUTGOING, &ignore, "");
         bind(&socket, index)?;
@@ -270,7 +270,7 @@ impl Ring {
         self.map.length
     }
 
-    /// The next full block, its packets appended to `records`; none where the kernel has none ready.
+    /// The next full block, its packets appended to `records`; `None` if no block is ready.
     pub(super) fn take(&mut self, records: &mut Vec<Record>) -> Option<RingBlock> {
         let block = self.next;
         let lent = &self.map.lent[block];
@@ -325,7 +325,7 @@ impl Ring {
         }
     }
 
-    /// Takes the error that waits at the socket, such as `ENETDOWN` after the interface went down.
+    /// Takes the pending error of the socket, such as `ENETDOWN` after the interface went down.
     #[must_use]
     pub(super) fn take_error(&self) -> Option<io::Error> {
         let mut code: libc::c_int = 0;

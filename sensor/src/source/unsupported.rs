@@ -1,5 +1,5 @@
-//! Link types that nothing decodes. Their records are read and count as not_ip; here they are counted by capture, so that its report
-//! can say which and how many. Whether a link type is decoded is the decoder's to say.
+//! Counts the records of link types that cannot be decoded. They count as not_ip; the report of a capture says which link types they have,
+//! and how many they are. The packet library knows which link types it decodes.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use crate::source::record::Record;
 use teiten_packet::LinkType;
 use teiten_packet::decode::supported;
 
-/// Names, without the prefix, of the commoner link types at <https://www.tcpdump.org/linktypes.html> that are not decoded.
+/// Names, without the prefix, of the more common link types at <https://www.tcpdump.org/linktypes.html> that are not decoded.
 const NAMES: &[(u16, &str)] = &[
     (3, "AX25"),
     (6, "IEEE802_5"),
@@ -70,7 +70,7 @@ const NAMES: &[(u16, &str)] = &[
 pub(super) struct Unsupported(BTreeMap<u16, u64>);
 
 impl Unsupported {
-    /// Counts those of a block that came from a capture with such a link type: others need not be asked.
+    /// Counts the records of a block. Only blocks of a capture with such a link type come here.
     #[cold]
     pub(super) fn count(&mut self, records: &[Record]) {
         for alike in records.chunk_by(|left, right| left.link_type == right.link_type) {

@@ -1,17 +1,17 @@
-//! Walking from record to record: what the walkers of the two capture formats have in common. A walker sees a window of bytes
-//! and appends records that point into it; where the bytes come from, and where more of them may be had, it must not know.
+//! What the walkers of the two capture formats share. A walker reads a window of bytes and appends records that point into it; it does not
+//! know where the bytes come from.
 
 use super::error::CaptureError;
 
 /// Most bytes of one packet, as libpcap's MAXIMUM_SNAPLEN (pcap-int.h): a longer record is damage, not a packet.
 pub const RECORD_BYTES_MAX: u32 = 262_144;
 
-/// Most bytes that the records of one block span, so that a block stays small whatever its packets are.
+/// Most bytes that the records of one block span, so that a block with large packets stays small too.
 pub const BLOCK_BYTES_MAX: usize = 1 << 20;
 
 const _: () = assert!(RECORD_BYTES_MAX as usize + 64 < BLOCK_BYTES_MAX);
 
-/// How far ahead of a walk the bytes are asked for: the processor's own reading ahead ends at every page.
+/// How far ahead of a walk bytes are prefetched: the processor's own prefetching stops at every page.
 pub(super) const AHEAD_BYTES: usize = 2048;
 
 /// How far a block may grow.
@@ -30,15 +30,15 @@ pub(super) struct WalkLimits {
 pub(super) enum Stop {
     /// The block is full.
     Full,
-    /// The window ends within a record, or right after one: from there on so many bytes are needed, as far as is known yet.
+    /// The window ends within a record, or right after one; this many bytes are needed from there, as far as is known.
     NeedMore(usize),
-    /// What comes next cannot be read.
+    /// The next bytes cannot be read.
     Damaged(CaptureError),
-    /// What comes next is the header of another capture, in the other format.
+    /// The header of another capture follows, in the other format.
     Header,
-    /// As before, but the record that was read last is cut off by that header; it begins at this index, and is not among the records.
+    /// The same, but the header cuts off the last record, which begins at this index and is not among the records.
     Cut(usize),
-    /// What comes next is zeros instead of a record.
+    /// Zeros follow instead of a record.
     Zeros,
 }
 

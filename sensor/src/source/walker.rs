@@ -33,8 +33,7 @@ impl Walker {
         matches!(self, Walker::Pcap(pcap) if pcap.has_hidden_nanoseconds())
     }
 
-    /// Records whose fraction of a second is none, met since this was last asked: (records before it in the block, index of the
-    /// record).
+    /// Records with an impossible fraction of a second since the last call: (records before it in the block, index of the record).
     pub(super) fn take_fractions(&mut self) -> Vec<(usize, usize)> {
         match self {
             Walker::Pcap(pcap) => pcap.take_fractions(),
@@ -42,7 +41,7 @@ impl Walker {
         }
     }
 
-    /// Captures that were appended, met since this was last asked: (records before it in the block, index of its header).
+    /// Appended captures since the last call: (records before it in the block, index of its header).
     pub(super) fn take_appended(&mut self) -> Vec<(usize, usize)> {
         match self {
             Walker::Pcap(pcap) => pcap.take_appended(),

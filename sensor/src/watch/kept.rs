@@ -1,4 +1,4 @@
-//! What became of the packets that were to be kept as files.
+//! Counts of packets for `--keep-packets`: kept, lost by reason, waiting.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 pub enum NotKeptReason {
     /// More waited for the disk than may.
     Slow,
-    /// The disk is full, or nearly so: the room that is left is for the tables.
+    /// The disk is almost full; the rest is reserved for the tables.
     Full,
     /// The folder cannot be written.
     Refused,
@@ -45,7 +45,7 @@ impl fmt::Display for NotKeptReason {
     }
 }
 
-/// What became of the packets that were to be kept. Observed packets are kept, lost by a reason, or wait.
+/// Counts of packets for `--keep-packets`. Each observed packet is kept, lost for a reason, or waiting.
 #[derive(Debug, Default)]
 pub struct KeptCounts {
     packets: AtomicU64,

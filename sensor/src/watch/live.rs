@@ -1,5 +1,5 @@
-//! The last minutes, by class, port, country and source, for `/live` and `teiten-sensor top`: one concurrent map that all workers add
-//! their samples to and that forgets what is old or small. An approximation for eyes; the tables are the truth.
+//! The last minutes, by class, port, country and source, for `/live` and `teiten-sensor top`: one concurrent map to which all workers add
+//! their samples; old and small entries are removed. The view is an approximation; the tables are exact.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -15,7 +15,7 @@ use super::sample::{Sample, Sampled};
 
 /// Minutes that are kept.
 pub const MINUTES_KEPT: i64 = 15;
-/// Entries that the map may have; beyond it the smallest give way. About 100 bytes each.
+/// Most entries of the map; beyond that the smallest are removed. About 100 bytes each.
 pub const ENTRIES_MAX: usize = 65_536;
 
 /// What packets of a minute are counted by.
@@ -25,9 +25,9 @@ enum Item {
     Port(u8, Option<u16>),
     Country([u8; 2]),
     Source(IpAddr),
-    /// Ports that gave way.
+    /// Ports whose entries were removed.
     OtherPorts,
-    /// Sources that gave way.
+    /// Sources whose entries were removed.
     OtherSources,
 }
 
@@ -37,7 +37,7 @@ pub(super) struct LiveView {
     counts: DashMap<(i64, Item), u64, foldhash::fast::RandomState>,
     entries: AtomicUsize,
     newest_minute: AtomicI64,
-    /// Packets that a sampled one stood for besides itself: 0 as long as the view is exact.
+    /// Packets that samples stand for besides themselves: 0 while the view is exact.
     estimated: AtomicU64,
     tidying: AtomicBool,
 }
@@ -101,7 +101,7 @@ impl LiveView {
         }
     }
 
-    /// Forgets old minutes and, where there are still too many entries, the smallest ones; one thread at a time.
+    /// Removes old minutes and, if there are still too many entries, the smallest ones; one thread at a time.
     fn tidy(&self) {
         if self.tidying.swap(true, Ordering::Acquire) {
             return;

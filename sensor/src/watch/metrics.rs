@@ -1,5 +1,5 @@
-//! The metrics: one row each, with name, kind, help and where its values come from. `/metrics`, the Grafana dashboard's test and the
-//! documentation all read [`METRICS`]. Names and units follow <https://prometheus.io/docs/practices/naming/>.
+//! The metrics: one row each, with name, kind, help and the function that reads its values. `/metrics`, the Grafana dashboard's test and
+//! the documentation all read [`METRICS`]. Names and units follow <https://prometheus.io/docs/practices/naming/>.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,11 +20,11 @@ use crate::log;
 
 /// One metric.
 pub struct Metric {
-    /// Its name; a counter's is shown with `_total` behind it.
+    /// Its name; the page appends `_total` to a counter's.
     pub name: &'static str,
-    /// Whether it only ever grows while the process lives.
+    /// Whether it is a counter, which only grows while the process lives.
     pub counter: bool,
-    /// What it says, with its unit where the name has none.
+    /// Its help text, with the unit if the name has none.
     pub help: &'static str,
     /// The name of its label; empty where it has none.
     pub label: &'static str,
@@ -178,7 +178,7 @@ pub const METRICS: &[Metric] = &[
     counter(
         "teiten_kept_lost_packets",
         "reason",
-        "Observed packets that --keep-packets could not write, for a disk that is slow, full or refuses; counted all the same",
+        "Observed packets that --keep-packets could not write because the disk was slow, full or failed; the tables count them",
         |at| {
             where_kept(at, || {
                 let lost = at.status.kept.lost();
@@ -204,7 +204,7 @@ pub const METRICS: &[Metric] = &[
     gauge(
         "teiten_rows_memory_limit_bytes",
         "",
-        "What the rows of open hours may take before they are set aside on disk",
+        "Memory limit of the rows of open hours; beyond it they are spilled to disk",
         |at| one(at.status.facts.memory_bytes as f64),
     ),
     counter(
@@ -241,13 +241,13 @@ pub const METRICS: &[Metric] = &[
     gauge(
         "teiten_data_free_bytes",
         "",
-        "Room left on the file system of the dataset",
+        "Free bytes of the dataset's file system",
         |at| where_known(at.space.map(|(free, _)| free as f64)),
     ),
     gauge(
         "teiten_data_size_bytes",
         "",
-        "Size of the file system of the dataset",
+        "Size of the dataset's file system",
         |at| where_known(at.space.map(|(_, all)| all as f64)),
     ),
     gauge(
@@ -259,13 +259,13 @@ pub const METRICS: &[Metric] = &[
     gauge(
         "teiten_reader_silence_seconds",
         "",
-        "How long ago the reading thread last showed itself",
+        "Time since the reading thread last reported",
         |at| one(at.status.silence().as_secs_f64()),
     ),
     gauge(
         "teiten_problems",
         "part",
-        "1 for each part of the capture that something is wrong with at present; absent otherwise",
+        "1 for each part of the capture that has a problem now; absent otherwise",
         |at| {
             at.status
                 .problems()
@@ -292,7 +292,7 @@ pub const METRICS: &[Metric] = &[
     counter(
         "teiten_log_messages_suppressed",
         "",
-        "Messages held back because their like had just been written",
+        "Messages suppressed because similar ones had just been written",
         |_| one(log::held_back() as f64),
     ),
     counter(
@@ -322,7 +322,7 @@ pub const METRICS: &[Metric] = &[
     gauge(
         "process_open_fds",
         "",
-        "Open files; absent where the kernel does not tell",
+        "Open files; absent where the process may not read them",
         |at| where_known(at.process.open_files.map(|files| files as f64)),
     ),
     gauge(

@@ -6,7 +6,8 @@ use std::path::Path;
 use nix::sys::statvfs::statvfs;
 use nix::unistd::{SysconfVar, sysconf};
 
-/// The process at one moment. None where the kernel does not tell (`/proc/self/fd` is closed to a process that changed its user).
+/// The process at one moment. A field is `None` where the kernel gives no access (`/proc/self/fd` is closed to a process that changed its
+/// user).
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Process {
     /// CPU time, seconds.
@@ -55,7 +56,7 @@ fn parse(text: &str, ticks_per_second: u64, page_bytes: u64, open_files: Option<
     }
 }
 
-/// (free, all) bytes of the file system that a folder is on, as far as this user may use them.
+/// (free, all) bytes of the file system that a folder is on, as available to this user.
 #[must_use]
 pub fn space(folder: &Path) -> Option<(u64, u64)> {
     let figures = statvfs(folder).ok()?;

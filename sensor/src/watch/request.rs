@@ -1,15 +1,15 @@
-//! An HTTP request (RFC 9112), read from the bytes that have arrived: the first line and the host. Bytes of anybody: whatever they are,
-//! the answer is one of four. No socket is touched here.
+//! An HTTP request (RFC 9112), read from the bytes that have arrived: the first line and the host. The bytes are untrusted: any input gives
+//! one of four results. No socket is used here.
 
 use std::net::IpAddr;
 
-/// Bytes of a request that are looked at.
+/// Most bytes of a request.
 const REQUEST_BYTES_MAX: usize = 8192;
 
 /// What the bytes are so far.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Read<'a> {
-    /// The beginning of a request, perhaps.
+    /// The bytes may be the beginning of a request.
     Unfinished,
     /// A whole request.
     Request(Request<'a>),
@@ -26,7 +26,7 @@ pub(crate) struct Request<'a> {
     /// The target without its query.
     pub(crate) path: &'a str,
     query: &'a str,
-    /// By which host and port it calls this server; none in HTTP/1.0.
+    /// The host and port in its Host field; HTTP/1.0 has none.
     host: Option<&'a str>,
 }
 
@@ -75,8 +75,8 @@ fn request(head: &str) -> Option<Request<'_>> {
 }
 
 impl Request<'_> {
-    /// Whether it calls this server by an address, as `localhost` or by one of `names`. Any other name may be a stranger's that was made
-    /// to lead here, so that a page of his could read what only this machine shall see (DNS rebinding).
+    /// Whether its Host is an address, `localhost` or one of `names`. An attacker can make any other name resolve to this machine, so that
+    /// a web page reads what only this machine may see (DNS rebinding).
     pub(crate) fn is_for(&self, names: &[String]) -> bool {
         let Some(host) = self.host else {
             return true;
@@ -112,7 +112,7 @@ fn is_port(text: &str) -> bool {
         .map_or(text.is_empty(), |digits| digits.parse::<u16>().is_ok())
 }
 
-/// Any bytes as a request: for fuzzing, where nothing may crash and what is found must lie in the bytes.
+/// For fuzzing: reads any bytes as a request. Nothing may panic, and what is found must lie in the bytes.
 #[doc(hidden)]
 pub fn fuzz_request(bytes: &[u8]) {
     if let Read::Request(request) = read(bytes) {

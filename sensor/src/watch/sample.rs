@@ -1,5 +1,5 @@
-//! What a worker reports of a block to the status: exact sums by class and type, and a sample of the packets. The worker owns it; no clock,
-//! lock or log. Without a status there is no sample.
+//! What a worker reports of a block to the status: exact sums by class and type, and a sample of the packets. The worker owns it; it uses
+//! no clock, lock or log. Without a status there is no sample.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -7,8 +7,8 @@ use teiten_aggregator::minute::MinuteCounts;
 use teiten_aggregator::window::Batch;
 use teiten_observation::{Class, Kind, Observation, TrafficType};
 
-/// Packets of a family and block that are sampled, at most: with it, a packet in a flood costs a few nanoseconds, and where blocks are
-/// small, as they are at low rates, every packet is sampled.
+/// Most sampled packets of a family and block: in a flood sampling then costs a few nanoseconds per packet, and at low rates, where blocks
+/// are small, every packet is sampled.
 pub const SAMPLE_MAX: usize = 256;
 
 /// A packet that stands for itself and its neighbours.
@@ -39,7 +39,7 @@ pub struct Sample {
     pub types: [u64; TrafficType::ALL.len()],
     /// Some of the observed packets, or all.
     pub sampled: Vec<Sampled>,
-    /// Turns, so that a sender in step with the stride is not always or never seen.
+    /// Rotates, so that a sender in step with the stride is sampled now and then.
     turn: usize,
 }
 
@@ -82,7 +82,7 @@ impl Sample {
             .skip(self.turn % stride)
             .step_by(stride)
         {
-            // The last packet of a stride that the end cuts off stands for those that are there.
+            // In the last, shorter stride the sampled packet stands for those that are left.
             let first = index - index % stride;
             let weight = stride.min(observations.len() - first);
             self.sampled.push(Sampled {

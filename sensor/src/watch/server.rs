@@ -1,8 +1,8 @@
-//! The responder behind `--status`: one thread that waits for all visitors at once. It answers GET for `/metrics`, `/health` and `/live`,
-//! one request a connection; what a request says is read in `request.rs`.
+//! The HTTP server of `--status`: one thread that polls all connections. It answers GET for `/metrics`, `/health` and `/live`, one request
+//! per connection; `request.rs` parses requests.
 //!
-//! Nobody can hold it up: a visitor has a few seconds to ask and to listen, and where the places run out, the one that has been asking
-//! longest makes room for the next.
+//! No client can block it: a client has a few seconds to send its request and to read the answer, and when too many are connected, the one
+//! that has been sending longest is closed for the next.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpListener, TcpStream};
@@ -19,15 +19,15 @@ use super::status::Status;
 
 /// Connections that are open at once: well below the files that the process may open.
 const VISITORS_MAX: usize = 256;
-/// Connections that are taken before those that are there are looked after.
+/// Connections that are accepted in a row before the others are served.
 const TAKEN_AT_ONCE: usize = 64;
-/// How long a visitor may take to ask.
+/// How long a client may take to send its request.
 const ASKING_MAX: Duration = Duration::from_secs(2);
-/// How long a visitor may take to listen, and to close the connection after that.
+/// How long a client may take to read the answer, and to close the connection after that.
 const LISTENING_MAX: Duration = Duration::from_secs(5);
 /// How long to wait when no connection can be taken: files may have run out.
 const PAUSE: Duration = Duration::from_millis(200);
-/// Rows of each list of `/live` where the visitor does not say, and the most that it may ask for.
+/// Rows of each list of `/live`: the default, and the most that a client may ask for.
 const TOP_DEFAULT: usize = 20;
 const TOP_MAX: usize = 1000;
 
@@ -36,8 +36,8 @@ const JSON: &str = "application/json";
 /// <https://github.com/prometheus/OpenMetrics/blob/main/specification/OpenMetrics.md>, section "Protocol Negotiation".
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
-/// Answers at `listener` on a thread of its own, for as long as the process lives. Beside addresses, `localhost` and this machine's own
-/// name, requests may name it as one of `hosts`.
+/// Serves `listener` on its own thread until the process ends. Requests may use an address, `localhost`, this machine's name or one of
+/// `hosts` as Host.
 ///
 /// # Errors
 /// When no thread can be started or the listener cannot be waited for.
@@ -68,7 +68,7 @@ pub fn serve(
 struct Server {
     listener: TcpListener,
     status: Arc<Status>,
-    /// Names by which requests may call this server.
+    /// Host names that requests may use.
     hosts: Vec<String>,
     /// In the order of their arrival.
     visitors: Vec<Visitor>,
@@ -86,12 +86,13 @@ enum VisitorState {
     Asking(Vec<u8>),
     /// The answer, and how much of it has been sent.
     Listening(Vec<u8>, usize),
-    /// All has been sent; what the visitor still says is read, so that the kernel does not reset a connection whose answer is under way.
+    /// All has been sent; what the client still sends is read and dropped, because otherwise the kernel would reset the connection before
+    /// the client has the answer.
     Leaving,
 }
 
 impl Server {
-    /// Waits until somebody comes, says something or has been there too long, and does what there is to do.
+    /// Polls until a client connects, sends, can be written to or times out, and serves it.
     fn round(&mut self) {
         let now = Instant::now();
         let wait = self.visitors.iter().map(|visitor| visitor.until).min();
@@ -107,7 +108,7 @@ impl Server {
             .collect();
         waited.push(PollFd::new(self.listener.as_fd(), PollFlags::POLLIN));
         if poll(&mut waited, wait).is_err() {
-            // A signal, or no memory for the moment.
+            // Interrupted by a signal, or out of memory for the moment.
             std::thread::sleep(Duration::from_millis(1));
             return;
         }
@@ -145,7 +146,7 @@ impl Server {
         if self.visitors.len() >= VISITORS_MAX {
             self.make_room();
         }
-        // A connection that would block cannot be waited for beside others.
+        // A blocking connection cannot be polled.
         if stream.set_nonblocking(true).is_ok() {
             self.visitors.push(Visitor {
                 stream,
@@ -155,7 +156,7 @@ impl Server {
         }
     }
 
-    /// Lets go whoever came first of those that ask, or else of all.
+    /// Closes the oldest connection that is still sending its request, or else the oldest of all.
     fn make_room(&mut self) {
         let asks = |visitor: &Visitor| matches!(visitor.state, VisitorState::Asking(_));
         let longest = self.visitors.iter().position(asks).unwrap_or(0);
@@ -173,7 +174,7 @@ impl Visitor {
         }
     }
 
-    /// Reads or writes what can be without waiting; whether the connection stays open.
+    /// Reads or writes without blocking; returns whether the connection stays open.
     fn step(&mut self, status: &Arc<Status>, hosts: &[String]) -> bool {
         let goes_on = match &mut self.state {
             VisitorState::Asking(said) => {
@@ -209,7 +210,7 @@ impl Visitor {
     }
 }
 
-/// Appends what has arrived; whether more may come.
+/// Appends what has arrived; returns whether more may come.
 fn receive(stream: &mut TcpStream, said: &mut Vec<u8>) -> std::io::Result<bool> {
     let mut piece = [0; 2048];
     let count = stream.read(&mut piece)?;
@@ -217,7 +218,7 @@ fn receive(stream: &mut TcpStream, said: &mut Vec<u8>) -> std::io::Result<bool> 
     Ok(count > 0)
 }
 
-/// Head and body of what a request gets.
+/// Head and body of the answer to a request.
 fn answer(asked: &Asked<'_>, status: &Arc<Status>, hosts: &[String]) -> String {
     let plain = |code: &str, body: &str| written(code, TEXT, body, false);
     let request = match asked {
@@ -231,7 +232,7 @@ fn answer(asked: &Asked<'_>, status: &Arc<Status>, hosts: &[String]) -> String {
         Asked::Unfinished | Asked::Bad => {
             return plain(
                 "400 Bad Request",
-                "no HTTP request that is understood here\n",
+                "this is no HTTP request that the server understands\n",
             );
         }
     };

@@ -1,4 +1,4 @@
-//! The status of one capture: sums since the start, the live view, what is wrong.
+//! The status of one capture: sums since the start, the live view, problems.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -19,11 +19,11 @@ use super::process::space;
 use super::sample::Sample;
 use crate::origins::OriginsCell;
 
-/// How long the reader may be silent before the capture counts as dead: it beats ten times a second.
+/// How long the reader may be silent before the capture counts as dead; normally it reports ten times a second.
 pub const SILENCE_MAX: Duration = Duration::from_secs(30);
-/// How long what was said of waiting for the disk holds: it is tried again every second, and a try may take its time.
+/// How long a report of waiting for the disk holds: the write is retried every second, and a try may take a while.
 const WAITING_MAX: Duration = Duration::from_secs(30);
-/// Free bytes of the data folder below which health says so: an hour of a busy /16 telescope is some hundred megabytes.
+/// Free bytes of the data folder below which `/health` reports a problem: an hour of a busy /16 telescope is some hundred megabytes.
 pub const FREE_BYTES_MIN: u64 = 1 << 30;
 
 /// Sums since the start. Each is what [`super::METRICS`] says of it.
@@ -75,9 +75,9 @@ pub struct Status {
     pub(super) rows_bytes: Vec<AtomicU64>,
     begun: Instant,
     pub(super) started: SystemTime,
-    /// When the reader last showed itself, milliseconds after `begun`.
+    /// When the reader last reported, milliseconds after `begun`.
     beat_ms: AtomicI64,
-    /// When a part of the capture last said that it waits for the disk, milliseconds after `begun`.
+    /// When a part of the capture last reported that it waits for the disk, milliseconds after `begun`.
     waiting_ms: AtomicI64,
     pub(super) clock_us: AtomicI64,
     pub(super) closed_last: AtomicI64,
@@ -85,7 +85,7 @@ pub struct Status {
 }
 
 impl Status {
-    /// The status of a capture that begins now.
+    /// The status of a capture that starts now.
     #[must_use]
     pub fn new(facts: CaptureFacts, origins: Arc<OriginsCell>) -> Self {
         Status {
@@ -117,13 +117,13 @@ impl Status {
         self.clock_us.store(clock_us, Ordering::Relaxed);
     }
 
-    /// Notes that the capture waits for the disk on purpose; to be called again as long as it does.
+    /// Notes that the capture waits for the disk on purpose; call it again while that lasts.
     pub fn wait_on_disk(&self) {
         let since = self.begun.elapsed().as_millis() as i64;
         self.waiting_ms.store(since, Ordering::Relaxed);
     }
 
-    /// Whether the capture waits for the disk on purpose, and has said so in the last seconds.
+    /// Whether the capture has reported in the last seconds that it waits for the disk.
     #[must_use]
     pub fn waits_on_disk(&self) -> bool {
         let since = self.begun.elapsed().as_millis() as i64;
@@ -131,7 +131,7 @@ impl Status {
         since.saturating_sub(waiting) <= WAITING_MAX.as_millis() as i64
     }
 
-    /// How long ago the reader last showed itself.
+    /// Time since the reader last reported.
     #[must_use]
     pub fn silence(&self) -> Duration {
         let since = self.begun.elapsed().as_millis() as i64;
@@ -158,7 +158,7 @@ impl Status {
         sample.clear();
     }
 
-    /// Adds packets that never came: lost in the kernel's buffer, or by the interface.
+    /// Adds packets that were lost in the kernel's buffer or by the interface.
     pub fn dropped(&self, kernel: u64, interface: u64) {
         self.count(&MinuteCounts {
             dropped_kernel: kernel,
@@ -202,7 +202,7 @@ impl Status {
         self.facts.keeps
     }
 
-    /// What became of the packets that were to be kept as files.
+    /// Counts of packets for `--keep-packets`: kept, lost by reason, waiting.
     #[must_use]
     pub fn kept(&self) -> &KeptCounts {
         &self.kept
@@ -219,7 +219,7 @@ impl Status {
         add(results, 1);
     }
 
-    /// Current problems, by the part of the capture that it concerns.
+    /// Current problems by part of the capture.
     #[must_use]
     pub fn problems(&self) -> BTreeMap<&'static str, String> {
         let mut problems = self
@@ -286,7 +286,7 @@ fn zeros(count: usize) -> Vec<AtomicU64> {
 }
 
 fn add(sum: &AtomicU64, count: u64) {
-    // Most counts of most blocks are zero, and a shared counter that is not touched costs nothing.
+    // Most counts of a block are zero, and skipping a shared counter is free.
     if count > 0 {
         sum.fetch_add(count, Ordering::Relaxed);
     }

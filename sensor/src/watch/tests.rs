@@ -1,4 +1,4 @@
-//! The status of a capture that never was: what visitors are told, and that they cannot hold it up.
+//! The status server without a capture: its answers, and that no client can block it.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -183,7 +183,7 @@ fn a_strangers_host_is_forbidden_and_learns_nothing() {
     }
 }
 
-/// Connections that have said `said` and go on holding.
+/// Open connections that have sent `said` and nothing more.
 fn holding(address: SocketAddr, count: usize, said: &str) -> Vec<TcpStream> {
     let hold = |_| {
         let mut stream = TcpStream::connect(address).expect("somebody listens");

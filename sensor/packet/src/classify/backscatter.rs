@@ -1,4 +1,4 @@
-//! Replies to packets that somebody forged with our addresses, told by flags, type or chunk.
+//! Replies to packets that were forged with our addresses, recognised by flags, type or chunk.
 
 use teiten_observation::{Class, TrafficType};
 
@@ -44,7 +44,7 @@ pub const ICMP_REPLY: Rule = Rule {
     dates: "",
 };
 
-/// INIT-ACK, ABORT and SHUTDOWN-COMPLETE: what an SCTP host sends to a packet out of the blue.
+/// INIT-ACK, ABORT and SHUTDOWN-COMPLETE: an SCTP host's replies to an unexpected packet.
 pub const SCTP_REPLY: Rule = Rule {
     name: "sctp-reply",
     words: "the first chunk is INIT-ACK, ABORT or SHUTDOWN-COMPLETE",

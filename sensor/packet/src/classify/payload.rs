@@ -1,10 +1,10 @@
-//! Packets whose payload is known: the signature's class is the packet's. Which payloads are known stands in `crate::payload`.
+//! Packets whose payload matches a signature of `crate::payload`: they have its class.
 
 use teiten_observation::{Class, TrafficType};
 
 use super::{Presupposition, Rule, Types};
 
-/// Types that carry the payloads looked at. Replies by flags are decided before, whatever they carry.
+/// Types whose payloads are matched. Replies by flags are decided before, whatever they carry.
 const WITH_PAYLOAD: Types = Types::of(&[
     TrafficType::Udp,
     TrafficType::TcpSyn,
@@ -50,7 +50,7 @@ pub const AMPLIFIER_REQUEST: Rule = rule(
     Class::ReflectorScan,
     "the payload is a request by a signature of class reflector-scan",
 );
-/// Peer-to-peer and other talk meant for somebody else.
+/// Peer-to-peer and other traffic meant for another host.
 pub const STRAY: Rule = rule(
     "payload-stray",
     Class::Misconfiguration,

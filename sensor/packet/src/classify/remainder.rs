@@ -4,8 +4,8 @@ use teiten_observation::{Class, TrafficType};
 
 use super::{Presupposition, Rule, Types};
 
-/// GRE and IP in IP. Somebody's misrouted tunnel and a search for hosts that forward what is in one look alike: the outermost header,
-/// which alone is read, asks the dark address for nothing, and the same bytes to it prove no probe. So no purpose is claimed.
+/// GRE and IP in IP. A misrouted tunnel and a scan for hosts that forward tunnelled packets look alike in the outermost header, the only
+/// one that is read. So no purpose is claimed.
 pub const TUNNEL: Rule = Rule {
     name: "tunnel",
     words: "the protocol is GRE (47), IPv4 (4) or IPv6 (41) in IP",

@@ -17,8 +17,8 @@ pub const TCP_SYN: Rule = Rule {
     dates: "",
 };
 
-/// Segments that open a closed port's mouth but no connection: ACK, FIN, FIN-ACK (Maimon), none, FIN-PSH-URG, SYN-FIN, without data.
-/// Segments with data stand before this rule as strays.
+/// Segments that make a host answer without opening a connection: ACK, FIN, FIN-ACK (Maimon), none, FIN-PSH-URG, SYN-FIN, without data.
+/// Segments with data were decided before as strays.
 pub const TCP_STEALTH: Rule = Rule {
     name: "tcp-stealth",
     words: "ACK, FIN, FIN and ACK, no flag, FIN and PSH and URG, or SYN and FIN, without data that another rule takes",

@@ -1,8 +1,8 @@
 //! Sources that no host can have, by IANA's special-purpose registries (RFC 6890).
 //!
-//! An address of private use is possible where the destination is of private use too: a telescope inside an organisation's network
-//! sees its neighbours under such addresses. Towards any other destination it cannot have come from where it says, unless the packet
-//! bears a mark of a scan tool that stands alone: then it was captured on the sender's side of an address translator ([`MARKED_PROBE`]).
+//! An address of private use is possible where the destination is of private use too: a telescope inside an organisation's network sees its
+//! neighbours under such addresses. Towards any other destination the source is forged, unless the packet has a mark of a scan tool that
+//! needs no confirmation: then it was captured on the sender's side of an address translator ([`MARKED_PROBE`]).
 
 use teiten_observation::{
     Address, Class, Family, SPECIAL_IPV4, SPECIAL_IPV6, SourceUse, TrafficType, special_ipv4,
@@ -23,8 +23,8 @@ pub const IMPOSSIBLE_SOURCE: Rule = Rule {
     dates: "",
 };
 
-/// A probe from an address of private use that bears a mark of more than 16 bits. Floods with forged sources bear none: whoever
-/// forges does not build probes whose answers could be told. A known payload decides before.
+/// A probe from an address of private use that bears a mark of more than 16 bits. Floods with forged sources have none, because their
+/// senders never see an answer. A known payload decides before.
 pub const MARKED_PROBE: Rule = Rule {
     name: "private-source-with-tool-mark",
     words: "the source is private, link-local or unique-local towards one that is not, and the packet bears a mark of a tool that stands alone",
@@ -50,13 +50,13 @@ pub const MARKED_PROBE: Rule = Rule {
 pub enum SourceValidity {
     /// A host's address.
     Possible,
-    /// No host's address, or none that a packet to its destination can come from.
+    /// Not the address of a host, or not of one that can reach the destination.
     Impossible,
-    /// An address of private use towards one that is not: impossible, unless the packet was captured before its translation.
+    /// An address of private use towards one that is not: impossible, unless the packet was captured before address translation.
     Private,
 }
 
-/// For each leading octet whether a block that is not globally reachable can hold addresses that start with it: most sources are told by one look.
+/// For each leading octet, whether a special-purpose block has addresses that start with it: one look-up decides for most sources.
 static IPV4_OCTETS: [bool; 256] = {
     let mut octets = [false; 256];
     let mut row = 0;
@@ -135,7 +135,7 @@ fn listed_standing<A: Address>(source: A, destination: A) -> SourceValidity {
     }
 }
 
-/// What the narrowest block that holds an address says; outside all blocks an address is a host's.
+/// The usage of the narrowest block that holds an address; outside all blocks the address can be a host's.
 fn usage<A: Address>(address: A) -> SourceUse {
     let usage = match A::FAMILY {
         Family::Ipv4 => special_ipv4(address.number() as u32).map(|block| block.source_use),

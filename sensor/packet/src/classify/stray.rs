@@ -1,12 +1,12 @@
-//! Parts of conversations that never took place here: no host of ours has opened a connection or asked a neighbour.
+//! Parts of conversations with another host: no dark address has opened a connection or asked a neighbour.
 
 use teiten_observation::{Class, TrafficType};
 
 use super::{Presupposition, Rule, Types};
 use crate::decode::Transport;
 
-/// A segment with data that no known request starts. A dark address has completed no handshake, so the data belongs to a
-/// connection of somebody else: a stale or garbled address, or a balancer that lost its way.
+/// A segment with data that no known request starts. A dark address has completed no handshake, so the data belongs to another host's
+/// connection: the address is stale or garbled, or a load balancer is wrong.
 pub const TCP_DATA: Rule = Rule {
     name: "tcp-stray-data",
     words: "data without SYN and RST that no known request starts",
@@ -27,7 +27,7 @@ fn carries_data(transport: &Transport) -> bool {
     matches!(transport, Transport::Tcp(tcp) if !tcp.payload.is_empty() && tcp.flags & (SYN | RST) == 0)
 }
 
-/// A segment within a connection (ACK, neither SYN nor RST) whose flags are none of a probe's.
+/// A segment within a connection (ACK, neither SYN nor RST) whose flags no probe has.
 pub const TCP_SEGMENT: Rule = Rule {
     name: "tcp-stray-segment",
     words: "ACK without SYN and RST, and further flags that no probe has",

@@ -258,7 +258,7 @@ fn a_private_source_with_a_mark_that_stands_alone_is_scan() {
         ] {
             let mut bytes = marked_syn(source, sequence, identification);
             if tool != Tool::Mirai {
-                // A match of 16 bits alone says nothing of a source that cannot be.
+                // A match of 16 bits alone does not make an impossible source a host.
                 check(&bytes, Type::TcpSyn, Class::Spoofed, Some(23));
                 bytes[8] = 240;
             }

@@ -1,4 +1,4 @@
-//! The traffic type of a packet: what its headers say, without a judgement.
+//! The traffic type of a packet, from its headers alone.
 
 use teiten_observation::{Address, Family, TrafficType};
 
@@ -39,7 +39,7 @@ fn tcp_type(tcp: &Tcp) -> TrafficType {
     TCP_TYPES[usize::from(tcp.flags & FLAGS_MASK)]
 }
 
-/// Where the header was not captured, or there is none to read.
+/// The type if the header was not captured, or if there is none.
 fn by_protocol(family: Family, protocol: u8) -> TrafficType {
     match (protocol, family) {
         (6, _) => TrafficType::TcpOther,

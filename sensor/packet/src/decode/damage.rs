@@ -1,11 +1,11 @@
-//! What can be wrong with an observed packet behind its addresses.
+//! Damage of an observed packet behind its addresses.
 
 /// Damage behind the addresses: the packet is observed, as malformed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Damage {
     /// The IPv4 options or an IPv6 extension header do not fit into the packet.
     IpOptions,
-    /// More extension headers than are followed ([`super::ip::EXTENSION_HEADERS_MAX`]).
+    /// More extension headers than the decoder follows ([`super::ip::EXTENSION_HEADERS_MAX`]).
     ExtensionHeaders,
     /// The transport header does not fit into the packet.
     TransportHeader,

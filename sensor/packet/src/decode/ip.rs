@@ -1,12 +1,12 @@
-//! The two IP headers: addresses, lengths, fragments, IPv6 extension headers. What they carry is read by `transport.rs`.
+//! The two IP headers: addresses, lengths, fragments, IPv6 extension headers. `transport.rs` reads what they carry.
 
 use teiten_observation::Family;
 
 use super::transport::{self, Region, Transport};
 use super::{Damage, Decoded, Layer, Packet, Reason};
 
-/// Extension headers followed in one packet. Honest packets have four at most; a packet of 1,500 bytes can hold 182, so only a
-/// larger one can reach the limit.
+/// Extension headers followed in one packet. Valid packets have four at most; a packet of 1,500 bytes can hold 182, so only a larger one
+/// can reach the limit.
 pub const EXTENSION_HEADERS_MAX: usize = 192;
 
 pub(super) const IPV6_HEADER_BYTES: usize = 40;
@@ -29,7 +29,7 @@ pub(super) fn ipv4(bytes: &[u8], snapped: bool) -> Decoded<'_> {
     if header_bytes < 20 {
         return Decoded::Malformed(Layer::Ipv4, Reason::HeaderLength);
     }
-    // Segmentation offload leaves a total length of 0: the frame's end is then the packet's.
+    // With segmentation offload the total length is 0: the packet then ends with the frame.
     let total = if total == 0 {
         unstated_length(bytes.len(), snapped)
     } else {
@@ -74,7 +74,7 @@ pub(super) fn ipv4(bytes: &[u8], snapped: bool) -> Decoded<'_> {
     Decoded::Ipv4(packet)
 }
 
-/// The bytes of a packet whose header does not say its length: those of the frame, or any number where the capture cut it.
+/// The length of a packet whose header does not state it: that of the frame, or unlimited where the capture cut it.
 fn unstated_length(captured: usize, snapped: bool) -> usize {
     if snapped { usize::MAX } else { captured }
 }
@@ -97,7 +97,7 @@ pub(super) fn ipv6(bytes: &[u8], snapped: bool) -> Decoded<'_> {
     ipv6_of_length(header, rest, length, snapped)
 }
 
-/// An IPv6 packet whose header is followed by `length` bytes, of which `rest` is what there is.
+/// An IPv6 packet whose header is followed by `length` bytes, of which `rest` was captured.
 pub(super) fn ipv6_of_length<'a>(
     header: &[u8; IPV6_HEADER_BYTES],
     rest: &'a [u8],
@@ -145,8 +145,8 @@ fn address(header: &[u8; IPV6_HEADER_BYTES], start: usize) -> u128 {
     u128::from_be_bytes(octets)
 }
 
-/// Follows the extension headers and gives what lies behind them; the packet's protocol becomes that of the last one read.
-/// The error is the damage, or none where the capture ended.
+/// Follows the extension headers and gives what lies behind them; the packet's protocol becomes that of the last one read. The error is the
+/// damage, or `None` where the capture ended.
 fn extension_headers<'a>(
     packet: &mut Packet<'_, u128>,
     mut region: Region<'a>,

@@ -1,7 +1,7 @@
-//! What stands before the outermost IP header: the link layers of libpcap, and the tags and encapsulations behind them.
+//! The headers before the outermost IP header: the link layers of libpcap, and the tags and encapsulations behind them.
 //!
-//! LINKS is the table of link types that are read; a row names the reader of its first header. Each step looks at one header and
-//! says what the next is; the steps are counted, so no frame can keep the walk busy. IP headers are not read here.
+//! LINKS is the table of link types that are read; a row names the reader of its first header. Each step reads one header and says what the
+//! next is; the number of steps is limited. IP headers are not read here.
 
 mod ethernet;
 mod point_to_point;
@@ -11,15 +11,15 @@ mod wireless;
 use super::Reason;
 use crate::LinkType;
 
-/// Headers followed before the IP header. The deepest honest stack known (provider bridges with MPLS and PPPoE) has about ten.
+/// Headers followed before the IP header. The deepest valid stack known (provider bridges with MPLS and PPPoE) has about ten.
 pub const ENCAPSULATIONS_MAX: usize = 24;
 
 /// Where the walk to the IP header ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Network<'a> {
-    /// At what is announced as an IPv4 packet.
+    /// At an IPv4 packet, according to the header before it.
     Ipv4(&'a [u8]),
-    /// At what is announced as an IPv6 packet.
+    /// At an IPv6 packet, according to the header before it.
     Ipv6(&'a [u8]),
     /// At something else.
     NotIp,

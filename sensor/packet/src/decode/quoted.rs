@@ -1,4 +1,5 @@
-//! The packet that an ICMP error quotes: what the victim received under one of our addresses. Read for the victim and its port only.
+//! The packet that an ICMP error quotes, which the victim received with one of our addresses as its source. Only the victim and its port
+//! are read.
 
 use teiten_observation::{Address, Family};
 
@@ -8,7 +9,7 @@ use super::{Decoded, Packet, ip};
 /// The quoted packet, as far as the error holds it (8 bytes behind the IP header at least, RFC 792).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Quoted<A> {
-    /// Its source: the dark address that somebody forged.
+    /// Its source: the dark address that an attacker forged.
     pub source: A,
     /// Its destination: the victim.
     pub destination: A,
@@ -28,7 +29,7 @@ pub const fn quotes(family: Family, icmp_type: u8) -> bool {
 }
 
 impl<A: Address> Packet<'_, A> {
-    /// The packet that this one quotes, when it is an ICMP error and quotes both addresses.
+    /// The packet that this one quotes, if it is an ICMP error and quotes both addresses.
     #[must_use]
     pub fn quoted(&self) -> Option<Quoted<A>> {
         match self.transport {
@@ -46,8 +47,8 @@ fn read<A: Address>(icmp: Icmp<'_>) -> Option<Quoted<A>> {
     }
 }
 
-/// Reads no length: hosts and routers quote the header as their stack has left it, with the length in their own byte order, reduced by
-/// that of the header or of a tunnel, or zero. The quotation ends where the error does.
+/// Ignores the length: hosts and routers quote the header as their stack left it, with the length in their own byte order, without that of
+/// the header or of a tunnel, or zero. The quotation ends with the error.
 fn ipv4<A: Address>(bytes: &[u8]) -> Option<Quoted<A>> {
     let (header, rest) = bytes.split_first_chunk::<20>()?;
     let header_bytes = usize::from(header[0] & 0x0f) * 4;
@@ -73,14 +74,14 @@ fn ipv4<A: Address>(bytes: &[u8]) -> Option<Quoted<A>> {
     })
 }
 
-/// Whether a fragment field says so in either byte order. Nobody may answer a later fragment (RFC 1122, 3.2.2), so a field that is an
-/// offset in one order and none in the other was swapped by the stack that quotes it.
+/// Whether a fragment field has an offset in both byte orders. No host may answer a later fragment (RFC 1122, 3.2.2), so a field with an
+/// offset in one order only was swapped by the quoting stack.
 fn is_later_fragment(field: [u8; 2]) -> bool {
     const OFFSET: u16 = 0x1fff;
     u16::from_be_bytes(field) & OFFSET != 0 && u16::from_le_bytes(field) & OFFSET != 0
 }
 
-/// As of IPv4: the payload length is not read.
+/// As for IPv4, the payload length is ignored.
 fn ipv6<A: Address>(bytes: &[u8]) -> Option<Quoted<A>> {
     let (header, rest) = bytes.split_first_chunk::<{ ip::IPV6_HEADER_BYTES }>()?;
     match ip::ipv6_of_length(header, rest, usize::MAX, true) {
@@ -141,7 +142,7 @@ mod tests {
                 let mut altered = inner.clone();
                 altered[2..4].copy_from_slice(&length.to_be_bytes());
                 altered[6..8].copy_from_slice(&fragment);
-                // Time to live, identification and checksum as they were on arrival, or not.
+                // Time to live, identification and checksum may have changed.
                 altered[4..6].copy_from_slice(&[0, 0]);
                 altered[8] = 0;
                 altered[10..12].copy_from_slice(&[0xff, 0xff]);

@@ -1,4 +1,4 @@
-//! TCP, UDP, ICMP and SCTP headers, read as far as they were captured. What they mean is `classify.rs`.
+//! TCP, UDP, ICMP and SCTP headers, read as far as they were captured. `classify.rs` says what they mean.
 
 use teiten_observation::Family;
 
@@ -15,7 +15,7 @@ pub enum Transport<'a> {
     Icmp(Icmp<'a>),
     /// An SCTP packet whose ports were captured.
     Sctp(Sctp<'a>),
-    /// Source and destination port of a header of which no more is there.
+    /// Source and destination port of a header that was captured no further.
     PortsOnly(u16, u16),
     /// A later fragment: it holds no header.
     LaterFragment,
@@ -38,9 +38,9 @@ pub struct Tcp<'a> {
     pub acknowledgment: u32,
     /// The low 8 flag bits: CWR ECE URG ACK PSH RST SYN FIN.
     pub flags: u8,
-    /// Window; 0 where it was not captured.
+    /// Window; 0 if it was not captured.
     pub window: u16,
-    /// Whether the header and all its options are there.
+    /// Whether the header and all its options were captured.
     pub complete: bool,
     /// Options, as far as they are there.
     pub options: &'a [u8],
@@ -103,7 +103,7 @@ impl Transport<'_> {
 pub(super) struct Region<'a> {
     /// Captured, and within the packet's own length.
     pub bytes: &'a [u8],
-    /// How many there are by the packet's own length.
+    /// How many bytes the packet has by its own length.
     pub length: usize,
     /// Whether the capture has less than the wire had.
     pub snapped: bool,
@@ -112,14 +112,14 @@ pub(super) struct Region<'a> {
 }
 
 impl Region<'_> {
-    /// What is left behind the first `count` bytes, which must be there.
+    /// The region after its first `count` bytes, which must exist.
     pub(super) fn after(mut self, count: usize) -> Self {
         self.bytes = &self.bytes[count..];
         self.length -= count;
         self
     }
 
-    /// Whether missing bytes of `needed` are the packet's fault (then `damage`) or the capture's.
+    /// Whether bytes of `needed` are missing because the packet is damaged (then `damage`) or because the capture cut it.
     #[cold]
     pub(super) fn shortage(&self, needed: usize, damage: Damage) -> Option<Damage> {
         (self.length < needed || !self.snapped).then_some(damage)
@@ -176,7 +176,7 @@ fn tcp(region: Region<'_>) -> TransportReading<'_> {
     (Transport::Tcp(tcp), None)
 }
 
-/// A TCP header of which fewer than 20 bytes are there: the flags stand in byte 13.
+/// A TCP header of which fewer than 20 bytes were captured; the flags are in byte 13.
 #[cold]
 #[inline(never)]
 fn tcp_cut(region: Region<'_>) -> TransportReading<'_> {

@@ -1,5 +1,5 @@
-//! The tests of TOOLS: how a probe of each tool is told by its bytes, and in which order the tests decide. All else that is known of a
-//! mark stands in its row (`teiten_observation::TOOLS`).
+//! The tests of TOOLS: how the bytes of a probe show its tool, and in which order the tests decide. The rest about a mark is in its row
+//! (`teiten_observation::TOOLS`).
 
 use teiten_observation::{Confirmation, Mark, MarkRow, TrafficType};
 
@@ -48,7 +48,7 @@ const _: () = {
     }
 };
 
-/// The rows of all marks, in the order in which they decide; what no single packet shows comes last.
+/// The rows of all marks, in the order in which they decide; those that no single packet shows come last.
 pub fn marks() -> impl Iterator<Item = &'static MarkRow> {
     let tested = TESTS.iter().map(|&(mark, _)| mark);
     tested.chain([Mark::KEYED]).filter_map(Mark::row)
@@ -56,11 +56,11 @@ pub fn marks() -> impl Iterator<Item = &'static MarkRow> {
 
 /// The mark of a SYN: that of the first test that it passes.
 ///
-/// The tests are called by name, in the order of [`TESTS`], so that the compiler puts them in place: through the table the calls and
-/// the probe's way through memory cost three times as much as the rest of the classification. A property test holds it to the table.
+/// The tests are called by name, in the order of [`TESTS`], so that the compiler inlines them: calls through the table cost three times as
+/// much as the rest of the classification. A property test compares the two.
 #[inline(always)]
 pub(super) fn syn_mark(probe: &Probe) -> Mark {
-    // All of it is told by few bits that nearly no packet has.
+    // This test comes first because few bits rule out nearly every packet.
     if is_mirai(probe) {
         return Mark::MiraiSequence;
     }
@@ -119,7 +119,7 @@ pub(super) fn listed_mark(probe: &Probe, traffic_type: TrafficType) -> Mark {
         .map_or(Mark::None, |&(mark, _)| mark)
 }
 
-/// Whether a mark can stand in packets of a type.
+/// Whether packets of a type can have a mark.
 pub(super) fn can_stand_in(mark: Mark, traffic_type: TrafficType) -> bool {
     mark.row()
         .is_some_and(|row| row.probes.contain(traffic_type))

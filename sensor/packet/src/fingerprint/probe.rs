@@ -95,7 +95,7 @@ fn init_probe<'a, A: Address>(packet: &Packet<'a, A>) -> Option<Probe<'a>> {
     }
 }
 
-/// The time to live that a packet most likely started with: the next of 32, 64, 128 and 255.
+/// The time to live that a packet most likely started with: the next higher of 32, 64, 128 and 255.
 #[must_use]
 pub const fn initial_time_to_live(time_to_live: u8) -> u8 {
     match time_to_live {

@@ -1,4 +1,4 @@
-//! The stack signature of a SYN: how its headers and its list of options go into one.
+//! Computes the stack signature of a SYN from its headers and its list of options.
 
 use teiten_observation::{Address, OptionKind, StackSignature, TrafficType};
 
@@ -25,7 +25,7 @@ pub fn stack<A: Address>(packet: &Packet<'_, A>, traffic_type: TrafficType) -> u
     }
 }
 
-/// The signature with these options, the commonest lists without a walk.
+/// The signature with these options; the most common lists are compared as a whole.
 #[inline(always)]
 fn with_options(bare: StackSignature, options: &[u8]) -> StackSignature {
     match options {
@@ -48,7 +48,7 @@ fn walked(mut signature: StackSignature, mut rest: &[u8]) -> StackSignature {
             continue;
         }
         let length = behind.first().map_or(0, |&length| usize::from(length));
-        // The end of the list, or a length that lies: what follows means nothing.
+        // The end of the list, or a wrong length: the rest has no meaning.
         let Some(value) = rest.get(2..length).filter(|_| *kind != END) else {
             break;
         };

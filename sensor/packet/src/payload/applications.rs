@@ -1,11 +1,11 @@
-//! UDP requests of applications that amplify nothing worth forging for: scans for the application.
+//! UDP requests of applications that amplify too little for attacks: scans for the application.
 
 use teiten_observation::Class::Scan;
 
 use super::Ports::{Any, To};
 use super::{Payload, Ports, Signature};
 
-/// What asks for an application, over UDP or TCP.
+/// A request to an application, over UDP or TCP.
 pub(super) const fn application(
     name: &'static str,
     ports: Ports,
@@ -23,7 +23,7 @@ pub(super) const fn application(
     }
 }
 
-/// Requests of applications that amplify nothing worth forging for.
+/// Requests of applications that amplify too little for attacks.
 pub(super) const UDP: &[Signature] = &[
     application(
         "sip-request",

@@ -1,5 +1,5 @@
-//! As much of BACnet/IP (ANSI/ASHRAE 135) as tells a request from a reply: the link's function, the addresses of the network header,
-//! the kind of message behind them.
+//! Reads just enough of BACnet/IP (ANSI/ASHRAE 135) to tell a request from a reply: the link's function, the addresses of the network
+//! header, the kind of message behind them.
 
 use super::Payload;
 
@@ -19,7 +19,7 @@ fn application(payload: &Payload) -> Option<(u8, u8)> {
     if control & 0x08 != 0 {
         place += 3 + usize::from(payload.byte(place + 2));
     }
-    // Behind both addresses stands a hop count, if there is a destination.
+    // If there is a destination, a hop count follows both addresses.
     if control & 0x20 != 0 {
         place += 1;
     }

@@ -1,16 +1,16 @@
-//! As much of ASN.1's basic encoding (X.690) as tells SNMP and LDAP messages apart: a tag, a length, the contents.
+//! Reads just enough of ASN.1's basic encoding (X.690) to tell SNMP and LDAP messages apart: a tag, a length, the contents.
 
 /// One element.
 pub(super) struct Element<'a> {
     /// Its tag, one byte.
     pub tag: u8,
-    /// Its contents, as far as they are there.
+    /// Its contents, as far as they were captured.
     pub contents: &'a [u8],
     /// What follows it.
     pub rest: &'a [u8],
 }
 
-/// The element at the start of `bytes`; none where tag or length are not there or the length has more than four bytes.
+/// The element at the start of `bytes`; `None` if tag or length is missing or the length has more than four bytes.
 pub(super) fn element(bytes: &[u8]) -> Option<Element<'_>> {
     let (&[tag, first], behind) = bytes.split_first_chunk::<2>()?;
     let (length, behind) = if first < 0x80 {

@@ -1,8 +1,8 @@
-//! How often random bytes are taken for a known payload: almost never, or encrypted and damaged traffic would fill the classes.
+//! Tests that random bytes almost never match a signature; otherwise encrypted and damaged traffic would fill the classes.
 
 use super::*;
 
-/// Rows that take any datagram, because the service answers any.
+/// Rows that match any datagram, because the service answers any.
 const ANY_DATAGRAM: &[&str] = &[
     "chargen",
     "qotd",

@@ -1,4 +1,4 @@
-//! UDP replies of devices and applications, told as in `replies.rs`: from the service's port, by what marks an answer.
+//! UDP replies of devices and applications, recognised as in `replies.rs`: from the service's port, by what marks an answer.
 
 use super::Ports::{Any, From};
 use super::replies::reply;

@@ -1,5 +1,5 @@
-//! A payload for every signature that `tests.rs` does not hold: bytes as the protocol's document or its tool writes them, and what the
-//! table says to them. A signature without one fails the test below.
+//! A payload for every signature without an example in `tests.rs`: bytes as the protocol's document or its tool writes them, and the row
+//! that matches them. A signature without one fails the test below.
 
 mod tcp;
 mod udp;

@@ -5,7 +5,7 @@ use teiten_observation::Class::Misconfiguration;
 use super::Ports::{Any, To};
 use super::{Payload, Ports, Signature, ber};
 
-/// What reached this address by mistake.
+/// A payload that reached this address by mistake.
 pub(super) const fn stray(
     name: &'static str,
     ports: Ports,
@@ -197,8 +197,8 @@ fn is_dht(payload: &Payload) -> bool {
     }
 }
 
-/// Version 1, nothing acknowledged, and no longer than the extension says. The first sequence number is 1 in BEP 29 and random in
-/// libutp, so it tells nothing.
+/// Version 1, nothing acknowledged, and no longer than the extension says. The first sequence number is 1 in BEP 29 and random in libutp,
+/// so it is not checked.
 fn is_utp_syn(payload: &Payload) -> bool {
     let has_extension = match payload.byte(1) {
         0 => false,

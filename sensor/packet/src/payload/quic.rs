@@ -1,4 +1,4 @@
-//! QUIC and what came before it under that name: the first datagram of a client, and what a server sends to an address forged in one.
+//! QUIC and its predecessors of that name: the first datagram of a client, and a server's replies to one with a forged source.
 
 use teiten_observation::Class::{self, Backscatter, Scan};
 
@@ -22,12 +22,12 @@ const fn quic(
     }
 }
 
-/// Bytes that an Initial packet's datagram has at least (RFC 9000 14.1).
+/// Least bytes of a datagram with an Initial packet (RFC 9000 14.1).
 const INITIAL_BYTES_MIN: usize = 1200;
 /// Bytes of the longest connection identifier (RFC 9000 17.2).
 const IDENTIFIER_BYTES_MAX: usize = 20;
 
-/// QUIC datagrams: replies before requests, for a server's first packets have the form of a client's.
+/// QUIC datagrams: replies before requests, because a server's first packets look like a client's.
 pub(super) const UDP: &[Signature] = &[
     quic(
         "quic-version-negotiation",

@@ -1,4 +1,4 @@
-//! UDP replies told by their response bit or status line: the victim of a forged request of ours answers.
+//! UDP replies, recognised by their response bit or status line: a victim answers a request that was forged with our address.
 
 use teiten_observation::Class::Backscatter;
 
@@ -292,7 +292,7 @@ fn is_whole_dns_response(payload: &Payload) -> bool {
         .is_some_and(|end| payload.big_endian_16(end - 2) == Some(1))
 }
 
-/// QR 1, an operation that exists, and no more questions than are ever asked together.
+/// QR 1, an operation that exists, and few enough questions.
 fn is_dns_response(payload: &Payload) -> bool {
     payload.bytes.len() >= 12
         && payload.byte(2) & 0x80 != 0

@@ -22,7 +22,7 @@ pub(super) const fn reflector(
     }
 }
 
-/// NTP: the mode is in the low three bits of the first byte. The rows' `first` spares the tests for other modes.
+/// NTP: the mode is in the low three bits of the first byte. The rows' `first` skips the tests for other modes.
 const NTP_CONTROL: &[u8] = &[0x06, 0x0e, 0x16, 0x1e, 0x26];
 const NTP_PRIVATE: &[u8] = &[0x07, 0x0f, 0x17, 0x1f, 0x27];
 
@@ -318,7 +318,7 @@ pub(super) fn question_end(payload: &Payload) -> Option<usize> {
     (end <= payload.bytes.len()).then_some(end)
 }
 
-/// Operation 2, which asks nothing: what service scanners send.
+/// Operation 2, which has no question: service scanners send it.
 fn is_dns_status(payload: &Payload) -> bool {
     payload.bytes.len() == 12 && payload.byte(2) & 0xf8 == 0x10 && payload.bytes[4..] == [0; 8]
 }

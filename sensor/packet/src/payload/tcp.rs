@@ -163,7 +163,7 @@ fn is_http(payload: &Payload) -> bool {
         && !payload.version().starts_with(b"SIP/")
 }
 
-/// The protocol's name stands behind the type and a length of one to four bytes.
+/// The protocol's name follows the type and a length of one to four bytes.
 fn is_mqtt_connect(payload: &Payload) -> bool {
     (2..=5).any(|place| {
         payload.bytes.get(place..).is_some_and(|rest| {
@@ -183,8 +183,8 @@ fn is_smb_negotiate(payload: &Payload) -> bool {
     }
 }
 
-/// Version 5: as many methods as it says, and nothing behind them but the request that an impatient client sends at once. Version 4: a
-/// user, empty or of text, that ends with zero. OpenFlow, which begins alike, has its own length where the port stands.
+/// Version 5: as many methods as it says, then at most the request that some clients send without waiting. Version 4: a user of text,
+/// possibly empty, that ends with zero. OpenFlow begins alike, but has its length where SOCKS has the port.
 fn is_socks(payload: &Payload) -> bool {
     match payload.bytes {
         [5, count @ 1..=9, methods @ ..] => {

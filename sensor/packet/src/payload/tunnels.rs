@@ -1,4 +1,4 @@
-//! UDP datagrams of tunnels and of protocols for one link: they belong to a network that does not exist here.
+//! UDP datagrams of tunnels and of protocols for one link: no such network exists at a dark address.
 
 use super::Ports::To;
 use super::peer_to_peer::stray;

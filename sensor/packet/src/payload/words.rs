@@ -14,7 +14,7 @@ pub(super) const TEXT_BYTES_MAX: usize = 1024;
 /// Places at which a word of headers and bodies is looked for.
 const MARKS_MAX: usize = 24;
 
-/// First bytes of the HTTP methods in whose lines words are looked for.
+/// First bytes of the HTTP methods whose lines are searched for words.
 pub(super) const METHODS: &[u8] = b"GPHOC";
 
 /// A word, as the bit it has in [`Words`].
@@ -122,20 +122,20 @@ pub(super) fn words(bytes: &[u8]) -> Words {
     }
     let text = &bytes[..bytes.len().min(TEXT_BYTES_MAX)];
     add_text_words(text, memchr3_iter(b'$', b'(', b'`', text), &mut words);
-    // Semicolons stand in every header; only where no other mark has told is a command behind one looked for.
+    // Every header has semicolons, so a command behind one is only searched for if nothing else matched.
     if !words.contain(Word::ShellCommand) {
         add_text_words(text, memchr_iter(b';', text), &mut words);
     }
     words
 }
 
-/// The first line without its end, as far as it is looked at.
+/// The first line without its end, within the limit.
 pub(super) fn first_line(bytes: &[u8]) -> &[u8] {
     let start = &bytes[..bytes.len().min(LINE_BYTES_MAX)];
     &start[..memchr2(b'\r', b'\n', start).unwrap_or(start.len())]
 }
 
-/// For each of three bytes in a row the words that can have it there: few places of a line pass all three.
+/// For each of three consecutive bytes, the words that can have it there: few places of a line pass all three.
 static LINE_GATES: [[u32; 256]; 3] = [gate(0), gate(1), gate(2)];
 
 const fn gate(place: usize) -> [u32; 256] {
@@ -167,7 +167,7 @@ fn add_line_words(line: &[u8], words: &mut Words) {
 fn add_text_words(text: &[u8], places: impl Iterator<Item = usize>, words: &mut Words) {
     for place in places.take(MARKS_MAX) {
         for (word, start) in TEXT_WORDS {
-            // The first byte by itself spares most comparisons.
+            // Comparing the first byte first avoids most comparisons.
             if text[place] == start[0] && text[place..].starts_with(start) {
                 words.insert(word);
             }

@@ -1,4 +1,4 @@
-//! One input beside the captures that are counted: what it is to each, and what becomes of it.
+//! Compares one input with the captures in the dataset, and holds the decision about it.
 
 use teiten_aggregator::inputs::Capture;
 
@@ -36,7 +36,7 @@ impl JudgedInput {
             .find(|(length, _)| Some(*length) == shorter.bytes);
         match hashed {
             Some((_, hash)) => Some(hash) == shorter.hash.as_ref(),
-            // What the dataset itself says of it was compared when it was counted.
+            // This was compared when the capture was counted.
             None => shorter.is_beginning_of(&self.candidate.capture),
         }
     }
@@ -59,13 +59,13 @@ impl JudgedInput {
     }
 }
 
-/// What an input is to a capture that is counted.
+/// The relation of an input to a counted capture.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Relation {
     None,
     Same,
     Longer,
     Shorter,
-    /// It begins as one whose replay was broken off.
+    /// It begins like one whose replay was interrupted.
     Unfinished,
 }

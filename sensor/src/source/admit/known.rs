@@ -1,4 +1,4 @@
-//! What a dataset holds of one sensor, seen by the captures that gave it.
+//! The contents of a dataset for one sensor, by capture.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,7 +8,7 @@ use teiten_aggregator::store::PartName;
 
 use super::super::identity::HEAD_BYTES;
 
-/// What a dataset holds of one sensor: hours that share captures form a unit, which can only be replaced whole.
+/// The contents of a dataset for one sensor: hours that share captures form a unit, which can only be replaced as a whole.
 pub(super) struct KnownSensor {
     pub hours: Vec<CountedHour>,
     pub units: Vec<HourUnit>,
@@ -30,7 +30,7 @@ impl HourUnit {
     }
 }
 
-/// The marks of a capture that are also known before it is read.
+/// The part of a capture's fingerprint that its first bytes give.
 pub(super) fn head(capture: &Capture) -> &str {
     let marks = mark_lengths()
         .take_while(|&length| length <= HEAD_BYTES as u64)
@@ -97,7 +97,7 @@ impl KnownSensor {
         }
     }
 
-    /// Units with captures that begin as this one.
+    /// Units with captures that begin like this one.
     pub(super) fn like(&self, capture: &Capture) -> BTreeSet<usize> {
         let ours = head(capture);
         let mut units = BTreeSet::new();
@@ -126,7 +126,7 @@ impl KnownSensor {
         })
     }
 
-    /// The hours of a unit, and those of silence between them, which belong to nobody else.
+    /// The hours of a unit, and the hours without packets between them that belong to no other unit.
     pub(super) fn hours_of(&self, unit: &HourUnit) -> Vec<(PartName, Hour)> {
         let hours: Vec<i64> = unit
             .hours

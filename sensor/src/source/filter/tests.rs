@@ -1,4 +1,4 @@
-//! The programs run by an interpreter of the few instructions they use, against the telescope that judges every packet.
+//! The programs run by an interpreter of the few instructions they use, and compared with the telescope.
 
 use super::*;
 use teiten_packet::telescope::{Place, Telescope};
@@ -111,7 +111,7 @@ fn random_prefixes(count: usize, next: &mut impl FnMut() -> u64) -> Vec<Prefix> 
         .collect()
 }
 
-/// Every wanted packet passes; how many unwanted ones do, of those tried.
+/// Asserts that every wanted packet passes; returns how many of the unwanted ones pass, and how many were tried.
 fn check(dark: &[Prefix], seed: u64) -> (usize, usize) {
     let telescope = Telescope::new(dark, &[]);
     let program = telescope_filter(dark, KEEP, &[]);

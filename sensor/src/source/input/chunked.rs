@@ -1,4 +1,4 @@
-//! The bytes of a capture in chunks, with what is left of one before the next: windows to be walked over.
+//! A capture in chunks of bytes: the rest of one chunk is carried over to the next, so that the walker gets whole windows.
 
 use std::io;
 
@@ -13,18 +13,18 @@ use crate::source::block::{Block, BlockBytes};
 pub(super) struct Chunked {
     pub chunks: Chunks,
     pub compression: Option<Compression>,
-    /// Bytes that were got and not read yet, when they are too many to be carried.
+    /// Bytes that are not read yet and too many to be carried over.
     pub window: Option<ReadBuffer>,
     /// The rest of the last window, which comes before the next chunk.
     pub carry: Vec<u8>,
-    /// Bytes that the first record of the carry needs before it is worth another try.
+    /// Bytes that the first record of the carry needs before it can be read.
     pub needed_bytes: usize,
     /// Set when no more chunks will come.
     pub exhausted: bool,
     pub end_error: Option<CaptureError>,
 }
 
-/// Bytes from `start` to `end` are to be read.
+/// A buffer whose bytes from `start` to `end` are unread.
 #[derive(Debug)]
 pub(super) struct ReadBuffer {
     pub bytes: Vec<u8>,
@@ -69,7 +69,7 @@ impl Chunked {
         self.needed_bytes = needed_bytes;
     }
 
-    /// The chunk with the carried bytes before it: in its headroom where they fit.
+    /// The chunk with the carried bytes before it, in its headroom if they fit.
     fn joined(&mut self, chunk: Chunk) -> ReadBuffer {
         let Chunk { mut bytes, end } = chunk;
         if self.carry.len() <= HEADROOM_BYTES {
@@ -100,7 +100,7 @@ impl Chunked {
 }
 
 impl ReadBuffer {
-    /// The bytes to be read, moved only where others stand before them.
+    /// The unread bytes; they are moved only if others come before them.
     fn into_rest(mut self) -> Vec<u8> {
         self.bytes.truncate(self.end);
         if self.start > 0 {
@@ -121,7 +121,7 @@ impl ReadBuffer {
 }
 
 impl Input {
-    /// The next block of a capture that comes in chunks, and the place in the capture that its records count from.
+    /// The next block of a capture that comes in chunks, and the offset in the capture that its records count from.
     pub(super) fn read_chunked(&mut self, mut block: Block) -> Option<(Block, i64)> {
         let spare = std::mem::replace(&mut block.bytes, BlockBytes::Owned(Vec::new()));
         if let (Body::Chunked(chunked), BlockBytes::Owned(bytes)) = (&mut self.body, spare) {
@@ -182,7 +182,7 @@ impl Input {
         None
     }
 
-    /// The next bytes to walk; none, and the capture ended, when there are none.
+    /// The next window of bytes; `None`, and the capture is at its end, if there is none.
     fn next_window(&mut self, block: &Block) -> Option<ReadBuffer> {
         let Body::Chunked(chunked) = &mut self.body else {
             return None;

@@ -1,4 +1,4 @@
-//! What was found to be wrong or odd with a capture while it was read, in the words of its report.
+//! What is wrong or odd with a capture, collected while it is read, and the text for its report.
 
 use std::fmt;
 
@@ -13,7 +13,7 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Notes one more; its text is asked for while places are named.
+    /// Adds one; its text is only computed for the places that the report names.
     pub(super) fn note(&mut self, place: impl FnOnce() -> String) {
         if self.named.len() < NAMED_MAX {
             self.named.push(place());
@@ -41,7 +41,7 @@ impl fmt::Display for Places {
 #[derive(Debug, Default)]
 pub(super) struct Findings {
     error: Option<String>,
-    /// Packets whose time cannot be believed.
+    /// Packets with an implausible time.
     pub implausible: Places,
     /// Records whose fraction of a second is more than one.
     pub fractions: Places,
@@ -65,7 +65,7 @@ impl Findings {
         self.error.as_deref()
     }
 
-    /// What is worth saying though nothing is missing.
+    /// Remarks, though nothing is missing.
     pub(super) fn note(&self) -> Option<String> {
         let mut notes = Vec::new();
         if self.hidden_nanoseconds {
@@ -81,7 +81,7 @@ impl Findings {
             ),
             (
                 &self.fractions,
-                "fractions of a second that are more than one, whose second alone is believed",
+                "fractions of more than a second, of which only the second is used",
             ),
             (&self.implausible, "implausible times, in no hour"),
         ] {

@@ -1,33 +1,33 @@
-//! The clock of a live capture, judged before it moves anything. The time of day may step: a wrong source of time, a machine that was
-//! paused, an administrator. A second clock that only ever goes forward tells; until the time of day has stayed where it went for
-//! [`CONFIRMED`], times are told by that one, so that a step of seconds closes no hour, deletes no kept packet, and loses none.
-//! Nothing here reads a clock.
+//! The clock of a live capture, which follows a step of the time of day only once it is confirmed. The time of day may step because of a
+//! wrong time source, a paused machine or an administrator. A monotonic clock detects the step; until it has lasted for [`CONFIRMED`],
+//! times come from the monotonic clock, so that a short step closes no hour, deletes no kept packet and loses none. Nothing here reads a
+//! clock.
 
 use std::time::Duration;
 
 use crate::source::record::{NO_TIME_US, Record};
 
-/// How far the time of day may be from where it is expected: less is slewing, or a machine under load.
+/// From this difference on, the time of day has stepped; less is slewing, or a machine under load.
 const STEP_US: i64 = 60_000_000;
 
-/// How long the time of day must stay where it stepped to before it is believed.
+/// How long a step must last before it is confirmed.
 const CONFIRMED: Duration = Duration::from_secs(60);
 
-/// How old a packet may be when it is read: a program that was stopped finds old ones in its buffers.
+/// How old a packet may be when it is read: after a pause of the program its buffers hold old ones.
 const AGE_US_MAX: i64 = 24 * 3600 * 1_000_000;
 
 /// What a look at the clocks shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClockStep {
-    /// The time of day went by so many seconds, and is not believed yet.
+    /// The time of day stepped by so many seconds; the step is not confirmed yet.
     Doubted(i64),
-    /// It came back to where it was expected.
+    /// The time of day returned to the expected time.
     Returned,
-    /// It stayed there, and is believed from now on.
+    /// The step lasted and is confirmed.
     Believed(i64),
 }
 
-/// What the time of day is believed to be.
+/// The confirmed time of day.
 #[derive(Debug)]
 pub(super) struct LiveClock {
     /// A moment of the steady clock, and the time of day at it.
@@ -38,7 +38,7 @@ pub(super) struct LiveClock {
 }
 
 impl LiveClock {
-    /// A clock that begins at this moment of the steady clock, with this time of day.
+    /// A clock that starts at this moment of the steady clock, with this time of day.
     pub(super) fn new(steady: Duration, time_of_day_us: i64) -> Self {
         LiveClock {
             anchor: (steady, time_of_day_us),
@@ -47,7 +47,7 @@ impl LiveClock {
         }
     }
 
-    /// The time of day as it is believed to be, when it was last looked at.
+    /// The confirmed time of day at the last reading.
     pub(super) fn now_us(&self) -> i64 {
         self.expected_us
     }
@@ -64,7 +64,7 @@ impl LiveClock {
             return self.doubted.take().map(|_| ClockStep::Returned);
         }
         match self.doubted {
-            // A further step begins the wait anew.
+            // A further step restarts the wait.
             Some((from, doubted_us)) if (step_us - doubted_us).saturating_abs() <= STEP_US => {
                 if steady.saturating_sub(from) < CONFIRMED {
                     return None;
@@ -81,7 +81,7 @@ impl LiveClock {
         }
     }
 
-    /// Tells the times of packets by what is believed; the latest of them.
+    /// Corrects the times of packets by the confirmed clock; returns the latest.
     pub(super) fn tell(&self, records: &mut [Record]) -> Option<i64> {
         let mut latest = None;
         for record in records {
@@ -102,7 +102,7 @@ impl LiveClock {
         match self.doubted {
             Some((_, step_us)) => {
                 let stepped_back = time_us.saturating_sub(step_us);
-                // Of two readings the nearer to now: packets from before the step still come.
+                // Of the two readings the one nearer to now: packets from before the step may still arrive.
                 let nearer = [time_us, stepped_back]
                     .into_iter()
                     .filter(|&time_us| is_believable(time_us));
@@ -131,7 +131,7 @@ mod tests {
         clock.look(Duration::from_secs(seconds as u64), time_of_day_us)
     }
 
-    /// What becomes of packets at these seconds from the beginning.
+    /// The corrected times of packets at these seconds from the beginning.
     fn told(clock: &LiveClock, seconds: &[i64]) -> Vec<Option<i64>> {
         let record = |second: &i64| Record {
             time_us: BEGIN_US + second * SECOND_US,

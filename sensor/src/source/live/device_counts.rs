@@ -1,4 +1,4 @@
-//! What an interface lost before this program could see it, as the kernel's link statistics give it (`struct rtnl_link_stats`,
+//! Packets that an interface lost before this program could read them, from the kernel's link statistics (`struct rtnl_link_stats`,
 //! linux/if_link.h), by getifaddrs(3): of the thread's own network namespace, wherever the process was started.
 //!
 //! Only `rx_fifo_errors` and `rx_missed_errors` count: frames for which the device had no room. What the kernel threw away later, such
@@ -18,7 +18,7 @@ const COUNTERS: usize = RX_MISSED_ERRORS + 1;
 pub(super) fn dropped_by_interface() -> BTreeMap<String, u32> {
     let mut dropped = BTreeMap::new();
     let mut list = std::ptr::null_mut();
-    // SAFETY: getifaddrs stores one pointer, which is looked at only where it says that it did.
+    // SAFETY: getifaddrs stores one pointer, which is read only if it reports success.
     if unsafe { libc::getifaddrs(&raw mut list) } != 0 {
         return dropped;
     }

@@ -1,4 +1,4 @@
-//! One interface over time: open by a ring or by libpcap, or away and waited for. What is captured, and when to look, `live.rs` says.
+//! One interface over time: open through a ring or libpcap, or gone and waited for. `live.rs` decides what is captured and when to check.
 
 use std::os::fd::{AsRawFd, RawFd};
 
@@ -19,7 +19,7 @@ enum Tap {
     Library(Box<Library>),
 }
 
-/// An interface that is to be captured on.
+/// An interface to capture on.
 pub(super) struct Interface {
     pub name: String,
     tap: Option<Tap>,
@@ -29,11 +29,11 @@ pub(super) struct Interface {
     turn: usize,
     /// Whether the interface said that it is down.
     down: bool,
-    /// The interface's own count of dropped packets, when last looked at.
+    /// The interface's own count of dropped packets at the last check.
     dropped: Option<u32>,
 }
 
-/// What a second look at an interface found to have changed.
+/// What changed with an interface since the last check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum InterfaceChange {
     Down,
@@ -57,7 +57,7 @@ impl Interface {
     /// Opens it in the way wanted.
     ///
     /// # Errors
-    /// Why neither way serves.
+    /// Why neither way works.
     pub(super) fn open(&mut self, wanted: &CaptureRequest) -> Result<(), SourceError> {
         let index = interface_index(&self.name);
         self.tap = Some(match wanted.method {
@@ -71,7 +71,7 @@ impl Interface {
                 Err(_) => self.library(wanted)?,
             },
         });
-        // A ring knows which interface it was bound to, should the name have changed hands meanwhile.
+        // A ring knows its interface even if the name now belongs to another one.
         self.index = match &self.tap {
             Some(Tap::Rings(rings)) => rings.first().map(Ring::interface_index),
             _ => index,
@@ -137,7 +137,7 @@ impl Interface {
         }
     }
 
-    /// How it is captured on, for the user; none while it is away.
+    /// How it is captured on, for the user; `None` while it is gone.
     pub(super) fn described(&self) -> Option<String> {
         match self.tap.as_ref()? {
             Tap::Rings(rings) => {
@@ -158,12 +158,12 @@ impl Interface {
         self.tap.is_some() && !self.down
     }
 
-    /// Whether it is captured on through libpcap, which must be asked often.
+    /// Whether it is captured on through libpcap, which must be polled often.
     pub(super) fn is_polled(&self) -> bool {
         matches!(self.tap, Some(Tap::Library(_)))
     }
 
-    /// What waits at the interface, or the block given where nothing does. The number tells which ring it came from.
+    /// The packets that wait at the interface, or the given block if there are none; and the number of their ring.
     pub(super) fn take(&mut self, reuse: Block) -> (Block, Option<usize>) {
         match &mut self.tap {
             None => (reuse, None),
@@ -188,14 +188,14 @@ impl Interface {
         }
     }
 
-    /// Packets that were lost since the last call: (for want of room in the ring, by the interface).
+    /// Packets that were lost since the last call: (because the ring was full, by the interface).
     pub(super) fn drops(&mut self, dropped: Option<u32>) -> (u64, u64) {
         let kernel = match &mut self.tap {
             None => 0,
             Some(Tap::Rings(rings)) => rings.iter().map(|ring| ring.counts().dropped).sum(),
             Some(Tap::Library(library)) => library.dropped(),
         };
-        // The first count is of the time before this capture; a smaller one is another interface's.
+        // The first count is from before this capture; a smaller one belongs to another interface.
         let interface = match (self.dropped, dropped) {
             (Some(before), Some(now)) => lost_between(before, now),
             _ => 0,
@@ -204,7 +204,7 @@ impl Interface {
         (kernel, interface)
     }
 
-    /// What has changed with the interface since the last look; one that is away is opened where it is there again.
+    /// What changed with the interface since the last check; one that is back is opened again.
     pub(super) fn look(&mut self, wanted: &CaptureRequest) -> Option<InterfaceChange> {
         let now = interface_index(&self.name);
         if self.tap.is_none() {
@@ -225,7 +225,7 @@ impl Interface {
                 }
                 self.down = !is_up(&self.name);
             }
-            // What libpcap makes of an interface that was down depends on the system: it is opened anew.
+            // How libpcap treats an interface that was down depends on the system, so it is opened again.
             Some(Tap::Library(_)) if self.down && is_up(&self.name) => {
                 self.tap = None;
                 return self.open(wanted).is_ok().then_some(InterfaceChange::Back);
@@ -252,7 +252,7 @@ impl Interface {
     }
 }
 
-/// Whether the kernel refuses for want of a right, which libpcap would be refused too.
+/// Whether the kernel refuses for lack of a privilege, which libpcap would lack too.
 fn is_refusal(error: &RingError) -> bool {
     match error {
         RingError::System(what, error) => {
@@ -271,7 +271,7 @@ fn words(error: &pcap::Error) -> String {
     }
 }
 
-/// Why an interface could not be opened, in words that help.
+/// Why an interface could not be opened, with advice.
 fn explained(name: &str, reason: String) -> SourceError {
     let present: Vec<String> = Device::list()
         .unwrap_or_default()
@@ -282,7 +282,7 @@ fn explained(name: &str, reason: String) -> SourceError {
     if !present.is_empty() && !present.contains(&interface) && interface_index(name).is_none() {
         return SourceError::UnknownInterface { interface, present };
     }
-    // libpcap tells these apart by text only.
+    // libpcap distinguishes these by text only.
     let lowered = reason.to_lowercase();
     if lowered.contains("permi") || lowered.contains("cap_net") {
         let program = std::env::current_exe().map_or_else(

@@ -12,7 +12,7 @@ use crate::source::record::Record;
 use crate::source::walk::BLOCK_BYTES_MAX;
 use teiten_packet::LinkType;
 
-/// Packets taken before the block's size is looked at again.
+/// Packets taken before the block's size is checked again.
 const TAKEN_AT_ONCE: usize = 64;
 /// Bytes of buffer for a capture that only compiles a filter.
 const COMPILER_BUFFER_BYTES: i32 = 1 << 16;
@@ -32,7 +32,7 @@ impl Library {
     /// Opens a capture.
     ///
     /// # Errors
-    /// libpcap's words.
+    /// libpcap's message.
     pub(super) fn open(interface: &str, wanted: &CaptureRequest) -> Result<Self, pcap::Error> {
         let wait_ms = i32::try_from(super::LIVE_WAIT.as_millis()).unwrap_or(i32::MAX);
         // Immediate mode stays off: with it libpcap falls back from TPACKET_V3 to one frame at a time.
@@ -46,7 +46,7 @@ impl Library {
         if let Some(expression) = &wanted.filter {
             capture.filter(expression, true)?;
         }
-        // Where a system cannot tell directions apart, all packets are taken.
+        // If a system cannot distinguish directions, all packets are taken.
         let _ = capture.direction(Direction::In);
         let link_type = link_type(capture.get_datalink().0);
         Ok(Library {
@@ -64,7 +64,7 @@ impl Library {
     /// The packets that wait, as far as a block holds them; `block` is reused.
     ///
     /// # Errors
-    /// libpcap's words; packets taken before are lost with it.
+    /// libpcap's message; packets taken before are lost with it.
     pub(super) fn take(&mut self, block: Block) -> Result<Block, pcap::Error> {
         let Block { bytes, mut records } = block.emptied();
         let mut bytes = match bytes {
@@ -98,7 +98,7 @@ impl Library {
         })
     }
 
-    /// Packets dropped since the last call; none where libpcap cannot tell.
+    /// Packets dropped since the last call; 0 if libpcap has no count.
     pub(super) fn dropped(&mut self) -> u64 {
         let Ok(stat) = self.capture.stats() else {
             return 0;
@@ -118,7 +118,7 @@ impl Library {
 /// off.
 ///
 /// # Errors
-/// libpcap's words.
+/// libpcap's message.
 pub(super) fn compile(interface: &str, expression: &str) -> Result<Vec<Instruction>, pcap::Error> {
     let capture = Capture::from_device(interface)?
         .buffer_size(COMPILER_BUFFER_BYTES)

@@ -1,5 +1,5 @@
-//! What frames the packets of a pcapng: numbers in either byte order, the rules for blocks' lengths, section headers, interface
-//! descriptions and their options. Packets are not read here.
+//! The framing of a pcapng: numbers in either byte order, the rules for blocks' lengths, section headers, interface descriptions and their
+//! options. Packets are not read here.
 
 use super::super::clock::Clock;
 use super::super::error::CaptureError;
@@ -98,7 +98,7 @@ pub(super) fn opened_section<const BIG: bool>(rest: &[u8]) -> Result<usize, Stop
     Ok(block.len())
 }
 
-/// Hands each option to `take` as (code, value).
+/// Calls `take` with each option as (code, value).
 pub(super) fn each_option<const BIG: bool>(
     mut options: &[u8],
     mut take: impl FnMut(u16, &[u8]),
@@ -120,7 +120,7 @@ pub(super) fn each_option<const BIG: bool>(
     Ok(())
 }
 
-/// What makes a block's length impossible, if anything does.
+/// Why a block's length is impossible, if it is.
 #[inline]
 pub(super) fn impossible(length_bytes: u32) -> Option<&'static str> {
     if (length_bytes as usize) < BLOCK_FRAME_BYTES {

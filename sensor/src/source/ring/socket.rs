@@ -1,4 +1,4 @@
-//! What is asked of the kernel about sockets and interfaces, each a system call with its arguments made sure of.
+//! Safe functions around the system calls for sockets and interfaces.
 
 use std::ffi::CString;
 use std::io;
@@ -8,7 +8,7 @@ use std::time::Duration;
 use super::RingError;
 use crate::source::filter::Instruction;
 
-/// Waits until one of the descriptors has something, or for `wait`.
+/// Waits until one of the descriptors is readable, at most for `wait`.
 pub(crate) fn wait_for(descriptors: &[std::os::fd::RawFd], wait: Duration) {
     let mut polled: Vec<libc::pollfd> = descriptors
         .iter()
@@ -45,8 +45,8 @@ pub(crate) fn is_up(name: &str) -> bool {
     {
         *place = letter as libc::c_char;
     }
-    // Of the local family, since a confined capture opens none of the Internet's; any socket takes the question (netdevice(7)).
-    // SAFETY: no pointers.
+    // A socket of the local family, because a confined capture may open no Internet socket; any family works (netdevice(7)). SAFETY: no
+    // pointers.
     let number = unsafe { libc::socket(libc::AF_UNIX, libc::SOCK_DGRAM | libc::SOCK_CLOEXEC, 0) };
     if number < 0 {
         return false;

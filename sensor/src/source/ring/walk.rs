@@ -1,20 +1,20 @@
-//! The packets of a ring's block (packet(7), the kernel's `packet_mmap.rst`): where they lie, when they came, and the VLAN tags that
-//! the interface has taken off them. Bytes alone; whose they are is the business of `ring.rs`.
+//! The packets of a ring's block (packet(7), the kernel's `packet_mmap.rst`): their places, their times, and the VLAN tags that the
+//! interface removed. It works on bytes; `ring.rs` owns the blocks.
 
 use crate::source::record::Record;
 use teiten_packet::LinkType;
 
 /// Bytes of an IEEE 802.1Q tag.
 pub(super) const VLAN_TAG_BYTES: usize = 4;
-/// Bytes of the two addresses that stand before the tag.
+/// Bytes of the two addresses before the tag.
 const ETHERNET_ADDRESSES_BYTES: usize = 12;
-/// The tag's type where the kernel does not say (IEEE 802.1Q).
+/// The tag's type if the kernel does not give it (IEEE 802.1Q).
 const VLAN_TYPE: u16 = 0x8100;
 /// LINKTYPE_ETHERNET (<https://www.tcpdump.org/linktypes.html>).
 const ETHERNET: LinkType = LinkType(1);
 
-/// Appends the packets of a block, and puts back the VLAN tags that the interface has taken off. A block is the kernel's own work,
-/// yet nothing beyond its bytes is ever looked at.
+/// Appends the packets of a block, and puts back the VLAN tags that the interface removed. Although the kernel writes the block, every
+/// access is bounds-checked.
 pub(super) fn walk(bytes: &mut [u8], records: &mut Vec<Record>) {
     let field = |bytes: &[u8], offset: usize| -> Option<u32> {
         Some(u32::from_ne_bytes(*bytes.get(offset..)?.first_chunk()?))
@@ -42,7 +42,7 @@ pub(super) fn walk(bytes: &mut [u8], records: &mut Vec<Record>) {
     }
 }
 
-/// What is needed of a packet's header in the ring.
+/// The needed fields of a packet's header in the ring.
 struct Header {
     next_offset: u32,
     seconds: u32,
@@ -56,7 +56,7 @@ struct Header {
     packet_type: libc::c_uchar,
 }
 
-/// Where the address of the packet stands, behind its header (`packet_mmap.rst`).
+/// Offset of the packet's address, after its header (`packet_mmap.rst`).
 const ADDRESS_AT: usize = size_of::<libc::tpacket3_hdr>().next_multiple_of(libc::TPACKET_ALIGNMENT);
 const HEADER_BYTES: usize = ADDRESS_AT + size_of::<libc::sockaddr_ll>();
 
@@ -94,7 +94,7 @@ impl Header {
         })
     }
 
-    /// The record of the packet whose header stands at `at`; none where it does not lie within the block.
+    /// The record of the packet whose header is at `at`; `None` if it is not within the block.
     #[inline]
     fn record(&self, at: usize, bytes: &mut [u8]) -> Option<Record> {
         let mut offset = at + usize::from(self.packet_offset);
@@ -120,7 +120,7 @@ impl Header {
         })
     }
 
-    /// Moves the addresses forward into the room before the packet, `bytes`, and writes the tag behind them.
+    /// Moves the addresses forward into the free bytes before the packet, `bytes`, and writes the tag after them.
     #[cold]
     fn put_tag_back(&self, bytes: &mut [u8]) {
         let tag_type = match self.status & libc::TP_STATUS_VLAN_TPID_VALID {

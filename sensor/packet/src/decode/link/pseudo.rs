@@ -1,4 +1,4 @@
-//! Headers that the capturing system makes up (loopback, cooked, log), and the local networks of another age.
+//! Headers that the capturing system makes up (loopback, cooked, log), and old local networks.
 
 use super::{HeaderStep, NOT_IP, Network, SHORT, skip};
 
@@ -20,7 +20,7 @@ pub(super) fn null(bytes: &[u8]) -> HeaderStep<'_> {
     }
 }
 
-/// Linux "cooked" captures (`any`): the protocol stands at byte 14 of 16.
+/// Linux "cooked" captures (`any`): the protocol is at byte 14 of 16.
 pub(super) fn linux_cooked(bytes: &[u8]) -> HeaderStep<'_> {
     match bytes.first_chunk::<16>() {
         Some(header) => cooked(
@@ -32,7 +32,7 @@ pub(super) fn linux_cooked(bytes: &[u8]) -> HeaderStep<'_> {
     }
 }
 
-/// The second version: the protocol stands first, the device type at byte 8 of 20.
+/// The second version: the protocol comes first, the device type at byte 8 of 20.
 pub(super) fn linux_cooked_2(bytes: &[u8]) -> HeaderStep<'_> {
     match bytes.first_chunk::<20>() {
         Some(header) => cooked(
@@ -122,7 +122,7 @@ pub(super) fn netfilter_log(bytes: &[u8]) -> HeaderStep<'_> {
         let Some(&[a, b, c, d]) = rest.first_chunk::<4>() else {
             return NOT_IP;
         };
-        // Attribute types are below 256: the order in which this one is small is the host's.
+        // Attribute types are below 256: the byte order in which this one is small is that of the host.
         let (length, kind) = if d & 0x7f == 0 {
             (u16::from_le_bytes([a, b]), u16::from_le_bytes([c, d]))
         } else {

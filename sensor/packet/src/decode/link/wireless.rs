@@ -1,4 +1,4 @@
-//! IEEE 802.11 data frames, and the radio headers that stand before them.
+//! IEEE 802.11 data frames, and the radio headers before them.
 
 use super::{HeaderStep, NOT_IP, SHORT, skip};
 use crate::LinkType;
@@ -80,7 +80,7 @@ pub(super) fn ppi(bytes: &[u8]) -> HeaderStep<'_> {
     let length = usize::from(u16::from_le_bytes([header[2], header[3]]));
     let link_type = u32::from_le_bytes([header[4], header[5], header[6], header[7]]);
     let inner = u16::try_from(link_type).ok().and_then(|number| {
-        // A header of its own kind inside would recurse.
+        // Another such header inside would recurse.
         super::row(LinkType(number)).filter(|row| row.name != "PPI")
     });
     match inner {
