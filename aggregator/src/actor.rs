@@ -1,8 +1,8 @@
-//! Organisations that scan and say so: who stands behind a source, from lists of several forms (`read.rs` tells them apart).
+//! Organisations that scan openly, by source, from lists of several forms (`read.rs` recognises them).
 //!
-//! The default list is compiled in; the user's lists stand beside it. A prefix tells more than a network, a narrower prefix more than a
-//! wider one, a later list more than an earlier one. Entries are dated: what holds is what held on the day of the hour. Reverse DNS is
-//! never asked here; the suffixes of a list are kept for those who know a source's name.
+//! The default list is compiled in; the user's lists are added to it. A prefix has precedence over a network, a narrower prefix over a
+//! wider one, a later list over an earlier one. Entries are dated: those of the hour's day are used. Reverse DNS is never queried; the
+//! suffixes of a list are kept for users who know a source's name.
 
 mod actors;
 mod entry;

@@ -1,4 +1,4 @@
-//! How much of a day's traffic lists explain: the sources and packets of table `sources` that each of them names, alone and together.
+//! How much of a day's traffic lists explain: the sources and packets of table `sources` that each list names, alone and together.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -67,7 +67,7 @@ impl ListShare {
 pub struct Explained {
     /// The day, `2026-11-05`, UTC.
     pub day: String,
-    /// Everything that day; packets of folded sources included, which are no source here.
+    /// Everything that day; the packets include those of folded sources, which are no source here.
     pub all: ListShare,
     /// By each list alone: its name and what it explains.
     pub lists: Vec<(String, ListShare)>,
@@ -77,8 +77,7 @@ pub struct Explained {
     pub actors: Vec<(String, ListShare)>,
 }
 
-/// What `files`, and the compiled-in list where `with_default` says so, explain of a day of the dataset `data`; of the last one where
-/// none is named.
+/// How much `files`, and with `with_default` the compiled-in list, explain of a day of the dataset `data`; of its last day without `day`.
 ///
 /// # Errors
 /// When a list or a part cannot be read, or there is no such day.
@@ -137,7 +136,7 @@ fn total(named: &BTreeMap<String, ListShare>) -> ListShare {
 struct DaySources {
     /// Packets and network by address.
     by_address: HashMap<IpAddr, (u64, Option<u32>)>,
-    /// Packets of rows in which small sources of a prefix were folded into one: nobody can be named for them.
+    /// Packets of rows in which small sources of a prefix were folded into one: they have no single source.
     folded: u64,
 }
 

@@ -1,8 +1,9 @@
-//! Where a source is: its country and its autonomous system, from files that the user names or that lie in known folders (`default.rs`).
+//! The origin of a source: its country and its autonomous system, from files that the user names or that are in known folders
+//! (`default.rs`).
 //!
-//! Files are read once, by content not name, into one table per family; sources are looked up once each, when their hour closes.
-//! Of files of several dates each hour has its own (`edition.rs`). Special-purpose space is cut out of what the files say (`special.rs`).
-//! The lists of actors ride along, so that all of a source's origin is reloaded at once; what they say is told in `actor.rs`.
+//! Files are read once, by content not name, into one table per family; sources are looked up once each, when their hour closes. If there
+//! are files of several dates, each hour uses those of its day (`edition.rs`). Special-purpose space has no origin, whatever the files say
+//! (`special.rs`). The lists of actors (`actor.rs`) belong to it, so that a reload replaces all of a source's origin at once.
 
 mod asn;
 mod country;

@@ -1,6 +1,6 @@
 //! Charts as SVG: plain values and labels in, a drawing out. Nothing here reads data or knows a dataset.
 //!
-//! A chart stands in a page (styled by the page, which holds [`STYLE`]) or alone as a file (with the style inside).
+//! A chart is part of a page, which holds [`STYLE`], or a file of its own with the style inside.
 
 use std::fmt::Write as _;
 
@@ -24,7 +24,7 @@ pub const WIDTH: f64 = 960.0;
 /// Size of ordinary text in a chart.
 pub const FONT_SIZE: f64 = 12.5;
 
-/// Style of charts; colours are told apart by colour-blind readers (after Paul Tol's muted scheme) and alternate in lightness for grey
+/// Style of charts; colour-blind readers can distinguish the colours (after Paul Tol's muted scheme) and alternate in lightness for grey
 /// print.
 pub const STYLE: &str = include_str!("chart/chart.css");
 
@@ -35,13 +35,13 @@ pub struct Chart {
     pub name: String,
     /// What a screen reader says first.
     pub title: String,
-    /// What a screen reader says next: the chart in a sentence.
+    /// The chart in a sentence, for screen readers.
     pub description: String,
     /// Height, units of the view box.
     pub height: f64,
     /// The drawing.
     pub body: String,
-    /// Values under the pointer, as JSON for the page's script; empty where elements carry their own.
+    /// Values shown under the pointer, as JSON for the page's script; empty if elements have their own titles.
     pub hover: String,
     /// BCP 47 tag of its text.
     pub language: &'static str,
@@ -201,7 +201,7 @@ impl Pen {
         );
     }
 
-    /// Text at its start point with a fainter addition after it, set by whoever renders it and so never overlapping.
+    /// Text at its start point, followed by a fainter addition; the renderer places the addition, so they never overlap.
     pub fn text_with_detail(&mut self, x: f64, y: f64, text: &str, detail: &str) {
         let (text, detail) = (escaped(text), escaped(detail));
         let _ = write!(
@@ -219,7 +219,7 @@ impl Pen {
     }
 }
 
-/// A coordinate with one decimal, without a needless zero.
+/// A coordinate with at most one decimal.
 #[must_use]
 pub fn num(value: f64) -> String {
     let rounded = (value * 10.0).round() / 10.0;
@@ -230,7 +230,7 @@ pub fn num(value: f64) -> String {
     }
 }
 
-/// Text safe in elements and attributes.
+/// Text escaped for elements and attributes.
 #[must_use]
 pub fn escaped(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
@@ -248,7 +248,7 @@ pub fn escaped(text: &str) -> String {
     safe
 }
 
-/// Width of a text, estimated: wide characters are as wide as high, the others about half.
+/// Width of a text, estimated: wide characters are square, the others about half as wide.
 #[must_use]
 pub fn text_width(text: &str, size: f64) -> f64 {
     let unit = |character: char| match character {

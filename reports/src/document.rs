@@ -1,6 +1,6 @@
 //! The report as a document, before any markup: head, notices, key numbers, figures by section, definitions. One per language.
 //!
-//! Sentences come from `text`, figures from `figure::FIGURES`; how it looks is the renderers' business.
+//! Sentences come from `text`, figures from `figure::FIGURES`; the renderers decide how it looks.
 
 use teiten_observation::Tool;
 
@@ -15,24 +15,24 @@ mod summary;
 use numbers::numbers;
 use summary::summary;
 
-/// What a report needs beside the answer.
+/// What a report needs besides the answer.
 #[derive(Clone, Debug)]
 pub struct Setting {
     /// When the report is made, microseconds since 1970-01-01 UTC: the as-of date of every number.
     pub as_of_us: i64,
-    /// Home country, two capital letters, if one was named.
+    /// Home country, two capital letters, if one is given.
     pub home: Option<String>,
     /// Languages of the report, for links between them.
     pub languages: Vec<Language>,
-    /// Title in the place of the usual one.
+    /// A title instead of the default one.
     pub title: Option<String>,
     /// Who publishes the report.
     pub organisation: Option<String>,
-    /// When the earlier report of this period was made, and the lines of what differs from it; none for a first one.
+    /// When the earlier report of this period was made, and the lines that differ from it; `None` for the first report.
     pub revised: Option<(String, Vec<String>)>,
-    /// Whether PNG files are written: the machine has fonts for them.
+    /// Whether PNG files are written, which needs fonts.
     pub pictures: bool,
-    /// The analyst's own words by section and language, Markdown.
+    /// The analyst's notes by section and language, Markdown.
     pub notes: Vec<(&'static str, Language, String)>,
 }
 
@@ -46,13 +46,13 @@ pub struct KeyNumber {
     pub label: String,
     /// The number as written.
     pub value: String,
-    /// What stands behind it; may be empty.
+    /// A note after it; may be empty.
     pub note: String,
-    /// Name of the fact whose SQL gives it.
+    /// Name of the fact with its SQL.
     pub fact: Option<&'static str>,
 }
 
-/// A figure with the place where it stands.
+/// A figure with its place in the report.
 pub struct Placed {
     /// Its number, from 1.
     pub number: usize,
@@ -63,7 +63,7 @@ pub struct Placed {
 }
 
 impl Placed {
-    /// What it is called: the finding, where the numbers gave one, else its title.
+    /// Its heading: the finding, if there is one, else its title.
     #[must_use]
     pub fn title(&self, language: Language) -> &str {
         self.drawn
@@ -103,7 +103,7 @@ pub struct Document {
     pub period: String,
     /// Label and value: sensors, telescope, as-of and the like.
     pub facts: Vec<(&'static str, String)>,
-    /// What to know before reading: gaps, loss, damage. A single sentence when all is well.
+    /// Notices for the reader: gaps, loss, damage. A single sentence if there are none.
     pub notices: Vec<String>,
     /// Whether the notices warn.
     pub warns: bool,
@@ -113,7 +113,7 @@ pub struct Document {
     pub title: String,
     /// Who publishes it.
     pub organisation: Option<String>,
-    /// Whether PNG files stand beside the SVG files.
+    /// Whether there are PNG files beside the SVG files.
     pub pictures: bool,
     /// The period in three sentences.
     pub summary: Vec<String>,
@@ -154,7 +154,7 @@ impl Document {
     }
 }
 
-/// The period, and that it is not over where it is not.
+/// The period, marked if it is not over yet.
 fn title(answer: &Answer, language: Language) -> String {
     let period = time::period(&answer.period, language);
     match (answer.is_unfinished(), language) {

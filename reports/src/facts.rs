@@ -1,7 +1,8 @@
-//! The numbers of a report that others quote, each with the SQL that gives it on the Parquet files: anyone can check one with DuckDB, and the
-//! cross-check runs all of them. What SQL counts exactly and the report estimates has a tolerance.
+//! The key numbers of a report, each with the SQL that computes it from the Parquet files: anyone can check one with DuckDB, and the
+//! cross-check runs all of them. A number that the report estimates and SQL counts exactly has a tolerance.
 //!
-//! The statements name the tables as views; [`PREAMBLE`] makes them. A report over fewer sensors, or in a timezone, says so in each.
+//! The statements use views of the tables, which [`PREAMBLE`] creates. If a report covers only some sensors, or another timezone, each
+//! statement has the condition.
 
 use teiten_observation::Class;
 
@@ -10,7 +11,7 @@ use crate::query::distinct::ERROR_PERCENT;
 use crate::query::survey::RULES;
 use crate::query::{Answer, PortRole, SourceGroup};
 
-/// What a session of DuckDB needs first; `DATA` stands for the folder of the dataset.
+/// The statements that a DuckDB session needs first; `DATA` stands for the folder of the dataset.
 pub const PREAMBLE: &str = "\
 SET TimeZone = 'UTC';
 CREATE VIEW traffic AS SELECT * FROM read_parquet('DATA/traffic/date=*/hour=*/*.parquet', hive_partitioning = false, union_by_name = true);
@@ -18,7 +19,7 @@ CREATE VIEW sources AS SELECT * FROM read_parquet('DATA/sources/date=*/hour=*/*.
 CREATE VIEW coverage AS SELECT * FROM read_parquet('DATA/coverage/date=*/hour=*/*.parquet', hive_partitioning = false, union_by_name = true);
 ";
 
-/// Ports that have a fact of their own.
+/// Number of ports that have their own fact.
 const PORTS: usize = 10;
 
 /// One number.
@@ -28,13 +29,13 @@ pub struct Fact {
     pub name: String,
     /// The number as the report has it.
     pub value: f64,
-    /// How far SQL may differ, percent: 0 for what is counted.
+    /// How far SQL may differ, percent; 0 for exact counts.
     pub tolerance_percent: f64,
-    /// One statement that gives one row with one column.
+    /// A statement that returns one row with one column.
     pub sql: String,
 }
 
-/// The facts of an answer whose sensors were chosen by name, or all.
+/// The facts of an answer about the sensors named, or about all.
 #[must_use]
 pub fn of(answer: &Answer, sensors: &[String]) -> Vec<Fact> {
     let scope = Scope::of(answer, sensors);
@@ -56,7 +57,7 @@ fn exact(name: impl Into<String>, value: i64, sql: String) -> Fact {
     }
 }
 
-/// The conditions that every statement shares.
+/// The conditions of every statement.
 struct Scope {
     traffic: String,
     coverage: String,
@@ -85,7 +86,7 @@ impl Scope {
             format!(" AND sensor IN ({})", names.join(", "))
         };
         let coverage = format!("{}{chosen}", within("minute_start"));
-        // An hour of which no coverage tells does not exist.
+        // An hour without coverage does not exist.
         let known = format!(
             "(hour_start, sensor) IN (SELECT (date_trunc('hour', minute_start), sensor) FROM coverage WHERE {coverage})"
         );
@@ -269,7 +270,7 @@ fn survey(answer: &Answer, scope: &Scope) -> Vec<Fact> {
     facts
 }
 
-/// Hosts of the period: estimated from sketches here, counted one by one there.
+/// Hosts of the period: the report estimates them from sketches, SQL counts them.
 fn hosts(answer: &Answer, scope: &Scope) -> Vec<Fact> {
     if !answer.survey.is_known() || answer.accounting().collapsed > 0 {
         return Vec::new();
@@ -283,7 +284,7 @@ fn hosts(answer: &Answer, scope: &Scope) -> Vec<Fact> {
     }]
 }
 
-/// A statement as a file: what it needs first, and what the report says.
+/// A statement as a file, with the preamble and the report's value.
 #[must_use]
 pub fn file(fact: &Fact) -> String {
     format!(

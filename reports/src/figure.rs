@@ -33,7 +33,7 @@ mod years;
 pub use events::when;
 pub use ports::port_label;
 
-/// Where in the report a figure stands; in the order of `Text::sections`.
+/// The section of a figure, in the order of `Text::sections`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Section {
@@ -68,7 +68,7 @@ impl Section {
         Section::Conditions,
     ];
 
-    /// Its name in the names of files: `notes/NAME.ja.md`.
+    /// Its name in file names: `notes/NAME.ja.md`.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -106,24 +106,24 @@ pub struct Context<'a> {
     pub title: &'static str,
     /// Language.
     pub language: Language,
-    /// Home country, two capital letters, if one was named.
+    /// Home country, two capital letters, if one is given.
     pub home: Option<&'a str>,
 }
 
 /// A figure, drawn.
 #[derive(Default)]
 pub struct Drawn {
-    /// The chart; none where the table says it all or there is nothing to draw.
+    /// The chart; `None` if the table is enough or there is nothing to draw.
     pub chart: Option<Chart>,
     /// The numbers.
     pub table: DataTable,
-    /// The finding: a title made from the numbers, where they say something.
+    /// The finding: a title made from the numbers, if there is one.
     pub finding: Option<String>,
-    /// Drawings with words of their own, one for each thing found.
+    /// Drawings with their own text, one for each event found.
     pub cards: Vec<Card>,
-    /// Whether the table itself is the figure, shown and not folded away.
+    /// Whether the table itself is the figure and is shown unfolded.
     pub table_shown: bool,
-    /// Rows that the page shows at first; the rest is behind a fold, and all of them in the CSV.
+    /// Rows that the page shows at first; the rest is folded. The CSV has all rows.
     pub rows_shown: Option<usize>,
     /// What to know when reading it.
     pub notes: Vec<String>,
@@ -132,7 +132,7 @@ pub struct Drawn {
 }
 
 impl Drawn {
-    /// Nothing but the reason why there is nothing.
+    /// An empty figure with the reason.
     #[must_use]
     pub fn nothing(reason: &'static str) -> Self {
         Self {
@@ -142,7 +142,7 @@ impl Drawn {
     }
 }
 
-/// One thing found: a drawing beside its sentences.
+/// One event: a drawing beside its sentences.
 pub struct Card {
     /// What it is.
     pub title: String,
@@ -187,7 +187,7 @@ pub const FIGURES: &[Figure] = &[
 ];
 
 impl Figure {
-    /// Draws the figure in a language, with the notes that every figure owes: gaps, loss, partial hours.
+    /// Draws the figure in a language, with the notes that every figure needs: gaps, loss, partial hours.
     #[must_use]
     pub fn drawn(&self, answer: &Answer, language: Language, home: Option<&str>) -> Drawn {
         let context = Context {
@@ -245,7 +245,7 @@ impl Context<'_> {
         }
     }
 
-    /// The unit of every compared value of an answer.
+    /// The unit of the compared values of an answer.
     fn unit(&self, answer: &Answer) -> &'static str {
         match answer.unit() {
             RateUnit::AddressDay => self.text().axis_rate,
@@ -293,7 +293,7 @@ impl Timeline {
                 .map(|range| combined(answer.hours[range.clone()].iter().map(|hour| hour.state)))
                 .collect(),
             hollow: (0..buckets.ranges.len())
-                .map(|bucket| answer.standing(buckets, bucket) == Completeness::Hollow)
+                .map(|bucket| answer.completeness(buckets, bucket) == Completeness::Hollow)
                 .collect(),
             shares: (0..buckets.ranges.len())
                 .map(|bucket| answer.share(buckets, bucket))
@@ -335,7 +335,7 @@ fn state_name(state: CoverageState, text: &Text) -> &'static str {
     text.states[place].name
 }
 
-/// Whether no geolocation stands behind the countries: every source is unknown.
+/// Whether there was no geolocation data, so that every country is unknown.
 fn without_geolocation(answer: &Answer) -> bool {
     !answer.countries.is_empty() && answer.countries.keys().all(|(_, code)| code == b"ZZ")
 }
@@ -349,7 +349,7 @@ fn group_packets(answer: &Answer, group: SourceGroup) -> i64 {
     tallies.map(|(_, tally)| tally.packets).sum()
 }
 
-/// A bar of packets with their share of all behind them; it has no rank.
+/// A bar of packets, labelled with their share of all; it has no rank.
 fn share_bar(label: &str, packets: i64, all: i64, class: &str) -> Bar {
     let (count, percent) = (
         number::count(packets),

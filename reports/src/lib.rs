@@ -1,5 +1,5 @@
-//! Reports over a Teiten dataset: a period is asked for, a question is put to the hourly tables, figures are drawn from the answer, and a
-//! document is rendered. Each step knows only the one before it; see the code map in README.md.
+//! Reports over a Teiten dataset: parses the period, queries the hourly tables, draws figures from the answer, and renders a document. Each
+//! step knows only the one before it; see the code map in README.md.
 
 pub mod chart;
 pub mod document;

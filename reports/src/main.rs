@@ -1,4 +1,4 @@
-//! The `teiten-report` program: options in, files and names of files out. Everything else is the library's.
+//! The `teiten-report` program: it reads options, writes files and prints their names. The library does the rest.
 
 use std::io::{self, Write as _};
 use std::path::Path;
@@ -67,7 +67,7 @@ fn build(arguments: BuildArguments) -> anyhow::Result<u8> {
     let pictures = !arguments.no_png && png::can_draw();
     if !pictures && !arguments.no_png {
         eprintln!(
-            "teiten-report: no PNG: {} (--no-png says that none are wanted)",
+            "teiten-report: no PNG: {} (give --no-png if you want none)",
             png::PngError::NoFont
         );
     }
@@ -121,7 +121,7 @@ fn fact_json(fact: &Fact) -> serde_json::Value {
     })
 }
 
-/// What the facts say differently from an earlier report of the same period.
+/// The facts that differ from an earlier report of the same period.
 fn revised(before: &Manifest, facts: &[Fact]) -> Vec<String> {
     let now = Manifest {
         facts: facts
@@ -163,7 +163,7 @@ fn compare(arguments: &DiffArguments) -> anyhow::Result<u8> {
     Ok(DONE)
 }
 
-/// The analyst's own words: `SECTION.LANGUAGE.md` in the folder of notes, those of the period before those of every period.
+/// The analyst's notes: `SECTION.LANGUAGE.md` in the folder of notes; notes of the period come before general ones.
 fn notes(
     out: &Path,
     folder: Option<&Path>,
@@ -272,7 +272,7 @@ enum Format {
 }
 
 impl Format {
-    /// The format that the name of a file asks for; no other is written under that name.
+    /// The format by the file's ending.
     fn of(path: &Path) -> anyhow::Result<Self> {
         let extension = path
             .extension()
@@ -350,7 +350,7 @@ fn ask(options: &Options, compare: bool) -> anyhow::Result<Answer> {
     Ok(answer)
 }
 
-/// Says what was not whole, and gives the exit code.
+/// Prints what is incomplete, and returns the exit code.
 fn judge(answer: &Answer) -> u8 {
     for file in &answer.damaged {
         eprintln!(
@@ -394,7 +394,7 @@ fn judge(answer: &Answer) -> u8 {
     INCOMPLETE
 }
 
-/// Now, or what SOURCE_DATE_EPOCH says (reproducible-builds.org), so that a report can be made again byte for byte.
+/// Now, or what SOURCE_DATE_EPOCH says (reproducible-builds.org), so that a report is reproducible byte for byte.
 fn as_of_us() -> anyhow::Result<i64> {
     match std::env::var("SOURCE_DATE_EPOCH") {
         Ok(text) => {

@@ -1,14 +1,13 @@
-//! The law of one measure: what is compared is packets per observed address and day, IPv4 alone, and never a raw count.
+//! The one measure that reports compare: IPv4 packets per observed address and day, never a raw count.
 //!
-//! Packets ÷ address-hours × 24. Where a telescope's size is not known the denominator is the sensor-day. A day (or another bucket) with
-//! less than [`SHARE_MIN`] of its address-hours is drawn hollow and compared with nothing. An answer is measured
-//! in `query/exposure.rs`.
+//! Packets ÷ address-hours × 24. If a telescope's size is unknown, the denominator is the sensor-day. A day (or another bucket) with less
+//! than [`SHARE_MIN`] of its address-hours is drawn hollow and not compared. `query/exposure.rs` measures an answer.
 
-/// Least share of a bucket's address-hours for it to be compared.
+/// Least observed share of a bucket's address-hours; below it the bucket is not compared.
 pub const SHARE_MIN: f64 = 0.75;
-/// Changes of less than this many percent are none.
+/// Smaller changes count as unchanged, percent.
 pub const UNCHANGED_PERCENT: f64 = 2.0;
-/// Up to this share of the new value the old one is as good as nothing: the new one is new.
+/// If the old value is at most this share of the new one, it counts as zero: the new one has no percentage.
 pub const NEW_SHARE_MAX: f64 = 0.01;
 
 /// What packets are divided by.
@@ -33,25 +32,25 @@ pub enum Completeness {
     NotYet,
 }
 
-/// A value beside the one it is compared with.
+/// The change of a value against an earlier one.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Change {
     /// The value before.
     pub before: f64,
     /// Difference.
     pub difference: f64,
-    /// Difference in percent of the value before; none where that is as good as nothing.
+    /// Difference in percent of the value before; `None` if that counts as zero.
     pub percent: Option<f64>,
     /// Whether it is too small to be one.
     pub unchanged: bool,
 }
 
 impl Change {
-    /// The change between two values whose own error is `error_percent` (0 for counts).
+    /// The change between two values with a standard error of `error_percent` (0 for counts).
     #[must_use]
     pub fn between(before: f64, now: f64, error_percent: f64) -> Self {
         let percent = (before > now * NEW_SHARE_MAX).then(|| (now / before - 1.0) * 100.0);
-        // Two estimates: their errors add in quadrature, and two standard errors are needed.
+        // The errors of two estimates add in quadrature, and a change needs two standard errors.
         let least = UNCHANGED_PERCENT.max(2.0 * std::f64::consts::SQRT_2 * error_percent);
         Self {
             before,

@@ -21,8 +21,8 @@ pub struct CommandLine {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Make the report of a period: a page and a Markdown text per language, each figure's numbers (CSV, JSON) and drawing (SVG, PNG) beside
-    /// them, and a manifest with their hashes.
+    /// Build the report of a period: a page and a Markdown text per language, the numbers (CSV, JSON) and the drawing (SVG, PNG) of each
+    /// figure, and a manifest with their hashes.
     ///
     /// Exit code 0: done; 1: done, but the period has gaps or loss; 2: not done.
     #[command(after_help = concat!(
@@ -33,7 +33,7 @@ pub enum Command {
         "  teiten-report build --data data --out report"
     ))]
     Build(BuildArguments),
-    /// Name the figures there are, with the question each answers.
+    /// List the figures, with the question that each answers.
     List(ListArguments),
     /// Draw one figure: SVG, PNG, or its numbers as CSV or JSON.
     ///
@@ -45,7 +45,7 @@ pub enum Command {
         "  teiten-report figure ports --data data --csv"
     ))]
     Figure(FigureArguments),
-    /// Say what differs between two reports of a period: its numbers and files, by their manifests.
+    /// Print the numbers and files that differ between two reports of a period.
     Diff(DiffArguments),
     /// Write manual pages and shell completions into a folder: a step of making the package.
     #[command(hide = true)]
@@ -59,16 +59,16 @@ pub enum Command {
 /// `build`.
 #[derive(Debug, Args)]
 pub struct BuildArguments {
-    /// Folder to write the report into, as a folder named after the period that replaces an earlier one whole.
+    /// Folder for the report. The report is a folder named after the period, and replaces an earlier one as a whole.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Print one JSON object naming what was made.
+    /// Print one JSON object with the files written.
     #[arg(long)]
     pub json: bool,
     /// Write no PNG beside the SVG of each figure.
     #[arg(long)]
     pub no_png: bool,
-    /// Folder of the analyst's own words, SECTION.ja.md and SECTION.en.md (sections: overview, ports, events, infected, sources, attacks,
+    /// Folder of the analyst's notes, SECTION.ja.md and SECTION.en.md (sections: overview, ports, events, infected, sources, attacks,
     /// years, conditions), in it or in its subfolder named after the period [default: `notes` in --out].
     #[arg(long, value_name = "DIR")]
     pub notes: Option<PathBuf>,
@@ -80,9 +80,9 @@ pub struct BuildArguments {
 /// `figure`.
 #[derive(Debug, Args)]
 pub struct FigureArguments {
-    /// Name of the figure; `list` names them.
+    /// Name of the figure; `list` shows the names.
     pub name: String,
-    /// File to write: .svg, .png, .csv or .json; SVG to standard output without it.
+    /// File to write: .svg, .png, .csv or .json; without it, SVG goes to standard output.
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
     /// Write the numbers as CSV instead of the drawing.
@@ -125,14 +125,13 @@ pub struct QuestionArguments {
     #[arg(long, value_name = "DIR")]
     pub data: Option<PathBuf>,
     /// Day 2026-11-05, week 2026-W45, month 2026-11, quarter 2026-Q4, half year 2026-H2, year 2026, fiscal year (April to March) FY2026 and
-    /// its halves FY2026-H1, hour 2026-11-05T08, or FROM..TO with both included;
-    /// without it the whole span of the dataset.
+    /// its halves FY2026-H1, hour 2026-11-05T08, or FROM..TO with both included [default: the whole dataset].
     #[arg(long, value_name = "PERIOD")]
     pub period: Option<String>,
     /// Timezone of days and labels, an IANA name such as Asia/Tokyo [default: UTC].
     #[arg(long, value_name = "ZONE")]
     pub timezone: Option<String>,
-    /// Home country, ISO 3166-1 alpha-2 such as JP: marked in charts, its share among the key numbers.
+    /// Home country, ISO 3166-1 alpha-2 such as JP: it is marked in charts, and its share is a key number.
     #[arg(long, value_name = "CC")]
     pub home: Option<String>,
     /// Language of the report; `figure` draws in the first [default: both].
@@ -144,19 +143,19 @@ pub struct QuestionArguments {
     /// File of named outages: TOML, `[[outage]]` with period, ja and en.
     #[arg(long, value_name = "FILE")]
     pub outages: Option<PathBuf>,
-    /// File of a published series of years to draw beside one's own (TOML, as reports/example/nicter.toml); repeatable.
+    /// File of a published yearly series to draw beside your own (TOML, like reports/example/nicter.toml); repeatable.
     #[arg(long = "series", value_name = "FILE")]
     pub series: Vec<PathBuf>,
-    /// Title of the report [default: as the language has it].
+    /// Title of the report [default: a title in the report's language].
     #[arg(long, value_name = "TEXT")]
     pub title: Option<String>,
-    /// Who publishes the report; stands above the title.
+    /// Publisher of the report, printed above the title.
     #[arg(long, value_name = "TEXT")]
     pub organisation: Option<String>,
     /// Threads that read the dataset [default: one per processor].
     #[arg(long, value_name = "N")]
     pub workers: Option<usize>,
-    /// File in which every flag can stand, in its table `[report]` or above all tables.
+    /// Configuration file: it can set every flag, in its table `[report]` or above all tables.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
 }
@@ -213,7 +212,7 @@ pub enum OptionsError {
     Workers,
 }
 
-/// Keys of `teiten.toml` that reports know; other programs' keys are theirs.
+/// Keys of `teiten.toml` that belong to reports.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct File {
@@ -241,7 +240,7 @@ enum OneOrSeveral {
     Several(Vec<String>),
 }
 
-/// Options that can be used as they are.
+/// Valid options.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Folder of the dataset.
@@ -258,7 +257,7 @@ pub struct Options {
     pub outages: Option<PathBuf>,
     /// Files of published series.
     pub series: Vec<PathBuf>,
-    /// Title of the report, if it has its own.
+    /// Title of the report, if one is given.
     pub title: Option<String>,
     /// Who publishes it.
     pub organisation: Option<String>,
@@ -271,10 +270,10 @@ pub struct Options {
 }
 
 impl Options {
-    /// Unites flags and file.
+    /// Combines flags and file.
     ///
     /// # Errors
-    /// When a needed flag is missing, the file cannot be read, or a value means nothing.
+    /// When a required flag is missing, the file cannot be read, or a value is invalid.
     pub fn new(flags: QuestionArguments, out: Option<PathBuf>) -> Result<Self, OptionsError> {
         let file = flags
             .config
@@ -291,7 +290,7 @@ impl Options {
         if workers == Some(0) {
             return Err(OptionsError::Workers);
         }
-        // A sensor's own name stands above the tables of the file; only [report] says which sensors to count.
+        // Above the tables of the file, `sensor` is the name of the sensor itself; only [report] says which sensors to count.
         let sensors = match own.sensor {
             _ if !flags.sensors.is_empty() => flags.sensors,
             Some(OneOrSeveral::One(name)) => vec![name],
@@ -339,8 +338,8 @@ impl Options {
     }
 }
 
-/// Reads the file. In `[report]` every key must be one of ours; above all tables stand the settings of other programs too, so there a
-/// key that is none of ours is left alone (`teiten-sensor check --config FILE` names those that are nobody's).
+/// Reads the file. In `[report]` every key must be one of ours. Above all tables there are settings of other programs too, so unknown keys
+/// are ignored there (`teiten-sensor check --config FILE` reports keys that no program has).
 fn read(path: &Path) -> Result<File, OptionsError> {
     let unreadable = |reason: String| OptionsError::Configuration {
         path: path.to_owned(),

@@ -11,7 +11,7 @@ use jiff::{Span, Timestamp, ToSpan};
 /// Microseconds in an hour.
 pub const HOUR_US: i64 = 3_600_000_000;
 
-/// What kind of span a period is; decides how its title reads.
+/// The kind of a period, which decides the form of its title.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PeriodKind {
     /// One hour, `2026-11-05T08`.
@@ -32,14 +32,14 @@ pub enum PeriodKind {
     FiscalYear,
     /// From one period's start to another's end, `FROM..TO`, both included.
     Range,
-    /// The whole span of the dataset, when no period was asked for.
+    /// The whole span of the dataset, if no period is given.
     Span,
 }
 
 /// A half-open span of time in a timezone.
 #[derive(Clone, Debug)]
 pub struct ReportPeriod {
-    /// How it was written, or `FROM..TO` for the whole span.
+    /// Its text as given, or `FROM..TO` for the whole span.
     pub text: String,
     /// What kind of span it is.
     pub kind: PeriodKind,
@@ -54,19 +54,19 @@ pub struct ReportPeriod {
 /// Why a period could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum PeriodError {
-    /// It has none of the accepted forms, or names a day that does not exist.
+    /// The text has none of the accepted forms, or names a day that does not exist.
     #[error(
         "`{0}` is not a period: write --period as a day 2026-11-05, a week 2026-W45, a month 2026-11, a quarter 2026-Q4, a half \
          year 2026-H2, a year 2026, a fiscal year (April to March) FY2026 or half of it FY2026-H1, or FROM..TO of any of these"
     )]
     Unreadable(String),
-    /// The end of a range lies before its start.
+    /// The end of a range is before its start.
     #[error("the period `{0}` ends before it begins: write the earlier side first")]
     Backwards(String),
 }
 
 impl ReportPeriod {
-    /// Reads a period as the contract writes them.
+    /// Parses a period in one of its forms.
     ///
     /// # Errors
     /// When the text is none of the accepted forms or names a date that does not exist.
@@ -93,7 +93,7 @@ impl ReportPeriod {
         })
     }
 
-    /// The period that spans these UTC hours (hours since 1970-01-01 UTC), for a report over everything there is.
+    /// The period that spans these UTC hours (hours since 1970-01-01 UTC), for a report over the whole dataset.
     #[must_use]
     pub fn spanning(hours: Range<i64>, timezone: &TimeZone) -> Self {
         let (start_us, end_us) = (hours.start * HOUR_US, hours.end * HOUR_US);
@@ -112,7 +112,7 @@ impl ReportPeriod {
         }
     }
 
-    /// The period before: as many days, weeks, months, quarters or years earlier as it is long; nothing for the whole span of a dataset.
+    /// The period before: earlier by its own length in days, weeks, months, quarters or years; `None` for the whole span of a dataset.
     #[must_use]
     pub fn previous(&self) -> Option<Self> {
         let shift = match self.kind {
@@ -134,7 +134,7 @@ impl ReportPeriod {
     pub fn year_before(&self) -> Option<Self> {
         match self.kind {
             PeriodKind::Week => self.shifted((52 * 7).days()),
-            // A year before, the year before is the period before.
+            // For a year, the period before is the year before.
             PeriodKind::Span | PeriodKind::Year | PeriodKind::FiscalYear => None,
             _ => self.shifted(1.year()),
         }
@@ -157,7 +157,7 @@ impl ReportPeriod {
         }
     }
 
-    /// Its length in days; in months where both ends begin one.
+    /// Its length in days, or in months if both ends are starts of months.
     fn civil_length(&self) -> Option<Span> {
         let civil = |us: i64| self.timezone.to_datetime(timestamp(us));
         let (first, last) = (civil(self.start_us), civil(self.end_us));
@@ -197,7 +197,7 @@ impl ReportPeriod {
         ceil(self.start_us)..ceil(self.end_us)
     }
 
-    /// Whether both ends lie on UTC hours; where not, an hour belongs to the period in which it starts.
+    /// Whether both ends are on UTC hours; if not, an hour belongs to the period in which it starts.
     #[must_use]
     pub fn is_aligned(&self) -> bool {
         self.start_us % HOUR_US == 0 && self.end_us % HOUR_US == 0

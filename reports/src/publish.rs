@@ -1,5 +1,5 @@
-//! A report becomes a folder: everything is written aside, and the folder takes the place of the earlier one by a rename, so that no file
-//! of an earlier report survives and no reader sees half of a new one. `manifest.json` names every file with its SHA-256.
+//! Publishes a report as a folder: all files are written to a temporary folder, which then replaces the earlier one by a rename, so that no
+//! file of an earlier report survives and no reader sees half of a new one. `manifest.json` names every file with its SHA-256.
 
 use std::fs;
 use std::io;
@@ -12,9 +12,9 @@ use teiten_aggregator::text::hexadecimal;
 use crate::document::Document;
 use crate::render::{csv, html, json, markdown, png};
 
-/// Name of the file that names the others.
+/// Name of the file that lists the others.
 pub const MANIFEST: &str = "manifest.json";
-/// What spreadsheet programs take for UTF-8.
+/// Spreadsheet programs need it to recognise UTF-8.
 const BYTE_ORDER_MARK: &str = "\u{feff}";
 
 /// Why a report could not be written.
@@ -28,14 +28,14 @@ pub enum PublishError {
         /// Why.
         source: io::Error,
     },
-    /// The folder of the period holds something that is no report.
+    /// The folder of the period exists and is no report.
     #[error(
         "{0} is there already and is no report of this program (it holds no manifest.json): move it away, or choose another --out"
     )]
     Foreign(PathBuf),
 }
 
-/// A folder being written aside; removed again when it is dropped before [`Folder::publish`].
+/// A temporary folder that is being written; removed if it is dropped before [`Folder::publish`].
 pub struct Folder {
     aside: PathBuf,
     place: PathBuf,
@@ -48,7 +48,7 @@ impl Folder {
     /// Begins the folder `name` within `out`.
     ///
     /// # Errors
-    /// When `out` cannot be made, or the folder's place is taken by something else.
+    /// When `out` cannot be created, or something else has the folder's name.
     pub fn begin(out: &Path, name: &str) -> Result<Self, PublishError> {
         let place = out.join(name);
         if place.exists() && !place.join(MANIFEST).is_file() && !is_empty(&place) {
@@ -128,10 +128,10 @@ impl Folder {
         &self.aside
     }
 
-    /// Writes the manifest and puts the folder into its place; gives the paths of its files there.
+    /// Writes the manifest and renames the folder to its final name; returns the paths of its files there.
     ///
     /// # Errors
-    /// When the manifest cannot be written or the folder cannot be renamed; the earlier report then stands as it was.
+    /// When the manifest cannot be written or the folder cannot be renamed; the earlier report then stays as it was.
     pub fn publish(mut self, mut about: Value) -> Result<Vec<PathBuf>, PublishError> {
         self.files.sort_by_key(|file| file["path"].to_string());
         about["files"] = Value::Array(std::mem::take(&mut self.files));
@@ -148,7 +148,7 @@ impl Folder {
         }
         if let Err(source) = fs::rename(&self.aside, &self.place) {
             if had {
-                // The earlier report goes back to its place; if even that fails it stands beside it, whole.
+                // The earlier report gets its name back; if even that fails it stays under its temporary name.
                 let _ = fs::rename(&old, &self.place);
             }
             return Err(unwritten(&self.place, source));

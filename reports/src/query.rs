@@ -1,7 +1,7 @@
-//! Asking a dataset: one pass over the hours of a period, which gives everything that the figures draw.
+//! Queries a dataset: one pass over the hours of a period gives everything that the figures draw.
 //!
-//! Only `coverage`, `traffic` and `sources` are read, only the columns needed, and each hour by one worker. What comes back is bounded by the
-//! kinds there are (classes, countries, ports, buckets), not by the rows read. No sentence and no drawing is made here.
+//! Only `coverage`, `traffic` and `sources` are read, only the columns needed, and each hour by one worker. The size of an answer is
+//! bounded by the number of kinds (classes, countries, ports, buckets), not by the rows read. No text and no drawing is made here.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -75,7 +75,7 @@ pub enum QueryError {
         /// Last hour of the dataset.
         last: String,
     },
-    /// A sensor asked for is not in the period.
+    /// A requested sensor is not in the period.
     #[error(
         "no sensor `{name}` in this period; there are: {known}. Name one of them with --sensor, or leave --sensor out"
     )]
@@ -95,7 +95,7 @@ pub enum QueryError {
     },
 }
 
-/// What was wrong with one file; the report is made without it and says so.
+/// A file that could not be read and why; the report leaves it out and says so.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct DamagedFile {
     /// The file.
@@ -118,7 +118,7 @@ pub fn dataset_span(data: &std::path::Path) -> Result<Range<i64>, QueryError> {
 /// Reads the period, and what it is compared with.
 ///
 /// # Errors
-/// When there is no dataset, nothing was observed in the period, or a sensor asked for is unknown. A damaged file is no error: it stands
+/// When there is no dataset, nothing was observed in the period, or a requested sensor is unknown. A damaged file is no error: it is listed
 /// in [`Answer::damaged`].
 pub fn ask(question: &Question) -> Result<Answer, QueryError> {
     let baseline = look_back(question)?;
@@ -142,7 +142,7 @@ pub fn ask(question: &Question) -> Result<Answer, QueryError> {
     Ok(answer)
 }
 
-/// The days before the period: with their traffic where the period is compared, else only which sensors were there.
+/// The days before the period: with their traffic if the period is compared, else only the sensors that were there.
 fn look_back(question: &Question) -> Result<Option<Answer>, QueryError> {
     let period = question.period.days_before(answer::SERVICE_DAYS);
     let question = Question {
@@ -165,7 +165,7 @@ enum Depth {
     Whole,
 }
 
-/// Reads one period; nothing when no hour of it was observed.
+/// Reads one period; `None` if no hour of it was observed.
 fn ask_one(
     question: &Question,
     depth: Depth,
@@ -202,7 +202,7 @@ fn ask_one(
     let work = job.work(&days, question.workers);
     let mut answer = read_all(question, &job, &work, buckets);
     check_sensors(question, &answer)?;
-    answer.settle_hours(
+    answer.decide_states(
         question.as_of_us,
         before.map_or(&BTreeMap::new(), |before| &before.sensors),
     );
@@ -216,7 +216,7 @@ fn ask_one(
 
 /// A piece of work for one thread.
 enum Task {
-    /// Coverage and traffic of hours of one day; whether they are all of that day.
+    /// Coverage and traffic of hours of one day, and whether these are all hours of the day.
     Hours(Range<usize>, bool),
     /// The sources of a day.
     Sources(usize),
@@ -239,7 +239,7 @@ impl Job<'_> {
         self.sensors.is_empty() || self.sensors.iter().any(|name| name == sensor)
     }
 
-    /// Whole days where there are enough of them for every worker, else hours; sources always by the day.
+    /// Whole days if there are enough of them for every worker, else hours; `sources` always by day.
     fn work(&self, days: &Buckets, workers: usize) -> Vec<Task> {
         let mut work = Vec::new();
         for (day, range) in days.ranges.iter().enumerate() {
@@ -257,7 +257,7 @@ impl Job<'_> {
     }
 }
 
-/// Below this many days for each thread they read hours instead, so that none is idle.
+/// With fewer days per thread the threads read hours instead, so that none is idle.
 const DAYS_PER_WORKER_MIN: usize = 4;
 
 fn read_all(question: &Question, job: &Job<'_>, work: &[Task], buckets: Buckets) -> Answer {
@@ -326,7 +326,7 @@ fn read_piece(job: &Job<'_>, piece: &Task, part: &mut Answer) {
     }
 }
 
-/// Reads an hour: coverage first, since only what it tells of exists.
+/// Reads an hour: coverage first, because hours without coverage do not count.
 fn read_hour(job: &Job<'_>, index: usize, part: &mut Answer) {
     let hour = job.first_hour + index as i64;
     if let Some(paths) = job.coverage.get(&hour) {

@@ -1,4 +1,4 @@
-//! Renderers: a document or a figure becomes bytes. No question is put to a dataset here.
+//! Renderers: they turn a document or a figure into bytes, and never query a dataset.
 
 pub mod csv;
 pub mod html;

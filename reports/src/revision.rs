@@ -1,4 +1,4 @@
-//! What changed between two reports of a period: their facts and their files, by the manifests. Later data revises earlier numbers, and
+//! The differences between two reports of a period: their facts and their files, by the manifests. Later data revises earlier numbers, and
 //! readers who quoted one want to know.
 
 use std::collections::BTreeMap;
@@ -21,7 +21,7 @@ pub struct Manifest {
     pub files: BTreeMap<String, String>,
 }
 
-/// Why two reports could not be held side by side.
+/// Why two reports could not be compared.
 #[derive(Debug, thiserror::Error)]
 pub enum RevisionError {
     /// No manifest could be read.
@@ -34,7 +34,7 @@ pub enum RevisionError {
     },
 }
 
-/// One number that differs; none on a side that lacks it.
+/// One number that differs; `None` in a report that lacks it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Changed {
     /// Name of the fact.
@@ -50,7 +50,7 @@ pub struct Changed {
 pub struct Revision {
     /// Facts that differ, by name.
     pub facts: Vec<Changed>,
-    /// Names of files that differ, came or went.
+    /// Names of files that differ, are new or are gone.
     pub files: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Buckets of time: how a period is cut for a chart (hours, days or months of its timezone), and what state an hour or bucket is in.
+//! Buckets of time: how a period is divided for a chart (hours, days or months of its timezone), and the state of an hour or bucket.
 //!
 //! Pure arithmetic over hours; nothing here reads data. A bucket without any observed hour is a gap and has no values at all.
 
@@ -32,12 +32,12 @@ pub struct Buckets {
     pub step: BucketWidth,
     /// The hours of each bucket, by index from the first hour of the period.
     pub ranges: Vec<Range<usize>>,
-    /// Hours of the whole civil hour, day or month that each bucket is of, within the period or not.
+    /// Hours of the whole civil hour, day or month of each bucket, also of its part outside the period.
     pub full_hours: Vec<usize>,
 }
 
 impl Buckets {
-    /// The cut that keeps a chart of this period legible.
+    /// The division that keeps a chart of this period legible.
     #[must_use]
     pub fn of(period: &ReportPeriod) -> Self {
         let hours = period.hours();
@@ -163,7 +163,7 @@ pub enum CoverageState {
     NotYet,
     /// Some of the time, or some of the sensors, was observed.
     Partial,
-    /// Observed, but packets were dropped on the way, or its tables are damaged.
+    /// Observed, but packets were dropped, or its tables disagree.
     Lossy,
     /// Observed whole and without loss.
     Complete,
@@ -198,7 +198,7 @@ impl CoverageState {
     }
 }
 
-/// The state of a bucket made of hours in these states: without any observation it is missing, or not yet there; else loss outweighs
+/// The state of a bucket made of hours in these states: without any observation it is missing, or not over yet; otherwise loss outweighs
 /// gaps.
 #[must_use]
 pub fn combined(states: impl Iterator<Item = CoverageState>) -> CoverageState {

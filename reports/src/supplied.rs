@@ -1,4 +1,4 @@
-//! What the user supplies beside the dataset: named outages, and published series of years to stand beside one's own.
+//! Data that the user supplies besides the dataset: named outages, and published yearly series for comparison.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ pub struct Supplied {
     pub series: Vec<YearSeries>,
 }
 
-/// A stretch without observation and what it is called.
+/// A time without observation, and its name.
 #[derive(Clone, Debug)]
 pub struct Outage {
     /// First instant, microseconds since 1970-01-01 UTC.
@@ -29,7 +29,7 @@ pub struct Outage {
 }
 
 impl Outage {
-    /// Its name; where a language has none, that of the other.
+    /// Its name; if a language has none, that of the other.
     #[must_use]
     pub fn name(&self, language: Language) -> &str {
         match language {

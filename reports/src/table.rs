@@ -1,6 +1,6 @@
 //! The numbers behind a figure: one table that the page shows to readers and a CSV file hands to programs.
 //!
-//! Cells keep their values; how a value is written is decided by who writes it. A gap is empty, never zero.
+//! Cells keep their values; the renderer decides how to write a value. A gap is empty, never zero.
 
 use crate::text::{Language, number};
 
@@ -26,7 +26,7 @@ pub enum Cell {
     Percent(f64),
     /// Any other measure.
     Measure(f64),
-    /// A value of the one measure: packets per address and day.
+    /// A rate: packets per address and day.
     Rate(f64),
     /// A change in percent.
     Change(f64),
@@ -75,7 +75,7 @@ impl Cell {
         Cell::Text(text.into())
     }
 
-    /// A share; a gap where there is no whole.
+    /// A share; a gap if the whole is zero.
     #[must_use]
     pub fn share(part: f64, whole: f64) -> Self {
         if whole > 0.0 {
@@ -91,7 +91,7 @@ impl Cell {
         value.map_or(Cell::Gap, Cell::Measure)
     }
 
-    /// A value of the one measure, or a gap.
+    /// A rate, or a gap.
     #[must_use]
     pub fn rate(value: Option<f64>) -> Self {
         value.map_or(Cell::Gap, Cell::Rate)
@@ -103,7 +103,7 @@ impl Cell {
         value.map_or(Cell::Gap, Cell::Change)
     }
 
-    /// Whether it is written at the right.
+    /// Whether it is aligned to the right.
     #[must_use]
     pub const fn is_number(&self) -> bool {
         !matches!(self, Cell::Text(_) | Cell::Spark(_))

@@ -56,7 +56,7 @@ impl Language {
     }
 }
 
-/// A short text in both languages, for rows of tables that keep their own.
+/// A short text in both languages, for tables whose rows hold their texts.
 #[derive(Clone, Copy, Debug)]
 pub struct Both {
     /// Japanese
@@ -94,7 +94,7 @@ impl From<ToolTerm> for Term {
     }
 }
 
-/// What a tool is called; the words stand in its row of TOOLS.
+/// The name of a tool, from its row of TOOLS.
 #[must_use]
 pub fn tool_term(language: Language, tool: Tool) -> Term {
     match language {
@@ -103,7 +103,7 @@ pub fn tool_term(language: Language, tool: Tool) -> Term {
     }
 }
 
-/// Replaces each `{name}` of a template by its value; a name without a value stays as it is.
+/// Replaces each `{name}` of a template by its value; a name without a value is kept.
 #[must_use]
 pub fn fill(template: &str, values: &[(&str, &dyn std::fmt::Display)]) -> String {
     let mut filled = String::with_capacity(template.len() + 32);
@@ -153,7 +153,7 @@ macro_rules! text {
             pub states: [Term; 5],
             /// One term per number of the head of the report.
             pub numbers: &'static [Term],
-            /// What every reader should know before quoting a number.
+            /// Caveats for readers who quote a number.
             pub caveats: &'static [&'static str],
             /// Titles of the sections, in the order of `figure::Section`.
             pub sections: [&'static str; 8],

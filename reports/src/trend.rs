@@ -4,7 +4,7 @@
 
 /// Days that a day is held against.
 pub const BASELINE_DAYS: usize = 28;
-/// Least days of these that must have been observed well enough.
+/// How many of these days must have been observed well enough.
 pub const BASELINE_DAYS_MIN: usize = 7;
 /// The share of false findings that is accepted (Benjamini and Hochberg 1995).
 pub const FALSE_DISCOVERY_RATE: f64 = 0.01;
@@ -24,7 +24,7 @@ pub struct Quartiles {
     pub high: f64,
 }
 
-/// Median and quartiles, between neighbours by their distance; none of no value.
+/// Median and quartiles with linear interpolation; `None` without values.
 #[must_use]
 pub fn quartiles(values: &[f64]) -> Option<Quartiles> {
     let mut sorted = values.to_vec();
@@ -42,23 +42,23 @@ pub fn quartiles(values: &[f64]) -> Option<Quartiles> {
     })
 }
 
-/// What a day's count is expected to be.
+/// The expected count of a day.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct ExpectedCount {
     /// Median of the days before, at this day's exposure.
     pub median: f64,
-    /// Mean of the distribution that is tested: the median, and a little for a port that was never asked for.
+    /// Mean of the distribution that is tested: the median, or a small value for a port that was never probed.
     pub mean: f64,
-    /// Variance ÷ mean, 1 or more: from the quartile range, which an earlier spike does not move.
+    /// Variance ÷ mean, 1 or more; taken from the quartile range, which is robust against an earlier spike.
     pub dispersion: f64,
 }
 
-/// The expectation from counts per unit of exposure of the days before, at an exposure.
+/// The expected count at an exposure, from the counts per unit of exposure of the days before.
 #[must_use]
 pub fn expected(rates: &[f64], exposure: f64) -> Option<ExpectedCount> {
     let counts: Vec<f64> = rates.iter().map(|rate| rate * exposure).collect();
     let spread = quartiles(&counts)?;
-    // Half a host in all the days, where none was seen.
+    // Half a host over all days, if none was seen.
     let least = 0.5 / counts.len() as f64;
     let mean = spread.median.max(least);
     // The quartile range of a normal distribution is 1.349 standard deviations.
@@ -95,7 +95,7 @@ pub fn tail_ln(count: f64, expected: &ExpectedCount) -> f64 {
         )
     };
     let (mut sum, mut term, mut k) = (1.0, 1.0, count);
-    // The terms fall at least as a geometric series once the count lies above the mean.
+    // Above the mean the terms fall at least like a geometric series.
     for _ in 0..100_000 {
         term *= ratio(k);
         sum += term;
@@ -133,8 +133,8 @@ fn ln_gamma(value: f64) -> f64 {
     0.5 * (2.0 * std::f64::consts::PI).ln() + (x + 0.5) * shifted.ln() - shifted + sum.ln()
 }
 
-/// Which of some logarithms of probabilities are findings when `tests` were made in all: the step-up rule of Benjamini and Hochberg. The
-/// tests whose probability is not among them rank behind.
+/// Which of these logarithms of probabilities are findings among `tests` tests, by the step-up rule of Benjamini and Hochberg. Tests that
+/// are not given rank behind those given.
 #[must_use]
 pub fn discoveries(tails_ln: &[f64], tests: usize, rate: f64) -> Vec<bool> {
     let mut order: Vec<usize> = (0..tails_ln.len()).collect();
@@ -150,8 +150,8 @@ pub fn discoveries(tails_ln: &[f64], tests: usize, rate: f64) -> Vec<bool> {
     found
 }
 
-/// Ranks from 1 of descending values, and whether each is shared: neighbours whose difference is below two standard errors of it have one
-/// rank. `error_percent` is the standard error of one value.
+/// Ranks from 1 of descending values, and whether each is shared: neighbours share a rank if their difference is below two standard errors.
+/// `error_percent` is the standard error of one value.
 #[must_use]
 pub fn ranks(values: &[f64], error_percent: f64) -> Vec<(usize, bool)> {
     let apart = |a: f64, b: f64| {
@@ -159,7 +159,7 @@ pub fn ranks(values: &[f64], error_percent: f64) -> Vec<(usize, bool)> {
         a - b > 2.0 * error && a > b
     };
     let mut found: Vec<(usize, bool)> = Vec::with_capacity(values.len());
-    // Against the first of the rank, so that a chain of small steps does not tie what is far apart.
+    // Compared with the first of the rank, so that a chain of small steps does not join distant values.
     let mut head = 0;
     for place in 0..values.len() {
         if place == 0 || apart(values[head], values[place]) {

@@ -129,7 +129,10 @@ fn planted_changes_are_found_and_nothing_else() {
     assert_eq!(by_hour, [9, 10, 11]);
     // The outage is a gap and its day, three quarters observed, is compared.
     assert_eq!(answer.hours_in(CoverageState::Missing), 6);
-    assert_eq!(answer.standing(&answer.day_buckets, 6), Completeness::Whole);
+    assert_eq!(
+        answer.completeness(&answer.day_buckets, 6),
+        Completeness::Whole
+    );
     // The table of ranks knows that the new port was not there before.
     let ranks = figure::find("port-ranks")
         .unwrap()

@@ -112,7 +112,7 @@ fn a_day_with_missing_hours_has_the_rate_of_its_hours_and_is_hollow() {
     }
     let first = 35 + 30;
     let standings: Vec<Completeness> = (first..first + 4)
-        .map(|day| answer.standing(&answer.day_buckets, day))
+        .map(|day| answer.completeness(&answer.day_buckets, day))
         .collect();
     assert_eq!(
         standings[..],
@@ -317,11 +317,11 @@ fn hours_still_to_come_are_not_yet_and_nothing_is_extrapolated() {
     );
     // The second day has six hours yet: it is compared with none.
     assert_eq!(
-        answer.standing(&answer.day_buckets, 1),
+        answer.completeness(&answer.day_buckets, 1),
         Completeness::Hollow
     );
     assert_eq!(
-        answer.standing(&answer.day_buckets, 2),
+        answer.completeness(&answer.day_buckets, 2),
         Completeness::NotYet
     );
 }

@@ -1,4 +1,4 @@
-//! The room on the monitoring box: captures or replays, decodes, classifies, and hands observations to the aggregator's windows.
+//! The sensor: captures or replays packets, decodes and classifies them, and passes observations to the aggregator's windows.
 
 pub mod command;
 pub mod engine;

@@ -1,6 +1,5 @@
-//! What a capture says while it runs: `tracing` events as lines of text or JSON on standard error, which do not repeat themselves
-//! under a flood and never stop a capture: whoever does not read them loses them. Replays and other short commands print their few
-//! messages themselves.
+//! The log of a capture: `tracing` events as lines of text or JSON on standard error. Repeated messages are suppressed, and logging never
+//! blocks: lines that nobody reads are lost and counted. Replays and other short commands print their few messages themselves.
 
 mod limit;
 mod lines;
@@ -9,11 +8,11 @@ use std::fmt::Write as _;
 use std::io::Write;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant, SystemTime};
 
 use clap::ValueEnum;
+use jiff::Timestamp;
 use serde_json::{Map, Value, json};
-use teiten_aggregator::hour::Hour;
 use tracing::field::{Field, Visit};
 use tracing::span::{Attributes, Id, Record};
 use tracing::subscriber::Interest;
@@ -25,7 +24,7 @@ use lines::Lines;
 /// The form of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum LogFormat {
-    /// A line for people: time, level, message, and what belongs to it as `name=value`.
+    /// A line of text: time, level, message, and its fields as `name=value`.
     #[default]
     Text,
     /// One JSON object a line.
@@ -54,7 +53,7 @@ const LEVELS: [(LogLevel, &str, u8); 4] = [
     (LogLevel::Debug, "debug", 7),
 ];
 
-/// Messages written since the start, by level in the order of [`LEVELS`], and those that were held back.
+/// Messages written since the start, by level in the order of [`LEVELS`], and those that were suppressed.
 static WRITTEN: [AtomicU64; 4] = [const { AtomicU64::new(0) }; 4];
 static HELD_BACK: AtomicU64 = AtomicU64::new(0);
 /// Messages lost because standard error was not read in time.
@@ -73,7 +72,7 @@ pub fn written() -> [(&'static str, u64); 4] {
     counts
 }
 
-/// Messages held back since the start, because their like had just been written.
+/// Messages suppressed since the start, because similar ones had just been written.
 #[must_use]
 pub fn held_back() -> u64 {
     HELD_BACK.load(Ordering::Relaxed)
@@ -85,7 +84,8 @@ pub fn lost() -> u64 {
     LOST.load(Ordering::Relaxed)
 }
 
-/// Starts the thread that writes messages. Call it after the process dropped its privileges: a thread keeps those it was started with.
+/// Starts the thread that writes messages. Call it after the process dropped its privileges: a thread keeps the privileges that it started
+/// with.
 ///
 /// # Errors
 /// When no thread can be started.
@@ -100,8 +100,8 @@ pub fn flush() {
     }
 }
 
-/// Installs a panic hook that logs the panic and calls `exit`. Data on disk is intact then, and a process without one of its threads
-/// must not go on.
+/// Installs a panic hook that logs the panic and calls `exit`. The data on disk is intact, and a process must not go on without one of its
+/// threads.
 pub fn exit_on_panic(exit: fn()) {
     std::panic::set_hook(Box::new(move |panic| {
         let thread = std::thread::current();
@@ -121,7 +121,7 @@ pub fn exit_on_panic(exit: fn()) {
 
 /// Sends this process's messages to `out`; the first call counts.
 pub fn start(format: LogFormat, level: LogLevel, out: Box<dyn Write + Send>) {
-    // The journal notes the time itself and reads a level in front of the line (sd-daemon(3)).
+    // The journal adds the time itself and reads a level at the start of the line (sd-daemon(3)).
     let journal = std::env::var_os("JOURNAL_STREAM").is_some();
     let log = Arc::new(Log::new(format, level, journal, out));
     if tracing::subscriber::set_global_default(Arc::clone(&log)).is_ok() {
@@ -173,7 +173,7 @@ impl Log {
         let due = lock(&self.limiter).due(now);
         for (kind, count) in due {
             let mut fields = EventFields {
-                message: format!("{count} more messages like this were held back: {kind}"),
+                message: format!("{count} more messages like this were suppressed: {kind}"),
                 ..EventFields::default()
             };
             fields.rest.insert("suppressed".into(), count.into());
@@ -192,7 +192,7 @@ impl Log {
         }
     }
 
-    /// Writes a message, or counts it as lost; whether it was written.
+    /// Writes a message, or counts it as lost; returns whether it was written.
     fn write(&self, level: LogLevel, fields: &EventFields) -> bool {
         let line = self.line(level, fields, SystemTime::now());
         let written = match self.lines.get() {
@@ -239,7 +239,7 @@ impl Log {
                 value => write!(line, " {name}={value}"),
             };
         }
-        // A line is a message and a message a line, whatever it quotes.
+        // A message is always one line, even if it quotes line breaks.
         line.replace(['\n', '\r'], " ") + "\n"
     }
 }
@@ -294,12 +294,12 @@ fn level(level: Level) -> LogLevel {
     }
 }
 
-/// A thread that panicked while it wrote has left nothing half done that matters.
+/// A panic while writing leaves no inconsistent state.
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The message of an event and what belongs to it.
+/// The message of an event and its other fields.
 #[derive(Default)]
 struct EventFields {
     message: String,
@@ -345,19 +345,12 @@ impl Visit for EventFields {
 
 /// `2026-11-05T08:04:09.120Z`
 fn time_text(time: SystemTime) -> String {
-    let since = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    let seconds = since.as_secs() as i64;
-    let hour = Hour(seconds.div_euclid(3600));
-    let (minute, second) = (seconds / 60 % 60, seconds % 60);
-    format!(
-        "{hour}:{minute:02}:{second:02}.{:03}Z",
-        since.subsec_millis()
-    )
+    format!("{:.3}", Timestamp::try_from(time).unwrap_or_default())
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
 
@@ -443,7 +436,7 @@ mod tests {
         assert!(last.contains("flood"), "{last}");
     }
 
-    /// Set for the process that is to panic.
+    /// Set for the child process that panics.
     const PANICS: &str = "TEITEN_TEST_PANICS";
 
     #[test]

@@ -79,7 +79,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// How much is said beside errors and results.
+/// How much is printed besides errors and results.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Voice {
     Quiet,
@@ -101,7 +101,7 @@ fn not_done(error: &dyn std::fmt::Display) -> ExitCode {
     ExitCode::from(NOT_DONE)
 }
 
-/// A reader of our output that has seen enough is no failure.
+/// A reader that closes the pipe is no error.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<std::io::Error>()
@@ -138,7 +138,7 @@ fn run_replay(arguments: ReplayArguments, voice: Voice) -> anyhow::Result<u8> {
     Ok(code)
 }
 
-/// Nothing observed is said, with what the telescope may be.
+/// Says that nothing was observed, and suggests a telescope.
 fn say_where_packets_went(
     outcome: &Outcome,
     paths: &[PathBuf],
@@ -180,7 +180,7 @@ fn say_where_packets_went(
     Ok(())
 }
 
-/// Signals that mean nothing to a replay, and would end it all the same.
+/// Ignores signals that have no meaning for a replay but would end it.
 fn ignore_stray_signals() -> std::io::Result<()> {
     for signal in [SIGUSR1, SIGUSR2, SIGALRM, SIGVTALRM, SIGPROF, SIGIO] {
         signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
@@ -261,13 +261,13 @@ fn say_left_out(LeftOut { marks, tools }: LeftOut) {
     if marks > 0 {
         let _ = writeln!(
             stderr(),
-            "teiten-sensor: for want of room the evidence of {marks} rows that are of no tool is left out"
+            "teiten-sensor: the evidence of {marks} rows without a tool is left out for lack of memory"
         );
     }
     if tools > 0 {
         let _ = writeln!(
             stderr(),
-            "teiten-sensor: for want of room the tools of {tools} rows (a source, an hour, a kind of packet) are left out: \
+            "teiten-sensor: the tools of {tools} rows (a source, an hour, a kind of packet) are left out for lack of memory: \
              their packets have \"tool_unknown\"; explain a part of the capture"
         );
     }
@@ -331,7 +331,7 @@ fn say_errors(files: &[FileReport]) {
     say_already_counted(files);
 }
 
-/// Says what was passed over as counted already: each capture where they are few, as with copies, else how many.
+/// Prints which captures were skipped as counted before: each of a few, otherwise their number.
 fn say_already_counted(files: &[FileReport]) {
     const NAMED_MAX: usize = 5;
     let counted: Vec<&FileReport> = files.iter().filter(|file| file.already_counted).collect();
@@ -348,7 +348,7 @@ fn say_already_counted(files: &[FileReport]) {
     }
 }
 
-/// Whether not one record was read whose link type is supported.
+/// Whether no record has a supported link type.
 fn is_nothing(files: &[FileReport]) -> bool {
     files.iter().all(|file| {
         file.records == file.unsupported_records + file.implausible && !file.already_counted
@@ -363,7 +363,7 @@ fn exit_code(damaged: bool, nothing: bool, lossy: bool) -> u8 {
     }
 }
 
-/// What a person should know before anything is counted.
+/// Prints remarks before the start.
 fn say_what_is_known(settings: &Settings, voice: Voice) {
     if settings.geo.is_empty() && Origins::find_default().is_empty() {
         voice.note(NO_COUNTRIES);
@@ -375,7 +375,7 @@ fn say_what_is_known(settings: &Settings, voice: Voice) {
     }
 }
 
-/// Prints the accounting and what was incomplete; the exit code.
+/// Prints the account and what was incomplete; returns the exit code.
 fn report(outcome: &Outcome, settings: &Settings, voice: Voice) -> anyhow::Result<u8> {
     say_errors(&outcome.files);
     if voice == Voice::Verbose {

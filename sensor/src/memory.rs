@@ -1,14 +1,14 @@
-//! How the allocator gives memory back. One call at the start of a program; the only unsafe code that concerns memory.
+//! Configures how the allocator returns memory: one call at the start of a program.
 
-/// Bytes from which an allocation is a mapping of its own. Smaller ones are reused: at 128 KiB, a day of 24 hours cost seven times as
+/// From this size on, an allocation is its own mapping, bytes. Smaller ones are reused: at 128 KiB, a day of 24 hours cost seven times as
 /// many page faults and half as much time again.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const MAPPED_BYTES: libc::c_int = 4 << 20;
-/// Free bytes at the end of the heap that go back to the system.
+/// From this many free bytes on, the end of the heap goes back to the system.
 #[cfg(all(target_os = "linux", target_env = "gnu"))]
 const TRIMMED_BYTES: libc::c_int = 16 << 20;
 
-/// Lets large pieces of memory that are freed go back to the system at once.
+/// Makes large freed allocations go back to the system at once.
 ///
 /// glibc raises its threshold for mappings to the size of the largest one that was freed (mallopt(3), `M_MMAP_THRESHOLD`): tables of
 /// some MiB then come from the heap, where one small block behind them keeps all of it. Under a flood of mixed kinds that held several
@@ -19,7 +19,7 @@ pub fn return_freed() {
         (libc::M_MMAP_THRESHOLD, MAPPED_BYTES),
         (libc::M_TRIM_THRESHOLD, TRIMMED_BYTES),
     ] {
-        // SAFETY: mallopt takes two numbers, and may be called at any time; where it refuses, all stays as it was.
+        // SAFETY: mallopt takes two numbers, and may be called at any time; if it fails, nothing changes.
         let _ = unsafe { libc::mallopt(parameter, bytes) };
     }
 }

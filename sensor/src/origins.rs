@@ -1,4 +1,4 @@
-//! Countries, networks and actors of sources, as they were last loaded. A capture owns the cell and replaces what is in it; others read.
+//! Countries, networks and actors of sources, as last loaded. A capture owns the cell and replaces its content; others read it.
 
 use std::sync::{Arc, PoisonError, RwLock};
 

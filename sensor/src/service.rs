@@ -26,13 +26,13 @@ const ROUND: Duration = Duration::from_secs(1);
 /// A capture that waits for a full disk keeps feeding it.
 pub const WATCHDOG_SILENCE_MAX: Duration = Duration::from_secs(120);
 
-/// Loads the lists anew and lets hours that are published from now on use them; gives what was loaded.
+/// Loads the lists again for hours that are published from now on; returns their description.
 pub type Reload = Box<dyn FnMut() -> Result<Arc<Origins>, String> + Send>;
 
 /// Why a capture cannot begin.
 #[derive(Debug, Error)]
 pub enum ServiceError {
-    /// The address is in use or not of this machine.
+    /// The address is in use, or belongs to another machine.
     #[error("--status {address}: cannot listen there: {reason}; give another port")]
     Listen {
         /// The address.
@@ -64,11 +64,11 @@ struct Flags {
 }
 
 impl Service {
-    /// Begins it. To be called with the interfaces open and before any other thread is started: what is given up here is given up by
-    /// the threads that come later.
+    /// Starts the service. Call it with the interfaces open and before any other thread starts, because later threads inherit the dropped
+    /// privileges.
     ///
     /// # Errors
-    /// When the status address or the user cannot be had, or the data folder not be written.
+    /// When the status address cannot be used, the user cannot be changed, or the data folder is not writable.
     pub fn begin(
         capture: &CaptureSettings,
         settings: &Settings,
@@ -132,13 +132,13 @@ impl Service {
         &self.status
     }
 
-    /// The status for workers to add to; none where nobody can look at it.
+    /// The status for workers; `None` without a status server.
     #[must_use]
     pub fn watched(&self) -> Option<Arc<Status>> {
         self.served.then(|| Arc::clone(&self.status))
     }
 
-    /// Notes what the reader got: it lives, or it has come to the end and the last hours are being written.
+    /// Records the reader's arrival: it is alive, or at the end of the input.
     pub fn note(&self, arrival: Option<&Arrival>) {
         match arrival.map(|arrival| arrival.clock_us) {
             Some(clock_us) => self.status.beat(clock_us.unwrap_or(0)),
@@ -232,7 +232,7 @@ impl ServiceThread {
         let _ = notify(&[NotifyState::Status("capturing")]);
     }
 
-    /// Logs each new problem and each one that is solved, once.
+    /// Logs each new problem and each solved one, once.
     fn tell_problems(&mut self) {
         let problems = self.status.problems();
         for (part, text) in &problems {

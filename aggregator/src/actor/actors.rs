@@ -1,4 +1,4 @@
-//! The actors of all lists together, by number, and asking who stands behind a source on the day of its hour.
+//! The actors of all lists together, by number, and the lookup of a source's actor on the day of its hour.
 
 use std::path::PathBuf;
 
@@ -35,8 +35,8 @@ struct KnownActor {
 }
 
 impl Actors {
-    /// Reads the default list, where it is wanted, and `files`, in rising precedence. An entry of a list in our own form replaces one of
-    /// the same name in an earlier list; what other lists say of an organisation is added to what is known of it.
+    /// Reads the default list, if wanted, and `files`, in rising precedence. An entry of a list in our own form replaces one of the same
+    /// name in an earlier list; entries of other lists are added to it.
     ///
     /// # Errors
     /// The first file that cannot be read or is not what it should be, and why.
@@ -56,7 +56,7 @@ impl Actors {
         let (replaced, replaces) = (self.actors.len(), list.form == ListForm::Own);
         for actor in list.actors {
             let names = ActorNames::of(&actor);
-            // Of the names of earlier lists; two entries of one list are two actors, unless their names are alike.
+            // Only names of earlier lists count: two entries of one list are two actors, unless their names are alike.
             let known = self
                 .actors
                 .iter()
@@ -109,7 +109,7 @@ impl Actors {
         actor.map_or("", |known| &known.name)
     }
 
-    /// What holds on the day of an hour, in one family.
+    /// The actors of the day of an hour, in one family.
     #[must_use]
     pub fn on<A: Address>(&self, hour: Hour) -> ActorsOfDay<A> {
         let date: Date = hour.day();
@@ -129,7 +129,7 @@ impl Actors {
             }
         }
         asns.sort_unstable();
-        // Of several that claim a network the last list's last name stands.
+        // If several claim a network, the last name of the last list wins.
         asns.reverse();
         asns.dedup_by_key(|(asn, ..)| *asn);
         asns.reverse();
@@ -152,7 +152,7 @@ pub struct ActorsOfDay<A> {
 }
 
 impl<A: Address> ActorsOfDay<A> {
-    /// A cursor for sources that are asked in ascending order; any other is answered as well, only not faster.
+    /// A cursor for sources in ascending order; any other order works, without being faster.
     #[must_use]
     pub fn cursor(&self) -> ActorCursor<'_, A> {
         ActorCursor {
@@ -162,16 +162,16 @@ impl<A: Address> ActorsOfDay<A> {
     }
 }
 
-/// Asks for one source after the other.
+/// Looks up one source after the other.
 #[derive(Clone, Debug)]
 pub struct ActorCursor<'a, A> {
     actors: &'a ActorsOfDay<A>,
-    /// The first step behind the source that was asked last.
+    /// The first step after the last source.
     next: usize,
 }
 
 impl<A: Address> ActorCursor<'_, A> {
-    /// The number of the actor behind a source in a network; 0 for nobody that is known.
+    /// The number of the actor of a source in a network; 0 if none is known.
     #[inline]
     pub fn find(&mut self, source: A, asn: Option<u32>) -> u16 {
         let steps = &self.actors.steps;
@@ -350,7 +350,7 @@ mod tests {
         }
     }
 
-    /// Prefixes that overlap, as the names of those who claim them.
+    /// Overlapping prefixes, as the names of their claimants.
     fn overlaps<A: Ord + Copy>(mut claims: Vec<(AddressRange<A>, &str)>) -> Vec<(&str, &str)> {
         claims.sort_unstable();
         let neighbours = claims.windows(2);

@@ -1,22 +1,22 @@
-//! An organisation that scans and says so (or of whom others say it): its name, where that is stated, and its addresses, networks and
-//! host names with the days on which they hold.
+//! An organisation that scans openly, or is known to scan: its name, the source of that statement, and its addresses, networks and host
+//! names with their days.
 
 use std::net::IpAddr;
 
 use jiff::civil::Date;
 use teiten_observation::{Address, Family};
 
-/// Longest name, bytes: it stands in every row of its sources.
+/// Longest name, bytes; every row of its sources has it.
 pub(super) const NAME_BYTES_MAX: usize = 64;
 
-/// The days on which an entry holds, both included; without an end it still does.
+/// The days of an entry, both included; without an end it still holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Days {
     /// First day.
     pub from: Option<Date>,
     /// Last day.
     pub until: Option<Date>,
-    /// The last day on which somebody saw it there; it may hold after that as well.
+    /// The last day on which it was seen; it may hold later too.
     pub seen: Option<Date>,
 }
 
@@ -29,20 +29,20 @@ impl Days {
 /// First and last address.
 pub(super) type AddressRange<A> = (A, A);
 
-/// An organisation, as its entry says.
+/// An organisation, from its entry.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Actor {
     /// Name, as the tables have it.
     pub name: String,
-    /// Where it is said what it scans from: by the organisation itself, or by the list.
+    /// The statement of its addresses: by the organisation itself, or by the list.
     pub statement: String,
-    /// The day on which that was read, or of the list; none where the list does not say.
+    /// The day on which that was read, or the day of the list; `None` if the list has none.
     pub read: Option<Date>,
     /// Endings of its hosts' names in reverse DNS, lower case, without a leading dot.
     pub rdns_suffixes: Vec<String>,
     /// Other names under which lists have it.
     pub aliases: Vec<String>,
-    /// The lists that `import` has it from.
+    /// The lists from which `import` took it.
     pub lists: Vec<String>,
     pub(super) prefixes_v4: Vec<(AddressRange<u32>, Days)>,
     pub(super) prefixes_v6: Vec<(AddressRange<u128>, Days)>,
@@ -65,7 +65,7 @@ impl Actor {
         }
     }
 
-    /// Takes a prefix as text; the reason where it is none.
+    /// Adds a prefix; the error says why the text is none.
     pub(super) fn add_prefix(&mut self, text: &str, days: Days) -> Result<(), String> {
         match bounds(text)? {
             (IpAddr::V4(first), length) => {
@@ -82,7 +82,7 @@ impl Actor {
         Ok(())
     }
 
-    /// First and last addresses of one family that hold on a day.
+    /// Address ranges of one family on a day.
     pub(super) fn prefixes<A: Address>(
         &self,
         date: Date,
@@ -122,7 +122,7 @@ fn bounds(text: &str) -> Result<(IpAddr, u32), String> {
         return Err(form());
     }
     if bits.checked_shl(length).unwrap_or(0) != 0 {
-        return Err(format!("{text:?} has bits set behind its length"));
+        return Err(format!("{text:?} has bits set beyond its length"));
     }
     Ok((address, length))
 }

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-/// Actors, at most: their numbers have 16 bits, and 0 is nobody.
+/// Most actors: their numbers have 16 bits, and 0 is none.
 pub const ACTORS_MAX: usize = u16::MAX as usize;
 
 /// Why a list of actors cannot be used.
@@ -24,7 +24,7 @@ pub enum ActorError {
         /// Line and reason.
         reason: String,
     },
-    /// An entry says something that cannot be.
+    /// An entry has an invalid value.
     #[error("the list of actors {list}, actor {actor:?}: {reason}")]
     Entry {
         /// The list's name.
@@ -34,9 +34,9 @@ pub enum ActorError {
         /// What, and what it should be.
         reason: String,
     },
-    /// More actors than there are numbers.
+    /// Too many actors for their numbers.
     #[error(
-        "the list of actors {list} brings more than {} actors together",
+        "the list of actors {list} makes more than {} actors altogether",
         ACTORS_MAX
     )]
     TooMany {

@@ -1,6 +1,5 @@
-//! Lists as the field keeps them. NICT's survey scanners and its table of organisations: <https://github.com/nict-csl/survey-scanner>;
-//! MISP's warning lists: <https://github.com/MISP/misp-warninglists>. Text in, actors out; a row that is not understood is left out and
-//! counted.
+//! Lists in the formats of the field. NICT's survey scanners and its table of organisations: <https://github.com/nict-csl/survey-scanner>;
+//! MISP's warning lists: <https://github.com/MISP/misp-warninglists>. A row that is not understood is left out and counted.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +19,7 @@ const SHOWN_MAX: usize = 80;
 #[derive(Debug, Default)]
 pub(super) struct ListRows {
     pub(super) actors: Vec<Actor>,
-    /// The day that the list says it is of.
+    /// The day of the list, if it says so.
     pub(super) date: Option<Date>,
     /// All rows, the bad ones included.
     pub(super) rows: usize,
@@ -29,7 +28,7 @@ pub(super) struct ListRows {
 }
 
 impl ListRows {
-    /// Of a list every row of which was understood.
+    /// The rows of a list without bad ones.
     pub(super) fn good(actors: Vec<Actor>) -> ListRows {
         let date = actors.iter().filter_map(|actor| actor.read).max();
         ListRows {
@@ -50,7 +49,7 @@ impl ListRows {
     }
 }
 
-/// A name that tables can hold: without blanks around it, cut where it is too long.
+/// A name for the tables: trimmed, and cut if it is too long.
 fn name_of(text: &str) -> Option<String> {
     let text = text.trim().trim_matches('"').trim();
     let is_plain = |letter: char| !letter.is_control();
@@ -152,7 +151,7 @@ pub(super) fn misp(text: &str) -> Result<ListRows, String> {
     Ok(rows)
 }
 
-/// The address that a description names, or else where the list says what it is.
+/// The address in a description, or else the list's own statement.
 fn name_of_statement(description: &str, name: &str) -> String {
     let address = description.find("http").map(|at| &description[at..]);
     let address = address.and_then(|rest| rest.split([' ', ']', ')', ',']).next());
@@ -167,7 +166,7 @@ fn organisation_of(name: &str) -> &str {
     let lower = name.to_ascii_lowercase();
     let ends = [" ip range", " ip-range", " ip address", " ips "];
     let end = ends.iter().filter_map(|end| lower.find(end)).min();
-    // `Research scanner IP Ranges` is of the Research scanner.
+    // `Research scanner IP Ranges` belongs to the Research scanner.
     let end = end.or_else(|| {
         [" scanner", " scanning"]
             .iter()
@@ -179,7 +178,7 @@ fn organisation_of(name: &str) -> &str {
     cut.unwrap_or(name)
 }
 
-/// Versions are days, as 20260810 or as 26081010 with a number behind, or plain numbers.
+/// Versions are days, as 20260810 or as 26081010 with a number after it, or plain numbers.
 fn date_of_version(version: &str) -> Option<Date> {
     let digits: String = version.chars().filter(char::is_ascii_digit).collect();
     let whole = digits.get(..8)?;
@@ -190,7 +189,7 @@ fn date_of_version(version: &str) -> Option<Date> {
     })
 }
 
-/// A prefix or an address a line; what follows it behind a comma, a tab or a blank is the organisation's name, else the file's name is.
+/// A prefix or an address a line; the text after a comma, a tab or a blank is the organisation's name, otherwise the file's name is used.
 pub(super) fn prefixes(list: &str, text: &str) -> ListRows {
     let stem = list.split('.').next().unwrap_or(list);
     let of_file = name_of(stem).unwrap_or_else(|| "unnamed".to_owned());
@@ -239,7 +238,7 @@ pub(super) fn organisations(text: &str) -> ListRows {
             fields.last().map(|field| field.trim()),
             fields.len() >= 2,
         ) else {
-            rows.refuse("line", index + 1, line, "a name and a reference are wanted");
+            rows.refuse("line", index + 1, line, "expected a name and a reference");
             continue;
         };
         let statement = if reference.contains("://") {
@@ -254,14 +253,14 @@ pub(super) fn organisations(text: &str) -> ListRows {
         }
         rows.actors.push(actor);
     }
-    // A host of several organisations names none of them.
+    // The host of several organisations is no name of any of them.
     for actor in &mut rows.actors {
         actor.aliases.retain(|owner| owners.get(owner) == Some(&1));
     }
     rows
 }
 
-/// The fields of a line of CSV; commas in quotes divide nothing.
+/// The fields of a line of CSV; commas in quotes do not separate.
 fn csv_fields(line: &str) -> Vec<String> {
     let mut fields = vec![String::new()];
     let mut is_quoted = false;

@@ -1,6 +1,6 @@
-//! A list of actors as TOML, into entries that cannot be wrong. Each entry is a table `[[actor]]` with `name`, `statement`, `read`, and
-//! any of `prefixes`, `asns`, `rdns` and `aliases`; `actor/default.toml` explains them to its reader. What people write by hand is
-//! strict: the first mistake is named and nothing is used.
+//! Parses a list of actors in TOML into valid entries. Each entry is a table `[[actor]]` with `name`, `statement`, `read`, and any of
+//! `prefixes`, `asns`, `rdns` and `aliases`; `actor/default.toml` documents them. Parsing is strict, because people write these lists by
+//! hand: the first mistake is reported and nothing is used.
 
 use jiff::civil::Date;
 use serde::Deserialize;
@@ -30,7 +30,7 @@ struct ActorText {
     rdns: Vec<String>,
     #[serde(default)]
     aliases: Vec<String>,
-    /// Where `import` has it from; for people.
+    /// The lists from which `import` took it; for readers.
     #[serde(default)]
     lists: Vec<String>,
 }
@@ -113,7 +113,7 @@ fn actor(entry: ActorText) -> Result<Actor, String> {
             AsnText::Dated(it) => (it.asn, days(it.from, it.until, None)?),
         };
         if asn == 0 {
-            return Err("AS 0 is nobody's (RFC 7607)".to_owned());
+            return Err("AS 0 is reserved (RFC 7607)".to_owned());
         }
         actor.asns.push((asn, days));
     }

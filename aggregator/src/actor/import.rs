@@ -1,4 +1,4 @@
-//! Several lists into one of our own form: names merged, the same prefix once, and for each actor the lists that it comes from.
+//! Several lists into one of our own form: merges names and equal prefixes, and records for each actor the lists that it comes from.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -23,11 +23,11 @@ pub struct Imported {
     pub actors: usize,
     /// Prefixes in the list.
     pub prefixes: usize,
-    /// Organisations that appear under names written in different ways, or in several lists, and are one entry.
+    /// Entries that were merged: organisations with several spellings, or in several lists.
     pub merged: usize,
-    /// Prefixes that several organisations claim; the later file has them.
+    /// Prefixes that several organisations claim; the later file wins.
     pub contested: usize,
-    /// Prefixes left out because they were last seen before the day that was asked for.
+    /// Prefixes left out because they were last seen before the requested day.
     pub too_old: usize,
 }
 
@@ -62,14 +62,14 @@ impl MergedActor {
         }
     }
 
-    /// Adds what a list says; how many prefixes were too old.
+    /// Adds an actor of a list; returns how many prefixes were too old.
     fn add(&mut self, actor: Actor, list: &str, seen_since: Option<Date>) -> usize {
         self.names.add(ActorNames::of(&actor));
         self.sources.insert(list.to_owned());
         self.sources.extend(actor.lists);
         let known = &mut self.actor;
         known.read = known.read.max(actor.read);
-        // An address where more can be read says more than the name of a list.
+        // A web address is a better statement than the name of a list.
         if !known.statement.contains("://") && actor.statement.contains("://") {
             known.statement = actor.statement;
         }
@@ -106,7 +106,7 @@ impl MergedActor {
     }
 }
 
-/// What is known of a prefix that two lists have: the later list's days, and the later sight of it.
+/// The days of a prefix in two lists: those of the later list, with the later day on which it was seen.
 fn newer(before: Days, days: Days) -> Days {
     Days {
         seen: before.seen.max(days.seen),
@@ -122,7 +122,7 @@ fn merge(lists: Vec<ReadList>, seen_since: Option<Date>) -> Imported {
         for actor in list.actors {
             let names = ActorNames::of(&actor);
             let place = all.iter().position(|known| known.names.meet(&names));
-            // A table of organisations adds to what lists have; that is no merging of names.
+            // A table of organisations adds to entries of lists; that does not count as merging.
             merged += usize::from(place.is_some() && list.form != ListForm::Organisations);
             let place = place.unwrap_or_else(|| {
                 all.push(MergedActor::new(&actor));
@@ -132,8 +132,8 @@ fn merge(lists: Vec<ReadList>, seen_since: Option<Date>) -> Imported {
         }
         about.push(list.about);
     }
-    // The one who comes last in the order of the files wins.
-    let contested = settle(&mut all);
+    // The last one in the order of the files wins.
+    let contested = resolve_contested(&mut all);
     all.retain(|known| {
         let has_address = !(known.v4.is_empty() && known.v6.is_empty() && known.asns.is_empty());
         has_address || !known.actor.rdns_suffixes.is_empty()
@@ -153,8 +153,8 @@ fn merge(lists: Vec<ReadList>, seen_since: Option<Date>) -> Imported {
     }
 }
 
-/// Takes a prefix that several claim from all but the one who came last; how many there were.
-fn settle(all: &mut [MergedActor]) -> usize {
+/// Removes a prefix that several claim from all but the last claimant; returns the number of such prefixes.
+fn resolve_contested(all: &mut [MergedActor]) -> usize {
     let (mut v4, mut v6) = (BTreeMap::new(), BTreeMap::new());
     let mut contested = BTreeSet::new();
     for (place, known) in all.iter().enumerate() {
@@ -200,7 +200,7 @@ fn written(all: &[MergedActor], lists: &[ActorList]) -> String {
 
 fn write_actor(text: &mut String, known: &MergedActor, newest: Option<Date>) {
     let actor = &known.actor;
-    // The form wants a day: where no list says one, that of all lists, or the earliest there is.
+    // The format requires a day: if no list has one, the newest of all lists, or 1970-01-01.
     let read = actor.read.or(newest).unwrap_or(Date::constant(1970, 1, 1));
     let _ = writeln!(text, "\n[[actor]]\nname = {}", quoted(&actor.name));
     let _ = writeln!(

@@ -1,9 +1,9 @@
-//! Names of organisations as lists write them: which two are the same. Case, punctuation, a company's form and an Internet domain's end
-//! make no difference; what stands in parentheses is another name.
+//! Names of organisations as lists write them: decides which two are the same. Case, punctuation, a company's legal form and the end of a
+//! domain name make no difference; text in parentheses is another name.
 
 use super::entry::Actor;
 
-/// Words that say what an organisation is and not which.
+/// Words for the kind of an organisation, which do not distinguish it.
 const FORMS: &[&str] = &["the", "inc", "ltd", "llc", "gmbh", "corp", "co", "ag"];
 
 /// Ends of Internet domains under which organisations stand, one label above the last.
@@ -11,7 +11,7 @@ const SECOND_LEVELS: &[&str] = &[
     "ac", "co", "com", "edu", "go", "gov", "ne", "net", "or", "org",
 ];
 
-/// Hosts of many organisations: their names tell none.
+/// Hosts of many organisations, whose names identify none.
 const SHARED_HOSTS: &[&str] = &[
     "github",
     "gitlab",
@@ -77,7 +77,7 @@ fn without_domain(name: &str) -> &str {
     }
 }
 
-/// The name that an address such as `https://docs.example.org/scan` tells: `example`; none where many share the host.
+/// The name in an address such as `https://docs.example.org/scan`: `example`; `None` if many share the host.
 pub(super) fn of_address(address: &str) -> Option<String> {
     let (_, rest) = address.split_once("://")?;
     let host = rest.split(['/', ':', '?']).next()?.to_lowercase();

@@ -1,5 +1,5 @@
-//! A list of actors from a file of any form, told by content: our own TOML, NICT's survey scanners and MISP's warning lists in JSON,
-//! lines of prefixes, and NICT's table of organisations. Here the forms are told apart; each is read in its own file.
+//! A list of actors from a file of any form, recognised by content: our own TOML, NICT's survey scanners and MISP's warning lists in JSON,
+//! lines of prefixes, and NICT's table of organisations. This file recognises the form; each form has its own parser.
 
 use std::path::Path;
 
@@ -27,7 +27,7 @@ pub(super) enum ListForm {
 }
 
 impl ListForm {
-    /// What metadata and messages call it.
+    /// Its name in metadata and messages.
     pub(super) const fn name(self) -> &'static str {
         match self {
             ListForm::Own => "list of actors",
@@ -48,7 +48,7 @@ pub struct ActorList {
     pub sha256: String,
     /// What kind of list it is.
     pub form: &'static str,
-    /// The day that it says it is of; none where it does not say.
+    /// The day of the list; `None` if it has none.
     pub date: Option<Date>,
     /// Rows that are left out because they are not understood.
     pub bad_rows: usize,
@@ -57,7 +57,7 @@ pub struct ActorList {
 }
 
 impl ActorList {
-    /// What a user should know of the rows that were left out; none where every row was understood.
+    /// A message about the rows that were left out; `None` if every row was understood.
     #[must_use]
     pub fn left_out(&self) -> Option<String> {
         let shown = self.bad_shown.join("; ");
@@ -140,7 +140,7 @@ pub(super) fn read(name: &str, bytes: &[u8]) -> Result<ReadList, ActorError> {
     })
 }
 
-/// JSON and our TOML both may begin with a bracket: what stands behind it tells them apart.
+/// JSON and our TOML can both begin with a bracket; the character after it decides.
 fn form_of(text: &str) -> ListForm {
     let mut data = text.lines().map(str::trim).filter(|line| {
         let is_comment = line.starts_with(['#', ';']) || line.starts_with("//");

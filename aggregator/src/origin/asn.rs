@@ -1,13 +1,13 @@
-//! A source's autonomous system, and how lists write its number: plain, with `AS` before it, or with a dot (RFC 5396). Where an
-//! address belongs is not decided here.
+//! A source's autonomous system, and how lists write its number: plain, with `AS` before it, or with a dot (RFC 5396). It does not look up
+//! addresses.
 
-/// An autonomous system's number; 0, which RFC 7607 reserves, says that none is known.
+/// An autonomous system's number; 0, which RFC 7607 reserves, means unknown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Asn(pub(super) u32);
 
 impl Asn {
-    /// The number that a field of a list says, and whether several systems stand there (`701_702`, `{64496,64497}`): the first one is
-    /// it. `AS` may stand before a number, and `1.10` is 65546 (RFC 5396, asdot).
+    /// The number in a field of a list, and whether the field names several systems (`701_702`, `{64496,64497}`): the first one is it. A
+    /// number may have `AS` before it, and `1.10` is 65546 (RFC 5396, asdot).
     pub(super) fn parse(field: &[u8]) -> Option<(Asn, bool)> {
         let field = match field {
             [b'A' | b'a', b'S' | b's', rest @ ..] => rest,
@@ -30,7 +30,7 @@ impl Asn {
     }
 }
 
-/// One side of a dotted number: digits only, as it is written and no other way.
+/// One side of a dotted number: digits only, without leading zeros.
 fn half(text: &str) -> Option<u16> {
     let is_plain = text == "0" || !text.starts_with(['0', '+']);
     text.parse().ok().filter(|_| is_plain)

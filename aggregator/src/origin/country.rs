@@ -1,5 +1,4 @@
-//! A source's country: ISO 3166-1 alpha-2, `ZZ` where it is unknown. What other codes data sets use, and what becomes of them,
-//! stands here; where an address belongs does not.
+//! A source's country: ISO 3166-1 alpha-2, `ZZ` where it is unknown. It maps other codes of data sets, and does not look up addresses.
 
 use std::fmt;
 
@@ -66,7 +65,7 @@ impl Country {
         u16::from_be_bytes(self.0)
     }
 
-    /// The country with this code; any number that is none gives [`Country::UNKNOWN`].
+    /// The country with this code; [`Country::UNKNOWN`] for any other number.
     #[must_use]
     pub const fn from_code(code: u16) -> Country {
         match Country::from_letters(code.to_be_bytes()) {

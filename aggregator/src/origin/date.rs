@@ -12,9 +12,9 @@ use jiff::tz::TimeZone;
 pub enum DateSource {
     /// The file says it.
     Header,
-    /// It stands in the file's name: `20260625`, `2026-06-25`, or `2026-06` for a month's first day.
+    /// From the file's name: `20260625`, `2026-06-25`, or `2026-06` for a month's first day.
     Name,
-    /// The file system says it; the data may be older.
+    /// From the file system; the data may be older.
     Modified,
 }
 
@@ -30,7 +30,7 @@ impl DateSource {
     }
 }
 
-/// The best date there is: `header` when the format gave one.
+/// The best known date: `header` if the format gave one.
 pub(crate) fn date_of(
     header: Option<Date>,
     path: &Path,
@@ -76,17 +76,17 @@ pub(crate) fn date_of_digits(digits: &[u8]) -> Option<Date> {
     plausible(Date::strptime("%Y%m%d", digits).ok()?)
 }
 
-/// A date that data of the Internet can have.
+/// A plausible date for Internet data.
 fn plausible(date: Date) -> Option<Date> {
     (1980..2200).contains(&date.year()).then_some(date)
 }
 
-/// The first date that stands in a name; a day is looked for before a month.
+/// The first date in a name; a day is searched before a month.
 fn date_in_name(name: &str) -> Option<Date> {
     let runs: Vec<&str> = name
         .split(|character: char| !character.is_ascii_digit())
         .collect();
-    // One separator between two runs: with more, an empty run stands between them.
+    // One separator between two runs: more give an empty run between them.
     let lengths = |runs: &[&str]| runs.iter().map(|run| run.len()).collect::<Vec<_>>();
     let parted = |wanted: &'static [usize], behind: &'static str| {
         let found = runs.windows(wanted.len());
@@ -100,7 +100,7 @@ fn date_in_name(name: &str) -> Option<Date> {
         .find_map(|digits| date_of_digits(digits.as_bytes()))
 }
 
-/// The day of a Unix time, UTC; none where it is beyond the calendar.
+/// The day of a Unix time, UTC; `None` if it is beyond the calendar.
 pub(crate) fn date_of_unix_seconds(seconds: u64) -> Option<Date> {
     let seconds = i64::try_from(seconds).ok()?;
     Timestamp::from_second(seconds).ok().map(date_of_time)

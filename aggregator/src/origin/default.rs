@@ -1,16 +1,16 @@
-//! Where country data lies when nobody named it. Nothing is read here; `load.rs` does that.
+//! The folders of country data that are searched by default. `load.rs` reads the files.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// Where `teiten-sensor geo update` puts country data when root runs it: every user of the machine reads it there.
+/// Where `teiten-sensor geo update` puts country data when root runs it: every user of the machine can read it.
 pub const MACHINE_FOLDER: &str = "/var/lib/teiten-lists/geo";
 /// Where Debian's package `tor-geoipdb` keeps its two files, and their names.
 const DEBIAN_FOLDER: &str = "/usr/share/tor";
 const DEBIAN_FILES: [&str; 2] = ["geoip", "geoip6"];
 
-/// Where `teiten-sensor geo update` puts country data when an ordinary user runs it (XDG Base Directory Specification 0.8); none
-/// without a home folder.
+/// Where `teiten-sensor geo update` puts country data when an ordinary user runs it (XDG Base Directory Specification 0.8); `None` without
+/// a home folder.
 #[must_use]
 pub fn user_folder() -> Option<PathBuf> {
     user_folder_of(std::env::var_os("XDG_DATA_HOME"), std::env::var_os("HOME"))
@@ -24,7 +24,7 @@ fn user_folder_of(data: Option<OsString>, home: Option<OsString>) -> Option<Path
     Some(base.join("teiten/geo"))
 }
 
-/// The files of the first folder that holds any.
+/// The files of the first folder that has any.
 pub(super) fn find() -> Vec<PathBuf> {
     let folders = user_folder()
         .into_iter()
@@ -38,7 +38,7 @@ pub(super) fn find() -> Vec<PathBuf> {
         })
 }
 
-/// The files of a folder by name; hidden ones are under way.
+/// The files of a folder by name; hidden ones are still being written.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Vec::new();

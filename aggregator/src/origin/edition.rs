@@ -1,6 +1,6 @@
-//! Which data files answer on which day. Files of different dates are editions where they answer for the same addresses: of those
-//! the newest that is not later than the day is used, before the first the oldest. Files without a date of their own, and files that
-//! answer for other addresses than the rest (another registry, the other family, a few corrections), are used beside them.
+//! Selects the data files for a day. Files of different dates for the same addresses are editions: the newest that is not later than the
+//! day is used, and the oldest for earlier days. Files without a date of their own, and files for other addresses (another registry, the
+//! other family, a few corrections), are used in addition.
 
 use std::cmp::Reverse;
 
@@ -18,10 +18,10 @@ use teiten_observation::Address;
 /// What holds from a day on.
 #[derive(Clone, Debug)]
 pub(super) struct OriginEdition<V> {
-    /// Its first day, where there are several editions; the first one holds before that as well.
+    /// Its first day, if there are several editions; the first one holds for earlier days too.
     pub(super) from: Option<Date>,
     pub(super) tables: Tables<V>,
-    /// The files in it, by their places in the list, in rising precedence.
+    /// Its files, by their indexes in the list, in rising precedence.
     pub(super) files: Vec<usize>,
 }
 
@@ -55,7 +55,7 @@ impl<V: Value> Editions<V> {
     }
 }
 
-/// Builds the tables of every edition of the files, which stand in the order of the command line.
+/// Builds the tables of every edition of the files, which come in the order of the command line.
 pub(super) fn build<V: Value + Send + Sync>(
     files: &[FileRanges<V>],
     provenance: &[Provenance],
@@ -83,7 +83,7 @@ pub(super) fn build<V: Value + Send + Sync>(
     Editions(editions)
 }
 
-/// The day of a file that says one; when it came to lie on this disk says nothing of its data.
+/// The day that a file states; its modification time says nothing about its data.
 fn date(provenance: &Provenance) -> Option<Date> {
     (provenance.date_source != DateSource::Modified).then_some(provenance.date)
 }
@@ -105,7 +105,7 @@ impl Fitness {
     }
 }
 
-/// The files that answer on `day`, or all where there is one edition only, in rising precedence: the places of the dated ones hold them in the order of their fitness.
+/// The files for `day`, or all if there is only one edition, in rising precedence; dated files are ordered by how well they fit.
 fn choose(dates: &[Option<Date>], day: Option<Date>, answers: &Answers) -> Vec<usize> {
     let Some(day) = day else {
         return (0..dates.len()).collect();
@@ -141,7 +141,7 @@ fn choose(dates: &[Option<Date>], day: Option<Date>, answers: &Answers) -> Vec<u
 
 fn tables<V: Value + Send + Sync>(files: &[FileRanges<V>], chosen: &[usize]) -> Tables<V> {
     let chosen = || chosen.iter().map(|&file| &files[file]);
-    // An empty list beside a sorted one would send it the long way.
+    // An empty list beside a sorted one would take the slow path.
     let v4: Vec<&[_]> = chosen()
         .map(|file| file.v4.as_slice())
         .filter(|v4| !v4.is_empty())
@@ -159,10 +159,10 @@ fn tables<V: Value + Send + Sync>(files: &[FileRanges<V>], chosen: &[usize]) -> 
     })
 }
 
-/// Ranges of a file and family that are looked up in another file, at most: enough to tell editions from strangers.
+/// Most ranges of a file and family that are looked up in another file, enough to recognise editions.
 const SAMPLES_MAX: usize = 1024;
 
-/// For each two dated files whether the second answers for most of what the first does.
+/// For each pair of dated files, whether the second covers most of the first.
 struct Answers {
     most: Vec<Vec<bool>>,
 }
@@ -202,7 +202,7 @@ fn covered<A: Address, V>(ranges: &[Range<A, V>]) -> Vec<(A, A)> {
         .map(|range| (range.first, range.last))
         .collect();
     bounds.sort_unstable();
-    // What lies within the one before it, as the narrower prefix of a route does, would hide that from a search.
+    // A range within the previous one, such as a more specific route, would hide it from the search.
     bounds.dedup_by(|next, before| {
         let is_touching = next.0 <= before.1;
         if is_touching {
@@ -213,7 +213,7 @@ fn covered<A: Address, V>(ranges: &[Range<A, V>]) -> Vec<(A, A)> {
     bounds
 }
 
-/// Whether at least half of the ranges begin in what is covered; a family without ranges has nothing that could be missing.
+/// Whether at least half of the ranges begin in what is covered; true for a family without ranges.
 fn is_mostly_in<A: Address, V>(ranges: &[Range<A, V>], covered: &[(A, A)]) -> bool {
     let step = ranges.len().div_ceil(SAMPLES_MAX).max(1);
     let (mut samples, mut held) = (0, 0);

@@ -16,7 +16,7 @@ pub enum OriginError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// No line tells a format that is known.
+    /// No line has a known format.
     #[error("origin data {path}, {row}")]
     Unknown {
         /// The file.
@@ -39,7 +39,7 @@ pub enum OriginError {
         /// The first of the bad ones.
         first: Vec<BadRow>,
     },
-    /// The file is of a known kind that does not hold what it was asked for.
+    /// The file's format is known, but does not have the requested data.
     #[error("origin data {path}: {} hold no {}; give the file with {}", format.name(), subject.noun(), subject.other_flag())]
     Subject {
         /// The file.

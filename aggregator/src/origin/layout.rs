@@ -1,16 +1,16 @@
-//! How the rows of a text file are cut: the separator, where the addresses stand and where the value, told by column names where there
-//! are any and by the first rows otherwise. Rows are not read here; `text.rs` does that.
+//! The layout of a text file's rows: the separator and the columns of addresses and value, from column names if there are any and from the
+//! first rows otherwise. `text.rs` reads the rows.
 
 use super::number::{Parsed, address, decimal};
 use super::provenance::OriginFormat;
 
-/// Rows that are looked at to tell a layout.
+/// Rows that are sampled to find the layout.
 pub(super) const ROWS_LOOKED_AT: usize = 200;
 
-/// Separators that lists use, the likeliest first where several would do.
+/// Separators of lists, the most likely first.
 const SEPARATORS: [u8; 4] = *b"\t,; ";
 
-/// Where the addresses of a row stand.
+/// The columns of a row's addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum AddressColumns {
     /// First and last address in these two columns.
@@ -32,10 +32,10 @@ impl AddressColumns {
     }
 }
 
-/// What a column of values is called, the likeliest name first, and how well a field fits there.
+/// The possible names of the value's column, the most likely first, and how well a field fits.
 pub(super) struct ColumnNames {
     pub(super) names: &'static [&'static str],
-    /// 1: it is such a value; 0: it says that none is known; -1: it is something else.
+    /// 1: it is such a value; 0: it says unknown; -1: it is something else.
     pub(super) fits: fn(&[u8]) -> i32,
 }
 
@@ -44,12 +44,12 @@ pub(super) struct ColumnNames {
 pub(super) struct Layout {
     pub(super) separator: u8,
     pub(super) span: AddressColumns,
-    /// The column of the value; none where no column fits.
+    /// The column of the value; `None` if no column fits.
     pub(super) value: Option<usize>,
 }
 
 impl Layout {
-    /// The layout of these rows, the first of which may hold column names; none where no row begins as any list does.
+    /// The layout of these rows, the first of which may have column names; `None` if no row looks like one of a list.
     pub(super) fn of(rows: &[&[u8]], wanted: &ColumnNames) -> Option<Layout> {
         let (names, rows) = match rows {
             [first, rest @ ..] if is_column_names(first) => (Some(*first), rest),
@@ -84,7 +84,7 @@ impl Layout {
     }
 }
 
-/// Fields of a row; a separator in quotes is none.
+/// Fields of a row; a separator in quotes does not separate.
 pub(super) fn fields(row: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(row);
     std::iter::from_fn(move || {
@@ -110,7 +110,7 @@ pub(super) fn unquoted(field: &[u8]) -> &[u8] {
     inner.map_or(field, <[u8]>::trim_ascii)
 }
 
-/// Whether a field says that nothing is known, as lists write it.
+/// Whether a field says unknown, in one of the ways of lists.
 pub(super) fn is_unknown(field: &[u8]) -> bool {
     const WORDS: [&[u8]; 12] = [
         b"", b"-", b"--", b"?", b"??", b"*", b"none", b"null", b"n/a", b"\\n", b"unknown", b"zz",
@@ -129,7 +129,7 @@ pub(super) fn is_column_names(row: &[u8]) -> bool {
     !row.contains(&b'|') && fields.next().is_some_and(is_word)
 }
 
-/// Names of the columns as lower-case letters and digits alone.
+/// Names of the columns, reduced to lower-case letters and digits.
 fn column_names(row: &[u8], separator: u8) -> Vec<String> {
     let plain = |field: &[u8]| {
         let letters = field.iter().filter(|byte| byte.is_ascii_alphanumeric());
@@ -184,7 +184,7 @@ fn named(names: &[String], wanted: &[&str]) -> Option<usize> {
     wanted.iter().find_map(of_name)
 }
 
-/// Where most rows have their addresses, and how many have them there.
+/// The columns in which most rows have their addresses, and the number of these rows.
 fn best_span(rows: &[&[u8]], separator: u8, names: &[String]) -> Option<(AddressColumns, usize)> {
     let of_names = match (named(names, FIRST_NAMES), named(names, LAST_NAMES)) {
         (Some(first), Some(last)) => Some(AddressColumns::Bounds(first, last)),
@@ -201,7 +201,7 @@ fn best_span(rows: &[&[u8]], separator: u8, names: &[String]) -> Option<(Address
     });
     counted
         .filter(|(_, count)| *count > 0)
-        // Of several equally good ones the first.
+        // The first of several equally good ones.
         .reduce(|best, next| if next.1 > best.1 { next } else { best })
 }
 
@@ -213,7 +213,7 @@ fn is_there(span: AddressColumns, fields: &[&[u8]]) -> bool {
             fields.len() > 2 && address(at(first)).is_some() && address(at(last)).is_some()
         }
         AddressColumns::Prefix(column) => {
-            // A lone address is the first of two where more fields follow.
+            // A lone address is the first of two if more fields follow.
             let is_prefix = at(column).iter().any(|byte| matches!(byte, b'/' | b'-'));
             (fields.len() == 2 || is_prefix) && prefix(at(column)).is_some()
         }
@@ -255,7 +255,7 @@ pub(super) fn of_length(address: Parsed, length: u64) -> Option<(Parsed, Parsed)
     }
 }
 
-/// Columns behind the addresses in which a value is looked for where no name tells it: further behind stand coordinates and postal codes.
+/// Without column names, the value is searched in this many columns after the addresses; later ones have coordinates and postal codes.
 const COLUMNS_LOOKED_AT: usize = 3;
 
 fn value_column(
@@ -265,7 +265,7 @@ fn value_column(
     names: &[String],
     wanted: &ColumnNames,
 ) -> Option<usize> {
-    // Rows without addresses are bad, and tell nothing of the columns.
+    // Rows without addresses are bad and say nothing about the columns.
     let good: Vec<Vec<&[u8]>> = rows
         .iter()
         .map(|row| fields(row, separator).collect())
@@ -285,7 +285,7 @@ fn value_column(
     }
     let behind = span.columns().into_iter().max().unwrap_or(0) + 1;
     let candidates = (behind..behind + COLUMNS_LOOKED_AT).map(|column| (column, score(column)));
-    // A column of which one field at least is such a value is the one; rows that are not are bad rows.
+    // The column has at least one such value; rows with another value there are bad rows.
     let is_hit = |column: usize| {
         let fits = |fields: &Vec<&[u8]>| {
             fields

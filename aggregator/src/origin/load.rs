@@ -1,5 +1,5 @@
-//! From files to [`Origins`]: reads, hashes and parses them side by side, then has the tables built. What a line or a record means
-//! is said in `text` and `mmdb`.
+//! Loads files into [`Origins`]: reads, hashes and parses them in parallel, then builds the tables. `text` and `mmdb` parse lines and
+//! records.
 
 use std::borrow::Cow;
 use std::fs::File;
@@ -27,7 +27,7 @@ use crate::text::hexadecimal;
 /// First bytes of a gz file (RFC 1952 section 2.3.1).
 const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 
-/// Largest file after decompression: far above any data set in use, below what would exhaust a small machine.
+/// Largest size after decompression: far above any data set in use, and small enough for a small machine.
 const DECOMPRESSED_BYTES_MAX: u64 = 2 << 30;
 
 /// What can be loaded.
@@ -44,9 +44,9 @@ impl Loaded for Asn {
 }
 
 impl Origins {
-    /// Reads country data from `geo` and systems from `asn`; formats are told by content, plain or gz. A later file of a list
-    /// wins over an earlier one; of files with dates that hold the same, each hour has the one that fits it. A row that is not
-    /// understood costs that row ([`Provenance::left_out`] says so).
+    /// Reads country data from `geo` and systems from `asn`; formats are recognised by content, plain or gz. A later file of a list wins
+    /// over an earlier one; of files of several dates, each hour uses the one of its day. A row that is not understood is left out
+    /// ([`Provenance::left_out`] says so).
     ///
     /// # Errors
     /// The first file that cannot be read or is not what it should be, with the line and what was expected there.
@@ -88,7 +88,7 @@ fn load_file<V: Loaded>(path: &Path) -> Result<(FileRanges<V>, Provenance), Orig
         path: path.to_path_buf(),
         source,
     })?;
-    // The hash takes about as long as the parsing: side by side.
+    // The hash takes about as long as parsing, so both run in parallel.
     let (sha256, parsed) = std::thread::scope(|scope| {
         let hash = scope.spawn(|| hexadecimal(&Sha256::digest(&bytes)));
         let parsed = parse_file::<V>(path, &bytes);
@@ -150,7 +150,7 @@ fn decompressed(bytes: &[u8]) -> std::io::Result<Cow<'_, [u8]>> {
     Ok(Cow::Owned(plain))
 }
 
-/// What goes wrong with bytes, before it is known whose they are.
+/// An error of the bytes, without the file's path.
 enum Failure {
     Text(TextError),
     Mmdb(maxminddb::MaxMindDbError),
@@ -193,7 +193,7 @@ fn parse<V: Loaded>(bytes: &[u8]) -> Result<(FileRanges<V>, OriginFormat), Failu
     })
 }
 
-/// Whether the file can be read as what was not asked for.
+/// Whether the file can be read as the other subject.
 fn is_of_other<V: Loaded>(bytes: &[u8]) -> bool {
     match V::SUBJECT {
         Subject::Country => text::read::<Asn>(bytes).is_ok(),
@@ -201,7 +201,7 @@ fn is_of_other<V: Loaded>(bytes: &[u8]) -> bool {
     }
 }
 
-/// Any bytes through every loader and into tables: for fuzzing, where nothing may crash.
+/// For fuzzing: reads any bytes with every loader and builds the tables. Nothing may panic.
 #[doc(hidden)]
 pub fn fuzz_load(bytes: &[u8]) {
     fn tables<V: Loaded>(bytes: &[u8]) {
@@ -338,7 +338,7 @@ mod tests {
         .take(count)
     }
 
-    /// The country by a look at every line of tor's format.
+    /// The country by a linear search of tor's format.
     fn by_every_line(text: &str, address: u32) -> Country {
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             let fields: Vec<&str> = line.split(',').collect();

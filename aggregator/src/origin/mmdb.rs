@@ -1,5 +1,5 @@
-//! MMDB files (<https://maxmind.github.io/MaxMind-DB/>) read into ranges, once, when loading: a lookup in the file itself would
-//! cost twenty times one in the table.
+//! MMDB files (<https://maxmind.github.io/MaxMind-DB/>) converted to ranges once, when loading: a lookup in the file itself costs twenty
+//! times as much as one in the table.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -13,7 +13,7 @@ use super::provenance::Oddities;
 use super::text::FileRanges;
 use crate::ranges::table::Value;
 
-/// What stands before the metadata of every MMDB file.
+/// The marker before the metadata of every MMDB file.
 const MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
 
 /// The metadata lies within this many bytes of the end, says the format.
@@ -27,11 +27,11 @@ pub(crate) fn is_mmdb(bytes: &[u8]) -> bool {
 
 /// What an MMDB record can give.
 pub(crate) trait MmdbRecord: Value {
-    /// The value of a record; the default where the record has none.
+    /// The value of a record, or the default.
     fn from_record(record: &LookupResult<'_, &[u8]>, oddities: &mut Oddities) -> Self;
 }
 
-/// Where vendors keep a country: nested as MaxMind has it, or flat.
+/// The paths of a country in vendors' records: nested like MaxMind's, or flat.
 const COUNTRY_PATHS: &[&[PathElement<'static>]] = &[
     &[PathElement::Key("country"), PathElement::Key("iso_code")],
     &[

@@ -1,4 +1,4 @@
-//! Addresses and numbers read from the bytes of a text file, without a string for each. What a line means is not decided here.
+//! Parses addresses and numbers from the bytes of a text file without allocating strings.
 
 use std::net::Ipv6Addr;
 
@@ -38,8 +38,8 @@ fn decimal_prefix(bytes: &[u8]) -> Option<(u64, &[u8])> {
     (length > 0).then(|| (number, &bytes[length..]))
 }
 
-/// An address that fills the whole field: IPv4 dotted or decimal, IPv6 as RFC 4291 writes it. Forms that files hardly ever have
-/// (a dotted tail) are left to the standard library.
+/// An address that fills the whole field: IPv4 dotted or decimal, IPv6 as RFC 4291 writes it. The standard library parses rare forms (a
+/// dotted tail).
 pub(crate) fn address(field: &[u8]) -> Option<Parsed> {
     match address_prefix(field) {
         Some((address, [])) => Some(address),
@@ -54,7 +54,7 @@ pub(crate) fn address(field: &[u8]) -> Option<Parsed> {
     }
 }
 
-/// The address at the beginning of `bytes` and what follows it: one pass over the bytes, which loading spends its time in.
+/// The address at the beginning of `bytes` and what follows it: one pass over the bytes, the hot loop of loading.
 #[inline]
 pub(crate) fn address_prefix(bytes: &[u8]) -> Option<(Parsed, &[u8])> {
     // An IPv6 address has a colon after four digits at most.
@@ -118,7 +118,7 @@ fn groups(bytes: &[u8]) -> Option<(u128, &[u8])> {
             }
         }
     }
-    // What an address cannot go on with must not be cut off from it: a further colon, a dotted tail.
+    // Characters that cannot follow an address make it invalid: a further colon, a dotted tail.
     if matches!(rest.first(), Some(b':' | b'.')) {
         return None;
     }
@@ -235,7 +235,7 @@ mod tests {
         fn any_text_of_an_address_alphabet_agrees_with_the_standard_library(text in "[0-9a-f:.]{0,24}") {
             let expected = text.parse::<Ipv6Addr>().ok().map(|address| Parsed::V6(u128::from(address)))
                 .or_else(|| text.parse::<Ipv4Addr>().ok().map(|address| Parsed::V4(u32::from(address))));
-            // Decimal numbers and octets with leading zeros are ours alone.
+            // Decimal numbers and octets with leading zeros are not accepted by the standard library.
             if expected.is_some() || text.contains(':') {
                 prop_assert_eq!(address(text.as_bytes()), expected);
             }

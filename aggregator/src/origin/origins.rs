@@ -1,4 +1,4 @@
-//! Asking: the origin of a source on the day of its hour. Reading files is `load.rs`'s.
+//! Looks up the origin of a source on the day of its hour. `load.rs` reads the files.
 
 use std::path::PathBuf;
 
@@ -15,24 +15,24 @@ use crate::actor::Actors;
 use crate::hour::Hour;
 use crate::ranges::table::Lookup;
 
-/// Countries and autonomous systems of addresses, with their provenance. Built once, then only asked.
+/// Countries and autonomous systems of addresses, with their provenance. Immutable once built.
 #[derive(Clone, Debug)]
 pub struct Origins {
     pub(super) country: Editions<Country>,
     pub(super) asn: Editions<Asn>,
     pub(super) actors: Actors,
-    /// Of the files for countries, then of those for systems.
+    /// The files for countries, then those for systems.
     pub(super) provenance: Vec<Provenance>,
     /// How many of them are for countries.
     pub(super) countries: usize,
 }
 
-/// Which files answer for a subject from a day on.
+/// The files that are used for a subject from a day on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OriginPeriod<'a> {
     /// Countries or systems.
     pub subject: Subject,
-    /// First day; none for the first period.
+    /// First day; `None` for the first period.
     pub from: Option<Date>,
     /// The files, in rising precedence.
     pub files: Vec<&'a Provenance>,
@@ -53,7 +53,7 @@ fn periods<'a>(
 }
 
 impl Origins {
-    /// Knows nothing: every country is `ZZ`, no system has a number.
+    /// No data: every country is `ZZ`, no system has a number.
     #[must_use]
     pub fn empty() -> Origins {
         Origins {
@@ -65,8 +65,8 @@ impl Origins {
         }
     }
 
-    /// The country files that are used when the user named none: the first of the user's folder, the machine's folder (both are
-    /// filled by `teiten-sensor geo update`) and Debian's `tor-geoipdb` that holds any.
+    /// The country files that are used by default: the first of the user's folder, the machine's folder (both are filled by `teiten-sensor
+    /// geo update`) and Debian's `tor-geoipdb` that holds any.
     #[must_use]
     pub fn find_default() -> Vec<PathBuf> {
         default::find()
@@ -109,7 +109,7 @@ impl Origins {
         self.newest().asn(source)
     }
 
-    /// Which files answer from which day on: a line for each edition, the first of which holds before its day as well.
+    /// The files of each edition and its first day; the first edition holds for earlier days too.
     pub fn editions(&self) -> impl Iterator<Item = OriginPeriod<'_>> {
         let (countries, asns) = self.provenance.split_at(self.countries);
         let of_countries = periods(Subject::Country, self.country.files(), countries);
@@ -122,13 +122,13 @@ impl Origins {
         Origins { actors, ..self }
     }
 
-    /// Named organisations; none unless [`Origins::with_actors`] was called.
+    /// Named organisations; empty unless [`Origins::with_actors`] was called.
     #[must_use]
     pub const fn actors(&self) -> &Actors {
         &self.actors
     }
 
-    /// Which data was loaded, in the order of the lists given.
+    /// The loaded data, in the order of the lists given.
     #[must_use]
     pub fn provenance(&self) -> &[Provenance] {
         &self.provenance
@@ -163,8 +163,8 @@ impl<'a> OriginsOfDay<'a> {
         known(self.asn.tables.find(source))
     }
 
-    /// A cursor for sources asked in ascending order: it answers from the range it stands in as long as they stay there, and any
-    /// other order is answered as well, only not faster.
+    /// A cursor for sources in ascending order: it remembers the current range, so the next source in it is cheap. Any other order works,
+    /// without being faster.
     #[must_use]
     pub fn cursor<A: Address>(&self) -> OriginCursor<'a, A> {
         let beginning = A::from_number(0);
@@ -176,7 +176,7 @@ impl<'a> OriginsOfDay<'a> {
         }
     }
 
-    /// The files that answer, those for countries first, each list in rising precedence.
+    /// The files in use, those for countries first, each list in rising precedence.
     pub fn provenance(self) -> impl Iterator<Item = &'a Provenance> {
         let (countries, asns) = self.provenance.split_at(self.countries);
         let of_countries = self.country.files.iter().map(|&file| &countries[file]);
@@ -184,7 +184,7 @@ impl<'a> OriginsOfDay<'a> {
     }
 }
 
-/// Asks for the origin of one source after the other.
+/// Looks up the origin of one source after the other.
 #[derive(Clone, Debug)]
 pub struct OriginCursor<'a, A> {
     countries: &'a Tables<Country>,

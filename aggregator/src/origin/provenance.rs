@@ -1,4 +1,4 @@
-//! Which data was read and what was odd in it: what metadata and messages say of a file. No file is read here.
+//! The description of a data file and its oddities, for metadata and messages.
 
 use std::fmt;
 
@@ -6,25 +6,25 @@ use jiff::civil::Date;
 
 use super::date::DateSource;
 
-/// The kind of a data file, told by its content.
+/// The format of a data file, recognised by its content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OriginFormat {
-    /// START,END,VALUE with commas, as tor's geoip and geoip6 and several vendors have it; addresses decimal or as text.
+    /// START,END,VALUE with commas, as in tor's geoip and geoip6 and several vendors' files; addresses decimal or as text.
     Ranges,
-    /// PREFIX,VALUE, as IPinfo and GeoLite2's CSV have it.
+    /// PREFIX,VALUE, as in the CSV of IPinfo and GeoLite2.
     Prefixes,
-    /// START, END, AS and more with tabs, as iptoasn has it.
+    /// START, END, AS and more with tabs, as in iptoasn.
     TabbedRanges,
     /// A registry's delegated or delegated-extended file.
     Delegated,
-    /// Prefix, length and AS with tabs, as RouteViews pfx2as has it.
+    /// Prefix, length and AS with tabs, as in RouteViews pfx2as.
     PrefixToAs,
     /// A MaxMind DB file.
     Mmdb,
 }
 
 impl OriginFormat {
-    /// What such files are called, in the plural, for messages and metadata.
+    /// The name of such files, in the plural, for messages and metadata.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -38,7 +38,7 @@ impl OriginFormat {
     }
 }
 
-/// What was odd in a file and is no error: read past, counted.
+/// Oddities of a file that are no errors: they are counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Oddities {
     /// Ranges that end before they begin: left out.
@@ -49,7 +49,7 @@ pub struct Oddities {
     pub no_country: u64,
     /// Rows that are not understood: left out.
     pub bad_rows: u64,
-    /// Prefixes that several systems announce: the first one stands.
+    /// Prefixes that several systems announce: the first one is used.
     pub several_origins: u64,
 }
 
@@ -80,14 +80,14 @@ impl Subject {
     }
 }
 
-/// A row that is not what its format asks for: left out, counted, shown.
+/// A row that does not match its format: it is left out, counted and shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BadRow {
     /// Counted from 1, after decompression.
     pub line: usize,
     /// What should stand there.
     pub expected: &'static str,
-    /// What stands there, at most 80 bytes of it.
+    /// The row's text, at most 80 bytes of it.
     pub found: String,
 }
 
@@ -105,7 +105,7 @@ impl fmt::Display for BadRow {
     }
 }
 
-/// Which data was used: what every table's metadata names.
+/// The data that was used, as named in every table's metadata.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Provenance {
     /// What the file was asked for.
@@ -118,7 +118,7 @@ pub struct Provenance {
     pub date: Date,
     /// Where that date was found.
     pub date_source: DateSource,
-    /// SHA-256 of the file as it lies, lower-case hexadecimal.
+    /// SHA-256 of the file's bytes, lower-case hexadecimal.
     pub sha256: String,
     /// Ranges that were read.
     pub ranges: u64,
@@ -129,7 +129,7 @@ pub struct Provenance {
 }
 
 impl Provenance {
-    /// What a user should know of the rows that were left out; none where every row was understood.
+    /// A message about the rows that were left out; `None` if every row was understood.
     #[must_use]
     pub fn left_out(&self) -> Option<String> {
         let count = self.oddities.bad_rows;

@@ -1,5 +1,5 @@
-//! The cut of special-purpose space out of the data: addresses in it have no country and no autonomous system, whatever a data file
-//! says of them. Applied when tables are built, so that a lookup costs nothing.
+//! Removes special-purpose space from the data: its addresses have no country and no autonomous system, whatever a data file says. This is
+//! applied when tables are built, so a lookup does not pay for it.
 
 use std::sync::LazyLock;
 
@@ -7,7 +7,7 @@ use crate::ranges::flatten::{Range, flatten};
 use crate::ranges::table::RangeStep;
 use teiten_observation::{Address, SPECIAL_IPV4, SPECIAL_IPV6, SpecialBlock};
 
-/// Where special-purpose space begins (true) and ends (false), IPv4.
+/// The addresses at which IPv4 special-purpose space begins (true) and ends (false).
 pub(crate) static MASK_V4: LazyLock<Vec<RangeStep<u32, bool>>> =
     LazyLock::new(|| mask(SPECIAL_IPV4));
 /// The same for IPv6.

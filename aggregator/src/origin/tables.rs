@@ -1,10 +1,10 @@
-//! The tables of a subject, one per family, and asking them by an address of either.
+//! The tables of a subject, one per family, with lookup by an address of either.
 
 use teiten_observation::{Address, Family};
 
 use crate::ranges::table::{Lookup, TableV4, TableV6, Value};
 
-/// What holds for every address of both families.
+/// The values of all addresses of both families.
 #[derive(Clone, Debug)]
 pub(super) struct Tables<V> {
     pub(super) v4: TableV4<V>,

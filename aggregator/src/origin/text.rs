@@ -1,5 +1,5 @@
-//! The text formats, told by their first rows (`layout.rs`): rows of addresses and a value, and the registries' delegated files. Bytes
-//! in, ranges out; a row that fits no rule is left out, counted and kept to be shown; a file that is mostly such rows is refused.
+//! Parses the text formats, recognised by their first rows (`layout.rs`): rows of addresses and a value, and the registries' delegated
+//! files. A row that fits no rule is left out and counted; a file of mostly such rows is refused.
 
 use jiff::civil::Date;
 
@@ -32,7 +32,7 @@ pub(crate) struct FileRanges<V> {
 pub(crate) enum TextError {
     /// Its first rows tell no format.
     Unknown(BadRow),
-    /// It is of a known format, which has no column for what was asked for.
+    /// Its format is known, but has no column for the requested data.
     NoColumn(OriginFormat, BadRow),
     /// Most rows are not understood.
     MostlyBad {
@@ -49,7 +49,7 @@ pub(crate) trait Field: Value {
     /// Names of its columns, the likeliest first.
     const NAMES: &'static [&'static str];
 
-    /// The value that a field says; `None` when it is no such thing.
+    /// The value of a field; `None` if it is none.
     fn parse(field: &[u8], oddities: &mut Oddities) -> Option<Self>;
 
     /// How well a field fits: see [`ColumnNames`].
@@ -126,7 +126,7 @@ impl Field for Asn {
     }
 }
 
-/// Most ranges that room is made for at once.
+/// Most ranges that are allocated in advance.
 const RANGES_EXPECTED_MAX: usize = 1 << 20;
 
 /// Bad rows that are kept to be shown.
@@ -143,7 +143,7 @@ pub(crate) fn read<V: Field>(bytes: &[u8]) -> Result<(FileRanges<V>, OriginForma
         bad_rows: Vec::new(),
         date: None,
     };
-    // Room for lines of the usual length, so that vectors do not move while they grow; untouched pages cost nothing.
+    // Allocates for lines of the usual length, so that vectors need not move while they grow; untouched pages cost nothing.
     ranges
         .v4
         .reserve((bytes.len() / 24).min(RANGES_EXPECTED_MAX));

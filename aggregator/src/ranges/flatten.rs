@@ -1,4 +1,4 @@
-//! From ranges as files hold them (unsorted, overlapping, nested) to sorted steps: which range wins where several hold an address.
+//! Converts the ranges of files (unsorted, overlapping, nested) to sorted steps: it decides which range wins for an address in several.
 //!
 //! A later file wins over an earlier one, so that a user's own file can correct a public one; within a file the narrower range
 //! wins, as the more specific prefix does in routing; of two equally wide ones the later line.
@@ -9,7 +9,7 @@ use std::collections::BinaryHeap;
 use super::table::{RangeStep, Value};
 use teiten_observation::Address;
 
-/// Addresses from `first` to `last`, both included, and what a file says of them.
+/// Addresses from `first` to `last`, both included, and their value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Range<A, V> {
     pub(crate) first: A,
@@ -61,7 +61,7 @@ fn steps_of_disjoint<A: Address, V: Value>(ranges: &[Range<A, V>]) -> Vec<RangeS
     steps.0
 }
 
-/// Which of several ranges over one address wins: the greatest.
+/// The precedence of a range: of several over one address the greatest wins.
 type Precedence = (usize, Reverse<u128>, usize);
 
 fn steps_of_overlapping<A: Address, V: Value>(
@@ -78,23 +78,23 @@ fn steps_of_overlapping<A: Address, V: Value>(
     let mut steps = Steps::with_capacity(begins.len() * 2);
     let mut open = BinaryHeap::new();
     for (position, (first, precedence, _)) in begins.iter().enumerate() {
-        settle_until(&mut steps, &mut open, &begins, Some(*first));
+        close_until(&mut steps, &mut open, &begins, Some(*first));
         open.push((*precedence, position));
         let winner = open.peek().map_or(position, |&(_, winner)| winner);
         steps.set(*first, begins[winner].2.value);
     }
-    settle_until(&mut steps, &mut open, &begins, None);
+    close_until(&mut steps, &mut open, &begins, None);
     steps.0
 }
 
 /// Writes the steps at the ends of open ranges that end before `until` (or of all of them).
-fn settle_until<A: Address, V: Value>(
+fn close_until<A: Address, V: Value>(
     steps: &mut Steps<A, V>,
     open: &mut BinaryHeap<(Precedence, usize)>,
     begins: &[(A, Precedence, Range<A, V>)],
     until: Option<A>,
 ) {
-    // Only the end of the winner changes what holds: a range that ends under a winner is dropped when it comes to the top.
+    // Only the end of the winner changes the value: a range that ends under a winner is dropped when it comes to the top.
     while let Some(&(_, top)) = open.peek() {
         let last = begins[top].2.last;
         if until.is_some_and(|until| last >= until) {
@@ -116,7 +116,7 @@ fn settle_until<A: Address, V: Value>(
     }
 }
 
-/// `steps` with nothing known where `mask` holds; both sorted.
+/// `steps` with the default value where `mask` is true; both sorted.
 pub(crate) fn cut_out<A: Address, V: Value>(
     steps: &[RangeStep<A, V>],
     mask: &[RangeStep<A, bool>],
@@ -175,7 +175,7 @@ mod tests {
         Range { first, last, value }
     }
 
-    /// What the rule says, by looking at every range.
+    /// The expected value, by a linear search of all ranges.
     fn naive(files: &[Vec<Range<u32, u16>>], address: u32) -> u16 {
         let mut best: Option<(Precedence, u16)> = None;
         for (file, ranges) in files.iter().enumerate() {

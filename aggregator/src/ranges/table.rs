@@ -1,10 +1,10 @@
-//! The two lookup tables, one per family: sorted steps, each saying what holds from its address on. Building and asking only; no
-//! file is read and no text is parsed here.
+//! The two lookup tables, one per family: sorted steps, each with the value from its address on. No file is read and no text is parsed
+//! here.
 //!
 //! IPv4 has an index of 2^16 entries over the first half of the address, and steps that keep the second half alone: 4 bytes each
 //! for a country. IPv6 has every 32nd start in a small array that stays in the cache, then a search among 32.
 
-/// What a table holds for an address; the default is "unknown".
+/// The value of an address; the default means unknown.
 pub(crate) trait Value: Copy + Default + PartialEq {}
 
 impl<V: Copy + Default + PartialEq> Value for V {}
@@ -16,7 +16,7 @@ pub(crate) struct RangeStep<A, V> {
     pub(crate) value: V,
 }
 
-/// The answer to a question with the addresses it holds for, both ends included: what a cursor remembers.
+/// The result of a lookup with the addresses that it holds for, both ends included; a cursor remembers it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Lookup<A, V> {
     pub(crate) first: A,
@@ -86,7 +86,7 @@ impl<V: Value> TableV4<V> {
         }
     }
 
-    /// What holds for `address`, and from where to where within its high half.
+    /// The value of `address`, and its range within the high half.
     #[inline]
     pub(crate) fn answer(&self, address: u32) -> Lookup<u32, V> {
         let Some((end, position)) = self.position(address) else {
@@ -110,7 +110,7 @@ impl<V: Value> TableV4<V> {
         }
     }
 
-    /// The end of the steps of the address's high half, and the step that holds for it; none in an empty table.
+    /// The end of the steps of the address's high half, and the step of the address; `None` in an empty table.
     #[inline]
     fn position(&self, address: u32) -> Option<(usize, usize)> {
         let high = (address >> 16) as usize;
@@ -184,7 +184,7 @@ impl<V: Value> TableV6<V> {
             .unwrap_or_default()
     }
 
-    /// What holds for `address`, and from where to where.
+    /// The value of `address`, and its range.
     #[inline]
     pub(crate) fn answer(&self, address: u128) -> Lookup<u128, V> {
         let position = self.position(address);

@@ -234,7 +234,7 @@ impl TimeAxis {
             .map(|(bucket, &us)| (bucket, time::civil(us, &self.timezone)))
     }
 
-    /// Draws marks and labels below a frame; labels that would touch the one before are left out.
+    /// Draws marks and labels below a frame; labels that would touch the previous one are left out.
     pub fn draw(&self, pen: &mut Pen, frame: &PlotArea, below: f64) {
         let slot = (frame.right - frame.left) / self.slots().max(1) as f64;
         let mut free_from = f64::MIN;

@@ -1,4 +1,4 @@
-//! Dumbbells: two values of each name on one scale, so that what lies between them is seen.
+//! Dumbbells: two values of each name on one scale, which shows their difference.
 
 use super::axis::ValueAxis;
 use super::{Anchor, Chart, FONT_SIZE, Pen, WIDTH, legend_marks, text_width};

@@ -1,4 +1,4 @@
-//! Grids of cells: a calendar of states, or a heat map of values. Cells tell their value; an empty cell is a gap.
+//! Grids of cells: a calendar of states, or a heat map of values. Cells show their value; an empty cell is a gap.
 
 use super::{Anchor, Chart, Pen, WIDTH, text_width};
 
@@ -9,7 +9,7 @@ pub enum GridCell {
     Outside,
     /// A gap, with what it says.
     Gap(String),
-    /// A cell of a class that fills this share of its height, with what it says.
+    /// A cell of a class that fills this share of its height, with its text.
     Full(&'static str, f64, String),
 }
 

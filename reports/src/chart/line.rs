@@ -1,5 +1,5 @@
-//! Lines over time. A gap breaks a line; a bucket between two gaps is a dot, so that nothing observed disappears. A
-//! bucket that was observed too little to be compared is a ring without a line.
+//! Lines over time. A gap breaks a line; a bucket between two gaps is a dot, so that nothing observed disappears. A bucket with too little
+//! observation to be compared is a ring without a line.
 
 use super::axis::{TimeAxis, ValueAxis};
 use super::timeline::{self, Labels, Series};

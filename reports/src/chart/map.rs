@@ -12,10 +12,10 @@ const LAND: &str = include_str!("land.path");
 const HEIGHT: f64 = 411.5;
 /// Longitude in the middle.
 const CENTRE: f64 = 150.0;
-/// Radius of a circle that stands for everything.
+/// Radius of a circle for a share of 100 %.
 const WHOLE: f64 = 118.0;
 
-/// A country's two shares, each of its own whole.
+/// A country's shares of two totals.
 #[derive(Clone, Debug)]
 pub struct CountryShares {
     /// ISO 3166-1 alpha-2.
@@ -74,7 +74,7 @@ pub fn draw(
             (x + reach + 4.0, y + 4.0),
             (x - reach - 4.0 - width, y + 4.0),
         ];
-        // Within the circle only where it has room; a label that finds none is left out: the table has them all.
+        // Inside the circle if it fits; a label without room is left out, the table has them all.
         let fits = |&(left, base): &(f64, f64)| {
             let area = [left - 2.0, base - FONT_SIZE, left + width + 2.0, base + 3.0];
             let inside = (base - (y + 4.0)).abs() > 0.1

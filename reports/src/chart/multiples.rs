@@ -9,7 +9,7 @@ use super::{Anchor, Chart, FONT_SIZE, Pen, WIDTH, num, text_width};
 pub struct Small {
     /// Name.
     pub label: String,
-    /// Fainter part of the name; left out where there is no room.
+    /// Fainter part of the name; left out if there is no room.
     pub detail: String,
     /// Values by day; none is a gap.
     pub values: Vec<Option<f64>>,

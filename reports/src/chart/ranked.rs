@@ -1,4 +1,4 @@
-//! Ranked bars: names at the left, the value written at the end of each bar, so that no axis has to be read.
+//! Ranked bars: names at the left, the value at the end of each bar, so that no axis is needed.
 
 use super::{Anchor, Chart, FONT_SIZE, Pen, WIDTH, legend, text_width};
 
@@ -21,7 +21,7 @@ pub struct Bar {
 
 const ROW: f64 = 27.0;
 const BAR: f64 = 17.0;
-/// How many times the first rank the rest may be before its bar is cut.
+/// The bar of the rest is cut above this multiple of the first rank.
 const REST_MAX: f64 = 1.6;
 
 /// Draws the bars from the top down; `legends` explains classes, where more than one is used.
@@ -99,7 +99,7 @@ pub fn draw(
     }
 }
 
-/// The value at the full length: the highest, but for a rest so large that it would leave the ranked bars no room; that is cut.
+/// The value at the full length: the highest, except for a rest that is so large that it must be cut.
 fn scale_end(bars: &[Bar]) -> f64 {
     let highest = |ranked: bool| {
         let values = bars.iter().filter(|bar| bar.ranked == ranked);

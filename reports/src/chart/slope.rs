@@ -2,12 +2,12 @@
 
 use super::{Anchor, Chart, FONT_SIZE, Pen, WIDTH};
 
-/// A name with its place on either side; none is outside.
+/// A name with its rank on either side; `None` is outside.
 #[derive(Clone, Debug)]
 pub struct Line {
     /// Name.
     pub label: String,
-    /// Row at the left, from 0, and what is written there.
+    /// Row at the left, from 0, and its text.
     pub left: Option<(usize, String)>,
     /// The same at the right.
     pub right: Option<(usize, String)>,

@@ -1,4 +1,4 @@
-//! A sparkline: a row's days in the height of a line of text, each row to its own highest value. It adds to a table that says the numbers.
+//! A sparkline: a row's days in the height of a line of text, each row to its own highest value. It supplements the numbers of a table.
 
 use std::fmt::Write as _;
 

@@ -5,7 +5,7 @@ use super::timeline::{self, Labels, Series};
 use super::{Chart, Pen, legend, num};
 use crate::series::CoverageState;
 
-/// Up to this many buckets each is a column of its own; beyond, neighbours join into a stepped area.
+/// Up to this many buckets each is its own column; beyond, neighbours join into a stepped area.
 const COLUMNS_MAX: usize = 200;
 
 /// Draws the chart; `series` from the bottom up, a bucket is a gap when its state is missing.

@@ -17,17 +17,17 @@ pub struct Labels {
     pub unit: String,
     /// What a gap is called.
     pub no_data: String,
-    /// What a bucket observed in part is called.
+    /// Label of a bucket observed in part.
     pub partial: String,
     /// What a bucket with loss is called.
     pub lossy: String,
-    /// What a bucket observed too little to be compared is called.
+    /// Label of a bucket with too little observation to be compared.
     pub hollow: String,
-    /// What a bucket still to come is called.
+    /// Label of a bucket in the future.
     pub not_yet: String,
-    /// What the sum of the series is called on hover; none where they do not add up.
+    /// Label of the sum of the series on hover; `None` if they do not add up.
     pub total: Option<String>,
-    /// Something else that stands left of the frame and needs room; may be empty.
+    /// Another text left of the frame that needs room; may be empty.
     pub aside: String,
     /// Decimals of the values on hover.
     pub digits: u8,
@@ -38,7 +38,7 @@ pub struct Labels {
 pub struct Series {
     /// Name in the legend.
     pub label: String,
-    /// What stands behind the name in the legend alone, such as its share of the period; may be empty.
+    /// Text after the name in the legend, such as its share of the period; may be empty.
     pub detail: String,
     /// Class of its swatch.
     pub class: String,
@@ -58,7 +58,7 @@ impl Series {
     }
 }
 
-/// Draws axes, gaps and marks, leaves the data to `data`, and returns the height of the chart and its hover values.
+/// Draws axes, gaps and marks, calls `data` for the data, and returns the height of the chart and its hover values.
 #[allow(clippy::too_many_arguments)] // The parts of one drawing, each given once.
 pub fn draw(
     pen: &mut Pen,
@@ -246,7 +246,7 @@ fn key(
     24.0
 }
 
-/// Runs of consecutive buckets whose state is wanted.
+/// Runs of consecutive buckets in a wanted state.
 fn runs(
     states: &[CoverageState],
     wanted: impl Fn(CoverageState) -> bool,

@@ -7,7 +7,7 @@ use super::timeline::{self, Labels, Series};
 use super::{Anchor, Chart, FONT_SIZE, Pen, num, text_width};
 use crate::series::CoverageState;
 
-/// Median and quartiles of the days before a bucket; none where there are too few.
+/// Median and quartiles of the days before a bucket; `None` if there are too few.
 pub type Band = Option<(f64, f64, f64)>;
 
 /// A numbered mark.

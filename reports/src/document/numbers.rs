@@ -1,4 +1,4 @@
-//! The key numbers of a report, each beside what it was in the periods it may be compared with.
+//! The key numbers of a report, each beside its value in the periods that it can be compared with.
 
 use super::{KeyNumber, Setting};
 use crate::measure::{Change, RateUnit};
@@ -22,7 +22,7 @@ pub(super) fn numbers(answer: &Answer, setting: &Setting, language: Language) ->
         .into_iter()
         .find(|(label, _)| *label == key.label)
         .map(|(_, fact)| fact);
-        // The denominator of an address and day is there only where sizes are known, and the survey's where sources are.
+        // Rates per address need known sizes, and survey numbers need `sources`.
         let known = match key.fact {
             Some("packets-per-address-day") => answer.unit() == RateUnit::AddressDay,
             Some("packets-survey") => answer.survey.is_known(),
@@ -123,7 +123,7 @@ pub(super) fn percent_sign(language: Language) -> &'static str {
     }
 }
 
-/// A change in words: its percent, or that there is none.
+/// A change as text: its percent, or that there is none.
 #[must_use]
 pub(super) fn change(change: &Change, language: Language) -> String {
     let text = language.text();
@@ -138,7 +138,7 @@ pub(super) fn change(change: &Change, language: Language) -> String {
     }
 }
 
-/// What a value was in the periods it is compared with, and the change since; or why it is compared with none.
+/// A value in the periods that it is compared with, and the change since; or why there is no comparison.
 fn comparisons(
     answer: &Answer,
     language: Language,
@@ -180,7 +180,7 @@ fn comparisons(
     }
 }
 
-/// The one measure over the whole period.
+/// The rate over the whole period.
 fn per_address(answer: &Answer, language: Language) -> KeyNumber {
     let text = language.text();
     let label = match answer.unit() {
@@ -222,7 +222,7 @@ fn hosts_a_day(answer: &Answer, language: Language) -> KeyNumber {
     key(text.key_hosts_day, value, note + separator + &error)
 }
 
-/// The share of survey scans, and how it hangs on the threshold; none where the tables of single sources are not there.
+/// The share of survey scans, and how it depends on the threshold; `None` without the table `sources`.
 fn survey_share(answer: &Answer, language: Language) -> Option<KeyNumber> {
     let text = language.text();
     let survey = &answer.survey;

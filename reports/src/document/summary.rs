@@ -5,7 +5,7 @@ use crate::measure::{Change, RateUnit};
 use crate::query::Answer;
 use crate::text::{Language, fill, number};
 
-/// The period in three sentences: the measure with its changes, the events, and what stands behind both.
+/// The period in three sentences: the rate with its changes, the events, and the coverage behind both.
 pub(super) fn summary(answer: &Answer, language: Language) -> Vec<String> {
     let text = language.text();
     let mut sentences = Vec::new();

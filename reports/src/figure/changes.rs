@@ -1,4 +1,4 @@
-//! Change from day to day, in packets per address and day; a day observed too little is compared with none.
+//! Change from day to day, in packets per address and day; a day with too little observation is not compared.
 
 use super::{Context, Drawn, Figure, Section, Timeline, state_name};
 use crate::chart::{columns, timeline::Series};
@@ -31,7 +31,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         .map(|range| answer.bucket_rate(range, HourTally::packets_ipv4))
         .collect();
     let compared =
-        |day: usize| rates[day].filter(|_| answer.standing(days, day) == Completeness::Whole);
+        |day: usize| rates[day].filter(|_| answer.completeness(days, day) == Completeness::Whole);
     let changes: Vec<Option<f64>> = (0..rates.len())
         .map(|day| {
             let before = compared(day.checked_sub(1)?)?;

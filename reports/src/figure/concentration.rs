@@ -1,4 +1,4 @@
-//! Who sends most: organisations that scan under their name, and how few hosts send how much.
+//! The largest senders: organisations that scan under their name, and how concentrated the packets are on few hosts.
 
 use super::{Context, Drawn, Figure, Section, Timeline};
 use crate::chart::ranked::{self, Bar};

@@ -90,7 +90,7 @@ fn draw(answer: &Answer, context: &Context<'_>, group: SourceGroup, measure: Mea
             ..Drawn::default()
         };
     }
-    // The unknown is no country: it has no rank and stands behind those that have.
+    // The unknown is no country: it has no rank and comes last.
     rows.sort_by(|a, b| {
         let unknown = (a.code == "ZZ").cmp(&(b.code == "ZZ"));
         unknown

@@ -153,7 +153,7 @@ fn by_day(answer: &Answer, context: &Context<'_>) -> (Vec<String>, CoverageLines
     ((1..=31).map(|day| day.to_string()).collect(), rows)
 }
 
-/// Share of the address-hours due in an hour that was observed; of the sensors' time where their sizes are not known.
+/// Observed share of the address-hours of an hour, or of the sensors' time if their sizes are unknown.
 fn hour_share(answer: &Answer, index: usize) -> f64 {
     let hour = &answer.hours[index];
     let (observed, expected) = match answer.unit() {

@@ -53,7 +53,7 @@ pub(super) fn short(event: &Event, language: Language) -> String {
     )
 }
 
-/// When an event was: a day, or from day to day.
+/// The day of an event, or its first and last day.
 pub fn when(answer: &Answer, event: &Event, language: Language) -> String {
     let first = answer.period.hours().start;
     let date = |day: usize| {
@@ -137,7 +137,7 @@ fn card(answer: &Answer, context: &Context<'_>, number: usize, event: &Event) ->
     }
 }
 
-/// The event's packets by the hour; by the day where it lasted longer than the hours can be told apart.
+/// The event's packets by hour, or by day if it lasted too long for hours.
 fn hours(
     answer: &Answer,
     context: &Context<'_>,

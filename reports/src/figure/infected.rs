@@ -1,5 +1,5 @@
 //! Hosts that look infected, by the day: with the fingerprint of Mirai, and without it but towards Telnet and other ports of devices; the
-//! world and the home country. Beside them what fakes a surge: one network, and hosts seen once or twice only.
+//! world and the home country. Beside them what can look like a surge: a single network, and hosts seen only once or twice.
 
 use super::{Context, Drawn, Figure, Section, Timeline};
 use crate::chart::{line, timeline::Series};
@@ -56,7 +56,7 @@ fn of(answer: &Answer, day: usize, kind: usize, home: Option<&str>) -> Option<In
     })
 }
 
-/// The lines there are: kind and country, with their names.
+/// The lines: kind and country, with their names.
 fn lines(context: &Context<'_>) -> Vec<(usize, Option<String>, String)> {
     let text = context.text();
     let mut lines = vec![

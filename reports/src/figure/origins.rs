@@ -92,7 +92,7 @@ fn nothing(answer: &Answer, context: &Context<'_>) -> Option<Drawn> {
     }
 }
 
-/// Rows in an order, each with its rank; the unknown has none.
+/// Rows in an order, each with its rank; the unknown has no rank.
 fn order(rows: &[OriginRow], of: fn(&OriginRow) -> f64, error_percent: f64) -> Vec<Ranked> {
     let mut known: Vec<usize> = (0..rows.len())
         .filter(|&row| rows[row].code != "ZZ")
@@ -127,7 +127,7 @@ fn slope(answer: &Answer, context: &Context<'_>) -> Drawn {
         let place = order.iter().position(|found| found.0 == row)?;
         let shown = match place {
             leading if leading < TOP => leading,
-            // Home is always drawn: below the first ten.
+            // Home is always drawn, below the first ten if need be.
             _ if is_home(row) => TOP,
             _ => return None,
         };
@@ -203,7 +203,7 @@ fn slope(answer: &Answer, context: &Context<'_>) -> Drawn {
     }
 }
 
-/// Who leads by packets, and who by hosts.
+/// The first country by packets, and by hosts.
 fn finding(
     rows: &[OriginRow],
     by_packets: &[Ranked],
@@ -227,7 +227,7 @@ fn finding(
     }
 }
 
-/// The unknown, stated: of packets and of hosts.
+/// The share of unknown origin, of packets and of hosts.
 fn unknown_note(answer: &Answer, context: &Context<'_>) -> String {
     let tally = answer.countries.get(&(SourceGroup::Host, *b"ZZ"));
     let packets = tally.map_or(0, |tally| tally.packets);

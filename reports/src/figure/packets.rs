@@ -1,4 +1,4 @@
-//! Packets per address and day over time, stacked by class; and IPv6, which has no such denominator, apart.
+//! Packets per address and day over time, stacked by class; and separately IPv6, which has no such denominator.
 
 use std::ops::Range;
 
@@ -82,7 +82,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     }
 }
 
-/// IPv6 by the sensor and day: dividing by IPv4 addresses would mean nothing, and a prefix has too many of its own.
+/// IPv6 per sensor and day: IPv4 addresses are no denominator for it, and an IPv6 prefix has too many addresses.
 fn draw_ipv6(answer: &Answer, context: &Context<'_>) -> Drawn {
     let text = context.text();
     if answer.packets_ipv6() == 0 {

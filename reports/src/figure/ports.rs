@@ -1,4 +1,4 @@
-//! Ports: what scans ask for, which amplifiers are looked for, and which services are attacked.
+//! Ports: which services are scanned, which amplifiers are searched, and which services are attacked.
 
 use super::{Context, Drawn, Figure, Section};
 use crate::chart::ranked::{self, Bar};
@@ -216,7 +216,7 @@ fn table(ranking: &[(Port, Tally)], total: i64, text: &Text) -> DataTable {
     table
 }
 
-/// Whether mostly devices are asked for on a port.
+/// Whether scans of a port mostly look for devices.
 pub(super) fn is_device(port: Port) -> bool {
     known(port).is_some_and(|service| service.device)
 }

@@ -113,7 +113,7 @@ fn ranked(packets: BTreeMap<Port, i64>, exposure: f64) -> Vec<(Port, i64, f64)> 
     found
 }
 
-/// The rank of a port, from 1; none below the first ten.
+/// The rank of a port, from 1; `None` below the first ten.
 fn rank_of(ranking: &[(Port, i64, f64)], port: Port) -> Option<usize> {
     let place = ranking.iter().take(TOP).position(|row| row.0 == port)?;
     Some(place + 1)
@@ -198,7 +198,7 @@ fn ranks(answer: &Answer, context: &Context<'_>) -> Drawn {
     }
 }
 
-/// What changed among the first ten: who came in, else who leads.
+/// What changed among the first ten: a newcomer, else the leader.
 fn finding(
     now: &[(Port, i64, f64)],
     previous: Option<&[(Port, i64, f64)]>,
@@ -236,7 +236,7 @@ fn device_detail(port: Port, context: &Context<'_>) -> String {
     }
 }
 
-/// A port's packets per address on each day; a gap where the day was observed too little.
+/// A port's packets per address on each day; a gap if the day had too little observation.
 fn daily(answer: &Answer, port: Port) -> Vec<Option<f64>> {
     let days = answer.port_days.get(&port);
     answer
@@ -247,7 +247,7 @@ fn daily(answer: &Answer, port: Port) -> Vec<Option<f64>> {
         .map(|(day, range)| {
             let exposure = answer.exposure(range);
             let packets = days.map_or(0, |days| days[day].packets);
-            let whole = answer.standing(&answer.day_buckets, day) == Completeness::Whole;
+            let whole = answer.completeness(&answer.day_buckets, day) == Completeness::Whole;
             (whole && exposure > 0.0).then(|| packets as f64 / exposure)
         })
         .collect()

@@ -1,4 +1,4 @@
-//! Scan tools by their fingerprints, each with what its evidence is worth and since when.
+//! Scan tools by their fingerprints, each with the strength of its evidence and its dates.
 
 use teiten_observation::Tool;
 

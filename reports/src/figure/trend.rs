@@ -152,7 +152,8 @@ fn bands(answer: &Answer) -> Vec<Band> {
                 .iter()
                 .enumerate()
                 .map(|(day, range)| {
-                    let whole = answer.standing(&answer.day_buckets, day) == Completeness::Whole;
+                    let whole =
+                        answer.completeness(&answer.day_buckets, day) == Completeness::Whole;
                     answer
                         .bucket_rate(range, HourTally::packets_ipv4)
                         .filter(|_| whole)

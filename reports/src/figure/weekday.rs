@@ -103,7 +103,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     }
 }
 
-/// Mean packets per address and day in each hour of each weekday; none where it was never observed.
+/// Mean packets per address and day in each hour of each weekday; `None` if it was never observed.
 fn means(answer: &Answer) -> [[Option<f64>; 24]; 7] {
     let mut sums = [[(0_i64, 0.0); 24]; 7];
     let first = answer.period.hours().start;

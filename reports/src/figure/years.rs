@@ -1,4 +1,4 @@
-//! Years: packets per address in a year beside published series, which a file gives.
+//! Years: packets per address in a year beside published series from a file.
 
 use super::{Context, Drawn, Figure, Section};
 use crate::chart::years as chart;

@@ -1,6 +1,6 @@
-//! What a question gives back: tallies of the period by every kind, its hours with their state, and what was not right with the data.
+//! The answer to a question: tallies of the period by every kind, its hours with their state, and problems of the data.
 //!
-//! Tallies of parts of a period merge: counts add, distinct sets unite. Nothing here opens a file.
+//! Tallies of parts of a period merge: counts add, sketches merge. Nothing here opens a file.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,7 +18,7 @@ use crate::supplied::Supplied;
 
 /// Classes, in the order of their codes.
 pub const CLASSES: usize = Class::ALL.len();
-/// Days after its last hour for which a silent sensor is still expected to observe; after that it is taken out of service.
+/// Days after its last hour for which a silent sensor is still expected to observe; after that it counts as out of service.
 pub const SERVICE_DAYS: i64 = 28;
 /// Seconds in an hour.
 pub const HOUR_SECONDS: i64 = 3600;
@@ -34,7 +34,7 @@ pub struct HourTally {
     pub expected_address_seconds: i128,
     /// Seconds that the sensors in service would have observed in the whole hour.
     pub expected_seconds: i64,
-    /// What the hour is worth; set when all parts of the hour have been read.
+    /// The state of the hour; set when all its parts have been read.
     pub state: CoverageState,
     /// Packets by class, IPv4 and IPv6 together.
     pub classes: [i64; CLASSES],
@@ -101,7 +101,7 @@ impl HourTally {
     }
 }
 
-/// Where the packets received went; the counters of `coverage`, summed.
+/// What became of the packets received: the counters of `coverage`, summed.
 pub type Accounting = Counts<i64>;
 
 /// One sensor over the period.
@@ -181,22 +181,22 @@ pub struct Answer {
     pub hours: Vec<HourTally>,
     /// Distinct hosts and distinct victims of each bucket.
     pub bucket_sources: Vec<[SourceSketch; 2]>,
-    /// The days of the period, as [`Buckets::days`] cuts it.
+    /// The days of the period, by [`Buckets::days`].
     pub days: Vec<Day>,
     /// The cut into days.
     pub day_buckets: Buckets,
     /// Each port on each of the days.
     pub port_days: Map<Port, Box<[PortDay]>>,
     pub(crate) open: BTreeMap<usize, OpenDay>,
-    /// What the tables of single sources tell: survey scanners, infected hosts, concentration.
+    /// Results from single sources: survey scanners, infected hosts, concentration.
     pub survey: Survey,
     /// Named organisations, by packets and hosts.
     pub actors: BTreeMap<String, Tally>,
-    /// What the rule of events found, in the order of its days.
+    /// The events found, in the order of their days.
     pub events: Vec<Event>,
     /// What the rule was tested on.
     pub tested: Tested,
-    /// What the user supplied beside the dataset.
+    /// Data that the user supplied besides the dataset.
     pub supplied: Supplied,
     /// What the period is compared with.
     pub compared: Compared,
@@ -208,19 +208,19 @@ pub struct Answer {
     pub tools: Vec<Tally>,
     /// IPv4 and IPv6.
     pub families: [Tally; 2],
-    /// By what the source is and its country.
+    /// By group of sources and country.
     pub countries: Map<(SourceGroup, [u8; 2]), Tally>,
     /// By service and port.
     pub ports: Map<(PortRole, Port), Tally>,
     /// By sensor; only those asked for.
     pub sensors: BTreeMap<String, SensorTally>,
-    /// Every sensor there is in the period, asked for or not.
+    /// Every sensor of the period, requested or not.
     pub sensors_seen: BTreeSet<String>,
     /// Key-value metadata of the files: each key with its values.
     pub metadata: BTreeMap<String, BTreeSet<String>>,
-    /// Geolocation data behind any file: name, date (empty where unknown) and SHA-256.
+    /// Geolocation data of all files: name, date (empty if unknown) and SHA-256.
     pub geolocation: BTreeSet<[String; 3]>,
-    /// Packets of hours that no coverage tells of; they are left out.
+    /// Packets of hours without coverage; they are left out.
     pub uncovered_packets: i64,
     /// Hours whose traffic and coverage disagree about the packets observed.
     pub disagreeing_hours: usize,
@@ -327,7 +327,7 @@ impl Answer {
             .or_insert_with(|| vec![PortDay::default(); days].into())
     }
 
-    /// Folds a day whose hours have all been read into the period: sketches of every port are kept for one day at a time only.
+    /// Merges a day into the period once all its hours have been read: the sketches of ports are kept for one day at a time.
     pub(crate) fn close_day(&mut self, day: usize) {
         let mut hosts: Map<Port, (i64, SourceSketch)> = Map::default();
         for ((service, port), tally) in self.open.remove(&day).unwrap_or_default() {
@@ -348,9 +348,9 @@ impl Answer {
         }
     }
 
-    /// Decides the state of every hour, once all of it was read. `before` are the sensors of the days before the period, so that one
-    /// that fell silent is missed and one that joins later is not missed earlier; hours that end after `as_of_us` are not yet there.
-    pub(crate) fn settle_hours(&mut self, as_of_us: i64, before: &BTreeMap<String, SensorTally>) {
+    /// Decides the state of every hour, once all of it was read. `before` are the sensors of the days before the period, so that the hours
+    /// of a silent sensor count as missing, and those before a new sensor do not; hours that end after `as_of_us` are not over yet.
+    pub(crate) fn decide_states(&mut self, as_of_us: i64, before: &BTreeMap<String, SensorTally>) {
         for (name, known) in before {
             if let Some((first, last)) = known.service {
                 let sensor = self.sensors.entry(name.clone()).or_default();
@@ -433,7 +433,7 @@ impl Answer {
             && self.uncovered_packets == 0
     }
 
-    /// What was received and where it went, over all sensors.
+    /// The account of received packets over all sensors.
     #[must_use]
     pub fn accounting(&self) -> Accounting {
         let mut total = Accounting::default();
@@ -449,7 +449,7 @@ impl Answer {
         self.hours_in(CoverageState::NotYet) > 0
     }
 
-    /// Dark IPv4 addresses × hours really observed; none when a sensor's size is not known.
+    /// Dark IPv4 addresses × hours observed; `None` if a sensor's size is unknown.
     #[must_use]
     pub fn address_hours(&self) -> Option<f64> {
         let known = self

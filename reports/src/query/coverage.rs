@@ -1,4 +1,4 @@
-//! Reads the `coverage` of one hour: which seconds were observed by whom, over how many addresses, and where the packets went.
+//! Reads the `coverage` of one hour: the observed seconds of each sensor, the number of addresses, and the counters.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -95,7 +95,7 @@ fn settle(absolute: i64, hour: usize, sensor: &str, minutes: &[Minute; 60], part
     tally.saw_hours(absolute, absolute);
     for minute in minutes.iter().filter(|minute| minute.seconds > 0) {
         match minute.addresses {
-            // More than IPv4 has: the telescope is one of IPv6, whose packets are never divided by addresses.
+            // More addresses than IPv4 has: this is an IPv6 telescope, whose packets are never divided by addresses.
             Some(addresses) if addresses <= IPV4_ADDRESSES => {
                 let product = i128::from(addresses) * i128::from(minute.seconds);
                 tally.address_seconds += product;

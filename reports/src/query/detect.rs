@@ -1,7 +1,7 @@
 //! Finds the events of a period by a stated rule, and reads what their cards show.
 //!
-//! The rule counts hosts and not packets, so that one loud source is none. It is tested over every port and day, with the false discovery
-//! rate bounded; see [`crate::trend`]. What a card shows is read again from the tables of the event's days alone.
+//! The rule counts hosts and not packets, so that one loud source is no event. It is tested over every port and day, with the false
+//! discovery rate bounded; see [`crate::trend`]. The cards are read again from the tables of the event's days only.
 
 use arrow::array::Array as _;
 use teiten_observation::{Class, Tool};
@@ -59,14 +59,14 @@ pub(crate) fn find(answer: &Answer, before: Option<&Answer>) -> (Vec<Event>, Tes
     (joined(findings, answer), tested)
 }
 
-/// Consecutive days of one port are one event, a day that could not be judged between them included.
+/// Consecutive days of one port are one event, also across a day that could not be tested.
 fn joined(findings: Vec<PortFinding>, answer: &Answer) -> Vec<Event> {
     let mut events: Vec<Event> = Vec::new();
     for finding in findings {
-        let standing = |day: usize| answer.standing(&answer.day_buckets, day);
+        let completeness = |day: usize| answer.completeness(&answer.day_buckets, day);
         let follows = |event: &Event| {
             event.port == finding.port
-                && (event.days.end..finding.day).all(|day| standing(day) != Completeness::Whole)
+                && (event.days.end..finding.day).all(|day| completeness(day) != Completeness::Whole)
         };
         match events.last_mut().filter(|event| follows(event)) {
             Some(event) => {
@@ -111,12 +111,12 @@ struct DayExposures {
 impl DayExposures {
     fn of(answer: &Answer, before: Option<&Answer>) -> Self {
         let (mut exposures, mut whole) = (Vec::new(), Vec::new());
-        // A day before with another unit cannot be held against.
+        // Earlier days with another unit cannot be compared.
         let before = before.filter(|before| before.unit() == answer.unit());
         for answer in before.into_iter().chain([answer]) {
             for (day, range) in answer.day_buckets.ranges.iter().enumerate() {
                 exposures.push(answer.exposure(range));
-                whole.push(answer.standing(&answer.day_buckets, day) == Completeness::Whole);
+                whole.push(answer.completeness(&answer.day_buckets, day) == Completeness::Whole);
             }
         }
         Self {
@@ -189,10 +189,10 @@ const SOURCE_COLUMNS: &[&str] = &[
     "packets",
 ];
 
-/// Reads what a card of each of the first [`CARDS_MAX`] events shows; a file that cannot be read was named when the period was read.
+/// Reads the cards of the first [`CARDS_MAX`] events; a file that cannot be read was reported when the period was read.
 pub(crate) fn read_details(job: &Job<'_>, answer: &mut Answer) {
     let mut events = std::mem::take(&mut answer.events);
-    // The largest first: they are the ones shown.
+    // The largest events, which are shown.
     let mut order: Vec<usize> = (0..events.len()).collect();
     order.sort_by(|&a, &b| events[b].hosts.total_cmp(&events[a].hosts));
     order.truncate(CARDS_MAX);

@@ -19,7 +19,7 @@ pub const ERROR_PERCENT_SMALL: f64 = 3.2;
 const FEW_MAX: usize = 96;
 const PREAMBLE_BYTES: usize = 8;
 
-/// A sketch's bytes that are not an HLL sketch of the contract.
+/// The bytes are no HLL sketch of the dataset's format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("sources_sketch is not an Apache DataSketches HLL image with lg_k {LG_K} or more")]
 pub struct SketchError;
@@ -93,7 +93,7 @@ impl SourceSketch {
         }
     }
 
-    /// The number of members, estimated; whole for a few.
+    /// The estimated number of members; exact for a few.
     #[must_use]
     pub fn estimate(&self) -> f64 {
         if self.registers.is_empty() {
@@ -138,7 +138,7 @@ impl SourceSketch {
         }
     }
 
-    /// Folds registers of the same or a larger `lg_k` into these: slots wrap, values stay.
+    /// Merges registers of the same or a larger `lg_k` into these: slots wrap, values stay.
     fn add_registers(&mut self, other: &[u8]) {
         self.expand();
         for part in other.chunks(self.registers.len()) {
@@ -161,7 +161,7 @@ fn unpacked(image: &[u8]) -> Result<Vec<u8>, SketchError> {
         .ok_or(SketchError)
 }
 
-/// The image of an HLL8 sketch without history over these registers.
+/// The image of an HLL8 sketch with these registers and no history.
 fn image(lg_k: u8, registers: &[u8]) -> Vec<u8> {
     let zeros = registers.iter().filter(|&&value| value == 0).count() as u32;
     let sum = |part: fn(u8) -> bool| -> f64 {

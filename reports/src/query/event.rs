@@ -1,4 +1,4 @@
-//! Events: ports that far more hosts asked for on a day than the days before let expect. `detect.rs` finds them.
+//! Events: ports that far more hosts probed on a day than expected from the days before. `detect.rs` finds them.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -8,17 +8,17 @@ use teiten_observation::Tool;
 use super::distinct::SourceSketch;
 use super::tally::{Map, Port};
 
-/// Cards of a report: the rest is in the table.
+/// Most cards of a report; the table has all events.
 pub const CARDS_MAX: usize = 12;
-/// Ports tested a day: every port of TCP and of UDP, asked for or not.
+/// Ports tested a day: every port of TCP and of UDP, probed or not.
 pub const PORTS_TESTED: usize = 2 * 65_536;
 
 /// What kind of event it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EventKind {
-    /// A port that was asked for before.
+    /// A port that was probed before.
     Spike,
-    /// A port that fewer than one host a day asked for before.
+    /// A port that fewer than one host a day probed before.
     New,
 }
 
@@ -46,17 +46,17 @@ pub struct Event {
     pub peak: usize,
     /// Hosts on that day.
     pub hosts: f64,
-    /// Median hosts of the 28 days before, at that day's exposure.
+    /// Median hosts of the 28 days before, scaled to that day's exposure.
     pub median: f64,
     /// Dispersion of these days.
     pub dispersion: f64,
     /// Natural logarithm of the probability of as many hosts by chance.
     pub tail_ln: f64,
-    /// What the tables of its days tell.
+    /// Details from the tables of its days.
     pub detail: EventDetail,
 }
 
-/// What the tables of an event's days tell; IPv4 scans, reflector scans and exploits.
+/// Details from the tables of the event's days: IPv4 scans, reflector scans and exploits.
 #[derive(Clone, Debug, Default)]
 pub struct EventDetail {
     /// Packets of each hour, from the first hour of its first day.

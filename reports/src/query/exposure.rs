@@ -1,4 +1,4 @@
-//! How far an answer's hours were observed, and its packets per address and day: what `measure.rs` compares.
+//! Measures an answer: how completely its hours were observed, and its packets per address and day, which `measure.rs` compares.
 
 use std::ops::Range;
 
@@ -9,7 +9,7 @@ use crate::series::{Buckets, CoverageState, combined};
 const DAY_SECONDS: f64 = 86_400.0;
 
 impl Answer {
-    /// What this answer's packets are divided by.
+    /// The unit that divides this answer's packets.
     #[must_use]
     pub fn unit(&self) -> RateUnit {
         if self.address_hours().is_some() {
@@ -42,7 +42,7 @@ impl Answer {
         self.exposure(&(0..self.hours.len()))
     }
 
-    /// Packets per observed address (or sensor) and day; none where nothing was observed.
+    /// Packets per observed address (or sensor) and day; `None` if nothing was observed.
     #[must_use]
     pub fn rate(&self, packets_ipv4: i64) -> Option<f64> {
         let exposure = self.exposure_of_period();
@@ -61,8 +61,8 @@ impl Answer {
         self.classes.iter().map(|tally| tally.packets_ipv6).sum()
     }
 
-    /// The share of a bucket's address-hours that was observed: of the whole civil day or month, so that one which the period, the
-    /// present or a new sensor cuts is not a whole one.
+    /// The share of a bucket's address-hours that was observed: of the whole civil day or month, so that a bucket cut by the period, the
+    /// present or a new sensor is not complete.
     #[must_use]
     pub fn share(&self, buckets: &Buckets, bucket: usize) -> f64 {
         let range = &buckets.ranges[bucket];
@@ -86,7 +86,7 @@ impl Answer {
 
     /// How far a bucket was observed.
     #[must_use]
-    pub fn standing(&self, buckets: &Buckets, bucket: usize) -> Completeness {
+    pub fn completeness(&self, buckets: &Buckets, bucket: usize) -> Completeness {
         let range = buckets.ranges[bucket].clone();
         match combined(self.hours[range].iter().map(|hour| hour.state)) {
             CoverageState::Missing => Completeness::Gap,
@@ -108,7 +108,7 @@ impl Answer {
         (exposure > 0.0).then(|| sum as f64 / exposure)
     }
 
-    /// Share of the address-hours due so far in the period that was observed; hours still to come are not due.
+    /// Observed share of the address-hours of the period so far, without hours that are not over.
     #[must_use]
     pub fn share_of_period(&self) -> f64 {
         let due = self
@@ -120,7 +120,7 @@ impl Answer {
             match self.unit() {
                 RateUnit::AddressDay => {
                     observed += hour.address_seconds as f64;
-                    // An hour before any sensor's first counts as if the smallest of them had been due.
+                    // An hour before the first of any sensor counts as if the smallest sensor was expected.
                     expected += (hour.expected_address_seconds as f64).max(self.least_due());
                 }
                 RateUnit::SensorDay => {
@@ -141,13 +141,13 @@ impl Answer {
         sizes.map(|(_, high)| high).min().unwrap_or(0) as f64 * HOUR_SECONDS as f64
     }
 
-    /// Whether the period's values may be compared at all.
+    /// Whether the period's values can be compared.
     #[must_use]
     pub fn is_comparable(&self) -> bool {
         self.share_of_period() >= SHARE_MIN
     }
 
-    /// The period before (or a year before), where both are observed well enough and have the same unit.
+    /// The period before (or a year before), if both are observed well enough and have the same unit.
     #[must_use]
     pub fn comparable<'a>(&self, other: Option<&'a Answer>) -> Option<&'a Answer> {
         other.filter(|other| {
@@ -155,23 +155,23 @@ impl Answer {
         })
     }
 
-    /// The period before, where it may be compared.
+    /// The period before, if it can be compared.
     #[must_use]
     pub fn previous(&self) -> Option<&Answer> {
         self.comparable(self.compared.previous.as_deref())
     }
 
-    /// The same period a year before, where it may be compared.
+    /// The same period a year before, if it can be compared.
     #[must_use]
     pub fn year_before(&self) -> Option<&Answer> {
         self.comparable(self.compared.year_before.as_deref())
     }
 
-    /// Mean distinct hosts of the days that were observed well enough; none without such a day.
+    /// Mean distinct hosts of the days that were observed well enough; `None` without such a day.
     #[must_use]
     pub fn hosts_per_day(&self) -> Option<f64> {
         let whole: Vec<f64> = (0..self.days.len())
-            .filter(|&day| self.standing(&self.day_buckets, day) == Completeness::Whole)
+            .filter(|&day| self.completeness(&self.day_buckets, day) == Completeness::Whole)
             .map(|day| self.days[day].hosts.estimate())
             .collect();
         (!whole.is_empty()).then(|| whole.iter().sum::<f64>() / whole.len() as f64)

@@ -1,4 +1,4 @@
-//! Which files of a dataset hold an hour, as the store lists them. No file is opened.
+//! The files of a dataset by hour, as the store lists them. No file is opened.
 
 use std::collections::BTreeMap;
 use std::ops::Range;

@@ -1,4 +1,4 @@
-//! Columns of a Parquet file as arrow arrays: text as dictionaries, so that a name is looked at once per batch and not once per row.
+//! Columns of a Parquet file as arrow arrays: text as dictionaries, so that a name is parsed once per batch and not once per row.
 
 use std::fs::File;
 use std::path::Path;
@@ -21,8 +21,8 @@ const BATCH_ROWS: usize = 16_384;
 /// Metadata keys that a writer adds for its own use.
 const FOREIGN_KEYS: &[&str] = &["ARROW:schema", "pandas", CHECKSUM_KEY];
 
-/// Name, date and hash of each data file that countries and networks came from. Files of one report can differ in them, so that they
-/// belong together by file alone: the first stand under `geo_`, further ones under `geo_2_`, `geo_3_` and so on.
+/// Name, date and hash of each file of country and network data. Parts of one report can differ in them; a part names its first file under
+/// `geo_`, further ones under `geo_2_`, `geo_3_` and so on.
 fn geolocation(pairs: &[KeyValue]) -> impl Iterator<Item = [String; 3]> {
     let value = |key: &str| {
         let pair = pairs.iter().find(|pair| pair.key == key)?;
@@ -55,7 +55,7 @@ pub(super) fn read(
     })
 }
 
-/// Why a file is not read: in words, or as the opening says it.
+/// Why a file is not read: a text, or the error of opening it.
 enum ReadFailure {
     Text(String),
     Part(PartError),
@@ -129,7 +129,7 @@ impl<'a> Columns<'a> {
         self.0.num_rows()
     }
 
-    /// A text column, each distinct value turned into what `meaning` gives for it.
+    /// A text column with each distinct value converted by `meaning`.
     pub(super) fn text<T>(
         &self,
         name: &str,
@@ -200,7 +200,7 @@ fn wrong_type(name: &str) -> String {
     )
 }
 
-/// A text column whose distinct values were translated.
+/// A text column with converted values.
 pub(super) struct Texts<'a, T> {
     keys: &'a [i32],
     values: Vec<T>,

@@ -1,5 +1,4 @@
-//! Reads `sources` day by day, into what only single sources tell (`survey.rs`). A source is known for one day at a time, so memory is
-//! that of a day.
+//! Reads `sources` day by day into `survey.rs`. Sources are kept for one day at a time, so memory is that of a day.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -13,7 +12,7 @@ use super::tally::{Map, Port};
 use super::{Answer, DamagedFile, Job, PortRole};
 use crate::text::service;
 
-/// Distinct ports of a source are counted up to here: above the largest threshold of [`RULES`].
+/// Distinct ports of a source are counted up to this number, above the largest threshold of [`RULES`].
 const PORTS_MAX: usize = 101;
 
 /// One source in a day.
@@ -66,7 +65,7 @@ pub(crate) fn read(job: &Job<'_>, day: usize, files: &[&PathBuf], part: &mut Ans
     part.survey.days[day] = summed(&sources, total);
     let mut ports = std::mem::take(&mut part.survey.ports);
     for path in files {
-        // What could not be read was named above.
+        // Files that cannot be read were reported above.
         let _ = rows::read(path, COLUMNS, part, |batch, _| {
             add_ports(job, batch, &sources, &mut ports)
         });
@@ -88,7 +87,7 @@ const COLUMNS: &[&str] = &[
     "packets",
 ];
 
-/// An address as a number; none for a prefix into which small sources were folded.
+/// An address as a number; `None` for a prefix into which small sources were folded.
 fn address(text: &str) -> Option<u128> {
     match text.parse().ok()? {
         IpAddr::V4(address) => Some(u128::from(u32::from(address))),

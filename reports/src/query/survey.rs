@@ -1,9 +1,9 @@
-//! What only single sources tell of a day: which of them scan as a survey does (ports a day, named organisation), which look infected,
-//! and how few send how much. `sources.rs` reads it from the table.
+//! Results of a day that need single sources: which of them are survey scanners (ports a day, named organisation), which look infected, and
+//! how concentrated the packets are. `sources.rs` reads them from the table.
 
 use super::tally::{Map, Port};
 
-/// Packets from which on a host is hardly an address that changed hands.
+/// From this many packets on, a host is hardly counted twice because its address changed.
 pub const SEVERAL_PACKETS: i64 = 3;
 
 /// A rule that calls a source of a day a survey scanner.
@@ -17,8 +17,7 @@ pub struct SurveyRule {
     pub packets: i64,
 }
 
-/// The rules of behaviour that others print (REFERENCE: NICTER, National Police Agency, JPCERT/CC), beside one another because the share
-/// hangs on the threshold.
+/// The published rules (NICTER, National Police Agency, JPCERT/CC), all of them because the share depends on the threshold.
 pub const RULES: [SurveyRule; 4] = [
     SurveyRule {
         name: "ports-11",
@@ -51,7 +50,7 @@ pub struct Infected {
     pub hosts: i64,
     /// Hosts with [`SEVERAL_PACKETS`] and more.
     pub several: i64,
-    /// Hosts of the network that has most of them; zero where networks are not known.
+    /// Hosts of the network with most of them; zero if networks are unknown.
     pub largest_network: i64,
 }
 
@@ -72,7 +71,7 @@ pub struct SurveyDay {
     pub named_packets: i64,
     /// Packets of sources that are named or fall under [`DEFAULT_RULE`].
     pub survey_packets: i64,
-    /// Packets of the one hundredth of hosts that sends most.
+    /// Packets of the one percent of hosts that send most.
     pub top_packets: i64,
     /// With the fingerprint of Mirai, by country.
     pub mirai: Map<[u8; 2], Infected>,

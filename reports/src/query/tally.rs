@@ -1,4 +1,4 @@
-//! What is counted, and by which kinds: tallies of packets, bytes and sources; groups of sources; services, ports, protocols.
+//! Tallies of packets, bytes and sources, and the kinds that they are counted by: groups of sources, services, ports, protocols.
 
 use std::collections::HashMap;
 
@@ -7,7 +7,7 @@ use teiten_observation::Class;
 
 use super::distinct::{LG_K_SMALL, SourceSketch};
 
-/// A map whose keys come from packets: seeded.
+/// A map with a seeded hash, because its keys come from packets.
 pub type Map<K, V> = HashMap<K, V, RandomState>;
 
 /// Packets, bytes and distinct sources of one kind.
@@ -24,7 +24,7 @@ pub struct Tally {
 }
 
 impl Tally {
-    /// IPv4 packets: what is divided by addresses.
+    /// IPv4 packets, which rates divide by addresses.
     #[must_use]
     pub const fn packets_ipv4(&self) -> i64 {
         self.packets - self.packets_ipv6
@@ -49,11 +49,11 @@ impl Tally {
 /// What a source is, by the class of its packets: hosts are counted without those that only answer or cannot exist.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum SourceGroup {
-    /// The source sent the packet of its own accord: a host that probes, attacks or errs.
+    /// The source sent the packet itself: a host that probes, attacks or is misconfigured.
     Host,
     /// The source answered packets forged with our addresses: a victim of an attack.
     Victim,
-    /// The source address says nothing: spoofed or damaged.
+    /// The source address is meaningless: spoofed or damaged.
     Void,
 }
 
@@ -76,7 +76,7 @@ pub enum PortRole {
     Probed,
     /// Asked for by a reflector scan.
     Reflector,
-    /// Attacked, as its backscatter shows.
+    /// Attacked, seen by its backscatter.
     Attacked,
 }
 
@@ -98,11 +98,11 @@ impl PortRole {
 pub struct Port {
     /// IANA protocol number.
     pub protocol: u8,
-    /// Port; none where the protocol has none.
+    /// Port; `None` if the protocol has none.
     pub port: Option<u16>,
 }
 
-/// The protocols that daily lines tell apart.
+/// The protocols that daily lines show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum Protocol {

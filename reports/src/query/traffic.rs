@@ -1,4 +1,4 @@
-//! Reads the `traffic` of one hour into the tallies. The loop of the whole report: a few merges of small sets per row.
+//! Reads the `traffic` of one hour into the tallies. This is the hot loop of a report: a few merges of small sets per row.
 
 use std::path::PathBuf;
 
@@ -162,7 +162,7 @@ impl RowUse {
     }
 }
 
-/// What one row adds to every tally it belongs to.
+/// The values that one row adds to its tallies.
 struct RowFacts<'a> {
     packets: i64,
     packets_ipv6: i64,
@@ -171,7 +171,7 @@ struct RowFacts<'a> {
 }
 
 impl RowFacts<'_> {
-    /// Adds packets and bytes, and the sources only where they are hosts: every table of hosts leaves victims and void addresses out.
+    /// Adds packets and bytes, and the sources only if they are hosts: tables of hosts leave out victims and void addresses.
     fn add_hosts_to(&self, tally: &mut Tally, group: SourceGroup) -> Result<(), String> {
         if group == SourceGroup::Host {
             return self.add_to(tally);

@@ -1,4 +1,4 @@
-//! CSV as RFC 4180 has it, in UTF-8: a header row whose names carry the units, text quoted, gaps empty.
+//! CSV by RFC 4180, in UTF-8: a header row whose names carry the units, text quoted, gaps empty.
 
 use crate::table::DataTable;
 

@@ -1,4 +1,4 @@
-//! The report as one self-contained page: style, charts and a small script inside, no request to anywhere but the files beside it.
+//! The report as one self-contained page: style, charts and a small script inside, it loads nothing but the files beside it.
 
 use std::fmt::Write as _;
 
@@ -267,7 +267,7 @@ fn figure(page: &mut String, placed: &Placed, document: &Document, text: &Text) 
     page.push_str("</figure>\n");
 }
 
-/// The question; under a finding, the title that the figure always has before it.
+/// The question of a figure; under a finding it follows the figure's title.
 fn caption(placed: &Placed, language: Language) -> String {
     let question = placed.figure.question.of(language);
     if placed.drawn.finding.is_none() {
@@ -280,7 +280,7 @@ fn caption(placed: &Placed, language: Language) -> String {
     }
 }
 
-/// The analyst's words: paragraphs, and list items that begin with a hyphen. No markup passes through.
+/// The analyst's notes: paragraphs, and list items that begin with a hyphen. Markup is escaped.
 fn analyst_note(page: &mut String, note: &str) {
     page.push_str("<div class=\"note\">");
     for block in note
@@ -314,7 +314,7 @@ fn table(page: &mut String, table: &DataTable, language: Language, text: &Text, 
     let shown: Vec<usize> = (0..table.columns.len())
         .filter(|&column| !table.columns[column].label.is_empty())
         .collect();
-    // A column of numbers keeps its side where a row has a word instead.
+    // A column of numbers stays right-aligned if a row has a word instead.
     let numeric: Vec<bool> = (0..table.columns.len())
         .map(|column| {
             let mut cells = table.rows.iter().map(|row| &row[column]);

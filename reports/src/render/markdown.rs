@@ -1,4 +1,4 @@
-//! The report as Markdown: the same facts, tables and notes as the page, for those who go on writing in a text of their own.
+//! The report as Markdown: the same facts, tables and notes as the page, for writers who continue with their own text.
 
 use std::fmt::Write as _;
 

@@ -1,4 +1,4 @@
-//! SVG into PNG, with the fonts of the machine: text is drawn only where a font for it is there.
+//! Converts SVG to PNG with the fonts of the machine; text without a font is not drawn.
 
 use std::sync::{Arc, OnceLock};
 
@@ -7,7 +7,7 @@ use resvg::usvg::{Options, Tree, fontdb};
 
 /// Pixels for each unit of the drawing: sharp on paper at column width.
 pub const SCALE: f32 = 2.0;
-/// Families that charts ask for, the first that is there wins; the last of each pair is what Debian packages.
+/// Font families of the charts; the first that is installed is used, the last of each pair is the one that Debian packages.
 const FAMILIES: [&str; 4] = [
     "Noto Sans CJK JP",
     "IPAexGothic",
@@ -48,7 +48,7 @@ pub fn render(svg: &str) -> Result<Vec<u8>, PngError> {
         ..Options::default()
     };
     let broken = |reason: &dyn std::fmt::Display| PngError::Drawing(reason.to_string());
-    // A family that is not there falls back to one without Japanese: the sheet of styles must name the one that is.
+    // A missing family falls back to one without Japanese, so the style sheet must name an installed one.
     let svg = svg.replace(
         "font-family:\"Hiragino Sans\",",
         &format!("font-family:\"{family}\","),

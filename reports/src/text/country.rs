@@ -75,7 +75,7 @@ pub const COUNTRIES: &[(&str, &str, &str)] = &[
     ("ZW", "ジンバブエ", "Zimbabwe"), ("ZZ", "不明", "Unknown"),
 ];
 
-/// The name of a country; the code itself where it has none.
+/// The name of a country, or its code if it has none.
 #[must_use]
 pub fn name(code: &str, language: Language) -> String {
     let row = COUNTRIES

@@ -1,4 +1,4 @@
-//! Numbers as readers write them: thousands separators, estimates rounded to what they are worth, 万 and 億 on Japanese axes.
+//! Numbers as readers write them: thousands separators, estimates rounded to their precision, 万 and 億 on Japanese axes.
 
 use super::Language;
 
@@ -19,7 +19,7 @@ pub fn count(value: i64) -> String {
     text
 }
 
-/// An estimate, rounded to three significant digits from 1,000 on: its error leaves no more.
+/// An estimate, rounded to three significant digits from 1,000 on, because of its error.
 #[must_use]
 pub fn estimate(value: f64) -> String {
     let whole = value.round().max(0.0);
@@ -30,7 +30,7 @@ pub fn estimate(value: f64) -> String {
     count(((whole / unit).round() * unit).round() as i64)
 }
 
-/// `12.3`, and `<0.1` for what would round to nothing; without the percent sign.
+/// `12.3`, or `<0.1` for a value that would round to zero; without the percent sign.
 #[must_use]
 pub fn percent(part: f64, whole: f64) -> String {
     if whole <= 0.0 {
@@ -66,7 +66,7 @@ pub fn decimal(value: f64, digits: usize) -> String {
     }
 }
 
-/// A value of the one measure: three significant digits, and one decimal at least.
+/// A rate per address and day: three significant digits, and at least one decimal.
 #[must_use]
 pub fn measure(value: f64) -> String {
     let digits = match value.abs() {
@@ -79,7 +79,7 @@ pub fn measure(value: f64) -> String {
     decimal(value, digits)
 }
 
-/// A difference of the one measure with its sign.
+/// A difference of rates with its sign.
 #[must_use]
 pub fn signed_measure(value: f64) -> String {
     let text = measure(value);

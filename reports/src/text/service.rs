@@ -1,6 +1,6 @@
-//! What answers on a port: IANA service names, and the names analysts use where a darknet sees something else than the registry says.
+//! Service names of ports: those of IANA, and the names that analysts use if darknet traffic to a port differs from the registry.
 //!
-//! Names follow the IANA Service Name and Transport Protocol Port Number Registry; `common` is what is really asked for there.
+//! Names follow the IANA Service Name and Transport Protocol Port Number Registry; `common` is the service that scans look for there.
 
 /// TCP
 const T: u8 = 6;
@@ -14,9 +14,9 @@ pub struct ServiceName {
     pub protocol: u8,
     /// Port.
     pub port: u16,
-    /// IANA service name, or the product where the port is not registered for it.
+    /// IANA service name, or the product if the port is not registered.
     pub name: &'static str,
-    /// Whether mostly embedded devices (routers, cameras, recorders) are asked for.
+    /// Whether scans mostly look for embedded devices (routers, cameras, recorders).
     pub device: bool,
 }
 
@@ -271,7 +271,7 @@ pub fn find(protocol: u8, port: u16) -> Option<&'static ServiceName> {
         .find(|service| service.protocol == protocol && service.port == port)
 }
 
-/// The short name of an IP protocol, for `23/TCP`; the number where it has none here.
+/// The short name of an IP protocol, for `23/TCP`; its number if it has no name here.
 #[must_use]
 pub fn protocol_name(number: u8) -> String {
     match number {

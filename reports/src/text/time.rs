@@ -1,4 +1,4 @@
-//! Dates and times as each language writes them. The timezone is always given: nothing here reads one from the machine.
+//! Dates and times in the form of each language. The timezone is always a parameter.
 
 use jiff::civil::{Date, DateTime};
 use jiff::{Unit, tz::TimeZone};
@@ -43,7 +43,7 @@ pub fn day_short(date: Date, language: Language) -> String {
     }
 }
 
-/// `11/5`, in either language, where there is little room.
+/// `11/5`, in either language, for narrow places.
 #[must_use]
 pub fn day_plain(date: Date) -> String {
     format!("{}/{}", date.month(), date.day())
@@ -67,7 +67,7 @@ pub fn month_short(month: i8) -> &'static str {
     NAMES[usize::from(month.unsigned_abs()).clamp(1, 12) - 1]
 }
 
-/// A bucket that starts here, as a row of a table is headed.
+/// The heading of a table row for the bucket that starts here.
 #[must_use]
 pub fn bucket(us: i64, step: BucketWidth, timezone: &TimeZone, language: Language) -> String {
     let civil = civil(us, timezone);
@@ -83,7 +83,7 @@ pub fn bucket(us: i64, step: BucketWidth, timezone: &TimeZone, language: Languag
     }
 }
 
-/// An instant as CSV files hold it: ISO 8601 with its offset.
+/// An instant for CSV files: ISO 8601 with its offset.
 #[must_use]
 pub fn iso(us: i64, timezone: &TimeZone) -> String {
     let zoned = timestamp(us).to_zoned(timezone.clone());

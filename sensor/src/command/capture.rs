@@ -1,4 +1,4 @@
-//! A live capture from options to a dataset that grows by the hour, until a signal ends it.
+//! Runs a live capture into a dataset until a signal ends it.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -23,14 +23,14 @@ use crate::source::live::{CaptureRequest, LIVE_WAIT, Live, Notice};
 use crate::watch::Status;
 use teiten_packet::telescope::Telescope;
 
-/// How long a capture goes on after `stop` is set: the kernel may hold packets back for [`LIVE_WAIT`], and those that came before
-/// the signal are still to be counted.
+/// How long a capture continues after `stop` is set: the kernel may hold packets for [`LIVE_WAIT`], and those that came before the signal
+/// must be counted.
 pub const LAST_PACKETS_WAIT: Duration = LIVE_WAIT.saturating_mul(2);
 
-/// Of the memory for rows, one part in so many may be held while a disk refuses, beside what the workers have.
+/// While the disk fails, closed hours may take this fraction of the memory for rows (one part in so many), in addition to the workers.
 const HELD_SHARE: usize = 4;
 
-/// Captures until `stop` is set; what was captured is then in the dataset.
+/// Captures until `stop` is set; all captured packets are then in the dataset.
 ///
 /// # Errors
 /// When no interface can be opened, data of the settings is unusable, or a part cannot be written.
@@ -53,7 +53,7 @@ pub fn capture(
         Arc::clone(&origins),
         reload(settings, Arc::clone(&origins)),
     )?;
-    // Not before the service has given up what it may: files belong to the user that goes on.
+    // After the service dropped its privileges, so that files belong to the right user.
     let mut hours = Journaled::start(
         &closer,
         &JournaledSettings {
@@ -124,8 +124,7 @@ fn wanted(capture: &CaptureSettings, settings: &Settings) -> CaptureRequest {
     }
 }
 
-/// What SIGHUP does: the country, network and actor files are read again, as they were named at the start, and hours that are
-/// published from now on use them.
+/// Handles SIGHUP: reads the country, network and actor files again; hours that are published from now on use them.
 fn reload(settings: &Settings, cell: Arc<OriginsCell>) -> Reload {
     let settings = settings.clone();
     Box::new(move || {
@@ -135,7 +134,7 @@ fn reload(settings: &Settings, cell: Arc<OriginsCell>) -> Reload {
     })
 }
 
-/// The interfaces as an input: where the capture ends, and what was missing of it.
+/// The interfaces as an input of the engine; it knows when the capture ends, and whether it was complete.
 struct Interfaces {
     live: Live,
     status: Arc<Status>,
@@ -183,7 +182,7 @@ impl Interfaces {
         })
     }
 
-    /// What was dropped since the counters were last asked, and the end.
+    /// The last drops, and the end of the input.
     fn last_drops(&mut self) -> Option<Arrival> {
         self.ended = true;
         let drops = self.live.drops();
@@ -196,7 +195,7 @@ impl Interfaces {
         })
     }
 
-    /// Says what happened; an interface that was away makes the capture incomplete.
+    /// Logs notices; an interface that was gone makes the capture incomplete.
     fn tell(&mut self) {
         let notices = self.live.notices();
         if !notices.is_empty() {
@@ -221,7 +220,7 @@ impl Interfaces {
     }
 }
 
-/// The identity of a live run: its start, to the microsecond, so that two runs of one hour stand side by side.
+/// The identity of a live run: its start, to the microsecond, so that two runs of one hour have different parts.
 fn run_name(start_us: i64) -> String {
     let hour = Hour(hour_of(start_us));
     let text: String = hour

@@ -1,5 +1,5 @@
-//! `teiten-sensor check`: looks at everything a capture needs without capturing, and says what it would do. One row of [`CHECKS`] for each
-//! thing that is looked at; nothing is changed, but for a trial file in the data folder that is removed at once.
+//! `teiten-sensor check`: checks everything that a capture needs, without capturing, and says what it would do. Each check is a row of
+//! [`CHECKS`]; nothing is changed, except for a trial file in the data folder that is removed at once.
 
 mod clock;
 mod data;
@@ -33,7 +33,7 @@ pub struct CheckFinding {
     pub check: &'static str,
     /// How it was found.
     pub verdict: CheckStatus,
-    /// What was found, and what to do about it where something is wrong.
+    /// The result, with advice if something is wrong.
     pub text: String,
 }
 
@@ -44,7 +44,7 @@ pub struct Check {
     look: fn(&Plan) -> Vec<(CheckStatus, String)>,
 }
 
-/// What a capture would be told to do.
+/// The settings of the capture that is checked.
 #[derive(Debug)]
 pub struct Plan {
     /// The capture.
@@ -53,7 +53,7 @@ pub struct Plan {
     pub settings: Settings,
 }
 
-/// Everything that is looked at, in the order of the report.
+/// Every check, in the order of the report.
 pub const CHECKS: &[Check] = &[
     Check {
         name: "privileges",
@@ -161,9 +161,9 @@ pub fn write_table(plan: &Plan, findings: &[CheckFinding], out: &mut dyn Write) 
         .iter()
         .filter(|finding| finding.verdict == CheckStatus::Fail);
     match failed.count() {
-        0 => writeln!(out, "nothing stands in the way"),
-        1 => writeln!(out, "one thing stands in the way"),
-        count => writeln!(out, "{count} things stand in the way"),
+        0 => writeln!(out, "a capture would run"),
+        1 => writeln!(out, "one problem would prevent it"),
+        count => writeln!(out, "{count} problems would prevent it"),
     }
 }
 
@@ -254,6 +254,6 @@ mod tests {
         assert_eq!(verdicts(&findings, "telescope")[0].0, CheckStatus::Warn);
         let mut text = Vec::new();
         write_table(&plan, &findings, &mut text).expect("written");
-        assert!(String::from_utf8_lossy(&text).contains("stand in the way"));
+        assert!(String::from_utf8_lossy(&text).contains("would prevent it"));
     }
 }

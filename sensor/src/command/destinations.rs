@@ -1,4 +1,4 @@
-//! Where the packets of a capture went, whatever the telescope: what a person is told whose replay observed nothing.
+//! Counts the destinations of a capture regardless of the telescope: the hint for a replay that observed nothing.
 
 use std::collections::HashMap;
 use std::path::PathBuf;
@@ -10,12 +10,12 @@ use teiten_packet::telescope::Prefix;
 use crate::source::block::Block;
 use crate::source::{ReadingMode, Replay, SourceError};
 
-/// Lengths that destinations are counted by: what one site announces at least.
+/// Prefix lengths of the counts: the smallest that one site announces.
 const IPV4_LENGTH: u8 = 24;
 const IPV6_LENGTH: u8 = 48;
-/// Prefixes counted of each family, at most; packets to further ones are only part of the sum.
+/// Most prefixes counted of each family; packets to further ones only count in the sum.
 const PREFIXES_MAX: usize = 1 << 20;
-/// Shortest prefixes that are suggested: what the largest telescopes have.
+/// Shortest suggested prefixes: those of the largest telescopes.
 const SUGGESTED_IPV4_LENGTH_MIN: u8 = 8;
 const SUGGESTED_IPV6_LENGTH_MIN: u8 = 16;
 /// Share of a family's packets that a suggested prefix must hold, percent.
@@ -30,7 +30,7 @@ pub struct Destinations {
     ipv6: FamilyBlocks,
 }
 
-/// Of one family: packets by the upper bits of the address, aligned to the top of 128 bits.
+/// Packets of one family by the upper bits of the address, aligned to the top of 128 bits.
 #[derive(Debug, Default)]
 struct FamilyBlocks {
     packets: u64,
@@ -38,10 +38,10 @@ struct FamilyBlocks {
 }
 
 impl Destinations {
-    /// Reads `paths` once; none where a stream among them is gone by now.
+    /// Reads `paths` once; `None` if a stream among them was already read.
     ///
     /// # Errors
-    /// As of any replay.
+    /// Those of a replay.
     pub fn read(paths: &[PathBuf], reading: ReadingMode) -> Result<Option<Self>, SourceError> {
         if paths.iter().any(|path| path.as_os_str() == "-") {
             return Ok(None);
@@ -81,8 +81,8 @@ impl Destinations {
         all
     }
 
-    /// What the telescope may be: for each family with a fair share of the packets the longest prefix that holds nearly all of them,
-    /// or else the one that most went to.
+    /// A suggested telescope: for each family with enough packets the longest prefix that holds nearly all of them, or else the prefix with
+    /// the most.
     #[must_use]
     pub fn suggestion(&self) -> Vec<Prefix> {
         let all = self.ipv4.packets + self.ipv6.packets;
@@ -111,8 +111,8 @@ impl FamilyBlocks {
         }
     }
 
-    /// The longest prefix, of `length` bits or less, that holds nearly all packets; where none of `length_min` bits does, the one of
-    /// `length` bits with the most.
+    /// The longest prefix, of `length` bits or less, that holds nearly all packets; if none of `length_min` bits does, the one of `length`
+    /// bits with the most.
     fn common(&self, length: u8, length_min: u8) -> Option<(u128, u8)> {
         let most = |counts: &HashMap<u128, u64>| {
             let first = counts

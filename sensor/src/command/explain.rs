@@ -1,5 +1,5 @@
-//! One JSON line for each packet: what it is and which rule decided, or why it is not observed. For a person or a notebook; nothing
-//! of this runs while packets are counted. The tool is that of the tables, so a first passage gathers each source's evidence.
+//! One JSON line for each packet: what it is and which rule decided, or why it is not observed. This code does not run while packets are
+//! counted. The tool is that of the tables, so a first pass collects each source's evidence.
 
 mod evidence;
 mod groups;
@@ -10,6 +10,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 use teiten_aggregator::counter::NAMES;
+use teiten_aggregator::text;
 use teiten_observation::Mark;
 use teiten_observation::StackSignature;
 use teiten_observation::{Address, Tool};
@@ -24,11 +25,11 @@ use teiten_packet::decode::{Decoded, Packet, decode_record, supported};
 use teiten_packet::fingerprint;
 use teiten_packet::{Frame, Judgement, Observed, Telescope, flags, judge};
 
-/// Reads everything twice: the first time for the evidence, the second time block by block for `take`, which says whether to go on.
-/// What cannot be read twice is kept in a temporary file in between. With the reports comes what was forgotten for want of room.
+/// Reads everything twice: first for the evidence, then block by block for `take`, which returns whether to continue. A stream is spooled
+/// to a temporary file in between. Returns the reports, and how much evidence was dropped for lack of memory.
 ///
 /// # Errors
-/// When the evidence or a stream's packets cannot be kept, or whatever `take` returns.
+/// When the evidence or a stream cannot be stored, and the errors of `take`.
 pub fn twice(
     source: Replay,
     telescope: &Telescope,
@@ -69,7 +70,7 @@ pub fn twice(
     Ok((files, judgements.left_out()))
 }
 
-/// Writes a line for each packet of a block. `Ok(false)` says that the reader has gone (a broken pipe): stop, it is no error.
+/// Writes a line for each packet of a block. `Ok(false)` means that the reader has gone (a broken pipe); this is no error.
 ///
 /// # Errors
 /// Any other failure of `out`.
@@ -94,7 +95,7 @@ pub fn write_block(
     Ok(true)
 }
 
-/// What is to be said of one packet.
+/// The JSON line of one packet.
 #[must_use]
 pub fn explain(
     time_us: i64,
@@ -103,10 +104,10 @@ pub fn explain(
     judgements: &Judgements,
 ) -> Value {
     let mut line = Map::new();
-    let time = (time_us != NO_TIME_US).then(|| time_text(time_us));
+    let time = (time_us != NO_TIME_US).then(|| text::time(time_us));
     line.insert("time".into(), time.into());
     line.insert("wire_bytes".into(), frame.wire_bytes.into());
-    // Headers are printed whatever became of the packet, so the frame is decoded once more for them.
+    // Headers are printed even if the packet is not observed, so the frame is decoded once more for them.
     let decoded = decode_record(frame.link_type, frame.captured, frame.wire_bytes);
     match &decoded {
         Decoded::Ipv4(packet) => headers::insert(&mut line, packet),
@@ -140,7 +141,7 @@ pub fn explain(
     Value::Object(line)
 }
 
-/// What the account says of a malformed record: the counter, and the layer of it.
+/// A malformed record in the words of the account: the counter and the layer.
 fn malformed(layer: &str) -> String {
     format!("{} {layer}", NAMES.malformed)
 }
@@ -185,8 +186,7 @@ fn insert_observed<A: Address>(
     line.insert("flags".into(), flags.into());
 }
 
-/// What speaks for a tool: the mark that the packet bears with its source, what of the source's packets would confirm it, and what
-/// they do.
+/// The evidence for a tool: the packet's mark with its source, what would confirm it, and how many of the source's packets do.
 fn evidence_json<A: Address>(
     observed: &Observed<'_, A>,
     packet: &Packet<'_, A>,
@@ -225,38 +225,6 @@ fn address_text<A: Address>(address: A) -> String {
     let mut text = Vec::new();
     address.write_text(&mut text);
     String::from_utf8_lossy(&text).into_owned()
-}
-
-/// RFC 3339 in UTC with microseconds; years beyond four digits as they are.
-fn time_text(time_us: i64) -> String {
-    const DAY_US: i64 = 86_400_000_000;
-    let (year, month, day) = civil(time_us.div_euclid(DAY_US));
-    let in_day = time_us.rem_euclid(DAY_US);
-    let seconds = in_day / 1_000_000;
-    format!(
-        "{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}.{:06}Z",
-        seconds / 3600,
-        seconds / 60 % 60,
-        seconds % 60,
-        in_day % 1_000_000
-    )
-}
-
-/// Year, month and day of a day counted from 1970-01-01, by eras of 400 years that start on 1 March (Hinnant, chrono-compatible
-/// low-level date algorithms, 2013).
-fn civil(days: i64) -> (i64, i64, i64) {
-    const ERA_DAYS: i64 = 146_097;
-    let shifted = days + 719_468;
-    let era = shifted.div_euclid(ERA_DAYS);
-    let day_of_era = shifted.rem_euclid(ERA_DAYS);
-    let year_of_era =
-        (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let march_month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * march_month + 2) / 5 + 1;
-    let month = (march_month + 2) % 12 + 1;
-    let year = era * 400 + year_of_era + i64::from(month <= 2);
-    (year, month, day)
 }
 
 #[cfg(test)]
@@ -318,20 +286,6 @@ mod tests {
         assert_eq!(line(1, &frame[..9], &[])["not_observed"], "malformed link");
         let unsupported = line(147, &frame, &[]);
         assert_eq!(unsupported["reason"], "link type 147 is not supported");
-    }
-
-    #[test]
-    fn times_are_those_of_the_calendar() {
-        for (time_us, text) in [
-            (0, "1970-01-01T00:00:00.000000Z"),
-            (-1, "1969-12-31T23:59:59.999999Z"),
-            (951_782_400_000_000, "2000-02-29T00:00:00.000000Z"),
-            (1_709_251_199_000_001, "2024-02-29T23:59:59.000001Z"),
-            (4_102_444_800_000_000, "2100-01-01T00:00:00.000000Z"),
-        ] {
-            assert_eq!(time_text(time_us), text);
-        }
-        assert!(time_text(i64::MAX).ends_with('Z') && time_text(i64::MIN).ends_with('Z'));
     }
 
     #[test]

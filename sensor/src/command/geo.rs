@@ -1,6 +1,6 @@
-//! `geo`: gets country data and puts it where every command finds it without `--geo`. Debian's package tor-geoipdb is unpacked, not
-//! installed, since it depends on the Tor daemon; other files and addresses are taken as they are. What does not load as country data
-//! is refused before anything is replaced.
+//! `geo`: downloads country data and puts it where every command finds it without `--geo`. Debian's package tor-geoipdb is unpacked, not
+//! installed, because it depends on the Tor daemon; other files and addresses are used as they are. Data that does not load is refused
+//! before anything is replaced.
 
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -15,7 +15,7 @@ use thiserror::Error;
 const PACKAGE: &str = "tor-geoipdb";
 const PACKAGE_FILES: [&str; 2] = ["usr/share/tor/geoip", "usr/share/tor/geoip6"];
 
-/// What a person is told who has none.
+/// The message if there is none.
 pub const NO_COUNTRIES: &str =
     "no country data: every country is ZZ. Run `teiten-sensor geo update`, or give --geo FILE";
 
@@ -38,7 +38,7 @@ pub enum GeoError {
         /// Its last words.
         reason: String,
     },
-    /// What was fetched is no country data.
+    /// The downloaded file is no country data.
     #[error("{0}; nothing was replaced")]
     Unusable(#[from] OriginError),
     /// What was fetched knows no country.
@@ -54,7 +54,7 @@ pub enum GeoError {
     },
 }
 
-/// Where `update` puts data by default: for root, where every user finds it; else the user's own folder.
+/// Where `update` puts data by default: for root, a folder that every user reads; otherwise the user's own folder.
 #[must_use]
 pub fn folder() -> Option<PathBuf> {
     if Uid::effective().is_root() {
@@ -63,14 +63,14 @@ pub fn folder() -> Option<PathBuf> {
     user_folder()
 }
 
-/// Fetches `sources` (Debian's package where there are none), tries them, and puts them into `folder`. With `keep`, files that are
-/// there stay under a name with their date: each hour then has the edition that fits its day. The files, in place.
+/// Downloads `sources` (without any, Debian's package), loads them as a test, and moves them into `folder`. With `keep`, old files stay
+/// under a name with their date, so that each hour uses the edition of its day. Returns the new files.
 ///
 /// # Errors
-/// The first thing that went wrong; until the new files have been tried, the folder is as before.
+/// The first error; the folder does not change before the new files have been tested.
 pub fn update(sources: &[OsString], folder: &Path, keep: bool) -> Result<Vec<PathBuf>, GeoError> {
     std::fs::create_dir_all(folder).map_err(at(folder))?;
-    // In the folder, so that a rename puts a file in place.
+    // Inside the folder, so that a rename can move a file.
     let work = ScratchFolder::new(folder).map_err(at(folder))?;
     let fetched = if sources.is_empty() {
         from_apt(&work.0)?
@@ -101,7 +101,7 @@ pub fn update(sources: &[OsString], folder: &Path, keep: bool) -> Result<Vec<Pat
     Ok(placed)
 }
 
-/// What the commands use when no `--geo` is given: a line for each file, none where there is none.
+/// The files that commands use without `--geo`, a line for each.
 ///
 /// # Errors
 /// The first file that is unusable.
@@ -115,7 +115,7 @@ pub fn in_use() -> Result<Vec<String>, OriginError> {
     Ok(each.collect())
 }
 
-/// A folder for what is under way, removed whatever happens.
+/// A temporary folder, removed when dropped.
 struct ScratchFolder(PathBuf);
 
 impl ScratchFolder {
@@ -128,7 +128,7 @@ impl ScratchFolder {
 
 impl Drop for ScratchFolder {
     fn drop(&mut self) {
-        // What stays is hidden, and so is not read as country data.
+        // A leftover is hidden, so it is not read as country data.
         let _ = std::fs::remove_dir_all(&self.0);
     }
 }
@@ -138,8 +138,8 @@ fn at(path: &Path) -> impl FnOnce(std::io::Error) -> GeoError {
     move |source| GeoError::File { path, source }
 }
 
-/// Unpacks Debian's package. On a fresh machine or in a container apt may know no packages yet: then their lists are fetched into
-/// `work`, which needs no root and changes nothing of the machine's.
+/// Unpacks Debian's package. On a fresh machine or in a container apt may have no package lists yet: then they are downloaded into `work`,
+/// which needs no root and does not change the machine.
 fn from_apt(work: &Path) -> Result<Vec<PathBuf>, GeoError> {
     if run("apt-get", ["--version"], work).is_err() {
         return Err(GeoError::NoApt);
@@ -175,7 +175,7 @@ fn from_apt(work: &Path) -> Result<Vec<PathBuf>, GeoError> {
     Ok(PACKAGE_FILES.iter().map(|file| work.join(file)).collect())
 }
 
-/// Copies a file, or has an http address fetched by curl.
+/// Copies a file, or downloads an http address with curl.
 fn fetch(source: &OsStr, work: &Path) -> Result<PathBuf, GeoError> {
     let path = Path::new(source);
     let target = work.join(path.file_name().unwrap_or(OsStr::new("geoip")));
@@ -196,7 +196,7 @@ fn fetch(source: &OsStr, work: &Path) -> Result<PathBuf, GeoError> {
     Ok(target)
 }
 
-/// Runs a program in `folder`, in English, to its end.
+/// Runs a program in `folder`, with English messages, and waits for it.
 fn run<A: AsRef<OsStr>>(
     program: &str,
     arguments: impl IntoIterator<Item = A>,
@@ -225,7 +225,7 @@ fn run<A: AsRef<OsStr>>(
     }))
 }
 
-/// Gives a file of an older date that date as a further name; one of the same date is replaced.
+/// Renames a file of an older date to a name with that date; one of the same date is replaced.
 fn put_aside(file: &Path, new_date: Date) -> Result<(), GeoError> {
     let old = Origins::load(&[file.to_owned()], &[])?;
     let Some(old) = old.provenance().first().filter(|old| old.date != new_date) else {

@@ -1,4 +1,4 @@
-//! A replay from options to a finished dataset: one passage through the input, and a second one for hours that had late packets.
+//! Runs a replay into a finished dataset: one pass over the input, and a second one for hours with late packets.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -33,10 +33,10 @@ use crate::source::{
 use crate::watch::{KeptCounts, Status};
 use teiten_packet::telescope::Telescope;
 
-/// Of the memory for rows, one part in so many is for the sums of an hour that closes.
+/// The sums of a closing hour may take this fraction of the memory for rows (one part in so many).
 const CONTRIBUTIONS_SHARE: usize = 16;
 
-/// Why nothing was done, or not to the end.
+/// Why a run failed.
 #[derive(Debug, Error)]
 pub enum RunError {
     /// No input.
@@ -51,7 +51,7 @@ pub enum RunError {
     /// A thread was lost, or a part cannot be written.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// What a capture does beside capturing.
+    /// The service around a capture failed.
     #[error(transparent)]
     Service(#[from] crate::service::ServiceError),
     /// The sensor's name.
@@ -102,7 +102,7 @@ impl Outcome {
             .sum()
     }
 
-    /// What became of packets that were to be kept as files; none where none were.
+    /// Counts of packets for `--keep-packets`; `None` without it.
     #[must_use]
     pub fn kept(&self) -> Option<&KeptCounts> {
         let status = self.status.as_ref()?;
@@ -121,14 +121,14 @@ impl Outcome {
         self.closed().collapsed.iter().sum()
     }
 
-    /// Observed packets by tool, those that occur; `none` for packets without one. As in the tables.
+    /// Observed packets by tool, those that occur; `none` for packets without one. These are the counts of the tables.
     #[must_use]
     pub fn tools(&self) -> BTreeMap<Tool, u64> {
         let counted = Tool::ALL.iter().copied().zip(self.closed().tools);
         counted.filter(|(_, count)| *count > 0).collect()
     }
 
-    /// Rows, packets and bytes of all hours that this run published, what it took over in them included.
+    /// Rows, packets and bytes of all hours that this run published, including what it took over.
     #[must_use]
     pub fn closed(&self) -> ClosedHour {
         let mut sum = self.written.past;
@@ -137,7 +137,7 @@ impl Outcome {
     }
 }
 
-/// Replays `paths` into the dataset of `settings`; `progress` is called now and then.
+/// Replays `paths` into the dataset of `settings`; `progress` is called regularly.
 ///
 /// # Errors
 /// When there is nothing to read, data of the settings is unusable, or a part cannot be written.
@@ -161,7 +161,7 @@ pub fn replay(
         source,
     };
     let store = closer.store.clone();
-    // Two replays at once would both find a capture that neither has counted yet: the second one waits.
+    // Two concurrent replays could both count a new capture, so the second one waits.
     let _one_at_a_time = open_dataset(&store, |store| {
         store.lock(&format!("replay-{}", settings.sensor)).map(Some)
     })?;
@@ -182,7 +182,7 @@ pub fn replay(
     if !replaced.is_empty() {
         contributors.withhold();
     }
-    // Not by chance: the same input gives the same bytes anywhere.
+    // Not random: the same input gives the same bytes on any machine.
     let seed = closer.configuration_sha256.clone();
     identify(&mut closer, Some(&seed))?;
     closer.name.run = run_name;
@@ -262,7 +262,7 @@ pub fn closer(
     Ok(Closer {
         store: Store::at(&settings.data),
         name,
-        // Whoever publishes asks the dataset.
+        // It is read from the dataset before publishing.
         identity: String::new(),
         configuration_sha256: configuration_sha256(settings),
         origins: Arc::new(origins),
@@ -304,7 +304,7 @@ pub(crate) fn rows_left_out(origins: &Origins) -> impl Iterator<Item = String> {
     data.chain(lists)
 }
 
-/// The settings that decide what the tables hold; not where they lie, nor by how many threads they were made.
+/// A hash of the settings that affect the tables; folders and threads do not.
 fn configuration_sha256(settings: &Settings) -> String {
     let mut text = format!("sensor {}\n", settings.sensor);
     for (name, prefixes) in [

@@ -1,5 +1,5 @@
-//! What the sensor goes by, for a person or a program: every rule, tool mark, compatibility flag and payload signature with its test
-//! in words, its source and its dates. All of it is read from the tables that decide; nothing is decided here.
+//! Prints every rule, tool mark, compatibility flag and payload signature with a description of its test, its source and its dates, all
+//! from the tables that the sensor itself uses.
 
 use std::io::{Result, Write};
 use std::net::{Ipv4Addr, Ipv6Addr};
@@ -45,7 +45,7 @@ const STACK_SIGNATURE: &str = "window:options:DF:initial TTL of a SYN, as 65535:
 pub fn write_table(out: &mut dyn Write) -> Result<()> {
     writeln!(
         out,
-        "RULES: the first that holds decides a packet's class\n"
+        "RULES: the first that matches decides a packet's class\n"
     )?;
     for (index, rule) in RULES.iter().enumerate() {
         writeln!(out, "{:3}  {:<30} {}", index + 1, rule.name, rule.class)?;
@@ -53,7 +53,7 @@ pub fn write_table(out: &mut dyn Write) -> Result<()> {
     }
     writeln!(
         out,
-        "\nTOOLS: marks of a probe, the first that it bears decides; a source's packets in the hour confirm it\n"
+        "\nTOOLS: marks of a probe; the first that matches decides, and a source's packets in the hour confirm it\n"
     )?;
     for mark in marks() {
         let (name, tool) = (mark.mark.name(), mark.tool.name());
@@ -202,7 +202,7 @@ fn signature_json(protocol: &str, row: &Signature) -> Value {
     })
 }
 
-/// Where it is looked for and how it starts; what must follow is what its source describes.
+/// The ports and first bytes of a signature; its source describes the rest.
 fn signature_words(row: &Signature) -> String {
     let ports = match row.ports {
         Ports::Any => "on any port".to_owned(),

@@ -1,4 +1,4 @@
-//! What a run prints on standard output: the accounting as one JSON object, or the same as a table for a person.
+//! The output of a run: the account as one JSON object, or the same as a table.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -14,9 +14,9 @@ use teiten_aggregator::minute::MinuteCounts;
 
 use crate::command::replay::Outcome;
 
-/// The accounting object of the contract, with timings beside it. A capture that went on with a run that broke off counts its own
-/// packets; those of the hours that it took over stand in `taken_over`. Of tables (`tools`, `collapsed`, `rows`) it tells what they
-/// hold, so `tools` add up to `observed` of both.
+/// The accounting object of the contract, with timings beside it. A capture that continues an interrupted run counts its own packets;
+/// `taken_over` has those of the hours that it took over. `tools`, `collapsed` and `rows` describe the tables, so `tools` add up to
+/// `observed` of both.
 #[must_use]
 pub fn accounting(outcome: &Outcome) -> Value {
     let tally = &outcome.counted.tally;
@@ -42,7 +42,7 @@ pub fn accounting(outcome: &Outcome) -> Value {
     });
     object[IMPLAUSIBLE.name] = tally.implausible.into();
     for (name, count) in &tally.counts.rows()[OUTCOMES] {
-        // Of malformed records the object has the layers.
+        // The object has malformed records by layer already.
         if object.get(name).is_none() {
             object[*name] = (*count).into();
         }
@@ -129,10 +129,10 @@ pub fn write_table(outcome: &Outcome, out: &mut dyn Write) -> Result<()> {
     line(out, "packets per second", rate as u64)
 }
 
-/// Ports and countries that an ending names.
+/// Number of ports and countries at the end of the output.
 pub const LEADING_COUNT: usize = 5;
 
-/// Writes what led, where the dataset is, and what to do next: the end of a replay that observed something.
+/// Writes the end of a replay that observed something: the leading ports and countries, the dataset, and the next command.
 ///
 /// # Errors
 /// When `out` cannot be written.
@@ -165,7 +165,7 @@ pub fn write_ending(
     writeln!(out, "next: teiten-report build --data {data} --out report")
 }
 
-/// A text as one word of a shell's command line.
+/// A text quoted as one word for a shell.
 fn shell_word(text: &str) -> String {
     let plain = |letter: char| letter.is_alphanumeric() || "/._-+,:@%".contains(letter);
     if !text.is_empty() && text.chars().all(plain) {

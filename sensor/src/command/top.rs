@@ -1,5 +1,4 @@
-//! `teiten-sensor top`: the running sensor in a terminal, once a second, from its `/live`. It asks as any visitor of the status address
-//! does; the sensor knows nothing of it.
+//! `teiten-sensor top`: the running sensor in a terminal, once a second, from its `/live`. It is an ordinary client of the status server.
 
 mod screen;
 
@@ -18,11 +17,11 @@ use thiserror::Error;
 const EVERY: Duration = Duration::from_secs(1);
 /// How long it may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
-/// Bytes of an answer that are read: far more than the rows asked for can be.
+/// Most bytes of an answer, far more than the requested rows need.
 const ANSWER_BYTES_MAX: u64 = 4 << 20;
-/// What is asked for: all minutes, rows for a tall terminal.
+/// The request: all minutes, and rows for a tall terminal.
 const TARGET: &str = "/live?minutes=15&top=50";
-/// Rows of a list that are asked for, and those that a page key scrolls.
+/// Requested rows of a list, and rows that a page key scrolls.
 const ROWS_ASKED: usize = 50;
 const PAGE_ROWS: isize = 5;
 
@@ -63,7 +62,7 @@ pub struct LiveReply {
     pub now: String,
     /// What is wrong, by part.
     pub problems: BTreeMap<String, String>,
-    /// Whether every packet was looked at.
+    /// Whether every packet was counted, without sampling.
     pub exact: bool,
     /// The last minutes, oldest first.
     pub minutes: Vec<LiveMinute>,
@@ -166,7 +165,7 @@ pub struct Rates {
 impl Rates {
     fn between(before: &LiveSums, after: &LiveSums, passed: Duration) -> Rates {
         let seconds = passed.as_secs_f64().max(1e-3);
-        // A sensor that was started anew counts from zero.
+        // A restarted sensor counts from zero.
         let rate = |before: u64, after: u64| after.saturating_sub(before) as f64 / seconds;
         Rates {
             received: rate(before.counts.received, after.counts.received),
@@ -189,7 +188,7 @@ pub fn once(address: SocketAddr, out: &mut dyn Write) -> Result<(), TopError> {
 /// Shows the view until `q`, Escape or Control-C.
 ///
 /// # Errors
-/// When no sensor answers at the start, or the terminal cannot be used. A sensor that goes away later is waited for.
+/// When no sensor answers at the start, or the terminal cannot be used. If the sensor goes away later, the view waits for it.
 pub fn show(address: SocketAddr) -> Result<(), TopError> {
     let mut view = ask(address)?;
     let mut rates = Rates::default();

@@ -1,5 +1,5 @@
-//! How often a kind of message may be written: a few at once, then a count of those that were held back. A kind is a place in the
-//! code, so there are only as many as the program has.
+//! How often a kind of message may be written: a few at once, then a count of those that were suppressed. A kind is a place in the code, so
+//! their number is limited.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -8,13 +8,13 @@ use tracing::callsite::Identifier;
 
 /// Messages of a kind that are written within a [`WINDOW`].
 pub(super) const BURST: u32 = 10;
-/// How long a kind that has used up its [`BURST`] is held back.
+/// How long a kind is suppressed after its [`BURST`].
 pub(super) const WINDOW: Duration = Duration::from_secs(60);
 
 /// What to do with a message.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum LogDecision {
-    /// Write it, and that so many of its kind were held back before.
+    /// Write it, and say how many of its kind were suppressed before.
     Write {
         /// How many.
         held_back: u64,
@@ -34,7 +34,7 @@ struct MessageKind {
     since: Instant,
     written: u32,
     held_back: u64,
-    /// The last message held back, as an example.
+    /// The last suppressed message, as an example.
     example: String,
 }
 
@@ -63,7 +63,7 @@ impl Limiter {
         LogDecision::HoldBack
     }
 
-    /// Kinds whose window is over although messages of theirs were held back: an example of each and how many; they begin anew.
+    /// Kinds whose window is over with suppressed messages: an example of each and their number. Their windows restart.
     pub(super) fn due(&mut self, now: Instant) -> Vec<(String, u64)> {
         let over = self
             .kinds

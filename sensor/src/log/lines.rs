@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Sender, TrySendError, bounded};
 
-/// Lines that may wait: more than a minute of everything that can go wrong, as far as its like is not held back.
+/// Most lines in the queue: more than a minute of all kinds of messages.
 pub(super) const WAITING_MAX: usize = 1024;
 
 /// The queue.
@@ -31,7 +31,7 @@ impl Lines {
             .name("log".into())
             .spawn(move || {
                 for line in lines {
-                    // There is nowhere to report that messages cannot be written.
+                    // An error of writing messages cannot be reported anywhere.
                     let _ = out.write_all(line.as_bytes()).and_then(|()| out.flush());
                     written.fetch_add(1, Ordering::Release);
                 }
@@ -43,7 +43,7 @@ impl Lines {
         })
     }
 
-    /// Puts a line into the queue; false where there is no room.
+    /// Puts a line into the queue; false if it is full.
     pub(super) fn push(&self, line: String) -> bool {
         match self.queue.try_send(line) {
             Ok(()) => {
@@ -54,7 +54,7 @@ impl Lines {
         }
     }
 
-    /// Waits until all that was put in is written, but no longer than `wait`.
+    /// Waits until all lines are written, at most for `wait`.
     pub(super) fn drain(&self, wait: Duration) {
         let begun = Instant::now();
         let accepted = self.accepted.load(Ordering::Relaxed);
@@ -70,7 +70,7 @@ mod tests {
 
     use super::*;
 
-    /// A reader who reads nothing until told to.
+    /// A reader that reads nothing until told to.
     struct Stalled(mpsc::Receiver<()>, mpsc::Sender<usize>);
 
     impl Write for Stalled {

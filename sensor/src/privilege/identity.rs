@@ -48,7 +48,7 @@ pub(super) fn take(needs: &Needs) -> Result<Vec<ConfinementStep>, PrivilegeError
         let mut steps = Vec::new();
         let mut kept = vec![Capability::CAP_NET_RAW];
         if geteuid().is_root() {
-            let text = "runs on as root: --user NAME gives that up";
+            let text = "stays root: --user NAME drops that";
             steps.push(ConfinementStep::left_out("user", text));
             kept.push(Capability::CAP_DAC_OVERRIDE);
         }

@@ -1,4 +1,4 @@
-//! Rows of every form that lists have, and rows that are none.
+//! Valid rows of every form, and invalid ones.
 
 use super::*;
 

@@ -1,5 +1,5 @@
-//! Whether the machine's clock is kept by somebody: packets of several sensors are only as comparable as their clocks. The one call into
-//! the C library here asks and changes nothing.
+//! Checks whether the machine's clock is synchronised: packets of several sensors are only as comparable as their clocks. The call into the
+//! C library only reads.
 
 use super::{CheckStatus, Plan};
 
@@ -16,16 +16,16 @@ fn finding(answer: i32, status: i32, error_us: i64) -> (CheckStatus, String) {
     if answer < 0 {
         return (
             CheckStatus::Warn,
-            "the kernel does not say whether it is kept".to_owned(),
+            "the kernel does not say whether it is synchronised".to_owned(),
         );
     }
     if answer == libc::TIME_ERROR || status & libc::STA_UNSYNC != 0 {
-        let text = "not kept by NTP: times of several sensors will not fit together; install chrony or systemd-timesyncd";
+        let text = "not synchronised by NTP: times of several sensors will differ; install chrony or systemd-timesyncd";
         return (CheckStatus::Warn, text.to_owned());
     }
     (
         CheckStatus::Ok,
-        format!("kept by NTP, wrong by {} ms at most", error_us / 1000),
+        format!("synchronised by NTP, at most {} ms off", error_us / 1000),
     )
 }
 
@@ -37,7 +37,7 @@ mod tests {
     fn a_clock_that_nobody_keeps_is_told() {
         assert_eq!(
             finding(libc::TIME_OK, 0, 12_500).1,
-            "kept by NTP, wrong by 12 ms at most"
+            "synchronised by NTP, at most 12 ms off"
         );
         for (answer, status) in [
             (libc::TIME_ERROR, 0),

@@ -1,4 +1,4 @@
-//! Whether the data folder can be written and has room, and how old the country data is.
+//! Checks whether the data folder is writable and has free space, and how old the country data is.
 
 use std::path::{Path, PathBuf};
 
@@ -14,9 +14,9 @@ use crate::command::replay::{origins, rows_left_out};
 use crate::privilege::writable;
 use crate::watch::{FREE_BYTES_MIN, space};
 
-/// Older country data than this is told: address space moves between countries every week.
+/// Older country data gives a warning: address space moves between countries every week.
 const COUNTRIES_DAYS_MAX: i32 = 180;
-/// File systems whose renames or syncs hold less than a local disk's, or that are gone with the machine.
+/// File systems whose renames or syncs are weaker than a local disk's, or that lose their data on a restart.
 const POOR: &[&str] = &[
     "tmpfs",
     "ramfs",
@@ -28,7 +28,7 @@ const POOR: &[&str] = &[
     "fuse.sshfs",
 ];
 
-/// A folder that is there is tried; of one that is missing, the nearest that is there.
+/// Tries the folder, or the nearest existing folder above it.
 pub(super) fn folder(plan: &Plan) -> Vec<(CheckStatus, String)> {
     vec![tried(&plan.settings.data)]
 }
@@ -42,11 +42,11 @@ pub(super) fn kept(plan: &Plan) -> Vec<(CheckStatus, String)> {
     let hours = keep.hours;
     vec![(
         verdict,
-        format!("{text}, for packets of {hours} hours and the present one"),
+        format!("{text}, for packets of {hours} hours and the current one"),
     )]
 }
 
-/// Why a dataset cannot be written into a folder; none where it can.
+/// Why a dataset cannot be written into a folder; `None` if it can.
 #[must_use]
 pub fn folder_refusal(folder: &Path) -> Option<String> {
     let (verdict, text) = tried(folder);
@@ -90,20 +90,18 @@ pub(super) fn room(plan: &Plan) -> Vec<(CheckStatus, String)> {
     let Some((free, all)) = space(&nearest) else {
         return vec![(
             CheckStatus::Warn,
-            format!("the room in {} is not known", nearest.display()),
+            format!("the free space in {} is not known", nearest.display()),
         )];
     };
     let text = format!("{} free of {} on {kind}", gibibytes(free), gibibytes(all));
     if free < FREE_BYTES_MIN {
         return vec![(
             CheckStatus::Warn,
-            format!("{text}: little for a telescope's weeks"),
+            format!("{text}: too little for weeks of a telescope"),
         )];
     }
     if POOR.contains(&kind.as_str()) {
-        let text = format!(
-            "{text}: what was written there may not outlive a crash; a local disk is better"
-        );
+        let text = format!("{text}: data there may not survive a crash; a local disk is better");
         return vec![(CheckStatus::Warn, text)];
     }
     vec![(CheckStatus::Ok, text)]
@@ -125,7 +123,7 @@ pub(super) fn countries(plan: &Plan) -> Vec<(CheckStatus, String)> {
         match (today - data.date).get_days() {
             days if days > COUNTRIES_DAYS_MAX => (
                 CheckStatus::Warn,
-                format!("{text} is {days} days old: newer data tells countries better"),
+                format!("{text} is {days} days old: newer data is more accurate"),
             ),
             _ => (CheckStatus::Ok, text),
         }
@@ -139,7 +137,7 @@ fn named(data: &Provenance) -> String {
     format!("{name} of {date} ({found})")
 }
 
-/// Which files answer for which days, where that is not the same on all.
+/// The files of each day, if they differ between days.
 fn editions(origins: &Origins) -> Vec<(CheckStatus, String)> {
     let periods: Vec<_> = origins.editions().collect();
     let mut found = Vec::new();
@@ -163,7 +161,7 @@ fn editions(origins: &Origins) -> Vec<(CheckStatus, String)> {
     found
 }
 
-/// The folder itself, or the nearest above it that is there.
+/// The folder itself, or the nearest existing one above it.
 fn nearest(path: &Path) -> PathBuf {
     let absolute = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let there = absolute.ancestors().find(|path| path.exists());

@@ -1,4 +1,4 @@
-//! Whether the interfaces are there and up, and what the telescope is.
+//! Checks whether the interfaces exist and are up, and describes the telescope.
 
 use std::path::Path;
 
@@ -40,7 +40,7 @@ fn interface(folder: &Path, name: &str) -> (CheckStatus, String) {
     let state = read("operstate");
     let dropped = read("statistics/rx_dropped");
     let text = format!("{name} is up (link {state}), {dropped} packets dropped by it so far");
-    // Loopback and tunnels do not know their link's state.
+    // Loopback and tunnels have no link state.
     let verdict = if state == "down" {
         CheckStatus::Warn
     } else {
@@ -71,7 +71,7 @@ pub(super) fn telescope(plan: &Plan) -> Vec<(CheckStatus, String)> {
         Some(TelescopeSize { ipv4, ipv6 }) => {
             format!("{ipv4} dark IPv4 and {ipv6} dark IPv6 addresses")
         }
-        None => "a size that cannot be told".to_owned(),
+        None => "an unknown size".to_owned(),
     };
     let text = format!(
         "{} prefixes, {size}; {} excluded",

@@ -1,4 +1,4 @@
-//! What the process may do and how much it may take, and whether the status address is free.
+//! Checks the privileges and limits of the process, and whether the status address is free.
 
 use std::net::TcpListener;
 
@@ -11,7 +11,7 @@ use crate::privilege::{OPEN_FILES_MAX, PrivilegeError};
 
 /// Security modules that the kernel runs, with commas between.
 const SECURITY_MODULES: &str = "/sys/kernel/security/lsm";
-/// What seccomp can do here; missing where it can do nothing.
+/// The actions of seccomp; the file is missing without seccomp.
 const SECCOMP: &str = "/proc/sys/kernel/seccomp/actions_avail";
 
 pub(super) fn privileges(plan: &Plan) -> Vec<(CheckStatus, String)> {
@@ -33,7 +33,7 @@ pub(super) fn privileges(plan: &Plan) -> Vec<(CheckStatus, String)> {
     }
     match &plan.capture.service.user {
         None if held.root => {
-            let text = "would run on as root: --user NAME gives that up";
+            let text = "would stay root: --user NAME drops that";
             findings.push((CheckStatus::Warn, text.to_owned()));
         }
         None => {}
@@ -61,10 +61,7 @@ fn user(name: &str, present: &str, root: bool) -> (CheckStatus, String) {
 
 pub(super) fn sandbox(plan: &Plan) -> Vec<(CheckStatus, String)> {
     if !plan.capture.service.sandbox {
-        return vec![(
-            CheckStatus::Warn,
-            "left out, as --no-sandbox says".to_owned(),
-        )];
+        return vec![(CheckStatus::Warn, "off because of --no-sandbox".to_owned())];
     }
     let files = match std::fs::read_to_string(SECURITY_MODULES) {
         Ok(modules) if modules.split(',').any(|name| name.trim() == "landlock") => {
@@ -76,7 +73,7 @@ pub(super) fn sandbox(plan: &Plan) -> Vec<(CheckStatus, String)> {
         ),
         Err(_) => (
             CheckStatus::Ok,
-            "whether files can be confined shows at start: securityfs cannot be read",
+            "unknown until the start whether files can be confined: securityfs cannot be read",
         ),
     };
     let calls = match std::fs::read_to_string(SECCOMP) {
@@ -128,7 +125,7 @@ pub(super) fn status(plan: &Plan) -> Vec<(CheckStatus, String)> {
     let finding = match plan.capture.service.status {
         None => (
             CheckStatus::Ok,
-            "shown nowhere; --status 127.0.0.1:9898 serves metrics and the live view".to_owned(),
+            "off; --status 127.0.0.1:9898 serves metrics and the live view".to_owned(),
         ),
         Some(address) => match TcpListener::bind(address) {
             Ok(_) => (
@@ -136,7 +133,7 @@ pub(super) fn status(plan: &Plan) -> Vec<(CheckStatus, String)> {
                 format!("http://{address}/metrics, /health and /live"),
             ),
             Err(error) => {
-                let text = format!("{address} cannot be had: {error}; is a sensor running?");
+                let text = format!("{address} cannot be used: {error}; is a sensor running?");
                 (CheckStatus::Fail, text)
             }
         },

@@ -1,5 +1,5 @@
-//! The tools that the tables will name, for `explain`: a first passage over the input gathers each source's rows by hour, as a replay
-//! does, and the marks are confirmed by the same rules. Memory is bounded; rows beyond it wait in a folder of temporary files.
+//! Finds the tools of the tables for `explain`: a first pass over the input collects each source's rows by hour, as a replay does, and the
+//! same rules confirm the marks. Memory is bounded; more rows are spilled to temporary files.
 
 use std::collections::BTreeMap;
 use std::io::Result;
@@ -19,11 +19,11 @@ use teiten_packet::{Judgement, Telescope, judge};
 
 /// Memory for rows under way, bytes.
 const ROWS_BYTES_MAX: usize = 256 << 20;
-/// Rows with something to say of a tool, of all hours together: some 160 MB. Beyond it marks that nothing confirmed are forgotten
-/// first, then the tools of the latest hours.
+/// Most rows with evidence, of all hours together; they take about 160 MB. Beyond that, unconfirmed marks are dropped first, then the tools
+/// of the latest hours.
 const JUDGED_ROWS_MAX: usize = 4 << 20;
 
-/// The rows of all sources, while the first passage goes on.
+/// The rows of all sources during the first pass.
 #[derive(Debug)]
 pub struct Gathering {
     tables: BTreeMap<i64, RowTable<u32>>,
@@ -53,7 +53,7 @@ impl Gathering {
     /// Counts the packets of a block.
     ///
     /// # Errors
-    /// When rows must be set aside and cannot.
+    /// When rows cannot be spilled.
     pub fn add(&mut self, block: &Block, telescope: &Telescope) -> Result<()> {
         let bytes = block.bytes();
         let mut now = None;
@@ -83,7 +83,7 @@ impl Gathering {
     /// Confirms the marks of every source in every hour.
     ///
     /// # Errors
-    /// When rows that were set aside cannot be read.
+    /// When spilled rows cannot be read.
     pub fn judge(mut self) -> Result<Judgements> {
         let mut judgements = Judgements {
             rows_max: self.judged_rows_max,
@@ -114,7 +114,7 @@ impl Gathering {
         self.batch.clear();
     }
 
-    /// Sets all rows aside once they take too much memory.
+    /// Spills all rows once they take too much memory.
     fn make_room(&mut self) -> Result<()> {
         let held: usize = self.tables.values().map(RowTable::memory_bytes).sum();
         if held <= self.rows_bytes_max {
@@ -134,7 +134,7 @@ impl Gathering {
     }
 }
 
-/// What is known of a row that bears a mark, or whose packets share a key.
+/// The evidence of a row with a mark, or with packets that share a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Judged {
     hour: i64,
@@ -144,7 +144,7 @@ pub struct Judged {
     pub tool: Tool,
     /// Packets of the source in the hour of this type, class, port and mark.
     pub packets: u64,
-    /// Those of them that show the tool; of no tool: that bear the mark.
+    /// Those of them that show the tool, or without a tool, the mark.
     pub tool_packets: u64,
 }
 
@@ -154,27 +154,27 @@ impl Judged {
     }
 }
 
-/// What the marks of all sources amount to.
+/// The judged rows of all sources.
 #[derive(Debug, Default)]
 pub struct Judgements {
     rows: Vec<Judged>,
     rows_max: usize,
-    /// Whether the room has been full, so that rows of no tool are kept no more.
+    /// Whether the limit was reached, so that rows without a tool are no longer kept.
     only_tools: bool,
     left_out: LeftOut,
 }
 
-/// What was forgotten for want of room: rows of a source, an hour and a kind of packet.
+/// Rows that were dropped for lack of memory.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
-    /// Rows that bear a mark and are of no tool: their packets lack evidence, and no tool.
+    /// Rows with a mark and no tool: their packets are explained without evidence.
     pub marks: u64,
-    /// Rows that are of a tool: their packets are explained as of none.
+    /// Rows with a tool: their packets are explained without a tool.
     pub tools: u64,
 }
 
 impl Judgements {
-    /// What is known of the packets of this kind; none where they bear no mark and are of no tool.
+    /// The evidence of packets of this kind; `None` if they have no mark and no tool.
     #[must_use]
     pub fn of<A: Address>(&self, time_us: i64, source: A, kind: Kind) -> Option<&Judged> {
         if A::FAMILY != Family::Ipv4 {
@@ -191,7 +191,7 @@ impl Judgements {
         self.left_out
     }
 
-    /// Whether the packets of this kind may be of a tool that was forgotten.
+    /// Whether packets of this kind may have a tool that was dropped.
     #[must_use]
     pub fn may_have_forgotten<A: Address>(&self, time_us: i64, source: A, kind: Kind) -> bool {
         self.left_out.tools > 0
@@ -261,7 +261,7 @@ impl Judgements {
     }
 }
 
-/// A folder of this process for rows that were set aside; gone with it.
+/// A folder of this process for spilled rows; it is removed with the process.
 #[derive(Debug)]
 struct SpillFolder {
     path: PathBuf,
@@ -274,7 +274,7 @@ impl SpillFolder {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("teiten-explain-{}-{number}", std::process::id());
         let path = std::env::temp_dir().join(name);
-        // Fails where the name exists: nobody else's folder is used.
+        // Fails if the name exists, so that no other process's folder is used.
         std::fs::create_dir(&path)?;
         Ok(SpillFolder { path, files: 0 })
     }
@@ -287,7 +287,7 @@ impl SpillFolder {
 
 impl Drop for SpillFolder {
     fn drop(&mut self) {
-        // The runs have removed their files; what cannot be removed lies in the system's folder for such things.
+        // The runs have removed their files; anything left is in the system's temporary folder.
         let _ = std::fs::remove_dir_all(&self.path);
     }
 }

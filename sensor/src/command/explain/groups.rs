@@ -1,5 +1,5 @@
-//! The packets of a capture in groups: by what they are, the rule that decided and the port, or by why they are not observed. What a
-//! single packet is stands in `explain.rs`.
+//! Groups the packets of a capture: by class, type, tool, rule and port, or by the reason why they are not observed. `explain.rs` explains
+//! single packets.
 
 use std::collections::BTreeMap;
 use std::io::{Result, Write};

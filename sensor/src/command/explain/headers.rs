@@ -60,7 +60,7 @@ fn insert_sctp(line: &mut Map<String, Value>, sctp: &Sctp) {
     line.insert("sctp_chunk".into(), json!(sctp.chunk_type));
 }
 
-/// The victim is who the quoted packet went to: somebody sent it there under the dark address.
+/// The victim is the destination of the quoted packet, whose source was forged as the dark address.
 fn insert_quoted<A: Address>(line: &mut Map<String, Value>, packet: &Packet<'_, A>) {
     let Some(quoted) = packet.quoted() else {
         return;

@@ -1,5 +1,5 @@
-//! A stream's packets, kept for the second passage in a temporary file without a name: the system removes it with the process. The
-//! file takes the captured bytes and 18 bytes a packet; memory stays that of one block.
+//! Stores a stream's packets for the second pass in an unnamed temporary file, which the system removes with the process. The file takes
+//! the captured bytes and 18 bytes a packet; memory is that of one block.
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Result, Seek, SeekFrom, Write};
@@ -12,7 +12,7 @@ use teiten_packet::LinkType;
 /// Bytes before each packet: time, length on the wire, bytes captured, link type.
 const HEAD_BYTES: usize = 8 + 4 + 4 + 2;
 
-/// Packets on their way into the file.
+/// Writes packets to the file.
 #[derive(Debug)]
 pub struct Spool {
     file: BufWriter<File>,
@@ -22,7 +22,7 @@ impl Spool {
     /// An empty spool in the system's folder for temporary files.
     ///
     /// # Errors
-    /// When the file cannot be made there.
+    /// When the file cannot be created there.
     pub fn new() -> Result<Self> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
@@ -58,7 +58,7 @@ impl Spool {
         Ok(())
     }
 
-    /// The packets from the first on.
+    /// Reads the packets from the first one.
     ///
     /// # Errors
     /// When the file cannot be written to its end or read.

@@ -1,4 +1,4 @@
-//! How the view looks: on a terminal, and as plain text. Nothing is asked or read here.
+//! Draws the view on a terminal and as plain text.
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -22,16 +22,16 @@ const PROTOCOLS: &[(u8, &str)] = &[
 /// Rows of each list as text.
 const TEXT_ROWS: usize = 10;
 
-/// Lines of the class list with its frame, where the terminal has room: all eight classes.
+/// Lines of the class list with its frame on a tall terminal: all eight classes.
 const CLASSES_HEIGHT: u16 = 10;
 /// The least height that leaves the other lists as much.
 const TALL: u16 = CLASSES_HEIGHT + 14;
 /// Columns of a share, such as ` 12.3 %`.
 const SHARE_WIDTH: usize = 7;
-/// Names longer than this are cut rather than that a share is left out.
+/// Longer names are cut before a share is left out.
 const NAME_WIDTH: usize = 15;
 
-/// Draws the view; lists that have more rows than room begin `offset` rows down.
+/// Draws the view; lists that do not fit are scrolled by `offset` rows.
 pub(super) fn draw(
     frame: &mut Frame<'_>,
     view: &LiveReply,
@@ -135,7 +135,7 @@ fn heading(view: &LiveReply, rates: Rates, trouble: Option<&str>) -> Paragraph<'
     Paragraph::new(vec![first, second, third, fourth])
 }
 
-/// A list with whole numbers: where there is little room, shares go first, and then the ends of names.
+/// A list that always shows whole numbers: on a narrow terminal shares are left out first, then names are cut.
 fn list(
     frame: &mut Frame<'_>,
     area: Rect,
