@@ -19,14 +19,25 @@ pub mod timeline;
 pub mod trend;
 pub mod years;
 
-/// Width of every chart, units of its view box.
+/// Width of a chart on a screen or paper, units of its view box.
 pub const WIDTH: f64 = 960.0;
+/// Width of the same chart drawn for a phone.
+pub const NARROW: f64 = 360.0;
 /// Size of ordinary text in a chart.
 pub const FONT_SIZE: f64 = 12.5;
 
 /// Style of charts; colour-blind readers can distinguish the colours (after Paul Tol's muted scheme) and alternate in lightness for grey
 /// print.
 pub const STYLE: &str = include_str!("chart/chart.css");
+
+/// Which drawing it is to be.
+#[derive(Clone, Copy, Debug)]
+pub struct Sheet<'a> {
+    /// Name, for identifiers within a page.
+    pub name: &'a str,
+    /// Width, units of the view box: [`WIDTH`] or [`NARROW`].
+    pub width: f64,
+}
 
 /// A finished drawing.
 #[derive(Clone, Debug)]
@@ -37,6 +48,8 @@ pub struct Chart {
     pub title: String,
     /// The chart in a sentence, for screen readers.
     pub description: String,
+    /// Width, units of the view box.
+    pub width: f64,
     /// Height, units of the view box.
     pub height: f64,
     /// The drawing.
@@ -64,7 +77,11 @@ impl Chart {
     pub fn standalone(&self) -> String {
         let style =
             format!("<style>{STYLE}</style><rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>");
-        let size = format!(" width=\"{WIDTH}\" height=\"{}\"", num(self.height));
+        let size = format!(
+            " width=\"{}\" height=\"{}\"",
+            num(self.width),
+            num(self.height)
+        );
         format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{}\n",
             self.element(&size, &style)
@@ -75,10 +92,11 @@ impl Chart {
         let (name, title, description) =
             (&self.name, escaped(&self.title), escaped(&self.description));
         format!(
-            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" role=\"img\" lang=\"{}\" viewBox=\"0 0 {WIDTH} {}\" \
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"chart\" role=\"img\" lang=\"{}\" viewBox=\"0 0 {} {}\" \
              aria-labelledby=\"{name}-t {name}-d\"{attributes}><title id=\"{name}-t\">{title}</title>\
              <desc id=\"{name}-d\">{description}</desc>{style}{}{}</svg>",
             self.language,
+            num(self.width),
             num(self.height),
             hatch(name),
             self.body
@@ -165,6 +183,14 @@ impl Pen {
         }
     }
 
+    /// A path drawn to another scale.
+    pub fn scaled_path(&mut self, class: &str, scale: f64, data: &str) {
+        let _ = write!(
+            self.body,
+            "<path class=\"{class}\" transform=\"scale({scale})\" d=\"{data}\"/>"
+        );
+    }
+
     /// A circle that tells its value.
     pub fn circle(&mut self, class: &str, x: f64, y: f64, radius: f64, title: &str) {
         let _ = write!(
@@ -199,6 +225,18 @@ impl Pen {
             num(y),
             escaped(text)
         );
+    }
+
+    /// A name at its start point with a fainter addition, within a room: the addition goes first, then the name is cut.
+    pub fn name(&mut self, x: f64, y: f64, room: f64, name: &str, detail: &str) {
+        let width = text_width(name, FONT_SIZE);
+        let left = room - width - 9.0;
+        if detail.is_empty() || left < 40.0 {
+            let name = cut(name, FONT_SIZE, room);
+            self.text("label", x, y, Anchor::Start, &name);
+        } else {
+            self.text_with_detail(x, y, name, &cut(detail, 11.5, left));
+        }
     }
 
     /// Text at its start point, followed by a fainter addition; the renderer places the addition, so they never overlap.
@@ -248,43 +286,93 @@ pub fn escaped(text: &str) -> String {
     safe
 }
 
-/// Width of a text, estimated: wide characters are square, the others about half as wide.
+/// Widths of the characters from space to tilde, thousandths of the size: of each the widest in DejaVu Sans and Noto Sans CJK JP, the wider
+/// ones of the fonts that charts ask for. What is measured by them has room whichever font a reader has.
+#[rustfmt::skip]
+const ADVANCES: [u16; 95] = [
+    318, 401, 474, 838, 637, 951, 780, 278, 391, 391, 500, 838, 318, 361, 318, 392, 637, 637, 637,
+    637, 637, 637, 637, 637, 637, 637, 337, 337, 838, 838, 838, 531, 1000, 685, 687, 699, 771, 632,
+    576, 775, 752, 295, 535, 656, 558, 863, 749, 788, 633, 788, 695, 635, 611, 732, 685, 989, 686,
+    611, 686, 391, 392, 391, 838, 559, 606, 613, 635, 550, 635, 616, 353, 635, 634, 278, 278, 580,
+    284, 975, 634, 612, 635, 635, 412, 521, 393, 634, 592, 818, 592, 592, 525, 637, 337, 637, 838,
+];
+
+/// Room for a text in any of the fonts that charts ask for.
 #[must_use]
 pub fn text_width(text: &str, size: f64) -> f64 {
-    let unit = |character: char| match character {
-        wide if u32::from(wide) >= 0x2e80 => 1.0,
-        'A'..='Z' | 'm' | 'w' | '%' | '&' => 0.72,
-        'i' | 'j' | 'l' | 'f' | 't' | ' ' | '.' | ',' | '(' | ')' | '/' => 0.36,
-        _ => 0.57,
+    let advance = |character: char| match character {
+        ' '..='~' => f64::from(ADVANCES[character as usize - ' ' as usize]) / 1000.0,
+        '\u{a0}' => 0.32,
+        _ => 1.0,
     };
-    let units: f64 = text.chars().map(unit).sum();
-    units * size
+    text.chars().map(advance).sum::<f64>() * size
 }
 
-/// Draws a row of legend entries and returns the height used. An entry is the class of its swatch and its label.
-pub fn legend(pen: &mut Pen, left: f64, top: f64, entries: &[(String, String)]) -> f64 {
-    let (mut x, mut y) = (left, top);
+/// A text cut to a width, with an ellipsis where it was longer.
+#[must_use]
+pub fn cut(text: &str, size: f64, width: f64) -> String {
+    if text_width(text, size) <= width {
+        return text.to_owned();
+    }
+    let mut kept = String::new();
+    for character in text.chars() {
+        kept.push(character);
+        if text_width(&kept, size) + size > width {
+            kept.pop();
+            break;
+        }
+    }
+    format!("{}…", kept.trim_end())
+}
+
+/// Draws rows of legend entries up to the right edge and returns the height used. An entry is the class of its swatch and its label; the
+/// class `gap` is the pattern of gaps of the chart `name`.
+pub fn legend(
+    pen: &mut Pen,
+    name: &str,
+    top: f64,
+    right: f64,
+    entries: &[(String, String)],
+) -> f64 {
+    let (mut x, mut y) = (0.0, top);
     for (class, label) in entries {
-        let width = 17.0 + text_width(label, FONT_SIZE) + 18.0;
-        if x + width > WIDTH && x > left {
-            x = left;
+        // Swatches without a label are a scale: they stand side by side.
+        let width = if label.is_empty() {
+            14.0
+        } else {
+            16.0 + text_width(label, FONT_SIZE)
+        };
+        if x + width > right && x > 0.0 {
+            x = 0.0;
             y += 20.0;
         }
-        pen.rect(class, x, y, 11.0, 11.0);
-        pen.text("label", x + 16.0, y + 10.0, Anchor::Start, label);
-        x += width;
+        if class == "gap" {
+            pen.gap(name, x, y, 11.0, 11.0, label);
+        } else {
+            pen.rect(class, x, y, 11.0, 11.0);
+        }
+        if !label.is_empty() {
+            pen.text("label", x + 16.0, y + 10.0, Anchor::Start, label);
+        }
+        x += width + if label.is_empty() { 0.0 } else { 18.0 };
     }
     y + 20.0 - top
 }
 
-/// Draws a row of round marks with their labels: the class of each mark, and what it means.
-pub fn legend_marks(pen: &mut Pen, top: f64, entries: &[(&str, &str)]) {
-    let mut x = 4.0;
+/// Draws rows of round marks with their labels, the class of each mark and what it means, up to the right edge; returns the height used.
+pub fn legend_marks(pen: &mut Pen, top: f64, right: f64, entries: &[(&str, &str)]) -> f64 {
+    let (mut x, mut y) = (4.0, top);
     for (class, label) in entries {
-        pen.circle(class, x + 6.0, top + 6.0, 5.5, label);
-        pen.text("label", x + 18.0, top + 10.5, Anchor::Start, label);
-        x += 42.0 + text_width(label, FONT_SIZE);
+        let width = 18.0 + text_width(label, FONT_SIZE);
+        if x + width > right && x > 4.0 {
+            x = 4.0;
+            y += 20.0;
+        }
+        pen.circle(class, x + 6.0, y + 6.0, 5.5, label);
+        pen.text("label", x + 18.0, y + 10.5, Anchor::Start, label);
+        x += width + 24.0;
     }
+    y + 20.0 - top
 }
 
 #[cfg(test)]

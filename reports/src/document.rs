@@ -4,6 +4,7 @@
 
 use teiten_observation::Tool;
 
+use crate::chart::Chart;
 use crate::figure::{Drawn, FIGURES, Figure, Section};
 use crate::query::Answer;
 use crate::series::CoverageState;
@@ -60,6 +61,8 @@ pub struct Placed {
     pub figure: &'static Figure,
     /// What was drawn.
     pub drawn: Drawn,
+    /// Its drawing for a phone, and those of its cards.
+    pub narrow: (Option<Chart>, Vec<Chart>),
 }
 
 impl Placed {
@@ -279,10 +282,12 @@ fn sections(answer: &Answer, setting: &Setting, language: Language) -> Vec<Chapt
                 .filter(|figure| figure.section == section)
                 .map(|figure| {
                     count += 1;
+                    let home = setting.home.as_deref();
                     Placed {
                         number: count,
                         figure,
-                        drawn: figure.drawn(answer, language, setting.home.as_deref()),
+                        drawn: figure.drawn(answer, language, home),
+                        narrow: figure.narrow(answer, language, home),
                     }
                 });
             let note = setting

@@ -2,7 +2,7 @@
 
 use crate::chart::axis::TimeAxis;
 use crate::chart::ranked::Bar;
-use crate::chart::{Chart, timeline};
+use crate::chart::{Chart, NARROW, Sheet, WIDTH, timeline};
 use crate::measure::{Completeness, RateUnit};
 use crate::period::HOUR_US;
 use crate::query::distinct::ERROR_PERCENT;
@@ -100,8 +100,10 @@ pub struct Figure {
 
 /// How a figure is to be drawn.
 pub struct Context<'a> {
-    /// Name of the figure.
-    pub name: &'static str,
+    /// Name of the drawing, for identifiers within a page.
+    pub name: &'a str,
+    /// Width of the drawing.
+    pub width: f64,
     /// Title in the language.
     pub title: &'static str,
     /// Language.
@@ -190,15 +192,41 @@ impl Figure {
     /// Draws the figure in a language, with the notes that every figure needs: gaps, loss, partial hours.
     #[must_use]
     pub fn drawn(&self, answer: &Answer, language: Language, home: Option<&str>) -> Drawn {
+        let mut drawn = self.of_width(answer, language, home, self.name, WIDTH);
+        drawn.notes.extend(standing_notes(answer, language.text()));
+        drawn
+    }
+
+    /// The same drawings for a phone: the figure's own, and those of its cards.
+    #[must_use]
+    pub fn narrow(
+        &self,
+        answer: &Answer,
+        language: Language,
+        home: Option<&str>,
+    ) -> (Option<Chart>, Vec<Chart>) {
+        let name = format!("{}-narrow", self.name);
+        let drawn = self.of_width(answer, language, home, &name, NARROW);
+        let cards = drawn.cards.into_iter().map(|card| card.chart);
+        (drawn.chart, cards.collect())
+    }
+
+    fn of_width(
+        &self,
+        answer: &Answer,
+        language: Language,
+        home: Option<&str>,
+        name: &str,
+        width: f64,
+    ) -> Drawn {
         let context = Context {
-            name: self.name,
+            name,
+            width,
             title: self.title.of(language),
             language,
             home,
         };
-        let mut drawn = (self.draw)(answer, &context);
-        drawn.notes.extend(standing_notes(answer, language.text()));
-        drawn
+        (self.draw)(answer, &context)
     }
 }
 
@@ -227,10 +255,18 @@ impl Context<'_> {
         self.language.text()
     }
 
+    fn sheet(&self) -> Sheet<'_> {
+        Sheet {
+            name: self.name,
+            width: self.width,
+        }
+    }
+
     fn labels(&self, unit: &str, description: String) -> timeline::Labels {
         let text = self.text();
         timeline::Labels {
             name: self.name.to_owned(),
+            width: self.width,
             title: self.title.to_owned(),
             description,
             unit: unit.to_owned(),

@@ -1,6 +1,8 @@
 //! A month with its month before and two planted changes, a spike and a new port: the rule finds these and nothing else, and both languages
 //! state the same numbers.
 
+#[path = "small/boxes.rs"]
+mod boxes;
 #[allow(dead_code)] // Each test file uses its own part of it.
 mod small;
 
@@ -219,4 +221,45 @@ fn japanese_sets_no_space_after_a_full_stop_and_no_polite_verbs() {
             }
         }
     }
+}
+
+#[test]
+fn no_label_is_cut_or_lies_over_another() {
+    let folder = tempfile::tempdir().unwrap();
+    dataset(folder.path());
+    let answer = ask(folder.path());
+    let fonts = boxes::fonts();
+    let mut found = Vec::new();
+    let mut measured = 0;
+    for (language, family) in [
+        (Language::Ja, "Noto Sans CJK JP"),
+        (Language::En, "Noto Sans CJK JP"),
+        (Language::En, "DejaVu Sans"),
+    ] {
+        if !boxes::has(&fonts, family) {
+            println!("SKIPPED: this machine has no {family}");
+            continue;
+        }
+        for figure in figure::FIGURES {
+            let drawn = figure.drawn(&answer, language, Some("JP"));
+            let (narrow, cards) = figure.narrow(&answer, language, Some("JP"));
+            assert_eq!(drawn.chart.is_some(), narrow.is_some(), "{}", figure.name);
+            let of_cards = drawn.cards.into_iter().map(|card| card.chart);
+            for chart in drawn
+                .chart
+                .into_iter()
+                .chain(narrow)
+                .chain(of_cards)
+                .chain(cards)
+            {
+                measured += 1;
+                found.extend(
+                    boxes::problems(&chart, &fonts, family)
+                        .into_iter()
+                        .map(|problem| format!("{} in {family}: {problem}", chart.name)),
+                );
+            }
+        }
+    }
+    assert!(found.is_empty(), "of {measured}:\n{}", found.join("\n"));
 }

@@ -14,7 +14,7 @@ const RULES: &[Rule] = &[
     Rule {
         reason: "charts and renderers never query",
         applies: |path| is_module(path, &["chart", "render"]),
-        words: &["crate::query", "parquet", "arrow", "std::fs", "File::"],
+        words: &["crate::query", "parquet", "arrow_", "std::fs", "File::"],
     },
 ];
 

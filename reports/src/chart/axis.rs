@@ -255,7 +255,7 @@ impl TimeAxis {
             let width = text_width(&tick.label, 11.5);
             let centre = (x + shift)
                 .max(frame.left + width / 2.0 - 14.0)
-                .min(frame.right - width / 2.0 + 14.0);
+                .min(frame.right - width / 2.0 + 10.0);
             if !tick.label.is_empty() && centre - width / 2.0 >= free_from {
                 pen.text(
                     "tick",

@@ -50,6 +50,7 @@ pub fn draw(
         name: labels.name.clone(),
         title: labels.title.clone(),
         description: labels.description.clone(),
+        width: labels.width,
         height,
         hover: timeline::hover(labels, &frame, bucket_labels, states, &[series]),
         body: pen.finish(),

@@ -1,6 +1,6 @@
 //! Grids of cells: a calendar of states, or a heat map of values. Cells show their value; an empty cell is a gap.
 
-use super::{Anchor, Chart, Pen, WIDTH, text_width};
+use super::{Anchor, Chart, NARROW, Pen, legend, text_width};
 
 /// One cell.
 #[derive(Clone, Debug)]
@@ -18,6 +18,8 @@ pub enum GridCell {
 pub struct Grid {
     /// Name of the chart.
     pub name: String,
+    /// Width of the chart.
+    pub width: f64,
     /// Title for screen readers.
     pub title: String,
     /// The chart in a sentence.
@@ -40,29 +42,33 @@ pub struct Grid {
 #[must_use]
 pub fn draw(grid: &Grid) -> Chart {
     let mut pen = Pen::default();
-    let mut x = 0.0;
-    for (class, label) in &grid.legend {
-        if class == "gap" {
-            pen.gap(&grid.name, x, 2.0, 13.0, 11.0, label);
-        } else {
-            pen.rect(class, x, 2.0, 13.0, 11.0);
-        }
-        pen.text("label", x + 18.0, 12.0, Anchor::Start, label);
-        x += if label.is_empty() {
-            14.0
-        } else {
-            40.0 + text_width(label, super::FONT_SIZE)
-        };
-    }
+    let unit_width = text_width(&grid.unit, 11.5);
+    // The unit stands at the right of the legend, and on a narrow drawing under it.
+    let narrow = grid.width <= NARROW;
+    let right = if narrow || grid.unit.is_empty() {
+        grid.width
+    } else {
+        grid.width - unit_width - 24.0
+    };
+    let legend_height = legend(&mut pen, &grid.name, 2.0, right, &grid.legend);
+    let unit_below = if narrow && !grid.unit.is_empty() {
+        pen.text("unit", 0.0, legend_height + 14.0, Anchor::Start, &grid.unit);
+        legend_height + 20.0
+    } else {
+        pen.text("unit", grid.width - 2.0, 12.0, Anchor::End, &grid.unit);
+        legend_height
+    };
     let labels = grid
         .rows
         .iter()
         .map(|(label, _)| text_width(label, 11.5))
         .fold(0.0, f64::max);
-    let (left, top) = (labels + 12.0, 46.0);
-    let slot = (WIDTH - left - 2.0) / grid.columns.len().max(1) as f64;
-    pen.text("unit", WIDTH - 2.0, 12.0, Anchor::End, &grid.unit);
-    for (index, label) in grid.columns.iter().enumerate() {
+    let (left, top) = (labels + 12.0, unit_below + 46.0 - 20.0);
+    let slot = (grid.width - left - 2.0) / grid.columns.len().max(1) as f64;
+    // On a narrow drawing every second, third, … label, as they have room.
+    let widest = grid.columns.iter().map(|label| text_width(label, 11.5));
+    let every = ((widest.fold(0.0, f64::max) + 3.0) / slot).ceil().max(1.0) as usize;
+    for (index, label) in grid.columns.iter().enumerate().step_by(every) {
         pen.text(
             "tick",
             left + (index as f64 + 0.5) * slot,
@@ -101,6 +107,7 @@ pub fn draw(grid: &Grid) -> Chart {
         name: grid.name.clone(),
         title: grid.title.clone(),
         description: grid.description.clone(),
+        width: grid.width,
         height: top + grid.rows.len() as f64 * grid.row_height + 6.0,
         body: pen.finish(),
         hover: String::new(),

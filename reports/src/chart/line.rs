@@ -35,7 +35,7 @@ pub fn draw(
         .iter()
         .map(|series| (format!("dot{}", series.class), series.legend()))
         .collect();
-    let legend_height = legend(&mut pen, 0.0, 2.0, &entries) + 6.0;
+    let legend_height = legend(&mut pen, &labels.name, 2.0, labels.width, &entries) + 6.0;
     let (frame, height) = timeline::draw(
         &mut pen,
         labels,
@@ -87,6 +87,7 @@ pub fn draw(
         name: labels.name.clone(),
         title: labels.title.clone(),
         description: labels.description.clone(),
+        width: labels.width,
         height,
         hover: timeline::hover(labels, &frame, bucket_labels, states, &present),
         body: pen.finish(),

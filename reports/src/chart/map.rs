@@ -5,7 +5,7 @@
 //! each country by the same source at 1:50 million. Borders are left out: at this scale they lack small countries and draw disputed ones
 //! one-sidedly.
 
-use super::{Anchor, Chart, FONT_SIZE, Pen, WIDTH, legend_marks, text_width};
+use super::{Anchor, Chart, FONT_SIZE, NARROW, Pen, Sheet, WIDTH, legend_marks, text_width};
 
 const LAND: &str = include_str!("land.path");
 /// Height of the land, units of the view box.
@@ -35,7 +35,7 @@ pub struct CountryShares {
 /// Draws the map; places without coordinates are not drawn. `labels` is how many are named, largest first.
 #[must_use]
 pub fn draw(
-    name: &str,
+    Sheet { name, width }: Sheet<'_>,
     [title, description]: [&str; 2],
     language: &'static str,
     places: &[CountryShares],
@@ -44,14 +44,16 @@ pub fn draw(
     credit: &str,
 ) -> Chart {
     let mut pen = Pen::default();
-    pen.path("land", LAND.trim());
+    let scale = width / WIDTH;
+    pen.scaled_path("land", scale, LAND.trim());
     let mut known: Vec<(&CountryShares, (f64, f64))> = places
         .iter()
         .filter_map(|place| Some((place, position(&place.code)?)))
+        .map(|(place, (x, y))| (place, (x * scale, y * scale)))
         .collect();
     // Small circles above large ones.
     known.sort_by(|a, b| b.0.disc.max(b.0.ring).total_cmp(&a.0.disc.max(a.0.ring)));
-    let radius = |share: f64| WHOLE * share.max(0.0).sqrt();
+    let radius = |share: f64| WHOLE * scale * share.max(0.0).sqrt();
     for (place, (x, y)) in &known {
         let class = if place.home { "disc-home" } else { "disc" };
         if place.disc > 0.0 {
@@ -61,43 +63,59 @@ pub fn draw(
             pen.circle("circle", *x, *y, radius(place.ring).max(1.2), &place.told);
         }
     }
+    let land = HEIGHT * scale;
     let mut taken: Vec<[f64; 4]> = Vec::new();
     let home_first = known.iter().filter(|(place, _)| place.home);
-    let others = known.iter().filter(|(place, _)| !place.home).take(labels);
+    let others = known
+        .iter()
+        .filter(|(place, _)| !place.home)
+        .take(if width > NARROW { labels } else { labels / 2 });
     for (place, (x, y)) in home_first.chain(others) {
-        let width = text_width(&place.label, FONT_SIZE);
+        let room = text_width(&place.label, FONT_SIZE);
         let reach = radius(place.disc.max(place.ring));
         let candidates = [
-            (x - width / 2.0, y + 4.0),
-            (x - width / 2.0, y - reach - 5.0),
-            (x - width / 2.0, y + reach + 13.0),
+            (x - room / 2.0, y + 4.0),
+            (x - room / 2.0, y - reach - 5.0),
+            (x - room / 2.0, y + reach + 13.0),
             (x + reach + 4.0, y + 4.0),
-            (x - reach - 4.0 - width, y + 4.0),
+            (x - reach - 4.0 - room, y + 4.0),
         ];
         // Inside the circle if it fits; a label without room is left out, the table has them all.
         let fits = |&(left, base): &(f64, f64)| {
-            let area = [left - 2.0, base - FONT_SIZE, left + width + 2.0, base + 3.0];
+            let area = [left - 2.0, base - FONT_SIZE, left + room + 2.0, base + 3.0];
             let inside = (base - (y + 4.0)).abs() > 0.1
-                || (left - (x - width / 2.0)).abs() > 0.1
-                || width < reach * 1.7;
+                || (left - (x - room / 2.0)).abs() > 0.1
+                || room < reach * 1.7;
             let apart = taken.iter().all(|other| {
                 area[2] < other[0] || area[0] > other[2] || area[3] < other[1] || area[1] > other[3]
             });
-            inside && apart && area[0] >= 0.0 && area[2] <= WIDTH && area[1] >= 0.0
+            inside
+                && apart
+                && area[0] >= 0.0
+                && area[2] <= width
+                && area[1] >= 0.0
+                && area[3] <= land
         };
         if let Some(&(left, base)) = candidates.iter().find(|candidate| fits(candidate)) {
-            taken.push([left - 2.0, base - FONT_SIZE, left + width + 2.0, base + 3.0]);
+            taken.push([left - 2.0, base - FONT_SIZE, left + room + 2.0, base + 3.0]);
             pen.text("label halo", left, base, Anchor::Start, &place.label);
         }
     }
-    let y = HEIGHT + 14.0;
-    legend_marks(&mut pen, y, &[("disc", legends[0]), ("circle", legends[1])]);
-    pen.text("tick", WIDTH - 2.0, y + 10.0, Anchor::End, credit);
+    let marks = [("disc", legends[0]), ("circle", legends[1])];
+    let below = land + 14.0 + legend_marks(&mut pen, land + 14.0, width, &marks);
+    // The credit beside the marks, or under them where the drawing is narrow.
+    let credit_at = if width > NARROW {
+        below - 10.0
+    } else {
+        below + 8.0
+    };
+    pen.text("tick", width - 2.0, credit_at, Anchor::End, credit);
     Chart {
         name: name.to_owned(),
         title: title.to_owned(),
         description: description.to_owned(),
-        height: HEIGHT + 34.0,
+        width,
+        height: credit_at + 10.0,
         body: pen.finish(),
         hover: String::new(),
         language,
@@ -213,7 +231,11 @@ mod tests {
                 .into_iter()
                 .map(|code| place(code, 0.02))
                 .collect();
-        let body = draw("m", ["t", "d"], "en", &places, 10, ["a", "b"], "c").body;
+        let sheet = Sheet {
+            name: "m",
+            width: WIDTH,
+        };
+        let body = draw(sheet, ["t", "d"], "en", &places, 10, ["a", "b"], "c").body;
         assert!(body.matches("label halo").count() < 10, "some have no room");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::{Anchor, Chart, FONT_SIZE, Pen, WIDTH, num, text_width};
+use super::{Anchor, Chart, FONT_SIZE, NARROW, Pen, Sheet, cut, num, text_width};
 
 /// One small chart.
 #[derive(Clone, Debug)]
@@ -17,14 +17,15 @@ pub struct Small {
     pub highest: String,
 }
 
-const COLUMNS: usize = 4;
+/// Charts side by side, on a screen and on a phone.
+const COLUMNS: [usize; 2] = [4, 2];
 const CELL_HEIGHT: f64 = 96.0;
 const GAP: f64 = 22.0;
 
 /// Draws the charts row by row; `first` and `last` label the ends of the time axis.
 #[must_use]
 pub fn draw(
-    name: &str,
+    Sheet { name, width: whole }: Sheet<'_>,
     title: &str,
     description: &str,
     unit: &str,
@@ -34,15 +35,17 @@ pub fn draw(
 ) -> Chart {
     let mut pen = Pen::default();
     pen.text("unit", 0.0, 11.0, Anchor::Start, unit);
-    let width = (WIDTH - GAP * (COLUMNS as f64 - 1.0)) / COLUMNS as f64;
+    let columns = COLUMNS[usize::from(whole <= NARROW)];
+    let width = (whole - GAP * (columns as f64 - 1.0)) / columns as f64;
     for (place, small) in charts.iter().enumerate() {
-        let left = (place % COLUMNS) as f64 * (width + GAP);
-        let top = 24.0 + (place / COLUMNS) as f64 * (CELL_HEIGHT + 28.0);
+        let left = (place % columns) as f64 * (width + GAP);
+        let top = 24.0 + (place / columns) as f64 * (CELL_HEIGHT + 28.0);
         let room = width - text_width(&small.highest, 11.5) - 12.0;
         if text_width(&small.label, FONT_SIZE) + text_width(&small.detail, 11.5) + 9.0 <= room {
             pen.text_with_detail(left, top + 11.0, &small.label, &small.detail);
         } else {
-            pen.text("label", left, top + 11.0, Anchor::Start, &small.label);
+            let label = cut(&small.label, FONT_SIZE, room);
+            pen.text("label", left, top + 11.0, Anchor::Start, &label);
         }
         pen.text(
             "tick",
@@ -81,11 +84,12 @@ pub fn draw(
         pen.text("tick", left, floor + 14.0, Anchor::Start, ends[0]);
         pen.text("tick", left + width, floor + 14.0, Anchor::End, ends[1]);
     }
-    let rows = charts.len().div_ceil(COLUMNS);
+    let rows = charts.len().div_ceil(columns);
     Chart {
         name: name.to_owned(),
         title: title.to_owned(),
         description: description.to_owned(),
+        width: whole,
         height: 24.0 + rows as f64 * (CELL_HEIGHT + 28.0),
         body: pen.finish(),
         hover: String::new(),

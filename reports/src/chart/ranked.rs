@@ -1,6 +1,6 @@
 //! Ranked bars: names at the left, the value at the end of each bar, so that no axis is needed.
 
-use super::{Anchor, Chart, FONT_SIZE, Pen, WIDTH, legend, text_width};
+use super::{Anchor, Chart, FONT_SIZE, NARROW, Pen, Sheet, legend, text_width};
 
 /// One bar.
 #[derive(Clone, Debug)]
@@ -21,13 +21,18 @@ pub struct Bar {
 
 const ROW: f64 = 27.0;
 const BAR: f64 = 17.0;
+/// Height of a row whose words stand above its bar.
+const ROW_NARROW: f64 = 40.0;
+const BAR_NARROW: f64 = 13.0;
+/// The most that names may take of a wide drawing.
+const NAMES_MAX: f64 = 360.0;
 /// The bar of the rest is cut above this multiple of the first rank.
 const REST_MAX: f64 = 1.6;
 
 /// Draws the bars from the top down; `legends` explains classes, where more than one is used.
 #[must_use]
 pub fn draw(
-    name: &str,
+    Sheet { name, width }: Sheet<'_>,
     title: &str,
     description: &str,
     unit: &str,
@@ -37,11 +42,11 @@ pub fn draw(
 ) -> Chart {
     let mut pen = Pen::default();
     let legend_height = if legends.len() > 1 {
-        legend(&mut pen, 0.0, 2.0, legends) + 6.0
+        legend(&mut pen, name, 2.0, width, legends) + 6.0
     } else {
         0.0
     };
-    pen.text("unit", WIDTH - 2.0, legend_height + 10.0, Anchor::End, unit);
+    pen.text("unit", width - 2.0, legend_height + 10.0, Anchor::End, unit);
     let name_width = |bar: &Bar| {
         text_width(&bar.label, FONT_SIZE)
             + if bar.detail.is_empty() {
@@ -50,49 +55,64 @@ pub fn draw(
                 text_width(&bar.detail, 11.5) + 9.0
             }
     };
-    let names = bars.iter().map(name_width).fold(0.0, f64::max).min(340.0);
+    let names = bars
+        .iter()
+        .map(name_width)
+        .fold(0.0, f64::max)
+        .min(NAMES_MAX);
     let texts = bars
         .iter()
         .map(|bar| text_width(&bar.text, FONT_SIZE))
         .fold(0.0, f64::max);
-    let left = 26.0 + names + 16.0;
-    let room = WIDTH - left - texts - 14.0;
+    let narrow = width <= NARROW;
+    let left = if narrow { 26.0 } else { 26.0 + names + 16.0 };
+    let room = if narrow {
+        width - left - 2.0
+    } else {
+        width - left - texts - 14.0
+    };
+    let (row, thick) = if narrow {
+        (ROW_NARROW, BAR_NARROW)
+    } else {
+        (ROW, BAR)
+    };
     let highest = scale_end(bars);
     let top = legend_height + 18.0;
-    pen.line("base", left, top, left, top + bars.len() as f64 * ROW);
+    pen.line("base", left, top, left, top + bars.len() as f64 * row);
     let mut rank = 0;
     for (index, bar) in bars.iter().enumerate() {
-        let y = top + index as f64 * ROW;
-        let base = y + ROW / 2.0 + 4.5;
+        let y = top + index as f64 * row;
+        let base = y + if narrow { 16.0 } else { ROW / 2.0 + 4.5 };
         if bar.ranked {
             rank += 1;
             pen.text("rank", 16.0, base, Anchor::End, &rank.to_string());
         }
-        if bar.detail.is_empty() {
-            pen.text("label", 26.0, base, Anchor::Start, &bar.label);
+        let length = (bar.value / highest).min(1.0) * room;
+        let bar_top = if narrow {
+            y + 23.0
         } else {
-            pen.text_with_detail(26.0, base, &bar.label, &bar.detail);
+            y + (row - thick) / 2.0
+        };
+        if narrow {
+            let left_over = width - 30.0 - text_width(&bar.text, FONT_SIZE) - 12.0;
+            pen.name(30.0, base, left_over, &bar.label, &bar.detail);
+            pen.text("value", width - 2.0, base, Anchor::End, &bar.text);
+        } else {
+            pen.name(26.0, base, names, &bar.label, &bar.detail);
+            pen.text("value", left + length + 7.0, base, Anchor::Start, &bar.text);
         }
-        let width = (bar.value / highest).min(1.0) * room;
         let told = format!("{} {}: {}", bar.label, bar.detail, bar.text);
-        pen.rect_titled(
-            &bar.class,
-            left,
-            y + (ROW - BAR) / 2.0,
-            width.max(0.8),
-            BAR,
-            &told,
-        );
+        pen.rect_titled(&bar.class, left, bar_top, length.max(0.8), thick, &told);
         if bar.value > highest {
-            broken(&mut pen, left + width * 0.93, y + ROW / 2.0);
+            broken(&mut pen, left + length * 0.93, bar_top + thick / 2.0);
         }
-        pen.text("value", left + width + 7.0, base, Anchor::Start, &bar.text);
     }
     Chart {
         name: name.to_owned(),
         title: title.to_owned(),
         description: description.to_owned(),
-        height: top + bars.len() as f64 * ROW + 4.0,
+        width,
+        height: top + bars.len() as f64 * row + 4.0,
         body: pen.finish(),
         hover: String::new(),
         language,
@@ -143,7 +163,11 @@ mod tests {
     fn a_rest_that_dwarfs_the_ranking_is_cut_and_shows_it() {
         let body = |rest: f64| {
             let bars = [bar(10.0, true), bar(rest, false)];
-            draw("n", "t", "d", "u", "en", &bars, &[]).body
+            let sheet = Sheet {
+                name: "n",
+                width: 960.0,
+            };
+            draw(sheet, "t", "d", "u", "en", &bars, &[]).body
         };
         assert!(!body(14.0).contains("cut"));
         assert!(body(90.0).contains("cut"));

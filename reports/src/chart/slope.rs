@@ -1,6 +1,6 @@
 //! A slope: the same names ranked by two measures, side by side, a line from one rank to the other.
 
-use super::{Anchor, Chart, FONT_SIZE, Pen, WIDTH};
+use super::{Anchor, Chart, FONT_SIZE, NARROW, Pen, Sheet, cut};
 
 /// A name with its rank on either side; `None` is outside.
 #[derive(Clone, Debug)]
@@ -16,11 +16,13 @@ pub struct Line {
 }
 
 const ROW: f64 = 26.0;
+/// From a dot to its words.
+const SHIFT: f64 = 14.0;
 
 /// Draws the lines; `heads` names the sides, `rows` is how many rows a side has.
 #[must_use]
 pub fn draw(
-    name: &str,
+    Sheet { name, width }: Sheet<'_>,
     title: &str,
     description: &str,
     language: &'static str,
@@ -29,9 +31,20 @@ pub fn draw(
     rows: usize,
 ) -> Chart {
     let mut pen = Pen::default();
-    let (left, right, top) = (WIDTH * 0.40, WIDTH * 0.60, 34.0);
-    pen.text("label strong", left - 14.0, 14.0, Anchor::End, heads[0]);
-    pen.text("label strong", right + 14.0, 14.0, Anchor::Start, heads[1]);
+    let between = if width > NARROW { 0.2 } else { 0.1 };
+    let (left, right, top) = (
+        width * (0.5 - between / 2.0),
+        width * (0.5 + between / 2.0),
+        34.0,
+    );
+    // What either side has for its words.
+    let room = left - SHIFT;
+    let said = |text: &str| cut(text, FONT_SIZE * 1.1, room);
+    let head = |pen: &mut Pen, x: f64, anchor: Anchor, text: &str| {
+        pen.text("label strong", x, 14.0, anchor, &said(text));
+    };
+    head(&mut pen, left - SHIFT, Anchor::End, heads[0]);
+    head(&mut pen, right + SHIFT, Anchor::Start, heads[1]);
     let y = |row: usize| top + (row as f64 + 0.5) * ROW;
     for line in lines {
         let class = if line.home { "slope-home" } else { "slope" };
@@ -40,8 +53,8 @@ pub fn draw(
         }
         let dot = if line.home { "disc-home" } else { "disc" };
         for (side, x, anchor, shift) in [
-            (&line.left, left, Anchor::End, -14.0),
-            (&line.right, right, Anchor::Start, 14.0),
+            (&line.left, left, Anchor::End, -SHIFT),
+            (&line.right, right, Anchor::Start, SHIFT),
         ] {
             if let Some((row, text)) = side {
                 pen.circle(dot, x, y(*row), 4.0, &line.label);
@@ -56,7 +69,7 @@ pub fn draw(
                     x + shift,
                     y(*row) + FONT_SIZE * 0.36,
                     anchor,
-                    &written,
+                    &said(&written),
                 );
             }
         }
@@ -65,6 +78,7 @@ pub fn draw(
         name: name.to_owned(),
         title: title.to_owned(),
         description: description.to_owned(),
+        width,
         height: top + rows as f64 * ROW + 6.0,
         body: pen.finish(),
         hover: String::new(),

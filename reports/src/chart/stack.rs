@@ -40,7 +40,7 @@ pub fn draw(
         .map(|series| (series.class.clone(), series.legend()))
         .collect();
     let legend_height = if entries.len() > 1 {
-        legend(&mut pen, 0.0, 2.0, &entries) + 6.0
+        legend(&mut pen, &labels.name, 2.0, labels.width, &entries) + 6.0
     } else {
         0.0
     };
@@ -95,6 +95,7 @@ pub fn draw(
         name: labels.name.clone(),
         title: labels.title.clone(),
         description: labels.description.clone(),
+        width: labels.width,
         height,
         hover: timeline::hover(labels, &frame, bucket_labels, states, &present),
         body: pen.finish(),

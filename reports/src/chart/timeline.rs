@@ -1,7 +1,7 @@
 //! What every chart over time shares: the frame, the gaps, the marks of hours with loss or observed in part, and the values on hover.
 
 use super::axis::{PlotArea, TimeAxis, ValueAxis};
-use super::{Anchor, FONT_SIZE, Pen, WIDTH, num, text_width};
+use super::{Anchor, FONT_SIZE, NARROW, Pen, num, text_width};
 use crate::series::CoverageState;
 
 /// Labels of a chart over time.
@@ -9,6 +9,8 @@ use crate::series::CoverageState;
 pub struct Labels {
     /// Name of the chart.
     pub name: String,
+    /// Width of the chart.
+    pub width: f64,
     /// Title for screen readers.
     pub title: String,
     /// The chart in a sentence.
@@ -104,9 +106,9 @@ pub fn draw_over(
     let top = legend_height + 26.0;
     let frame = PlotArea {
         left: widest + 16.0,
-        right: WIDTH - 12.0,
+        right: labels.width - 12.0,
         top,
-        bottom: top + 250.0,
+        bottom: top + if labels.width > NARROW { 250.0 } else { 200.0 },
     };
     pen.text(
         "unit",
@@ -206,23 +208,34 @@ fn key(
     {
         return 0.0;
     }
-    let (mut x, y) = (frame.left, frame.bottom + 66.0);
-    let mut entry = |pen: &mut Pen, mark: &dyn Fn(&mut Pen, f64), label: &str| {
-        mark(pen, x);
+    let left = if labels.width > NARROW {
+        frame.left
+    } else {
+        0.0
+    };
+    let first = frame.bottom + 66.0;
+    let (mut x, mut y) = (left, first);
+    let mut entry = |pen: &mut Pen, mark: &dyn Fn(&mut Pen, f64, f64), label: &str| {
+        let width = 18.0 + text_width(label, 11.5);
+        if x > left && x + width > labels.width {
+            x = left;
+            y += 18.0;
+        }
+        mark(pen, x, y);
         pen.text("tick", x + 18.0, y, Anchor::Start, label);
-        x += 34.0 + text_width(label, 11.5);
+        x += 16.0 + width;
     };
     if has(CoverageState::Missing) {
         entry(
             pen,
-            &|pen, x| pen.gap(&labels.name, x, y - 9.0, 13.0, 10.0, ""),
+            &|pen, x, y| pen.gap(&labels.name, x, y - 9.0, 13.0, 10.0, ""),
             &labels.no_data,
         );
     }
     if has(CoverageState::Partial) {
         entry(
             pen,
-            &|pen, x| {
+            &|pen, x, y| {
                 let triangle = format!("M{} {}l3.5 6h-7z", num(x + 7.0), num(y - 7.0));
                 pen.path("mark-partial", &triangle);
             },
@@ -232,18 +245,18 @@ fn key(
     if hollow {
         entry(
             pen,
-            &|pen, x| pen.rect("hollow-key", x + 1.0, y - 8.5, 11.0, 9.0),
+            &|pen, x, y| pen.rect("hollow-key", x + 1.0, y - 8.5, 11.0, 9.0),
             &labels.hollow,
         );
     }
     if has(CoverageState::Lossy) {
         entry(
             pen,
-            &|pen, x| pen.rect("mark-lossy", x, y - 6.0, 13.0, 3.5),
+            &|pen, x, y| pen.rect("mark-lossy", x, y - 6.0, 13.0, 3.5),
             &labels.lossy,
         );
     }
-    24.0
+    24.0 + y - first
 }
 
 /// Runs of consecutive buckets in a wanted state.

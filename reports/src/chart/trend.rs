@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::axis::{TimeAxis, ValueAxis};
 use super::timeline::{self, Labels, Series};
-use super::{Anchor, Chart, FONT_SIZE, Pen, num, text_width};
+use super::{Anchor, Chart, FONT_SIZE, Pen, cut, num, text_width};
 use crate::series::CoverageState;
 
 /// Median and quartiles of the days before a bucket; `None` if there are too few.
@@ -52,7 +52,7 @@ pub fn draw(
     // Room above the line for the marks.
     let values = ValueAxis::of_rates(0.0, highest * 1.12, 4);
     let mut pen = Pen::default();
-    let mark_rows = rows(marks, states.len(), time);
+    let mark_rows = rows(marks, states.len(), labels.width);
     let mark_height = mark_rows.iter().map(|row| row + 1).max().unwrap_or(0) as f64 * 18.0;
     let strip_height = 34.0;
     let (frame, height) = timeline::draw_over(
@@ -108,13 +108,16 @@ pub fn draw(
             pen.path("dot0", &dots);
             pen.path("line0 ring", &rings);
             for (mark, row) in marks.iter().zip(&mark_rows) {
-                let top = frame.top - mark_height + *row as f64 * 18.0 + 4.0;
+                // Above the unit, which stands over the frame.
+                let top = 9.0 + *row as f64 * 18.0;
                 let (from, to) = (x(mark.buckets.start), x(mark.buckets.end - 1));
                 pen.line("event", from, top + 7.0, from, frame.bottom);
                 pen.line("event-span", from, top + 7.0, to.max(from + 1.0), top + 7.0);
+                let room = frame.right - frame.left;
                 let text = format!("{} {}", circled(mark.number), mark.label);
-                let width = text_width(&text, FONT_SIZE);
-                let anchor = (from + 5.0).min(frame.right - width);
+                let text = cut(&text, FONT_SIZE * BOLD, room);
+                let width = text_width(&text, FONT_SIZE * BOLD);
+                let anchor = (from + 5.0).min(frame.right - width).max(frame.left);
                 pen.text("event-label halo", anchor, top + 3.0, Anchor::Start, &text);
             }
             draw_strip(
@@ -131,6 +134,7 @@ pub fn draw(
         name: labels.name.clone(),
         title: labels.title.clone(),
         description: labels.description.clone(),
+        width: labels.width,
         height,
         hover: timeline::hover(labels, &frame, bucket_labels, states, &[series]),
         body: pen.finish(),
@@ -176,16 +180,27 @@ pub fn circled(number: usize) -> String {
         .map_or_else(|| format!("({number})"), String::from)
 }
 
+/// How much wider bold text is than what [`text_width`] measures.
+const BOLD: f64 = 1.1;
+
+/// Room for a mark's number and label.
+fn mark_width(label: &str) -> f64 {
+    text_width(label, FONT_SIZE * BOLD) + 26.0
+}
+
 /// A row for each mark, so that no label lies over another.
-fn rows(marks: &[ChartMark], buckets: usize, time: &TimeAxis) -> Vec<usize> {
-    let _ = time;
-    let slot = 900.0 / buckets.max(1) as f64;
+fn rows(marks: &[ChartMark], buckets: usize, width: f64) -> Vec<usize> {
+    // What the frame has beside the labels of its values.
+    let room = width - 60.0;
+    let slot = room / buckets.max(1) as f64;
     let mut ends: Vec<f64> = Vec::new();
     marks
         .iter()
         .map(|mark| {
-            let width = text_width(&mark.label, FONT_SIZE) + 26.0;
-            let start = (mark.buckets.start as f64 * slot).min(900.0 - width);
+            let width = mark_width(&mark.label).min(room);
+            let start = (mark.buckets.start as f64 * slot)
+                .min(room - width)
+                .max(0.0);
             let row = ends
                 .iter()
                 .position(|&end| end <= start)
@@ -249,13 +264,7 @@ mod tests {
             number: bucket + 1,
             label: "9530/TCP, 5,974 hosts".to_owned(),
         };
-        let axis = TimeAxis {
-            starts_us: vec![0; 92],
-            step: crate::series::BucketWidth::Day,
-            timezone: jiff::tz::TimeZone::UTC,
-            language: crate::text::Language::En,
-        };
-        assert_eq!(rows(&[mark(1), mark(2), mark(80)], 92, &axis), [0, 1, 0]);
+        assert_eq!(rows(&[mark(1), mark(2), mark(80)], 92, 960.0), [0, 1, 0]);
         assert_eq!(
             (circled(1), circled(21)),
             ("①".to_owned(), "(21)".to_owned())

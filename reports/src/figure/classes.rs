@@ -62,7 +62,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     }
     Drawn {
         chart: Some(ranked::draw(
-            context.name,
+            context.sheet(),
             context.title,
             text.note_exploded,
             text.axis_packets,

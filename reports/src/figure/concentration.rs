@@ -88,7 +88,7 @@ fn organisations(answer: &Answer, context: &Context<'_>) -> Drawn {
     );
     Drawn {
         chart: Some(ranked::draw(
-            context.name,
+            context.sheet(),
             context.title,
             &finding,
             text.axis_packets,

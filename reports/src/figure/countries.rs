@@ -139,7 +139,7 @@ fn draw(answer: &Answer, context: &Context<'_>, group: SourceGroup, measure: Mea
     let bars = bars(context, &rows, measure, whole);
     Drawn {
         chart: Some(ranked::draw(
-            context.name,
+            context.sheet(),
             context.title,
             &notes[0],
             unit,

@@ -56,6 +56,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     }
     let chart = grid::draw(&Grid {
         name: context.name.to_owned(),
+        width: context.width,
         title: context.title.to_owned(),
         description: legend
             .iter()

@@ -180,7 +180,7 @@ fn hours(
         })
         .collect();
     let labels = Labels {
-        name: format!("event-{number}"),
+        name: format!("{}-{number}", context.name),
         title: title.to_owned(),
         ..context.labels(
             if hourly {

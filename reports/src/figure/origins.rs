@@ -188,7 +188,7 @@ fn slope(answer: &Answer, context: &Context<'_>) -> Drawn {
     let finding = finding(&rows, &by_packets, &by_hosts, context);
     Drawn {
         chart: Some(slope::draw(
-            context.name,
+            context.sheet(),
             context.title,
             &finding,
             context.language.tag(),
@@ -282,7 +282,7 @@ fn draw_map(answer: &Answer, context: &Context<'_>) -> Drawn {
     }
     Drawn {
         chart: Some(map::draw(
-            context.name,
+            context.sheet(),
             [context.title, text.note_map],
             context.language.tag(),
             &places,

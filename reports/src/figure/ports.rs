@@ -137,7 +137,7 @@ fn draw(
     let scope = fill(scope, &[("n", &number::count(total))]);
     Drawn {
         chart: Some(ranked::draw(
-            context.name,
+            context.sheet(),
             context.title,
             &scope,
             text.axis_packets,

@@ -309,7 +309,7 @@ fn without_survey(answer: &Answer, context: &Context<'_>) -> Drawn {
         .collect();
     Drawn {
         chart: Some(dumbbell::draw(
-            context.name,
+            context.sheet(),
             context.title,
             text.note_survey_rule,
             context.unit(answer),
@@ -440,7 +440,7 @@ fn trends(answer: &Answer, context: &Context<'_>) -> Drawn {
     let ends = [time::day_plain(date(0)), time::day_plain(date(days - 1))];
     Drawn {
         chart: Some(multiples::draw(
-            context.name,
+            context.sheet(),
             context.title,
             context.unit(answer),
             context.unit(answer),

@@ -63,7 +63,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     }
     Drawn {
         chart: Some(ranked::draw(
-            context.name,
+            context.sheet(),
             context.title,
             text.note_tools,
             text.axis_packets,

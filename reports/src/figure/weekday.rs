@@ -86,6 +86,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     }
     let chart = grid::draw(&Grid {
         name: context.name.to_owned(),
+        width: context.width,
         title: context.title.to_owned(),
         description: text.note_means.to_owned(),
         language: context.language.tag(),

@@ -91,7 +91,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     }
     Drawn {
         chart: Some(chart::draw(
-            context.name,
+            context.sheet(),
             context.title,
             text.axis_per_address_year,
             context.language,

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use crate::chart::{STYLE, escaped, spark};
+use crate::chart::{Chart, STYLE, escaped, spark};
 use crate::document::{Document, Placed};
 use crate::table::{Cell, DataTable};
 use crate::text::{Language, Text, fill, number};
@@ -200,15 +200,15 @@ fn figure(page: &mut String, placed: &Placed, document: &Document, text: &Text) 
         return;
     }
     if let Some(chart) = &placed.drawn.chart {
-        let _ = write!(page, "<div class=\"plot\">{}</div>", chart.inline());
+        plot(page, chart, placed.narrow.0.as_ref());
     }
-    for card in &placed.drawn.cards {
+    for (card, narrow) in placed.drawn.cards.iter().zip(&placed.narrow.1) {
         let _ = write!(
             page,
-            "<div class=\"card\"><h4>{}</h4><div class=\"plot\">{}</div>",
-            escaped(&card.title),
-            card.chart.inline()
+            "<div class=\"card\"><h4>{}</h4>",
+            escaped(&card.title)
         );
+        plot(page, &card.chart, Some(narrow));
         for line in &card.lines {
             let _ = write!(page, "<p>{}</p>", escaped(line));
         }
@@ -265,6 +265,15 @@ fn figure(page: &mut String, placed: &Placed, document: &Document, text: &Text) 
         page.push_str("</div></details>");
     }
     page.push_str("</figure>\n");
+}
+
+/// A drawing, and the one that phones show instead.
+fn plot(page: &mut String, chart: &Chart, narrow: Option<&Chart>) {
+    let wide = if narrow.is_some() { " wide" } else { "" };
+    let _ = write!(page, "<div class=\"plot{wide}\">{}</div>", chart.inline());
+    if let Some(narrow) = narrow {
+        let _ = write!(page, "<div class=\"plot narrow\">{}</div>", narrow.inline());
+    }
 }
 
 /// The question of a figure; under a finding it follows the figure's title.
