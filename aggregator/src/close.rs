@@ -26,7 +26,7 @@ use crate::parallel::{ordered, staged};
 use crate::payload_table::PayloadTable;
 use crate::run::{MemoryRun, Run, merge_range, split_sources};
 use crate::schema::{
-    Cutter, Key, SOURCES, SOURCES_ROWS, SourceRows, TABLES, TRAFFIC, encode_group,
+    Key, RowGrouper, SOURCES, SOURCES_ROWS, SourceRows, TABLES, TRAFFIC, encode_group,
 };
 use crate::store::{PartName, Store};
 use crate::window::HourPart;
@@ -310,7 +310,7 @@ impl Closer {
         let schema = file.schema();
         let actors = self.origins.actors().on(hour);
         let origins = self.origins.on(hour);
-        let mut cutter = Cutter::new(GROUP_ROWS, usize::MAX);
+        let mut grouper = RowGrouper::new(GROUP_ROWS, usize::MAX);
         let mut folding = Folding::new(&self.store, self.contributions_bytes);
         let (mut merged, mut written) = (Ok(()), Ok(()));
         staged(
@@ -354,9 +354,9 @@ impl Closer {
                 };
                 let rows = chunk.len();
                 closed.source_rows += rows as u64;
-                let mut groups = cutter.push(chunk, rows, |_, _| 0);
+                let mut groups = grouper.push(chunk, rows, |_, _| 0);
                 if is_end {
-                    groups.extend(cutter.finish());
+                    groups.extend(grouper.finish());
                 }
                 groups
             },

@@ -1,6 +1,6 @@
-//! `teiten.toml` for a program of commands and flags: what stands there is put behind the flags that were given, so that one table of
-//! flags serves both. The file is shared with the other programs: at its top a program takes the settings that are its own; under its
-//! own heading, such as `[aggregator]`, every setting has to be one of its flags.
+//! `teiten.toml` for a program of commands and flags: its settings are appended to the given flags, so that there is one table of flags.
+//! The programs share the file: at its top each takes the settings that it knows; under its own heading, such as `[aggregator]`, every
+//! setting must be one of its flags.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -32,8 +32,8 @@ pub enum ConfigError {
     },
 }
 
-/// The arguments with the settings of the file that `--config` names among them; as they are where there is none. `heading` is the table
-/// of the file that is this program's alone.
+/// The arguments with the settings of the file that `--config` names among them; unchanged if there is none. `heading` is this program's
+/// own table of the file.
 ///
 /// # Errors
 /// When the file cannot be read or is not understood.
@@ -99,7 +99,7 @@ fn of_text(
     }
     let command = named(program, arguments);
     let mut flags = Vec::new();
-    // The program's own table first: what stands there wins over what all programs share.
+    // The program's own table comes first: it wins over the shared settings.
     let mut taken: Vec<&str> = Vec::new();
     for (key, value) in own.into_iter().flatten().chain(&table) {
         let is_taken = taken.contains(&key.as_str());
@@ -267,8 +267,8 @@ mod tests {
         for (text, part) in [
             ("[own]\nform = 1\n", "there is no setting `form`"),
             ("own = 1\n", "[own] is a table"),
-            ("[own]\njson = 1\n", "json: true or false"),
-            ("[own]\nfrom = [1]\n", "from: one value"),
+            ("[own]\njson = 1\n", "json: expected true or false"),
+            ("[own]\nfrom = [1]\n", "from: expected one value"),
             ("[own\n", "TOML parse error"),
             ("[own]\nconfig = \"x\"\n", "`config`"),
         ] {

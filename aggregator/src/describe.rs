@@ -1,4 +1,4 @@
-//! The tables of the contract for people and programs: as text, Markdown or JSON, all from the rows of `schema.rs`.
+//! Describes the tables as text, Markdown or JSON, from the rows of `schema.rs`.
 
 use std::io::{Result, Write};
 

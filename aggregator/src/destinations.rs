@@ -1,8 +1,8 @@
 //! How many distinct dark addresses a row has touched: exact while few, then an estimate in bounded memory.
 //!
-//! Both forms depend on the set of addresses alone, never on their order or on how they were split, so any merge of any parts
-//! gives the same count. A row keeps its first few destinations itself; more lie in the [`SetStore`] of its table. A
-//! [`DestinationSet`] is a set that stands alone: read from disk, or united from several rows.
+//! Both forms depend on the set of addresses alone, never on their order or on how they were split, so any merge of any parts gives the
+//! same count. A row keeps its first few destinations itself; more are in the [`SetStore`] of its table. A [`DestinationSet`] owns its
+//! addresses: it was read from disk, or merged from several rows.
 
 mod store;
 
@@ -26,7 +26,7 @@ pub enum View<'a, A> {
     Few(&'a [A]),
     /// `first`, and `count` others in places of which those that say `first` are free.
     Table {
-        /// A member that stands in no place.
+        /// A value that no member has; it marks a free place.
         first: A,
         /// The others.
         count: u32,
@@ -79,7 +79,7 @@ impl<A: Address> View<'_, A> {
     }
 }
 
-/// A set of destinations that stands alone.
+/// A set of destinations that owns its addresses.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum DestinationSet<A> {
     /// Every address, ascending.
@@ -132,7 +132,7 @@ impl<A: Address> DestinationSet<A> {
         }
     }
 
-    /// The same set where it lies.
+    /// A view of the same set.
     #[must_use]
     pub fn view(&self) -> View<'_, A> {
         match self {

@@ -8,7 +8,7 @@ use clap::Command;
 use clap_complete::Shell;
 use clap_mangen::Man;
 
-/// What stands before the examples of a command's help.
+/// The heading of the examples in a command's help.
 pub const EXAMPLES_TITLE: &str = "Examples:";
 
 /// Files that every program knows.

@@ -1,8 +1,8 @@
-//! Which marks of a source's packets stand: confirmation over all that the source sent in an hour.
+//! Confirms the marks of a source's packets over all that it sent in an hour.
 //!
-//! A mark of one packet can be chance: one packet in 65,536 matches a test of 16 bits whatever sent it. So a mark is confirmed by its
-//! source's other packets, from the counts of its rows alone and therefore in any order, for any number of workers. Packets whose
-//! mark is not confirmed are of no tool. How packets come by marks must not be here.
+//! A mark of one packet can be chance: one packet in 65,536 of any program matches a test of 16 bits. So a mark is confirmed by its
+//! source's other packets, from the counts of its rows alone and therefore in any order, for any number of workers. Packets with an
+//! unconfirmed mark have no tool.
 
 use crate::destinations::EXACT_DESTINATIONS_MAX;
 use crate::run::SourceRow;
@@ -10,7 +10,7 @@ use teiten_observation::{
     Address, Class, Confirmation, Family, Kind, Mark, MarkRow, Probes, TOOLS, Tool, TrafficType,
 };
 
-/// Runs of a tool that one source's hour can hold: each has a value of its own.
+/// Most runs of a tool in one source's hour; each has its own value.
 const RUNS_MAX: u64 = 64;
 
 /// Packets with one pair value in one row.
@@ -23,7 +23,7 @@ struct Pair {
     spread: bool,
 }
 
-/// What the rows of one source in one hour hold.
+/// The counts of one source's rows in one hour.
 #[derive(Clone, Debug, Default)]
 pub struct Evidence {
     syns: u64,
@@ -37,7 +37,7 @@ pub struct Evidence {
     keys: Vec<Pair>,
 }
 
-/// Which marks stand.
+/// The confirmed marks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Confirmed {
     /// A bit for each mark.
@@ -134,7 +134,7 @@ impl Evidence {
         confirmed
     }
 
-    /// Packets that a mark could stand in.
+    /// Packets that could have a mark.
     fn probes(&self, row: &MarkRow) -> u64 {
         match row.probes {
             Probes::Syn => self.syns,
@@ -152,7 +152,7 @@ impl Evidence {
             .sum()
     }
 
-    /// A match of 16 bits stands where enough probes match, in the tool's shape or not.
+    /// A match of 16 bits is confirmed if enough probes match, in the tool's shape or not.
     fn is_match_confirmed(&self, row: &MarkRow) -> bool {
         let is_match = |confirmation| {
             matches!(
@@ -165,7 +165,7 @@ impl Evidence {
             && matches * Confirmation::PROBES_A_MATCH_MAX >= self.probes(row)
     }
 
-    /// A match in the tool's shape stands alone, unless it drowns in other packets.
+    /// A match in the tool's shape needs no other, unless it is rare among the source's packets.
     fn is_shape_confirmed(&self, row: &MarkRow) -> bool {
         let shapes = self.by_mark[row.mark as usize];
         shapes > 0 && shapes * Confirmation::PROBES_A_SHAPE_MAX >= self.probes(row)
@@ -235,13 +235,13 @@ impl Confirmed {
         self.marks |= u32::from(stands) << mark as u8;
     }
 
-    /// Whether a mark stands.
+    /// Whether a mark is confirmed.
     #[must_use]
     pub const fn stands(&self, mark: Mark) -> bool {
         self.marks >> mark as u8 & 1 != 0
     }
 
-    /// Whether packets with this pair value that bear no mark which stands are of the tool that is told by its key.
+    /// Whether packets with this pair value and without a confirmed mark belong to the tool of that key.
     #[must_use]
     pub fn has_key(&self, pair: u32) -> bool {
         self.keys.binary_search(&pair).is_ok()

@@ -82,7 +82,7 @@ pub fn export(
     Ok(rows)
 }
 
-/// The hour that a bound names; none where it is left open.
+/// The hour of a bound; `None` if it is open.
 fn bound(text: &str) -> Result<Option<i64>, ExportError> {
     if text.is_empty() {
         return Ok(None);

@@ -37,7 +37,7 @@ impl Hour {
         PathBuf::from(format!("date={}", self.date())).join(format!("hour={hour:02}"))
     }
 
-    /// The first hour of a date such as `2009-03-15`; none where the text is no date of that form.
+    /// The first hour of a date such as `2009-03-15`; `None` if the text is no date of that form.
     #[must_use]
     pub fn first_of(date: &str) -> Option<Hour> {
         let day: Date = date.parse().ok()?;
@@ -49,7 +49,7 @@ impl Hour {
         (hour.date() == date).then_some(hour)
     }
 
-    /// The hour that `2009-03-15T08` names, or the first one of the day `2009-03-15`; none for any other spelling.
+    /// The hour that `2009-03-15T08` names, or the first one of the day `2009-03-15`; `None` for any other spelling.
     #[must_use]
     pub fn parse(text: &str) -> Option<Hour> {
         match text.split_once('T') {
@@ -58,7 +58,7 @@ impl Hour {
         }
     }
 
-    /// The hour `08` of the day whose first hour this is; none where the text is not two digits below 24.
+    /// The hour `08` of the day whose first hour this is; `None` if the text is not two digits below 24.
     pub(crate) fn of_day(self, hour: &str) -> Option<Hour> {
         let is_number = hour.len() == 2 && hour.bytes().all(|byte| byte.is_ascii_digit());
         let number: i64 = hour.parse().ok().filter(|number| *number < 24)?;

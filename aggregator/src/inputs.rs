@@ -1,8 +1,8 @@
 //! Which captures a dataset holds: every part of a replay names in its metadata the captures that contributed to its hour, so a capture
-//! that is counted already can be told, whatever its name, its packing or the inputs beside it.
+//! that was counted before is recognised regardless of its name, its compression and the other inputs.
 //!
-//! A capture is identified by its uncompressed bytes up to the end of its last whole record: their number and their XXH3-128. Marks,
-//! short hashes of its beginning at growing lengths, tell one that is still being read, and one that is a shorter or longer copy.
+//! A capture is identified by its uncompressed bytes up to the end of its last whole record: their number and their XXH3-128. Marks, short
+//! hashes of its beginning at growing lengths, identify a capture that is still being read, and a shorter or longer copy.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Seek, Write};
@@ -37,7 +37,7 @@ pub struct Capture {
     pub bytes: Option<u64>,
     /// XXH3-128 of these bytes, hexadecimal; none while it is being read.
     pub hash: Option<String>,
-    /// The byte from which on its records were counted: what stands before had been counted as a shorter capture.
+    /// The byte from which on its records were counted; those before were counted with a shorter capture.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub from_bytes: u64,
     /// Records up to `bytes`.
@@ -81,7 +81,7 @@ impl Capture {
         self.is_whole() && self.bytes == other.bytes && self.hash == other.hash
     }
 
-    /// Whether this is a copy of `other` that breaks off earlier, as far as the marks tell.
+    /// Whether this is a shorter copy of `other`, as far as the marks show.
     #[must_use]
     pub fn is_beginning_of(&self, other: &Capture) -> bool {
         self.is_whole()
@@ -92,7 +92,7 @@ impl Capture {
     }
 }
 
-/// Which captures contribute to which hours of a run that is under way; captures are numbered by who reads them.
+/// Which captures contribute to which hours of a running replay; the reader numbers the captures.
 #[derive(Debug, Default)]
 pub struct Contributors(Mutex<InputState>);
 
@@ -117,8 +117,8 @@ impl Contributors {
         }))
     }
 
-    /// Lets all parts call their captures unfinished until [`Contributors::release`]: while what they replace is still there, a run
-    /// that is killed must not leave two that both look finished.
+    /// Makes all parts mark their captures as unfinished until [`Contributors::release`]: while the replaced parts still exist, a killed
+    /// run must not leave two sets of parts that look finished.
     pub fn withhold(&self) {
         self.state().withheld = true;
     }
@@ -164,7 +164,7 @@ impl Contributors {
     }
 }
 
-/// What the parts of a replay in one hour say of themselves.
+/// The metadata of a replay's parts in one hour.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CountedHour {
     /// Whose parts.

@@ -1,7 +1,7 @@
 //! The accounts of all hours of a run, and which seconds they cover.
 //!
-//! Silence is not zero: a second counts as observed when the source was awake in it, or in a stretch of silence around it that is
-//! no longer than a limit. The rule looks at the seconds of all packets together, so it is the same for any order or splitting.
+//! Silence is not zero: a second counts as observed if it has packets, or is in a silence that is no longer than a limit. The rule uses the
+//! seconds of all packets together, so the order and the splitting of packets do not matter.
 
 use std::collections::BTreeMap;
 
@@ -67,14 +67,13 @@ impl Ledger {
         self.hours.iter().map(|(hour, account)| (*hour, account))
     }
 
-    /// The seconds observed, by hour: the active ones, and the silence between two of them where it is no longer than `silence`
-    /// seconds.
+    /// The seconds observed, by hour: the active ones, and the silence between two of them if it is no longer than `silence` seconds.
     #[must_use]
     pub fn covered(&self, silence: i64) -> BTreeMap<i64, SecondSet> {
         self.covered_within(i64::MIN..=i64::MAX, silence)
     }
 
-    /// The seconds of one hour that are observed by what is known so far; only the hours beside it are looked at.
+    /// The observed seconds of one hour as far as is known; only the adjacent hours are used.
     #[must_use]
     pub fn covered_in(&self, hour: i64, silence: i64) -> SecondSet {
         let around = 1 + silence / SECONDS as i64;

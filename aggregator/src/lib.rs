@@ -1,4 +1,4 @@
-//! The middle room: what an observation is, what an hour is, what the tables are.
+//! The aggregator: observations, hours, tables, and what is done with a dataset.
 //!
 //! `sensor` fills hours with observations, `reports` reads the tables; see the code map in README.md.
 

@@ -56,7 +56,7 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Copy the parts of several datasets into one, where sensors and runs stand side by side.
+    /// Copy the parts of several datasets into one, side by side for each sensor and run.
     ///
     /// A part that is there already is left alone, an hour that its sensor still adds to is replaced by its later state. One name with two
     /// contents, or of two sensors, ends the merge before anything is copied.
@@ -66,7 +66,7 @@ enum Command {
         "  teiten-aggregator merge --data all tokyo osaka"
     ))]
     Merge {
-        /// Folder of the dataset that is merged into; made where it is missing.
+        /// Folder of the dataset to merge into; created if it is missing.
         #[arg(long, value_name = "DIR")]
         data: PathBuf,
         /// Datasets whose parts are copied.

@@ -5,10 +5,10 @@ use std::thread::ScopedJoinHandle;
 
 use crossbeam::channel::{Receiver, Sender, bounded, select_biased, unbounded};
 
-/// Results that may be under way or waiting, per thread.
+/// Most results in work or waiting, per thread.
 const WINDOW_PER_THREAD: usize = 2;
 
-/// What a thread returned; its panic goes on in this one.
+/// The result of a thread; its panic is resumed in this one.
 pub(crate) fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
     thread
         .join()
@@ -28,9 +28,8 @@ pub fn ordered<T: Send>(
 
 /// Work in two stages, for pieces whose bounds show only when the pieces before them are there.
 ///
-/// Runs `first(0)` to `first(tasks - 1)` on `threads` threads; gives each result, in order, and none at the end, to `cut` on this
-/// thread; runs `second` on the threads for every piece that `cut` gives back; and calls `take` with what comes of each, in order, on
-/// this thread.
+/// Runs `first(0)` to `first(tasks - 1)` on `threads` threads; passes each result in order, and `None` at the end, to `cut` on this thread;
+/// runs `second` on the threads for every piece that `cut` returns; and calls `take` with each result in order, on this thread.
 pub fn staged<T: Send, P: Send, R: Send, I: IntoIterator<Item = P>>(
     threads: usize,
     tasks: usize,
@@ -49,26 +48,26 @@ pub fn staged<T: Send, P: Send, R: Send, I: IntoIterator<Item = P>>(
         return;
     }
     std::thread::scope(|scope| {
-        let (queue, doors) = queues(threads);
+        let (queue, channels) = queues(threads);
         for _ in 0..threads {
-            let (doors, first, second) = (doors.clone(), &first, &second);
-            scope.spawn(move || doors.work(first, second));
+            let (channels, first, second) = (channels.clone(), &first, &second);
+            scope.spawn(move || channels.work(first, second));
         }
-        drop(doors);
+        drop(channels);
         queue.run(tasks, &mut cut, &mut take);
     });
 }
 
-/// What a thread works on and where its results go.
-struct Doors<T, P, R> {
+/// A task of a thread, and where its result goes.
+struct TaskChannels<T, P, R> {
     indices: Receiver<usize>,
     pieces: Receiver<(usize, P)>,
     results: Sender<Done<T, R>>,
 }
 
-impl<T, P, R> Clone for Doors<T, P, R> {
+impl<T, P, R> Clone for TaskChannels<T, P, R> {
     fn clone(&self) -> Self {
-        Doors {
+        TaskChannels {
             indices: self.indices.clone(),
             pieces: self.pieces.clone(),
             results: self.results.clone(),
@@ -81,10 +80,10 @@ enum Done<T, R> {
     Second(usize, R),
 }
 
-impl<T, P, R> Doors<T, P, R> {
+impl<T, P, R> TaskChannels<T, P, R> {
     /// Pieces come before new tasks: what is nearly done frees memory soonest.
     fn work(self, first: &impl Fn(usize) -> T, second: &impl Fn(P) -> R) {
-        let Doors {
+        let TaskChannels {
             indices,
             pieces,
             results,
@@ -119,7 +118,7 @@ struct Queue<T, P, R> {
     window: usize,
 }
 
-fn queues<T, P, R>(threads: usize) -> (Queue<T, P, R>, Doors<T, P, R>) {
+fn queues<T, P, R>(threads: usize) -> (Queue<T, P, R>, TaskChannels<T, P, R>) {
     let window = threads * WINDOW_PER_THREAD;
     let (indices, for_indices) = unbounded();
     let (pieces, for_pieces) = unbounded();
@@ -130,12 +129,12 @@ fn queues<T, P, R>(threads: usize) -> (Queue<T, P, R>, Doors<T, P, R>) {
         results,
         window,
     };
-    let doors = Doors {
+    let channels = TaskChannels {
         indices: for_indices,
         pieces: for_pieces,
         results: for_results,
     };
-    (queue, doors)
+    (queue, channels)
 }
 
 impl<T, P, R> Queue<T, P, R> {
@@ -156,7 +155,7 @@ impl<T, P, R> Queue<T, P, R> {
         let (mut issued, mut cut_count) = (0, 0);
         let (mut sent, mut taken) = (0, 0);
         loop {
-            // As many tasks under way as the window has room for, pieces included.
+            // Starts as many tasks as the window allows, pieces included.
             while issued < tasks && issued - cut_count + sent - taken < window {
                 if let Some(indices) = &indices {
                     let _ = indices.send(issued);

@@ -1,7 +1,7 @@
 //! Reading a part of a table, however it may be damaged: the one opening that every reader of the dataset uses.
 //!
-//! A part carries a checksum of all its bytes ([`CHECKSUM_KEY`]): it is compared before a byte is believed. What then still makes the
-//! Parquet library panic, such as a file that somebody made on purpose, becomes an error here.
+//! A part has a checksum of all its bytes ([`CHECKSUM_KEY`]), which is compared before any byte is used. If the Parquet library then still
+//! panics, for example over a malicious file, the panic becomes an error here.
 
 use std::fs::File;
 use std::hash::Hasher;
@@ -27,7 +27,7 @@ pub const CHECKSUM_KEY: &str = "file_xxh64";
 pub(crate) const CHECKSUM_PLACE: &str = "0000000000000000";
 /// Bytes read at a time.
 const PIECE_BYTES: usize = 1 << 20;
-/// Four bytes that begin and end a Parquet file; before the last stand four for the length of the footer.
+/// Four bytes that begin and end a Parquet file; four bytes with the length of the footer come before the last.
 const MAGIC: &[u8; 4] = b"PAR1";
 const TAIL_BYTES: u64 = 8;
 
@@ -138,7 +138,7 @@ pub fn guarded<T, E: From<PartError>>(read: impl FnOnce() -> Result<T, E>) -> Re
 /// Opens a file and compares its checksum; whether it has one.
 ///
 /// # Errors
-/// When the file cannot be read, is no Parquet file, or has another checksum than it says.
+/// When the file cannot be read, is no Parquet file, or has a wrong checksum.
 pub fn checked(path: &Path) -> Result<(File, bool), PartError> {
     guarded(|| {
         let mut file = File::open(path)?;
@@ -182,7 +182,7 @@ fn footer(
     Ok((start, footer))
 }
 
-/// Where in the footer the value of the checksum stands, and the value; none without one.
+/// The offset of the checksum's value in the footer, and the value; `None` without one.
 fn checksum_place(
     metadata: &ParquetMetaData,
     footer: &[u8],
@@ -196,7 +196,7 @@ fn checksum_place(
     Ok(Some((place.ok_or_else(missing)?, said.to_owned())))
 }
 
-/// Where `value` stands as that of the checksum in a footer: behind the key, the field's number and type, and its length.
+/// The offset of `value` as the checksum in a footer: it follows the key, the field's number and type, and its length.
 fn value_place(footer: &[u8], value: &str) -> Option<usize> {
     let mut wanted = CHECKSUM_KEY.as_bytes().to_vec();
     wanted.extend([0x18, CHECKSUM_PLACE.len() as u8]);
@@ -234,7 +234,7 @@ pub(crate) fn checksum_text(hash: u64) -> String {
     hexadecimal(&hash.to_be_bytes())
 }
 
-/// The note that a part under way has in the place of its checksum.
+/// The placeholder for the checksum in a part that is being written.
 pub(crate) fn checksum_note() -> KeyValue {
     KeyValue::new(CHECKSUM_KEY.to_owned(), CHECKSUM_PLACE.to_owned())
 }

@@ -104,7 +104,7 @@ impl FirstBytes {
     }
 }
 
-/// What is known of a payload that has a name.
+/// The counts of a payload with a name.
 #[derive(Clone, Copy, Debug)]
 struct Named {
     count: Count,

@@ -14,7 +14,7 @@ const PIECE_BYTES: usize = 8 << 20;
 /// Elements of the first piece at its start.
 const FIRST_MIN: usize = 64;
 
-/// Whole pieces that nobody uses: what the next hour takes instead of memory that the kernel would first have to find and clear.
+/// Unused pieces: the next hour takes them instead of new memory, which the kernel would first have to find and clear.
 #[derive(Clone, Debug)]
 pub struct Spare<T>(Arc<ArrayQueue<Vec<T>>>);
 
@@ -50,7 +50,7 @@ impl<T> Drop for Pieces<T> {
             // The first piece may be a small one.
             for mut piece in self.pieces.drain(..).skip(1) {
                 piece.clear();
-                // Where there is no room for more, the memory goes back.
+                // If there are enough, the memory is freed.
                 let _ = spare.0.push(piece);
             }
         }
@@ -138,7 +138,7 @@ impl<T: Copy> Pieces<T> {
         &mut self.pieces[index >> Self::BITS][index & Self::MASK]
     }
 
-    /// The element at `index`, where there is one.
+    /// The element at `index`, if there is one.
     #[inline(always)]
     pub(crate) fn get(&self, index: usize) -> Option<&T> {
         self.pieces

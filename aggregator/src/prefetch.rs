@@ -18,8 +18,8 @@ pub fn prefetch<T>(slice: &[T], index: usize) {
 /// Allocations below this gain nothing from large pages.
 const LARGE_BYTES: usize = 4 << 20;
 
-/// Asks for large pages behind a vector that has just been given its room: far fewer page faults, and hardly a miss in the
-/// address cache when it is read at random. Where the kernel has none to give, nothing changes.
+/// Asks for large pages for a newly allocated vector: far fewer page faults, and hardly a TLB miss in random reads. If the kernel has none,
+/// nothing changes.
 pub fn advise_large_pages<T>(memory: &Vec<T>) {
     #[cfg(target_os = "linux")]
     {
@@ -30,7 +30,7 @@ pub fn advise_large_pages<T>(memory: &Vec<T>) {
         // The advice covers whole pages that lie within the allocation.
         let start = (memory.as_ptr() as usize).next_multiple_of(PAGE_BYTES);
         let end = memory.as_ptr() as usize + bytes;
-        // SAFETY: the range lies within one live allocation, and the advice changes none of its contents.
+        // SAFETY: the range is within one live allocation, and the advice changes none of its contents.
         unsafe {
             libc::madvise(start as *mut libc::c_void, end - start, libc::MADV_HUGEPAGE);
         }

@@ -1,8 +1,7 @@
-//! What part a source plays in an hour: whether it looks at one place, at many addresses, at many ports, or answers somebody.
+//! The role of a source in an hour: whether it probes a single service, many addresses, many ports, or answers.
 //!
-//! The words are those of N. Brownlee, "One-way Traffic Monitoring with iatmon" (PAM 2012); the limits between them are ours and stand
-//! here. A role is a function of the source's rows in one part of an hour and of nothing else: no order, no other source, no clock.
-//! Hosts, organisations and tools are not told here.
+//! The words are those of N. Brownlee, "One-way Traffic Monitoring with iatmon" (PAM 2012); the limits between them are ours. A role
+//! depends only on the source's rows in one part of an hour: not on their order, other sources or a clock.
 
 use crate::destinations::View;
 use teiten_observation::{Address, Class, Kind, spelled};
@@ -11,7 +10,7 @@ use teiten_observation::{Address, Class, Kind, spelled};
 pub const ROLE_PACKETS_MIN: u64 = 3;
 /// Services, or dark addresses, that are still few: JPCERT/CC calls a source that asks for more than ten ports a survey.
 pub const FEW_MAX: usize = 10;
-/// Of a source's packets, one in so many must be of the other kind (answers beside questions) to make it mixed.
+/// A source is mixed if at least one in so many of its packets is of the other kind (answers among questions).
 pub const MIXED_SHARE: u64 = 10;
 
 spelled! {
@@ -29,7 +28,7 @@ spelled! {
     }
 }
 
-/// What a role is decided from: a row of the source.
+/// A row of the source, from which its role is decided.
 #[derive(Clone, Copy, Debug)]
 pub struct RoleRow<'a, A> {
     /// What its packets are.

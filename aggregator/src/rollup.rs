@@ -1,9 +1,9 @@
 //! Days from hours, and months from days: the rows of `traffic` of a sensor, with the hour left out. Counts add, sketches merge.
 //!
-//! A rollup stands beside the hours, never in their place: `DIR/traffic_daily/date=YYYY-MM-DD/SENSOR.parquet` and
-//! `DIR/traffic_monthly/month=YYYY-MM/SENSOR.parquet`. It notes which parts it was made of, so running it again makes anew only what
-//! has changed, such as today. Memory grows with the rows of a day or month of one sensor, and is that of their sketches: 4 KB at most
-//! for each.
+//! A rollup is stored in addition to the hours: `DIR/traffic_daily/date=YYYY-MM-DD/SENSOR.parquet` and
+//! `DIR/traffic_monthly/month=YYYY-MM/SENSOR.parquet`. It records the parts that it was made of, so running it again only rebuilds what has
+//! changed, such as today. Memory grows with the rows of a day or month of one sensor, and is that of their sketches: 4 KB at most for
+//! each.
 
 mod read;
 mod sums;
@@ -28,7 +28,7 @@ use sums::{DAY_US, PeriodSums};
 /// The note of the parts that a rollup was made of.
 const INPUTS: &str = "inputs_sha256";
 
-/// What was done.
+/// What a rollup did.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Rolled {
     /// Days and months written.
@@ -65,10 +65,10 @@ pub enum RollupError {
     Write(#[from] WriteError),
 }
 
-/// What is rolled up into what.
+/// The source and the target of a rollup.
 struct RollupSpan {
     table: &'static Table,
-    /// Hours that a part stands for; of a day that was rolled up its rows say it.
+    /// Hours of a part; the rows of a rolled-up day have their number.
     hours_of_part: Option<i64>,
     /// When the period of a day begins, microseconds since 1970-01-01 UTC.
     start: fn(i64) -> i64,
@@ -153,7 +153,7 @@ fn observed_days(store: &Store) -> Result<BTreeSet<(Period, String)>, RollupErro
     Ok(hours.iter().filter_map(day).collect())
 }
 
-/// Removes rollups that are made of nothing any more and that `follows` says are to follow their hours.
+/// Removes rollups whose hours are gone, if `follows` says that they follow their hours.
 fn remove_left(
     store: &Store,
     span: &RollupSpan,
@@ -222,7 +222,7 @@ fn roll(
     Ok(())
 }
 
-/// Changes when a part is added, removed or written anew.
+/// Changes when a part is added, removed or rewritten.
 fn inputs_sha256(parts: &BTreeSet<Part>) -> Result<String, RollupError> {
     let mut sum = Sha256::new();
     for part in parts {
@@ -245,7 +245,7 @@ fn write(
     inputs: String,
 ) -> Result<u64, RollupError> {
     let mut sums = PeriodSums::default();
-    // What the parts say of their making, where they differ all of it.
+    // The provenance in the parts' metadata; if they differ, all values.
     let mut notes = BTreeMap::<String, BTreeSet<String>>::new();
     let mut period = None;
     for part in parts {

@@ -18,7 +18,7 @@ use parquet::schema::types::{Type, TypePtr};
 use teiten_observation::{Class, Mark, Tool, TrafficType};
 
 pub(crate) use coverage::{CoverageMinute, CoverageRows, ROWS as COVERAGE_ROWS};
-pub(crate) use group::{Cutter, Group};
+pub(crate) use group::{Group, RowGrouper};
 pub(crate) use payloads::{PayloadRows, ROWS as PAYLOADS_ROWS};
 pub(crate) use rolled_up::{ROWS as ROLLED_UP_ROWS, RolledKey, RolledRow, RolledRows};
 pub(crate) use slot::{ColumnRow, Filled, Slot, encode_group};
@@ -57,7 +57,7 @@ pub struct Column {
     pub column_type: ColumnType,
     /// Whether it may be null.
     pub nullable: bool,
-    /// What it means, a sentence with the unit.
+    /// Its meaning, a sentence with the unit.
     pub meaning: &'static str,
     /// Which values it may hold; checked by `verify`.
     pub holds: Holds,
@@ -137,7 +137,7 @@ pub struct Table {
     pub columns: &'static [Column],
     /// Columns that the rows of a part are in the order of.
     pub order: &'static [&'static str],
-    /// Columns that tell rows apart which are equal in those of `order`; without any no two rows are.
+    /// Columns that distinguish rows with equal `order`; without any, no two rows are equal.
     pub apart: &'static [&'static str],
 }
 
@@ -291,7 +291,7 @@ pub const BYTES_COLUMN: &str = BYTES.name;
 pub const LEADING_COLUMNS: [&str; 4] = [PROTOCOL.name, PORT.name, COUNTRY.name, PACKETS.name];
 /// The column of `coverage` that counts the packets of the other tables.
 pub const OBSERVED_COLUMN: &str = crate::counter::COUNTERS[1].name;
-/// What a rollup reads of a row, in this order.
+/// The columns that a rollup reads, in this order.
 pub const ROLLUP_COLUMNS: [&str; 11] = [
     IP_VERSION.name,
     PROTOCOL.name,

@@ -18,7 +18,7 @@ pub use union::{NoSketch, SketchUnion};
 pub const LG_K: u8 = 12;
 const REGISTERS: usize = 1 << LG_K;
 
-/// Most members of a list; a list has room for 2^3.
+/// Most members of a list; a list has 2^3 places.
 const LIST_MAX: usize = 7;
 const LIST_LG: u8 = 3;
 /// Most members of a set: three quarters of 2^9 places. A smaller set says that it has fewer, 2^5 at least.
@@ -33,7 +33,7 @@ const SET_WORDS: u8 = 3;
 const REGISTERS_WORDS: u8 = 10;
 /// Only the members that are there follow.
 const COMPACT: u8 = 8;
-/// The members did not come one by one to this sketch, so its registers alone tell the estimate.
+/// The sketch was merged, so the estimate comes from its registers alone.
 const OUT_OF_ORDER: u8 = 16;
 /// The form in the two lowest bits, above them that the registers have a byte each.
 const fn mode(form: u8) -> u8 {
@@ -144,7 +144,7 @@ impl SketchRegisters {
 
     /// Appends the serialized sketch.
     pub fn write_to(&self, bytes: &mut Vec<u8>) {
-        // The sum of 2^-register in two parts, so that small terms are not lost beside large ones.
+        // The sum of 2^-register in two parts, so that large terms do not absorb small ones.
         let (mut large, mut small, mut zeros) = (0.0, 0.0, 0u32);
         for &register in self.0.iter() {
             let term = 1.0 / (1u64 << register) as f64;

@@ -45,7 +45,7 @@ pub enum WriteError {
     },
     /// Another program does the same already.
     #[error(
-        "another capture of the sensor `{sensor}` writes to {path}: give this one a name of its own (--sensor), or another folder (--data)"
+        "another capture of the sensor `{sensor}` writes to {path}: give this one another name (--sensor), or another folder (--data)"
     )]
     Busy {
         /// The sensor.
@@ -53,8 +53,8 @@ pub enum WriteError {
         /// The dataset.
         path: PathBuf,
     },
-    /// Rows that were set aside could not be read back.
-    #[error("cannot read back rows that were set aside: {0}")]
+    /// Spilled rows cannot be read.
+    #[error("cannot read spilled rows: {0}")]
     Run(#[from] std::io::Error),
 }
 
@@ -80,10 +80,10 @@ pub fn way_out(error: &std::io::Error) -> &'static str {
             ": this user may not write there; name another folder, or give this one to the user (chown)"
         }
         ErrorKind::NotADirectory | ErrorKind::AlreadyExists => {
-            ": a file stands where a folder is wanted; name another folder"
+            ": there is a file with the name of a folder; name another folder"
         }
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            ": there is no room left; make some, or name a folder on another disk"
+            ": the disk is full; free some space, or name a folder on another disk"
         }
         ErrorKind::ReadOnlyFilesystem => {
             ": that file system is read-only; name a folder on another one, or mount it writable"
@@ -92,7 +92,7 @@ pub fn way_out(error: &std::io::Error) -> &'static str {
     }
 }
 
-/// A part under way.
+/// A part that is being written.
 pub struct PartWriter {
     writer: SerializedFileWriter<BufWriter<ChecksumFile>>,
     schema: SchemaDescPtr,
@@ -115,7 +115,7 @@ impl PartWriter {
             path: path.clone(),
             source,
         })?;
-        // What is copied from other parts is no checksum of this one.
+        // A checksum copied from another part is not that of this one.
         let mut metadata = metadata;
         metadata.retain(|note| note.key != CHECKSUM_KEY);
         metadata.push(checksum_note());

@@ -5,13 +5,13 @@
 pub struct Case {
     /// Name in the table.
     pub name: &'static str,
-    /// What it stands for.
+    /// What the case represents.
     pub about: &'static str,
     /// Name of the capture, among [`crate::input::INPUTS`].
     pub input: &'static str,
     /// What is run.
     pub work: Work,
-    /// What is aimed at.
+    /// The target.
     pub aim: Aim,
 }
 

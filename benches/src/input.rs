@@ -1,5 +1,4 @@
-//! INPUTS: the captures that are measured with, each written once by `teiten-synth` and kept with its truth. What is done with them
-//! must not be here.
+//! INPUTS: the captures for the measurements. `teiten-synth` writes each once, with its truth.
 
 use std::fs::File;
 use std::io::Read;
@@ -29,7 +28,7 @@ pub const PACKETS_SMALL: u64 = 20_000;
 pub struct Input {
     /// Its name.
     pub name: &'static str,
-    /// Ending of its file, which says format and compression.
+    /// Ending of its file, which decides format and compression.
     pub ending: &'static str,
     /// Flags of `teiten-synth`.
     pub flags: &'static [&'static str],
@@ -106,7 +105,7 @@ impl Scale {
     }
 }
 
-/// A capture as it lies on the disk, with what is known of it.
+/// A capture on disk, with its truth.
 #[derive(Clone, Debug)]
 pub struct Capture {
     /// The file.
@@ -126,7 +125,7 @@ pub struct Capture {
 }
 
 impl Input {
-    /// The capture of so many packets in `folder`: written there unless it lies there.
+    /// The capture of so many packets in `folder`; written if it is missing.
     ///
     /// # Errors
     /// When it cannot be written or its truth not be read.
@@ -172,7 +171,7 @@ fn truth_path(path: &Path) -> PathBuf {
 }
 
 fn write(path: &Path, flags: &[String]) -> Result<()> {
-    // Under another name until it is whole: a broken-off one must not be measured next time. The ending says the compression.
+    // It has another name until it is complete, so that a partial file is not measured next time. The ending decides the compression.
     let name = path
         .file_name()
         .context("a capture has a name")?
@@ -183,7 +182,7 @@ fn write(path: &Path, flags: &[String]) -> Result<()> {
     let usage = measure(synth.stdout(Stdio::null()).stderr(Stdio::null()))?;
     ensure!(
         usage.status.success(),
-        "teiten-synth ended with {}: is there room for {}?",
+        "teiten-synth ended with {}: is there space for {}?",
         usage.status,
         path.display()
     );
@@ -212,7 +211,7 @@ fn read_truth(path: &Path) -> Result<Capture> {
 }
 
 impl Capture {
-    /// Reads it through, so that the page cache holds what there is room for.
+    /// Reads the whole file, so that it is in the page cache as far as it fits.
     ///
     /// # Errors
     /// When it cannot be read.

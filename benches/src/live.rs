@@ -1,5 +1,5 @@
-//! The live capture: a capture's packets are sent through a pair of virtual interfaces between two network namespaces, and the tables
-//! of the sensor that listens there are held against those of a replay of the same file, row by row. Sending is `send`'s business.
+//! The live capture: a capture's packets are sent through a pair of virtual interfaces between two network namespaces, and the tables of
+//! the sensor that listens there are compared with those of a replay of the same file, row by row. `send.rs` sends the packets.
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ use crate::whole::remove;
 pub struct Case {
     /// Name in the table.
     pub name: &'static str,
-    /// What it stands for.
+    /// What the case represents.
     pub about: &'static str,
     /// Its packets as a share of the plain capture's, one part in so many.
     pub part: u64,
@@ -41,7 +41,7 @@ pub const CASES: &[Case] = &[
     },
     Case {
         name: "two-senders",
-        about: "two threads do, and leave the sensor what two processors have left",
+        about: "two threads send, and the sensor uses the rest of two processors",
         part: 1,
         senders: 2,
         rate: None,
@@ -80,7 +80,7 @@ pub struct LiveBench {
     pub names: Vec<String>,
 }
 
-/// What a case gave.
+/// The result of a case.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     case: &'static Case,
@@ -280,7 +280,7 @@ impl LiveBench {
         Ok(command.spawn()?)
     }
 
-    /// What was sent, what that took, and when it began.
+    /// What was sent, how long it took, and when it began.
     fn send(
         &self,
         case: &Case,
@@ -411,7 +411,7 @@ impl Outcome {
         })
     }
 
-    /// What must not be: packets that nobody counted, and rows that differ though nothing was lost.
+    /// Errors: packets that were not counted, and rows that differ although nothing was lost.
     #[must_use]
     pub fn problems(&self) -> Vec<String> {
         let mut problems = Vec::new();

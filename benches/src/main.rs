@@ -45,7 +45,7 @@ enum Command {
     Live(Shared),
     /// Whole job, stages, live capture and model, in one record
     All(Shared),
-    /// Sends the packets of an Ethernet pcap through an interface, and says how many and how fast; needs root
+    /// Send the packets of an Ethernet pcap through an interface, and print how many and how fast; needs root
     Send(SendArguments),
     /// A capture through its decompressor into nothing
     #[command(hide = true)]

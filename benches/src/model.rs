@@ -13,7 +13,7 @@ use crate::stage::{Bench, own_ns_of_closing, settings, start};
 use crate::usage::{process_ns, thread_ns};
 use crate::whole::remove;
 
-/// Numbers of cores that are looked at.
+/// Numbers of cores in the model.
 const CORES: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 
 /// The measured costs, nanoseconds of processor time a packet.
@@ -85,7 +85,7 @@ impl Model {
         least.unwrap_or(bounds[0])
     }
 
-    /// The table for people.
+    /// The table as text.
     #[must_use]
     pub fn lines(&self) -> Vec<String> {
         let share = |part_ns: f64| 100.0 * part_ns / self.total_ns;

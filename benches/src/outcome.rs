@@ -1,5 +1,5 @@
-//! What the runs of a case gave: the median run with its hash and sums, as a row for people and an object for the record, and
-//! whether all that must agree agrees.
+//! The results of a case: the median run with its hash and sums, as a row of text and as a JSON object, and whether the results that must
+//! agree do.
 
 use std::fmt::Write as _;
 
@@ -10,7 +10,7 @@ use crate::dataset::Sums;
 use crate::input::Capture;
 use crate::usage::Usage;
 
-/// What a replay says and leaves behind.
+/// The output of a replay.
 #[derive(Clone, Debug, Default)]
 pub struct Left {
     /// Hash of the dataset.
@@ -32,13 +32,13 @@ pub struct Outcome {
     pub capture: Capture,
     /// The runs, in order of their wall time.
     pub runs: Vec<Usage>,
-    /// What the last run left; none for a decompressor.
+    /// The output of the last run; `None` for a decompressor.
     pub left: Option<Left>,
     /// What does not agree, in words.
     pub problems: Vec<String>,
 }
 
-/// What the columns of a row are.
+/// The headings of the columns.
 pub const HEADINGS: &str = "case        Mpackets  wall s   CPU s   M/s wall      aim  M/CPU-s  peak MiB   own MiB      aim     rows  tables";
 
 const MEBIBYTE: f64 = (1 << 20) as f64;

@@ -1,5 +1,5 @@
-//! PEERS: what Debian packages that reads captures, run on the same file as the sensor, in alternation. Each does a part of the job
-//! only; the table says which. Nothing is installed from here.
+//! PEERS: other programs that read captures, from Debian packages, run on the same file as the sensor in alternation. Each does only a part
+//! of the job; the table says which. Nothing is installed here.
 
 use std::fs::{self, File};
 use std::path::Path;
@@ -25,7 +25,7 @@ pub struct Peer {
     pub package: &'static str,
     /// What it does with the packets.
     pub does: &'static str,
-    /// Its arguments; `{capture}` stands for the file. It runs in a folder of its own, which is removed afterwards.
+    /// Its arguments; `{capture}` stands for the file. It runs in its own folder, which is removed afterwards.
     arguments: &'static [&'static str],
 }
 
@@ -113,7 +113,7 @@ pub struct Ran {
     packets: u64,
 }
 
-/// What a comparison gave.
+/// The result of a comparison.
 #[derive(Clone, Debug, Default)]
 pub struct Comparison {
     /// Ours first, then every peer that is installed.
@@ -130,7 +130,7 @@ const TIME_MAX: Duration = Duration::from_secs(600);
 /// Runs `sensor` and every installed peer in turn, `runs` times each.
 ///
 /// # Errors
-/// When the sensor fails; of a peer that fails the comparison tells.
+/// When the sensor fails; the comparison reports a peer that fails.
 pub fn compare(sensor: &Path, capture: &Capture, work: &Path, runs: usize) -> Result<Comparison> {
     capture.warm()?;
     let mut comparison = Comparison::default();
@@ -197,7 +197,7 @@ fn once(peer: &Peer, program: &Path, capture: &Capture, work: &Path) -> Result<U
     Ok(usage)
 }
 
-/// What the columns of a row are.
+/// The headings of the columns.
 pub const HEADINGS: &str = "program        wall s   CPU s   M/s wall  M/CPU-s  peak MiB  ours is: wall   CPU   what it does";
 
 impl Comparison {

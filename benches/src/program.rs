@@ -1,4 +1,4 @@
-//! Where the programs are that are measured: beside this one, else cargo builds them there. Nothing is run here but cargo.
+//! Finds the programs that are measured: beside this one, or cargo builds them there.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -26,7 +26,7 @@ pub const SYNTH: Program = Program {
 };
 
 impl Program {
-    /// The binary of the same profile as the program that runs now; built where it is missing.
+    /// The binary of the same profile as this program; built if it is missing.
     ///
     /// # Errors
     /// When it is missing and cargo cannot build it.
@@ -62,7 +62,7 @@ impl Program {
     }
 }
 
-/// `target/PROFILE` of a binary or of a test, which lies one folder deeper.
+/// `target/PROFILE` of a binary, or of a test, which is one folder deeper.
 fn profile_folder(own: &Path) -> Option<&Path> {
     let folder = own.parent()?;
     if folder.ends_with("deps") {

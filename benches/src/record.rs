@@ -73,7 +73,7 @@ impl Circumstances {
         })
     }
 
-    /// As lines for people.
+    /// As lines of text.
     #[must_use]
     pub fn text(&self) -> String {
         format!(
@@ -160,7 +160,7 @@ fn profile() -> String {
     folder.to_string_lossy().into_owned()
 }
 
-/// The command as typed, but for the folder that the program lies in.
+/// The command as typed, without the folder of the program.
 fn command() -> String {
     let mut words: Vec<String> = std::env::args().collect();
     if let Some(first) = words.first_mut() {

@@ -28,7 +28,7 @@ pub struct Sent {
     pub bytes: u64,
     /// From the first to the last.
     pub wall: Duration,
-    /// How often the kernel had no room and was asked again.
+    /// How often the kernel's buffer was full and the send was retried.
     pub refused: u64,
 }
 

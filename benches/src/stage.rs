@@ -1,5 +1,5 @@
-//! STAGES: one row per stage of the job, each run alone on one thread by calling the libraries; what is not the stage is done between
-//! its pieces and not timed. The whole job as processes must not be here.
+//! STAGES: one row per stage of the job, each run alone on one thread by calling the libraries; other work is done between its pieces and
+//! not timed. `whole.rs` measures the whole job as processes.
 
 mod closing;
 mod packets;
@@ -21,17 +21,17 @@ pub struct Stage {
     pub name: &'static str,
     /// What is in it.
     pub about: &'static str,
-    /// Where its cost stands in the whole.
+    /// The place of its cost in the whole.
     pub part: Part,
     run: fn(&Bench) -> Result<Cost>,
 }
 
-/// Where a stage's cost stands in the whole.
+/// The place of a stage's cost in the whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// It is one of the terms whose sum is the job.
     Term,
-    /// It lies within the term of this name.
+    /// It is part of the term of this name.
     Within(&'static str),
     /// Once a job, whatever its length.
     Once,
@@ -101,7 +101,7 @@ pub const STAGES: &[Stage] = &[
     },
 ];
 
-/// What a stage took for all packets of the capture.
+/// The cost of a stage for all packets of the capture.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Cost {
     /// Processor time, nanoseconds.
@@ -162,7 +162,7 @@ impl Bench {
         Ok(measured.collect())
     }
 
-    /// What is measured with.
+    /// The inputs and settings of the measurements.
     #[must_use]
     pub fn capture(&self) -> &Capture {
         &self.capture
@@ -215,7 +215,7 @@ pub struct Measured {
     pub most: Cost,
 }
 
-/// What the columns of a row are.
+/// The headings of the columns.
 pub const HEADINGS: &str = "stage       ns/packet  M packets/CPU-s   ns/row  M rows/CPU-s  ns/packet on the wall  least-most  what";
 
 impl Measured {
@@ -286,7 +286,7 @@ pub fn sum_ns(measured: &[Measured]) -> f64 {
     terms.map(Measured::each_ns).sum()
 }
 
-/// What the terms make together, and what of each term its parts leave unexplained.
+/// The sum of the terms, and the rest of each term that its parts do not explain.
 #[must_use]
 pub fn conclusions(measured: &[Measured]) -> Vec<String> {
     let sum_ns = sum_ns(measured);

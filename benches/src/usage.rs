@@ -1,6 +1,6 @@
-//! What running takes: of a child process its wall and processor time and its memory, of this program the processor time so far.
-//! `unsafe` here because only `wait4` gives the peak memory of one child rather than of all, and only
-//! `clock_gettime` tells a thread's time to the nanosecond.
+//! Measures the cost of running: wall time, processor time and memory of a child process, and this program's processor time so far.
+//! `unsafe` here because only `wait4` gives the peak memory of one child rather than of all, and only `clock_gettime` gives a thread's time
+//! in nanoseconds.
 
 use std::io;
 use std::process::{Child, Command, ExitStatus};
@@ -8,10 +8,10 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-/// How often a child's memory is looked at: a look costs some 20 µs, so a fifth of a percent of one processor.
+/// How often a child's memory is sampled: a sample costs about 20 µs, a fifth of a percent of one processor.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// What a finished program took.
+/// The cost of a finished program.
 #[derive(Clone, Copy, Debug)]
 pub struct Usage {
     /// From start to end.
@@ -21,7 +21,7 @@ pub struct Usage {
     /// Largest resident memory, bytes; mapped files count as far as they are resident. Never less than what this program itself
     /// had at its peak: the kernel counts a child's time before its `exec` too, while it shares our memory.
     pub peak_bytes: u64,
-    /// Largest memory of its own, mapped files apart, bytes; looked at every ten milliseconds, so 0 for a shorter run.
+    /// Peak of its private memory, without mapped files, bytes; sampled every ten milliseconds, so 0 for a shorter run.
     pub own_peak_bytes: u64,
     /// How it ended.
     pub status: ExitStatus,
@@ -35,7 +35,7 @@ pub fn measure(command: &mut Command) -> io::Result<Usage> {
     measure_within(command, Duration::MAX)
 }
 
-/// Runs `command` to its end, or for `limit` at most: then it is killed, which its status tells.
+/// Runs `command` to its end, but kills it at `limit`; the status shows it.
 ///
 /// # Errors
 /// When it cannot be started or waited for.
@@ -113,7 +113,7 @@ fn time(value: libc::timeval) -> Duration {
     Duration::from_secs(value.tv_sec as u64) + Duration::from_micros(value.tv_usec as u64)
 }
 
-/// Processor time of the calling thread so far, nanoseconds: on a busy machine the clock on the wall tells of the neighbours.
+/// Processor time of the calling thread so far, nanoseconds: on a busy machine wall time would include other programs.
 #[must_use]
 pub fn thread_ns() -> u64 {
     clock_ns(libc::CLOCK_THREAD_CPUTIME_ID)

@@ -63,7 +63,7 @@ impl Whole {
         Ok(outcomes)
     }
 
-    /// Runs the cases of one capture in turn, round by round, so that what else the machine does meets all of them alike.
+    /// Runs the cases of one capture in turn, round by round, so that other load affects all of them alike.
     fn alternate(&self, name: &str, cases: &[&'static Case]) -> Result<Vec<Outcome>> {
         let input = input(name).context("no such capture")?;
         let capture = input.capture(&self.work, self.scale.packets_of(input))?;
@@ -182,7 +182,7 @@ impl Whole {
     }
 }
 
-/// Removes a file or a folder with all that is in it, where there is one.
+/// Removes a file, or a folder with its contents, if it exists.
 ///
 /// # Errors
 /// When it cannot be removed.

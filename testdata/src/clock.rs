@@ -1,4 +1,4 @@
-//! When packets come: the course of a day, its noise, and hours that are missing. What comes must not be here.
+//! The times of packets: the course of a day, its noise, and missing hours.
 
 use crate::random::{hash, unit};
 
@@ -16,7 +16,7 @@ const DAY: [f64; 24] = [
 ];
 /// Half the width of the noise of a minute, relative.
 const MINUTE_NOISE: f64 = 0.12;
-/// One minute in so many is the crest of a burst, and by how much it stands out.
+/// One minute in so many is the peak of a burst, and this is the factor of its height.
 const BURST_EVERY: u64 = 300;
 const BURST: f64 = 0.8;
 

@@ -1,9 +1,8 @@
-//! Where sources live: real address blocks, long held by one country each, with the countries' shares. Which source sends what must
-//! not be here, and neither must the lookup of an address.
+//! The address space of sources: real address blocks, each long held by one country, with the countries' shares.
 //!
-//! Shares of access networks follow the NICTER and TSUBAME source tables (CN 38 %, IN 10, US 8, RU, IR and KR 4 each, VN, TW, BR and EG
-//! 2 each); those of hosting networks follow rankings by packets, which US, NL, GB, RU and BG lead. The blocks are allocations of the
-//! regional registries that have not moved for years; each lies for nine tenths and more in its country in the IPFire data of June 2026.
+//! Shares of access networks follow the NICTER and TSUBAME source tables (CN 38 %, IN 10, US 8, RU, IR and KR 4 each, VN, TW, BR and EG 2
+//! each); those of hosting networks follow rankings by packets, which US, NL, GB, RU and BG lead. The blocks are allocations of the
+//! regional registries that have not moved for years; each is for nine tenths and more in its country in the IPFire data of June 2026.
 
 use crate::random::{Permutation, hash, scale};
 
@@ -266,7 +265,7 @@ impl World {
         }
     }
 
-    /// A new address, in a country chosen by `bits`; the next country with room when that one is used up.
+    /// A new address, in a country chosen by `bits`; the next country with free addresses when that one has none left.
     pub fn address(&mut self, bits: u64, hosting: bool) -> Option<u32> {
         let first = self.choose(bits, hosting);
         let count = self.pools.len();

@@ -1,4 +1,4 @@
-//! Frames and records: what stands around an IP packet in a capture file. All of it little-endian, as most captures are.
+//! Frames and records around an IP packet in a capture file; all numbers are little-endian, as in most captures.
 
 use crate::clock::SECOND_US;
 use crate::packet::Packet;
@@ -35,7 +35,7 @@ impl Framing {
         }
     }
 
-    /// What a file begins with.
+    /// The header of a file.
     #[must_use]
     pub fn file_header(&self) -> Vec<u8> {
         let link_type: u32 = match self.link {

@@ -9,8 +9,8 @@ use sha2::{Digest, Sha256};
 use crate::countries::{COUNTRIES, IPV6_NETWORKS, NOWHERE, block_range};
 use crate::{Error, Result};
 
-/// Where the machine's country data may lie: what `teiten-sensor geo update` of root wrote, and Debian's package tor-geoipdb. IPv6
-/// ranges stand beside each file with a 6 behind the name.
+/// The machine's country data: the files of `teiten-sensor geo update` by root, and of Debian's package tor-geoipdb. The file of IPv6
+/// ranges has the same name with a 6 appended.
 const MACHINE_FILES: [&str; 2] = ["/var/lib/teiten-lists/geo/geoip", "/usr/share/tor/geoip"];
 
 /// The file of IPv4 ranges that the programs would use by default, where it is in tor's format: the user's, or the machine's.

@@ -1,5 +1,5 @@
-//! The words of the contract that truth is told in: traffic types, classes, tools. They are spelled here a second time on purpose:
-//! the synthesiser shares no code with the programs that it checks. How a packet of a kind is made must not be here.
+//! The names of traffic types, classes and tools. They are spelled here a second time on purpose: the synthesiser shares no code with the
+//! programs that it checks.
 
 /// A closed set whose members have one spelling each.
 macro_rules! words {
@@ -23,7 +23,7 @@ macro_rules! words {
 }
 
 words! {
-    /// What a packet is by its headers.
+    /// The traffic type of a packet.
     TrafficType {
         TcpSyn = "tcp-syn",
         TcpSynAck = "tcp-syn-ack",
@@ -80,10 +80,10 @@ words! {
     }
 }
 
-/// What the synthesiser knows of a packet that it sent.
+/// The truth about a packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sent {
-    /// What the packet is.
+    /// Its class.
     pub traffic_type: TrafficType,
     /// Why it was sent.
     pub class: Class,

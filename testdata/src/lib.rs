@@ -4,7 +4,7 @@
 //! code is written apart from the programs that it checks: it shares no table, no parser and no classifier with them, so that a mistake
 //! cannot agree with itself. The same scenario gives the same bytes on every machine and with any number of threads.
 //!
-//! What the truth means where words leave room:
+//! Definitions of the truth:
 //! - A packet's class is its sender's purpose. A source that cannot exist makes a packet `spoofed` whatever it carries; a later fragment, a
 //!   tunnel and a rare protocol are `other`; scans with any TCP flags, empty datagrams, datagrams of unknown bytes, SIP OPTIONS, SCTP INITs
 //!   and pings are `scan`.
@@ -15,9 +15,9 @@
 //! - A damaged IPv4 header is counted as damaged and not observed; damage further in is observed with the type and class `malformed` and
 //!   no port.
 //!
-//! The map: `scenario` what is asked · `roles` the model, one row for each kind of sender · `send/` how their packets look · `source`, `population`,
-//! `countries`, `zipf`, `clock`, `telescope` who, where from, how much, when, where to · `packet`, `stack`, `format`, `output` bytes · `synth` the work ·
-//! `tally`, `truth`, `label`, `geo` what is known of it.
+//! The map: `scenario` the settings · `roles` the model, one row for each kind of sender · `send/` how their packets look · `source`,
+//! `population`, `countries`, `zipf`, `clock`, `telescope` the sources, their numbers and times, and the destinations · `packet`, `stack`,
+//! `format`, `output` bytes · `synth` the work · `tally`, `truth`, `label`, `geo` what is known of it.
 
 pub mod clock;
 pub mod countries;

@@ -29,7 +29,7 @@ and their like; victims of attacks answer to forged addresses; searches for ampl
 impossible sources and damaged packets make up the rest. The rate follows the hours of a day. `teiten-synth --list` \
 prints every row. The same options and seed give the same bytes on every machine.";
 
-/// Writes darknet traffic with known truth: FILE, and FILE.truth.json that says what is in it.
+/// Write darknet traffic with known truth: FILE, and its truth FILE.truth.json.
 #[derive(Parser)]
 #[command(name = "teiten-synth", version, after_long_help = MODEL)]
 struct Arguments {
@@ -75,7 +75,7 @@ struct Arguments {
     /// Share of IPv4 packets to addresses outside the telescope, 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     outside: f64,
-    /// Share of packets that stand up to two seconds late in the file, 0 to 1
+    /// Share of packets that come up to two seconds late in the file, 0 to 1
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     out_of_order: f64,
     /// Share of ARP frames, 0 to 1

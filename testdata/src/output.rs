@@ -1,4 +1,4 @@
-//! Where a capture goes: a file or standard output, plain or compressed, in one piece or several. What is written must not be here.
+//! The output of a capture: a file or standard output, plain or compressed, in one part or several.
 
 use std::fs::File;
 use std::io::{self, Write};
@@ -69,7 +69,7 @@ impl Output {
         })
     }
 
-    /// Writes what is still held back.
+    /// Writes what is still buffered.
     ///
     /// # Errors
     /// When it cannot be written.

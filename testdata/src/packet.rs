@@ -1,4 +1,4 @@
-//! Writes IP packets with correct checksums into a buffer that is used again. What is written, and why, must not be here.
+//! Builds IP packets with correct checksums in a reused buffer.
 
 /// IANA protocol numbers.
 pub mod protocol {
@@ -41,7 +41,7 @@ const HEADER_BYTES_MAX: usize = 48;
 /// Longest payload of an IP packet that is made.
 const BODY_BYTES_MAX: usize = 1480;
 
-/// Do not fragment, as it stands in the IPv4 fragment field.
+/// The bit "don't fragment" of the IPv4 fragment field.
 pub const DONT_FRAGMENT: u16 = 0x4000;
 /// More fragments follow.
 pub const MORE_FRAGMENTS: u16 = 0x2000;
@@ -264,7 +264,7 @@ pub const IPV6_FRAGMENT: u8 = 44;
 /// Next-header number of the IPv6 destination options header.
 pub const IPV6_DESTINATION_OPTIONS: u8 = 60;
 
-/// Closes a TCP segment that stands inside another packet: a quoted one, or one in a tunnel.
+/// Closes a TCP segment inside another packet: a quoted one, or one in a tunnel.
 pub fn close_inner_tcp(segment: &mut [u8], addresses: &[u8]) {
     let framing = u64::from(protocol::TCP) + segment.len() as u64;
     let checksum = fold(sum(addresses) + framing + sum(segment));

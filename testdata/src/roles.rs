@@ -1,5 +1,4 @@
-//! The model: one row for each kind of sender, with its share of the packets and of the sources. How a row's packets look is in
-//! `send/`.
+//! The model: one row for each kind of sender, with its share of the packets and of the sources. `send/` builds the packets of a row.
 //!
 //! The shares follow what NICTER prints for 2025 and what telescopes' papers agree on: TCP 96 %, UDP 3.6 %, ICMP 0.4 %; survey scanners
 //! 0.35 % of the sources to draw from (0.4 to 0.7 % of those that come) and half of the packets; the Mirai fingerprint on 1.3 % of the
@@ -25,7 +24,7 @@ pub enum Home {
 /// One kind of sender.
 #[derive(Debug)]
 pub struct Role {
-    /// What it is, for people.
+    /// Its description.
     pub name: &'static str,
     /// Share of the IPv4 packets.
     pub packets: u32,

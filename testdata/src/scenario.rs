@@ -1,4 +1,4 @@
-//! What is to be synthesised: one value that decides every byte. Reading it from a command line is the program's business.
+//! The scenario: one value that decides every byte of a capture.
 
 use std::path::PathBuf;
 
@@ -47,7 +47,7 @@ pub enum Format {
     Pcapng,
 }
 
-/// What stands before the IP header.
+/// The link layer before the IP header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Link {
     /// Ethernet, padded to 60 bytes.
@@ -131,7 +131,7 @@ impl Default for Scenario {
     }
 }
 
-/// Sources for a number of packets when nobody says.
+/// Default number of sources for a number of packets.
 #[must_use]
 pub fn default_sources(packets: u64) -> u32 {
     (packets / PACKETS_PER_SOURCE).clamp(500, u64::from(SOURCES_MAX)) as u32
@@ -172,7 +172,7 @@ impl Scenario {
             self.noise_share,
         ];
         if shares.iter().any(|share| !(0.0..=1.0).contains(share)) {
-            return refuse("a share lies between 0 and 1");
+            return refuse("a share is between 0 and 1");
         }
         if !(0.0..=4.0).contains(&self.zipf_exponent) {
             return refuse("--zipf must lie between 0 and 4");

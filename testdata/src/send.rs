@@ -1,5 +1,5 @@
-//! Senders: each kind of traffic is a function that writes one packet of one source and says what it sent. This file holds what
-//! they share; which of them send how much stands in `roles.rs`.
+//! Senders: each kind of traffic is a function that writes one packet of one source and returns its truth. This file has their common
+//! parts; `roles.rs` has their shares.
 
 pub mod backscatter;
 pub mod bots;
@@ -17,7 +17,7 @@ use crate::random::Random;
 use crate::source::Source;
 use crate::stack::{OPTION_BYTES_MAX, Stack};
 
-/// What a sender works with.
+/// The context of a sender.
 #[derive(Debug)]
 pub struct Probe<'a> {
     /// Randomness of this packet.

@@ -7,7 +7,7 @@ use crate::random::hash;
 pub struct Source {
     /// Its address.
     pub address: u32,
-    /// What tells it from others of its role.
+    /// A seed that distinguishes it from others of its role.
     pub seed: u32,
     /// Routers between it and the telescope.
     pub hops: u8,
@@ -36,7 +36,7 @@ impl Source {
 pub struct Source6 {
     /// Its address.
     pub address: u128,
-    /// What tells it from others.
+    /// A seed that distinguishes it from others.
     pub seed: u32,
     /// Routers between it and the telescope.
     pub hops: u8,

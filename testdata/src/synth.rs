@@ -27,10 +27,10 @@ const CHUNKS_AHEAD: usize = 4;
 /// How late a packet may come in the file.
 const LATE_US_MAX: u64 = 2 * SECOND_US as u64;
 
-/// The bits of a source that tell whether it makes noise.
+/// The bits of a source that decide whether it makes noise.
 const NOISE_SALT: u64 = 90;
 
-/// Writes the capture that `scenario` describes and tells what is in it.
+/// Writes the capture of `scenario` and returns its truth.
 ///
 /// # Errors
 /// When the scenario contradicts itself, its country file cannot be read, or `out` cannot be written.
@@ -81,7 +81,7 @@ pub fn write_labelled<W: Write>(
     Ok(truth(scenario, &countries, tally))
 }
 
-/// A chunk on its way to the writer: its bytes, where in them a new file begins, and the truth of each record where it is asked for.
+/// A chunk for the writer: its bytes, where in them a new file begins, and the truth of each record if wanted.
 #[derive(Default)]
 struct Chunk {
     bytes: Vec<u8>,
@@ -89,7 +89,7 @@ struct Chunk {
     labels: Vec<u8>,
 }
 
-/// What a worker keeps from packet to packet.
+/// The state of a worker.
 struct Bench {
     random: Random,
     packet: Packet,

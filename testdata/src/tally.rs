@@ -56,7 +56,7 @@ impl SourceSet {
 pub struct Counted {
     /// What was sent.
     pub sent: Sent,
-    /// Number of the source; none where each packet has its own, as in a flood.
+    /// Number of the source; `None` in a flood, where each packet has its own.
     pub source: Option<u32>,
     /// Index of the source's country.
     pub country: u8,

@@ -1,4 +1,4 @@
-//! Who sends how much: ranks drawn by a Zipf–Mandelbrot law. What a rank stands for must not be here.
+//! Draws ranks by a Zipf–Mandelbrot law, which decides how much each source sends.
 
 use crate::random::{Random, exp, ln, scale};
 

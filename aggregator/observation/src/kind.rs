@@ -125,7 +125,7 @@ impl Kind {
         Kind(self.0 & !MARKS | (mark as u32) << 17)
     }
 
-    /// The service asked for, host byte order; none where the protocol has none or the bytes were not captured.
+    /// The service asked for, host byte order; `None` if the protocol has none or the bytes were not captured.
     #[must_use]
     pub const fn port(self) -> Option<u16> {
         if self.0 & HAS_PORT != 0 {

@@ -1,4 +1,4 @@
-//! [`TelescopeSize`]: how many dark addresses a telescope has, families apart. How prefixes come to it must not be here.
+//! [`TelescopeSize`]: the number of dark addresses of a telescope, per family.
 
 /// Dark addresses of a telescope that are not excluded, each counted once.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -10,9 +10,9 @@ pub struct TelescopeSize {
 }
 
 impl TelescopeSize {
-    /// One number for a telescope: its IPv4 addresses, or its IPv6 addresses where it has no others. One IPv6 prefix beside IPv4
-    /// prefixes would outweigh them all, and every figure per address rests on this number. Beyond 2^63 - 1, the largest number of the
-    /// tables' signed columns, it is that.
+    /// One number for a telescope: its IPv4 addresses, or its IPv6 addresses where it has no others. A single IPv6 prefix would outweigh
+    /// all IPv4 prefixes, and every figure per address uses this number. Beyond 2^63 - 1, the largest number of the tables' signed columns,
+    /// it is that.
     #[must_use]
     pub fn addresses(self) -> i64 {
         let addresses = match self.ipv4 {

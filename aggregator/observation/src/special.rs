@@ -5,7 +5,7 @@ use SourceUse::{Global, Group, Local, Never, Private};
 
 use crate::address::Address;
 
-/// What a source address inside a block can be.
+/// The possible source addresses inside a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceUse {
     /// A host's address in the network at large: a globally reachable block, or a hole in a wider block that is not.
@@ -27,7 +27,7 @@ pub struct SpecialBlock<A> {
     pub first: A,
     /// Bits of its prefix.
     pub length: u8,
-    /// What a source address inside can be.
+    /// The possible source addresses inside.
     pub source_use: SourceUse,
     /// Its name in the registry.
     pub name: &'static str,
@@ -158,8 +158,8 @@ pub const SPECIAL_IPV4: &[SpecialBlock<u32>] = &[
     block(0xffff_ffff, 32, Group, "Limited Broadcast", "RFC 8190"),
 ];
 
-/// The IPv6 registry, in the same order. Of Teredo and 6to4 it says that reachability does not apply: they are left to the data. ORCHID (2001:10::/28,
-/// given up in 2014) has no row: what holds around it holds for it.
+/// The IPv6 registry, in the same order. Teredo and 6to4, for which reachability does not apply, keep the origin of the data. ORCHID
+/// (2001:10::/28, given up in 2014) has no row, so it counts like the addresses around it.
 pub const SPECIAL_IPV6: &[SpecialBlock<u128>] = &[
     block(0, 128, Local, "Unspecified Address", "RFC 4291"),
     block(1, 128, Never, "Loopback Address", "RFC 4291"),

@@ -1,8 +1,8 @@
 //! The stack signature of a SYN: what its sender's TCP stack, or tool, shows of itself, in 64 bits and as text.
 //!
-//! Equal signatures mean the same stack or tool, so unknown tools can be found by grouping. The text is
-//! `65535:M1460,N,W8,N,N,S:df0:64`: window, options in their order, whether routers must not fragment, initial time to live.
-//! Reading the options from a packet is the sensor's business.
+//! Equal signatures mean the same stack or tool, so unknown tools can be found by grouping. The text is `65535:M1460,N,W8,N,N,S:df0:64`:
+//! window, options in their order, whether routers must not fragment, initial time to live. The packet library reads the options of a
+//! packet.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub const KINDS_MAX: u32 = 8;
 const SCALE_MAX: u8 = 14;
 const NO_SCALE: u64 = 15;
 
-/// Kinds of options as a signature tells them apart.
+/// Kinds of options in a signature.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum OptionKind {
@@ -28,7 +28,7 @@ pub enum OptionKind {
     Timestamps = 5,
     /// End of the list, `E`.
     End = 6,
-    /// Any other; also whatever is left where there are more than [`KINDS_MAX`]. `?`.
+    /// Any other option, and the rest of a list of more than [`KINDS_MAX`]. `?`.
     Other = 7,
 }
 

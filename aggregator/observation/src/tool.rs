@@ -1,19 +1,19 @@
-//! TOOLS: one row for each scan tool: its name in both languages, and for each of its marks what bears it, what confirms it, where it is
-//! known from and since when. Tables, `rules`, `explain`, the confirmation at an hour's close and the reports read this table.
+//! TOOLS: one row for each scan tool: its name in both languages, and for each of its marks the packets that have it, its confirmation, its
+//! sources and dates. Tables, `rules`, `explain`, the confirmation at an hour's close and the reports read this table.
 //!
-//! A new tool is a row here and a test of bytes in the packet crate (`fingerprint/marks.rs`). A mark is a claim of one packet; whether
-//! it stands is decided over a source's packets.
+//! A new tool is a row here and a test of bytes in the packet crate (`fingerprint/marks.rs`). A mark is a claim of one packet; the source's
+//! packets together confirm it or not.
 
 use std::fmt;
 
 use crate::words::{TrafficType, spelled};
 
-/// What a report calls a tool, and what the name means.
+/// The name of a tool in reports, and its meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[allow(missing_docs)]
 pub struct ToolTerm {
     pub name: &'static str,
-    /// What the tool's packets are told by, and since when, in a sentence.
+    /// How the tool's packets are recognised, and since when, in a sentence.
     pub meaning: &'static str,
 }
 
@@ -36,13 +36,13 @@ pub struct MarkRow {
     pub tool: Tool,
     /// What bears it, in words.
     pub words: &'static str,
-    /// Packets it can stand in.
+    /// The packets that can have it.
     pub probes: Probes,
-    /// What of a source's packets in the hour confirms it.
+    /// The rule by which a source's packets in the hour confirm it.
     pub confirmation: Confirmation,
     /// Where it is known from.
     pub source: &'static str,
-    /// When the tool left it; empty where it is not known.
+    /// When the tool dropped it; empty if unknown.
     pub dates: &'static str,
 }
 
@@ -105,7 +105,7 @@ pub enum Confirmation {
 }
 
 impl Confirmation {
-    /// Packets that a mark of 16 bits, or a shape that a system could share, must stand in.
+    /// How many packets must have a mark of 16 bits, or a shape that a system could share.
     pub const PACKETS_MIN: u64 = 2;
     /// Of a source's probes at least one in so many must bear a mark of 16 bits: 4,096 times as many as match by chance.
     pub const PROBES_A_MATCH_MAX: u64 = 16;
@@ -151,7 +151,7 @@ macro_rules! tools {
         })*
     })+) => {
         spelled! {
-            /// The program that sent a packet, as far as its fingerprint tells.
+            /// The program that sent a packet, by its fingerprint.
             Tool { None = "none", $($tool = $name),+ }
         }
 
@@ -342,7 +342,7 @@ const _: () = {
     }
 };
 
-/// For each tool the mark that stands for it in the tables: the first of its row.
+/// For each tool the mark that represents it in the tables: the first of its row.
 const FIRST_MARKS: [Mark; Tool::ALL.len()] = {
     let mut first = [Mark::None; Tool::ALL.len()];
     let mut tool = 1;
@@ -407,7 +407,7 @@ impl Mark {
         self.tool().row().marks.iter().find(|row| row.mark == self)
     }
 
-    /// The mark that stands for a tool in a row of the tables.
+    /// The mark that represents a tool in the tables.
     #[must_use]
     pub const fn of(tool: Tool) -> Self {
         FIRST_MARKS[tool as usize]

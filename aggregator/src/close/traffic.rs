@@ -4,7 +4,7 @@ use super::contributions::Contributions;
 use super::{ClosedHour, Closer, GROUP_ROWS, encode_with};
 use crate::hour::Hour;
 use crate::parallel::staged;
-use crate::schema::{Cutter, TRAFFIC, TRAFFIC_ROWS, TrafficRows, encode_group};
+use crate::schema::{RowGrouper, TRAFFIC, TRAFFIC_ROWS, TrafficRows, encode_group};
 use crate::writer::{PartWriter, WriteError};
 use teiten_observation::Family;
 
@@ -22,7 +22,7 @@ pub(super) fn append(
 ) -> Result<(), WriteError> {
     let path = closer.path(&TRAFFIC, hour, 0);
     let schema = file.schema();
-    let mut cutter = Cutter::new(GROUP_ROWS, GROUP_SKETCH_BYTES);
+    let mut grouper = RowGrouper::new(GROUP_ROWS, GROUP_SKETCH_BYTES);
     let (mut summed, mut written) = (Ok(()), Ok(()));
     staged(
         closer.threads,
@@ -39,13 +39,13 @@ pub(super) fn append(
                 closed.packets = closed.packets.saturating_add(all(&sums.packets));
                 closed.bytes = closed.bytes.saturating_add(all(&sums.bytes));
                 let rows = sums.len();
-                cutter.push(sums, rows, |sums, row| sums.sketch(row).len())
+                grouper.push(sums, rows, |sums, row| sums.sketch(row).len())
             }
             Some(Err(error)) => {
                 summed = Err(error);
                 Vec::new()
             }
-            None => cutter.finish().into_iter().collect(),
+            None => grouper.finish().into_iter().collect(),
         },
         |group| {
             let (count, rows) = (

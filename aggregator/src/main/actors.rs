@@ -36,7 +36,7 @@ pub(crate) struct ImportArguments {
     /// The list to write; `-` writes it to standard output.
     #[arg(short, long, value_name = "LIST.toml")]
     output: PathBuf,
-    /// Leave out prefixes that their list says were last seen before this day, such as 2026-02-01 [default: none].
+    /// Leave out prefixes that were last seen before this day, such as 2026-02-01 [default: none].
     #[arg(long, value_name = "DATE")]
     seen_since: Option<DayArgument>,
 }
@@ -47,7 +47,7 @@ pub(crate) struct ActorsExplainArguments {
     /// Folder of the dataset.
     #[arg(long, value_name = "DIR")]
     data: PathBuf,
-    /// Lists, each of any form that --actors takes, beside the one that is compiled in.
+    /// Lists, each of any form that --actors takes, in addition to the one that is compiled in.
     #[arg(value_name = "LIST")]
     files: Vec<PathBuf>,
     /// The day, such as 2026-11-05, UTC [default: the last there is].
@@ -79,7 +79,7 @@ fn run_import(arguments: &ImportArguments) -> anyhow::Result<u8> {
     }
     anyhow::ensure!(
         imported.actors > 0,
-        "the files name no organisation with an address: give a list of addresses beside a table of organisations"
+        "the files name no organisation with an address: also give a list of addresses, not only a table of organisations"
     );
     if arguments.output == Path::new("-") {
         stdout().lock().write_all(imported.text.as_bytes())?;

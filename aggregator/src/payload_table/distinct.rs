@@ -1,7 +1,7 @@
 //! How many sources sent a payload: an estimate in 128 bytes that knows no order and that can be united with others.
 //!
-//! HyperLogLog (Flajolet et al., 2007) with linear counting while registers are empty. The sketches of `traffic` have 32 times as
-//! many registers; a table with ten thousands of rows under way has no room for them.
+//! HyperLogLog (Flajolet et al., 2007) with linear counting while registers are empty. The sketches of `traffic` have 32 times as many
+//! registers; a table of ten thousands of open rows has no memory for them.
 
 use std::io::{self, Read};
 
@@ -11,7 +11,7 @@ const REGISTER_BITS: u32 = REGISTERS.ilog2();
 /// The constant of the estimator for 128 registers and more (Flajolet et al., 2007, figure 3).
 const ALPHA: f64 = 0.7213 / (1.0 + 1.079 / REGISTERS as f64);
 
-/// Registers that are written with their places at most: more take less room without.
+/// Up to this many registers are written with their indexes; more take fewer bytes without.
 const FEW_REGISTERS: usize = REGISTERS / 2 - 1;
 /// Written in place of a count before all registers.
 const ALL_REGISTERS: u8 = u8::MAX;

@@ -7,7 +7,7 @@ use super::{PayloadTable, ServiceKey};
 pub struct PayloadRow<'t> {
     /// IANA protocol number.
     pub protocol: u8,
-    /// The service asked for; none where ports beyond the limit are counted together.
+    /// The service asked for; `None` for ports beyond the limit, which are counted together.
     pub port: Option<u16>,
     /// The name of the signature, empty where the payload is unknown.
     pub signature: &'t str,

@@ -1,12 +1,12 @@
-//! A table of payloads as bytes, for a journal. Only what a row needs is written, so few packets take few bytes; at most it is what the
-//! table's limits allow. What is read back and merged gives the same rows as the table that was written.
+//! A table of payloads as bytes, for a journal. Rows are written in a compact form, so few packets take few bytes; the table's limits bound
+//! the size. Reading and merging the bytes gives the same rows as the table.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
 
 use super::{Count, FIRST_BYTES, FirstBytes, Named, PayloadTable, ServiceKey};
 
-/// Names of signatures that were read: each is kept for good, once.
+/// Interned names of signatures: each is allocated once and never freed.
 #[derive(Debug, Default)]
 pub struct Names(BTreeSet<&'static str>);
 

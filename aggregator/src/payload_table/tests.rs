@@ -66,7 +66,7 @@ fn beyond_the_limits() -> Vec<Sent> {
             ));
         }
     }
-    // What comes often and what comes last.
+    // Frequent payloads and late ones.
     packets.extend((0..500).map(|source| Sent::unknown(53, 99, source)));
     packets
 }
@@ -124,7 +124,7 @@ fn the_hash_is_xxh64_and_long_payloads_keep_their_first_bytes() {
     assert_eq!(
         rows.len(),
         2,
-        "what lies behind the first bytes is hashed too"
+        "the bytes after the first ones are hashed too"
     );
     assert_eq!(rows[0].first_bytes, [1; FIRST_BYTES]);
 }

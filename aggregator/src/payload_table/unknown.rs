@@ -6,13 +6,13 @@ use foldhash::fast::RandomState;
 
 use super::{Count, FirstBytes, PAYLOADS_MAX, PER_PORT_MAX, ServiceKey, mixed};
 
-/// A payload that has a row of its own.
+/// A payload with its own row.
 #[derive(Clone, Copy, Debug)]
 struct Kept {
     /// Its place in the order by which payloads are kept, different on every port.
     rank: u64,
     hash: u64,
-    /// Where its count stands in [`Unknown::details`].
+    /// The index of its count in [`Unknown::details`].
     detail: u32,
 }
 
@@ -22,7 +22,7 @@ struct Detail {
     first_bytes: FirstBytes,
 }
 
-/// Elements that a vector makes room for with its first.
+/// Capacity that a vector gets with its first element.
 const KEPT_MIN: usize = 4;
 
 /// What came to one port.
@@ -44,7 +44,7 @@ pub(super) struct Unknown {
     rank_max: Option<u64>,
 }
 
-/// What a row says.
+/// The values of a row.
 pub(super) struct UnknownRow<'t> {
     pub service: ServiceKey,
     /// None for all others of the port together.
@@ -102,7 +102,7 @@ impl Unknown {
         &mut self.details[place as usize].count
     }
 
-    /// Where packets of a port are counted whose payload has no row of its own.
+    /// The count of a port's packets whose payload has no own row.
     pub(super) fn others(&mut self, service: ServiceKey) -> &mut Count {
         self.ports.entry(service).or_default().others()
     }

@@ -1,4 +1,4 @@
-//! The rows of a part as sums under way. Columns are found by name: a part may have been written before a column was added.
+//! Adds the rows of a part to sums. Columns are found by name: a part may have been written before a column was added.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
@@ -15,7 +15,7 @@ use crate::part::{self, CHECKSUM_KEY, PartError};
 use crate::schema::{HOURS_COLUMN, ROLLUP_COLUMNS, START_COLUMNS};
 use crate::store::Part;
 
-/// A note of a part; none where there is no such part or note.
+/// A value of a part's metadata; `None` if there is no such part or value.
 pub(super) fn note_of(path: &Path, key: &str) -> Option<String> {
     let note = |part: &part::CheckedPart| Ok::<_, PartError>(part.note(key).map(str::to_owned));
     part::read(path, note).ok()?
@@ -42,7 +42,7 @@ pub(super) fn content_of(part: &Part) -> Result<String> {
     }
 }
 
-/// Adds the rows and notes of a part, which stands for so many hours; none: its rows say it.
+/// Adds the rows and metadata of a part of so many hours; with `None` its rows have the number.
 pub(super) fn add_part(
     part: &Part,
     hours: Option<i64>,

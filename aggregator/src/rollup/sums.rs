@@ -1,4 +1,4 @@
-//! Sums under way: a row for each kind and country, in the end in the order of their columns.
+//! Running sums: a row for each kind and country, finally sorted by their columns.
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! The columns of `coverage`: a row is a minute, and between its time and its telescope stand the counters of `counter.rs`.
+//! The columns of `coverage`: a row is a minute, with the counters of `counter.rs` between its time and its telescope.
 
 use super::ColumnType::{Double, Int64, TimestampMicros};
 use super::{Column, ColumnRow, Filled, Holds, NOT_NEGATIVE, SENSOR, Slot, counted};
@@ -105,7 +105,7 @@ const LAST: &[CoverageRow] = &[
     },
 ];
 
-/// A column for each counter; the slot tells which one it is.
+/// A column for each counter; the slot knows which one it is.
 const fn counter(index: usize) -> CoverageRow {
     ColumnRow {
         column: Column::new(COUNTERS[index].name, Int64, COUNTERS[index].meaning)

@@ -45,7 +45,7 @@ impl<T> Group<T> {
 
 /// Cuts chunks into groups of so many rows and so much weight at most.
 #[derive(Debug)]
-pub(crate) struct Cutter<T> {
+pub(crate) struct RowGrouper<T> {
     pieces: Vec<Piece<T>>,
     rows: usize,
     weight: usize,
@@ -53,10 +53,10 @@ pub(crate) struct Cutter<T> {
     weight_max: usize,
 }
 
-impl<T> Cutter<T> {
-    /// A cutter with no row yet.
+impl<T> RowGrouper<T> {
+    /// An empty grouper.
     pub(crate) const fn new(rows_max: usize, weight_max: usize) -> Self {
-        Cutter {
+        RowGrouper {
             pieces: Vec::new(),
             rows: 0,
             weight: 0,
@@ -90,7 +90,7 @@ impl<T> Cutter<T> {
         groups
     }
 
-    /// The rows that are left, where there are any.
+    /// The rest of the rows, if any.
     pub(crate) fn finish(&mut self) -> Option<Group<T>> {
         let rows = std::mem::take(&mut self.rows);
         self.weight = 0;
@@ -112,15 +112,15 @@ mod tests {
 
     #[test]
     fn groups_have_their_size_and_hold_every_row_in_order() {
-        let mut cutter = Cutter::new(10, 100);
+        let mut grouper = RowGrouper::new(10, 100);
         let mut groups = Vec::new();
         let mut next = 0;
         for length in [3, 0, 25, 7, 10, 1] {
             let chunk: Vec<usize> = (next..next + length).collect();
             next += length;
-            groups.extend(cutter.push(chunk, length, |chunk, row| chunk[row]));
+            groups.extend(grouper.push(chunk, length, |chunk, row| chunk[row]));
         }
-        groups.extend(cutter.finish());
+        groups.extend(grouper.finish());
         let rows: Vec<Vec<usize>> = groups
             .iter()
             .map(|group| group.each(|chunk, row| chunk[row]).collect())
@@ -130,6 +130,6 @@ mod tests {
             assert_eq!(group.rows(), rows.len());
             assert!(rows.len() <= 10 && (rows.iter().sum::<usize>() <= 100 || rows.len() == 1));
         }
-        assert!(cutter.finish().is_none());
+        assert!(grouper.finish().is_none());
     }
 }

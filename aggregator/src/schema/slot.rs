@@ -1,4 +1,4 @@
-//! A column of a row group under way: it takes values in one of the forms below, and those of its own type only.
+//! A column of a row group that is being written: it takes values in one of the forms below, and only those of its own type.
 
 use parquet::basic::{Repetition, Type as PhysicalType};
 use parquet::errors::{ParquetError, Result};
@@ -18,7 +18,7 @@ pub(crate) struct ColumnRow<F> {
     pub fill: F,
 }
 
-/// What becomes of a column that is filled.
+/// The result of filling a column.
 pub(crate) type Filled = Result<EncodedColumn>;
 
 /// Fills a column from rows `G`.
@@ -122,7 +122,7 @@ impl Slot<'_> {
         self.numbered(texts, codes.map(|code| numbers[usize::from(code)]))
     }
 
-    /// Small integers from codes below 2^16: each that occurs stands once in the dictionary.
+    /// Small integers from codes below 2^16: each that occurs is once in the dictionary.
     pub(crate) fn small_integers(self, codes: impl Iterator<Item = u16> + Clone) -> Filled {
         self.takes_integers(Repetition::REQUIRED)?;
         let (occurring, numbers) = number(codes.clone());

@@ -17,7 +17,7 @@ use crate::role::Role;
 use crate::run::SourceRow;
 use teiten_observation::{Address, Family, Kind, StackSignature};
 
-/// Rows of `sources` in order, a column each. Texts of sources stand once for all rows of a source.
+/// Rows of `sources` in order, a column each. The text of a source is stored once for all its rows.
 #[derive(Debug, Default)]
 pub(crate) struct SourceChunk {
     texts: Vec<u8>,
@@ -39,7 +39,7 @@ pub(crate) struct SourceChunk {
     stacks: Vec<u64>,
 }
 
-/// What is known of a source besides its packets.
+/// The origin and role of a source.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Origin {
     /// Where it is.
@@ -53,7 +53,7 @@ pub(crate) struct Origin {
 }
 
 impl SourceChunk {
-    /// A chunk without rows that has room for as many.
+    /// An empty chunk with capacity for as many rows.
     pub(crate) fn with_capacity(rows: usize) -> Self {
         SourceChunk {
             texts: Vec::with_capacity(rows * 8),
@@ -296,7 +296,7 @@ fn stack_column(slot: Slot<'_>, group: &Group<SourceChunk>) -> Filled {
     slot.numbered(texts.iter().map(String::as_bytes), numbers.into_iter())
 }
 
-/// `src_ip`: by number where sources repeat, plain where most stand alone.
+/// `src_ip`: by number if sources repeat, plain if most have a single row.
 fn source_column(slot: Slot<'_>, group: &Group<SourceChunk>) -> Filled {
     // The sources of a piece are those from its first row's to its last row's.
     let sources = || {

@@ -22,7 +22,7 @@ pub struct NoSketch;
 /// The sources of several rows.
 #[derive(Clone, Debug, Default)]
 pub struct SketchUnion {
-    /// Of few sources; those that came twice may stand here twice.
+    /// Few sources; the same one may be here twice.
     members: Vec<Member>,
     /// Of many.
     registers: Option<SketchRegisters>,

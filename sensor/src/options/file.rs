@@ -257,11 +257,11 @@ mod tests {
             ),
             ("workers = \"many\"\n", "'many'"),
             ("config = \"x\"\n", "`config`"),
-            ("json = 1\n", "json: true or false"),
-            ("data = [\"a\", \"b\"]\n", "data: one value"),
-            ("telescope = [true]\n", "telescope: a text"),
+            ("json = 1\n", "json: expected true or false"),
+            ("data = [\"a\", \"b\"]\n", "data: expected one value"),
+            ("telescope = [true]\n", "telescope: expected a text"),
             ("data = 5\n", "write data = \"5\""),
-            ("workers = 1.5\n", "workers: a text or a whole number"),
+            ("workers = 1.5\n", "workers: expected a text or a whole number"),
             ("data = \n", "line 1"),
         ] {
             let error = with_file(text, &["capture"]).expect_err(text).to_string();

@@ -10,7 +10,7 @@ use crate::random::{Random, weighted};
 use crate::source::Source6;
 use crate::stack::{MSS_ONLY, OPTION_BYTES_MAX, stack_of};
 
-/// What an IPv6 sender works with.
+/// The context of an IPv6 sender.
 #[derive(Debug)]
 pub struct Probe6<'a> {
     /// Randomness of this packet.

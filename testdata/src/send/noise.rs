@@ -1,6 +1,7 @@
-//! Noise: what makes tools hard to tell. Sources whose SYNs have any options in any order, any window and any TTL, some of them in a
+//! Noise that makes tools hard to recognise. Sources whose SYNs have any options in any order, any window and any TTL, some of them in a
 //! tool's own shape; tools whose probes left with another TTL than the usual; Masscan over SCTP. On top of the coincidences that random
-//! fields have by nature (once in 65,536 packets for a mark of 16 bits), packets bear a tool's mark by design; the truth says who sent them.
+//! fields have by nature (once in 65,536 packets for a mark of 16 bits), packets have a tool's mark by design; the truth says who sent
+//! them.
 
 use super::survey::{masscan_id, port};
 use super::{Probe, bots, junk};
@@ -33,7 +34,7 @@ enum Form {
     LikeZmap,
 }
 
-/// A SYN of nobody's tool, to the ports that surveys ask for.
+/// A SYN of no tool, to the ports of surveys.
 pub fn survey_syn(probe: &mut Probe<'_>) -> Sent {
     let port = port(probe);
     syn(probe, port)

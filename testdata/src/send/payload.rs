@@ -153,7 +153,7 @@ pub const REPLIES: &[(u32, Payload)] = &[
     (35, varied(53, b"\0\0\x81\x80\0\x01\0\x01\0\0\0\0\x03www\x07example\x03com\0\0\x01\0\x01\xc0\x0c\0\x01\0\x01\0\0\x0e\x10\0\x04\xcb\0\x71\x07", 0, 2)),
     (20, varied(53, b"\0\0\x81\x83\0\x01\0\0\0\0\0\0\x08aaaaaaaa\x07example\x03com\0\0\x01\0\x01", 0, 2)),
     (10, varied(53, b"\0\0\x81\x85\0\x01\0\0\0\0\0\0\x03isc\x03org\0\0\xff\0\x01", 0, 2)),
-    // A large ANY answer: one TXT record of 1,200 bytes, as amplification leaves it below the limit of EDNS.
+    // A large ANY answer: one TXT record of 1,200 bytes, as amplifiers send it within the limit of EDNS.
     (90, filled(53, b"\0\0\x81\x80\0\x01\0\x01\0\0\0\0\x03isc\x03org\0\0\xff\0\x01\xc0\x0c\0\x10\0\x01\0\0\x0e\x10\x04\xb0", (0, 2), 1237, 49)),
     // NTP monlist answer: six items of 72 bytes.
     (15, filled(123, b"\xd7\0\x03\x2a\0\x06\0\x48", (0, 0), 440, 7)),
