@@ -1,7 +1,7 @@
 //! The close of an hour: the workers' shares are sorted and merged, sources get their origin, and the parts are written.
 //!
-//! All of it runs on threads of its own, so packets go on behind it. Every step is a function of the hour's rows alone; the number
-//! of workers, threads or ranges shows nowhere in the files.
+//! All of it runs on its own threads, so packets are counted meanwhile. Every step depends on the hour's rows alone; the number of workers,
+//! threads or ranges does not change the files.
 
 mod aside;
 mod closed;
@@ -40,7 +40,7 @@ use enrich::{Enricher, folded_chunk};
 use fold::SizeHistogram;
 use folding::Folding;
 
-/// Rows in a row group: enough to compress well, few enough that a group under way is small.
+/// Rows in a row group: enough to compress well, few enough that an unfinished group is small.
 pub const GROUP_ROWS: usize = 120 << 10;
 /// Rows that one task merges, roughly.
 const RANGE_ROWS: usize = 48 << 10;
@@ -54,7 +54,7 @@ pub(crate) const JOURNAL_THROUGH_KEY: &str = "journal_through";
 /// Rows of `sources` that an hour may have before small sources are folded: some 400 MB of Parquet.
 pub const SOURCE_ROWS_MAX_DEFAULT: u64 = 16 << 20;
 
-/// Rows of each run that are looked at to learn how the keys of `traffic` are spread.
+/// Rows of each run that are sampled for the distribution of the keys of `traffic`.
 const SAMPLES: usize = 4096;
 
 /// Ranges of sources that tasks merge one by one.
@@ -148,16 +148,16 @@ pub struct Closer {
     pub threads: usize,
     /// Rows of `sources` in an hour, at most, before small sources are folded into their prefix.
     pub source_rows_max: u64,
-    /// Memory for sums under way, per family; more is set aside on disk.
+    /// Memory for running sums, per family; more is spilled to disk.
     pub contributions_bytes: usize,
     /// The captures that a replay reads, which its parts name; none of a live capture.
     pub inputs: Option<Arc<Contributors>>,
-    /// The number of the last stretch of a journal that the next parts hold; none where there is no journal.
+    /// The number of the last journal entry in the next parts; `None` without a journal.
     pub journal_through: Option<u64>,
 }
 
 impl Closer {
-    /// Sorts the workers' shares of an hour, each on a thread of its own.
+    /// Sorts the workers' shares of an hour, each on its own thread.
     #[must_use]
     pub fn sort(&self, parts: Vec<HourPart>) -> HourRuns {
         let parts: Vec<_> = parts

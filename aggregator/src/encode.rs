@@ -1,9 +1,8 @@
 //! One Parquet column chunk from values that are known to be few, sorted or small: dictionary indices for text, delta for integers.
 //!
-//! The `parquet` crate writes the footer and the file; here are the pages. The crate's own
-//! column writers look every value up in a hash table, which costs more than all the rest of an hour's close; here each text is
-//! known by its number before it is written, and values go from the rows into the page one by one, without a column of them in
-//! between. Format: Apache Parquet, `Encodings.md`.
+//! The `parquet` crate writes the footer and the file; this module writes the pages. The crate's own column writers look every value up in
+//! a hash table, which costs more than all the rest of an hour's close; here each text has its number before it is written, and values go
+//! from the rows directly into the page. Format: Apache Parquet, `Encodings.md`.
 
 mod delta;
 mod hybrid;
@@ -32,7 +31,7 @@ pub const ZSTD_LEVEL: i32 = 1;
 pub struct EncodedColumn {
     /// Page headers and pages.
     pub bytes: Bytes,
-    /// What the footer will say of them.
+    /// Their metadata for the footer.
     pub close: ColumnCloseResult,
 }
 
@@ -44,7 +43,7 @@ pub struct Encoder {
     levels: Vec<u8>,
 }
 
-/// What a chunk holds besides its data page.
+/// The other contents of a chunk.
 #[derive(Default)]
 struct Summary {
     rows: usize,

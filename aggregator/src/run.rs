@@ -1,7 +1,7 @@
 //! Sorted runs of rows: one worker's share of an hour in the order of its keys, in memory or on disk, and their merge.
 //!
-//! The same (source, kind) may stand in several runs; merging adds its counts and unites its destinations, so the merged rows do
-//! not depend on how packets were spread over workers or over time.
+//! Several runs may have the same (source, kind); merging adds its counts and merges its destinations, so the merged rows do not depend on
+//! how packets were spread over workers or over time.
 
 mod disk;
 mod either;

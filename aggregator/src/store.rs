@@ -1,5 +1,5 @@
-//! The files of a dataset: the only place that spells folders, parts, temporary names, renames and locks. On disk today; what an
-//! object store would have to do stands in [`disk::Disk`].
+//! The files of a dataset: the only place that spells folders, parts, temporary names, renames and locks. On disk today; [`disk::Disk`]
+//! lists what an object store would have to do.
 //!
 //! A part lies at `DIR/TABLE/date=YYYY-MM-DD/hour=HH/SENSOR-RUN-PART.parquet`, that of a day at `DIR/TABLE/date=YYYY-MM-DD/SENSOR.parquet`
 //! and that of a month at `DIR/TABLE/month=YYYY-MM/SENSOR.parquet`. Everything else lies in `DIR/.teiten`: a work folder for each
@@ -42,7 +42,7 @@ use work::WorkFolder;
 
 /// Folder within a dataset for everything that is not a part.
 pub const PRIVATE_FOLDER: &str = ".teiten";
-/// Folders in it: for the journals of captures, and for what is damaged and waits for a person to look at it.
+/// Folders in it: for the journals of captures, and for damaged files that are kept for inspection.
 const JOURNALS: &str = "journal";
 const DAMAGED: &str = "damaged";
 
@@ -104,7 +104,7 @@ impl Store {
         self.directory().join(PRIVATE_FOLDER)
     }
 
-    /// Where the part `file_name` of a period lies.
+    /// The path of the part `file_name` of a period.
     #[must_use]
     pub fn path(&self, table: &str, period: Period, file_name: &str) -> PathBuf {
         self.directory()
@@ -113,8 +113,7 @@ impl Store {
             .join(file_name)
     }
 
-    /// A new file's place in the work folder of this program, with this ending; nobody else uses it, and it is removed when nobody of this
-    /// program is left.
+    /// The path of a new file with this ending in the work folder of this program. It is unique, and removed when the program ends.
     ///
     /// # Errors
     /// When the work folder cannot be made.
@@ -126,8 +125,7 @@ impl Store {
         &*self.inner.disk
     }
 
-    /// Makes a folder of the dataset, and those it lies in, durable. One that is there may not be durable: who made it may have been killed
-    /// in between.
+    /// Makes a folder of the dataset and its parents durable. An existing one may not be durable, because its creator may have been killed.
     fn make_folder(&self, folder: &Path) -> io::Result<()> {
         if !self.known().contains(folder) {
             if folder == self.directory() {
@@ -135,7 +133,7 @@ impl Store {
                 disk::make_folders(self.disk(), folder)?;
                 let parent = folder.parent().filter(|path| !path.as_os_str().is_empty());
                 let synced = self.disk().sync_folder(parent.unwrap_or(Path::new(".")));
-                // Where the dataset lies in may be another user's business.
+                // The dataset's parent folder may belong to another user.
                 match synced {
                     Err(error) if was_there && work::is_absent(&error) => {}
                     synced => synced?,
@@ -167,7 +165,7 @@ impl Store {
         known.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The work folder, made where there is none (any more).
+    /// The work folder, created if it is missing.
     fn work(&self) -> io::Result<Arc<WorkFolder>> {
         let mut known = self
             .inner

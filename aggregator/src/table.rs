@@ -24,7 +24,7 @@ const PLACE_AHEAD: usize = 6;
 /// Slots at the start; the index doubles whenever it is two thirds full.
 const SLOTS_MIN: usize = 1 << 6;
 
-/// Rows that room is made for before there is any, at most: an hour after a flood is not to begin with the flood's memory.
+/// Most rows that are allocated in advance, so that an hour after a flood does not begin with the flood's memory.
 const ROOM_ROWS_MAX: usize = 1 << 22;
 
 /// Slots that so many rows need; none for none.
@@ -84,8 +84,8 @@ impl<A: Address> RowTable<A> {
         RowTable::with_room(seed, 0, Spare::new(1))
     }
 
-    /// An empty table that will hold about as many rows: its index has that room from the start, and memory for rows comes from and
-    /// goes back to `spare`.
+    /// An empty table that will hold about as many rows: its index has that size from the start, and memory for rows comes from `spare` and
+    /// goes back to it.
     #[must_use]
     pub fn with_room(seed: Seed, rows: usize, spare: Spare<Row<A>>) -> Self {
         let slots = vec![0; slots_for(rows.min(ROOM_ROWS_MAX))];
@@ -163,7 +163,7 @@ impl<A: Address> RowTable<A> {
         ((u64::from(hash) * self.slots.len() as u64) >> 32) as usize
     }
 
-    /// The row that most likely has this hash: only a hint, its key is not looked at.
+    /// The row that most likely has this hash: only a hint, its key is not compared.
     #[inline(always)]
     fn likely_row(&self, hash: u32) -> Option<&Row<A>> {
         let slot = self.slots[self.place(hash)];
@@ -222,7 +222,7 @@ impl<A: Address> RowTable<A> {
         u64::from(number) + 1
     }
 
-    /// Makes room for `more` new rows, so that no slot moves while a batch is counted.
+    /// Reserves `more` new rows, so that no slot moves while a batch is counted.
     fn reserve(&mut self, more: usize) {
         let needed = slots_for(self.rows.len() + more);
         if needed > self.slots.len() {

@@ -1,7 +1,7 @@
 //! The hours that one worker has open: rows and accounts by the hour of the packet's own time.
 //!
-//! Which hours are open is decided by whoever hands over the packets, in the order of the input ([`Window::close_before`]); a worker
-//! only obeys, so that every worker treats the same packet alike. No file, clock, lock or log here.
+//! The reader decides which hours are open, in the order of the input ([`Window::close_before`]); workers follow, so that every worker
+//! treats the same packet alike. No file, clock, lock or log here.
 
 use std::collections::BTreeMap;
 
@@ -11,7 +11,7 @@ use crate::pieces::Spare;
 use crate::table::{HOUR_US, Row, RowTable, Seed};
 use teiten_observation::{Address, Observation};
 
-/// What to do with a packet whose hour has closed already.
+/// The treatment of a packet whose hour has closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LatePolicy {
     /// Count it in the account and name its hour: the input can be read again for such hours.
@@ -58,7 +58,7 @@ impl HourPart {
         size_of::<HourPart>() + self.spillable_bytes()
     }
 
-    /// Memory that a spill gives back, bytes.
+    /// Memory that a spill frees, bytes.
     fn spillable_bytes(&self) -> usize {
         self.ipv4.memory_bytes() + self.ipv6.memory_bytes() + self.payloads.memory_bytes()
     }
@@ -221,8 +221,8 @@ impl Window {
         parts
     }
 
-    /// The rows and payloads so far of the hour that holds the most memory; its account stays, and it stays open. None where that
-    /// would give back less than `bytes_min`.
+    /// The rows and payloads so far of the hour that holds the most memory; its account stays, and it stays open. `None` if that would free
+    /// less than `bytes_min`.
     pub fn spill_largest(&mut self, bytes_min: usize) -> Option<HourPart> {
         let part = self
             .hours
@@ -238,7 +238,7 @@ impl Window {
 
     fn open(&mut self, hour: i64) -> &mut HourPart {
         if !self.hours.contains_key(&hour) {
-            // An hour that opens while another is still open follows it: late packets do not need its room.
+            // An hour that opens while another is still open follows it, so late packets do not need its memory.
             let room = match self.hours.last_key_value() {
                 Some((_, last)) if last.hour < hour => Room::of(last),
                 Some(_) => Room::default(),

@@ -58,7 +58,7 @@ pub struct Passage {
     pub reading: Reading,
     /// Whether payloads are kept.
     pub payloads: bool,
-    /// Status to which workers report their counts; none if no status is served.
+    /// Status to which workers report their counts, if one is served.
     pub status: Option<Arc<Status>>,
     /// Interval of checkpoints, at which workers flush their open hours; none to flush only when hours close.
     pub checkpoint: Option<Duration>,
@@ -72,12 +72,12 @@ pub enum EngineError {
     /// The dataset cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
-    /// A thread panicked, or is gone. What was durable before stays as it is.
+    /// A thread panicked, or is gone. Durable data stays as it is.
     #[error(
         "the {0} thread broke off: an error of the program, please report it; what was written before is intact"
     )]
     Lost(String),
-    /// No thread can be had.
+    /// No thread can be started.
     #[error("cannot start a thread: {0}; raise the limit of processes, or give fewer --workers")]
     Thread(std::io::Error),
 }

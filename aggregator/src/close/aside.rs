@@ -1,4 +1,4 @@
-//! Rows of open hours that are set aside on disk while memory is short.
+//! Spills rows of open hours to disk when memory is short.
 
 use super::{Closer, HourRuns};
 use crate::run::{DiskRun, Run};
@@ -55,7 +55,7 @@ fn set_aside<A: Address>(runs: &mut [Run<A>], store: &Store) -> Result<(), Write
                 source,
             })?;
         let disk = DiskRun::write(&path, memory).map_err(|source| {
-            // What was written of it is of no use, and takes room that is wanted.
+            // The partial file is useless and takes disk space.
             let _ = std::fs::remove_file(&path);
             WriteError::File {
                 path: path.clone(),

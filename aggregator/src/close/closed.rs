@@ -1,9 +1,9 @@
-//! What an hour came to once it was written.
+//! The sizes of an hour that was written.
 
 use crate::minute::MINUTES;
 use teiten_observation::Tool;
 
-/// What was written for an hour.
+/// The sizes of what was written for an hour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClosedHour {
     /// Rows of `sources`.

@@ -1,8 +1,8 @@
 //! What the rows of `sources` add to the rows of `traffic`, gathered in bounded memory.
 //!
-//! Contributions are spread over partitions by ranges of their key, so that partitions are summed in parallel and follow each other in
-//! the table. When too many wait, those of large rows are summed at once, and the others are set aside on disk until their partition's
-//! turn. Neither shows in the sums, which depend on no order.
+//! Contributions are spread over partitions by ranges of their key, so that partitions are summed in parallel and follow each other in the
+//! table. When too many wait, those of large rows are summed at once, and the others are spilled until their partition's turn. The sums do
+//! not depend on either, because their order does not matter.
 
 mod partition;
 
@@ -36,7 +36,7 @@ const PACKETS_MAX: u64 = (1 << 40) - 1;
 const BYTES_MAX: u64 = (1 << 56) - 1;
 
 impl Contribution {
-    /// The contribution of one row; none where its packets or bytes are more than fit: see [`Wide`].
+    /// The contribution of one row; `None` if its packets or bytes do not fit: see [`Wide`].
     #[inline]
     pub(super) fn new(key: Key, member: Member, packets: u64, bytes: u64) -> Option<Self> {
         if packets > PACKETS_MAX || bytes > BYTES_MAX {
@@ -184,7 +184,7 @@ impl Contributions {
     /// Adds contributions, spread by the same bounds.
     ///
     /// # Errors
-    /// When some must be set aside and cannot.
+    /// When some cannot be spilled.
     pub(super) fn extend(&mut self, mut more: Scattered) -> Result<()> {
         for wide in std::mem::take(&mut more.wide) {
             let partition = &mut self.partitions[self.bounds.partition(wide.key)];
@@ -207,7 +207,7 @@ impl Contributions {
     /// The rows of one partition in ascending order of their keys; to be asked for once.
     ///
     /// # Errors
-    /// When what was set aside cannot be read back.
+    /// When spilled contributions cannot be read.
     pub(super) fn sum(&self, partition: usize) -> Result<TrafficSums> {
         // A poisoned lock means that this very task panicked.
         let mut taken = self.partitions[partition]

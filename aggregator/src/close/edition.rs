@@ -1,4 +1,4 @@
-//! An hour as it is published: the parts of all its tables, which become visible together, with what each says of its making.
+//! An hour as it is published: the parts of all its tables, which become visible together, and their metadata.
 
 use std::path::PathBuf;
 
@@ -16,7 +16,7 @@ use crate::writer::{PartWriter, WriteError};
 pub const SENSOR_KEY: &str = "sensor";
 /// Metadata key of the sensor's identity, which no other has.
 pub const IDENTITY_KEY: &str = "sensor_identity";
-/// Metadata key of whether the hour goes on.
+/// Metadata key: whether the hour is open.
 pub const STATE_KEY: &str = "state";
 
 /// Whether more of an hour is to come.
@@ -24,12 +24,12 @@ pub const STATE_KEY: &str = "state";
 pub enum State {
     /// The sensor still adds to the hour, and will publish these parts anew.
     Open,
-    /// What the sensor had of the hour is in these parts.
+    /// These parts have all that the sensor has of the hour.
     Finished,
 }
 
 impl State {
-    /// As it stands in the metadata.
+    /// Its value in the metadata.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -87,7 +87,7 @@ impl Closer {
         edition.publish()
     }
 
-    /// Where a part lies.
+    /// The place of a part.
     #[must_use]
     pub fn path(&self, table: &Table, hour: Hour, part: u32) -> PathBuf {
         let file_name = self.name.file_name(part);
@@ -151,7 +151,7 @@ impl Edition<'_> {
         Ok(length)
     }
 
-    /// What every part says of its making.
+    /// The metadata of every part.
     fn metadata(&self) -> Vec<KeyValue> {
         let closer = self.closer;
         let mut pairs = vec![

@@ -139,7 +139,7 @@ fn packets_of<A: Address>(rows: &[Merged<'_, A>]) -> u64 {
     packets.fold(0, u64::saturating_add)
 }
 
-/// Rows of folded sources as a chunk, the source a prefix of so many bits, of no country and nobody's.
+/// Rows of folded sources as a chunk: their source is a prefix of so many bits, without country and actor.
 pub(super) fn folded_chunk<A: Address>(
     rows: impl Iterator<Item = (SourceRow<A>, u8)>,
 ) -> SourceChunk {

@@ -1,8 +1,7 @@
 //! Small sources folded into their prefix: what an hour does with more rows than it may hold.
 //!
-//! Which sources are small is a matter of all rows of the hour together: those with the fewest packets, up to the smallest number
-//! that makes the rest fit. Packets and bytes are conserved; a folded row says `10.0.0.0/8` where others name an address, and
-//! belongs to no country.
+//! All rows of the hour together decide which sources are small: those with the fewest packets, up to the smallest number that makes the
+//! rest fit. Packets and bytes are conserved; a folded row has `10.0.0.0/8` instead of an address, and no country.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -74,8 +73,8 @@ pub(super) struct FoldedRow<A> {
     destinations: DestinationSet<A>,
 }
 
-/// Folded rows of one family. Folds add in any order to the same sum. Where they are many they have no prefix, so that their kind alone
-/// tells them apart; then those that are here can be set aside and later be merged ([`Fold::set_aside`]).
+/// Folded rows of one family. Folds add in any order to the same sum. If there are many they have no prefix and differ by kind alone; then
+/// they can be spilled and merged later ([`Fold::set_aside`]).
 #[derive(Clone, Debug)]
 pub(super) struct Fold<A: Address> {
     rows: BTreeMap<(A, Kind), FoldedRow<A>>,

@@ -1,4 +1,4 @@
-//! All folded rows of a family in bounded memory: what is too much is set aside on disk, and merged in the end.
+//! All folded rows of a family in bounded memory: the rest is spilled to disk and merged at the end.
 
 use std::io::Result;
 
@@ -59,7 +59,7 @@ impl<A: Address> Folding<A> {
         Ok(rows.into_iter())
     }
 
-    /// Only rows without a prefix are set aside: others are few.
+    /// Only rows without a prefix are spilled; others are few.
     fn set_aside(&mut self) -> Result<()> {
         let run = self.fold.set_aside(&self.store.scratch_path("run")?)?;
         self.aside.extend(run.map(Run::Disk));

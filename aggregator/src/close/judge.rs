@@ -17,7 +17,7 @@ impl Judge {
     /// its tool, and no two are of one kind.
     #[inline]
     pub(super) fn judge<A: Address>(&mut self, rows: &mut Vec<Merged<'_, A>>) {
-        // Most sources have one row, and most such rows are settled as they are. No mark is known for IPv6.
+        // Most sources have one row, and most such rows need no judgement. No mark is known for IPv6.
         let is_settled = match rows.as_mut_slice() {
             [only] => is_settled(only),
             _ => false,

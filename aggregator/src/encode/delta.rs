@@ -11,7 +11,7 @@ pub(super) struct Delta {
     /// Differences in `deltas`.
     held: usize,
     previous: i64,
-    /// The blocks; the header, which tells the number of values, comes before them in the page.
+    /// The blocks; the header with the number of values comes before them in the page.
     blocks: Vec<u8>,
     first: i64,
     count: u64,
@@ -60,12 +60,12 @@ impl Delta {
         self.count
     }
 
-    /// The smallest and the largest value, where there is one.
+    /// The smallest and the largest value, if there is any.
     pub(super) fn bounds(&self) -> Option<(i64, i64)> {
         (self.count > 0).then_some((self.least, self.greatest))
     }
 
-    /// Appends header and blocks to `page`; gives back the memory for blocks.
+    /// Appends header and blocks to `page`; returns the memory for blocks.
     pub(super) fn finish(mut self, page: &mut Vec<u8>) -> Vec<u8> {
         if self.held > 0 {
             push_block(&mut self.blocks, &self.deltas[..self.held]);

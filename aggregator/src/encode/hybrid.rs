@@ -17,7 +17,7 @@ pub(super) struct Hybrid {
     /// The last value, and how often it came in a row since the last whole group.
     last: u32,
     repeats: usize,
-    /// Where the header of the bit-packed groups under way stands, and how many groups follow it.
+    /// The offset of the current bit-packed run's header, and how many groups follow it.
     header: usize,
     groups: usize,
 }
@@ -46,7 +46,7 @@ impl Hybrid {
         self.push_other(value, page);
     }
 
-    /// Appends a value that does not go on with a run.
+    /// Appends a value that does not continue a run.
     #[inline(always)]
     fn push_other(&mut self, value: u32, page: &mut Vec<u8>) {
         if value == self.last {

@@ -5,7 +5,7 @@ use flate2::Crc;
 use parquet::basic::Encoding;
 use parquet::errors::{ParquetError, Result};
 
-/// What a page holds.
+/// The values of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PageKind {
     /// Values, in this encoding.
@@ -17,7 +17,7 @@ pub(super) enum PageKind {
 /// Appends a page to `chunk`; gives the length of its header.
 ///
 /// # Errors
-/// When a length is beyond what the format can tell (2 GiB).
+/// When a length is beyond the format's limit (2 GiB).
 pub(super) fn write_page(
     chunk: &mut Vec<u8>,
     kind: PageKind,
@@ -73,7 +73,7 @@ fn narrow(length: usize) -> Result<i32> {
 const INTEGER: u8 = 5;
 const STRUCTURE: u8 = 12;
 
-/// The fields of a structure under way.
+/// The fields of a structure that is being written.
 struct Fields<'b> {
     bytes: &'b mut Vec<u8>,
     last: u8,

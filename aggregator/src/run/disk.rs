@@ -1,4 +1,4 @@
-//! A sorted run in a temporary file: what an open hour sets aside when memory is short.
+//! A sorted run in a temporary file: an open hour spills it when memory is short.
 //!
 //! The file has no name that a reader of the dataset would take for a part, is written once, read a few times in ranges, and is
 //! removed when the run is dropped.
@@ -26,7 +26,7 @@ pub struct DiskRun<A> {
     path: PathBuf,
     rows: usize,
     marks: Vec<RowMark<A>>,
-    /// Whether the file is another's business and stays when the run is dropped.
+    /// Whether the file belongs to another owner and stays when the run is dropped.
     stays: bool,
 }
 
@@ -80,7 +80,7 @@ impl<A: Address> DiskRun<A> {
         Ok(disk)
     }
 
-    /// The run of `rows` rows that lies in the file at `path` from `offset` on; the file stays when the run is dropped.
+    /// The run of `rows` rows in the file at `path` from `offset` on; the file stays when the run is dropped.
     ///
     /// # Errors
     /// When the file cannot be read, or ends before.
@@ -114,7 +114,7 @@ impl<A: Address> DiskRun<A> {
         }
     }
 
-    /// Counts a row that begins at `offset`, and remembers that, where it is one of every 4096th.
+    /// Counts a row that begins at `offset`, and records every 4096th.
     fn mark(&mut self, row: &SourceRow<A>, offset: u64) {
         if self.rows.is_multiple_of(MARK_ROWS) {
             self.marks.push(RowMark {

@@ -1,10 +1,10 @@
-//! A run wherever it lies.
+//! A run in memory or on disk.
 
 use super::disk::DiskRun;
 use super::memory::MemoryRun;
 use teiten_observation::{Address, Kind};
 
-/// A run wherever it lies.
+/// A run in memory or on disk.
 #[derive(Debug)]
 pub enum Run<A> {
     /// In memory.

@@ -248,7 +248,7 @@ impl<'a, A: Address> Merged<'a, A> {
         self.row.kind
     }
 
-    /// Whether its pair value stands in more than one packet; what a lone packet has, no other shares.
+    /// Whether more than one packet has its pair value.
     #[must_use]
     #[inline]
     pub fn shares_pair(&self) -> bool {

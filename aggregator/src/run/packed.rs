@@ -1,5 +1,5 @@
-//! How a row lies in a file: fields that say nothing new are left out, which a mark before the row tells. A flood is made of rows of
-//! one packet, and what is set aside of it is copied by the kernel twice; so short rows are time saved.
+//! The format of a row in a file: fields with default values are left out, as a mark before the row says. A flood has rows of one packet
+//! each, and the kernel copies spilled rows twice, so short rows save time.
 
 use std::fs::File;
 use std::io::{ErrorKind, Read, Result, Seek, SeekFrom};
@@ -18,7 +18,7 @@ const SMALL: u8 = 1 << 2;
 const NO_STACK: u8 = 1 << 3;
 /// Pair value 0.
 const NO_PAIR: u8 = 1 << 4;
-/// Packets that show the tool are told: the row was judged.
+/// The number of packets that show the tool is given: the row was judged.
 const JUDGED: u8 = 1 << 5;
 
 /// Longest row without its destinations: mark, source, kind, times, flags, counts, stack, pair and its packets, packets of the tool,
@@ -50,7 +50,7 @@ pub(super) fn write_row<A: Address>(
     ] {
         mark |= if holds { bit } else { 0 };
     }
-    // One growth for the whole row: what follows writes into room that is there.
+    // Reserves the whole row at once, so that the writes below need no checks.
     bytes.reserve(ROW_BYTES_MAX);
     bytes.push(mark);
     if mark & SAME_SOURCE == 0 {
@@ -105,7 +105,7 @@ pub(super) type PackedRow<A> = (SourceRow<A>, Own<A>);
 /// Rows of a file, one after the other.
 pub(super) struct RowReader<A> {
     file: File,
-    /// What was read ahead; what lies behind `end` has no meaning, and is there so that a row of a broken-off file ends within.
+    /// The bytes read ahead; those after `end` are padding, so that a row of a truncated file ends within the buffer.
     buffer: Box<[u8]>,
     place: usize,
     end: usize,
@@ -205,7 +205,7 @@ impl Bytes<'_> {
     }
 }
 
-/// A row; none when it is of no kind that there is.
+/// A row; `None` if its kind is invalid.
 #[inline(always)]
 fn read_row<A: Address>(bytes: &mut Bytes<'_>, before: Option<A>) -> Option<SourceRow<A>> {
     let mark = bytes.take(1) as u8;

@@ -52,9 +52,9 @@ impl<A: Address> SourceRow<A> {
         }
     }
 
-    /// Adds the counts of `other`; source, kind and destinations are the caller's business.
+    /// Adds the counts of `other`; the caller handles source, kind and destinations.
     pub fn add(&mut self, other: &SourceRow<A>) {
-        // What a capture claims of its packets' lengths has no bound.
+        // The lengths in a capture's records are not bounded.
         self.packets = self.packets.saturating_add(other.packets);
         self.bytes = self.bytes.saturating_add(other.bytes);
         self.tool_packets = self.tool_packets.saturating_add(other.tool_packets);

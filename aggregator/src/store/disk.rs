@@ -1,4 +1,4 @@
-//! What the store asks of a disk. An implementation for object stores would stand beside [`LocalDisk`]; tests have one that fails.
+//! The operations that the store needs of a disk. [`LocalDisk`] implements them, an object store could, and tests have one that fails.
 
 use std::fmt::Debug;
 use std::fs::{File, TryLockError};
@@ -25,7 +25,7 @@ pub trait DiskFile: Write + Send + Debug {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 }
 
-/// What a name in a folder stands for.
+/// The target of a name in a folder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
     /// Changes when another file gets the name.
@@ -83,8 +83,8 @@ pub trait Disk: Debug + Send + Sync {
     /// # Errors
     /// When the disk refuses.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
-    /// Locks a file, which is made where it is missing, for as long as what is returned lives; none where another has it and
-    /// `waits` is false.
+    /// Locks a file, creating it if it is missing, until the result is dropped; `None` if another process has the lock and `waits` is
+    /// false.
     ///
     /// # Errors
     /// When the file cannot be made or locked.
@@ -95,7 +95,7 @@ pub trait Disk: Debug + Send + Sync {
 pub trait HeldLock: Debug + Send + Sync {}
 impl HeldLock for File {}
 
-/// Makes a folder and those it lies in; what is new is durable.
+/// Creates a folder and its parents; new ones are durable.
 pub(super) fn make_folders(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
     let mut missing = Vec::new();
     let mut at = folder;
@@ -227,7 +227,7 @@ impl Disk for LocalDisk {
     }
 }
 
-/// What is known of a file, opened or named.
+/// The identity and size of a file, opened or named.
 pub(super) fn found(metadata: &std::fs::Metadata) -> Found {
     Found {
         identity: metadata.ino() ^ (metadata.dev() << 48),
@@ -247,7 +247,7 @@ fn give_to_owner_of_parent(folder: &Path) {
         && own.uid() == 0
         && parent.uid() != 0
     {
-        // Where the system refuses, the service says what it cannot write.
+        // If that fails, the service reports what it cannot write.
         let _ = std::os::unix::fs::chown(folder, Some(parent.uid()), Some(parent.gid()));
     }
 }

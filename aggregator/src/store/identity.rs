@@ -21,7 +21,7 @@ pub struct Identity {
     pub damaged: Option<PathBuf>,
 }
 
-/// What is known of an identity.
+/// The state of an identity.
 enum Known {
     None,
     Damaged,
@@ -29,8 +29,8 @@ enum Known {
 }
 
 impl Store {
-    /// The identity of the sensor `name` in this dataset, made where it has none yet: of `seed` where there is one, else by chance. A replay
-    /// gives the hash of its configuration, so that the same input gives the same bytes anywhere.
+    /// The identity of the sensor `name` in this dataset. A new one is made from `seed`, or random without it. A replay gives the hash of
+    /// its configuration, so that the same input gives the same bytes anywhere.
     ///
     /// # Errors
     /// When it cannot be read or kept. A damaged one is kept in `.teiten/damaged`, and another is made.

@@ -12,7 +12,7 @@ pub const PART_ENDING: &str = "parquet";
 /// Longest name of a sensor.
 const SENSOR_LETTERS_MAX: usize = 64;
 
-/// What a part is of.
+/// The period of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Period {
     /// An hour, UTC.
@@ -154,11 +154,11 @@ pub(super) fn is_part(file_name: &str) -> bool {
 pub struct Part {
     /// Its table.
     pub table: &'static str,
-    /// What it is of.
+    /// Its period.
     pub period: Period,
     /// Its name in the folder.
     pub file_name: String,
-    /// Where it lies, or will in a moment.
+    /// Its path, perhaps only after the current publication.
     pub path: PathBuf,
     /// Where it can be read.
     pub(super) place: PathBuf,
@@ -173,7 +173,7 @@ impl Part {
         File::open(&self.place)
     }
 
-    /// Where it can be read: not where it lies, while it is being published.
+    /// The path where it can be read, which differs from `path` while it is being published.
     #[must_use]
     pub fn place(&self) -> &Path {
         &self.place

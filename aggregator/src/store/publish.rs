@@ -1,7 +1,7 @@
 //! Publishing: parts are written and made durable in the work folder, a list of them is committed, then they get their names.
 //!
-//! The list, `NUMBER.commit`, is the commit: before it nothing has happened, after it everything will, whoever finishes it. Each step can be
-//! repeated, so a program may be killed anywhere, also while it finishes what another one began.
+//! The list, `NUMBER.commit`, is the commit: before it nothing has happened, after it everything will, even if another program finishes it.
+//! Each step can be repeated, so a program may be killed anywhere, also while it finishes what another one began.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -18,10 +18,10 @@ use super::{Store, seal, unseal};
 const COMMIT: &str = "commit";
 /// Ending of a list that is being written.
 const LIST: &str = "list";
-/// Ending of a part under way.
+/// Ending of a part that is being written.
 const PART: &str = "part";
 
-/// A file under way, which no reader takes for a part; removed unless it is published.
+/// A file that is being written, which readers ignore; removed unless it is published.
 #[derive(Debug)]
 pub struct Staged {
     work: Arc<WorkFolder>,
@@ -114,7 +114,7 @@ impl Store {
     /// When it cannot be made.
     pub fn stage(&self, within: &Path) -> io::Result<Staged> {
         if !is_inside(within) {
-            return Err(io::Error::other("a part lies within its dataset"));
+            return Err(io::Error::other("a part is within its dataset"));
         }
         let work = self.work()?;
         let name = format!("{}.{PART}", work.next_number());
@@ -231,7 +231,7 @@ impl Store {
             for number in numbers {
                 let path = folder.join(format!("{number}.{COMMIT}"));
                 match self.disk().read(&path) {
-                    // A damaged one is the next writer's to set aside.
+                    // The next writer moves a damaged one away.
                     Ok(bytes) => {
                         lists.extend(List::read(&bytes).map(|list| (folder.clone(), list)));
                     }
@@ -368,7 +368,7 @@ impl List {
         seal(&json!({"put": puts, "remove": self.removals}).to_string())
     }
 
-    /// None where it is damaged, or names something outside the dataset.
+    /// `None` if it is damaged, or names something outside the dataset.
     fn read(bytes: &[u8]) -> Option<List> {
         let value: Value = serde_json::from_str(unseal(bytes)?).ok()?;
         let inside = |value: &Value| {

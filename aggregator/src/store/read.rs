@@ -13,7 +13,7 @@ use super::work::is_absent;
 use super::{Part, PartName, Period, Store};
 use crate::hour::Hour;
 
-/// How often a period is looked at anew because it was published meanwhile; publishing takes milliseconds.
+/// How often a period is read again because it was published meanwhile; publishing takes milliseconds.
 const ATTEMPTS: usize = 200;
 const PAUSE: Duration = Duration::from_millis(5);
 
@@ -155,8 +155,8 @@ impl Store {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 other => other?,
             }
-            // All are open. If now the lists are the same, and every name stands for the file that is open, and for no other, then what is
-            // open was all there was at this moment.
+            // All are open. If the lists are still the same, and every name still belongs to its open file, then these files were the whole
+            // period at this moment.
             let mut after = Vec::new();
             for table in tables {
                 after.extend(self.parts_with(table, period, &lists)?);
@@ -231,7 +231,7 @@ impl Store {
         Ok(parts)
     }
 
-    /// Names in a folder; none where there is no such folder.
+    /// Names in a folder; empty if there is no such folder.
     fn names_in(&self, folder: &Path) -> io::Result<Vec<(String, bool)>> {
         match self.disk().list(folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),

@@ -22,7 +22,7 @@ impl Store {
     /// Finishes what programs that are gone had committed, and removes what they have left. To be called before anything is published.
     ///
     /// # Errors
-    /// When a committed publication cannot be finished: publishing the same parts anew would be undone by it later.
+    /// When a committed publication cannot be finished: it would later undo a new publication of the same parts.
     pub fn recover(&self) -> io::Result<Recovered> {
         let mut recovered = Recovered::default();
         let (disk, private) = (self.disk(), self.private_folder());
@@ -55,7 +55,7 @@ impl Store {
             }
             // A list that its program had removed must not come back after a power failure: it would undo what is published from now on.
             disk.sync_folder(&folder)?;
-            // What cannot be removed now harms nobody.
+            // A leftover does no harm.
             recovered.removed += u64::from(disk.remove_folder(&folder).is_ok());
             drop(life);
         }

@@ -13,7 +13,7 @@ pub fn seal(text: &str) -> Vec<u8> {
     sealed.into_bytes()
 }
 
-/// The text of a sealed document; none where it is damaged.
+/// The text of a sealed document; `None` if it is damaged.
 #[must_use]
 pub fn unseal(bytes: &[u8]) -> Option<&str> {
     let text = std::str::from_utf8(bytes).ok()?;

@@ -25,7 +25,7 @@ impl Random {
     }
 }
 
-/// What a name stands for.
+/// The file or folder of a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Entry {
     Folder,
@@ -79,7 +79,7 @@ fn apply(change: &Change, names: &mut Names) {
 #[derive(Debug, Default)]
 struct Content {
     bytes: Vec<u8>,
-    /// Bytes that a power failure leaves.
+    /// Bytes that survive a power failure.
     durable: usize,
 }
 
@@ -91,7 +91,7 @@ struct State {
     changes: Vec<Change>,
     contents: BTreeMap<u64, Content>,
     locks: BTreeSet<(u64, PathBuf)>,
-    /// Programs so far: locks of earlier ones are nobody's.
+    /// Number of programs so far; locks of earlier ones are free.
     generation: u64,
     calls_left: Option<u64>,
     killed: bool,
@@ -327,7 +327,7 @@ impl Disk for Simulated {
                 .partition(|change: &Change| change.is_in(folder));
             state.changes = rest;
             let synced: Vec<Change> = synced;
-            // A name that is made durable brings the file it stands for, whatever it was called before.
+            // Making a name durable also keeps its file, whatever its earlier name was.
             for change in &synced {
                 if let Change::Rename(from, to) = change
                     && let Some(entry) = state.names.get(to)

@@ -1,7 +1,7 @@
 //! The store on a disk that fails: whatever is refused, cut short, reordered or killed, an hour is whole and nothing published is lost.
 //!
 //! A history publishes versions of a few hours on a simulated disk. At a random call the program is killed, or the machine loses its power;
-//! then a reader looks, the next program recovers, and goes on. `TEITEN_STORE_SEEDS` sets how many histories are tried.
+//! then a reader reads, and the next program recovers and continues. `TEITEN_STORE_SEEDS` sets how many histories are tried.
 
 use std::collections::BTreeMap;
 use std::io::Write;

@@ -1,5 +1,5 @@
-//! The work folder of a program: parts under way, lists of publications, rows set aside. It has a random name and is locked as long as the
-//! program lives; what the dead have left is finished and removed by the next one, never what lives.
+//! The work folder of a program: unfinished parts, lists of publications, spilled rows. It has a random name and is locked while the
+//! program lives; the next program finishes and removes the folders of dead programs, never those of live ones.
 
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher, Hasher};
@@ -13,7 +13,7 @@ use super::disk::{Disk, HeldLock};
 
 /// Folder of all work folders.
 pub(super) const WORK: &str = "work";
-/// Held for a moment by whoever makes a work folder or looks for those of the dead.
+/// Locked briefly while a work folder is created, or while folders of dead programs are searched.
 pub(super) const GATE: &str = "work.lock";
 /// Locked within each work folder.
 pub(super) const LIFE: &str = "lock";
@@ -35,7 +35,7 @@ impl WorkFolder {
         let folder = private.join(WORK).join(random_name());
         store.forget_if_gone(&private.join(WORK));
         store.make_folder(&private.join(WORK))?;
-        // So that nobody takes it for a dead one's between its making and its locking.
+        // So that it does not look like a dead program's before it is locked.
         let _gate = disk.lock(&private.join(GATE), true)?;
         store.make_folder(&folder)?;
         let life = disk.lock(&folder.join(LIFE), false)?;
@@ -81,7 +81,7 @@ pub(super) fn random_name() -> String {
 }
 
 impl Store {
-    /// The work folders of all programs; none where there is no such folder.
+    /// The work folders of all programs; empty if there is none.
     pub(super) fn work_folders(&self) -> io::Result<Vec<PathBuf>> {
         let all = self.private_folder().join(WORK);
         let names = match self.disk().list(&all) {

@@ -164,7 +164,7 @@ impl<A: Address> Rows<A> {
         }
     }
 
-    /// The row of this number, where there is one.
+    /// The row of this number, if there is one.
     #[inline(always)]
     pub(super) fn get(&self, number: u32) -> Option<&Row<A>> {
         match (number as usize).checked_sub(FIRST_ROWS) {

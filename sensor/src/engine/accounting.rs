@@ -1,5 +1,5 @@
-//! Where every record went: the sums that `--json` prints and that must always agree. Counts only; no packet, no file. Tools are not
-//! counted here: a source's packets together tell them, so they come from the hours that were written.
+//! The account of every record: the sums that `--json` prints and that must always agree. Tools are not counted here: a source's packets
+//! together decide them, so they come from the hours that were written.
 
 use std::collections::BTreeMap;
 

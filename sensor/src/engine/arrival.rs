@@ -1,9 +1,9 @@
-//! What a source hands to the engine at a time.
+//! What a source passes to the engine in one step.
 
 use crate::source::block::Block;
 use crate::source::live::Drops;
 
-/// A block of packets, and what a live source says with it.
+/// A block of packets, and the clock, drops and completeness of a live source.
 #[derive(Debug)]
 pub struct Arrival {
     /// Packets, perhaps none.

@@ -11,7 +11,7 @@ use teiten_packet::LinkType;
 
 /// The link type of Ethernet.
 const ETHERNET: LinkType = LinkType(1);
-/// Where a plain Ethernet frame has its type and, of the two families, the source address.
+/// The offsets of the type and of the source addresses in a plain Ethernet frame.
 const TYPE: std::ops::Range<usize> = 12..14;
 const IPV4: [u8; 2] = [0x08, 0x00];
 const IPV6: [u8; 2] = [0x86, 0xdd];
@@ -67,7 +67,7 @@ impl Dealer {
     }
 }
 
-/// A word that is the same for all packets of a source; none where it would take decoding.
+/// A word that is the same for all packets of a source; `None` if finding it would need decoding.
 #[inline(always)]
 fn source_word(bytes: &[u8], record: &Record) -> Option<u32> {
     let start = record.offset as usize;

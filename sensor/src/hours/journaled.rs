@@ -47,7 +47,7 @@ pub struct JournaledSettings<'a> {
     pub origins: Arc<OriginsCell>,
     /// Status that shows failed writes and published hours.
     pub status: Option<Arc<Status>>,
-    /// Hours before this one are published for good.
+    /// Hours before this one are finished.
     pub open_from: i64,
     /// Bytes of rows that may stay in memory while writes fail.
     pub memory_bytes: usize,
@@ -87,7 +87,7 @@ pub struct Journaled<'a> {
     lock: Option<Lock>,
 }
 
-/// An hour that is not published for good.
+/// An hour that is not finished.
 #[derive(Debug, Default)]
 struct HeldHour {
     /// The part it is published as, once known.
@@ -112,7 +112,7 @@ impl HeldHour {
         !self.fresh.is_empty() || self.fresh_account != HourAccount::default()
     }
 
-    /// From now on it is published for good: what readers see of it still says that it goes on.
+    /// It will be finished; its visible parts still say that it is open.
     fn close(&mut self) {
         self.changed |= !self.closing;
         self.closing = true;
@@ -138,14 +138,14 @@ impl<'a> Journaled<'a> {
             match Journaled::open(closer.clone(), settings) {
                 Ok(hours) => {
                     if waited {
-                        tracing::info!("there is room again: the capture begins");
+                        tracing::info!("the disk has space again: the capture starts");
                         settings.show_refusal(None);
                     }
                     return Ok(hours);
                 }
                 Err(error) if is_full(&error) && !settings.is_stopped() => {
                     if !waited {
-                        tracing::error!("{error}; nothing is captured until there is room");
+                        tracing::error!("{error}; nothing is captured until the disk has space");
                     }
                     waited = true;
                     settings.show_refusal(Some(error.to_string()));
@@ -326,7 +326,7 @@ impl<'a> Journaled<'a> {
         Ok(vec![rest])
     }
 
-    /// From now on hours before `hour` are published for good.
+    /// From now on hours before `hour` are finished.
     fn close_before(&mut self, hour: i64) {
         for (_, held) in self.held.range_mut(..hour) {
             held.close();
@@ -460,7 +460,7 @@ impl<'a> Journaled<'a> {
         match refusal {
             Some(error) if !self.refused => tracing::error!(
                 held_bytes,
-                "{error}; capture goes on, what is held is written when it can be"
+                "{error}; the capture continues and keeps its data in memory until it can be written"
             ),
             None if self.refused => tracing::info!("everything held is written"),
             _ => {}
@@ -496,7 +496,7 @@ impl<'a> Journaled<'a> {
         let held = self.held.keys().next().copied();
         let hour = held.map_or(hour, |held| held.min(hour));
         for old in self.written.forget_accounts_before(hour) {
-            // What is left is removed with the journal.
+            // The rest is removed with the journal.
             let _ = self.journal.forget(old);
         }
     }

@@ -1,10 +1,10 @@
-//! The door to a dataset for whoever publishes: a lock, what others left unfinished, and who the sensor is.
+//! Opens a dataset for publishing: takes the lock, finishes interrupted publications, and reads the identity of the sensor.
 
 use teiten_aggregator::close::Closer;
 use teiten_aggregator::store::Store;
 use teiten_aggregator::writer::WriteError;
 
-/// Takes a lock (none where another program has it) and finishes what programs that were killed had begun in the dataset.
+/// Takes a lock (`None` if another program has it) and finishes publications that killed programs had begun.
 ///
 /// # Errors
 /// When the dataset cannot be written.
@@ -31,7 +31,7 @@ pub(crate) fn open_dataset<L>(
     Ok(Some(lock))
 }
 
-/// Asks the dataset who the sensor is; one that it does not know gets an identity from `seed`, or by chance.
+/// Reads the identity of the sensor from the dataset; a new sensor gets one from `seed`, or a random one.
 ///
 /// # Errors
 /// When the dataset cannot be written.

@@ -13,10 +13,10 @@ use teiten_aggregator::minute::{HourAccount, MinuteCounts, SecondSet};
 use teiten_aggregator::schema::{COVERAGE, PAYLOADS, SOURCES, TRAFFIC, Table};
 use teiten_aggregator::writer::WriteError;
 
-/// What an earlier run had counted when this one went on with it.
+/// The counts of an interrupted run that this one continues.
 #[derive(Debug)]
 pub struct TakenOver {
-    /// The run's name, which this one goes on under.
+    /// The run's name, which this one keeps.
     pub run: String,
     /// Sums of hours that were still open, whose rows this run publishes together with its own.
     pub hours: BTreeMap<i64, MinuteCounts>,
@@ -34,7 +34,7 @@ impl TakenOver {
         }
     }
 
-    /// Adds what was counted in an hour and is published for good.
+    /// Adds the counts of a finished hour.
     pub(super) fn published(&mut self, hour: i64, account: &HourAccount) {
         self.all.entry(hour).or_default().add(&account.total());
     }
@@ -51,11 +51,11 @@ impl TakenOver {
 pub struct Written {
     /// Accounts of all hours.
     pub ledger: Ledger,
-    /// What was written for each hour.
+    /// The sizes of what was written for each hour.
     pub hours: BTreeMap<i64, ClosedHour>,
     /// Sums of what was written for hours that are forgotten.
     pub past: ClosedHour,
-    /// What an earlier run had counted, where this one goes on with it.
+    /// The counts of an interrupted run, if this one continues it.
     pub taken_over: Option<TakenOver>,
     /// Files of a journal that were damaged, and are kept under another name.
     pub damaged_files: usize,
@@ -71,9 +71,9 @@ pub struct Written {
     /// Parts that hold the coverage of hours, where they are not the first.
     coverage_parts: BTreeMap<i64, u32>,
     paths: HashSet<PathBuf>,
-    /// What the coverage of hours says that is published.
+    /// The published coverage of hours.
     coverage: BTreeMap<i64, (HourAccount, SecondSet, State)>,
-    /// What the parts of hours hold that are published more than once.
+    /// The contents of parts of hours that are published more than once.
     live: BTreeMap<(i64, u32), ClosedHour>,
 }
 
@@ -106,7 +106,7 @@ impl Written {
         }
     }
 
-    /// Forgets the rows of these hours: a second reading writes them anew.
+    /// Drops the rows of these hours, because a second pass writes them again.
     pub fn forget(&mut self, hours: impl Iterator<Item = i64>) {
         for hour in hours {
             self.parts.remove(&hour);
@@ -148,8 +148,7 @@ impl Written {
         totals
     }
 
-    /// Where what comes next in `hour` is published. Of an hour that is not known, or no more, nothing that lies there already is
-    /// replaced.
+    /// The part number for the next publication of `hour`. For an unknown hour it is a new part, so that no existing part is replaced.
     ///
     /// # Errors
     /// When a folder cannot be listed.
@@ -173,7 +172,7 @@ impl Written {
         Ok(target)
     }
 
-    /// What comes next in an hour is published there.
+    /// Sets the part number for the next publication of an hour.
     pub(super) fn go_on_with(&mut self, target: Target) {
         self.parts.insert(target.hour, target.part);
         self.coverage_parts
@@ -189,7 +188,7 @@ impl Written {
         self.hours.insert(hour, sum);
     }
 
-    /// What the part `part` of `hour` holds that was published last.
+    /// The contents of the last published part `part` of `hour`.
     pub(super) fn closed(&self, hour: i64, part: u32) -> Option<ClosedHour> {
         self.live.get(&(hour, part)).copied()
     }
@@ -235,7 +234,7 @@ impl Written {
         Ok(())
     }
 
-    /// Makes an edition visible; where that fails its coverage is written anew the next time.
+    /// Makes an edition visible; if that fails, its coverage is written again the next time.
     pub(super) fn publish(&mut self, edition: Edition<'_>, hour: i64) -> Result<(), WriteError> {
         let published = edition.publish();
         if published.is_err() {

@@ -261,7 +261,10 @@ mod tests {
             ("data = [\"a\", \"b\"]\n", "data: expected one value"),
             ("telescope = [true]\n", "telescope: expected a text"),
             ("data = 5\n", "write data = \"5\""),
-            ("workers = 1.5\n", "workers: expected a text or a whole number"),
+            (
+                "workers = 1.5\n",
+                "workers: expected a text or a whole number",
+            ),
             ("data = \n", "line 1"),
         ] {
             let error = with_file(text, &["capture"]).expect_err(text).to_string();

@@ -217,7 +217,7 @@ fn what_was_refused_is_written_later(refuse: fn(&Path), relent: fn(&Path)) {
     assert_eq!(code, Some(0), "{messages}");
     assert_eq!(accounting["observed"], 700);
     for part in [
-        "what is held is written when it can be",
+        "keeps its data in memory until it can be written",
         "everything held is written",
     ] {
         assert!(messages.contains(part), "{part}: {messages}");

@@ -1,4 +1,4 @@
-//! A partition of the contributions: what was kept or set aside of it when memory was short, and its sums.
+//! A partition of the contributions, in memory or spilled, and its sums.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -55,7 +55,7 @@ struct Aside {
 
 impl Drop for Aside {
     fn drop(&mut self) {
-        // What cannot be removed now lies in the scratch folder, which no reader looks at.
+        // A file that cannot be removed stays in the work folder, which readers ignore.
         let _ = std::fs::remove_file(&self.path);
     }
 }

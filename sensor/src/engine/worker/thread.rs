@@ -1,4 +1,4 @@
-//! The thread of a worker: it takes what the reader tells it, and hands what it has to the rounds.
+//! The thread of a worker: it takes messages of the reader, and passes its results to the rounds.
 
 use std::sync::Arc;
 use std::time::Instant;
