@@ -4,11 +4,11 @@ use std::io::{Result, Write};
 
 use serde_json::{Value, json};
 
-use crate::schema::{Column, ColumnType, ROLLUPS, SCHEMA_VERSION, TABLES, Table};
+use crate::schema::{Column, ColumnType, EVENTS, ROLLUPS, SCHEMA_VERSION, TABLES, Table};
 
 /// Every table, those of hours first.
 pub fn tables() -> impl Iterator<Item = &'static Table> {
-    TABLES.iter().chain(ROLLUPS)
+    TABLES.iter().chain(ROLLUPS).chain(EVENTS)
 }
 
 /// A type as SQL engines call it.
@@ -21,6 +21,8 @@ pub const fn type_name(column_type: ColumnType) -> &'static str {
         ColumnType::Double => "double",
         ColumnType::TimestampMicros => "timestamp",
         ColumnType::Bytes => "bytes",
+        ColumnType::Boolean => "boolean",
+        ColumnType::Date => "date",
     }
 }
 

@@ -4,8 +4,10 @@
 //! same count. A row keeps its first few destinations itself; more are in the [`SetStore`] of its table. A [`DestinationSet`] owns its
 //! addresses: it was read from disk, or merged from several rows.
 
+mod packed;
 mod store;
 
+pub use packed::{NoSet, first_members, merge_packed, pack};
 pub use store::{SetNumber, SetStore};
 
 use teiten_observation::Address;

@@ -136,6 +136,38 @@ impl Encoder {
         self.chunk(column, Encoding::PLAIN, summary)
     }
 
+    /// Truth values, a bit each.
+    ///
+    /// # Errors
+    /// See [`Encoder::integers`].
+    pub fn booleans(
+        &mut self,
+        column: &ColumnDescPtr,
+        values: impl Iterator<Item = bool>,
+    ) -> Result<EncodedColumn> {
+        self.page.clear();
+        let (mut rows, mut seen) = (0_usize, [false; 2]);
+        for value in values {
+            if rows.is_multiple_of(8) {
+                self.page.push(0);
+            }
+            if let Some(last) = self.page.last_mut() {
+                *last |= u8::from(value) << (rows % 8);
+            }
+            seen[usize::from(value)] = true;
+            rows += 1;
+        }
+        let [no, yes] = seen;
+        let (least, greatest) = ((no || yes).then_some(!no), (no || yes).then_some(yes));
+        let statistics = Statistics::boolean(least, greatest, None, Some(0), false);
+        let summary = Summary {
+            rows,
+            dictionary: None,
+            statistics: Some(statistics),
+        };
+        self.chunk(column, Encoding::PLAIN, summary)
+    }
+
     /// Begins a page with the definition levels of `values`, with the length in front that data pages of version 1 want; gives each value
     /// that is there to `push`, and the number of all.
     fn present<T>(

@@ -178,6 +178,7 @@ fn value(field: &Field) -> Value {
         Field::Double(value) => (*value).into(),
         Field::Str(text) => text.clone().into(),
         Field::Bytes(bytes) => text::hexadecimal(bytes.data()).into(),
+        Field::Date(days) => text::date_of_day((*days).into()).to_string().into(),
         Field::TimestampMicros(time_us) => text::time(*time_us).into(),
         other => other.to_string().into(),
     }

@@ -3,6 +3,8 @@
 //! `sensor` fills hours with observations, `reports` reads the tables; see the code map in README.md.
 
 pub mod actor;
+pub mod by_source;
+pub mod calendar;
 pub mod close;
 pub mod config;
 pub mod counter;
@@ -10,6 +12,7 @@ pub mod describe;
 pub mod destinations;
 pub mod documents;
 pub mod encode;
+pub mod event;
 pub mod evidence;
 pub mod explain;
 pub mod export;
@@ -26,6 +29,8 @@ pub mod part;
 pub mod payload_table;
 mod pieces;
 pub mod prefetch;
+pub mod prune;
+pub mod pruned;
 mod ranges;
 pub mod role;
 pub mod rollup;

@@ -2,6 +2,10 @@
 
 #[path = "main/actors.rs"]
 mod actors;
+#[path = "main/days.rs"]
+mod days;
+#[path = "main/prune.rs"]
+mod prune;
 #[path = "main/time.rs"]
 mod time;
 
@@ -16,7 +20,7 @@ use teiten_aggregator::config::with_settings;
 use teiten_aggregator::export::{ExportError, ExportFormat, export};
 use teiten_aggregator::merge::{MergeReport, merge};
 use teiten_aggregator::rollup::{Rolled, rollup};
-use teiten_aggregator::schema::{ROLLUPS, TABLES, TRAFFIC, Table};
+use teiten_aggregator::schema::{EVENTS, ROLLUPS, TABLES, TRAFFIC, Table};
 use teiten_aggregator::store::data_folder;
 use teiten_aggregator::verify::{VerifyReport, verify};
 use teiten_aggregator::{describe, documents};
@@ -76,13 +80,17 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Roll up `traffic` into days (`traffic_daily`) and months (`traffic_monthly`), beside the hours.
+    /// Roll up hours into days and months, beside the hours.
     ///
-    /// Counts are added and sketches merged, by sensor. What has not changed since the last time is left alone.
+    /// `traffic` becomes `traffic_daily` and `traffic_monthly`; `sources` becomes `sources_daily`, `scanners_daily` (which survey rules name a
+    /// source) and `ports_daily`. Counts are added, sketches and sets of destinations merged, by sensor. What has not changed since the last
+    /// time is left alone.
     #[command(after_help = concat!(
         "Examples:\n",
         "  # once a day, of what has changed\n",
-        "  teiten-aggregator rollup --data /var/lib/teiten"
+        "  teiten-aggregator rollup --data /var/lib/teiten\n",
+        "  # days of Japan\n",
+        "  teiten-aggregator rollup --data /var/lib/teiten --timezone Asia/Tokyo"
     ))]
     Rollup {
         /// Folder of the dataset.
@@ -94,6 +102,36 @@ enum Command {
         /// The day to end before [default: the last there is, included].
         #[arg(long, value_name = "DATE")]
         to: Option<DayArgument>,
+        #[command(flatten)]
+        days: days::DayFlags,
+        /// Print one JSON object on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Remove parts that are older than their table's days, but never what a rollup still needs.
+    ///
+    /// Hours go a whole day at once, and only where the day has been rolled up from them; coverage goes last. Age is counted from the last day
+    /// of the dataset.
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  # what would go\n",
+        "  teiten-aggregator prune --data /var/lib/teiten --keep sources=90 --keep payloads=90 --dry-run\n",
+        "  # after the nightly rollup\n",
+        "  teiten-aggregator prune --data /var/lib/teiten --keep sources=90 --keep traffic=400"
+    ))]
+    Prune {
+        /// Folder of the dataset.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// Days of a table that are kept, the last day among them; repeatable. Tables that are not named are kept.
+        #[arg(long, value_name = "TABLE=DAYS", required = true)]
+        keep: Vec<prune::KeepArgument>,
+        /// The day to count from [default: the last of the dataset].
+        #[arg(long, value_name = "DATE")]
+        today: Option<DayArgument>,
+        /// Say what would go, and remove nothing.
+        #[arg(long)]
+        dry_run: bool,
         /// Print one JSON object on standard output.
         #[arg(long)]
         json: bool,
@@ -173,8 +211,16 @@ fn main() -> ExitCode {
             data,
             from,
             to,
+            days,
             json,
-        } => run_rollup(&data, (from, to), json),
+        } => run_rollup(&data, (from, to), &days, json),
+        Command::Prune {
+            data,
+            keep,
+            today,
+            dry_run,
+            json,
+        } => readable(&data).and_then(|()| prune::run(&data, &keep, today, dry_run, json)),
         Command::Actors(command) => actors::run(command),
         Command::Schema { names, format } => run_schema(&names, format),
         Command::Documents { folder } => {
@@ -233,10 +279,11 @@ fn run_merge(data: &Path, from: &[PathBuf], as_json: bool) -> anyhow::Result<u8>
 fn run_rollup(
     data: &Path,
     days: (Option<DayArgument>, Option<DayArgument>),
+    flags: &days::DayFlags,
     as_json: bool,
 ) -> anyhow::Result<u8> {
     readable(data)?;
-    let (from, to) = span(days.0, days.1)?;
+    let settings = flags.settings(span(days.0, days.1)?)?;
     anyhow::ensure!(
         data.join(TRAFFIC.name).is_dir(),
         "{} holds no {}: name a dataset with --data",
@@ -248,7 +295,7 @@ fn run_rollup(
         unchanged,
         removed,
         rows,
-    } = rollup(data, (&from, &to))?;
+    } = rollup(data, &settings)?;
     let mut out = stdout().lock();
     if as_json {
         writeln!(
@@ -327,7 +374,7 @@ fn run_export(
     hours: (Option<DayOrHour>, Option<DayOrHour>),
 ) -> anyhow::Result<u8> {
     let (from, to) = span(hours.0, hours.1)?;
-    let tables = || TABLES.iter().chain(ROLLUPS);
+    let tables = || TABLES.iter().chain(ROLLUPS).chain(EVENTS);
     let Some(table) = tables().find(|table| table.name == name) else {
         let names: Vec<&str> = tables().map(|table| table.name).collect();
         anyhow::bail!("--table {name}: there are {}", names.join(", "));

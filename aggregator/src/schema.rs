@@ -6,9 +6,13 @@ mod coverage;
 mod group;
 mod kinds;
 mod payloads;
+mod ports_daily;
 mod rolled_up;
+mod scanners_daily;
+mod scans;
 mod slot;
 mod sources;
+mod sources_daily;
 mod traffic;
 
 use std::sync::Arc;
@@ -20,9 +24,16 @@ use teiten_observation::{Class, Mark, Tool, TrafficType};
 pub(crate) use coverage::{CoverageMinute, CoverageRows, ROWS as COVERAGE_ROWS};
 pub(crate) use group::{Group, RowGrouper};
 pub(crate) use payloads::{PayloadRows, ROWS as PAYLOADS_ROWS};
+pub(crate) use ports_daily::{PortDayRows, PortKey, PortSums, ROWS as PORTS_DAILY_ROWS};
 pub(crate) use rolled_up::{ROWS as ROLLED_UP_ROWS, RolledKey, RolledRow, RolledRows};
+pub(crate) use scanners_daily::{
+    ROWS as SCANNERS_DAILY_ROWS, RULES as SURVEY_RULES, ScannerDay, ScannerDayRows,
+};
+pub(crate) use scans::{ROWS as SCANS_ROWS, ScanRow, ScanRows};
 pub(crate) use slot::{ColumnRow, Filled, Slot, encode_group};
+pub(crate) use sources::{BY_SOURCE_COLUMNS, BySource};
 pub(crate) use sources::{Origin, ROWS as SOURCES_ROWS, SourceChunk, SourceRows};
+pub(crate) use sources_daily::{ROWS as SOURCES_DAILY_ROWS, SourceDay, SourceDayRows};
 pub(crate) use traffic::{Key, ROWS as TRAFFIC_ROWS, TrafficRows, TrafficSums};
 
 /// Version of the meaning of the tables; raised when a column changes its meaning.
@@ -46,6 +57,10 @@ pub enum ColumnType {
     Double,
     /// Bytes.
     Bytes,
+    /// True or false.
+    Boolean,
+    /// A civil date: days since 1970-01-01.
+    Date,
 }
 
 /// One column of a table.
@@ -72,7 +87,9 @@ pub enum Holds {
     Between(i64, i64),
     /// The start of the part's hour, day or month.
     Start,
-    /// A time in the part's hour.
+    /// The part's date; of a month its first.
+    Date,
+    /// A time in the part's hour, day or month.
     Inside,
     /// The name of the sensor that the metadata names.
     Sensor,
@@ -86,6 +103,8 @@ pub enum Holds {
     Hash,
     /// A sketch of distinct values.
     Sketch,
+    /// A set of destinations, or nothing.
+    Destinations,
 }
 
 impl Column {
@@ -170,6 +189,8 @@ pub(crate) fn parquet_field(column: &Column) -> TypePtr {
         ),
         ColumnType::Double => (PhysicalType::DOUBLE, None),
         ColumnType::Bytes => (PhysicalType::BYTE_ARRAY, None),
+        ColumnType::Boolean => (PhysicalType::BOOLEAN, None),
+        ColumnType::Date => (PhysicalType::INT32, Some(LogicalType::Date)),
     };
     let repetition = if column.nullable {
         Repetition::OPTIONAL
@@ -305,8 +326,6 @@ pub const ROLLUP_COLUMNS: [&str; 11] = [
     BYTES.name,
     SOURCES_SKETCH.name,
 ];
-/// The column that says when a row of an hour, or of a longer period, begins.
-pub const START_COLUMNS: [&str; 2] = [HOUR_START.name, rolled_up::DAY_START.name];
 /// The column of a rollup that says how many hours it is of.
 pub const HOURS_COLUMN: &str = rolled_up::HOURS.name;
 
@@ -402,15 +421,71 @@ pub const TRAFFIC_MONTHLY: Table = Table {
     name: "traffic_monthly",
     row: "month × kind × country",
     span: Span::Month,
-    columns: TRAFFIC_DAILY.columns,
+    columns: &rolled_up::MONTHLY,
     order: TRAFFIC_DAILY.order,
     apart: TRAFFIC_DAILY.apart,
 };
 
+/// Day × source, rolled up from [`SOURCES`].
+pub const SOURCES_DAILY: Table = Table {
+    name: "sources_daily",
+    row: "day × source",
+    span: Span::Day,
+    columns: &columns::<_, { SOURCES_DAILY_ROWS.len() }>(SOURCES_DAILY_ROWS),
+    order: &[IP_VERSION.name, sources::SRC_IP.name],
+    apart: &[],
+};
+
+/// Day × source that at least one survey rule names, rolled up from [`SOURCES`].
+pub const SCANNERS_DAILY: Table = Table {
+    name: "scanners_daily",
+    row: "day × source that at least one survey rule names",
+    span: Span::Day,
+    columns: &columns::<_, { SCANNERS_DAILY_ROWS.len() }>(SCANNERS_DAILY_ROWS),
+    order: &[IP_VERSION.name, sources::SRC_IP.name],
+    apart: &[],
+};
+
+/// Day × service × class, rolled up from [`SOURCES`].
+pub const PORTS_DAILY: Table = Table {
+    name: "ports_daily",
+    row: "day × protocol × port × class",
+    span: Span::Day,
+    columns: &columns::<_, { PORTS_DAILY_ROWS.len() }>(PORTS_DAILY_ROWS),
+    order: &[IP_VERSION.name, PROTOCOL.name, PORT.name, CLASS.name],
+    apart: &[],
+};
+
+/// Scan event, in the hour of its last packet, made from [`SOURCES`] by a rollup.
+pub const SCANS: Table = Table {
+    name: "scans",
+    row: "scan event, in the hour it ended",
+    span: Span::Hour,
+    columns: &columns::<_, { SCANS_ROWS.len() }>(SCANS_ROWS),
+    order: &[
+        IP_VERSION.name,
+        sources::SRC_IP.name,
+        TRAFFIC_TYPE.name,
+        PORT.name,
+        PROTOCOL.name,
+        scans::START.name,
+    ],
+    apart: &[],
+};
+
+/// Tables of what outlives an hour, in hours: made from the others, so they are made anew where hours are brought together.
+pub const EVENTS: &[Table] = &[SCANS];
+
 /// Every table of hours.
 pub const TABLES: &[Table] = &[TRAFFIC, SOURCES, COVERAGE, PAYLOADS];
 /// Tables of longer periods, made from those of hours.
-pub const ROLLUPS: &[Table] = &[TRAFFIC_DAILY, TRAFFIC_MONTHLY];
+pub const ROLLUPS: &[Table] = &[
+    TRAFFIC_DAILY,
+    TRAFFIC_MONTHLY,
+    SOURCES_DAILY,
+    SCANNERS_DAILY,
+    PORTS_DAILY,
+];
 
 #[cfg(test)]
 mod tests {

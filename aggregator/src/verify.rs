@@ -3,17 +3,21 @@
 //! Reads only; what it finds is returned, not printed.
 
 mod column;
+mod days;
 mod part;
 
 use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
+use crate::hour::Hour;
 use crate::inputs::{counted_hours, counted_twice};
 use crate::parallel::ordered;
 use crate::part::{PartError, listed};
-use crate::schema::{COVERAGE, PAYLOADS, ROLLUPS, SOURCES, Span, TABLES, TRAFFIC, Table};
-use crate::store::{Part, Store};
+use crate::pruned::PrunedHours;
+use crate::schema::{COVERAGE, EVENTS, PAYLOADS, ROLLUPS, SOURCES, TABLES, TRAFFIC, Table};
+use crate::store::{Part, Period, Store};
+use days::{DayRead, compare_days};
 use part::{PartSums, Sound};
 
 /// What is wrong with a dataset.
@@ -72,31 +76,45 @@ type SumsByHour = BTreeMap<PathBuf, BTreeMap<String, BTreeMap<&'static str, Part
 pub fn verify(directory: &Path) -> std::io::Result<VerifyReport> {
     let mut verdict = VerifyReport::default();
     let mut work = Vec::new();
-    for table in TABLES.iter().chain(ROLLUPS) {
+    for table in TABLES.iter().chain(ROLLUPS).chain(EVENTS) {
         let parts = listed(directory, table)?.into_iter();
         work.extend(parts.map(|part| PartWork { table, part }));
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut hours = SumsByHour::new();
     let mut identities = Identities::new();
+    let mut days = Vec::new();
     let mut next = work.iter();
     let read = |index: usize| sound(work[index].table, &work[index].part);
     ordered(threads, work.len(), read, |outcome| {
         if let Some(work) = next.next() {
-            if let (Span::Hour, Ok(sound)) = (work.table.span, &outcome)
+            if let (true, Ok(sound)) = (is_observed(work.table), &outcome)
                 && let Some(identity) = &sound.identity
             {
                 let of_name = identities.entry(sound.sensor.clone()).or_default();
                 let part = of_name.entry(identity.clone());
                 part.or_insert_with(|| work.part.path.clone());
             }
+            if let (Period::Day(_), Ok(sound)) = (work.part.period, &outcome) {
+                days.push(DayRead {
+                    table: work.table,
+                    path: work.part.path.clone(),
+                    period: work.part.period,
+                    sensor: sound.sensor.clone(),
+                    zone: sound.zone.clone(),
+                    sums: sound.sums,
+                });
+            }
             note(&mut verdict, &mut hours, work, outcome);
         }
     });
+    verdict.findings.extend(compare_days(&days, &hours));
     verdict.hours = hours.len() as u64;
+    let pruned = PrunedHours::read(&Store::at(directory))?;
     for (hour, sensors) in hours {
         for (sensor, tables) in sensors {
-            compare(&mut verdict, &hour, &sensor, &tables);
+            let was_pruned = |table: &Table| is_pruned(&pruned, table, &sensor, &hour);
+            compare(&mut verdict, &hour, &sensor, &tables, was_pruned);
         }
     }
     for (sensor, parts) in identities {
@@ -144,7 +162,7 @@ fn note(
     let (table, path, folder) = (work.table, &work.part.path, work.part.period.folder());
     verdict.parts += 1;
     let outcome = read.map_err(|error| error.to_string()).and_then(|sound| {
-        if table.span != Span::Hour {
+        if !is_observed(table) {
             return Ok(sound.rows);
         }
         let sensors = hours.entry(folder.clone()).or_default();
@@ -158,7 +176,7 @@ fn note(
             .ok_or("with the other parts of its hour it has more packets or bytes than 2^63")?;
         Ok(sound.rows)
     });
-    if table.span == Span::Hour {
+    if is_observed(table) {
         hours.entry(folder).or_default();
     }
     if let Err(reason) = &outcome {
@@ -175,12 +193,31 @@ fn note(
     });
 }
 
+/// Whether the hour of a folder was pruned from a table.
+fn is_pruned(pruned: &PrunedHours, table: &Table, sensor: &str, folder: &Path) -> bool {
+    let of_folder = || {
+        let (date, hour) = folder
+            .to_str()?
+            .strip_prefix("date=")?
+            .split_once("/hour=")?;
+        let hour: i64 = hour.parse().ok()?;
+        Some(Hour(Hour::first_of(date)?.0 + hour))
+    };
+    of_folder().is_some_and(|hour| pruned.contains(table.name, sensor, hour))
+}
+
+/// Whether a table holds what sensors observed, not what was made of it.
+fn is_observed(table: &Table) -> bool {
+    TABLES.iter().any(|observed| observed.name == table.name)
+}
+
 /// Compares the tables of a sensor's hour.
 fn compare(
     verdict: &mut VerifyReport,
     hour: &Path,
     sensor: &str,
     tables: &BTreeMap<&'static str, PartSums>,
+    was_pruned: impl Fn(&Table) -> bool,
 ) {
     let sums = |table: &Table| tables.get(table.name).copied().unwrap_or_default();
     let (traffic, sources, coverage) = (sums(&TRAFFIC), sums(&SOURCES), sums(&COVERAGE));
@@ -191,6 +228,10 @@ fn compare(
         let path = hour.to_owned();
         verdict.findings.push(Finding { path, reason });
     };
+    let is_whole = ![&TRAFFIC, &SOURCES, &COVERAGE].into_iter().any(was_pruned);
+    if !is_whole {
+        return;
+    }
     let counts = |sums: &PartSums| (sums.packets, sums.bytes);
     if counts(&traffic) != counts(&sources) || traffic.packets != coverage.packets {
         find(format!(

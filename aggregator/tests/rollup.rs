@@ -9,11 +9,12 @@ use std::sync::Arc;
 use datasketches::hll::HllSketch;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
+use teiten_aggregator::calendar::Calendar;
 use teiten_aggregator::close::Closer;
 use teiten_aggregator::hour::Hour;
 use teiten_aggregator::minute::{HourAccount, SecondSet};
 use teiten_aggregator::origin::Origins;
-use teiten_aggregator::rollup::{Rolled, rollup};
+use teiten_aggregator::rollup::{Rolled, RollupSettings, rollup};
 use teiten_aggregator::store::{PartName, Store};
 use teiten_aggregator::table::{HOUR_US, Seed};
 use teiten_aggregator::window::{Batch, LatePolicy, Window};
@@ -84,7 +85,7 @@ fn rows(directory: &Path, file: &str) -> Vec<BTreeMap<String, Field>> {
 fn number(row: &BTreeMap<String, Field>, column: &str) -> i64 {
     match row[column] {
         Field::Long(number) | Field::TimestampMicros(number) => number,
-        Field::Int(number) => number.into(),
+        Field::Int(number) | Field::Date(number) => number.into(),
         ref other => panic!("{column} is {other:?}"),
     }
 }
@@ -99,7 +100,12 @@ fn check(directory: &Path, file: &str, packets: i64, sources: i64, hours: i64, s
         assert_eq!(number(&row, "packets"), packets, "{file}");
         assert_eq!(number(&row, "bytes"), packets * 60, "{file}");
         assert_eq!(number(&row, "hours"), hours, "{file}");
-        assert_eq!(number(&row, "day_start"), start_hour * HOUR_US, "{file}");
+        let day = if file.contains("monthly") {
+            "month"
+        } else {
+            "day"
+        };
+        assert_eq!(number(&row, day), start_hour / 24, "{file}");
         let error = number(&row, "sources") as f64 / sources as f64 - 1.0;
         assert!(error.abs() < 0.05, "{file}: {row:?}");
         let Field::Bytes(sketch) = &row["sources_sketch"] else {
@@ -122,12 +128,13 @@ fn days_and_months_hold_what_their_hours_hold() {
     write_part(&tokyo, HOUR + 2, 0, 0..10);
     write_part(&tokyo, HOUR + 2 + 24, 0, 5..20);
     write_part(&osaka, HOUR, 0, 0..7);
-    let rolled = rollup(directory, ("", "")).expect("a dataset");
+    let rolled = rollup(directory, &RollupSettings::default()).expect("a dataset");
     let expected = Rolled {
-        written: 4 + 3,
+        written: 4 + 3 + 3 * 4,
         unchanged: 0,
         removed: 0,
-        rows: 7 * u64::from(PORTS),
+        // Of traffic, sources and ports.
+        rows: 7 * u64::from(PORTS) + (3_000 + 7 + 10 + 15) + 4 * u64::from(PORTS),
     };
     assert_eq!(rolled, expected);
     let day = HOUR - 22;
@@ -179,12 +186,12 @@ fn days_and_months_hold_what_their_hours_hold() {
         1,
         day + 48,
     );
-    let again = rollup(directory, ("", "")).expect("a dataset");
-    assert_eq!((again.written, again.unchanged), (0, 7));
-    // An hour more: its day and month, and no other.
+    let again = rollup(directory, &RollupSettings::default()).expect("a dataset");
+    assert_eq!((again.written, again.unchanged), (0, 19));
+    // An hour more: its day and month, and no other; of sources three tables a day.
     write_part(&tokyo, HOUR + 3 + 24, 0, 18..30);
-    let again = rollup(directory, ("", "")).expect("a dataset");
-    assert_eq!((again.written, again.unchanged), (2, 5));
+    let again = rollup(directory, &RollupSettings::default()).expect("a dataset");
+    assert_eq!((again.written, again.unchanged), (5, 14));
     check(
         directory,
         "traffic_daily/date=2026-12-01/tokyo.parquet",
@@ -211,14 +218,15 @@ fn what_is_left_of_hours_that_hold_nothing_goes_and_what_was_pruned_stays() {
     for sensor in [&tokyo, &osaka] {
         write_part(sensor, HOUR, 0, 0..10);
     }
-    rollup(directory, ("", "")).expect("a dataset");
+    rollup(directory, &RollupSettings::default()).expect("a dataset");
     // Tokyo observed the hour and has nothing of it any more; of Osaka there is no hour at all.
     std::fs::remove_dir_all(directory.join("traffic")).expect("removed");
     let (account, seconds) = (HourAccount::default(), SecondSet::default());
     let covered = tokyo.write_coverage(Hour(HOUR), 0, &account, &seconds);
     covered.expect("writable");
-    let rolled = rollup(directory, ("", "")).expect("a dataset");
-    assert_eq!((rolled.written, rolled.removed), (0, 2));
+    let rolled = rollup(directory, &RollupSettings::default()).expect("a dataset");
+    // Until when Tokyo is known has changed, and with it which scans have ended.
+    assert_eq!((rolled.written, rolled.removed), (3, 2));
     let is_there = |part: &str| directory.join(part).is_file();
     for period in [
         "traffic_daily/date=2026-11-29",
@@ -236,7 +244,12 @@ fn days_can_be_picked() {
     for day in 0..4 {
         write_part(&closer, HOUR + 24 * day, 0, 0..9);
     }
-    rollup(folder.path(), ("2026-11-30", "2026-12-02")).expect("a dataset");
+    let picked = RollupSettings {
+        from: "2026-11-30".to_owned(),
+        to: "2026-12-02".to_owned(),
+        ..RollupSettings::default()
+    };
+    rollup(folder.path(), &picked).expect("a dataset");
     let days = std::fs::read_dir(folder.path().join("traffic_daily")).expect("days");
     let names: BTreeSet<_> = days.map(|day| day.expect("a day").file_name()).collect();
     let expected = ["date=2026-11-30", "date=2026-12-01"];
@@ -250,7 +263,7 @@ fn a_damaged_part_is_named_and_nothing_of_its_day_is_written() {
     write_part(&closer, HOUR, 0, 0..9);
     let part = closer.path(&teiten_aggregator::schema::TRAFFIC, Hour(HOUR), 0);
     std::fs::write(&part, b"PAR1 and no more").expect("writable");
-    let error = rollup(folder.path(), ("", ""))
+    let error = rollup(folder.path(), &RollupSettings::default())
         .expect_err("damage")
         .to_string();
     assert!(
@@ -258,4 +271,108 @@ fn a_damaged_part_is_named_and_nothing_of_its_day_is_written() {
         "{error}"
     );
     assert!(!folder.path().join("traffic_daily").exists());
+}
+
+#[test]
+fn days_of_sources_scanners_and_ports_are_those_of_the_packets() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let directory = folder.path();
+    let tokyo = closer(directory, "tokyo");
+    let packet = |hour: i64, source: u32, port: u16, destination: u32, class: Class| Observation {
+        time_us: hour * HOUR_US + i64::from(source),
+        source,
+        destination,
+        kind: Kind::new(TrafficType::Udp, class, Tool::None, 17, Some(port)),
+        wire_length_bytes: 60,
+        flags: 0,
+        stack: 0,
+        pair: 0,
+    };
+    // The first comes in three hours, over midnight of UTC and not of Tokyo, to 30 addresses of which each hour has seen half before.
+    let mut hours = BTreeMap::<i64, Vec<Observation<u32>>>::new();
+    for (place, hour) in (HOUR..HOUR + 3).enumerate() {
+        let from = place as u32 * 10;
+        let of_hour = hours.entry(hour).or_default();
+        of_hour.extend((from..from + 20).map(|one| packet(hour, 1, 53, one, Class::Scan)));
+        // The second asks for eleven ports over the hours, a few in each; its answers ask for nothing.
+        let ports = place as u16 * 4..place as u16 * 4 + 4;
+        of_hour.extend(ports.map(|port| packet(hour, 2, port, 7, Class::Scan)));
+        of_hour.push(packet(hour, 2, 9_999, 7, Class::Backscatter));
+    }
+    for (hour, packets) in hours {
+        let mut window = Window::new(LatePolicy::Reopen, Seed::random());
+        let mut batch = Batch {
+            ipv4: packets,
+            ipv6: Vec::new(),
+        };
+        window.observe(hour, &mut batch);
+        let runs = tokyo.sort(window.take_open());
+        tokyo.close(Hour(hour), 0, runs).expect("writable");
+    }
+    let settings = RollupSettings {
+        calendar: Calendar::of("Asia/Tokyo").expect("a zone"),
+        ..RollupSettings::default()
+    };
+    rollup(directory, &settings).expect("rolled up");
+    // 2026-11-29T22 UTC is the 30th in Tokyo.
+    let day = "date=2026-11-30/tokyo.parquet";
+    let sources = rows(directory, &format!("sources_daily/{day}"));
+    let of = |row: usize, column: &str| number(&sources[row], column);
+    assert_eq!(sources.len(), 2);
+    let first = ["packets", "scan_packets", "destinations", "hours", "ports"];
+    assert_eq!(first.map(|column| of(0, column)), [60, 60, 40, 3, 1]);
+    assert_eq!(first.map(|column| of(1, column)), [15, 12, 1, 3, 12]);
+    assert_eq!(of(1, "backscatter_packets"), 3);
+    assert_eq!(of(0, "first_seen"), HOUR * HOUR_US + 1);
+    assert_eq!(of(0, "last_seen"), (HOUR + 2) * HOUR_US + 1);
+    assert_eq!(of(0, "day"), (HOUR + 9) / 24);
+    let roles: Vec<&Field> = sources.iter().map(|row| &row["role"]).collect();
+    assert_eq!(
+        roles,
+        [
+            &Field::Str("horizontal".into()),
+            &Field::Str("mixed".into())
+        ]
+    );
+    // Of 256 dark addresses 26 are a tenth; more than ten ports are JPCERT's rule, and nobody else's.
+    let scanners = rows(directory, &format!("scanners_daily/{day}"));
+    let rules = [
+        "rule_imc_destinations",
+        "rule_jpcert",
+        "rule_police",
+        "rule_nicter",
+        "rule_named",
+    ];
+    let named = |row: usize| rules.map(|rule| scanners[row][rule] == Field::Bool(true));
+    assert_eq!(scanners.len(), 2);
+    assert_eq!(named(0), [true, false, false, false, false]);
+    assert_eq!(named(1), [false, true, false, false, false]);
+    let ports = rows(directory, &format!("ports_daily/{day}"));
+    assert_eq!(ports.len(), 14);
+    let dns = ports
+        .iter()
+        .find(|row| number(row, "port") == 53)
+        .expect("a row");
+    assert_eq!((number(dns, "packets"), number(dns, "sources")), (60, 1));
+    let all: i64 = ports.iter().map(|row| number(row, "packets")).sum();
+    assert_eq!(all, 75);
+}
+
+#[test]
+fn a_zone_that_cuts_hours_is_refused_and_days_of_two_zones_make_no_month() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let tokyo = closer(folder.path(), "tokyo");
+    write_part(&tokyo, HOUR, 0, 0..9);
+    write_part(&tokyo, HOUR - 48, 0, 0..9);
+    let of = |zone: &str, from: &str| RollupSettings {
+        calendar: Calendar::of(zone).expect("a zone"),
+        from: from.to_owned(),
+        ..RollupSettings::default()
+    };
+    let error = rollup(folder.path(), &of("Asia/Kolkata", "")).expect_err("half an hour");
+    assert!(error.to_string().contains("whole hours"), "{error}");
+    rollup(folder.path(), &of("UTC", "")).expect("rolled up");
+    let error = rollup(folder.path(), &of("Asia/Tokyo", "2026-11-29")).expect_err("two zones");
+    assert!(error.to_string().contains("--timezone UTC"), "{error}");
+    rollup(folder.path(), &of("Asia/Tokyo", "")).expect("all days anew");
 }

@@ -9,6 +9,8 @@ sketches, pyarrow reads the schemas and the metadata. What is compared:
   truth     classes, types, exact tools, protocols, ports, countries, hours, distinct sources against the synthesiser's own counts
   sums      traffic = sources = coverage = accounting, for packets and bytes
   sketches  exact columns against the sources table, sketches against the exact numbers
+  days      sources_daily, scanners_daily, ports_daily and traffic_daily against the hours and against the packets one by one
+  scans     the events of the table against their definition, packet by packet
 
 Run by .ci/crosscheck, which installs the packages of requirements.txt in a venv.
 """
@@ -288,6 +290,78 @@ def check_merge(binaries, connection, data, other, folder):
     run(binaries / "teiten-aggregator", "verify", "--data", merged)
 
 
+# Silence that ends a scan event here, and classes whose packets ask for a service.
+SILENCE_SECONDS = 3600
+ASKS = "class IN ('scan', 'reflector-scan', 'exploit')"
+
+
+def differing(connection, ours, theirs):
+    """Rows that only one of two questions gives."""
+    count = "SELECT count(*) FROM ({} EXCEPT ALL {})"
+    return tuple(connection.execute(count.format(*pair)).fetchone()[0] for pair in ((ours, theirs), (theirs, ours)))
+
+
+def check_days(binaries, connection, data, capture, telescope, folder):
+    """Days and scan events against hours, and against what `explain` says of every packet."""
+    command = (binaries / "teiten-aggregator", "rollup", "--json", "--data", data, "--scan-silence", SILENCE_SECONDS)
+    run(*command)
+    before = digests(data)
+    again = json.loads(run(*command))
+    check("a second rollup writes nothing", (again["written"], again["rows"], digests(data)), (0, 0, before))
+    run(binaries / "teiten-aggregator", "verify", "--data", data)
+    for table, depth in (("traffic_daily", "*"), ("sources_daily", "*"), ("scanners_daily", "*"), ("ports_daily", "*"), ("scans", "*/*")):
+        connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet('{data}/{table}/{depth}/*.parquet', hive_partitioning = false)")
+    packets = folder / "packets.json"
+    flags = [flag for prefix in telescope for flag in ("--telescope", prefix)]
+    packets.write_text(run(binaries / "teiten-sensor", "explain", capture, *flags, accepted=(0, 1)))
+    connection.execute(f"""CREATE TABLE packets AS SELECT time::timestamptz AS time, src_ip, dst_ip, protocol, traffic_type, class, port
+        FROM read_json('{packets}', format = 'newline_delimited', union_by_name = true, maximum_object_size = 1000000) WHERE class IS NOT NULL""")
+    check("packets that explain names", connection.execute("SELECT count(*) FROM packets").fetchone()[0],
+          connection.execute("SELECT sum(packets)::bigint FROM traffic").fetchone()[0])
+    kinds = "ip_version, protocol, port, traffic_type, class, tool, actor, country"
+    day = "hour_start::date AS day"
+    check("traffic_daily against traffic", differing(connection,
+          f"SELECT day, {kinds}, packets, bytes FROM traffic_daily",
+          f"SELECT {day}, {kinds}, sum(packets)::bigint, sum(bytes)::bigint FROM traffic GROUP BY ALL"), (0, 0))
+    classes = ("scan", "reflector-scan", "exploit", "backscatter", "misconfiguration", "spoofed", "malformed", "other")
+    ours = ", ".join(f"{name.replace('-', '_')}_packets" for name in classes)
+    theirs = ", ".join(f"coalesce(sum(packets) FILTER (class = '{name}'), 0)::bigint" for name in classes)
+    check("sources_daily against sources", differing(connection,
+          f"SELECT day, src_ip, packets, bytes, {ours}, ports, hours, mirai_packets, first_seen, last_seen FROM sources_daily",
+          f"SELECT {day}, src_ip, sum(packets)::bigint, sum(bytes)::bigint, {theirs}, count(DISTINCT (protocol, port)) FILTER ({ASKS} AND port IS NOT NULL), "
+          "count(DISTINCT hour_start), coalesce(sum(packets) FILTER (tool = 'mirai'), 0)::bigint, min(first_seen), max(last_seen) FROM sources GROUP BY ALL"), (0, 0))
+    exact = "SELECT time::date AS day, src_ip, count(DISTINCT dst_ip) AS destinations FROM packets GROUP BY ALL"
+    check("destinations of a day, exact up to 128", differing(connection,
+          "SELECT day, src_ip, destinations FROM sources_daily WHERE destinations <= 128", f"SELECT * FROM ({exact}) WHERE destinations <= 128"), (0, 0))
+    worst = connection.execute(f"SELECT coalesce(max(abs(ours.destinations / theirs.destinations - 1)), 0) FROM sources_daily ours JOIN ({exact}) theirs USING (day, src_ip)").fetchone()[0]
+    check(f"destinations of a day, estimated: {worst:.3f} off, 0.115 at most", worst < 0.115, True)
+    check("ports_daily against sources", differing(connection,
+          "SELECT day, ip_version, protocol, port, class, packets, bytes, sources, mirai_packets FROM ports_daily",
+          f"SELECT {day}, ip_version, protocol, port, class, sum(packets)::bigint, sum(bytes)::bigint, count(DISTINCT src_ip), "
+          "coalesce(sum(packets) FILTER (tool = 'mirai'), 0)::bigint FROM sources GROUP BY ALL"), (0, 0))
+    addresses = sum(2 ** (32 - int(prefix.split("/")[1])) for prefix in telescope if ":" not in prefix)
+    rules = "ports >= 11 OR ports >= 100 OR actor <> ''"
+    check("scanners_daily by ports and name", differing(connection,
+          "SELECT day, src_ip, rule_jpcert, rule_police, rule_named FROM scanners_daily WHERE rule_jpcert OR rule_police OR rule_named",
+          f"SELECT day, src_ip, ports >= 11, ports >= 100, actor <> '' FROM sources_daily WHERE {rules}"), (0, 0))
+    gap = f"time - lag(time) OVER key > INTERVAL {SILENCE_SECONDS} SECOND"
+    key = "src_ip, port, protocol, traffic_type"
+    connection.execute(f"""CREATE TABLE events AS SELECT * FROM (
+        SELECT {key}, min(time) AS "start", max(time) AS "end", count(*) AS packets, count(DISTINCT dst_ip) AS destinations FROM (
+            SELECT *, sum(coalesce({gap}, false)::int) OVER (PARTITION BY {key} ORDER BY time ROWS UNBOUNDED PRECEDING) AS event
+            FROM packets WINDOW key AS (PARTITION BY {key} ORDER BY time))
+        GROUP BY {key}, event)
+        WHERE destinations >= 10 AND (src_ip LIKE '%:%' OR "end" = "start" OR packets / (epoch_us("end") - epoch_us("start")) * 1e6 * 4294967296 / {addresses} >= 10)""")
+    columns = f'{key}, "start", "end", packets'
+    count = connection.execute("SELECT count(*) FROM events").fetchone()[0]
+    check("scan events of the definition: more than none", count > 0, True)
+    check("scans against the definition, packet by packet", differing(connection, f"SELECT {columns} FROM scans", f"SELECT {columns} FROM events"), (0, 0))
+    check("destinations of scans, exact up to 128", differing(connection,
+          f"SELECT {columns}, destinations FROM scans WHERE destinations <= 128", f"SELECT {columns}, destinations FROM events WHERE destinations <= 128"), (0, 0))
+    check("scans with one id", connection.execute("SELECT count(*) - count(DISTINCT id) FROM scans").fetchone()[0], 0)
+    print(f"crosscheck: {count} scan events are those of the definition")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--binaries", type=Path, required=True, help="folder of teiten-synth and teiten-sensor")
@@ -338,6 +412,7 @@ def cross_check(options, folder):
         check(f"rows of {table} that only one file or only ten give", same_rows(connection, other, table), (0, 0))
     check_export(options.binaries, connection, data, folder)
     check_merge(options.binaries, connection, data, other, folder)
+    check_days(options.binaries, connection, data, capture, truth["telescope"], folder)
 
 
 if __name__ == "__main__":

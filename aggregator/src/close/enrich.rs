@@ -128,7 +128,7 @@ impl<'a, 'r, A: Address> Enricher<'a, 'r, A> {
             if is_small {
                 self.fold.push(&row, merged.destinations());
             } else {
-                self.chunk.push(&row, origin);
+                self.chunk.push(&row, Some(merged.view()), origin);
             }
         }
     }
@@ -150,7 +150,7 @@ pub(super) fn folded_chunk<A: Address>(
         row.source.write_text(&mut text);
         text.extend_from_slice(format!("/{prefix_bits}").as_bytes());
         chunk.begin_source(&text);
-        chunk.push(&row, Origin::default());
+        chunk.push(&row, None, Origin::default());
     }
     chunk
 }

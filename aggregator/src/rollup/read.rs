@@ -1,53 +1,21 @@
 //! Adds the rows of a part to sums. Columns are found by name: a part may have been written before a column was added.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::hash::Hasher;
-use std::io::Read;
-use std::path::Path;
-
 use parquet::errors::{ParquetError, Result};
-use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::file::reader::FileReader;
 use parquet::record::Field;
-use twox_hash::XxHash64;
 
+use super::making::MakingNotes;
 use super::sums::{Key, PeriodSums};
-use crate::part::{self, CHECKSUM_KEY, PartError};
-use crate::schema::{HOURS_COLUMN, ROLLUP_COLUMNS, START_COLUMNS};
+use crate::part;
+use crate::schema::{HOURS_COLUMN, ROLLUP_COLUMNS};
 use crate::store::Part;
 
-/// A value of a part's metadata; `None` if there is no such part or value.
-pub(super) fn note_of(path: &Path, key: &str) -> Option<String> {
-    let note = |part: &part::CheckedPart| Ok::<_, PartError>(part.note(key).map(str::to_owned));
-    part::read(path, note).ok()?
-}
-
-/// What changes when the rows of a part change: the hash in its metadata, or of the whole file where an older program has written it.
-pub(super) fn content_of(part: &Part) -> Result<String> {
-    let noted = part::guarded(|| {
-        let reader = SerializedFileReader::new(part.open().map_err(PartError::from)?)?;
-        let notes = reader.metadata().file_metadata().key_value_metadata();
-        let noted = notes.and_then(|notes| notes.iter().find(|note| note.key == CHECKSUM_KEY));
-        Ok::<_, PartError>(noted.and_then(|note| note.value.clone()))
-    })?;
-    if let Some(noted) = noted {
-        return Ok(noted);
-    }
-    let mut file = part.open()?;
-    let (mut sum, mut bytes) = (XxHash64::with_seed(0), vec![0; 1 << 20]);
-    loop {
-        match file.read(&mut bytes)? {
-            0 => return Ok(format!("file-{:016x}", sum.finish())),
-            count => Hasher::write(&mut sum, &bytes[..count]),
-        }
-    }
-}
-
-/// Adds the rows and metadata of a part of so many hours; with `None` its rows have the number.
+/// Adds the rows and notes of a part, which stands for so many hours; none: its rows say it.
 pub(super) fn add_part(
     part: &Part,
     hours: Option<i64>,
     sums: &mut PeriodSums,
-    notes: &mut BTreeMap<String, BTreeSet<String>>,
+    notes: &mut MakingNotes,
 ) -> Result<()> {
     part::read(part.place(), |part| add_rows(part, hours, sums, notes))
 }
@@ -56,12 +24,11 @@ fn add_rows(
     part: &part::CheckedPart,
     hours: Option<i64>,
     sums: &mut PeriodSums,
-    notes: &mut BTreeMap<String, BTreeSet<String>>,
+    notes: &mut MakingNotes,
 ) -> Result<()> {
     let (reader, about) = (part.reader(), part.about());
     for note in about.key_value_metadata().into_iter().flatten() {
-        let values = notes.entry(note.key.clone()).or_default();
-        values.extend(note.value.clone());
+        notes.add(&note.key, note.value.as_deref().unwrap_or_default());
     }
     let names: Vec<&str> = about
         .schema_descr()
@@ -78,8 +45,6 @@ fn add_rows(
     for (found, name) in places.iter_mut().zip(ROLLUP_COLUMNS) {
         *found = place(name)?;
     }
-    let [of_hour, of_period] = START_COLUMNS;
-    let start = place(of_hour).or_else(|_| place(of_period))?;
     let hours_place = hours.is_none().then(|| place(HOURS_COLUMN)).transpose()?;
     let mut counted = hours;
     for row in reader.get_row_iter(None)? {
@@ -88,7 +53,6 @@ fn add_rows(
         if let (None, Some(place)) = (counted, hours_place) {
             counted = Some(number(fields[place])?);
         }
-        sums.begin(number(fields[start])?);
         let [
             ip_version,
             protocol,

@@ -10,12 +10,11 @@ use crate::close::encode_with;
 pub(super) use crate::schema::RolledKey as Key;
 use crate::schema::{ROLLED_UP_ROWS, RolledRow, RolledRows, encode_group};
 use crate::sketch::{NoSketch, SketchUnion};
-use crate::table::HOUR_US;
 use crate::writer::{PartWriter, WriteError};
 
-/// Rows of a row group: with sketches of 4 KB each, 32 MB.
-const GROUP_ROWS: usize = 8 << 10;
-pub(super) const DAY_US: i64 = 24 * HOUR_US;
+/// Rows of a row group, and bytes of their sketches.
+const GROUP_ROWS: usize = 100_000;
+const GROUP_BYTES: usize = 32 << 20;
 
 #[derive(Debug, Default)]
 struct Sum {
@@ -29,20 +28,11 @@ struct Sum {
 pub(super) struct PeriodSums {
     /// Hours of which there are rows.
     pub hours: i64,
-    /// Start of the first day, microseconds since 1970-01-01 UTC.
-    start_us: Option<i64>,
     rows: HashMap<Key, Sum, RandomState>,
     names: BTreeSet<Arc<str>>,
 }
 
 impl PeriodSums {
-    /// Notes the time of a row.
-    pub(super) fn begin(&mut self, time_us: i64) {
-        let day_us = time_us.div_euclid(DAY_US) * DAY_US;
-        let known = self.start_us.get_or_insert(day_us);
-        *known = day_us.min(*known);
-    }
-
     /// A text of the few that columns hold, once for all rows.
     pub(super) fn name(&mut self, text: &str) -> Arc<str> {
         if let Some(known) = self.names.get(text) {
@@ -70,7 +60,8 @@ impl PeriodSums {
         Ok(())
     }
 
-    /// Writes the rows in order; how many they are. `start` gives the period's start from that of its first day.
+    /// Writes the rows in order; how many they are. `day` is its day, or its month's first, counted from
+    /// 1970-01-01.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -79,10 +70,10 @@ impl PeriodSums {
         file: &mut PartWriter,
         path: &Path,
         sensor: &str,
-        start: fn(i64) -> i64,
+        day: i64,
     ) -> Result<u64, WriteError> {
         let schema = file.schema();
-        let (start_us, hours) = (start(self.start_us.unwrap_or(0)), self.hours);
+        let hours = self.hours;
         let mut rows: Vec<(Key, Sum)> = self.rows.into_iter().collect();
         rows.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
         let count = rows.len() as u64;
@@ -99,10 +90,10 @@ impl PeriodSums {
                 }
             };
             let group = RolledRows {
-                start_us,
+                day,
                 sensor,
                 hours,
-                rows: rows.by_ref().take(GROUP_ROWS).map(row).collect(),
+                rows: group_of(&mut rows, row),
             };
             file.append(encode_with(path, |encoder| {
                 encode_group(ROLLED_UP_ROWS, &schema, group.rows.len(), &group, encoder)
@@ -110,4 +101,21 @@ impl PeriodSums {
         }
         Ok(count)
     }
+}
+
+/// The next rows of a group.
+fn group_of(
+    rows: &mut impl Iterator<Item = (Key, Sum)>,
+    row: impl Fn((Key, Sum)) -> RolledRow,
+) -> Vec<RolledRow> {
+    let (mut group, mut bytes) = (Vec::new(), 0);
+    while group.len() < GROUP_ROWS
+        && bytes < GROUP_BYTES
+        && let Some(next) = rows.next()
+    {
+        let next = row(next);
+        bytes += next.sketch.len();
+        group.push(next);
+    }
+    group
 }

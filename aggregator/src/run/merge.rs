@@ -320,7 +320,8 @@ impl<'a, A: Address> Merged<'a, A> {
 
     /// Its destinations where they lie.
     #[must_use]
-    pub(super) fn view(&self) -> View<'_, A> {
+    #[inline]
+    pub fn view(&self) -> View<'_, A> {
         self.destinations.view()
     }
 

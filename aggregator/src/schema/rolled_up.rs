@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::ColumnType::{Int64, TimestampMicros};
+use super::ColumnType::{Date, Int64};
 use super::{
     ACTOR, BYTES, CLASS, COUNTED, COUNTRY, Column, ColumnRow, Filled, Holds, IP_VERSION,
     NOT_NEGATIVE, PACKETS, PORT, PROTOCOL, SENSOR, SOURCES_SKETCH, Slot, TOOL, TRAFFIC_TYPE,
@@ -32,26 +32,33 @@ pub(crate) struct RolledRow {
 /// The rows of a row group.
 #[derive(Debug)]
 pub(crate) struct RolledRows<'r> {
-    pub start_us: i64,
+    /// The day, or the month's first, counted from 1970-01-01.
+    pub day: i64,
     pub sensor: &'r str,
     pub hours: i64,
     pub rows: Vec<RolledRow>,
 }
 
 impl RolledRows<'_> {
-    fn texts(&self, place: usize) -> impl Iterator<Item = &[u8]> {
+    fn texts(&self, place: usize) -> impl Iterator<Item = &[u8]> + Clone {
         self.rows
             .iter()
             .map(move |row| row.key.texts[place].as_bytes())
     }
 }
 
-pub(super) const DAY_START: Column = Column::new(
-    "day_start",
-    TimestampMicros,
-    "Start of the day, or of the month's first day, in UTC, microseconds since 1970-01-01.",
+pub(super) const DAY: Column = Column::new(
+    "day",
+    Date,
+    "The day, of the time zone that the metadata's timezone names.",
 )
-.holding(Holds::Start);
+.holding(Holds::Date);
+pub(super) const MONTH: Column = Column::new(
+    "month",
+    Date,
+    "The first day of the month, of the time zone that the metadata's timezone names.",
+)
+.holding(Holds::Date);
 pub(super) const HOURS: Column = Column::new(
     "hours",
     Int64,
@@ -65,8 +72,8 @@ type RolledUpFill = for<'e, 'g, 'r> fn(Slot<'e>, &'g RolledRows<'r>) -> Filled;
 /// The columns, and how they are filled.
 pub(crate) const ROWS: &[ColumnRow<RolledUpFill>] = &[
     ColumnRow {
-        column: DAY_START,
-        fill: |slot, group| slot.constant_integer(group.start_us),
+        column: DAY,
+        fill: |slot, group| slot.constant_integer(group.day),
     },
     ColumnRow {
         column: SENSOR,
@@ -74,11 +81,11 @@ pub(crate) const ROWS: &[ColumnRow<RolledUpFill>] = &[
     },
     ColumnRow {
         column: IP_VERSION,
-        fill: |slot, group| slot.integers(group.rows.iter().map(|row| row.key.ip_version)),
+        fill: |slot, group| slot.few_integers(group.rows.iter().map(|row| row.key.ip_version)),
     },
     ColumnRow {
         column: PROTOCOL,
-        fill: |slot, group| slot.integers(group.rows.iter().map(|row| row.key.protocol)),
+        fill: |slot, group| slot.few_integers(group.rows.iter().map(|row| row.key.protocol)),
     },
     ColumnRow {
         column: PORT,
@@ -86,23 +93,23 @@ pub(crate) const ROWS: &[ColumnRow<RolledUpFill>] = &[
     },
     ColumnRow {
         column: TRAFFIC_TYPE,
-        fill: |slot, group| slot.strings(group.texts(0)),
+        fill: |slot, group| slot.texts(group.texts(0)),
     },
     ColumnRow {
         column: CLASS,
-        fill: |slot, group| slot.strings(group.texts(1)),
+        fill: |slot, group| slot.texts(group.texts(1)),
     },
     ColumnRow {
         column: TOOL,
-        fill: |slot, group| slot.strings(group.texts(2)),
+        fill: |slot, group| slot.texts(group.texts(2)),
     },
     ColumnRow {
         column: ACTOR,
-        fill: |slot, group| slot.strings(group.texts(3)),
+        fill: |slot, group| slot.texts(group.texts(3)),
     },
     ColumnRow {
         column: COUNTRY,
-        fill: |slot, group| slot.strings(group.texts(4)),
+        fill: |slot, group| slot.texts(group.texts(4)),
     },
     ColumnRow {
         column: PACKETS,
@@ -129,3 +136,10 @@ pub(crate) const ROWS: &[ColumnRow<RolledUpFill>] = &[
         fill: |slot, group| slot.constant_integer(group.hours),
     },
 ];
+
+/// The columns of a month.
+pub(super) const MONTHLY: [Column; ROWS.len()] = {
+    let mut columns = super::columns::<_, { ROWS.len() }>(ROWS);
+    columns[0] = MONTH;
+    columns
+};

@@ -1,5 +1,8 @@
 //! A column of a row group that is being written: it takes values in one of the forms below, and only those of its own type.
 
+use std::collections::{BTreeSet, HashMap};
+
+use foldhash::fast::RandomState;
 use parquet::basic::{Repetition, Type as PhysicalType};
 use parquet::errors::{ParquetError, Result};
 use parquet::schema::types::{ColumnDescPtr, SchemaDescPtr};
@@ -8,6 +11,9 @@ use super::Column;
 use crate::encode::{EncodedColumn, Encoder};
 use crate::origin::Country;
 use teiten_observation::{Family, Kind};
+
+/// Distinct texts of a column that are worth a dictionary in any case.
+const DISTINCT_MIN: usize = 256;
 
 /// A column, and how it is filled.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +99,45 @@ impl Slot<'_> {
         let is_double = self.column.physical_type() == PhysicalType::DOUBLE;
         self.takes(is_double, Repetition::OPTIONAL)?;
         self.encoder.doubles(&self.column, values)
+    }
+
+    /// Truth values.
+    pub(crate) fn booleans(self, values: impl Iterator<Item = bool>) -> Filled {
+        let is_boolean = self.column.physical_type() == PhysicalType::BOOLEAN;
+        self.takes(is_boolean, Repetition::REQUIRED)?;
+        self.encoder.booleans(&self.column, values)
+    }
+
+    /// Text of which much repeats: each distinct one stands once, in the order in which they come; plain where most stand alone.
+    pub(crate) fn texts<'s>(self, texts: impl Iterator<Item = &'s [u8]> + Clone) -> Filled {
+        self.takes_bytes()?;
+        // Seeded, as senders choose some of the texts.
+        let mut known: HashMap<&[u8], u32, RandomState> = HashMap::default();
+        let mut distinct = Vec::new();
+        let mut numbers = Vec::with_capacity(self.rows);
+        for text in texts.clone() {
+            let number = *known.entry(text).or_insert_with(|| {
+                distinct.push(text);
+                distinct.len() as u32 - 1
+            });
+            numbers.push(number);
+            if distinct.len() > DISTINCT_MIN && distinct.len() * 2 > self.rows {
+                return self.encoder.strings(&self.column, texts);
+            }
+        }
+        let numbers = numbers.into_iter();
+        self.encoder
+            .numbered_texts(&self.column, distinct.into_iter(), numbers)
+    }
+
+    /// Integers of which few are distinct: each stands once, ascending.
+    pub(crate) fn few_integers(self, values: impl Iterator<Item = i64> + Clone) -> Filled {
+        self.takes_integers(Repetition::REQUIRED)?;
+        let distinct: Vec<i64> = BTreeSet::from_iter(values.clone()).into_iter().collect();
+        // Found again, as each was put in a line ago.
+        let number = |value| distinct.binary_search(&value).unwrap_or(0) as u32;
+        self.encoder
+            .numbered_integers(&self.column, &distinct, values.map(number))
     }
 
     /// Byte strings.

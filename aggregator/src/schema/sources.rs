@@ -5,12 +5,14 @@ use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 
-use super::ColumnType::{Int32, Int64, Text, TimestampMicros};
+use super::ColumnType::{Bytes, Int32, Int64, Text, TimestampMicros};
 use super::kinds::columns_of_kinds;
 use super::{
-    BYTES, COUNTED, Column, ColumnRow, Filled, Group, Holds, NOT_NEGATIVE, PACKETS, Slot, counted,
+    ACTOR, BYTES, CLASS, COUNTED, COUNTRY, Column, ColumnRow, Filled, Group, Holds, NOT_NEGATIVE,
+    PACKETS, PORT, PROTOCOL, Slot, TOOL, TRAFFIC_TYPE, counted,
 };
 use crate::actor::Actors;
+use crate::destinations::{View, pack};
 use crate::hour::Hour;
 use crate::origin::Country;
 use crate::role::Role;
@@ -37,6 +39,9 @@ pub(crate) struct SourceChunk {
     tool_packets: Vec<u64>,
     flags: Vec<u32>,
     stacks: Vec<u64>,
+    /// Destinations as [`pack`] writes them, one row's behind the other's, and where each ends.
+    sets: Vec<u8>,
+    set_ends: Vec<usize>,
 }
 
 /// The origin and role of a source.
@@ -72,6 +77,8 @@ impl SourceChunk {
             tool_packets: Vec::with_capacity(rows),
             flags: Vec::with_capacity(rows),
             stacks: Vec::with_capacity(rows),
+            sets: Vec::with_capacity(rows * 8),
+            set_ends: Vec::with_capacity(rows),
         }
     }
 
@@ -87,9 +94,18 @@ impl SourceChunk {
         self.text_ends.push(self.texts.len() as u32);
     }
 
-    /// Appends a row of the source that was begun last.
+    /// Appends a row of the source that was begun last; `destinations` are left out where they are not kept.
     #[inline]
-    pub(crate) fn push<A: Address>(&mut self, row: &SourceRow<A>, origin: Origin) {
+    pub(crate) fn push<A: Address>(
+        &mut self,
+        row: &SourceRow<A>,
+        destinations: Option<View<'_, A>>,
+        origin: Origin,
+    ) {
+        if let Some(destinations) = destinations {
+            pack(&destinations, &mut self.sets);
+        }
+        self.set_ends.push(self.sets.len());
         self.sources.push(self.text_ends.len() as u32 - 1);
         self.kinds.push(row.kind);
         self.countries.push(origin.country.code());
@@ -104,6 +120,11 @@ impl SourceChunk {
         self.tool_packets.push(row.tool_packets);
         self.flags.push(row.flags);
         self.stacks.push(row.stack);
+    }
+
+    fn set(&self, row: usize) -> &[u8] {
+        let start = row.checked_sub(1).map_or(0, |before| self.set_ends[before]);
+        &self.sets[start..self.set_ends[row]]
     }
 
     fn text(&self, source: u32) -> &[u8] {
@@ -163,6 +184,40 @@ pub(super) const TOOL_PACKETS: Column = Column::new(
             "Packets that show the tool; where the tool is none, packets with a tool's mark that the source's other packets did not confirm.",
         ).holding(NOT_NEGATIVE);
 
+pub(super) const ASN: Column = Column::new(
+    "asn",
+    Int64,
+    "Number of the autonomous system that announced the source; null where it is unknown.",
+)
+.holding(Holds::Between(0, u32::MAX as i64))
+.or_null();
+const ROLE: Column = Column::new(
+    "role",
+    Text,
+    "What the source did in the hour: probe, horizontal, vertical, block, backscatter or mixed; empty below 3 packets.",
+)
+.holding(Holds::Word(|word| {
+    Role::from_name(word).map(|it| it as u16)
+}));
+pub(super) const DESTINATIONS: Column = Column::new(
+    "destinations",
+    Int64,
+    "Distinct dark addresses: exact up to 128, above an estimate with a standard error of 2.3 %.",
+)
+.holding(COUNTED);
+pub(super) const STACK_SIGNATURE: Column = Column::new(
+    "stack_signature",
+    Text,
+    "Window, TCP options, don't-fragment bit and initial TTL of the first SYN, as in 65535:M1460,N,W8,N,N,S:df0:64; empty without a SYN.",
+);
+pub(super) const DESTINATIONS_SET: Column = Column::new(
+    "destinations_set",
+    Bytes,
+    "The row's distinct dark addresses, so that days and events can unite them: 4 or 6 and up to 128 addresses, or 1 and registers of an \
+     estimate; empty where small sources were folded. aggregator/src/destinations/packed.rs says the bytes.",
+)
+.holding(Holds::Destinations);
+
 /// Fills one column from the rows of a group.
 type SourceFill = for<'e, 'g, 'r> fn(Slot<'e>, &'g SourceRows<'r>) -> Filled;
 
@@ -176,22 +231,13 @@ pub(crate) const ROWS: &[ColumnRow<SourceFill>] = columns_of_kinds!(
     ],
     counted: [
     ColumnRow {
-        column: Column::new(
-            "asn",
-            Int64,
-            "Number of the autonomous system that announced the source; null where it is unknown.",
-        ).holding(Holds::Between(0, u32::MAX as i64))
-        .or_null(),
+        column: ASN,
         fill: |slot, rows| {
             slot.sparse(rows.group.each(|chunk, row| chunk.asns[row].map(i64::from)))
         },
     },
     ColumnRow {
-        column: Column::new(
-            "role",
-            Text,
-            "What the source did in the hour: probe, horizontal, vertical, block, backscatter or mixed; empty below 3 packets.",
-        ).holding(Holds::Word(|word| Role::from_name(word).map(|it| it as u16))),
+        column: ROLE,
         fill: |slot, rows| {
             let codes = rows.group.each(|chunk, row| chunk.roles[row] as u16);
             slot.named(codes, |code| Role::ALL[usize::from(code)].name())
@@ -206,11 +252,7 @@ pub(crate) const ROWS: &[ColumnRow<SourceFill>] = columns_of_kinds!(
         fill: |slot, rows| slot.integers(rows.group.each(|chunk, row| counted(chunk.bytes[row]))),
     },
     ColumnRow {
-        column: Column::new(
-            "destinations",
-            Int64,
-            "Distinct dark addresses: exact up to 128, above an estimate with a standard error of 2.3 %.",
-        ).holding(COUNTED),
+        column: DESTINATIONS,
         fill: |slot, rows| {
             slot.integers(
                 rows.group
@@ -243,7 +285,10 @@ pub(crate) const ROWS: &[ColumnRow<SourceFill>] = columns_of_kinds!(
     ColumnRow {
         column: TOOL_PACKETS,
         fill: |slot, rows| {
-            slot.integers(rows.group.each(|chunk, row| counted(chunk.tool_packets[row])))
+            slot.integers(
+                rows.group
+                    .each(|chunk, row| counted(chunk.tool_packets[row])),
+            )
         },
     },
     ColumnRow {
@@ -260,12 +305,12 @@ pub(crate) const ROWS: &[ColumnRow<SourceFill>] = columns_of_kinds!(
         },
     },
     ColumnRow {
-        column: Column::new(
-            "stack_signature",
-            Text,
-            "Window, TCP options, don't-fragment bit and initial TTL of the first SYN, as in 65535:M1460,N,W8,N,N,S:df0:64; empty without a SYN.",
-        ),
+        column: STACK_SIGNATURE,
         fill: |slot, rows| stack_column(slot, &rows.group),
+    },
+    ColumnRow {
+        column: DESTINATIONS_SET,
+        fill: |slot, rows| slot.strings(rows.group.each(|chunk, row| chunk.set(row))),
     },
     ],
 );
@@ -322,3 +367,72 @@ fn source_column(slot: Slot<'_>, group: &Group<SourceChunk>) -> Filled {
     });
     slot.numbered(texts, numbers)
 }
+
+/// What is read of `sources` to follow a source over hours.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct BySource {
+    pub src_ip: &'static str,
+    pub protocol: &'static str,
+    pub port: &'static str,
+    pub traffic_type: &'static str,
+    pub class: &'static str,
+    pub tool: &'static str,
+    pub actor: &'static str,
+    pub country: &'static str,
+    pub asn: &'static str,
+    pub packets: &'static str,
+    pub bytes: &'static str,
+    pub destinations: &'static str,
+    pub first_seen: &'static str,
+    pub last_seen: &'static str,
+    pub tool_packets: &'static str,
+    pub stack: &'static str,
+    pub destinations_set: &'static str,
+}
+
+impl BySource {
+    /// The names of the columns.
+    pub(crate) const NAMES: BySource = BySource {
+        src_ip: SRC_IP.name,
+        protocol: PROTOCOL.name,
+        port: PORT.name,
+        traffic_type: TRAFFIC_TYPE.name,
+        class: CLASS.name,
+        tool: TOOL.name,
+        actor: ACTOR.name,
+        country: COUNTRY.name,
+        asn: ASN.name,
+        packets: PACKETS.name,
+        bytes: BYTES.name,
+        destinations: DESTINATIONS.name,
+        first_seen: FIRST_SEEN.name,
+        last_seen: LAST_SEEN.name,
+        tool_packets: TOOL_PACKETS.name,
+        stack: STACK_SIGNATURE.name,
+        destinations_set: DESTINATIONS_SET.name,
+    };
+}
+
+/// The same as a list, which a reader asks for.
+pub(crate) const BY_SOURCE_COLUMNS: [&str; 17] = {
+    let names = BySource::NAMES;
+    [
+        names.src_ip,
+        names.protocol,
+        names.port,
+        names.traffic_type,
+        names.class,
+        names.tool,
+        names.actor,
+        names.country,
+        names.asn,
+        names.packets,
+        names.bytes,
+        names.destinations,
+        names.first_seen,
+        names.last_seen,
+        names.tool_packets,
+        names.stack,
+        names.destinations_set,
+    ]
+};

@@ -9,6 +9,7 @@ use parquet::data_type::{ByteArray, DataType};
 use parquet::file::reader::RowGroupReader;
 use parquet::file::statistics::Statistics;
 
+use crate::destinations::{DestinationSet, merge_packed};
 use crate::part::PartError;
 use crate::schema::{Column, Holds};
 use crate::sketch::SketchUnion;
@@ -22,6 +23,8 @@ pub(super) struct Expected {
     pub sensor: String,
     /// Start and end of the part's time, microseconds since 1970-01-01 UTC.
     pub time_us: std::ops::Range<i64>,
+    /// Its date, days since 1970-01-01; of a month its first.
+    pub date: Option<i64>,
 }
 
 /// The values of a column, in a form that is in the order of the table.
@@ -113,6 +116,17 @@ pub(super) fn read(
                 .map_err(wrong)?;
             }
             integers(column, values, expected).map_err(wrong)?
+        }
+        ColumnReader::BoolColumnReader(reader) => {
+            let values = all(reader, column, rows)?;
+            if let Some(Statistics::Boolean(said)) = statistics {
+                agree(
+                    (said.min_opt(), said.max_opt(), said.null_count_opt()),
+                    &values,
+                )
+                .map_err(wrong)?;
+            }
+            Values::Integers(values.into_iter().map(|it| it.map(i64::from)).collect())
         }
         ColumnReader::DoubleColumnReader(reader) => {
             let values = all(reader, column, rows)?;
@@ -217,6 +231,7 @@ fn integers(
     let may_be = |value: i64| match column.holds {
         Holds::Between(least, greatest) => (least..=greatest).contains(&value),
         Holds::Start => value == time.start,
+        Holds::Date => Some(value) == expected.date,
         Holds::Inside => time.contains(&value),
         _ => true,
     };
@@ -242,6 +257,9 @@ fn bytes(column: &Column, values: Vec<ByteArray>, expected: &Expected) -> Result
         }
         Holds::Hash => check(&|value| {
             value.is_empty() || value.len() == 16 && value.iter().all(u8::is_ascii_hexdigit)
+        })?,
+        Holds::Destinations => check(&|value| {
+            value.is_empty() || merge_packed(value, &mut DestinationSet::<u128>::new()).is_ok()
         })?,
         Holds::Sketch => check(&|value| SketchUnion::default().add(value).is_ok())?,
         Holds::Word(code) => return words(&values, code, &holds),

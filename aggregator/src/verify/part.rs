@@ -7,13 +7,16 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::FileReader;
 
 use super::column::{self, Expected, Values};
+use crate::calendar::{Calendar, CalendarError, TIMEZONE_DEFAULT, TIMEZONE_KEY};
 use crate::close::IDENTITY_KEY;
 use crate::counter::{COUNTERS, OUTCOMES};
+use crate::hour::HOUR_US;
 use crate::part::{self, CHECKSUM_KEY, CheckedPart, PartError};
 use crate::schema::{
     BYTES_COLUMN, COVERAGE, KIND_ORDER, NEVER_ABOVE, OBSERVED_COLUMN, PACKETS_COLUMN,
-    SCHEMA_VERSION, Table, parquet_field,
+    SCHEMA_VERSION, Span, Table, parquet_field,
 };
+use crate::text::date_of_day;
 
 /// Rows of a row group, at most: far more than any writer of parts puts into one.
 const GROUP_ROWS_MAX: i64 = 1 << 20;
@@ -46,6 +49,8 @@ pub(super) struct Sound {
     pub sensor: String,
     /// Of the sensor; none in a rollup.
     pub identity: Option<String>,
+    /// The time zone of a day.
+    pub zone: String,
     pub rows: u64,
     pub sums: PartSums,
 }
@@ -80,18 +85,28 @@ fn check_part(
     if !part.is_checked() {
         return damaged(format!("its metadata has no {CHECKSUM_KEY}"));
     }
+    let date = time_us.start.div_euclid(24 * HOUR_US);
+    let time_us = match (table.span, part.note(TIMEZONE_KEY)) {
+        (Span::Hour, _) | (_, None) => time_us,
+        (_, Some(zone)) => in_zone(zone, &time_us)?,
+    };
     let Some(sensor) = part.note(SENSOR_KEY) else {
         return damaged("its metadata names no sensor".to_owned());
     };
     let expected = Expected {
         sensor: sensor.to_owned(),
         time_us,
+        date: Some(date),
     };
     let reader = part.reader();
     let places = places(reader.metadata(), table)?;
     let mut sound = Sound {
         sensor: sensor.to_owned(),
         identity: part.note(IDENTITY_KEY).map(str::to_owned),
+        zone: part
+            .note(TIMEZONE_KEY)
+            .unwrap_or(TIMEZONE_DEFAULT)
+            .to_owned(),
         ..Sound::default()
     };
     let mut order = Order::new(table);
@@ -124,6 +139,18 @@ fn check_part(
         return damaged(format!("it has {} rows and says {said}", sound.rows));
     }
     Ok(sound)
+}
+
+/// A day or month that is of `time_us` in UTC, as that of a time zone.
+fn in_zone(zone: &str, time_us: &std::ops::Range<i64>) -> Result<std::ops::Range<i64>, PartError> {
+    let wrong = |error: CalendarError| PartError::Damaged(error.to_string());
+    let calendar = Calendar::of(zone).map_err(wrong)?;
+    let midnight = |us: i64| {
+        let day = date_of_day(us.div_euclid(24 * HOUR_US));
+        calendar.hours(day).map(|hours| hours.start * HOUR_US)
+    };
+    let (start, end) = (midnight(time_us.start), midnight(time_us.end));
+    Ok(start.map_err(wrong)?..end.map_err(wrong)?)
 }
 
 /// Where each column of the table stands in the file, which may have more of them.

@@ -1,0 +1,164 @@
+//! A row of `sources`, and all of one source's.
+
+use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use crate::destinations::{DestinationSet, NoSet, merge_packed};
+use teiten_observation::{Class, Tool, TrafficType};
+
+/// Texts of columns by number: organisations and stack signatures, each once. The empty text is number 0.
+#[derive(Clone, Debug)]
+pub struct LineNames {
+    texts: Vec<Arc<str>>,
+    numbers: HashMap<Arc<str>, u32, RandomState>,
+}
+
+impl Default for LineNames {
+    fn default() -> Self {
+        let mut names = LineNames {
+            texts: Vec::new(),
+            numbers: HashMap::default(),
+        };
+        names.number("");
+        names
+    }
+}
+
+impl LineNames {
+    /// The number of a text.
+    pub fn number(&mut self, text: &str) -> u32 {
+        if let Some(number) = self.numbers.get(text) {
+            return *number;
+        }
+        let text: Arc<str> = text.into();
+        let number = self.texts.len() as u32;
+        self.texts.push(Arc::clone(&text));
+        self.numbers.insert(text, number);
+        number
+    }
+
+    /// The text of a number.
+    #[must_use]
+    pub fn text(&self, number: u32) -> &Arc<str> {
+        &self.texts[number as usize]
+    }
+}
+
+/// A row of `sources`.
+#[derive(Clone, Debug)]
+pub struct SourceLine {
+    /// Hours since 1970-01-01 UTC.
+    pub hour: i64,
+    /// By the headers.
+    pub traffic_type: TrafficType,
+    /// Why the packets came.
+    pub class: Class,
+    /// What sent them.
+    pub tool: Tool,
+    /// IANA protocol number.
+    pub protocol: u8,
+    /// The service.
+    pub port: Option<u16>,
+    /// Two letters.
+    pub country: [u8; 2],
+    /// Number of the organisation's name.
+    pub actor: u32,
+    /// Autonomous system.
+    pub asn: Option<u32>,
+    /// Packets.
+    pub packets: u64,
+    /// Bytes on the wire.
+    pub bytes: u64,
+    /// Distinct dark addresses.
+    pub destinations: u64,
+    /// First packet, microseconds since 1970-01-01 UTC.
+    pub first_us: i64,
+    /// Last packet.
+    pub last_us: i64,
+    /// Packets that show the tool.
+    pub tool_packets: u64,
+    /// Number of the stack signature.
+    pub stack: u32,
+    /// Where among the bytes of its source the destinations lie; nothing where they are not known.
+    pub set: Range<usize>,
+}
+
+impl SourceLine {
+    /// Whether the packets ask for a service: what survey rules and rankings of ports count.
+    #[must_use]
+    pub const fn asks(&self) -> bool {
+        matches!(
+            self.class,
+            Class::Scan | Class::ReflectorScan | Class::Exploit
+        )
+    }
+}
+
+/// All rows of a source, in the order in which its parts were given.
+#[derive(Clone, Debug, Default)]
+pub struct SourceLines {
+    /// The rows.
+    pub lines: Vec<SourceLine>,
+    /// Their destinations, packed.
+    pub sets: Vec<u8>,
+}
+
+impl SourceLines {
+    /// Packed destinations of a row.
+    #[must_use]
+    pub fn set(&self, line: &SourceLine) -> &[u8] {
+        &self.sets[line.set.clone()]
+    }
+
+    /// Distinct destinations of these rows together: exact and estimated as in `sources`. Where some row's are not known, the largest row
+    /// says how many there are at least.
+    ///
+    /// # Errors
+    /// When a set is damaged.
+    pub fn destinations<'l>(
+        &self,
+        lines: impl IntoIterator<Item = &'l SourceLine>,
+    ) -> Result<u64, NoSet> {
+        let mut lines = lines.into_iter();
+        let Some(first) = lines.next() else {
+            return Ok(0);
+        };
+        let mut least = first.destinations;
+        let mut union = None;
+        for line in lines {
+            let union = match &mut union {
+                Some(union) => union,
+                none => none.insert(self.unpacked(first)?),
+            };
+            merge_packed(self.set(line), union)?;
+            least = least.max(line.destinations);
+        }
+        let union = union.map_or(0, |union| union.count());
+        Ok(least.max(union))
+    }
+
+    /// The destinations of a row.
+    ///
+    /// # Errors
+    /// When the set is damaged.
+    pub fn unpacked(&self, line: &SourceLine) -> Result<DestinationSet<u128>, NoSet> {
+        let mut set = DestinationSet::new();
+        merge_packed(self.set(line), &mut set)?;
+        Ok(set)
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.lines.clear();
+        self.sets.clear();
+    }
+
+    pub(super) fn push(&mut self, mut line: SourceLine, set: &[u8]) {
+        let start = self.sets.len();
+        self.sets.extend_from_slice(set);
+        line.set = start..self.sets.len();
+        self.lines.push(line);
+    }
+}

@@ -1,0 +1,259 @@
+//! Scan events of one source: packets of one traffic type to one port, as long as no silence is longer than the rules allow.
+
+use std::sync::Arc;
+
+use crate::by_source::{LineNames, SourceKey, SourceLine, SourceLines};
+use crate::destinations::{DestinationSet, NoSet, merge_packed, pack};
+use crate::event::{DarkAddresses, ScanRules};
+use crate::schema::ScanRow;
+use crate::text::hexadecimal;
+use teiten_observation::{Tool, TrafficType};
+use twox_hash::XxHash64;
+
+/// What packets of a source belong together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct ScanKey {
+    /// By the headers.
+    pub traffic_type: TrafficType,
+    /// The service: the source port of answers.
+    pub port: Option<u16>,
+    /// IANA protocol number.
+    pub protocol: u8,
+}
+
+impl ScanKey {
+    fn of(line: &SourceLine) -> Self {
+        ScanKey {
+            traffic_type: line.traffic_type,
+            port: line.port,
+            protocol: line.protocol,
+        }
+    }
+}
+
+/// An event under way.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Scan {
+    /// Who.
+    pub source: SourceKey,
+    /// What.
+    pub key: ScanKey,
+    /// First packet, microseconds since 1970-01-01 UTC.
+    pub start_us: i64,
+    /// Last packet.
+    pub end_us: i64,
+    /// Packets.
+    pub packets: u64,
+    /// Bytes on the wire.
+    pub bytes: u64,
+    /// Dark addresses, packed.
+    pub set: Vec<u8>,
+    /// Dark addresses where some row does not say which: at least so many.
+    pub destinations_min: u64,
+    /// Packets by tool, in the order of the tools.
+    pub tools: [u64; Tool::ALL.len()],
+    /// Stack signature of the first packet that has one.
+    pub stack: Arc<str>,
+    /// Organisation, by the latest row.
+    pub actor: Arc<str>,
+    /// Country, by the latest row.
+    pub country: [u8; 2],
+    /// Network, by the latest row.
+    pub asn: Option<u32>,
+}
+
+impl Scan {
+    fn begin(source: SourceKey, line: &SourceLine, set: &[u8], names: &LineNames) -> Self {
+        let mut tools = [0; Tool::ALL.len()];
+        tools[line.tool as usize] = line.packets;
+        Scan {
+            source,
+            key: ScanKey::of(line),
+            start_us: line.first_us,
+            end_us: line.last_us,
+            packets: line.packets,
+            bytes: line.bytes,
+            set: set.to_vec(),
+            destinations_min: line.destinations,
+            tools,
+            stack: Arc::clone(names.text(line.stack)),
+            actor: Arc::clone(names.text(line.actor)),
+            country: line.country,
+            asn: line.asn,
+        }
+    }
+
+    /// Adds a row of the same key that begins no earlier.
+    fn add(&mut self, line: &SourceLine, set: &[u8], names: &LineNames) -> Result<(), NoSet> {
+        if self.set != set {
+            let mut union = DestinationSet::<u128>::new();
+            merge_packed(&self.set, &mut union)?;
+            merge_packed(set, &mut union)?;
+            self.set.clear();
+            match self.source.ip_version {
+                4 => pack(&narrowed(&union).view(), &mut self.set),
+                _ => pack(&union.view(), &mut self.set),
+            }
+        }
+        self.destinations_min = self.destinations_min.max(line.destinations);
+        self.packets = self.packets.saturating_add(line.packets);
+        self.bytes = self.bytes.saturating_add(line.bytes);
+        let of_tool = &mut self.tools[line.tool as usize];
+        *of_tool = of_tool.saturating_add(line.packets);
+        self.end_us = self.end_us.max(line.last_us);
+        if self.stack.is_empty() {
+            self.stack = Arc::clone(names.text(line.stack));
+        }
+        self.actor = Arc::clone(names.text(line.actor));
+        (self.country, self.asn) = (line.country, line.asn);
+        Ok(())
+    }
+
+    /// Distinct dark addresses.
+    ///
+    /// # Errors
+    /// When the set is damaged.
+    pub(crate) fn destinations(&self) -> Result<u64, NoSet> {
+        let mut set = DestinationSet::<u128>::new();
+        merge_packed(&self.set, &mut set)?;
+        Ok(set.count().max(self.destinations_min))
+    }
+
+    /// The same on every machine, for any cutting of the input.
+    fn id(&self, sensor: &str) -> String {
+        let mut text = Vec::new();
+        self.source.write_text(&mut text);
+        let port = self.key.port.map_or(-1, i32::from);
+        let (name, protocol) = (self.key.traffic_type.name(), self.key.protocol);
+        let rest = format!(" {sensor} {name} {protocol} {port} {}", self.start_us);
+        text.extend_from_slice(rest.as_bytes());
+        hexadecimal(&XxHash64::oneshot(0, &text).to_be_bytes())
+    }
+
+    /// The event as a row, where it is one: enough destinations, and fast enough.
+    ///
+    /// # Errors
+    /// When the set is damaged.
+    pub(crate) fn row(
+        &self,
+        sensor: &str,
+        rules: &ScanRules,
+        telescope: &DarkAddresses,
+        ongoing: bool,
+    ) -> Result<Option<ScanRow>, NoSet> {
+        let destinations = self.destinations()?;
+        if destinations < rules.destinations_min {
+            return Ok(None);
+        }
+        let seconds = (self.end_us - self.start_us) as f64 / 1e6;
+        // One packet, or several at one moment, have no rate.
+        let rate_pps = (seconds > 0.0).then(|| self.packets as f64 / seconds);
+        let version = self.source.ip_version;
+        let internet = rate_pps.and_then(|rate| ScanRules::internet_rate(rate, version, telescope));
+        if internet.is_some_and(|rate| rate < rules.internet_rate_min) {
+            return Ok(None);
+        }
+        let large = telescope
+            .addresses(version)
+            .map(|addresses| destinations as f64 >= rules.large_share * addresses as f64);
+        // The first of those with most packets.
+        let tools = Tool::ALL.iter().rev();
+        let tool = tools.max_by_key(|tool| self.tools[**tool as usize]);
+        Ok(Some(ScanRow {
+            id: self.id(sensor),
+            source: self.source.text(),
+            ip_version: version,
+            port: self.key.port,
+            protocol: self.key.protocol,
+            traffic_type: self.key.traffic_type,
+            tool: tool.copied().unwrap_or(Tool::None),
+            stack: Arc::clone(&self.stack),
+            actor: Arc::clone(&self.actor),
+            country: self.country,
+            asn: self.asn,
+            start_us: self.start_us,
+            end_us: self.end_us,
+            packets: self.packets,
+            bytes: self.bytes,
+            destinations,
+            rate_pps,
+            internet_rate_pps: internet,
+            size: match large {
+                Some(true) => "large",
+                Some(false) => "small",
+                None => "",
+            },
+            ongoing,
+        }))
+    }
+}
+
+/// A set of IPv4 addresses as such.
+fn narrowed(set: &DestinationSet<u128>) -> DestinationSet<u32> {
+    match set {
+        DestinationSet::Exact(addresses) => {
+            DestinationSet::Exact(addresses.iter().map(|it| *it as u32).collect())
+        }
+        DestinationSet::Estimated(registers) => DestinationSet::Estimated(registers.clone()),
+    }
+}
+
+/// Follows a source: takes the events that are open, and gives those that have ended and those that still are open.
+///
+/// Everything before `horizon_us` is known; an event that has been silent since longer than `silence_us` before it has ended. Events that can
+/// become no row any more are dropped.
+///
+/// # Errors
+/// When a set of destinations is damaged.
+pub(crate) fn follow(
+    source: SourceKey,
+    open: Vec<Scan>,
+    lines: Option<(&SourceLines, &LineNames)>,
+    (silence_us, horizon_us): (i64, i64),
+    mut take: impl FnMut(Scan, bool),
+) -> Result<(), NoSet> {
+    let mut order: Vec<&SourceLine> = lines.iter().flat_map(|(lines, _)| &lines.lines).collect();
+    order.sort_by_key(|line| {
+        (
+            ScanKey::of(line),
+            line.first_us,
+            line.last_us,
+            line.class,
+            line.tool,
+        )
+    });
+    let is_over = |end_us: i64, now_us: i64| now_us - end_us > silence_us;
+    let mut open = open.into_iter().peekable();
+    let mut rest = &order[..];
+    loop {
+        let next_line = rest.first().map(|line| ScanKey::of(line));
+        let next_open = open.peek().map(|scan| scan.key);
+        let Some(key) = next_line.into_iter().chain(next_open).min() else {
+            return Ok(());
+        };
+        let mut current = open.next_if(|scan| scan.key == key);
+        let count = rest
+            .iter()
+            .take_while(|line| ScanKey::of(line) == key)
+            .count();
+        let (of_key, others) = rest.split_at(count);
+        rest = others;
+        for line in of_key {
+            let Some((lines, names)) = lines else { break };
+            let set = lines.set(line);
+            match &mut current {
+                Some(scan) if !is_over(scan.end_us, line.first_us) => scan.add(line, set, names)?,
+                current => {
+                    let ended = current.replace(Scan::begin(source, line, set, names));
+                    if let Some(ended) = ended {
+                        take(ended, true);
+                    }
+                }
+            }
+        }
+        if let Some(scan) = current {
+            let is_over = is_over(scan.end_us, horizon_us);
+            take(scan, is_over);
+        }
+    }
+}

@@ -1,0 +1,289 @@
+//! Retention by table: parts that are older than their table's days go, but never what a rollup still needs.
+//!
+//! Hours of `traffic` and `sources` go a whole day at once, and only where the day has been rolled up from these very parts; `coverage` goes
+//! after them; days of `traffic` go a whole month at once, where the month has been rolled up from them. Age is counted from the last day
+//! of the dataset, not by a clock.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use crate::calendar::{Calendar, TIMEZONE_DEFAULT, TIMEZONE_KEY};
+use crate::hour::Hour;
+use crate::pruned::PrunedHours;
+use crate::rollup::{PARTS_KEY, RollupError, note_of, parts_sha256};
+use crate::schema::{
+    COVERAGE, EVENTS, PAYLOADS, PORTS_DAILY, ROLLUPS, SCANNERS_DAILY, SOURCES, SOURCES_DAILY,
+    TABLES, TRAFFIC, TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table,
+};
+use crate::store::{Part, Period, Store};
+
+/// How many days of a table are kept, the last one among them.
+pub type KeptDays = BTreeMap<&'static str, u64>;
+
+/// What goes, or stays although it is old.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PruneDay {
+    /// The table.
+    pub table: &'static str,
+    /// The sensor.
+    pub sensor: String,
+    /// The day or month.
+    pub period: String,
+    /// Parts.
+    pub parts: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Why it stays; none where it goes.
+    pub kept: Option<String>,
+}
+
+/// Why nothing was pruned, or not all.
+#[derive(Debug, Error)]
+pub enum PruneError {
+    /// A file or folder.
+    #[error("{path}: {source}", path = .path.display())]
+    File {
+        /// Which.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// Days cannot be looked at.
+    #[error(transparent)]
+    Rollup(#[from] RollupError),
+}
+
+/// The table of a name, where parts of it can be pruned.
+#[must_use]
+pub fn table_of(name: &str) -> Option<&'static Table> {
+    let mut all = TABLES.iter().chain(ROLLUPS).chain(EVENTS);
+    all.find(|table| table.name == name)
+}
+
+/// Finds what `retention` lets go of the dataset `directory`, counted from `today` (none: its last day), and removes it unless `is_dry`.
+///
+/// # Errors
+/// When a folder cannot be listed or a part not be removed; a day goes as a whole or not at all.
+pub fn prune(
+    directory: &Path,
+    retention: &KeptDays,
+    today: Option<Hour>,
+    is_dry: bool,
+) -> Result<Vec<PruneDay>, PruneError> {
+    let store = Store::at(directory);
+    let failed = |source| PruneError::File {
+        path: directory.to_owned(),
+        source,
+    };
+    store.recover().map_err(failed)?;
+    let mut all = BTreeMap::new();
+    for table in TABLES.iter().chain(ROLLUPS).chain(EVENTS) {
+        all.insert(
+            table.name,
+            crate::part::listed(directory, table).map_err(failed)?,
+        );
+    }
+    let last = all
+        .values()
+        .flatten()
+        .map(|part| part.period.first_hour())
+        .max();
+    let Some(last) = today.or(last) else {
+        return Ok(Vec::new());
+    };
+    let mut pruning = Pruning {
+        store: &store,
+        all,
+        gone: BTreeSet::new(),
+        days: Vec::new(),
+        is_dry,
+    };
+    // What others are made of goes before what is needed to know that.
+    for table in [&TRAFFIC, &SOURCES, &PAYLOADS, &COVERAGE]
+        .into_iter()
+        .chain(EVENTS)
+        .chain([
+            &TRAFFIC_DAILY,
+            &SOURCES_DAILY,
+            &SCANNERS_DAILY,
+            &PORTS_DAILY,
+            &TRAFFIC_MONTHLY,
+        ])
+    {
+        if let Some(days) = retention.get(table.name) {
+            let days = i64::try_from(*days).unwrap_or(i64::MAX / 48);
+            let before = (last.0.div_euclid(24) + 1 - days) * 24;
+            pruning.table(table, before)?;
+        }
+    }
+    Ok(pruning.days)
+}
+
+struct Pruning<'p> {
+    store: &'p Store,
+    all: BTreeMap<&'static str, Vec<Part>>,
+    gone: BTreeSet<PathBuf>,
+    days: Vec<PruneDay>,
+    is_dry: bool,
+}
+
+impl Pruning<'_> {
+    /// Prunes the parts of a table whose day or month ends before the hour `before`.
+    fn table(&mut self, table: &'static Table, before: i64) -> Result<(), PruneError> {
+        let mut groups = BTreeMap::<(String, Period), Vec<Part>>::new();
+        let parts = self.all.get(table.name).cloned().unwrap_or_default();
+        for part in parts {
+            if let Some(sensor) = part.sensor() {
+                let group = self.group(table, &sensor, &part);
+                groups.entry((sensor, group)).or_default().push(part);
+            }
+        }
+        for ((sensor, group), parts) in groups {
+            let hours = self.hours(table, &sensor, group);
+            if hours.end > before {
+                continue;
+            }
+            let kept = self.needed(table, &sensor, group, &parts)?;
+            self.remove(table, &sensor, group, &hours, &parts, kept)?;
+        }
+        Ok(())
+    }
+
+    /// What goes together with a part: the day it was or would be rolled up into, or the month.
+    fn group(&self, table: &Table, sensor: &str, part: &Part) -> Period {
+        let hour = part.period.first_hour();
+        match part.period {
+            Period::Hour(_) => {
+                let date = self.calendar(table, sensor, hour).day_of(hour);
+                Period::Day(Hour(crate::calendar::day_number(date) * 24))
+            }
+            day if table.name == TRAFFIC_DAILY.name => crate::rollup::month_of(day),
+            other => other,
+        }
+    }
+
+    /// The calendar of the days that a table of hours was rolled up into.
+    fn calendar(&self, table: &Table, sensor: &str, hour: Hour) -> Calendar {
+        let days = match table.name {
+            name if name == TRAFFIC.name => TRAFFIC_DAILY.name,
+            _ => SOURCES_DAILY.name,
+        };
+        let near = |part: &&Part| {
+            let distance = part.period.first_hour().0 - hour.0;
+            part.sensor().as_deref() == Some(sensor) && distance.abs() <= 48
+        };
+        let day = self.all.get(days).and_then(|days| days.iter().find(near));
+        let zone = day.and_then(|day| note_of(day.place(), TIMEZONE_KEY));
+        Calendar::of(zone.as_deref().unwrap_or(TIMEZONE_DEFAULT))
+            .unwrap_or_else(|_| Calendar::utc())
+    }
+
+    fn hours(&self, table: &Table, sensor: &str, group: Period) -> std::ops::Range<i64> {
+        let first = group.first_hour();
+        match group {
+            Period::Month(_) => {
+                let next = first.day().last_of_month().tomorrow();
+                let end = next.map_or(i64::MAX, |day| crate::calendar::day_number(day) * 24);
+                first.0..end
+            }
+            _ => {
+                let calendar = self.calendar(table, sensor, first);
+                calendar.hours(first.day()).unwrap_or(first.0..first.0 + 24)
+            }
+        }
+    }
+
+    /// Why a group of parts has to stay.
+    fn needed(
+        &self,
+        table: &Table,
+        sensor: &str,
+        group: Period,
+        parts: &[Part],
+    ) -> Result<Option<String>, PruneError> {
+        let rollups: &[&Table] = match table.name {
+            name if name == TRAFFIC.name => &[&TRAFFIC_DAILY],
+            name if name == SOURCES.name => &[&SOURCES_DAILY, &SCANNERS_DAILY, &PORTS_DAILY],
+            name if name == TRAFFIC_DAILY.name => &[&TRAFFIC_MONTHLY],
+            name if name == COVERAGE.name => return Ok(self.uncovered(sensor, parts)),
+            _ => return Ok(None),
+        };
+        let of_parts = parts_sha256(&parts.iter().cloned().collect())?;
+        for rollup in rollups {
+            let file_name = format!("{sensor}.{}", crate::store::PART_ENDING);
+            let path = self.store.path(rollup.name, group, &file_name);
+            if note_of(&path, PARTS_KEY).as_deref() != Some(&of_parts) {
+                let text = format!(
+                    "{} of it is not made of these parts: run rollup first",
+                    rollup.name
+                );
+                return Ok(Some(text));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Hours without coverage would be gaps, so it stays as long as any other table has them.
+    fn uncovered(&self, sensor: &str, parts: &[Part]) -> Option<String> {
+        let hours: BTreeSet<Hour> = parts.iter().map(|part| part.period.first_hour()).collect();
+        for table in TABLES.iter().filter(|table| table.name != COVERAGE.name) {
+            let others = self.all.get(table.name).into_iter().flatten();
+            let mut others = others.filter(|part| !self.gone.contains(&part.within()));
+            let needs = |part: &Part| {
+                hours.contains(&part.period.first_hour())
+                    && part.sensor().as_deref() == Some(sensor)
+            };
+            if others.any(needs) {
+                return Some(format!("{} still has hours of it", table.name));
+            }
+        }
+        None
+    }
+
+    fn remove(
+        &mut self,
+        table: &'static Table,
+        sensor: &str,
+        group: Period,
+        hours: &std::ops::Range<i64>,
+        parts: &[Part],
+        kept: Option<String>,
+    ) -> Result<(), PruneError> {
+        let bytes = parts
+            .iter()
+            .filter_map(|part| std::fs::metadata(part.place()).ok());
+        let day = PruneDay {
+            table: table.name,
+            sensor: sensor.to_owned(),
+            period: group.text(),
+            parts: parts.len() as u64,
+            bytes: bytes.map(|about| about.len()).sum(),
+            kept,
+        };
+        let goes = day.kept.is_none();
+        self.days.push(day);
+        if !goes {
+            return Ok(());
+        }
+        self.gone.extend(parts.iter().map(Part::within));
+        if self.is_dry {
+            return Ok(());
+        }
+        let failed = |source| PruneError::File {
+            path: self.store.directory().join(table.name),
+            source,
+        };
+        let mut publication = self.store.publication();
+        parts
+            .iter()
+            .for_each(|part| publication.remove(&part.within()));
+        let is_of_hours = TABLES.iter().any(|observed| observed.name == table.name);
+        if is_of_hours {
+            let note = PrunedHours::stage(self.store, (table.name, sensor), &group.text(), hours);
+            publication.put(note.map_err(failed)?).map_err(failed)?;
+        }
+        publication.commit().map(drop).map_err(failed)
+    }
+}

@@ -1,0 +1,452 @@
+//! `sources_daily`, `scanners_daily`, `ports_daily` and the scan events of a day: one reading of its `sources`, source by source. They appear
+//! together. Days follow one another, for a day begins with the events that were open behind the one before.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hasher;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use foldhash::fast::RandomState;
+use parquet::file::metadata::KeyValue;
+use twox_hash::XxHash64;
+
+use super::error::{RollupError, file_error};
+use super::making::{INPUTS, MakingNotes, PARTS_KEY, inputs_sha256, parts_sha256};
+use super::noted::{note_of, other_zone};
+use super::scans::{self, ScanContext, ScanDay};
+use super::source_day::source_day;
+use super::survey::{SurveyGathering, SurveyRules};
+use super::{Inputs, Rolled, RollupSettings};
+use crate::by_source::{LineNames, SourceLines, each_source};
+use crate::calendar::TIMEZONE_KEY;
+use crate::close::{STATE_KEY, State, encode_with};
+use crate::event::{DarkAddresses, ScanRules};
+use crate::hour::Hour;
+use crate::schema::{
+    COVERAGE, PORTS_DAILY, PORTS_DAILY_ROWS, PortDayRows, PortKey, PortSums, SCANNERS_DAILY,
+    SCANNERS_DAILY_ROWS, SCANS, SCHEMA_VERSION, SOURCES, SOURCES_DAILY, SOURCES_DAILY_ROWS,
+    ScannerDayRows, SourceDay, SourceDayRows, Table, encode_group,
+};
+use crate::store::{PART_ENDING, Part, Period, Store};
+use crate::writer::{PartWriter, WriteError};
+
+/// The tables that are made here.
+pub(super) const TABLES: [&Table; 3] = [&SOURCES_DAILY, &SCANNERS_DAILY, &PORTS_DAILY];
+/// Rows of a row group.
+const GROUP_ROWS: usize = 100_000;
+/// Raised when the same parts become other rows.
+const LAYOUT: &str = "layout 1";
+/// Metadata key of the telescope's size.
+const ADDRESSES_KEY: &str = "telescope_addresses";
+
+/// Rolls up days.
+pub(super) fn roll_days(
+    store: &Store,
+    days: &Inputs,
+    settings: &RollupSettings,
+    rolled: &mut Rolled,
+) -> Result<(), RollupError> {
+    let mut said = said_before(store)?;
+    take_back(store, days, settings, &said)?;
+    let known_until = known_until(store)?;
+    let mut sensors = BTreeSet::new();
+    for ((period, sensor), parts) in days {
+        sensors.insert(sensor.as_str());
+        let end_us = settings.end_us(*period)?;
+        let until_us = known_until.get(sensor).copied().unwrap_or(end_us);
+        let horizon_us = end_us.min(until_us);
+        let before = latest_open(store, sensor, settings, Some(*period))?;
+        let open_before = before.as_deref().map(file_hash).transpose()?;
+        let open_before = open_before.unwrap_or_default();
+        let file_name = format!("{sensor}.{PART_ENDING}");
+        let zone = settings.calendar.name();
+        let rules = settings.survey.text();
+        let (scans, horizon) = (settings.scans.text(), horizon_us.to_string());
+        let else_of = [zone, LAYOUT, &rules, &scans, &horizon, &open_before];
+        let inputs = inputs_sha256(parts, &else_of)?;
+        let is_known = |table: &&Table| {
+            let path = store.path(table.name, *period, &file_name);
+            note_of(&path, INPUTS).is_some_and(|known| known == inputs)
+        };
+        let run = scans::run_of(*period);
+        let said = said.remove(&(sensor.clone(), run)).unwrap_or_default();
+        let within = scans::open_path(sensor, zone, *period);
+        let is_open_there = store.directory().join(&within).is_file();
+        if TABLES.iter().all(is_known) && is_open_there {
+            rolled.unchanged += TABLES.len() as u64;
+            continue;
+        }
+        let mut notes = MakingNotes::default();
+        for part in parts {
+            notes.add_part(part)?;
+        }
+        notes.set(INPUTS, &inputs);
+        notes.set(PARTS_KEY, &parts_sha256(parts)?);
+        notes.set(TIMEZONE_KEY, zone);
+        notes.set("schema_version", &SCHEMA_VERSION.to_string());
+        let day = SourcesDay {
+            store,
+            period: *period,
+            sensor,
+            parts,
+            telescope: telescope_of(&notes),
+            notes,
+            rules: settings.survey,
+            zone,
+            scans: &settings.scans,
+            horizon_us,
+            before,
+            said,
+        };
+        rolled.rows += day.write()?;
+        rolled.written += TABLES.len() as u64;
+    }
+    let mut sensors = sensors.into_iter();
+    sensors.try_for_each(|sensor| roll_ongoing(store, sensor, settings, &said, rolled))
+}
+
+/// Publishes the events that go on behind the last day of a sensor.
+fn roll_ongoing(
+    store: &Store,
+    sensor: &str,
+    settings: &RollupSettings,
+    said: &SaidBefore,
+    rolled: &mut Rolled,
+) -> Result<(), RollupError> {
+    let Some(open) = latest_open(store, sensor, settings, None)? else {
+        return Ok(());
+    };
+    let said = said.get(&(sensor.to_owned(), scans::ONGOING.to_owned()));
+    let said = said.map_or(&[][..], |said| said);
+    let day = open.file_stem().and_then(|name| name.to_str());
+    let mut notes = MakingNotes::default();
+    let day = day.and_then(Hour::first_of).map(Period::Day);
+    let path =
+        day.map(|day| store.path(SOURCES_DAILY.name, day, &format!("{sensor}.{PART_ENDING}")));
+    if let Some(path) = path {
+        notes.add_file(&path)?;
+    }
+    let of_day = note_text(&notes, INPUTS);
+    if said
+        .iter()
+        .any(|part| note_of(part.place(), INPUTS) == of_day)
+    {
+        return Ok(());
+    }
+    let context = ScanContext {
+        store,
+        sensor,
+        rules: &settings.scans,
+        telescope: telescope_of(&notes),
+        horizon_us: 0,
+    };
+    rolled.rows += scans::publish_ongoing(context, &open, said, &notes)?;
+    Ok(())
+}
+
+fn note_text(notes: &MakingNotes, key: &str) -> Option<String> {
+    let metadata = notes.metadata();
+    metadata.into_iter().find(|note| note.key == key)?.value
+}
+
+/// Takes back what days said of events that are no days of the dataset any more.
+fn take_back(
+    store: &Store,
+    days: &Inputs,
+    settings: &RollupSettings,
+    said: &SaidBefore,
+) -> Result<(), RollupError> {
+    let observed = super::observed_days(store, &SOURCES, settings)?;
+    let mut publication = store.publication();
+    for (day, sensor) in observed {
+        let is_made = days.contains_key(&(day, sensor.clone()));
+        if is_made || !settings.wants(day) {
+            continue;
+        }
+        let run = scans::run_of(day);
+        for part in said.get(&(sensor.clone(), run)).into_iter().flatten() {
+            publication.remove(&part.within());
+        }
+        let open = scans::open_path(&sensor, settings.calendar.name(), day);
+        if store.directory().join(&open).is_file() {
+            publication.remove(&open);
+        }
+    }
+    // Of days of another time zone, all of which are made anew where no day is picked.
+    let is_of_days = |run: &str| run != scans::ONGOING;
+    for ((_, run), parts) in said {
+        let zone = settings.calendar.name();
+        let is_other = |part: &Part| other_zone(part, zone).is_some();
+        if is_of_days(run) && settings.wants_all() && parts.first().is_some_and(is_other) {
+            parts
+                .iter()
+                .for_each(|part| publication.remove(&part.within()));
+        }
+    }
+    let failed = file_error(store.directory());
+    publication.commit().map(drop).map_err(failed)
+}
+
+/// Parts of `scans` by sensor and run.
+type SaidBefore = BTreeMap<(String, String), Vec<Part>>;
+
+fn said_before(store: &Store) -> Result<SaidBefore, RollupError> {
+    let parts = store.parts_within(SCANS.name, &(i64::MIN..i64::MAX));
+    let mut said = SaidBefore::new();
+    for part in parts.map_err(file_error(&store.directory().join(SCANS.name)))? {
+        if let Some((name, _)) = part.name() {
+            said.entry((name.sensor, name.run)).or_default().push(part);
+        }
+    }
+    Ok(said)
+}
+
+/// Until when each sensor's hours are known, microseconds since 1970-01-01 UTC: the end of its last hour, or the start where that goes on.
+fn known_until(store: &Store) -> Result<BTreeMap<String, i64>, RollupError> {
+    let parts = store.parts_within(COVERAGE.name, &(i64::MIN..i64::MAX));
+    let mut last = BTreeMap::<String, Part>::new();
+    for part in parts.map_err(file_error(&store.directory().join(COVERAGE.name)))? {
+        if let Some(sensor) = part.sensor() {
+            last.insert(sensor, part);
+        }
+    }
+    let until = |(sensor, part): (String, Part)| {
+        let hour = part.period.first_hour();
+        let is_open =
+            note_of(part.place(), STATE_KEY).is_some_and(|state| state == State::Open.word());
+        let until = Hour(hour.0 + i64::from(!is_open));
+        (sensor, until.start_us())
+    };
+    Ok(last.into_iter().map(until).collect())
+}
+
+/// The latest file of open events of a sensor, of a day before `day` where one is named.
+fn latest_open(
+    store: &Store,
+    sensor: &str,
+    settings: &RollupSettings,
+    day: Option<Period>,
+) -> Result<Option<PathBuf>, RollupError> {
+    let of_day = |day| scans::open_path(sensor, settings.calendar.name(), day);
+    let any = of_day(Period::Day(Hour(0)));
+    let folder = store.directory().join(any.parent().unwrap_or(&any));
+    let names = match std::fs::read_dir(&folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        names => names.map_err(file_error(&folder))?,
+    };
+    let mut latest = None;
+    for name in names {
+        let name = name.map_err(file_error(&folder))?.file_name();
+        let date = name.to_str().and_then(|name| name.strip_suffix(".open"));
+        let Some(found) = date.and_then(Hour::first_of).map(Period::Day) else {
+            continue;
+        };
+        if day.is_none_or(|day| found < day) {
+            latest = latest.max(Some(found));
+        }
+    }
+    Ok(latest.map(|day| store.directory().join(of_day(day))))
+}
+
+fn file_hash(path: &Path) -> Result<String, RollupError> {
+    let failed = file_error(path);
+    let mut file = std::fs::File::open(path).map_err(&failed)?;
+    let (mut sum, mut bytes) = (XxHash64::with_seed(0), vec![0; 1 << 20]);
+    loop {
+        match file.read(&mut bytes).map_err(&failed)? {
+            0 => return Ok(format!("{:016x}", sum.finish())),
+            count => Hasher::write(&mut sum, &bytes[..count]),
+        }
+    }
+}
+
+fn telescope_of(notes: &MakingNotes) -> DarkAddresses {
+    DarkAddresses {
+        ipv4: notes.largest("telescope_addresses_ipv4"),
+        ipv6: notes.largest("telescope_addresses_ipv6"),
+    }
+}
+
+/// A day of a sensor that is rolled up.
+struct SourcesDay<'d> {
+    store: &'d Store,
+    period: Period,
+    sensor: &'d str,
+    parts: &'d BTreeSet<Part>,
+    notes: MakingNotes,
+    rules: SurveyRules,
+    zone: &'d str,
+    scans: &'d ScanRules,
+    telescope: DarkAddresses,
+    horizon_us: i64,
+    before: Option<PathBuf>,
+    /// What this day said of events before.
+    said: Vec<Part>,
+}
+
+impl SourcesDay<'_> {
+    /// Writes and publishes the tables; how many rows they have.
+    fn write(&self) -> Result<u64, RollupError> {
+        let mut sources = self.create(&SOURCES_DAILY, &[])?;
+        let mut survey = SurveyGathering::new(self.rules, self.notes.largest(ADDRESSES_KEY));
+        let mut ports = PortTally::default();
+        let context = ScanContext {
+            store: self.store,
+            sensor: self.sensor,
+            rules: self.scans,
+            telescope: self.telescope,
+            horizon_us: self.horizon_us,
+        };
+        let within = scans::open_path(self.sensor, self.zone, self.period);
+        let mut events = ScanDay::new(context, self.before.as_deref(), &within)?;
+        let mut pending = Vec::new();
+        let mut number = 0;
+        let parts: Vec<Part> = self.parts.iter().cloned().collect();
+        each_source(&parts, &mut LineNames::default(), |key, source, names| {
+            let day =
+                source_day(key, source, names).map_err(|source| RollupError::Destinations {
+                    day: self.period.text(),
+                    source,
+                })?;
+            ports.add(key.ip_version, source, self.rules.surveys(&day));
+            if !key.is_folded() {
+                survey.add(number, &day, source);
+            }
+            events.source(key, source, names)?;
+            number += 1;
+            pending.push(day);
+            if pending.len() == GROUP_ROWS {
+                self.append_sources(&mut sources, &pending)?;
+                pending.clear();
+            }
+            Ok::<_, RollupError>(())
+        })?;
+        self.append_sources(&mut sources, &pending)?;
+        let mut rows = number;
+        let mut publication = self.store.publication();
+        let run = scans::run_of(self.period);
+        rows += events.finish(&run, &self.said, &self.notes, &mut publication)?;
+        let (scanners, notes) = survey.finish();
+        let mut file = self.create(&SCANNERS_DAILY, &notes)?;
+        rows += scanners.len() as u64;
+        for rows in scanners.chunks(GROUP_ROWS) {
+            let (day, sensor) = (self.number(), self.sensor);
+            let group = ScannerDayRows { day, sensor, rows };
+            let (schema, path) = (file.schema(), self.within(&SCANNERS_DAILY));
+            file.append(encode_with(&path, |encoder| {
+                encode_group(SCANNERS_DAILY_ROWS, &schema, rows.len(), &group, encoder)
+            })?)?;
+        }
+        let staged = [
+            sources.finish()?,
+            file.finish()?,
+            self.write_ports(ports, &mut rows)?,
+        ];
+        for file in staged {
+            publication
+                .put(file)
+                .map_err(file_error(self.store.directory()))?;
+        }
+        publication
+            .commit()
+            .map_err(file_error(self.store.directory()))?;
+        Ok(rows)
+    }
+
+    fn append_sources(&self, file: &mut PartWriter, rows: &[SourceDay]) -> Result<(), WriteError> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let (day, sensor) = (self.number(), self.sensor);
+        let group = SourceDayRows { day, sensor, rows };
+        let (schema, path) = (file.schema(), self.within(&SOURCES_DAILY));
+        file.append(encode_with(&path, |encoder| {
+            encode_group(SOURCES_DAILY_ROWS, &schema, rows.len(), &group, encoder)
+        })?)
+    }
+
+    fn write_ports(
+        &self,
+        ports: PortTally,
+        rows: &mut u64,
+    ) -> Result<crate::store::Staged, RollupError> {
+        let least = self.rules.survey_ports.to_string();
+        let mut file = self.create(&PORTS_DAILY, &[("survey_ports_min".to_owned(), least)])?;
+        let sums = ports.finish();
+        *rows += sums.len() as u64;
+        for rows in sums.chunks(GROUP_ROWS) {
+            let (day, sensor) = (self.number(), self.sensor);
+            let group = PortDayRows { day, sensor, rows };
+            let (schema, path) = (file.schema(), self.within(&PORTS_DAILY));
+            file.append(encode_with(&path, |encoder| {
+                encode_group(PORTS_DAILY_ROWS, &schema, rows.len(), &group, encoder)
+            })?)?;
+        }
+        Ok(file.finish()?)
+    }
+
+    fn create(&self, table: &Table, more: &[(String, String)]) -> Result<PartWriter, WriteError> {
+        let mut metadata = self.notes.metadata();
+        let more = more.iter();
+        metadata.extend(more.map(|(key, value)| KeyValue::new(key.clone(), value.clone())));
+        PartWriter::create(self.store, &self.within(table), table, metadata)
+    }
+
+    fn within(&self, table: &Table) -> PathBuf {
+        Path::new(table.name)
+            .join(self.period.folder())
+            .join(format!("{}.{PART_ENDING}", self.sensor))
+    }
+
+    /// Days since 1970-01-01.
+    fn number(&self) -> i64 {
+        self.period.first_hour().0.div_euclid(24)
+    }
+}
+
+/// Sums by service and class.
+#[derive(Debug, Default)]
+struct PortTally {
+    rows: HashMap<PortKey, PortSums, RandomState>,
+    /// Which services the source in hand has been counted at.
+    counted: Vec<PortKey>,
+}
+
+impl PortTally {
+    fn add(&mut self, ip_version: u8, source: &SourceLines, surveys: bool) {
+        self.counted.clear();
+        for line in &source.lines {
+            let key = PortKey {
+                ip_version,
+                protocol: line.protocol,
+                port: line.port,
+                class: line.class,
+            };
+            let sums = self.rows.entry(key).or_default();
+            sums.packets = sums.packets.saturating_add(line.packets);
+            sums.bytes = sums.bytes.saturating_add(line.bytes);
+            if surveys {
+                sums.survey_packets = sums.survey_packets.saturating_add(line.packets);
+            }
+            if line.tool == teiten_observation::Tool::Mirai {
+                sums.mirai_packets = sums.mirai_packets.saturating_add(line.packets);
+            }
+            self.counted.push(key);
+        }
+        self.counted.sort_unstable();
+        self.counted.dedup();
+        for key in &self.counted {
+            if let Some(sums) = self.rows.get_mut(key) {
+                sums.sources += 1;
+                sums.survey_sources += u64::from(surveys);
+            }
+        }
+    }
+
+    /// The rows in the order of the table.
+    fn finish(self) -> Vec<(PortKey, PortSums)> {
+        let mut rows: Vec<_> = self.rows.into_iter().collect();
+        rows.sort_unstable_by_key(|(key, _)| *key);
+        rows
+    }
+}

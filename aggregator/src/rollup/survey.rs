@@ -1,0 +1,245 @@
+//! Which sources of a day scan as a survey does: each named rule of the field with its thresholds, which stand in the metadata.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BTreeMap, BinaryHeap};
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::by_source::SourceLines;
+use crate::schema::{SURVEY_RULES, ScannerDay, SourceDay};
+
+/// Sources of a day that rules of fixed thresholds may name: the others are counted.
+const SCANNERS_MAX: usize = 1 << 22;
+/// Sources that are kept to find the top 0.01 %: enough for a day of 655 million.
+const TOP_MAX: usize = 1 << 16;
+/// One source in so many is of the top.
+const TOP_SHARE: u64 = 10_000;
+/// One dark address in so many is enough to be aggressive by dispersion.
+const DISPERSION_SHARE: u64 = 10;
+
+/// Thresholds of the rules. Sources: REFERENCE of NICTER (annual reports), National Police Agency (monthly), JPCERT/CC TSUBAME (quarterly).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SurveyRules {
+    /// Ports of NICTER's rule.
+    pub nicter_ports: u64,
+    /// Packets of NICTER's rule.
+    pub nicter_packets: u64,
+    /// Ports of the police's rule.
+    pub police_ports: u64,
+    /// Ports of JPCERT/CC's rule.
+    pub jpcert_ports: u64,
+    /// Ports from which on `ports_daily` takes a source for a survey scanner.
+    pub survey_ports: u64,
+}
+
+impl Default for SurveyRules {
+    fn default() -> Self {
+        SurveyRules {
+            nicter_ports: 30,
+            nicter_packets: 300_000,
+            police_ports: 100,
+            jpcert_ports: 11,
+            survey_ports: 30,
+        }
+    }
+}
+
+impl SurveyRules {
+    /// Whether `ports_daily` takes a source for a survey scanner.
+    #[must_use]
+    pub(super) fn surveys(&self, day: &SourceDay) -> bool {
+        !day.actor.is_empty() || day.ports >= self.survey_ports
+    }
+
+    /// The thresholds as text, for a note of what days are made of.
+    #[must_use]
+    pub(super) fn text(&self) -> String {
+        format!("{self:?}")
+    }
+}
+
+/// A source by what it is ranked by, then by its place in the day, so that equal ones rank alike.
+#[derive(Clone, Debug)]
+struct RankedSource {
+    value: u64,
+    number: Reverse<u64>,
+    row: Arc<ScannerDay>,
+}
+
+impl RankedSource {
+    fn key(&self) -> (u64, Reverse<u64>) {
+        (self.value, self.number)
+    }
+}
+
+impl PartialEq for RankedSource {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for RankedSource {}
+
+impl PartialOrd for RankedSource {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for RankedSource {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.key().cmp(&other.key())
+    }
+}
+
+/// The sources with the most of something, [`TOP_MAX`] of them.
+#[derive(Debug, Default)]
+struct TopSources(BinaryHeap<Reverse<RankedSource>>);
+
+impl TopSources {
+    fn wants(&self, value: u64, number: u64) -> bool {
+        let is_above =
+            |Reverse(least): &Reverse<RankedSource>| (value, Reverse(number)) > least.key();
+        self.0.len() < TOP_MAX || self.0.peek().is_some_and(is_above)
+    }
+
+    fn push(&mut self, ranked: RankedSource) {
+        if self.0.len() == TOP_MAX {
+            self.0.pop();
+        }
+        self.0.push(Reverse(ranked));
+    }
+
+    /// The value of the `count`th from the top; none of no one.
+    fn threshold(&self, count: usize) -> Option<u64> {
+        let mut values: Vec<u64> = self.0.iter().map(|Reverse(it)| it.value).collect();
+        values.sort_unstable_by_key(|value| Reverse(*value));
+        values.get(count.checked_sub(1)?).copied()
+    }
+}
+
+/// The scanners of a day, gathered source by source.
+#[derive(Debug)]
+pub(super) struct SurveyGathering {
+    rules: SurveyRules,
+    addresses: Option<u64>,
+    scanners: BTreeMap<u64, ScannerDay>,
+    by_packets: TopSources,
+    by_ports: TopSources,
+    sources: u64,
+    left_out: u64,
+}
+
+impl SurveyGathering {
+    /// No source yet, of a telescope with so many dark addresses.
+    #[must_use]
+    pub(super) fn new(rules: SurveyRules, addresses: Option<u64>) -> Self {
+        SurveyGathering {
+            rules,
+            addresses,
+            scanners: BTreeMap::new(),
+            by_packets: TopSources::default(),
+            by_ports: TopSources::default(),
+            sources: 0,
+            left_out: 0,
+        }
+    }
+
+    /// Takes the next source; `number` is its place in the day.
+    pub(super) fn add(&mut self, number: u64, day: &SourceDay, source: &SourceLines) {
+        let asking = source.lines.iter().filter(|line| line.asks());
+        let packets = asking.map(|line| line.packets).fold(0, u64::saturating_add);
+        if packets == 0 && day.actor.is_empty() {
+            return;
+        }
+        self.sources += u64::from(packets > 0);
+        let rules = &self.rules;
+        let (ports, destinations) = (day.ports, day.destinations);
+        let is_wide = |addresses: u64| {
+            destinations.saturating_mul(DISPERSION_SHARE) >= addresses && packets > 0
+        };
+        let named = [
+            !day.actor.is_empty(),
+            ports >= rules.nicter_ports && packets >= rules.nicter_packets,
+            ports >= rules.police_ports,
+            ports >= rules.jpcert_ports,
+            self.addresses.is_some_and(is_wide),
+            false,
+            false,
+        ];
+        let is_named = named.contains(&true);
+        let is_top = [
+            self.by_packets.wants(packets, number),
+            self.by_ports.wants(ports, number),
+        ];
+        if !is_named && is_top == [false; 2] {
+            return;
+        }
+        let row = ScannerDay {
+            source: day.source.clone(),
+            ip_version: day.ip_version,
+            actor: day.actor.clone(),
+            country: day.country,
+            asn: day.asn,
+            packets,
+            ports,
+            destinations,
+            rules: named,
+        };
+        if is_top != [false; 2] {
+            let row = Arc::new(row.clone());
+            let ranked = |value| RankedSource {
+                value,
+                number: Reverse(number),
+                row: Arc::clone(&row),
+            };
+            if is_top[0] {
+                self.by_packets.push(ranked(packets));
+            }
+            if is_top[1] {
+                self.by_ports.push(ranked(ports));
+            }
+        }
+        if is_named && self.scanners.len() < SCANNERS_MAX {
+            self.scanners.insert(number, row);
+        } else if is_named {
+            self.left_out += 1;
+        }
+    }
+
+    /// The rows in the order of their sources, and what the metadata says of the rules.
+    #[must_use]
+    pub(super) fn finish(mut self) -> (Vec<ScannerDay>, Vec<(String, String)>) {
+        let count = (self.sources / TOP_SHARE) as usize;
+        let packets_min = self.by_packets.threshold(count);
+        let ports_min = self.by_ports.threshold(count);
+        for Reverse(ranked) in self.by_packets.0.iter().chain(&self.by_ports.0) {
+            let row = self.scanners.entry(ranked.number.0);
+            row.or_insert_with(|| (*ranked.row).clone());
+        }
+        let mut rows: Vec<ScannerDay> = self.scanners.into_values().collect();
+        for row in &mut rows {
+            row.rules[5] = packets_min.is_some_and(|least| row.packets >= least);
+            row.rules[6] = ports_min.is_some_and(|least| row.ports >= least);
+        }
+        rows.retain(|row| row.rules.contains(&true));
+        let rules = &self.rules;
+        let asks_for: [Value; SURVEY_RULES.len()] = [
+            json!({"actor": "named"}),
+            json!({"ports_min": rules.nicter_ports, "packets_min": rules.nicter_packets}),
+            json!({"ports_min": rules.police_ports}),
+            json!({"ports_min": rules.jpcert_ports}),
+            json!({"destinations_min": self.addresses.map(|all| all.div_ceil(DISPERSION_SHARE))}),
+            json!({"packets_min": packets_min, "share": 1.0 / TOP_SHARE as f64, "of_sources": self.sources}),
+            json!({"ports_min": ports_min, "share": 1.0 / TOP_SHARE as f64, "of_sources": self.sources}),
+        ];
+        let mut notes: Vec<(String, String)> = SURVEY_RULES
+            .iter()
+            .zip(asks_for)
+            .map(|((name, _), asks_for)| ((*name).to_owned(), asks_for.to_string()))
+            .collect();
+        notes.push(("scanners_left_out".to_owned(), self.left_out.to_string()));
+        (rows, notes)
+    }
+}
