@@ -40,6 +40,8 @@ use enrich::{Enricher, folded_chunk};
 use fold::SizeHistogram;
 use folding::Folding;
 
+/// Hours that are published together, at most: each holds a few open files until then.
+pub const HOURS_AT_ONCE: usize = 64;
 /// Rows in a row group: enough to compress well, few enough that an unfinished group is small.
 pub const GROUP_ROWS: usize = 120 << 10;
 /// Rows that one task merges, roughly.
@@ -203,19 +205,23 @@ impl Closer {
         drop(ipv4);
         let of_ipv6 = self.merge_family(&ipv6, threshold, &mut file, hour, &mut closed)?;
         drop(ipv6);
-        let sources = file.finish()?;
+        edition.put(file)?;
         let mut file = edition.create(&TRAFFIC, part)?;
         for (family, contributions) in [(Family::Ipv4, of_ipv4), (Family::Ipv6, of_ipv6)] {
-            traffic::append(&mut file, hour, self, family, &contributions, &mut closed)?;
+            let leading = &mut edition.leading;
+            traffic::append(
+                &mut file,
+                hour,
+                self,
+                family,
+                &contributions,
+                &mut closed,
+                leading,
+            )?;
         }
         let payloads = payloads::write(edition, part, payloads, &mut closed)?;
-        let traffic = file.finish()?;
-        for staged in [Some(sources), Some(traffic), payloads]
-            .into_iter()
-            .flatten()
-        {
-            closed.file_bytes += edition.put(staged)?;
-        }
+        edition.put(file)?;
+        payloads.map_or(Ok(()), |file| edition.put(file))?;
         Ok(closed)
     }
 

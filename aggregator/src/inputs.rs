@@ -15,6 +15,7 @@ use parquet::file::metadata::{
 };
 use serde::{Deserialize, Serialize};
 
+use crate::close::HOURS_AT_ONCE;
 use crate::hour::Hour;
 use crate::part::{self, CHECKSUM_KEY, CHECKSUM_PLACE, PartError};
 use crate::schema::{COVERAGE, TABLES};
@@ -105,6 +106,8 @@ struct InputState {
     /// Whether parts call every capture unfinished for now.
     withheld: bool,
     hours: BTreeMap<i64, BTreeSet<usize>>,
+    /// What the parts of an hour say that were published; none where they do not all say the same.
+    said: BTreeMap<i64, Option<String>>,
 }
 
 impl Contributors {
@@ -161,6 +164,23 @@ impl Contributors {
     #[must_use]
     pub fn text(&self, hour: i64) -> String {
         serde_json::to_string(&self.of(hour)).unwrap_or_default()
+    }
+
+    /// The same, for parts that are published now.
+    pub(crate) fn say(&self, hour: i64) -> String {
+        let text = self.text(hour);
+        let mut state = self.state();
+        let said = state.said.entry(hour).or_insert_with(|| Some(text.clone()));
+        if said.as_ref() != Some(&text) {
+            *said = None;
+        }
+        text
+    }
+
+    /// Whether all parts of the hour that this run published say what is known in the end.
+    fn has_said_all(&self, hour: i64) -> bool {
+        let text = self.text(hour);
+        self.state().said.get(&hour) == Some(&Some(text))
     }
 }
 
@@ -268,19 +288,23 @@ pub fn restate_inputs(
     let mut hours = BTreeMap::<Period, Vec<Part>>::new();
     for table in TABLES {
         for part in store.parts_within(table.name, &(i64::MIN..i64::MAX))? {
-            if part.name().is_some_and(|(found, _)| found == *name) {
+            let is_own = part.name().is_some_and(|(found, _)| found == *name);
+            if is_own && !contributors.has_said_all(part.period.first_hour().0) {
                 hours.entry(part.period).or_default().push(part);
             }
         }
     }
-    for (period, parts) in hours {
+    let mut publication = store.publication();
+    for (number, (period, parts)) in hours.into_iter().enumerate() {
         let text = contributors.text(period.first_hour().0);
-        let mut publication = store.publication();
         for part in &parts {
             restate(store, &mut publication, part, INPUTS_KEY, &text)?;
         }
-        publication.commit()?;
+        if (number + 1).is_multiple_of(HOURS_AT_ONCE) {
+            std::mem::replace(&mut publication, store.publication()).commit()?;
+        }
     }
+    publication.commit()?;
     Ok(())
 }
 
@@ -333,9 +357,7 @@ fn restate(
         &mut copy,
     )?;
     copy.write_all(&footer)?;
-    let mut staged = copy.write_checksum()?;
-    staged.finish()?;
-    publication.put(staged)
+    publication.put(copy.write_checksum()?)
 }
 
 fn footer_with(

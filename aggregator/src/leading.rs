@@ -1,5 +1,5 @@
-//! What leads in the `traffic` of a run: its ports and countries by packets, for the last lines that a replay prints. Four columns of
-//! the run's own parts are read, nothing else.
+//! What leads in the `traffic` of a run: its ports and countries by packets, for the last lines that a replay prints. The sums are taken
+//! while hours close; where hours were written more than once, four columns of the run's own parts are read instead.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -9,8 +9,10 @@ use parquet::data_type::{ByteArrayType, DataType, Int32Type, Int64Type};
 use parquet::errors::{ParquetError, Result};
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 
-use crate::schema::{LEADING_COLUMNS, TRAFFIC};
+use crate::origin::Country;
+use crate::schema::{Key, LEADING_COLUMNS, TRAFFIC};
 use crate::store::{Part, PartName, Store};
+use teiten_observation::Family;
 
 /// Packets by port and by country, largest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -19,6 +21,77 @@ pub struct Leading {
     pub ports: Vec<((i32, i32), i64)>,
     /// ISO 3166-1 alpha-2, `ZZ` for unknown.
     pub countries: Vec<(String, i64)>,
+}
+
+/// Numbers of 16 bits, and for each its packets.
+type Packets = Box<[i64]>;
+
+fn no_packets() -> Packets {
+    vec![0; 1 << 16].into_boxed_slice()
+}
+
+/// Sums of `traffic` by port and by country.
+#[derive(Clone, Debug, Default)]
+pub struct LeadingSums {
+    /// By protocol: those that have ports.
+    ports: Vec<(u8, Packets)>,
+    countries: Option<Packets>,
+}
+
+impl LeadingSums {
+    /// Adds rows. Most have the kind of the row before.
+    pub(crate) fn add_rows(&mut self, keys: &[Key], packets: &[u64], family: Family) {
+        let countries = self.countries.get_or_insert_with(no_packets);
+        let mut from = 0;
+        for run in keys.chunk_by(|left, right| left.kind() == right.kind()) {
+            let counts = &packets[from..from + run.len()];
+            from += run.len();
+            let mut sum = 0;
+            for (key, &one) in run.iter().zip(counts) {
+                let one = i64::try_from(one).unwrap_or(i64::MAX);
+                let country = &mut countries[usize::from(key.country_code())];
+                *country = country.saturating_add(one);
+                sum = one.saturating_add(sum);
+            }
+            let kind = run[0].kind();
+            if let Some(port) = kind.port() {
+                let ports = of_protocol(&mut self.ports, kind.protocol(family));
+                let port = &mut ports[usize::from(port)];
+                *port = port.saturating_add(sum);
+            }
+        }
+    }
+
+    /// The first `count` of each.
+    #[must_use]
+    pub fn first(&self, count: usize) -> Leading {
+        let ports = self.ports.iter().flat_map(|(protocol, packets)| {
+            occurring(packets)
+                .map(|(port, packets)| ((i32::from(*protocol), i32::from(port)), packets))
+        });
+        let countries = self.countries.iter().flat_map(|packets| {
+            let text = |code| Country::from_code(code).as_str().to_owned();
+            occurring(packets).map(move |(code, packets)| (text(code), packets))
+        });
+        Leading {
+            ports: first(ports, count),
+            countries: first(countries, count),
+        }
+    }
+}
+
+fn of_protocol(ports: &mut Vec<(u8, Packets)>, protocol: u8) -> &mut Packets {
+    let place = ports.iter().position(|(known, _)| *known == protocol);
+    let place = place.unwrap_or_else(|| {
+        ports.push((protocol, no_packets()));
+        ports.len() - 1
+    });
+    &mut ports[place].1
+}
+
+fn occurring(packets: &Packets) -> impl Iterator<Item = (u16, i64)> {
+    let numbered = (0..=u16::MAX).zip(packets.iter().copied());
+    numbered.filter(|(_, packets)| *packets > 0)
 }
 
 /// The first `count` ports and countries of the parts of `name` in `directory`.
@@ -51,8 +124,8 @@ pub fn leading(directory: &Path, name: &PartName, count: usize) -> Result<Leadin
         }
     }
     Ok(Leading {
-        ports: first(ports, count),
-        countries: first(countries, count)
+        ports: first(ports.into_iter(), count),
+        countries: first(countries.into_iter(), count)
             .into_iter()
             .map(|(country, packets)| (String::from_utf8_lossy(&country).into(), packets))
             .collect(),
@@ -126,8 +199,8 @@ fn unexpected() -> ParquetError {
 }
 
 /// The largest counts, those of equal size in the order of their keys.
-fn first<K: Ord>(counts: HashMap<K, i64>, count: usize) -> Vec<(K, i64)> {
-    let mut sorted: Vec<(K, i64)> = counts.into_iter().collect();
+fn first<K: Ord>(counts: impl Iterator<Item = (K, i64)>, count: usize) -> Vec<(K, i64)> {
+    let mut sorted: Vec<(K, i64)> = counts.collect();
     sorted.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
     sorted.truncate(count);
     sorted

@@ -431,7 +431,6 @@ fn copy(open: &OpenPart, within: &Path, into: &Store) -> Result<Staged, MergeErr
     };
     let mut staged = into.stage(within).map_err(file_error(within))?;
     std::io::copy(&mut source, &mut staged).map_err(of_theirs)?;
-    staged.finish().map_err(file_error(within))?;
     Ok(staged)
 }
 

@@ -24,7 +24,7 @@ mod simulated;
 mod tests;
 mod work;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -144,6 +144,36 @@ impl Store {
                 self.disk().sync_folder(parent)?;
             }
             self.known().insert(folder.to_owned());
+        }
+        Ok(())
+    }
+
+    /// Makes folders of the dataset, and those they lie in, durable. The names that are new in a folder are made durable together.
+    fn make_folders(&self, folders: &BTreeSet<&Path>) -> io::Result<()> {
+        // By depth: a folder is there and durable before what lies in it is made.
+        let mut levels = BTreeMap::<usize, BTreeSet<&Path>>::new();
+        {
+            let known = self.known();
+            for folder in folders {
+                let inside = folder.ancestors().take_while(|at| *at != self.directory());
+                for at in inside.take_while(|at| !known.contains(*at)) {
+                    let depth = at.components().count();
+                    levels.entry(depth).or_default().insert(at);
+                }
+            }
+        }
+        for level in levels.into_values() {
+            let parents: BTreeSet<&Path> = level.iter().filter_map(|at| at.parent()).collect();
+            for parent in &parents {
+                // Only that of the first level can be missing: the dataset itself.
+                self.make_folder(parent)?;
+            }
+            level
+                .iter()
+                .try_for_each(|at| self.disk().make_folder(at))?;
+            let parents: Vec<PathBuf> = parents.into_iter().map(Path::to_owned).collect();
+            self.disk().sync_folders(&parents)?;
+            self.known().extend(level.into_iter().map(Path::to_owned));
         }
         Ok(())
     }

@@ -1,9 +1,9 @@
 //! One part of one table: a Parquet file that appears whole or not at all.
 //!
-//! The file is written in the store's work folder and forced to disk; the store gives it its name, together with others.
+//! The file is written in the store's work folder; the store makes it durable and gives it its name, together with others.
 
 use std::hash::Hasher;
-use std::io::{BufWriter, ErrorKind, Write};
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -92,9 +92,12 @@ pub fn way_out(error: &std::io::Error) -> &'static str {
     }
 }
 
+/// Bytes that are written at once.
+const WRITE_BYTES: usize = 256 << 10;
+
 /// A part that is being written.
 pub struct PartWriter {
-    writer: SerializedFileWriter<BufWriter<ChecksumFile>>,
+    writer: SerializedFileWriter<ChecksumFile>,
     schema: SchemaDescPtr,
     path: PathBuf,
 }
@@ -124,13 +127,12 @@ impl PartWriter {
             .set_created_by(concat!("teiten ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_key_value_metadata(Some(metadata))
             .build();
-        let buffered = BufWriter::with_capacity(1 << 20, ChecksumFile::new(file));
-        let writer =
-            SerializedFileWriter::new(buffered, Arc::clone(&message), Arc::new(properties))
-                .map_err(|source| WriteError::Encode {
-                    path: path.clone(),
-                    source,
-                })?;
+        let summed = ChecksumFile::new(file);
+        let writer = SerializedFileWriter::new(summed, Arc::clone(&message), Arc::new(properties))
+            .map_err(|source| WriteError::Encode {
+                path: path.clone(),
+                source,
+            })?;
         Ok(PartWriter {
             writer,
             schema: Arc::new(SchemaDescriptor::new(message)),
@@ -164,33 +166,50 @@ impl PartWriter {
         Ok(())
     }
 
-    /// Ends the part and forces it to disk; it is not visible yet.
+    /// Writes what waits in memory, and gives that memory back: the part is ended later.
     ///
     /// # Errors
-    /// When the file cannot be written or forced to disk.
+    /// When the file cannot be written.
+    pub fn flush(&mut self) -> Result<(), WriteError> {
+        self.writer.flush().map_err(|source| WriteError::File {
+            path: self.path.clone(),
+            source,
+        })
+    }
+
+    /// Adds a note to the metadata.
+    pub fn note(&mut self, key: &str, value: String) {
+        self.writer
+            .append_key_value_metadata(KeyValue::new(key.to_owned(), value));
+    }
+
+    /// Ends the part; it is not visible yet, nor durable.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
     pub fn finish(self) -> Result<Staged, WriteError> {
         let PartWriter { writer, path, .. } = self;
-        let file_error = |source| WriteError::File {
-            path: path.clone(),
-            source,
-        };
-        let buffered = writer.into_inner().map_err(|source| WriteError::Encode {
+        let summed = writer.into_inner().map_err(|source| WriteError::Encode {
             path: path.clone(),
             source,
         })?;
-        let summed = buffered
-            .into_inner()
-            .map_err(|error| file_error(error.into_error()))?;
-        let mut staged = summed.write_checksum().map_err(file_error)?;
-        staged.finish().map_err(file_error)?;
-        Ok(staged)
+        summed
+            .write_checksum()
+            .map_err(|source| WriteError::File { path, source })
     }
 }
 
-/// A file, and the checksum of what was written to it.
+impl std::fmt::Debug for PartWriter {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "PartWriter({})", self.path.display())
+    }
+}
+
+/// A file, the checksum of what was written to it, and what is to be written next.
 pub(crate) struct ChecksumFile {
     file: Staged,
     hash: XxHash64,
+    waiting: Vec<u8>,
 }
 
 impl ChecksumFile {
@@ -198,11 +217,13 @@ impl ChecksumFile {
         ChecksumFile {
             file,
             hash: XxHash64::with_seed(0),
+            waiting: Vec::new(),
         }
     }
 
     /// Writes the checksum of all that was written into its place.
     pub(crate) fn write_checksum(mut self) -> std::io::Result<Staged> {
+        self.flush()?;
         let length = self.file.length();
         let read = |offset: u64, bytes: &mut [u8]| self.file.read_at(offset, bytes);
         let place = place_in(length, read).map_err(std::io::Error::other)?;
@@ -212,14 +233,32 @@ impl ChecksumFile {
     }
 }
 
+impl ChecksumFile {
+    fn write_waiting(&mut self) -> std::io::Result<()> {
+        self.hash.write(&self.waiting);
+        self.file.write_all(&self.waiting)?;
+        self.waiting.clear();
+        Ok(())
+    }
+}
+
 impl Write for ChecksumFile {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.hash.write(&bytes[..written]);
-        Ok(written)
+        if self.waiting.len() + bytes.len() > WRITE_BYTES {
+            self.write_waiting()?;
+        }
+        if bytes.len() >= WRITE_BYTES {
+            self.hash.write(bytes);
+            self.file.write_all(bytes)?;
+        } else {
+            self.waiting.extend_from_slice(bytes);
+        }
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
+        self.write_waiting()?;
+        self.waiting = Vec::new();
         self.file.flush()
     }
 }

@@ -131,7 +131,11 @@ fn run_replay(arguments: ReplayArguments, voice: Voice) -> anyhow::Result<u8> {
         return Ok(code.max(INCOMPLETE));
     }
     if voice != Voice::Quiet && !settings.json {
-        let leading = leading(&settings.data, &outcome.name, LEADING_COUNT)?;
+        let leading = if outcome.written.rewritten {
+            leading(&settings.data, &outcome.name, LEADING_COUNT)?
+        } else {
+            outcome.written.leading.first(LEADING_COUNT)
+        };
         let observed = outcome.counted.tally.counts.observed;
         summary::write_ending(&leading, observed, &settings.data, &mut stdout().lock())?;
     }

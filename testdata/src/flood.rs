@@ -3,7 +3,7 @@
 
 use crate::countries::{NOWHERE, block_range};
 use crate::random::{Permutation, hash};
-use crate::source::Source;
+use crate::source::{Source, Source6};
 use crate::telescope::{Prefix, Telescope};
 
 /// Forged sources, numbered.
@@ -17,9 +17,9 @@ pub struct ForgedSources {
 }
 
 impl ForgedSources {
-    /// All possible sources outside the telescope.
+    /// All possible sources within the prefix outside the telescope.
     #[must_use]
-    pub fn new(telescope: &Telescope, seed: u64) -> Self {
+    pub fn new(telescope: &Telescope, (from, bits): (u32, u8), seed: u64) -> Self {
         let mut closed: Vec<(u64, u64)> = NOWHERE
             .split_whitespace()
             .map(block_range)
@@ -37,6 +37,11 @@ impl ForgedSources {
                     Prefix::Ipv6(..) => None,
                 }),
         );
+        // What is not within the prefix.
+        let length = 1u64 << (32 - u32::from(bits.min(32)));
+        let start = u64::from(from) / length * length;
+        closed.push((0, start));
+        closed.push((start + length, 1 << 32));
         closed.push((1 << 32, 1 << 32));
         closed.sort_unstable();
         let (mut runs, mut size, mut open) = (Vec::new(), 0, 0);
@@ -59,6 +64,21 @@ impl ForgedSources {
     #[must_use]
     pub fn size(&self) -> u64 {
         self.size
+    }
+
+    /// The `index`-th forged source of IPv6: distinct by its last 64 bits, from any network below 2400::/6.
+    #[must_use]
+    pub fn at_ipv6(&self, index: u64) -> Source6 {
+        let bits = hash(self.seed ^ 6, index);
+        let network = 0x2400 | (bits & 0x3ff) as u128;
+        Source6 {
+            address: network << 112
+                | u128::from(bits >> 32) << 64
+                | u128::from(index.wrapping_mul(0x9e37_79b9_7f4a_7c15)),
+            seed: bits as u32,
+            hops: 5 + (bits >> 40) as u8 % 20,
+            country: 0,
+        }
     }
 
     /// The `index`-th source, below the size; its country is left open.
@@ -84,7 +104,7 @@ mod tests {
     #[test]
     fn forged_sources_are_distinct_possible_and_not_dark() -> Result<(), crate::Error> {
         let telescope: Telescope = ["8.0.0.0/8".parse::<Prefix>()?].into_iter().collect();
-        let sources = ForgedSources::new(&telescope, 1);
+        let sources = ForgedSources::new(&telescope, (0, 0), 1);
         let mut seen = HashSet::new();
         for index in 0..100_000 {
             let address = sources.at(index).address;

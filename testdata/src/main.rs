@@ -89,11 +89,20 @@ struct Arguments {
     #[arg(long, value_name = "FROM..TO", value_parser = outage_us)]
     outage: Vec<(i64, i64)>,
     /// Every source alike, instead of few that send most
-    #[arg(long, conflicts_with = "flood")]
+    #[arg(long, conflicts_with_all = ["flood", "flood_mixed"])]
     flat: bool,
     /// Every packet a SYN from a new forged source
-    #[arg(long)]
+    #[arg(long, conflicts_with = "flood_mixed")]
     flood: bool,
+    /// Every packet from a new forged source, and of any kind: SYNs and answers of any port, datagrams known and unknown, ICMP
+    #[arg(long)]
+    flood_mixed: bool,
+    /// Share of a flood's IPv4 packets that one source sends, 0 to 1
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    heavy: f64,
+    /// Prefix that a flood forges its IPv4 sources from [default: everywhere]
+    #[arg(long, value_name = "PREFIX")]
+    forged_from: Option<Prefix>,
     /// Write N files FILE.000, FILE.001 … that hold the same packets
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
     split: Option<u64>,
@@ -281,10 +290,20 @@ fn scenario(arguments: &Arguments) -> anyhow::Result<Scenario> {
         start_us: arguments.start.unwrap_or(DEFAULT_START_US),
         span_us: arguments.span,
         seed: arguments.seed,
-        shape: match (arguments.flat, arguments.flood) {
-            (_, true) => Shape::Flood,
-            (true, false) => Shape::Flat,
-            (false, false) => Shape::Mixed,
+        shape: if arguments.flood {
+            Shape::Flood
+        } else if arguments.flood_mixed {
+            Shape::FloodMixed
+        } else if arguments.flat {
+            Shape::Flat
+        } else {
+            Shape::Mixed
+        },
+        heavy_share: arguments.heavy,
+        forged_from: match arguments.forged_from {
+            Some(Prefix::Ipv4(address, bits)) => (address, bits),
+            Some(Prefix::Ipv6(..)) => bail!("--forged-from takes an IPv4 prefix"),
+            None => (0, 0),
         },
         format: match arguments.format {
             FormatName::Pcap => Format::Pcap,

@@ -34,7 +34,7 @@ pub struct Population {
 impl Population {
     /// The sources of `scenario`; countries are those of `countries`.
     pub fn new(scenario: &Scenario, countries: &CountryTable) -> Result<Self> {
-        let flood = scenario.shape == Shape::Flood;
+        let flood = scenario.shape.is_flood();
         let asked = if flood { 0 } else { scenario.sources };
         let wanted_ipv6 = (f64::from(asked) * scenario.ipv6_share) as u32;
         let count_ipv6 = wanted_ipv6.max(u32::from(scenario.ipv6_share > 0.0 && !flood));
@@ -47,7 +47,7 @@ impl Population {
         };
         let exponent = match scenario.shape {
             Shape::Mixed => scenario.zipf_exponent,
-            Shape::Flat | Shape::Flood => 0.0,
+            Shape::Flat | Shape::Flood | Shape::FloodMixed => 0.0,
         };
         let mut groups = Vec::new();
         if !flood {

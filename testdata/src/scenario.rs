@@ -34,6 +34,16 @@ pub enum Shape {
     Flat,
     /// A SYN flood in which every packet forges a new source.
     Flood,
+    /// A flood of all kinds of packets in which every packet forges a new source.
+    FloodMixed,
+}
+
+impl Shape {
+    /// Whether sources are forged, each for one packet.
+    #[must_use]
+    pub fn is_flood(self) -> bool {
+        matches!(self, Shape::Flood | Shape::FloodMixed)
+    }
 }
 
 /// The file format.
@@ -85,6 +95,10 @@ pub struct Scenario {
     pub vlan: Option<u16>,
     /// Share of packets over IPv6.
     pub ipv6_share: f64,
+    /// Share of a flood's IPv4 packets that one source sends.
+    pub heavy_share: f64,
+    /// Where a flood forges its IPv4 sources: address and bits.
+    pub forged_from: (u32, u8),
     /// Share of packets to addresses outside the telescope.
     pub outside_share: f64,
     /// Share of packets that come up to two seconds late in the file.
@@ -119,6 +133,8 @@ impl Default for Scenario {
             link: Link::Ethernet,
             vlan: None,
             ipv6_share: 0.0,
+            heavy_share: 0.0,
+            forged_from: (0, 0),
             outside_share: 0.0,
             out_of_order_share: 0.0,
             arp_share: 0.0,
@@ -154,7 +170,14 @@ impl Scenario {
             return refuse("--arp needs a link layer: raw IP has none");
         }
         if self.shape == Shape::Flood && self.ipv6_share > 0.0 {
-            return refuse("--flood forges IPv4 sources only: leave --ipv6 out");
+            return refuse(
+                "--flood forges IPv4 sources only: leave --ipv6 out, or take --flood-mixed",
+            );
+        }
+        if !self.shape.is_flood() && (self.heavy_share > 0.0 || self.forged_from.1 > 0) {
+            return refuse(
+                "--heavy and --forged-from belong to a flood: give --flood or --flood-mixed",
+            );
         }
         if !(1..=SPAN_US_MAX).contains(&self.span_us) {
             return refuse("--span must lie between a microsecond and 400 days");
@@ -170,6 +193,7 @@ impl Scenario {
             self.out_of_order_share,
             self.arp_share,
             self.noise_share,
+            self.heavy_share,
         ];
         if shares.iter().any(|share| !(0.0..=1.0).contains(share)) {
             return refuse("a share is between 0 and 1");

@@ -3,6 +3,7 @@
 
 pub mod backscatter;
 pub mod bots;
+pub mod flood;
 pub mod icmp;
 pub mod ipv6;
 pub mod junk;

@@ -15,7 +15,7 @@ use crate::random::{Random, hash, threshold};
 use crate::roles::ROLES;
 use crate::scenario::{Format, Scenario, Shape};
 use crate::send::ipv6::Probe6;
-use crate::send::{Probe, bots, ipv6};
+use crate::send::{Probe, bots, flood, ipv6};
 use crate::tally::{Counted, Tally};
 use crate::truth::{Truth, truth};
 use crate::{Error, Result};
@@ -119,20 +119,22 @@ struct Maker<'a> {
     arp: u64,
     noise: u64,
     ipv6: u64,
+    heavy: u64,
     outside: u64,
     late: u64,
 }
 
 impl<'a> Maker<'a> {
     fn new(scenario: &'a Scenario, countries: &'a CountryTable, files: u64) -> Result<Self> {
-        let flood = scenario.shape == Shape::Flood;
-        let forged = flood.then(|| ForgedSources::new(&scenario.telescope, scenario.seed));
+        let flood = scenario.shape.is_flood();
+        let forged = flood
+            .then(|| ForgedSources::new(&scenario.telescope, scenario.forged_from, scenario.seed));
         if forged
             .as_ref()
-            .is_some_and(|forged| forged.size() < scenario.packets)
+            .is_some_and(|forged| forged.size() <= scenario.packets)
         {
             return Err(Error::Contradiction(
-                "--flood has more packets than there are addresses to forge: lower --packets",
+                "a flood has more packets than there are addresses to forge: lower --packets",
             ));
         }
         let timeline = Timeline::new(
@@ -152,6 +154,7 @@ impl<'a> Maker<'a> {
             arp: threshold(scenario.arp_share),
             noise: threshold(scenario.noise_share),
             ipv6: threshold(scenario.ipv6_share),
+            heavy: threshold(scenario.heavy_share),
             outside: threshold(scenario.outside_share),
             late: threshold(scenario.out_of_order_share),
             scenario,
@@ -264,7 +267,7 @@ impl<'a> Maker<'a> {
     fn tally(&self) -> Tally {
         let scenario = self.scenario;
         Tally::new(
-            self.population.len(),
+            self.population.len().max(1),
             scenario.start_us,
             scenario.span_us,
             scenario.count_rows,
@@ -331,13 +334,20 @@ impl<'a> Maker<'a> {
             return self.framing.arp(out, time_us, address);
         }
         if random.happens(self.ipv6) {
-            return self.one_ipv6(time_us, out, bench);
+            return self.one_ipv6(index, time_us, out, bench);
         }
         let (sender, number, source) = match &self.forged {
             Some(forged) => {
-                let mut source = forged.at(index);
+                // The heavy one has the address that no packet forges.
+                let is_heavy = random.happens(self.heavy);
+                let last = forged.size() - 1;
+                let mut source = forged.at(if is_heavy { last } else { index });
                 source.country = self.countries.of_ipv4(source.address);
-                (bots::flood as fn(&mut Probe<'_>) -> _, None, source)
+                let sender = match self.scenario.shape {
+                    Shape::FloodMixed => flood::mixed,
+                    _ => bots::flood as fn(&mut Probe<'_>) -> _,
+                };
+                (sender, is_heavy.then_some(0), source)
             }
             None => {
                 let (role, number, source) = self.population.draw(random, time_us);
@@ -384,9 +394,15 @@ impl<'a> Maker<'a> {
         wire_bytes
     }
 
-    fn one_ipv6(&self, time_us: i64, out: &mut Vec<u8>, bench: &mut Bench) -> u32 {
+    fn one_ipv6(&self, index: u64, time_us: i64, out: &mut Vec<u8>, bench: &mut Bench) -> u32 {
         let random = &mut bench.random;
-        let (number, source) = self.population.draw_ipv6(random);
+        let (number, source) = match &self.forged {
+            Some(forged) => (None, forged.at_ipv6(index)),
+            None => {
+                let (number, source) = self.population.draw_ipv6(random);
+                (Some(number), source)
+            }
+        };
         let destination = self.scenario.telescope.draw_ipv6(random);
         let sent = ipv6::send(&mut Probe6 {
             random,
@@ -398,7 +414,7 @@ impl<'a> Maker<'a> {
         bench.say(|labels| label::observed(labels, &sent));
         bench.tally.observe(&Counted {
             sent,
-            source: Some(number),
+            source: number,
             country: source.country,
             time_us,
             wire_bytes,

@@ -103,6 +103,10 @@ pub struct Tally {
     pub countries: Vec<u64>,
     /// Packets by hour since the first.
     pub hours: Vec<u64>,
+    /// Packets of numbered sources by hour.
+    pub numbered_hours: Vec<u64>,
+    /// The same by class.
+    pub numbered_classes: Vec<u64>,
     /// Sources of the whole capture.
     pub all_sources: SourceSet,
     /// Sources by hour.
@@ -137,6 +141,8 @@ impl Tally {
             families: [0; 2],
             countries: vec![0; 256],
             hours: vec![0; hours],
+            numbered_hours: vec![0; hours],
+            numbered_classes: vec![0; CLASSES],
             all_sources: SourceSet::default(),
             hour_sources: vec![SourceSet::default(); hours],
             class_sources: vec![SourceSet::default(); CLASSES],
@@ -171,6 +177,8 @@ impl Tally {
         let Some(source) = packet.source else {
             return;
         };
+        self.numbered_hours[hour] += 1;
+        self.numbered_classes[sent.class as usize] += 1;
         self.all_sources.insert(source, self.sources);
         self.hour_sources[hour].insert(source, self.sources);
         self.class_sources[sent.class as usize].insert(source, self.sources);
@@ -183,6 +191,12 @@ impl Tally {
                     | place as u128,
             );
         }
+    }
+
+    /// Packets of forged sources.
+    #[must_use]
+    pub fn forged(&self) -> u64 {
+        self.observed - self.numbered_hours.iter().sum::<u64>()
     }
 
     /// Adds another thread's counts.
@@ -201,6 +215,8 @@ impl Tally {
         add_all(&mut self.families, &other.families);
         add_all(&mut self.countries, &other.countries);
         add_all(&mut self.hours, &other.hours);
+        add_all(&mut self.numbered_hours, &other.numbered_hours);
+        add_all(&mut self.numbered_classes, &other.numbered_classes);
         for (key, count) in other.other_ports {
             *self.other_ports.entry(key).or_default() += count;
         }

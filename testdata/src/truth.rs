@@ -145,7 +145,7 @@ pub struct CountryData {
 
 /// The truth of what `tally` counted.
 pub(crate) fn truth(scenario: &Scenario, countries: &CountryTable, tally: Tally) -> Truth {
-    let flood = scenario.shape == Shape::Flood;
+    let flood = scenario.shape.is_flood();
     let hour_name = |index: usize| {
         let hour_us = scenario.start_us.div_euclid(HOUR_US) * HOUR_US + index as i64 * HOUR_US;
         time_text(hour_us)[..13].to_owned()
@@ -158,10 +158,22 @@ pub(crate) fn truth(scenario: &Scenario, countries: &CountryTable, tally: Tally)
         counts(&lengths, name)
     };
     let sources = if flood {
+        // Each packet has its own source, but for those of the sources that are numbered.
+        let with_sets = |packets: &[u64], numbered: &[u64], sets: &[SourceSet]| -> Vec<u64> {
+            let each = packets.iter().zip(numbered).zip(sets);
+            each.map(|((packets, numbered), set)| packets - numbered + set.len())
+                .collect()
+        };
+        let mut of_classes = vec![0; Class::ALL.len()];
+        for (index, packets) in tally.kinds.iter().enumerate() {
+            of_classes[kind_at(index).1 as usize] += packets;
+        }
+        let of_hours = with_sets(&tally.hours, &tally.numbered_hours, &tally.hour_sources);
+        let of_classes = with_sets(&of_classes, &tally.numbered_classes, &tally.class_sources);
         Sources {
-            total: tally.observed,
-            hours: hours.clone(),
-            classes: classes.clone(),
+            total: tally.forged() + tally.all_sources.len(),
+            hours: counts(&of_hours, &hour_name),
+            classes: counts(&of_classes, &class_name),
         }
     } else {
         Sources {
@@ -170,6 +182,7 @@ pub(crate) fn truth(scenario: &Scenario, countries: &CountryTable, tally: Tally)
             classes: of_sets(&tally.class_sources, &class_name),
         }
     };
+    let forged = if flood { tally.forged() } else { 0 };
     Truth {
         generator: generator(scenario),
         telescope: scenario
@@ -194,7 +207,7 @@ pub(crate) fn truth(scenario: &Scenario, countries: &CountryTable, tally: Tally)
         hours,
         classes,
         sources,
-        rows: row_count(tally.rows, flood.then_some(tally.observed)),
+        rows: row_count(tally.rows, forged),
         country_data: CountryData {
             name: countries.name.clone(),
             sha256: countries.sha256.clone(),
@@ -214,6 +227,7 @@ fn generator(scenario: &Scenario) -> Generator {
         Shape::Mixed => "mixed",
         Shape::Flat => "flat",
         Shape::Flood => "flood",
+        Shape::FloodMixed => "flood of mixed kinds",
     };
     Generator {
         name: "teiten-synth".to_owned(),
@@ -311,10 +325,10 @@ fn country_counts(tally: &Tally, countries: &CountryTable) -> Counts {
     })
 }
 
-fn row_count(rows: Option<Vec<u128>>, flood: Option<u64>) -> Option<u64> {
+fn row_count(rows: Option<Vec<u128>>, forged: u64) -> Option<u64> {
     rows.map(|mut rows| {
         rows.sort_unstable();
         rows.dedup();
-        flood.unwrap_or(rows.len() as u64)
+        forged + rows.len() as u64
     })
 }

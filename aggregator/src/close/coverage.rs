@@ -5,17 +5,16 @@ use crate::counter::MinuteCounts;
 use crate::hour::Hour;
 use crate::minute::{HourAccount, SecondSet};
 use crate::schema::{COVERAGE, COVERAGE_ROWS, CoverageMinute, CoverageRows, encode_group};
-use crate::store::Staged;
 use crate::writer::{PartWriter, WriteError};
 
-/// Writes the minutes as the part `file`; it is not visible yet.
+/// Writes the minutes to the part `file`.
 pub(super) fn write(
-    mut file: PartWriter,
+    file: &mut PartWriter,
     hour: Hour,
     closer: &Closer,
     account: &HourAccount,
     covered: &SecondSet,
-) -> Result<Staged, WriteError> {
+) -> Result<(), WriteError> {
     let minutes = account.minutes.iter().enumerate();
     let minutes: Vec<CoverageMinute> = minutes
         .map(|(minute, &counts)| CoverageMinute {
@@ -39,5 +38,5 @@ pub(super) fn write(
             encode_group(COVERAGE_ROWS, &schema, count, &rows, encoder)
         })?)?;
     }
-    file.finish()
+    Ok(())
 }

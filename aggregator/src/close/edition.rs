@@ -7,9 +7,10 @@ use parquet::file::metadata::KeyValue;
 use super::{ClosedHour, Closer, HourRuns, JOURNAL_THROUGH_KEY, coverage};
 use crate::hour::Hour;
 use crate::inputs::INPUTS_KEY;
+use crate::leading::LeadingSums;
 use crate::minute::{HourAccount, SecondSet};
 use crate::schema::{COVERAGE, FLAGS_VERSION, SCHEMA_VERSION, Table};
-use crate::store::{Period, Publication, Staged};
+use crate::store::{Period, Publication};
 use crate::writer::{PartWriter, WriteError};
 
 /// Metadata key of the sensor's name.
@@ -39,13 +40,14 @@ impl State {
     }
 }
 
-/// Parts of an hour on their way.
+/// Parts of an hour on their way. Their metadata is written when they are published: until then more is learnt of the inputs.
 #[derive(Debug)]
 pub struct Edition<'c> {
     pub(super) closer: &'c Closer,
     pub(super) hour: Hour,
     state: State,
-    publication: Publication,
+    files: Vec<(PartWriter, bool)>,
+    pub(super) leading: LeadingSums,
 }
 
 impl Closer {
@@ -56,8 +58,28 @@ impl Closer {
             closer: self,
             hour,
             state,
-            publication: self.store.publication(),
+            files: Vec::new(),
+            leading: LeadingSums::default(),
         }
+    }
+
+    /// Publishes these editions, all at once; gives for each the bytes of the files with its rows. A reader sees each hour whole or not at
+    /// all.
+    ///
+    /// # Errors
+    /// When the disk refuses.
+    pub fn publish(&self, editions: Vec<Edition<'_>>) -> Result<Vec<u64>, WriteError> {
+        let mut publication = self.store.publication();
+        let sizes = editions
+            .into_iter()
+            .map(|edition| edition.finish(&mut publication))
+            .collect::<Result<_, _>>()?;
+        let path = self.store.directory();
+        publication.commit().map_err(|source| WriteError::File {
+            path: path.to_owned(),
+            source,
+        })?;
+        Ok(sizes)
     }
 
     /// Writes and publishes the rows of a finished hour.
@@ -66,12 +88,12 @@ impl Closer {
     /// When a part cannot be written; then nothing is visible.
     pub fn close(&self, hour: Hour, part: u32, runs: HourRuns) -> Result<ClosedHour, WriteError> {
         let mut edition = self.edition(hour, State::Finished);
-        let closed = edition.rows(part, runs)?;
-        edition.publish()?;
+        let mut closed = edition.rows(part, runs)?;
+        closed.file_bytes = edition.publish()?;
         Ok(closed)
     }
 
-    /// Writes and publishes the `coverage` of a finished hour; returns its size in bytes.
+    /// Writes and publishes the `coverage` of a finished hour.
     ///
     /// # Errors
     /// When the part cannot be written.
@@ -81,10 +103,10 @@ impl Closer {
         part: u32,
         account: &HourAccount,
         covered: &SecondSet,
-    ) -> Result<u64, WriteError> {
+    ) -> Result<(), WriteError> {
         let mut edition = self.edition(hour, State::Finished);
         edition.coverage(part, account, covered)?;
-        edition.publish()
+        edition.publish().map(|_| ())
     }
 
     /// The place of a part.
@@ -120,20 +142,60 @@ impl Edition<'_> {
         account: &HourAccount,
         covered: &SecondSet,
     ) -> Result<(), WriteError> {
-        let file = self.create(&COVERAGE, part)?;
-        let staged = coverage::write(file, self.hour, self.closer, account, covered)?;
-        self.put(staged)?;
+        let mut file = self.create(&COVERAGE, part)?;
+        coverage::write(&mut file, self.hour, self.closer, account, covered)?;
+        file.flush()?;
+        self.files.push((file, false));
         Ok(())
     }
 
-    /// Makes everything visible at once; returns the bytes of the files.
+    /// Makes everything visible at once; returns the bytes of the files with rows.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn publish(self) -> Result<u64, WriteError> {
-        let path = self.closer.store.directory().to_owned();
-        let committed = self.publication.commit();
-        committed.map_err(|source| WriteError::File { path, source })
+        let closer = self.closer;
+        Ok(closer.publish(vec![self])?.into_iter().sum())
+    }
+
+    /// The hour.
+    #[must_use]
+    pub fn hour(&self) -> Hour {
+        self.hour
+    }
+
+    /// Lets the rows of `traffic` that come be added to these sums.
+    pub fn add_to_leading(&mut self, sums: LeadingSums) {
+        self.leading = sums;
+    }
+
+    /// These sums, which are then no longer here.
+    #[must_use]
+    pub fn take_leading(&mut self) -> LeadingSums {
+        std::mem::take(&mut self.leading)
+    }
+
+    /// Whether there is nothing to publish.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.files.is_empty()
+    }
+
+    /// Ends the files and adds them to `publication`; gives the bytes of those with rows.
+    fn finish(self, publication: &mut Publication) -> Result<u64, WriteError> {
+        let inputs = self.closer.inputs.as_ref();
+        let text = inputs.filter(|_| !self.files.is_empty());
+        let text = text.map(|inputs| inputs.say(self.hour.0));
+        let mut bytes = 0;
+        for (mut file, has_rows) in self.files {
+            if let Some(text) = &text {
+                file.note(INPUTS_KEY, text.clone());
+            }
+            let staged = file.finish()?;
+            bytes += if has_rows { staged.length() } else { 0 };
+            publication.put(staged).map_err(WriteError::Run)?;
+        }
+        Ok(bytes)
     }
 
     pub(super) fn create(&self, table: &Table, part: u32) -> Result<PartWriter, WriteError> {
@@ -144,14 +206,14 @@ impl Edition<'_> {
         PartWriter::create(&self.closer.store, &within, table, self.metadata())
     }
 
-    /// Takes a finished part; gives its size in bytes.
-    pub(super) fn put(&mut self, staged: Staged) -> Result<u64, WriteError> {
-        let length = staged.length();
-        self.publication.put(staged).map_err(WriteError::Run)?;
-        Ok(length)
+    /// Takes a part with rows, all of which are there.
+    pub(super) fn put(&mut self, mut file: PartWriter) -> Result<(), WriteError> {
+        file.flush()?;
+        self.files.push((file, true));
+        Ok(())
     }
 
-    /// The metadata of every part.
+    /// The metadata of every part, without its inputs.
     fn metadata(&self) -> Vec<KeyValue> {
         let closer = self.closer;
         let mut pairs = vec![
@@ -171,9 +233,6 @@ impl Edition<'_> {
             ("run".to_owned(), closer.name.run.clone()),
             (STATE_KEY.to_owned(), self.state.word().to_owned()),
         ];
-        if let Some(inputs) = &closer.inputs {
-            pairs.push((INPUTS_KEY.to_owned(), inputs.text(self.hour.0)));
-        }
         if let Some(number) = closer.journal_through {
             pairs.push((JOURNAL_THROUGH_KEY.to_owned(), number.to_string()));
         }

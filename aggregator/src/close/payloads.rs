@@ -4,16 +4,15 @@ use super::edition::Edition;
 use super::{ClosedHour, encode_with};
 use crate::payload_table::PayloadTable;
 use crate::schema::{PAYLOADS, PAYLOADS_ROWS, PayloadRows, encode_group};
-use crate::store::Staged;
-use crate::writer::WriteError;
+use crate::writer::{PartWriter, WriteError};
 
-/// Writes the payloads of the hour, none of them being no part; the part is not visible yet.
+/// Writes the payloads of the hour, none of them being no part.
 pub(super) fn write(
     edition: &Edition<'_>,
     part: u32,
     mut payloads: PayloadTable,
     closed: &mut ClosedHour,
-) -> Result<Option<Staged>, WriteError> {
+) -> Result<Option<PartWriter>, WriteError> {
     if payloads.is_empty() {
         return Ok(None);
     }
@@ -33,5 +32,5 @@ pub(super) fn write(
             encode_group(PAYLOADS_ROWS, &schema, group.len(), &rows, encoder)
         })?)?;
     }
-    file.finish().map(Some)
+    Ok(Some(file))
 }

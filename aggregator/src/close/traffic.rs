@@ -3,6 +3,7 @@
 use super::contributions::Contributions;
 use super::{ClosedHour, Closer, GROUP_ROWS, encode_with};
 use crate::hour::Hour;
+use crate::leading::LeadingSums;
 use crate::parallel::staged;
 use crate::schema::{RowGrouper, TRAFFIC, TRAFFIC_ROWS, TrafficRows, encode_group};
 use crate::writer::{PartWriter, WriteError};
@@ -19,6 +20,7 @@ pub(super) fn append(
     family: Family,
     contributions: &Contributions,
     closed: &mut ClosedHour,
+    leading: &mut LeadingSums,
 ) -> Result<(), WriteError> {
     let path = closer.path(&TRAFFIC, hour, 0);
     let schema = file.schema();
@@ -38,6 +40,7 @@ pub(super) fn append(
                 };
                 closed.packets = closed.packets.saturating_add(all(&sums.packets));
                 closed.bytes = closed.bytes.saturating_add(all(&sums.bytes));
+                leading.add_rows(&sums.keys, &sums.packets, family);
                 let rows = sums.len();
                 grouper.push(sums, rows, |sums, row| sums.sketch(row).len())
             }

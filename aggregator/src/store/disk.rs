@@ -83,6 +83,22 @@ pub trait Disk: Debug + Send + Sync {
     /// # Errors
     /// When the disk refuses.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
+    /// Makes what was written to these files durable, and closes them.
+    ///
+    /// # Errors
+    /// The first refusal; what was written to any of them may then be lost.
+    fn sync_files(&self, files: Vec<Box<dyn DiskFile>>) -> io::Result<()> {
+        let mut files = files;
+        files.iter_mut().try_for_each(|file| file.sync())
+    }
+    /// Makes the names in these folders durable; one that is not there (any more) has none.
+    ///
+    /// # Errors
+    /// The first refusal.
+    fn sync_folders(&self, folders: &[PathBuf]) -> io::Result<()> {
+        let each = |folder: &PathBuf| absent_is_fine(self.sync_folder(folder));
+        folders.iter().try_for_each(each)
+    }
     /// Locks a file, creating it if it is missing, until the result is dropped; `None` if another process has the lock and `waits` is
     /// false.
     ///
@@ -112,6 +128,44 @@ pub(super) fn make_folders(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
         disk.sync_folder(parent.unwrap_or(Path::new(".")))?;
     }
     Ok(())
+}
+
+fn absent_is_fine(synced: io::Result<()>) -> io::Result<()> {
+    match synced {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Threads that wait for the disk at once: a file system makes durable what several ask for with one write to its journal.
+const SYNC_THREADS: usize = 8;
+/// So few files are not worth a thread.
+const SYNC_ITEMS_PER_THREAD: usize = 4;
+
+/// Calls `sync` for each item, several at once; gives the first refusal in the order of the threads.
+fn sync_each<T: Send>(items: Vec<T>, sync: impl Fn(T) -> io::Result<()> + Sync) -> io::Result<()> {
+    let threads = items
+        .len()
+        .div_ceil(SYNC_ITEMS_PER_THREAD)
+        .min(SYNC_THREADS);
+    if threads < 2 {
+        return items.into_iter().try_for_each(sync);
+    }
+    let mut shares: Vec<Vec<T>> = (0..threads).map(|_| Vec::new()).collect();
+    for (index, item) in items.into_iter().enumerate() {
+        shares[index % threads].push(item);
+    }
+    let sync = &sync;
+    std::thread::scope(|scope| {
+        let run = |share: Vec<T>| scope.spawn(move || share.into_iter().try_for_each(sync));
+        let running: Vec<_> = shares.into_iter().map(run).collect();
+        let ended = running.into_iter().map(|thread| match thread.join() {
+            Ok(synced) => synced,
+            Err(panic) => std::panic::resume_unwind(panic),
+        });
+        // All are waited for, whatever the first says.
+        ended.fold(Ok(()), |first, next| first.and(next))
+    })
 }
 
 /// The file systems of the machine.
@@ -187,6 +241,16 @@ impl Disk for LocalDisk {
 
     fn sync_folder(&self, folder: &Path) -> io::Result<()> {
         File::open(folder)?.sync_all()
+    }
+
+    fn sync_files(&self, files: Vec<Box<dyn DiskFile>>) -> io::Result<()> {
+        sync_each(files, |mut file| file.sync())
+    }
+
+    fn sync_folders(&self, folders: &[PathBuf]) -> io::Result<()> {
+        sync_each(folders.iter().collect(), |folder| {
+            absent_is_fine(self.sync_folder(folder))
+        })
     }
 
     fn lock(&self, path: &Path, waits: bool) -> io::Result<Option<Box<dyn HeldLock>>> {

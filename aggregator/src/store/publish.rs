@@ -35,17 +35,6 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// Ends the writing and makes it durable.
-    ///
-    /// # Errors
-    /// When the disk refuses.
-    pub fn finish(&mut self) -> io::Result<()> {
-        match self.file.take() {
-            Some(mut file) => file.sync(),
-            None => Ok(()),
-        }
-    }
-
     /// Reads what was written.
     ///
     /// # Errors
@@ -157,18 +146,21 @@ impl Store {
         let list = List::read(&bytes).ok_or(io::ErrorKind::InvalidData)?;
         // Whoever committed it may have been killed before the list was durable; without it what follows would be half an hour.
         disk.sync_folder(folder)?;
-        let mut folders = BTreeSet::new();
+        let mut renames = Vec::with_capacity(list.puts.len());
         for (name, within, length) in &list.puts {
             let (from, to) = (folder.join(name), self.directory().join(within));
             match disk.stat(&from) {
-                Ok(found) if found.length == *length => {}
+                Ok(found) if found.length == *length => renames.push((from, to)),
                 Ok(_) => return Err(io::ErrorKind::InvalidData.into()),
                 // It has its name already.
-                Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
+        }
+        let parents = renames.iter().filter_map(|(_, to)| to.parent());
+        self.make_folders(&parents.collect())?;
+        for (from, to) in renames {
             let parent = to.parent().unwrap_or(self.directory());
-            self.make_folder(parent)?;
             match disk.rename(&from, &to) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     // The folder went away meanwhile.
@@ -191,15 +183,12 @@ impl Store {
             .iter()
             .map(|(_, within, _)| within)
             .chain(&list.removals);
-        for within in all {
-            folders.extend(within.parent().map(|parent| self.directory().join(parent)));
-        }
-        for parent in folders {
-            match disk.sync_folder(&parent) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
+        let folders: BTreeSet<_> = all.filter_map(|within| within.parent()).collect();
+        let folders = folders.into_iter();
+        let folders: Vec<PathBuf> = folders
+            .map(|folder| self.directory().join(folder))
+            .collect();
+        disk.sync_folders(&folders)?;
         disk.remove(&path)?;
         // A list that came back after a power failure would remove what a later publication has put.
         if list.removals.is_empty() {
@@ -245,12 +234,12 @@ impl Store {
 }
 
 impl Publication {
-    /// Adds a file; it is finished if it was not.
+    /// Adds a file; it is made durable together with the others.
     ///
     /// # Errors
     /// When the disk refuses.
     pub fn put(&mut self, mut staged: Staged) -> io::Result<()> {
-        staged.finish()?;
+        staged.flush()?;
         self.puts.push(staged);
         Ok(())
     }
@@ -293,6 +282,9 @@ impl Publication {
         for staged in &self.puts {
             self.removals.remove(&staged.within);
         }
+        let disk = store.disk();
+        let files = self.puts.iter_mut().filter_map(|staged| staged.file.take());
+        disk.sync_files(files.collect())?;
         let number = work.next_number();
         let list = List {
             puts: self
@@ -302,7 +294,6 @@ impl Publication {
                 .collect(),
             removals: self.removals.iter().cloned().collect(),
         };
-        let disk = store.disk();
         let making = work.folder.join(format!("{number}.{LIST}"));
         let committed = work.folder.join(format!("{number}.{COMMIT}"));
         // The parts' names are durable before the list is: a disk may keep the later of two changes and lose the earlier one.

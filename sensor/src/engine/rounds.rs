@@ -4,12 +4,16 @@
 //! that an hour that late packets reopen does not close together with its first opening.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
-use crossbeam::channel::Receiver;
+use crossbeam::channel::{Receiver, RecvTimeoutError};
 use teiten_aggregator::window::HourPart;
 use teiten_aggregator::writer::WriteError;
 
 use crate::hours::{HourShare, HourSink};
+
+/// So long without a handover is a pause.
+const IDLE: Duration = Duration::from_secs(1);
 
 /// What a worker hands over.
 pub(super) enum Handover {
@@ -55,8 +59,12 @@ impl<'s> Rounds<'s> {
 
     /// Receives until every worker has ended; returns true if nothing is missing. Stops at the first error.
     pub(super) fn run(mut self, handovers: &Receiver<Handover>) -> Result<bool, WriteError> {
-        for handover in handovers {
-            self.take(handover)?;
+        loop {
+            match handovers.recv_timeout(IDLE) {
+                Ok(handover) => self.take(handover)?,
+                Err(RecvTimeoutError::Timeout) => self.sink.idle()?,
+                Err(RecvTimeoutError::Disconnected) => break,
+            }
         }
         // The packets of a lost worker are missing, so the parts on disk stay as they are.
         if self.complete {

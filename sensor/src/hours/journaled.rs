@@ -631,7 +631,9 @@ fn publish(
     }
     let seconds = written.covered_in(hour);
     written.write_coverage(&mut edition, closer, hour, seconds)?;
-    written.publish(edition, hour)
+    let bytes = written.publish(closer, vec![edition])?;
+    written.note_bytes(hour, part, bytes.into_iter().sum());
+    Ok(())
 }
 
 /// Publishes the journal of a run that cannot be continued, under its own name; returns the number of damaged files.

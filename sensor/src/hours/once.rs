@@ -1,15 +1,21 @@
-//! Hours of a replay: published once, when they close. Late packets that reopen an hour become a further part.
+//! Hours of a replay: written once, when they close. Late packets that reopen an hour become a further part.
+//!
+//! Hours that close soon after each other are published together: the disk is waited for once, and a part whose capture was read to its
+//! end meanwhile can say so at once. When nothing comes, or after some seconds, what is written is published.
 
-use std::collections::BTreeMap;
-use std::time::Instant;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
-use teiten_aggregator::close::{Closer, HourRuns, State};
+use teiten_aggregator::close::{ClosedHour, Closer, Edition, HOURS_AT_ONCE, HourRuns, State};
 use teiten_aggregator::hour::Hour;
 use teiten_aggregator::window::HourPart;
 use teiten_aggregator::writer::WriteError;
 
 use super::sink::{HourShare, HourSink};
 use super::written::Written;
+
+/// How long an hour that is written may wait for others, where packets keep coming.
+const WAIT_MAX: Duration = Duration::from_secs(8);
 
 /// The sink of a replay.
 #[derive(Debug)]
@@ -19,6 +25,9 @@ pub struct Once<'a> {
     /// Whether accounts are taken: a second reading of an input only writes rows.
     accounts: bool,
     open: BTreeMap<i64, HourShare>,
+    /// Hours that are written and not published, and when the first of them was.
+    waiting: Vec<Edition<'a>>,
+    waiting_since: Instant,
 }
 
 impl<'a> Once<'a> {
@@ -29,6 +38,8 @@ impl<'a> Once<'a> {
             written,
             accounts,
             open: BTreeMap::new(),
+            waiting: Vec::new(),
+            waiting_since: Instant::now(),
         }
     }
 
@@ -39,17 +50,45 @@ impl<'a> Once<'a> {
         let mut edition = self.closer.edition(Hour(hour), State::Finished);
         if !runs.is_empty() {
             let part = self.written.take_part(hour);
+            edition.add_to_leading(std::mem::take(&mut self.written.leading));
             let closed = edition.rows(part, runs)?;
+            self.written.leading = edition.take_leading();
             self.written.note_rows(self.closer, hour, part, &closed);
             self.written.add_hour(hour, &closed);
         }
-        if self.accounts {
-            let seconds = self.written.covered_in(hour);
-            self.written
-                .write_coverage(&mut edition, self.closer, hour, seconds)?;
+        if self.waiting.is_empty() {
+            self.waiting_since = begun;
         }
-        self.written.publish(edition, hour)?;
+        self.waiting.push(edition);
         self.written.durations.push(begun.elapsed());
+        let waits = self.waiting.len() < HOURS_AT_ONCE && self.waiting_since.elapsed() < WAIT_MAX;
+        if waits { Ok(()) } else { self.publish() }
+    }
+
+    /// Publishes the hours that are written, each with its coverage as it is known by now.
+    fn publish(&mut self) -> Result<(), WriteError> {
+        let mut editions = std::mem::take(&mut self.waiting);
+        let hours: Vec<i64> = editions.iter().map(|edition| edition.hour().0).collect();
+        if self.accounts {
+            let mut done = BTreeSet::new();
+            // An hour that was reopened is here twice; its coverage is one.
+            for edition in editions.iter_mut().rev() {
+                let hour = edition.hour().0;
+                if done.insert(hour) {
+                    let seconds = self.written.covered_in(hour);
+                    self.written
+                        .write_coverage(edition, self.closer, hour, seconds)?;
+                }
+            }
+        }
+        let bytes = self.written.publish(self.closer, editions)?;
+        for (hour, bytes) in hours.into_iter().zip(bytes) {
+            let file_bytes = ClosedHour {
+                file_bytes: bytes,
+                ..ClosedHour::default()
+            };
+            self.written.add_hour(hour, &file_bytes);
+        }
         Ok(())
     }
 }
@@ -70,14 +109,22 @@ impl HourSink for Once<'_> {
     fn round(&mut self, before: i64) -> Result<(), WriteError> {
         let open = self.open.split_off(&before);
         for (hour, share) in std::mem::replace(&mut self.open, open) {
-            self.close(hour, share)?;
+            if let Err(error) = self.close(hour, share) {
+                // What was written before stays, if the disk takes it.
+                let _ = self.publish();
+                return Err(error);
+            }
         }
         Ok(())
     }
 
     /// Every hour has closed with the last round.
     fn end(&mut self) -> Result<(), WriteError> {
-        Ok(())
+        self.publish()
+    }
+
+    fn idle(&mut self) -> Result<(), WriteError> {
+        self.publish()
     }
 
     fn spill(&mut self, part: HourPart) -> Result<HourRuns, WriteError> {

@@ -24,6 +24,11 @@ pub trait HourSink: Send {
     /// Ends a round: hours before `before` are complete, but for packets that come late.
     fn round(&mut self, before: i64) -> Result<(), WriteError>;
 
+    /// Nothing has come for a while: what is ready need not wait for more.
+    fn idle(&mut self) -> Result<(), WriteError> {
+        Ok(())
+    }
+
     /// Ends the run, whose last round has ended.
     fn end(&mut self) -> Result<(), WriteError>;
 

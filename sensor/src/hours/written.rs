@@ -5,9 +5,10 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use teiten_aggregator::close::{ClosedHour, Closer, Edition, State};
+use teiten_aggregator::close::{ClosedHour, Closer, Edition, HOURS_AT_ONCE, State};
 use teiten_aggregator::hour::Hour;
 use teiten_aggregator::journal::Target;
+use teiten_aggregator::leading::LeadingSums;
 use teiten_aggregator::ledger::Ledger;
 use teiten_aggregator::minute::{HourAccount, MinuteCounts, SecondSet};
 use teiten_aggregator::schema::{COVERAGE, PAYLOADS, SOURCES, TRAFFIC, Table};
@@ -63,6 +64,10 @@ pub struct Written {
     pub damaged_hours: usize,
     /// Observed packets that are lost because files of the journal are gone.
     pub lost_packets: u64,
+    /// What leads in the rows of a replay, those of hours that were written twice counted twice.
+    pub leading: LeadingSums,
+    /// Whether hours were written twice.
+    pub rewritten: bool,
     /// How long each close took, from the last share to the durable files.
     pub durations: Vec<Duration>,
     /// The longest silence that counts as observed.
@@ -89,6 +94,8 @@ impl Written {
             damaged_files: 0,
             damaged_hours: 0,
             lost_packets: 0,
+            leading: LeadingSums::default(),
+            rewritten: false,
             durations: Vec::new(),
             silence_seconds_max,
             parts: BTreeMap::new(),
@@ -108,6 +115,7 @@ impl Written {
 
     /// Drops the rows of these hours, because a second pass writes them again.
     pub fn forget(&mut self, hours: impl Iterator<Item = i64>) {
+        self.rewritten = true;
         for hour in hours {
             self.parts.remove(&hour);
             self.hours.remove(&hour);
@@ -121,12 +129,19 @@ impl Written {
         hours.extend(self.ledger.hours().map(|(hour, _)| hour));
         hours.sort_unstable();
         hours.dedup();
+        let mut editions = Vec::new();
         for hour in hours {
             let seconds = covered.remove(&hour).unwrap_or_default();
             let mut edition = closer.edition(Hour(hour), State::Finished);
             self.write_coverage(&mut edition, closer, hour, seconds)?;
-            self.publish(edition, hour)?;
+            if !edition.is_empty() {
+                editions.push(edition);
+            }
+            if editions.len() == HOURS_AT_ONCE {
+                self.publish(closer, std::mem::take(&mut editions))?;
+            }
         }
+        self.publish(closer, editions)?;
         Ok(())
     }
 
@@ -188,6 +203,15 @@ impl Written {
         self.hours.insert(hour, sum);
     }
 
+    /// Notes the bytes of the part `part` of `hour`, which was noted before.
+    pub(super) fn note_bytes(&mut self, hour: i64, part: u32, bytes: u64) {
+        if let Some(live) = self.live.get_mut(&(hour, part)) {
+            live.file_bytes = bytes;
+            let closed = *live;
+            self.replace_hour(hour, part, &closed);
+        }
+    }
+
     /// The contents of the last published part `part` of `hour`.
     pub(super) fn closed(&self, hour: i64, part: u32) -> Option<ClosedHour> {
         self.live.get(&(hour, part)).copied()
@@ -234,13 +258,20 @@ impl Written {
         Ok(())
     }
 
-    /// Makes an edition visible; if that fails, its coverage is written again the next time.
-    pub(super) fn publish(&mut self, edition: Edition<'_>, hour: i64) -> Result<(), WriteError> {
-        let published = edition.publish();
+    /// Makes editions visible, and gives the bytes of their rows; if that fails, their coverage is written again the next time.
+    pub(super) fn publish(
+        &mut self,
+        closer: &Closer,
+        editions: Vec<Edition<'_>>,
+    ) -> Result<Vec<u64>, WriteError> {
+        let hours: Vec<i64> = editions.iter().map(|edition| edition.hour().0).collect();
+        let published = closer.publish(editions);
         if published.is_err() {
-            self.coverage.remove(&hour);
+            for hour in hours {
+                self.coverage.remove(&hour);
+            }
         }
-        published.map(|_| ())
+        published
     }
 
     /// Notes the files of the part `part` of `hour`, whose rows were just published.
