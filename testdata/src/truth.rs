@@ -172,8 +172,8 @@ pub(crate) fn truth(scenario: &Scenario, countries: &CountryTable, tally: Tally)
         let of_classes = with_sets(&of_classes, &tally.numbered_classes, &tally.class_sources);
         Sources {
             total: tally.forged() + tally.all_sources.len(),
-            hours: counts(&of_hours, &hour_name),
-            classes: counts(&of_classes, &class_name),
+            hours: counts(&of_hours, hour_name),
+            classes: counts(&of_classes, class_name),
         }
     } else {
         Sources {

@@ -163,8 +163,9 @@ fn sync_each<T: Send>(items: Vec<T>, sync: impl Fn(T) -> io::Result<()> + Sync) 
             Ok(synced) => synced,
             Err(panic) => std::panic::resume_unwind(panic),
         });
-        // All are waited for, whatever the first says.
-        ended.fold(Ok(()), |first, next| first.and(next))
+        // The scope waits for all, whatever the first says.
+        let ended: Vec<io::Result<()>> = ended.collect();
+        ended.into_iter().collect()
     })
 }
 

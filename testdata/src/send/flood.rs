@@ -2,9 +2,10 @@
 //! every port.
 
 use super::payload::PAYLOAD_BYTES_MAX;
-use super::{Probe, backscatter, bots, icmp, junk, udp, weighted};
+use super::{Probe, backscatter, bots, icmp, junk, udp};
 use crate::kinds::{Class, Sent, TrafficType};
 use crate::packet::{DONT_FRAGMENT, Envelope, Tcp, flag, protocol};
+use crate::random::weighted;
 
 type Sender = fn(&mut Probe<'_>) -> Sent;
 
