@@ -21,10 +21,6 @@ fn the_sensor_keeps_the_house_rules() {
                 "source/live/device_counts.rs",
                 "the list of interfaces and their counters, getifaddrs",
             ),
-            UnsafeEdge(
-                "source/live/libpcap.rs",
-                "libpcap's functions, loaded when first wanted",
-            ),
             UnsafeEdge("memory.rs", "the allocator's thresholds, mallopt"),
             UnsafeEdge("source/map.rs", "a mapped file can change under its reader"),
             UnsafeEdge(

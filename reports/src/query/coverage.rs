@@ -79,7 +79,7 @@ fn add(
             .entry(sensor.clone())
             .or_insert([Minute::default(); 60])[index];
         minute.seconds = (minute.seconds + seconds.value(row).max(0)).min(60);
-        if !arrow_array::Array::is_null(addresses, row) {
+        if !arrow::array::Array::is_null(addresses, row) {
             minute.addresses = minute.addresses.max(Some(addresses.value(row)));
         }
     }

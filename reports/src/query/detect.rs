@@ -3,7 +3,7 @@
 //! The rule counts hosts and not packets, so that one loud source is no event. It is tested over every port and day, with the false
 //! discovery rate bounded; see [`crate::trend`]. The cards are read again from the tables of the event's days only.
 
-use arrow_array::Array as _;
+use arrow::array::Array as _;
 use teiten_observation::{Class, Tool};
 
 use super::distinct::SourceSketch;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 use std::path::PathBuf;
 
-use arrow_array::Array;
+use arrow::array::Array;
 use teiten_observation::{Class, Tool};
 
 use super::rows::{self, Columns};

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use arrow_array::Array;
+use arrow::array::Array;
 use teiten_observation::{Class, Tool, TrafficType};
 
 use super::answer::Port;

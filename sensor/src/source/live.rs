@@ -5,7 +5,6 @@
 mod clock;
 mod device_counts;
 mod interface;
-mod libpcap;
 mod library;
 
 use std::fmt;
@@ -164,8 +163,6 @@ impl Live {
     /// # Errors
     /// Why the first could not be opened, if none could.
     pub fn open(interfaces: &[String], wanted: CaptureRequest) -> Result<Live, SourceError> {
-        // A sandboxed capture cannot load it later, when an interface that is away comes back. Where it is missed, that is said then.
-        let _ = libpcap::load();
         let mut opened: Vec<Interface> = Vec::new();
         let (mut notices, mut refused) = (Vec::new(), None);
         for name in interfaces {

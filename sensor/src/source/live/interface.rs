@@ -2,7 +2,9 @@
 
 use std::os::fd::{AsRawFd, RawFd};
 
-use super::device_counts::{dropped_by_interface, lost_between};
+use pcap::Device;
+
+use super::device_counts::lost_between;
 use super::library::{Library, compile};
 use super::{CaptureRequest, LIVE_WAIT, Method};
 use crate::source::block::{Block, BlockBytes};
@@ -10,9 +12,6 @@ use crate::source::error::SourceError;
 use crate::source::filter::{Instruction, spread_by_source, telescope_filter};
 use crate::source::ring::{Ring, RingError, RingSettings, interface_index, is_up};
 use teiten_packet::decode::supported;
-
-/// libpcap's name for all interfaces together.
-const ALL_INTERFACES: &str = "any";
 
 /// What packets come through.
 enum Tap {
@@ -114,7 +113,7 @@ impl Interface {
 
     fn library(&self, wanted: &CaptureRequest) -> Result<Tap, SourceError> {
         let library = Library::open(&self.name, wanted)
-            .map_err(|error| explained(&self.name, error.to_string()))?;
+            .map_err(|error| explained(&self.name, words(&error)))?;
         let link_type = library.link_type();
         if !supported(link_type) {
             let interface = self.name.clone();
@@ -265,12 +264,22 @@ fn is_refusal(error: &RingError) -> bool {
     }
 }
 
+fn words(error: &pcap::Error) -> String {
+    match error {
+        pcap::Error::PcapError(text) => text.clone(),
+        other => other.to_string(),
+    }
+}
+
 /// Why an interface could not be opened, with advice.
 fn explained(name: &str, reason: String) -> SourceError {
-    let present: Vec<String> = dropped_by_interface().into_keys().collect();
+    let present: Vec<String> = Device::list()
+        .unwrap_or_default()
+        .into_iter()
+        .map(|device| device.name)
+        .collect();
     let interface = name.to_string();
-    let is_known = name == ALL_INTERFACES || present.contains(&interface);
-    if !present.is_empty() && !is_known && interface_index(name).is_none() {
+    if !present.is_empty() && !present.contains(&interface) && interface_index(name).is_none() {
         return SourceError::UnknownInterface { interface, present };
     }
     // libpcap distinguishes these by text only.

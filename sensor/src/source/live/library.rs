@@ -1,10 +1,11 @@
 //! An interface captured on through libpcap: the portable way, and the one for interfaces without an Ethernet header. Packets are
 //! copied out of the library's buffer.
 
-use std::os::fd::RawFd;
+use std::os::fd::{AsRawFd, RawFd};
+
+use pcap::{Active, Capture, Direction};
 
 use super::CaptureRequest;
-use super::libpcap::{LibpcapCapture, LibpcapError, Opening};
 use crate::source::block::{BLOCK_RECORDS_MAX, Block, BlockBytes};
 use crate::source::filter::Instruction;
 use crate::source::record::Record;
@@ -21,7 +22,7 @@ const RAW_IP: LinkType = LinkType(101);
 
 /// A capture through libpcap.
 pub(super) struct Library {
-    capture: LibpcapCapture,
+    capture: Capture<Active>,
     link_type: LinkType,
     /// libpcap's counter when it was last read: it wraps.
     dropped: u32,
@@ -32,21 +33,22 @@ impl Library {
     ///
     /// # Errors
     /// libpcap's message.
-    pub(super) fn open(interface: &str, wanted: &CaptureRequest) -> Result<Self, LibpcapError> {
+    pub(super) fn open(interface: &str, wanted: &CaptureRequest) -> Result<Self, pcap::Error> {
+        let wait_ms = i32::try_from(super::LIVE_WAIT.as_millis()).unwrap_or(i32::MAX);
         // Immediate mode stays off: with it libpcap falls back from TPACKET_V3 to one frame at a time.
-        let opening = Opening {
-            snap_length_bytes: Some(i32::try_from(wanted.snap_length_bytes).unwrap_or(i32::MAX)),
-            buffer_bytes: i32::try_from(wanted.buffer_bytes).unwrap_or(i32::MAX),
-            promiscuous: wanted.promiscuous,
-            wait_ms: i32::try_from(super::LIVE_WAIT.as_millis()).unwrap_or(i32::MAX),
-        };
-        let mut capture = LibpcapCapture::open(interface, &opening)?;
-        capture.set_nonblocking()?;
+        let mut capture = Capture::from_device(interface)?
+            .snaplen(i32::try_from(wanted.snap_length_bytes).unwrap_or(i32::MAX))
+            .buffer_size(i32::try_from(wanted.buffer_bytes).unwrap_or(i32::MAX))
+            .promisc(wanted.promiscuous)
+            .timeout(wait_ms)
+            .open()?
+            .setnonblock()?;
         if let Some(expression) = &wanted.filter {
-            capture.filter(expression)?;
+            capture.filter(expression, true)?;
         }
-        capture.take_incoming();
-        let link_type = link_type(capture.data_link());
+        // If a system cannot distinguish directions, all packets are taken.
+        let _ = capture.direction(Direction::In);
+        let link_type = link_type(capture.get_datalink().0);
         Ok(Library {
             capture,
             link_type,
@@ -63,7 +65,7 @@ impl Library {
     ///
     /// # Errors
     /// libpcap's message; packets taken before are lost with it.
-    pub(super) fn take(&mut self, block: Block) -> Result<Block, LibpcapError> {
+    pub(super) fn take(&mut self, block: Block) -> Result<Block, pcap::Error> {
         let Block { bytes, mut records } = block.emptied();
         let mut bytes = match bytes {
             BlockBytes::Owned(bytes) => bytes,
@@ -73,16 +75,18 @@ impl Library {
         let link_type = self.link_type;
         while bytes.len() < BLOCK_BYTES_MAX && records.len() < BLOCK_RECORDS_MAX {
             let count = TAKEN_AT_ONCE.min(BLOCK_RECORDS_MAX - records.len());
-            let taken = self.capture.dispatch(count, |packet| {
+            let taken = self.capture.dispatch(Some(count), |packet| {
+                let time = packet.header.ts;
+                let seconds_us = time.tv_sec.saturating_mul(1_000_000);
                 records.push(Record {
-                    time_us: packet.time_us,
+                    time_us: seconds_us.saturating_add(time.tv_usec),
                     nanoseconds: 0,
                     offset: bytes.len() as u32,
-                    captured_bytes: packet.bytes.len() as u32,
-                    wire_bytes: packet.wire_bytes,
+                    captured_bytes: packet.data.len() as u32,
+                    wire_bytes: packet.header.len,
                     link_type,
                 });
-                bytes.extend_from_slice(packet.bytes);
+                bytes.extend_from_slice(packet.data);
             })?;
             if taken == 0 {
                 break;
@@ -96,17 +100,17 @@ impl Library {
 
     /// Packets dropped since the last call; 0 if libpcap has no count.
     pub(super) fn dropped(&mut self) -> u64 {
-        let Some(now) = self.capture.dropped() else {
+        let Ok(stat) = self.capture.stats() else {
             return 0;
         };
-        let dropped = now.wrapping_sub(self.dropped);
-        self.dropped = now;
+        let dropped = stat.dropped.wrapping_sub(self.dropped);
+        self.dropped = stat.dropped;
         dropped.into()
     }
 
     /// What to wait at.
     pub(super) fn descriptor(&self) -> RawFd {
-        self.capture.descriptor()
+        self.capture.as_raw_fd()
     }
 }
 
@@ -115,14 +119,27 @@ impl Library {
 ///
 /// # Errors
 /// libpcap's message.
-pub(super) fn compile(interface: &str, expression: &str) -> Result<Vec<Instruction>, LibpcapError> {
-    let opening = Opening {
-        snap_length_bytes: None,
-        buffer_bytes: COMPILER_BUFFER_BYTES,
-        promiscuous: false,
-        wait_ms: 0,
+pub(super) fn compile(interface: &str, expression: &str) -> Result<Vec<Instruction>, pcap::Error> {
+    let capture = Capture::from_device(interface)?
+        .buffer_size(COMPILER_BUFFER_BYTES)
+        .open()?;
+    let program = capture.compile(expression, true)?;
+    let instructions = program.get_instructions().iter();
+    // The crate shows an instruction's four numbers as text only.
+    let numbers = |text: String| -> Option<Instruction> {
+        let mut numbers = text.split(' ').map(str::parse::<u32>);
+        let mut next = || numbers.next()?.ok();
+        let (code, if_true, if_false, value) = (next()?, next()?, next()?, next()?);
+        Some(Instruction {
+            code: u16::try_from(code).ok()?,
+            if_true: u8::try_from(if_true).ok()?,
+            if_false: u8::try_from(if_false).ok()?,
+            value,
+        })
     };
-    LibpcapCapture::open(interface, &opening)?.compile(expression)
+    instructions
+        .map(|one| numbers(one.to_string()).ok_or(pcap::Error::InvalidString))
+        .collect()
 }
 
 fn link_type(live: i32) -> LinkType {
