@@ -344,12 +344,12 @@ def check_days(binaries, connection, data, capture, telescope, folder):
     check("scanners_daily by ports and name", differing(connection,
           "SELECT day, src_ip, rule_jpcert, rule_police, rule_named FROM scanners_daily WHERE rule_jpcert OR rule_police OR rule_named",
           f"SELECT day, src_ip, ports >= 11, ports >= 100, actor <> '' FROM sources_daily WHERE {rules}"), (0, 0))
-    gap = f"time - lag(time) OVER key > INTERVAL {SILENCE_SECONDS} SECOND"
     key = "src_ip, port, protocol, traffic_type"
     connection.execute(f"""CREATE TABLE events AS SELECT * FROM (
         SELECT {key}, min(time) AS "start", max(time) AS "end", count(*) AS packets, count(DISTINCT dst_ip) AS destinations FROM (
-            SELECT *, sum(coalesce({gap}, false)::int) OVER (PARTITION BY {key} ORDER BY time ROWS UNBOUNDED PRECEDING) AS event
-            FROM packets WINDOW key AS (PARTITION BY {key} ORDER BY time))
+            SELECT *, sum(begins) OVER (PARTITION BY {key} ORDER BY time ROWS UNBOUNDED PRECEDING) AS event FROM (
+                SELECT *, coalesce(time - lag(time) OVER (PARTITION BY {key} ORDER BY time) > INTERVAL {SILENCE_SECONDS} SECOND, false)::int AS begins
+                FROM packets))
         GROUP BY {key}, event)
         WHERE destinations >= 10 AND (src_ip LIKE '%:%' OR "end" = "start" OR packets / (epoch_us("end") - epoch_us("start")) * 1e6 * 4294967296 / {addresses} >= 10)""")
     columns = f'{key}, "start", "end", packets'
