@@ -2,6 +2,7 @@
 //! The programs share the file: at its top each takes the settings that it knows; under its own heading, such as `[aggregator]`, every
 //! setting must be one of its flags.
 
+use std::any::TypeId;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -32,13 +33,23 @@ pub enum ConfigError {
     },
 }
 
-/// The arguments with the settings of the file that `--config` names among them; unchanged if there is none. `heading` is this program's
-/// own table of the file.
+/// Which settings of the file are whose.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct SettingsScope<'s> {
+    /// The table that is this program's alone.
+    pub heading: &'s str,
+    /// Settings above all tables that mean something else to this program: they are taken from its own table alone.
+    pub foreign: &'s [&'s str],
+    /// Flags that are no settings, each with its command.
+    pub typed: &'s [(&'s str, &'s str)],
+}
+
+/// The arguments with the settings of the file that `--config` names among them; as they are where there is none.
 ///
 /// # Errors
 /// When the file cannot be read or is not understood.
 pub fn with_settings<P: Parser>(
-    heading: &str,
+    scope: SettingsScope<'_>,
     arguments: Vec<OsString>,
 ) -> Result<Vec<OsString>, ConfigError> {
     let Some(path) = value_of(&arguments, "config") else {
@@ -49,7 +60,7 @@ pub fn with_settings<P: Parser>(
         source,
     })?;
     let program = P::command();
-    let settings = of_text(&text, heading, &program, &arguments);
+    let settings = of_text(&text, scope, &program, &arguments);
     let settings = settings.map_err(|reason| ConfigError::NotUnderstood { path, reason })?;
     let mut all = arguments;
     let end = all.iter().position(|argument| argument == "--");
@@ -80,10 +91,11 @@ fn value_of(arguments: &[OsString], name: &str) -> Option<PathBuf> {
 /// The settings of a text as flags of the command that the arguments name: those that were not given.
 fn of_text(
     text: &str,
-    heading: &str,
+    scope: SettingsScope<'_>,
     program: &Command,
     arguments: &[OsString],
 ) -> Result<Vec<String>, String> {
+    let heading = scope.heading;
     let table: Table = toml::from_str(text).map_err(|error| error.to_string())?;
     let own = match table.get(heading) {
         Some(Value::Table(own)) => Some(own),
@@ -101,8 +113,12 @@ fn of_text(
     let mut flags = Vec::new();
     // The program's own table comes first: it wins over the shared settings.
     let mut taken: Vec<&str> = Vec::new();
-    for (key, value) in own.into_iter().flatten().chain(&table) {
-        let is_taken = taken.contains(&key.as_str());
+    let shared = table
+        .iter()
+        .filter(|(key, _)| !scope.foreign.contains(&key.as_str()));
+    for (key, value) in own.into_iter().flatten().chain(shared) {
+        let is_typed = scope.typed.contains(&(command.get_name(), key));
+        let is_taken = taken.contains(&key.as_str()) || is_typed;
         if let Some(argument) = flag_of(command, key)
             && !is_taken
             && !is_given(arguments, argument)
@@ -175,8 +191,16 @@ fn written(argument: &Arg, key: &str, value: &Value) -> Result<Vec<String>, Stri
                 .collect()
         }
         Value::Array(_) => Err(format!("{key}: expected one value, not a list")),
+        Value::Integer(number) if is_path(argument) => {
+            Err(format!("{key}: expected text, not {number}"))
+        }
         value => Ok(vec![format!("--{key}={}", plain(key, value)?)]),
     }
+}
+
+/// Whether a flag names a file or a folder, which no number is meant to.
+fn is_path(argument: &Arg) -> bool {
+    argument.get_value_parser().type_id() == TypeId::of::<PathBuf>()
 }
 
 fn plain(key: &str, value: &Value) -> Result<String, String> {
@@ -196,7 +220,10 @@ pub fn fuzz_settings<P: Parser>(bytes: &[u8]) {
     let arguments = ["teiten", "rollup"].map(OsString::from);
     let _ = of_text(
         &String::from_utf8_lossy(bytes),
-        "aggregator",
+        SettingsScope {
+            heading: "aggregator",
+            ..SettingsScope::default()
+        },
         &P::command(),
         &arguments,
     );
@@ -229,8 +256,16 @@ mod tests {
         Verify {
             #[arg(long)]
             data: PathBuf,
+            #[arg(long)]
+            json: bool,
         },
     }
+
+    const OWN: SettingsScope<'static> = SettingsScope {
+        heading: "own",
+        foreign: &["from"],
+        typed: &[("verify", "json")],
+    };
 
     /// The command that a file of this text and these arguments make.
     fn parsed(text: &str, arguments: &[&str]) -> Result<Doing, String> {
@@ -239,7 +274,7 @@ mod tests {
         std::fs::write(&path, text).expect("writable");
         let mut line: Vec<OsString> = vec!["program".into(), "--config".into(), path.into()];
         line.extend(arguments.iter().map(OsString::from));
-        let line = with_settings::<Line>("own", line).map_err(|error| error.to_string())?;
+        let line = with_settings::<Line>(OWN, line).map_err(|error| error.to_string())?;
         let line = Line::try_parse_from(line).map_err(|error| error.to_string())?;
         Ok(line.command)
     }
@@ -255,11 +290,33 @@ mod tests {
         assert_eq!(parsed(text, &["roll"]), Ok(roll("a", "2026-11-05", true)));
         let flags = ["roll", "--data", "verify", "--from=x"];
         assert_eq!(parsed(text, &flags), Ok(roll("verify", "x", true)));
-        let verify = Doing::Verify { data: "a".into() };
+        let verify = Doing::Verify {
+            data: "a".into(),
+            json: false,
+        };
         assert_eq!(parsed(text, &["verify"]), Ok(verify));
         let both = "data = \"a\"\n[own]\ndata = \"b\"\n";
-        let verify = Doing::Verify { data: "b".into() };
+        let verify = Doing::Verify {
+            data: "b".into(),
+            json: false,
+        };
         assert_eq!(parsed(both, &["verify"]), Ok(verify));
+    }
+
+    #[test]
+    fn what_other_programs_mean_and_what_is_only_typed_is_not_taken() {
+        let text = "data = \"a\"\nfrom = \"other\"\njson = true\n";
+        let roll = Doing::Roll {
+            data: "a".into(),
+            from: None,
+            json: true,
+        };
+        assert_eq!(parsed(text, &["roll"]), Ok(roll));
+        let verify = Doing::Verify {
+            data: "a".into(),
+            json: false,
+        };
+        assert_eq!(parsed(text, &["verify"]), Ok(verify));
     }
 
     #[test]
@@ -269,6 +326,8 @@ mod tests {
             ("own = 1\n", "[own] is a table"),
             ("[own]\njson = 1\n", "json: expected true or false"),
             ("[own]\nfrom = [1]\n", "from: expected one value"),
+            ("[own]\ndata = 5\n", "data: expected text, not 5"),
+            ("data = 5\n", "data: expected text, not 5"),
             ("[own\n", "TOML parse error"),
             ("[own]\nconfig = \"x\"\n", "`config`"),
         ] {
@@ -279,7 +338,7 @@ mod tests {
             );
         }
         let line = ["program", "--config=no/such.toml", "roll"].map(OsString::from);
-        let error = with_settings::<Line>("own", line.into()).expect_err("no file");
+        let error = with_settings::<Line>(OWN, line.into()).expect_err("no file");
         assert!(error.to_string().contains("no/such.toml"), "{error}");
     }
 }

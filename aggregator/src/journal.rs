@@ -241,7 +241,7 @@ impl Journal {
         }
         let mut entries = BTreeMap::new();
         for path in files.iter().filter(|path| has_ending(path, ROWS_ENDING)) {
-            self.next = self.next.max(number_of(path) + 1);
+            self.next = self.next.max(number_of(path).saturating_add(1));
             match self.read_entry(path) {
                 Ok(entry) => {
                     let published = contents.accounts.get(&entry.target.hour);
@@ -423,7 +423,7 @@ impl Journal {
     }
 
     fn check_head(&self, head: &EntryHead, path: &Path, name: &str) -> io::Result<()> {
-        if head.run != self.run_sum() {
+        if head.run != self.run_sum() && !cfg!(fuzzing) {
             return Err(io::Error::other("it is another run's"));
         }
         if path.file_name().is_none_or(|found| found != name) {
@@ -437,7 +437,7 @@ impl Journal {
         let Some((content, sum)) = bytes.split_last_chunk::<4>() else {
             return Err(io::ErrorKind::UnexpectedEof.into());
         };
-        if checksum(content) != u32::from_le_bytes(*sum) {
+        if checksum(content) != u32::from_le_bytes(*sum) && !cfg!(fuzzing) {
             return Err(io::Error::other("its checksum is wrong"));
         }
         let (head, account) = read_header(&mut &content[..])?;
@@ -700,7 +700,7 @@ fn check_sum(mut file: &File) -> io::Result<()> {
     }
     let mut expected = [0; 4];
     file.read_exact(&mut expected)?;
-    if sum.sum() != u32::from_le_bytes(expected) {
+    if sum.sum() != u32::from_le_bytes(expected) && !cfg!(fuzzing) {
         return Err(io::Error::other("its checksum is wrong"));
     }
     Ok(())

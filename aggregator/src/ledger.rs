@@ -27,9 +27,7 @@ impl Ledger {
     /// Takes the counts of an account away that was added before; seconds stay observed.
     pub fn subtract(&mut self, hour: i64, account: &HourAccount) {
         if let Some(ours) = self.hours.get_mut(&hour) {
-            for (ours, theirs) in ours.minutes.iter_mut().zip(&account.minutes) {
-                ours.subtract(theirs);
-            }
+            ours.subtract(account);
         }
     }
 

@@ -15,10 +15,11 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde_json::json;
-use teiten_aggregator::config::with_settings;
+use teiten_aggregator::config::{SettingsScope, with_settings};
 use teiten_aggregator::export::{ExportError, ExportFormat, export};
-use teiten_aggregator::merge::{MergeReport, merge};
+use teiten_aggregator::merge::{MergeReport, Rename, merge_renaming};
 use teiten_aggregator::rollup::{Rolled, rollup};
 use teiten_aggregator::schema::{EVENTS, ROLLUPS, TABLES, TRAFFIC, Table};
 use teiten_aggregator::store::data_folder;
@@ -26,6 +27,12 @@ use teiten_aggregator::verify::{VerifyReport, verify};
 use teiten_aggregator::{describe, documents};
 use time::{DayArgument, DayOrHour, span};
 
+/// Where this program's settings stand.
+const SETTINGS: SettingsScope<'static> = SettingsScope {
+    heading: "aggregator",
+    foreign: &[],
+    typed: &[],
+};
 /// Done, but something is wrong with the dataset.
 const INCOMPLETE: u8 = 1;
 /// Not done.
@@ -62,12 +69,16 @@ enum Command {
     },
     /// Copy the parts of several datasets into one, side by side for each sensor and run.
     ///
-    /// A part that is there already is left alone, an hour that its sensor still adds to is replaced by its later state. One name with two
-    /// contents, or of two sensors, ends the merge before anything is copied.
+    /// A part that is there already is left alone, an hour that its sensor still adds to is replaced by its later state, and what a capture gave
+    /// by what its longer self gave. One name with two contents, or of two sensors, and a part that `verify` finds fault with end the
+    /// merge before anything is copied.
     #[command(after_help = concat!(
         "Examples:\n",
         "  # the datasets of two sensors into one\n",
-        "  teiten-aggregator merge --data all tokyo osaka"
+        "  teiten-aggregator merge --data all tokyo osaka\n",
+        "  # two sensors that both have the name sensor\n",
+        "  teiten-aggregator merge --data all tokyo --rename sensor=tokyo\n",
+        "  teiten-aggregator merge --data all osaka --rename sensor=osaka"
     ))]
     Merge {
         /// Folder of the dataset to merge into; created if it is missing.
@@ -76,6 +87,10 @@ enum Command {
         /// Datasets whose parts are copied.
         #[arg(required = true, value_name = "DIR")]
         from: Vec<PathBuf>,
+        /// Another name for a sensor of these datasets, which they keep; OLD is its name or, where two have that, its identity (repeatable). A
+        /// later merge wants the same again.
+        #[arg(long, value_name = "OLD=NEW")]
+        rename: Vec<Rename>,
         /// Print one JSON object on standard output.
         #[arg(long)]
         json: bool,
@@ -189,8 +204,18 @@ enum Command {
     },
 }
 
+/// An hour with thousands of parts is read with all of them open.
+fn allow_open_files() {
+    let Ok((_, hard)) = getrlimit(Resource::RLIMIT_NOFILE) else {
+        return;
+    };
+    // Where the system refuses, an hour with too many parts says so.
+    let _ = setrlimit(Resource::RLIMIT_NOFILE, hard, hard);
+}
+
 fn main() -> ExitCode {
-    let line = match with_settings::<CommandLine>("aggregator", std::env::args_os().collect()) {
+    allow_open_files();
+    let line = match with_settings::<CommandLine>(SETTINGS, std::env::args_os().collect()) {
         Ok(arguments) => CommandLine::parse_from(arguments),
         Err(error) => {
             let _ = writeln!(stderr(), "teiten-aggregator: {error}");
@@ -199,7 +224,12 @@ fn main() -> ExitCode {
     };
     let outcome = match line.command {
         Command::Verify { data, json } => run_verify(&data, json),
-        Command::Merge { data, from, json } => run_merge(&data, &from, json),
+        Command::Merge {
+            data,
+            from,
+            rename,
+            json,
+        } => run_merge(&data, &from, &rename, json),
         Command::Export {
             data,
             table,
@@ -251,26 +281,32 @@ enum ExportForm {
     Json,
 }
 
-fn run_merge(data: &Path, from: &[PathBuf], as_json: bool) -> anyhow::Result<u8> {
+fn run_merge(
+    data: &Path,
+    from: &[PathBuf],
+    renames: &[Rename],
+    as_json: bool,
+) -> anyhow::Result<u8> {
     local(data)?;
     from.iter().try_for_each(|data| local(data))?;
     let MergeReport {
         copied,
         replaced,
         present,
+        removed,
         bytes,
-    } = merge(data, from)?;
+    } = merge_renaming(data, from, renames)?;
     let mut out = stdout().lock();
     if as_json {
         writeln!(
             out,
             "{}",
-            json!({"copied": copied, "replaced": replaced, "present": present, "bytes": bytes})
+            json!({"copied": copied, "replaced": replaced, "present": present, "removed": removed, "bytes": bytes})
         )?;
     } else {
         writeln!(
             out,
-            "{copied} parts copied ({replaced} in place of an earlier state), {bytes} bytes; {present} were there already"
+            "{copied} parts copied ({replaced} in place of an earlier state), {bytes} bytes; {present} were there already, {removed} of shorter captures removed"
         )?;
     }
     Ok(0)

@@ -91,6 +91,13 @@ impl HourAccount {
         self.active.union(&other.active);
     }
 
+    /// Takes the counts of `other` away, which were added before; seconds stay observed.
+    pub fn subtract(&mut self, other: &HourAccount) {
+        for (ours, theirs) in self.minutes.iter_mut().zip(&other.minutes) {
+            ours.subtract(theirs);
+        }
+    }
+
     /// The sum of all minutes.
     #[must_use]
     pub fn total(&self) -> MinuteCounts {

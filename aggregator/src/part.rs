@@ -117,8 +117,20 @@ pub fn read<T, E: From<PartError>>(
     path: &Path,
     read: impl FnOnce(&CheckedPart) -> Result<T, E>,
 ) -> Result<T, E> {
+    let file = File::open(path).map_err(PartError::from)?;
+    read_open(file, read)
+}
+
+/// As [`read`], of a part that is open: what is read does not change when the part is replaced meanwhile.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_open<T, E: From<PartError>>(
+    file: File,
+    read: impl FnOnce(&CheckedPart) -> Result<T, E>,
+) -> Result<T, E> {
     guarded(|| {
-        let (file, is_checked) = checked(path)?;
+        let (file, is_checked) = checked_open(file)?;
         let reader = SerializedFileReader::new(file).map_err(PartError::from)?;
         read(&CheckedPart { reader, is_checked })
     })
@@ -140,8 +152,11 @@ pub fn guarded<T, E: From<PartError>>(read: impl FnOnce() -> Result<T, E>) -> Re
 /// # Errors
 /// When the file cannot be read, is no Parquet file, or has a wrong checksum.
 pub fn checked(path: &Path) -> Result<(File, bool), PartError> {
+    checked_open(File::open(path)?)
+}
+
+fn checked_open(mut file: File) -> Result<(File, bool), PartError> {
     guarded(|| {
-        let mut file = File::open(path)?;
         let length = file.metadata()?.len();
         let (start, footer) = footer(length, |offset, bytes| file.read_exact_at(bytes, offset))?;
         let metadata = ParquetMetaDataReader::decode_metadata(&footer)?;
@@ -149,7 +164,7 @@ pub fn checked(path: &Path) -> Result<(File, bool), PartError> {
             return Ok((file, false));
         };
         let found = checksum(&mut file, start + at as u64)?;
-        if found != said {
+        if found != said && !cfg!(fuzzing) {
             let reason = format!("its bytes have the checksum {found}, it was written with {said}");
             return Err(PartError::Damaged(reason));
         }

@@ -110,6 +110,8 @@ pub fn rollup(directory: &Path, settings: &RollupSettings) -> Result<Rolled, Rol
     let mut rolled = Rolled::default();
     let store = &Store::at(directory);
     store.recover().map_err(file_error(directory))?;
+    // What two at once have read may not be of the same age.
+    let _one_at_a_time = store.lock("rollup").map_err(file_error(directory))?;
     let observed = observed_days(store, &TRAFFIC, settings)?;
     let follows = |period: Period, sensor: &str| {
         settings.wants(period) && observed.contains(&(period, sensor.to_owned()))

@@ -306,6 +306,8 @@ const SOURCES_SKETCH: Column = Column::new(
 
 /// The column of `traffic` and `sources` that counts packets.
 pub const PACKETS_COLUMN: &str = PACKETS.name;
+/// Name of the column that names the sensor.
+pub const SENSOR_COLUMN: &str = SENSOR.name;
 /// The column of `traffic` and `sources` that counts bytes.
 pub const BYTES_COLUMN: &str = BYTES.name;
 /// The columns of `traffic` that say what leads: protocol, port, country, packets.

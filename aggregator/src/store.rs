@@ -39,6 +39,7 @@ pub use sealed::{seal, unseal};
 
 use disk::{Disk, LocalDisk};
 use work::WorkFolder;
+pub use work::random_name;
 
 /// Folder within a dataset for everything that is not a part.
 pub const PRIVATE_FOLDER: &str = ".teiten";

@@ -6,8 +6,9 @@ mod column;
 mod days;
 mod part;
 
-use std::collections::BTreeMap;
-use std::io::ErrorKind;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
 use crate::hour::Hour;
@@ -16,7 +17,7 @@ use crate::parallel::ordered;
 use crate::part::{PartError, listed};
 use crate::pruned::PrunedHours;
 use crate::schema::{COVERAGE, EVENTS, PAYLOADS, ROLLUPS, SOURCES, TABLES, TRAFFIC, Table};
-use crate::store::{Part, Period, Store};
+use crate::store::{OpenPart, Part, Period, Store};
 use days::{DayRead, compare_days};
 use part::{PartSums, Sound};
 
@@ -57,10 +58,19 @@ pub struct VerifyReport {
     pub findings: Vec<Finding>,
 }
 
-/// A part to be read.
-struct PartWork {
+/// What is read in one go.
+enum VerifyTask {
+    /// All tables of an hour, as they are at one moment: its sensor may be publishing it.
+    Hour(Hour),
+    /// A rolled-up part.
+    Rolled(&'static Table, Part),
+}
+
+/// What was read of a part.
+struct VerifiedPart {
     table: &'static Table,
     part: Part,
+    outcome: Result<Sound, PartError>,
 }
 
 /// By sensor and identity a part that names both.
@@ -75,42 +85,56 @@ type SumsByHour = BTreeMap<PathBuf, BTreeMap<String, BTreeMap<&'static str, Part
 /// When a folder cannot be listed.
 pub fn verify(directory: &Path) -> std::io::Result<VerifyReport> {
     let mut verdict = VerifyReport::default();
+    let store = Store::at(directory);
     let mut work = Vec::new();
-    for table in TABLES.iter().chain(ROLLUPS).chain(EVENTS) {
+    let mut all = BTreeSet::new();
+    for table in TABLES {
+        all.extend(store.hours(table.name, &(i64::MIN..i64::MAX))?);
+    }
+    work.extend(all.into_iter().map(VerifyTask::Hour));
+    for table in ROLLUPS.iter().chain(EVENTS) {
         let parts = listed(directory, table)?.into_iter();
-        work.extend(parts.map(|part| PartWork { table, part }));
+        work.extend(parts.map(|part| VerifyTask::Rolled(table, part)));
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut hours = SumsByHour::new();
     let mut identities = Identities::new();
     let mut days = Vec::new();
-    let mut next = work.iter();
-    let read = |index: usize| sound(work[index].table, &work[index].part);
-    ordered(threads, work.len(), read, |outcome| {
-        if let Some(work) = next.next() {
-            if let (true, Ok(sound)) = (is_observed(work.table), &outcome)
-                && let Some(identity) = &sound.identity
-            {
-                let of_name = identities.entry(sound.sensor.clone()).or_default();
-                let part = of_name.entry(identity.clone());
-                part.or_insert_with(|| work.part.path.clone());
+    let mut failure = None;
+    let read = |index: usize| read(&store, &work[index]);
+    ordered(threads, work.len(), read, |read| match read {
+        Ok(read) => {
+            for read in read {
+                if let (true, Ok(sound)) = (is_observed(read.table), &read.outcome)
+                    && let Some(identity) = &sound.identity
+                {
+                    let of_name = identities.entry(sound.sensor.clone()).or_default();
+                    let part = of_name.entry(identity.clone());
+                    part.or_insert_with(|| read.part.path.clone());
+                }
+                if let (Period::Day(_), Ok(sound)) = (read.part.period, &read.outcome) {
+                    days.push(DayRead {
+                        table: read.table,
+                        path: read.part.path.clone(),
+                        period: read.part.period,
+                        sensor: sound.sensor.clone(),
+                        zone: sound.zone.clone(),
+                        sums: sound.sums,
+                    });
+                }
+                note(&mut verdict, &mut hours, read);
             }
-            if let (Period::Day(_), Ok(sound)) = (work.part.period, &outcome) {
-                days.push(DayRead {
-                    table: work.table,
-                    path: work.part.path.clone(),
-                    period: work.part.period,
-                    sensor: sound.sensor.clone(),
-                    zone: sound.zone.clone(),
-                    sums: sound.sums,
-                });
-            }
-            note(&mut verdict, &mut hours, work, outcome);
+        }
+        Err(error) => {
+            failure.get_or_insert(error);
         }
     });
+    if let Some(error) = failure {
+        return Err(error);
+    }
     verdict.findings.extend(compare_days(&days, &hours));
     verdict.hours = hours.len() as u64;
-    let pruned = PrunedHours::read(&Store::at(directory))?;
+    let pruned = PrunedHours::read(&store)?;
     for (hour, sensors) in hours {
         for (sensor, tables) in sensors {
             let was_pruned = |table: &Table| is_pruned(&pruned, table, &sensor, &hour);
@@ -118,10 +142,11 @@ pub fn verify(directory: &Path) -> std::io::Result<VerifyReport> {
         }
     }
     for (sensor, parts) in identities {
-        for path in parts.values().skip(1) {
+        for (identity, path) in parts.iter().skip(1) {
             let path = path.clone();
             let reason = format!(
-                "{} sensors have the name `{sensor}` and stand for one: give each a name of its own (--sensor) and write their hours anew",
+                "{} sensors have the name `{sensor}` and stand for one: merge the dataset into a new folder in which one of them has another name \
+                 (teiten-aggregator merge --rename {identity}=NAME), and give each a name of its own from now on (--sensor)",
                 parts.len()
             );
             verdict.findings.push(Finding { path, reason });
@@ -134,48 +159,102 @@ pub fn verify(directory: &Path) -> std::io::Result<VerifyReport> {
     Ok(verdict)
 }
 
-/// Checks one part of a table.
+/// Checks the parts of an hour of one run: each by itself, and whether they hold the same packets.
 ///
 /// # Errors
-/// What is wrong with it.
-pub fn check_part(table: &Table, part: &Part) -> Result<(), PartError> {
-    sound(table, part).map(drop)
+/// The first fault.
+pub(crate) fn check_edition<'p>(
+    period: Period,
+    pruned: &PrunedHours,
+    parts: impl Iterator<Item = &'p OpenPart>,
+) -> Result<(), Finding> {
+    let (mut verdict, mut hours) = (VerifyReport::default(), SumsByHour::new());
+    for open in parts {
+        let Some(table) = TABLES.iter().find(|table| table.name == open.part.table) else {
+            continue;
+        };
+        let outcome = sound(table, &open.part, open.file.try_clone());
+        let part = open.part.clone();
+        let read = VerifiedPart {
+            table,
+            part,
+            outcome,
+        };
+        note(&mut verdict, &mut hours, read);
+    }
+    for sensors in hours.values() {
+        for (sensor, tables) in sensors {
+            let hour = period.folder();
+            let was_pruned = |table: &Table| is_pruned(pruned, table, sensor, &hour);
+            compare(&mut verdict, &hour, sensor, tables, was_pruned);
+        }
+    }
+    verdict.findings.into_iter().next().map_or(Ok(()), Err)
 }
 
-fn sound(table: &Table, part: &Part) -> Result<Sound, PartError> {
-    let time_us = part.period.span_us();
-    match part::check(part.place(), table, time_us.clone()) {
-        // It got its name meanwhile.
-        Err(PartError::File(error)) if error.kind() == ErrorKind::NotFound => {
-            part::check(&part.path, table, time_us)
+fn read(store: &Store, work: &VerifyTask) -> io::Result<Vec<VerifiedPart>> {
+    match work {
+        VerifyTask::Hour(hour) => {
+            let tables: Vec<&'static str> = TABLES.iter().map(|table| table.name).collect();
+            let open = store.open_period(&tables, Period::Hour(*hour))?;
+            let of_table = |open: OpenPart| {
+                let table = TABLES.iter().find(|table| table.name == open.part.table)?;
+                let outcome = sound(table, &open.part, Ok(open.file));
+                let part = open.part;
+                Some(VerifiedPart {
+                    table,
+                    part,
+                    outcome,
+                })
+            };
+            Ok(open.into_iter().filter_map(of_table).collect())
         }
-        checked => checked,
+        VerifyTask::Rolled(table, part) => {
+            let file = match part.open() {
+                // It got its name meanwhile, or is no more.
+                Err(error) if error.kind() == ErrorKind::NotFound => File::open(&part.path),
+                file => file,
+            };
+            if file
+                .as_ref()
+                .is_err_and(|error| error.kind() == ErrorKind::NotFound)
+            {
+                return Ok(Vec::new());
+            }
+            Ok(vec![VerifiedPart {
+                table,
+                part: part.clone(),
+                outcome: sound(table, part, file),
+            }])
+        }
     }
 }
 
-fn note(
-    verdict: &mut VerifyReport,
-    hours: &mut SumsByHour,
-    work: &PartWork,
-    read: Result<Sound, PartError>,
-) {
-    let (table, path, folder) = (work.table, &work.part.path, work.part.period.folder());
+fn sound(table: &Table, part: &Part, file: io::Result<File>) -> Result<Sound, PartError> {
+    part::check(file?, table, part.period.span_us())
+}
+
+fn note(verdict: &mut VerifyReport, hours: &mut SumsByHour, read: VerifiedPart) {
+    let (table, path, folder) = (read.table, &read.part.path, read.part.period.folder());
     verdict.parts += 1;
-    let outcome = read.map_err(|error| error.to_string()).and_then(|sound| {
-        if !is_observed(table) {
-            return Ok(sound.rows);
-        }
-        let sensors = hours.entry(folder.clone()).or_default();
-        let sums = sensors
-            .entry(sound.sensor)
-            .or_default()
-            .entry(table.name)
-            .or_default();
-        *sums = sums
-            .add(sound.sums)
-            .ok_or("with the other parts of its hour it has more packets or bytes than 2^63")?;
-        Ok(sound.rows)
-    });
+    let outcome = read
+        .outcome
+        .map_err(|error| error.to_string())
+        .and_then(|sound| {
+            if !is_observed(table) {
+                return Ok(sound.rows);
+            }
+            let sensors = hours.entry(folder.clone()).or_default();
+            let sums = sensors
+                .entry(sound.sensor)
+                .or_default()
+                .entry(table.name)
+                .or_default();
+            *sums = sums
+                .add(sound.sums)
+                .ok_or("with the other parts of its hour it has more packets or bytes than 2^63")?;
+            Ok(sound.rows)
+        });
     if is_observed(table) {
         hours.entry(folder).or_default();
     }

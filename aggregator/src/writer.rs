@@ -2,16 +2,18 @@
 //!
 //! The file is written in the store's work folder; the store makes it durable and gives it its name, together with others.
 
+use std::fs::File;
 use std::hash::Hasher;
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use parquet::column::writer::ColumnCloseResult;
 use parquet::errors::ParquetError;
-use parquet::file::metadata::KeyValue;
+use parquet::file::metadata::{KeyValue, RowGroupMetaData};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
-use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
+use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor, TypePtr};
 use thiserror::Error;
 
 use twox_hash::XxHash64;
@@ -113,6 +115,19 @@ impl PartWriter {
         table: &Table,
         metadata: Vec<KeyValue>,
     ) -> Result<Self, WriteError> {
+        PartWriter::of_schema(store, within, table.parquet_type(), metadata)
+    }
+
+    /// As [`PartWriter::create`], of a table that has the columns of `message`.
+    ///
+    /// # Errors
+    /// When the file cannot be made.
+    pub(crate) fn of_schema(
+        store: &Store,
+        within: &Path,
+        message: TypePtr,
+        metadata: Vec<KeyValue>,
+    ) -> Result<Self, WriteError> {
         let path = store.directory().join(within);
         let file = store.stage(within).map_err(|source| WriteError::File {
             path: path.clone(),
@@ -122,7 +137,6 @@ impl PartWriter {
         let mut metadata = metadata;
         metadata.retain(|note| note.key != CHECKSUM_KEY);
         metadata.push(checksum_note());
-        let message = table.parquet_type();
         let properties = WriterProperties::builder()
             .set_created_by(concat!("teiten ", env!("CARGO_PKG_VERSION")).to_owned())
             .set_key_value_metadata(Some(metadata))
@@ -163,6 +177,44 @@ impl PartWriter {
                 .map_err(&failed)?;
         }
         group.close().map_err(&failed)?;
+        Ok(())
+    }
+
+    /// Appends a row group of another part with the same columns, `file`: column chunks as they are, but for those in `replaced`, by their
+    /// places.
+    ///
+    /// # Errors
+    /// As [`PartWriter::append`].
+    pub(crate) fn append_group(
+        &mut self,
+        file: &File,
+        group: &RowGroupMetaData,
+        replaced: Vec<(usize, EncodedColumn)>,
+    ) -> Result<(), WriteError> {
+        let path = self.path.clone();
+        let failed = move |source| WriteError::Encode {
+            path: path.clone(),
+            source,
+        };
+        let mut next = self.writer.next_row_group().map_err(&failed)?;
+        let mut replaced = replaced.into_iter().peekable();
+        for (index, chunk) in group.columns().iter().enumerate() {
+            if let Some((_, column)) = replaced.next_if(|(place, _)| *place == index) {
+                next.append_column(&column.bytes, column.close)
+                    .map_err(&failed)?;
+                continue;
+            }
+            let close = ColumnCloseResult {
+                bytes_written: chunk.compressed_size().unsigned_abs(),
+                rows_written: group.num_rows().unsigned_abs(),
+                metadata: chunk.clone(),
+                bloom_filter: None,
+                column_index: None,
+                offset_index: None,
+            };
+            next.append_column(file, close).map_err(&failed)?;
+        }
+        next.close().map_err(&failed)?;
         Ok(())
     }
 

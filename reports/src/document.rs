@@ -208,13 +208,20 @@ fn telescope(answer: &Answer, language: Language) -> String {
     let (low, high) = sizes
         .iter()
         .fold((0, 0), |total, size| (total.0 + size.0, total.1 + size.1));
-    if low == high {
+    let ipv6: f64 = answer.sensors.values().map(|it| it.addresses_ipv6).sum();
+    let ipv6 = (ipv6 > 0.0).then(|| fill(text.telescope_ipv6, &[("n", &number::size(ipv6))]));
+    let ipv4 = if low == high {
         fill(text.telescope_addresses, &[("n", &number::count(low))])
     } else {
         fill(
             text.telescope_range,
             &[("low", &number::count(low)), ("high", &number::count(high))],
         )
+    };
+    match ipv6 {
+        None => ipv4,
+        Some(ipv6) if high == 0 => ipv6,
+        Some(ipv6) => format!("{ipv4}, {ipv6}"),
     }
 }
 

@@ -108,10 +108,11 @@ impl Scope {
         format!("SELECT coalesce(sum({column}), 0) FROM traffic WHERE {scope}{condition}")
     }
 
-    /// Dark addresses × hours: two runs of a sensor in one minute share its sixty seconds.
+    /// Dark IPv4 addresses × hours: two runs of a sensor in one minute share its sixty seconds. More addresses than IPv4 has are of IPv6.
     fn address_hours(&self) -> String {
         format!(
-            "SELECT sum(addresses * seconds) / 3600.0 FROM (SELECT least(sum(seconds), 60) AS seconds, max(addresses) AS addresses FROM \
+            "SELECT sum(addresses * seconds) / 3600.0 FROM (SELECT least(sum(seconds), 60) AS seconds, max(CASE WHEN addresses > 4294967296 THEN 0 \
+             ELSE addresses END) AS addresses FROM \
              coverage WHERE {} GROUP BY sensor, minute_start)",
             self.coverage
         )

@@ -8,12 +8,14 @@ use anyhow::{Context as _, bail};
 use clap::{CommandFactory as _, Parser as _};
 use jiff::Timestamp;
 use serde_json::json;
+use teiten_aggregator::config::with_settings;
 use teiten_aggregator::documents;
 use teiten_reports::document::{Document, Setting};
 use teiten_reports::facts::{self, Fact};
 use teiten_reports::figure::{self, FIGURES, Section};
 use teiten_reports::options::{
     BuildArguments, Command, CommandLine, DiffArguments, FigureArguments, ListArguments, Options,
+    SETTINGS,
 };
 use teiten_reports::period::ReportPeriod;
 use teiten_reports::publish::Folder;
@@ -29,7 +31,15 @@ const INCOMPLETE: u8 = 1;
 const NOT_DONE: u8 = 2;
 
 fn main() -> ExitCode {
-    let result = match CommandLine::parse().command {
+    let arguments = std::env::args_os().collect();
+    let line = match with_settings::<CommandLine>(SETTINGS, arguments) {
+        Ok(arguments) => CommandLine::parse_from(arguments),
+        Err(error) => {
+            eprintln!("teiten-report: {error}");
+            return ExitCode::from(NOT_DONE);
+        }
+    };
+    let result = match line.command {
         Command::Build(arguments) => build(arguments),
         Command::List(arguments) => list(&arguments),
         Command::Figure(arguments) => draw(arguments),

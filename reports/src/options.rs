@@ -1,18 +1,29 @@
 //! Flags and `teiten.toml` become one set of options when the program starts. A flag wins over the file.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::tz::TimeZone;
-use serde::Deserialize;
+use teiten_aggregator::config::SettingsScope;
 use teiten_aggregator::store::data_folder;
 
 use crate::text::Language;
+
+/// Where the settings of reports stand: above all tables `sensor` is the name of a sensor, and only `[report]` says which to count; the
+/// folder of reports is no file of a figure.
+pub const SETTINGS: SettingsScope<'static> = SettingsScope {
+    heading: "report",
+    foreign: &["sensor"],
+    typed: &[("figure", "out")],
+};
 
 /// Periodic reports over a dataset of hourly darknet tables.
 #[derive(Debug, Parser)]
 #[command(name = "teiten-report", version, about, max_term_width = 100)]
 pub struct CommandLine {
+    /// Settings (TOML): flags that are not given are taken from here, by their names; `[report]` holds what is for reports alone.
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// What to do.
     #[command(subcommand)]
     pub command: Command,
@@ -155,14 +166,10 @@ pub struct QuestionArguments {
     /// Threads that read the dataset [default: one per processor].
     #[arg(long, value_name = "N")]
     pub workers: Option<usize>,
-    /// Configuration file: it can set every flag, in its table `[report]` or above all tables.
-    #[arg(long, value_name = "FILE")]
-    pub config: Option<PathBuf>,
 }
 
 /// Languages as flags name them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum LanguageChoice {
     /// Japanese
     Ja,
@@ -193,14 +200,6 @@ pub enum OptionsError {
     /// The dataset is no folder.
     #[error("--data: {0}")]
     Data(String),
-    /// The file could not be read.
-    #[error("cannot read the configuration {path}: {reason}")]
-    Configuration {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        reason: String,
-    },
     /// No such timezone.
     #[error("no timezone `{0}`: give --timezone an IANA name such as Asia/Tokyo or UTC")]
     Timezone(String),
@@ -212,35 +211,7 @@ pub enum OptionsError {
     Workers,
 }
 
-/// Keys of `teiten.toml` that belong to reports.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct File {
-    data: Option<PathBuf>,
-    out: Option<PathBuf>,
-    period: Option<String>,
-    timezone: Option<String>,
-    home: Option<String>,
-    title: Option<String>,
-    organisation: Option<String>,
-    outages: Option<PathBuf>,
-    #[serde(default)]
-    series: Vec<PathBuf>,
-    language: Option<LanguageChoice>,
-    sensor: Option<OneOrSeveral>,
-    workers: Option<usize>,
-    report: Option<Box<File>>,
-}
-
-/// One name or several.
-#[derive(Clone, Debug, Deserialize)]
-#[serde(untagged)]
-enum OneOrSeveral {
-    One(String),
-    Several(Vec<String>),
-}
-
-/// Valid options.
+/// Options that can be used as they are.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// Folder of the dataset.
@@ -270,104 +241,34 @@ pub struct Options {
 }
 
 impl Options {
-    /// Combines flags and file.
+    /// Options of flags, among which the settings of the file stand already.
     ///
     /// # Errors
-    /// When a required flag is missing, the file cannot be read, or a value is invalid.
+    /// When a needed flag is missing, or a value means nothing.
     pub fn new(flags: QuestionArguments, out: Option<PathBuf>) -> Result<Self, OptionsError> {
-        let file = flags
-            .config
-            .as_deref()
-            .map_or_else(|| Ok(File::default()), read)?;
-        let own = file.report.as_deref().cloned().unwrap_or_default();
-        let zone = flags
-            .timezone
-            .or(own.timezone)
-            .or(file.timezone)
-            .unwrap_or_else(|| "UTC".to_owned());
+        let zone = flags.timezone.unwrap_or_else(|| "UTC".to_owned());
         let timezone = TimeZone::get(&zone).map_err(|_| OptionsError::Timezone(zone))?;
-        let workers = flags.workers.or(own.workers).or(file.workers);
-        if workers == Some(0) {
+        if flags.workers == Some(0) {
             return Err(OptionsError::Workers);
         }
-        // Above the tables of the file, `sensor` is the name of the sensor itself; only [report] says which sensors to count.
-        let sensors = match own.sensor {
-            _ if !flags.sensors.is_empty() => flags.sensors,
-            Some(OneOrSeveral::One(name)) => vec![name],
-            Some(OneOrSeveral::Several(names)) => names,
-            None => Vec::new(),
-        };
+        let data = flags.data.ok_or(OptionsError::Missing("--data"))?;
         Ok(Self {
-            data: data_folder(
-                flags
-                    .data
-                    .or(own.data)
-                    .or(file.data)
-                    .ok_or(OptionsError::Missing("--data"))?,
-            )
-            .map_err(OptionsError::Data)?,
-            out: out.or(own.out).or(file.out),
-            period: flags.period.or(own.period).or(file.period),
+            data: data_folder(data).map_err(OptionsError::Data)?,
+            out,
+            period: flags.period,
             timezone,
-            home: flags
-                .home
-                .or(own.home)
-                .or(file.home)
-                .map(|code| home(&code))
-                .transpose()?,
-            outages: flags.outages.or(own.outages).or(file.outages),
-            series: [flags.series, own.series, file.series]
-                .into_iter()
-                .find(|series| !series.is_empty())
-                .unwrap_or_default(),
-            title: flags.title.or(own.title).or(file.title),
-            organisation: flags
-                .organisation
-                .or(own.organisation)
-                .or(file.organisation),
-            languages: flags
-                .language
-                .or(own.language)
-                .or(file.language)
-                .unwrap_or(LanguageChoice::Both)
-                .languages(),
-            sensors,
-            workers: workers
+            home: flags.home.map(|code| home(&code)).transpose()?,
+            outages: flags.outages,
+            series: flags.series,
+            title: flags.title,
+            organisation: flags.organisation,
+            languages: flags.language.unwrap_or(LanguageChoice::Both).languages(),
+            sensors: flags.sensors,
+            workers: flags
+                .workers
                 .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),
         })
     }
-}
-
-/// Reads the file. In `[report]` every key must be one of ours. Above all tables there are settings of other programs too, so unknown keys
-/// are ignored there (`teiten-sensor check --config FILE` reports keys that no program has).
-fn read(path: &Path) -> Result<File, OptionsError> {
-    let unreadable = |reason: String| OptionsError::Configuration {
-        path: path.to_owned(),
-        reason,
-    };
-    let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-    let table: toml::Table =
-        toml::from_str(&text).map_err(|error| unreadable(error.to_string()))?;
-    let mut ours = toml::Table::new();
-    for (key, value) in table {
-        let single = toml::Table::from_iter([(key.clone(), value.clone())]);
-        let place = if key == "report" {
-            "[report]"
-        } else {
-            "the settings"
-        };
-        match File::deserialize(single) {
-            Ok(_) => drop(ours.insert(key, value)),
-            Err(error) if key != "report" && error.message().starts_with("unknown field") => {}
-            Err(error) => {
-                return Err(unreadable(format!(
-                    "in {place}, {key}: {}",
-                    error.message()
-                )));
-            }
-        }
-    }
-    File::deserialize(ours).map_err(|error| unreadable(error.to_string()))
 }
 
 fn home(code: &str) -> Result<String, OptionsError> {
@@ -384,64 +285,58 @@ fn home(code: &str) -> Result<String, OptionsError> {
 
 #[cfg(test)]
 mod tests {
+    use std::ffi::OsString;
+
+    use teiten_aggregator::config::with_settings;
+
     use super::*;
 
-    fn shared(config: &str) -> (tempfile::TempDir, QuestionArguments) {
+    /// What `build` with these flags and a file of this text gives.
+    fn built(config: &str, flags: &[&str]) -> Result<Options, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("teiten.toml");
         std::fs::write(&path, config).unwrap();
-        (
-            folder,
-            QuestionArguments {
-                config: Some(path),
-                ..QuestionArguments::default()
-            },
-        )
+        let mut line: Vec<OsString> = ["teiten-report", "build", "--config"]
+            .map(OsString::from)
+            .into();
+        line.push(path.into());
+        line.extend(flags.iter().map(OsString::from));
+        let line = with_settings::<CommandLine>(SETTINGS, line).map_err(|it| it.to_string())?;
+        let line = CommandLine::try_parse_from(line).map_err(|it| it.to_string())?;
+        let Command::Build(arguments) = line.command else {
+            panic!("another command");
+        };
+        Options::new(arguments.shared, arguments.out).map_err(|it| it.to_string())
     }
 
     #[test]
     fn a_flag_wins_over_the_report_table_and_that_over_the_rest() {
-        let (_folder, flags) = shared(
-            "data = \"a\"\ntimezone = \"UTC\"\nsensor = \"x\"\n[report]\ntimezone = \"Asia/Tokyo\"\nlanguage = \"ja\"\n",
-        );
-        let options = Options::new(
-            QuestionArguments {
-                data: Some("b".into()),
-                ..flags
-            },
-            None,
+        let options = built(
+            "data = \"a\"\ntimezone = \"UTC\"\nsensor = \"x\"\nout = \"o\"\n[report]\ntimezone = \"Asia/Tokyo\"\nlanguage = \"ja\"\n",
+            &["--data", "b"],
         )
         .unwrap();
         assert_eq!(options.data, PathBuf::from("b"));
+        assert_eq!(options.out, Some(PathBuf::from("o")));
         assert_eq!(options.timezone.iana_name(), Some("Asia/Tokyo"));
         assert_eq!(options.languages, [Language::Ja]);
         assert!(options.sensors.is_empty());
+        let options = built("data = \"a\"\n[report]\nsensor = [\"x\", \"y\"]\n", &[]).unwrap();
+        assert_eq!(options.sensors, ["x", "y"]);
     }
 
     #[test]
     fn settings_of_a_report_are_strict_and_those_of_others_are_left_alone() {
-        let message = |config: &str| {
-            let (_folder, flags) = shared(config);
-            let error = Options::new(flags, None).expect_err(config);
-            error.to_string()
-        };
         for (config, part) in [
             ("data = \"d\"\n[report]\nhomme = \"JP\"\n", "homme"),
-            ("data = 5\n", "data: invalid type: integer `5`"),
-            (
-                "data = \"d\"\n[report]\nworkers = \"many\"\n",
-                "expected usize",
-            ),
+            ("data = 5\n", "data: expected text, not 5"),
+            ("data = \"d\"\n[report]\nworkers = \"many\"\n", "many"),
         ] {
-            let text = message(config);
-            assert!(
-                text.contains(part) && text.contains("teiten.toml"),
-                "{text}"
-            );
+            let text = built(config, &[]).expect_err(config);
+            assert!(text.contains(part), "{text}");
         }
-        let (_folder, flags) = shared("data = \"d\"\ninterface = [\"eth1\"]\nhome = \"jp\"\n");
-        let options = Options::new(flags, None).expect("settings of others");
-        assert_eq!(options.home.as_deref(), Some("JP"));
+        let options = built("data = \"d\"\ninterface = [\"eth1\"]\nhome = \"jp\"\n", &[]);
+        assert_eq!(options.unwrap().home.as_deref(), Some("JP"));
     }
 
     #[test]

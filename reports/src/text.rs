@@ -169,7 +169,7 @@ macro_rules! text {
 }
 
 text! {
-    report_title, report_for, sensors, telescope, telescope_addresses, telescope_unknown, telescope_range, as_of, observed_until, timezone,
+    report_title, report_for, sensors, telescope, telescope_addresses, telescope_ipv6, telescope_unknown, telescope_range, as_of, observed_until, timezone,
     whole_span, off_hours, contents, figure, key_numbers, other_language, made_by,
     key_packets, key_bytes, key_per_address, key_per_address_unknown, key_per_address_note, key_hosts, key_hosts_note, key_victims,
     key_hours, key_hours_value, key_ipv6, key_ipv6_note, key_home, key_home_note, key_rate, key_class, key_bytes_note, key_mean,

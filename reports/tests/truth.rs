@@ -239,6 +239,39 @@ fn ipv6_packets_are_not_divided_by_ipv4_addresses() {
 }
 
 #[test]
+fn sizes_of_ipv6_telescopes_are_right_and_apart_from_ipv4() {
+    let telescope = |answer: &Answer| {
+        let facts = document(answer).facts;
+        let found = facts.into_iter().find(|(label, _)| *label == "Telescope");
+        found.expect("the telescope").1
+    };
+    let folder = tempfile::tempdir().unwrap();
+    for sensor in ["a", "b"] {
+        small::write_ipv6_hour(folder.path(), 0, sensor, (0, 2_f64.powi(80)));
+    }
+    let answer = ask(folder.path(), "2026-11-05");
+    assert_eq!(telescope(&answer), "2^81 IPv6 addresses");
+    let sensors = drawn(&answer, "sensors");
+    let exact = Cell::Text("1208925819614629174706176".to_owned());
+    assert_eq!(column(&sensors, "addresses_ipv6"), [exact.clone(), exact]);
+    assert_eq!(
+        column(&sensors, "ipv4_packets_per_address_day"),
+        [Cell::rate(None), Cell::rate(None)]
+    );
+    // A sensor of IPv4 beside them is divided by its own addresses, and theirs change nothing in that.
+    for hour in 0..24 {
+        write_traffic(folder.path(), hour, "tokyo");
+        write_observed(folder.path(), hour, "tokyo", 60, 0, HOUR_PACKETS);
+    }
+    let answer = ask(folder.path(), "2026-11-05");
+    assert_eq!(telescope(&answer), "256 addresses, 2^81 IPv6 addresses");
+    about(
+        answer.rate(answer.packets_ipv4()),
+        HOUR_PACKETS as f64 * 24.0 / ADDRESSES,
+    );
+}
+
+#[test]
 fn hosts_are_the_same_in_every_table_and_never_victims() {
     let folder = tempfile::tempdir().unwrap();
     small::dataset(folder.path());

@@ -3,6 +3,7 @@
 
 mod limit;
 mod lines;
+mod stderr;
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -20,6 +21,7 @@ use tracing::{Event, Level, Metadata, Subscriber};
 
 use limit::{Limiter, LogDecision};
 use lines::Lines;
+pub use stderr::Stderr;
 
 /// The form of a message.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
@@ -100,8 +102,20 @@ pub fn flush() {
     }
 }
 
-/// Installs a panic hook that logs the panic and calls `exit`. The data on disk is intact, and a process must not go on without one of its
-/// threads.
+/// Writes a line to standard error. Once messages are logged it waits for a stalled reader no longer than a moment, and is counted as
+/// lost then.
+pub fn say(line: impl std::fmt::Display) {
+    let line = format!("{line}\n");
+    if LOG.get().is_none() {
+        // There is nowhere to report that it cannot be written.
+        let _ = std::io::stderr().write_all(line.as_bytes());
+    } else if stderr::write_within(line.as_bytes(), LAST_LINES_WAIT).is_err() {
+        LOST.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+/// Installs a panic hook that logs the panic and calls `exit`. Data on disk is intact then, and a process without one of its threads
+/// must not go on.
 pub fn exit_on_panic(exit: fn()) {
     std::panic::set_hook(Box::new(move |panic| {
         let thread = std::thread::current();
@@ -117,6 +131,24 @@ pub fn exit_on_panic(exit: fn()) {
         }
         exit();
     }));
+}
+
+/// Panics where a test has asked for it: `TEITEN_TEST_PANIC=NAME=FILE` ends the thread of that name once the file is there. In builds
+/// for debugging alone.
+#[inline]
+pub fn panic_if_asked(name: &str) {
+    #[cfg(debug_assertions)]
+    {
+        static ASKED: OnceLock<Option<String>> = OnceLock::new();
+        let asked = ASKED.get_or_init(|| std::env::var("TEITEN_TEST_PANIC").ok());
+        if let Some((thread, file)) = asked.as_deref().and_then(|asked| asked.split_once('='))
+            && thread == name
+        {
+            assert!(!std::path::Path::new(file).exists(), "a test asked for it");
+        }
+    }
+    #[cfg(not(debug_assertions))]
+    let _ = name;
 }
 
 /// Sends this process's messages to `out`; the first call counts.
@@ -165,6 +197,7 @@ impl Log {
     fn queue_lines(&self) -> std::io::Result<()> {
         if let Some(out) = lock(&self.out).take() {
             let _ = self.lines.set(Lines::start(out)?);
+            stderr::may_wait();
         }
         Ok(())
     }

@@ -91,13 +91,13 @@ impl Voice {
     /// Says something that is no error.
     fn note(self, text: impl std::fmt::Display) {
         if self != Voice::Quiet {
-            let _ = writeln!(stderr(), "teiten-sensor: {text}");
+            log::say(format_args!("teiten-sensor: {text}"));
         }
     }
 }
 
 fn not_done(error: &dyn std::fmt::Display) -> ExitCode {
-    let _ = writeln!(stderr(), "teiten-sensor: {error}");
+    log::say(format_args!("teiten-sensor: {error}"));
     ExitCode::from(NOT_DONE)
 }
 
@@ -167,11 +167,10 @@ fn say_where_packets_went(
     };
     voice.note("most packets went to");
     for (prefix, packets) in destinations.leading(LEADING_COUNT) {
-        let _ = writeln!(
-            stderr(),
+        log::say(format_args!(
             "  {:<24}{packets:>14} packets",
             prefix.to_string()
-        );
+        ));
     }
     let suggestion = destinations.suggestion();
     let flags: Vec<String> = suggestion
@@ -200,7 +199,7 @@ fn run_capture(mut arguments: CaptureArguments, voice: Voice) -> anyhow::Result<
         Voice::Plain => {}
     }
     let (interfaces, settings) = arguments.settle()?;
-    log::start(settings.log, settings.log_level, Box::new(stderr()));
+    log::start(settings.log, settings.log_level, Box::new(log::Stderr));
     say_what_is_known(&settings, voice);
     let stop = Arc::new(AtomicBool::new(false));
     for signal in [SIGINT, SIGTERM] {
@@ -263,17 +262,15 @@ fn run_explain(arguments: &ExplainArguments) -> anyhow::Result<u8> {
 
 fn say_left_out(LeftOut { marks, tools }: LeftOut) {
     if marks > 0 {
-        let _ = writeln!(
-            stderr(),
-            "teiten-sensor: the evidence of {marks} rows without a tool is left out for lack of memory"
-        );
+        log::say(format_args!(
+            "teiten-sensor: for want of room the evidence of {marks} rows that are of no tool is left out"
+        ));
     }
     if tools > 0 {
-        let _ = writeln!(
-            stderr(),
-            "teiten-sensor: the tools of {tools} rows (a source, an hour, a kind of packet) are left out for lack of memory: \
+        log::say(format_args!(
+            "teiten-sensor: for want of room the tools of {tools} rows (a source, an hour, a kind of packet) are left out: \
              their packets have \"tool_unknown\"; explain a part of the capture"
-        );
+        ));
     }
 }
 
@@ -322,14 +319,14 @@ fn run_rules(arguments: &RulesArguments) -> anyhow::Result<u8> {
 fn say_errors(files: &[FileReport]) {
     for file in files {
         if let Some(error) = &file.error {
-            let _ = writeln!(stderr(), "teiten-sensor: {}: {error}", file.path);
+            log::say(format_args!("teiten-sensor: {}: {error}", file.path));
         }
         if let Some(note) = file
             .note
             .as_ref()
             .filter(|_| !file.ignored && !file.already_counted)
         {
-            let _ = writeln!(stderr(), "teiten-sensor: {}: {note}", file.path);
+            log::say(format_args!("teiten-sensor: {}: {note}", file.path));
         }
     }
     say_already_counted(files);
@@ -341,14 +338,13 @@ fn say_already_counted(files: &[FileReport]) {
     let counted: Vec<&FileReport> = files.iter().filter(|file| file.already_counted).collect();
     for file in counted.iter().take(NAMED_MAX) {
         let note = file.note.as_deref().unwrap_or("was counted already");
-        let _ = writeln!(stderr(), "teiten-sensor: {}: {note}", file.path);
+        log::say(format_args!("teiten-sensor: {}: {note}", file.path));
     }
     if counted.len() > NAMED_MAX {
         let more = counted.len() - NAMED_MAX;
-        let _ = writeln!(
-            stderr(),
+        log::say(format_args!(
             "teiten-sensor: {more} more captures were counted already"
-        );
+        ));
     }
 }
 
@@ -389,7 +385,7 @@ fn report(outcome: &Outcome, settings: &Settings, voice: Voice) -> anyhow::Resul
         voice.note(outcome.geo.as_deref().unwrap_or(NO_COUNTRIES));
     }
     for text in &outcome.rows_left_out {
-        let _ = writeln!(stderr(), "teiten-sensor: {text}");
+        log::say(format_args!("teiten-sensor: {text}"));
     }
     let mut out = stdout().lock();
     if settings.json {
@@ -399,10 +395,9 @@ fn report(outcome: &Outcome, settings: &Settings, voice: Voice) -> anyhow::Resul
     }
     let lost = outcome.kept().map_or(0, KeptCounts::lost_in_all);
     if lost > 0 {
-        let _ = writeln!(
-            stderr(),
+        log::say(format_args!(
             "teiten-sensor: {lost} observed packets are not in the files of --keep-packets"
-        );
+        ));
     }
     let damaged = outcome.files.iter().any(|file| file.error.is_some());
     let written = &outcome.written;

@@ -34,6 +34,7 @@ mod walker;
 use serde::Serialize;
 
 pub use admit::{Admission, Admitted, DatasetView};
+pub use compression::limit_windows;
 pub use error::{CaptureError, SourceError};
 pub use format::Compression;
 pub use pcapng::{PCAPNG_BLOCK_BYTES_MAX, PCAPNG_INTERFACES_MAX};

@@ -70,7 +70,7 @@ impl ForgedSources {
     #[must_use]
     pub fn at_ipv6(&self, index: u64) -> Source6 {
         let bits = hash(self.seed ^ 6, index);
-        let network = 0x2400 | (bits & 0x3ff) as u128;
+        let network = 0x2400 | u128::from(bits & 0x3ff);
         Source6 {
             address: network << 112
                 | u128::from(bits >> 32) << 64

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::work::random_name;
-use super::{DAMAGED, Store, seal, unseal};
+use super::{DAMAGED, PartName, Store, seal, unseal};
 use crate::text::hexadecimal;
 
 /// The identity of a sensor.
@@ -21,7 +21,24 @@ pub struct Identity {
     pub damaged: Option<PathBuf>,
 }
 
-/// The state of an identity.
+/// The name of a sensor where neither the dataset nor the machine has one.
+const SENSOR_DEFAULT: &str = "sensor";
+
+/// The first label of a machine's name as a name of a sensor; none where nothing of it is left, or all machines have it.
+fn sensor_of_host(host: &str) -> Option<String> {
+    let label = host.split('.').next()?.to_ascii_lowercase();
+    let letters = label.chars();
+    let name: String = letters
+        .map(|letter| {
+            let is_allowed = letter.is_ascii_alphanumeric() || "_-".contains(letter);
+            if is_allowed { letter } else { '-' }
+        })
+        .collect();
+    let name = name.trim_matches(['-', '_']).to_owned();
+    (name != "localhost" && PartName::new(&name, "").is_ok()).then_some(name)
+}
+
+/// What is known of an identity.
 enum Known {
     None,
     Damaged,
@@ -61,6 +78,30 @@ impl Store {
         self.disk().rename(&making, &path)?;
         self.disk().sync_folder(&folder)?;
         Ok(Identity { text, damaged })
+    }
+
+    /// The names of sensors that have an identity in this dataset, in order; those that cannot be listed are left out.
+    #[must_use]
+    pub fn sensors(&self) -> Vec<String> {
+        let folder = self.private_folder().join("sensors");
+        let names = self.disk().list(&folder).unwrap_or_default().into_iter();
+        let names = names.filter(|(name, is_folder)| !is_folder && PartName::new(name, "").is_ok());
+        let mut names: Vec<String> = names.map(|(name, _)| name).collect();
+        names.sort();
+        names
+    }
+
+    /// The name of a sensor that was given none: that of the only one in this dataset, else this machine's, as far as a name of a sensor can
+    /// have it. So a sensor keeps its name where the machine's changes, as with every start of a container.
+    #[must_use]
+    pub fn default_sensor(&self) -> String {
+        let host = || nix::unistd::gethostname().ok()?.into_string().ok();
+        match &self.sensors()[..] {
+            [only] => only.clone(),
+            _ => host()
+                .and_then(|host| sensor_of_host(&host))
+                .unwrap_or_else(|| SENSOR_DEFAULT.to_owned()),
+        }
     }
 
     fn keep_damaged_identity(&self, name: &str, path: &Path) -> io::Result<PathBuf> {
@@ -114,6 +155,29 @@ mod tests {
             store("e").identity("tokyo", Some("y")).expect("made"),
             seeded
         );
+    }
+
+    #[test]
+    fn a_sensor_without_a_name_has_that_of_the_dataset_else_of_the_machine() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = Store::at(folder.path());
+        let of_machine = store.default_sensor();
+        assert!(PartName::new(&of_machine, "").is_ok(), "{of_machine}");
+        store.identity("tokyo-1", None).expect("made");
+        assert_eq!(store.default_sensor(), "tokyo-1");
+        store.identity("osaka", None).expect("made");
+        assert_eq!(store.sensors(), ["osaka", "tokyo-1"]);
+        assert_eq!(store.default_sensor(), of_machine);
+        for (host, name) in [
+            ("Tokyo.example.org", Some("tokyo")),
+            ("a b_c", Some("a-b_c")),
+            ("-x-", Some("x")),
+            ("localhost.localdomain", None),
+            ("", None),
+            ("...", None),
+        ] {
+            assert_eq!(sensor_of_host(host).as_deref(), name, "{host}");
+        }
     }
 
     #[test]

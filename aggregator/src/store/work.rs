@@ -75,8 +75,10 @@ impl Drop for WorkFolder {
     }
 }
 
-/// Sixteen hexadecimal digits that no other program draws.
-pub(super) fn random_name() -> String {
+/// Sixteen hexadecimal digits that no other program draws: for names of files under way. Process numbers are not enough, for two
+/// containers may have the same.
+#[must_use]
+pub fn random_name() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
 }
 

@@ -1,7 +1,7 @@
 //! A part is read from its first page to its last: schema, metadata, values, statistics, the order of its rows, and its sums.
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::fs::File;
 
 use parquet::file::metadata::ParquetMetaData;
 use parquet::file::reader::FileReader;
@@ -55,16 +55,16 @@ pub(super) struct Sound {
     pub sums: PartSums,
 }
 
-/// Reads the part of `table` at `path`, which is of `time_us`.
+/// Reads a part of `table`, which is of `time_us`, from its first byte to its last.
 ///
 /// # Errors
 /// What is wrong with it.
 pub(super) fn check(
-    path: &Path,
+    file: File,
     table: &Table,
     time_us: std::ops::Range<i64>,
 ) -> Result<Sound, PartError> {
-    part::read(path, |part| check_part(part, table, time_us))
+    part::read_open(file, |part| check_part(part, table, time_us))
 }
 
 fn damaged<T>(reason: String) -> Result<T, PartError> {

@@ -26,6 +26,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         ("sensor", text.sensor),
         ("addresses_min", ""),
         ("addresses_max", ""),
+        ("addresses_ipv6", ""),
         ("addresses", text.addresses),
         ("observed_hours", text.hours),
         ("packets", text.packets),
@@ -35,8 +36,16 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         ("dropped_packets", text.dropped),
     ]);
     for (name, sensor) in &answer.sensors {
+        let ipv6 = fill(
+            text.telescope_ipv6,
+            &[("n", &number::size(sensor.addresses_ipv6))],
+        );
         let size = match sensor.addresses {
             None => Cell::text(text.unknown_value),
+            Some((_, 0)) if sensor.addresses_ipv6 > 0.0 => Cell::Text(ipv6),
+            Some((low, high)) if low == high && sensor.addresses_ipv6 > 0.0 => {
+                Cell::Text(format!("{}, {ipv6}", number::count(low)))
+            }
             Some((low, high)) if low == high => Cell::Count(low),
             Some((low, high)) => Cell::Text(fill(
                 text.telescope_range,
@@ -54,6 +63,9 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
             sensor
                 .addresses
                 .map_or(Cell::Gap, |(_, high)| Cell::Count(high)),
+            sensor.addresses.map_or(Cell::Gap, |_| {
+                Cell::Text(format!("{:.0}", sensor.addresses_ipv6))
+            }),
             size,
             Cell::Measure(sensor.seconds as f64 / HOUR_SECONDS as f64),
             Cell::Count(sensor.tally.packets),

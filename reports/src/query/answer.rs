@@ -117,8 +117,10 @@ pub struct SensorTally {
     pub address_seconds: i128,
     /// Observed seconds in which the number of addresses is not known.
     pub seconds_without_size: i64,
-    /// Least and most dark addresses seen in `coverage`.
+    /// Least and most dark IPv4 addresses seen in `coverage`.
     pub addresses: Option<(i64, i64)>,
+    /// Most dark IPv6 addresses seen there: a number of 2^80 and more, of which a power of two is exact.
+    pub addresses_ipv6: f64,
     /// What came in and where it went.
     pub accounting: Accounting,
 }
@@ -135,6 +137,7 @@ impl SensorTally {
         if let Some((low, high)) = other.addresses {
             self.saw_addresses(low, high);
         }
+        self.addresses_ipv6 = self.addresses_ipv6.max(other.addresses_ipv6);
         self.accounting.add(&other.accounting);
     }
 
@@ -357,6 +360,7 @@ impl Answer {
                 sensor.saw_hours(first, last);
                 if let (None, Some((low, high))) = (sensor.addresses, known.addresses) {
                     sensor.saw_addresses(low, high);
+                    sensor.addresses_ipv6 = known.addresses_ipv6;
                 }
             }
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use arrow::array::Array as _;
 use teiten_aggregator::counter::COUNTERS;
 
 use super::rows::{self, Columns};
@@ -10,6 +11,8 @@ use super::{Accounting, Answer, DamagedFile, Job};
 
 const MINUTE_US: i64 = 60_000_000;
 const IPV4_ADDRESSES: i64 = 1 << 32;
+/// The telescope's size by family, which other writers of datasets may not give: theirs is then told by `addresses` alone.
+const BY_FAMILY: [&str; 2] = ["addresses_ipv4", "addresses_ipv6"];
 
 /// Observed seconds and addresses of each minute, by sensor; two runs of a sensor in one minute share its sixty seconds.
 type Minutes = BTreeMap<String, [Minute; 60]>;
@@ -17,7 +20,9 @@ type Minutes = BTreeMap<String, [Minute; 60]>;
 #[derive(Clone, Copy, Default)]
 struct Minute {
     seconds: i64,
+    /// Of IPv4; none where the telescope's size is not known.
     addresses: Option<i64>,
+    addresses_ipv6: f64,
 }
 
 pub(super) fn read(job: &Job<'_>, hour: usize, paths: &[PathBuf], part: &mut Answer) {
@@ -28,7 +33,7 @@ pub(super) fn read(job: &Job<'_>, hour: usize, paths: &[PathBuf], part: &mut Ans
         .collect();
     let mut minutes = Minutes::new();
     for path in paths {
-        let result = rows::read(path, &columns, part, |batch, part| {
+        let result = rows::read_with(path, &columns, &BY_FAMILY, part, |batch, part| {
             add(job, hour, batch, part, &mut minutes)
         });
         if let Err(reason) = result {
@@ -53,6 +58,8 @@ fn add(
     let starts = batch.timestamps("minute_start")?;
     let sensors = batch.text("sensor", |name| Ok(name.to_owned()))?;
     let addresses = batch.int64("addresses")?;
+    let ipv4 = batch.int64_if_there(BY_FAMILY[0])?;
+    let ipv6 = batch.float64_if_there(BY_FAMILY[1])?;
     let seconds = batch.int64("seconds")?;
     let counters = COUNTERS
         .iter()
@@ -79,8 +86,19 @@ fn add(
             .entry(sensor.clone())
             .or_insert([Minute::default(); 60])[index];
         minute.seconds = (minute.seconds + seconds.value(row).max(0)).min(60);
-        if !arrow::array::Array::is_null(addresses, row) {
-            minute.addresses = minute.addresses.max(Some(addresses.value(row)));
+        let known = match (ipv4, ipv6) {
+            (Some(ipv4), Some(ipv6)) if ipv4.is_valid(row) && ipv6.is_valid(row) => {
+                Some((ipv4.value(row), ipv6.value(row)))
+            }
+            _ if addresses.is_null(row) => None,
+            // More than IPv4 has: the telescope is one of IPv6.
+            _ if addresses.value(row) > IPV4_ADDRESSES => Some((0, addresses.value(row) as f64)),
+            _ => Some((addresses.value(row), 0.0)),
+        };
+        if let Some((ipv4, ipv6)) = known {
+            let ipv4 = ipv4.clamp(0, IPV4_ADDRESSES);
+            minute.addresses = minute.addresses.max(Some(ipv4));
+            minute.addresses_ipv6 = minute.addresses_ipv6.max(ipv6);
         }
     }
     Ok(())
@@ -95,14 +113,15 @@ fn settle(absolute: i64, hour: usize, sensor: &str, minutes: &[Minute; 60], part
     tally.saw_hours(absolute, absolute);
     for minute in minutes.iter().filter(|minute| minute.seconds > 0) {
         match minute.addresses {
-            // More addresses than IPv4 has: this is an IPv6 telescope, whose packets are never divided by addresses.
-            Some(addresses) if addresses <= IPV4_ADDRESSES => {
+            // Packets of IPv6 are never divided by addresses, so a telescope of IPv6 alone adds none.
+            Some(addresses) => {
                 let product = i128::from(addresses) * i128::from(minute.seconds);
                 tally.address_seconds += product;
                 cell.address_seconds += product;
                 tally.saw_addresses(addresses, addresses);
+                tally.addresses_ipv6 = tally.addresses_ipv6.max(minute.addresses_ipv6);
             }
-            _ => tally.seconds_without_size += minute.seconds,
+            None => tally.seconds_without_size += minute.seconds,
         }
     }
 }

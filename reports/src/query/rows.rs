@@ -4,8 +4,13 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray, BinaryArray, Int32Array, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, TimestampMicrosecondType};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, Float64Array, Int32Array, Int64Array, RecordBatch,
+    StringArray,
+};
+use arrow::datatypes::{
+    DataType, Field, Float64Type, Int32Type, Int64Type, Schema, TimestampMicrosecondType,
+};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
@@ -47,8 +52,22 @@ pub(super) fn read(
     part: &mut Answer,
     each: impl FnMut(&Columns<'_>, &mut Answer) -> Result<(), String>,
 ) -> Result<(), String> {
+    read_with(path, columns, &[], part, each)
+}
+
+/// As [`read`]; columns of `optional` are read where the file has them, as not every writer of datasets knows them.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_with(
+    path: &Path,
+    columns: &[&str],
+    optional: &[&str],
+    part: &mut Answer,
+    each: impl FnMut(&Columns<'_>, &mut Answer) -> Result<(), String>,
+) -> Result<(), String> {
     let (file, _) = checked(path).map_err(|error| error.to_string())?;
-    let read = || read_checked(file, columns, part, each).map_err(ReadFailure::Text);
+    let read = || read_checked(file, columns, optional, part, each).map_err(ReadFailure::Text);
     guarded(read).map_err(|reason| match reason {
         ReadFailure::Text(text) => text,
         ReadFailure::Part(error) => error.to_string(),
@@ -70,6 +89,7 @@ impl From<PartError> for ReadFailure {
 fn read_checked(
     file: File,
     columns: &[&str],
+    optional: &[&str],
     part: &mut Answer,
     mut each: impl FnMut(&Columns<'_>, &mut Answer) -> Result<(), String>,
 ) -> Result<(), String> {
@@ -95,7 +115,8 @@ fn read_checked(
     let options = plain.with_schema(with_dictionaries(metadata.schema()));
     let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)
         .map_err(|error| error.to_string())?;
-    let mask = ProjectionMask::columns(metadata.parquet_schema(), columns.iter().copied());
+    let wanted = columns.iter().chain(optional).copied();
+    let mask = ProjectionMask::columns(metadata.parquet_schema(), wanted);
     let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata)
         .with_projection(mask)
         .with_batch_size(BATCH_ROWS)
@@ -167,6 +188,24 @@ impl<'a> Columns<'a> {
         self.array(name)?
             .as_primitive_opt::<Int64Type>()
             .ok_or_else(|| wrong_type(name))
+    }
+
+    /// A column of 64-bit numbers; none where the file has it not.
+    pub(super) fn int64_if_there(&self, name: &str) -> Result<Option<&'a Int64Array>, String> {
+        self.0
+            .column_by_name(name)
+            .map(|_| self.int64(name))
+            .transpose()
+    }
+
+    /// A column of floating-point numbers; none where the file has it not.
+    pub(super) fn float64_if_there(&self, name: &str) -> Result<Option<&'a Float64Array>, String> {
+        let array = self.0.column_by_name(name);
+        let typed = |array: &'a ArrayRef| {
+            let array = array.as_primitive_opt::<Float64Type>();
+            array.ok_or_else(|| wrong_type(name))
+        };
+        array.map(typed).transpose()
     }
 
     /// A column of timestamps, microseconds since 1970-01-01 UTC.

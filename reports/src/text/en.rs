@@ -153,6 +153,7 @@ pub(super) const TEXT: Text = Text {
     sensors: "Sensors",
     telescope: "Telescope",
     telescope_addresses: "{n} addresses",
+    telescope_ipv6: "{n} IPv6 addresses",
     telescope_unknown: "size not given",
     telescope_range: "{low} to {high} addresses",
     as_of: "As of",

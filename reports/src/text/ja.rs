@@ -147,6 +147,7 @@ pub(super) const TEXT: Text = Text {
     sensors: "センサー",
     telescope: "観測アドレス数",
     telescope_addresses: "{n}アドレス",
+    telescope_ipv6: "IPv6 {n}アドレス",
     telescope_unknown: "未指定",
     telescope_range: "{low}〜{high}アドレス",
     as_of: "集計時点",

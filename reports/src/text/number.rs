@@ -2,6 +2,30 @@
 
 use super::Language;
 
+/// A number of addresses of either family: those beyond 2^53 as a power of two or a multiple of one, which is what prefixes have.
+#[must_use]
+pub fn size(value: f64) -> String {
+    const EXACT: f64 = (1_u64 << 53) as f64;
+    /// Largest factor before a power of two.
+    const FACTOR_MAX: f64 = 4096.0;
+    if value < EXACT {
+        return count(value as i64);
+    }
+    let (mut factor, mut exponent) = (value, 0);
+    while factor > 1.0 && (factor / 2.0).fract() == 0.0 {
+        factor /= 2.0;
+        exponent += 1;
+    }
+    if factor <= 1.0 {
+        format!("2^{exponent}")
+    } else if factor <= FACTOR_MAX {
+        format!("{factor} × 2^{exponent}")
+    } else {
+        let exponent = value.log10().floor();
+        format!("{:.2} × 10^{exponent}", value / 10_f64.powf(exponent))
+    }
+}
+
 /// `1,234,567`
 #[must_use]
 pub fn count(value: i64) -> String {
@@ -173,6 +197,21 @@ mod tests {
             (-1_234_567, "−1,234,567"),
         ] {
             assert_eq!(count(value), text);
+        }
+    }
+
+    #[test]
+    fn sizes_of_ipv6_are_powers_of_two() {
+        for (value, text) in [
+            (0.0, "0"),
+            (65_536.0, "65,536"),
+            (2_f64.powi(80), "2^80"),
+            (2_f64.powi(80) * 2.0, "2^81"),
+            (2_f64.powi(80) * 3.0, "3 × 2^80"),
+            (2_f64.powi(128), "2^128"),
+            (2_f64.powi(80) + 2_f64.powi(40), "1.21 × 10^24"),
+        ] {
+            assert_eq!(size(value), text);
         }
     }
 

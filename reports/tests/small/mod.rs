@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryArray, Int32Array, Int64Array, RecordBatch, StringArray,
+    ArrayRef, BinaryArray, Float64Array, Int32Array, Int64Array, RecordBatch, StringArray,
     TimestampMicrosecondArray,
 };
 use datasketches::hll::{HllSketch, HllType};
@@ -242,6 +242,31 @@ fn write_sized(
     observed: i64,
     addresses: Option<i64>,
 ) {
+    let columns = coverage(hour, sensor, minutes, dropped, observed, addresses);
+    write(folder, "coverage", hour, sensor, 0, columns);
+}
+
+/// A whole hour of packets over IPv6 at a telescope of which the size is known by family.
+pub(crate) fn write_ipv6_hour(folder: &Path, hour: i64, sensor: &str, (ipv4, ipv6): (i64, f64)) {
+    write_scaled(folder, hour, sensor, 1, 6);
+    let all = if ipv4 > 0 { ipv4 } else { i64::MAX };
+    let mut columns = coverage(hour, sensor, 60, 0, HOUR_PACKETS, Some(all));
+    columns.push(("addresses_ipv4", Arc::new(Int64Array::from(vec![ipv4; 60]))));
+    columns.push((
+        "addresses_ipv6",
+        Arc::new(Float64Array::from(vec![ipv6; 60])),
+    ));
+    write(folder, "coverage", hour, sensor, 0, columns);
+}
+
+fn coverage(
+    hour: i64,
+    sensor: &str,
+    minutes: i64,
+    dropped: i64,
+    observed: i64,
+    addresses: Option<i64>,
+) -> Vec<(&'static str, ArrayRef)> {
     let rows = minutes as usize;
     let first = |value: i64| -> ArrayRef {
         Arc::new(
@@ -252,7 +277,7 @@ fn write_sized(
     };
     let each = |value: i64| -> ArrayRef { Arc::new(Int64Array::from(vec![value; rows])) };
     let starts = (0..minutes).map(|minute| START_US + hour * HOUR_US + minute * 60_000_000);
-    let mut columns: Vec<(&str, ArrayRef)> = vec![
+    let mut columns: Vec<(&'static str, ArrayRef)> = vec![
         (
             "minute_start",
             Arc::new(TimestampMicrosecondArray::from_iter_values(starts).with_timezone("UTC")),
@@ -279,7 +304,7 @@ fn write_sized(
         ]
         .map(|name| (name, each(0))),
     );
-    write(folder, "coverage", hour, sensor, 0, columns);
+    columns
 }
 
 fn write(

@@ -170,6 +170,7 @@ impl Interfaces {
                 return self.last_drops();
             }
         }
+        crate::log::panic_if_asked("reader");
         let arrived = self.live.next_block(reuse);
         self.tell();
         self.clock_us = Some(arrived.time_us);
@@ -207,9 +208,10 @@ impl Interfaces {
             let text = notice.to_string();
             match notice {
                 Notice::Opened(..) | Notice::Back(..) => tracing::info!("{text}"),
-                Notice::Stepped(_) | Notice::Returned | Notice::Followed(_) => {
-                    tracing::warn!("{text}");
-                }
+                Notice::Stepped(_)
+                | Notice::Returned
+                | Notice::Followed(_)
+                | Notice::Implausible(..) => tracing::warn!("{text}"),
                 Notice::Missing(..) | Notice::Down(_) | Notice::Gone(_) => {
                     tracing::warn!("{text}");
                     let first = || format!("incomplete: {text}");

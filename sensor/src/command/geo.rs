@@ -9,6 +9,7 @@ use std::process::Command;
 use jiff::civil::Date;
 use nix::unistd::Uid;
 use teiten_aggregator::origin::{MACHINE_FOLDER, OriginError, Origins, user_folder};
+use teiten_aggregator::store::random_name;
 use thiserror::Error;
 
 /// Debian's package with country data, and where its two files are in it. IPFire Location data, CC BY-SA 4.0.
@@ -120,7 +121,7 @@ struct ScratchFolder(PathBuf);
 
 impl ScratchFolder {
     fn new(folder: &Path) -> std::io::Result<ScratchFolder> {
-        let path = folder.join(format!(".update-{}", std::process::id()));
+        let path = folder.join(format!(".update-{}", random_name()));
         std::fs::create_dir(&path)?;
         Ok(ScratchFolder(path))
     }

@@ -29,6 +29,7 @@ use crate::source::block::Block;
 use crate::source::judge::IMPLAUSIBLE_DAYS_DEFAULT;
 use crate::source::{
     Admission, Admitted, DatasetView, FileReport, Progress, Replay, ReplaySettings, SourceError,
+    limit_windows,
 };
 use crate::watch::{KeptCounts, Status};
 use teiten_packet::telescope::Telescope;
@@ -153,6 +154,7 @@ pub fn replay(
         reading,
         implausible_days: settings.implausible_days,
     };
+    limit_windows(settings.memory_bytes);
     let admission = Admission::begin(paths, replay_settings)?;
     let telescope = Arc::new(Telescope::new(&settings.telescope, &settings.exclude));
     let mut closer = closer(settings, &telescope, "")?;

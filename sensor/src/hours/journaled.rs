@@ -390,7 +390,9 @@ impl<'a> Journaled<'a> {
             held.changed = held.is_fresh();
             self.written.go_on_with(next);
             self.written.lost_packets += lost;
-            let account = self.written.ledger.account(hour);
+            // What came since the last checkpoint is of the next part, and journaled with that.
+            let mut account = self.written.ledger.account(hour);
+            account.subtract(&held.fresh_account);
             self.journal
                 .publish_for_good(next, &account, &entries)
                 .map_err(|source| journal_error(closer, source))?;
@@ -517,6 +519,7 @@ impl HourSink for Journaled<'_> {
     }
 
     fn round(&mut self, before: i64) -> Result<(), WriteError> {
+        crate::log::panic_if_asked("hours");
         let begun = Instant::now();
         self.close_before(before);
         self.flush_within_memory()?;

@@ -162,7 +162,7 @@ pub struct SharedArguments {
     /// Prefix whose packets, to or from, are not observed; repeatable, or several with commas.
     #[arg(long = "exclude", value_name = "PREFIX", value_delimiter = ',')]
     pub exclude: Vec<String>,
-    /// Name of this sensor in the tables: letters, digits, `.` and `_` [default: sensor].
+    /// Name of this sensor in the tables: letters, digits, `.`, `_` and `-` [default: that of the only sensor in the folder, else the machine's name].
     #[arg(long, value_name = "NAME")]
     pub sensor: Option<String>,
     /// Country data: tor geoip text, RIR delegated-extended, START,END,CC, or MMDB; repeatable. A later one wins; of dated ones that hold

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use teiten_aggregator::close::SOURCE_ROWS_MAX_DEFAULT;
-use teiten_aggregator::store::data_folder;
+use teiten_aggregator::store::{Store, data_folder};
 
 use super::arguments::{CaptureArguments, ReplayArguments, SharedArguments};
 use super::live::LiveSettings;
@@ -183,12 +183,14 @@ impl SharedArguments {
             None => machine_memory_bytes() / MEMORY_SHARE_DEFAULT,
             Some(text) => size_of_flag("memory", &text, MEMORY_MIN)?,
         };
+        let data = data_folder(self.data.ok_or(OptionsError::NoData)?);
+        let data = data.map_err(OptionsError::Data)?;
+        let store = Store::at(&data);
         Ok(Settings {
-            data: data_folder(self.data.ok_or(OptionsError::NoData)?)
-                .map_err(OptionsError::Data)?,
+            data,
             telescope: prefixes("telescope", &self.telescope)?,
             exclude: prefixes("exclude", &self.exclude)?,
-            sensor: self.sensor.unwrap_or_else(|| "sensor".to_owned()),
+            sensor: self.sensor.unwrap_or_else(|| store.default_sensor()),
             geo: self.geo,
             asn: self.asn,
             actors: self.actors,

@@ -7,6 +7,7 @@ use std::path::Path;
 use caps::{CapSet, Capability, CapsHashSet};
 use nix::sys::prctl;
 use nix::unistd::{Gid, Uid, User, geteuid, initgroups, setgid, setuid};
+use teiten_aggregator::store::random_name;
 
 use super::{ConfinementStep, Needs, PrivilegeError};
 
@@ -143,7 +144,7 @@ pub(super) fn check_writable(needs: &Needs) -> Result<(), PrivilegeError> {
 /// Whether a file can be created in a folder (which is created if it is missing).
 pub(crate) fn writable(folder: &Path) -> std::io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    let trial = folder.join(format!("{TRIAL_FILE}-{}", std::process::id()));
+    let trial = folder.join(format!("{TRIAL_FILE}-{}", random_name()));
     std::fs::write(&trial, [])?;
     std::fs::remove_file(&trial)
 }

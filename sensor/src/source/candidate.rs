@@ -7,6 +7,7 @@ use std::io::{self, Cursor, Read};
 use std::path::{Path, PathBuf};
 
 use teiten_aggregator::inputs::Capture;
+use teiten_aggregator::store::random_name;
 
 use super::compression::ByteSource;
 use super::error::CaptureError;
@@ -138,8 +139,8 @@ fn unnamed_file(folder: &Path) -> io::Result<File> {
     if let Ok(file) = unnamed {
         return Ok(file);
     }
-    // Not every file system supports unnamed files.
-    let path = folder.join(format!("stream-{}.under-way", std::process::id()));
+    // Not every file system has files without a name.
+    let path = folder.join(format!("stream-{}.under-way", random_name()));
     let file = options.create_new(true).open(&path)?;
     fs::remove_file(&path)?;
     Ok(file)

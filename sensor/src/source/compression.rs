@@ -1,6 +1,7 @@
 //! Decompressors as one reader: all members, frames or streams of a file as one. `format.rs` tells which compression it is.
 
 use std::io::{self, BufRead, Read};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::error::CaptureError;
 use super::format::{Compression, compression, starts_skippable};
@@ -11,17 +12,116 @@ pub(super) type ByteSource = Box<dyn Read + Send>;
 /// Compressed bytes fetched at a time.
 const FETCH_BYTES: usize = 128 << 10;
 
-/// Bytes that tell what follows a member.
+/// Longest header of a frame of zstd: magic number, descriptor, window, dictionary, size.
+const ZSTD_HEADER_BYTES_MAX: usize = 4 + 1 + 1 + 4 + 8;
+
+/// Bytes that tell what comes behind a member.
 const MAGIC_BYTES: usize = 4;
 
 /// Most memory that an xz file may ask for: its strongest preset needs 65 MiB.
 const XZ_MEMORY_BYTES_MAX: u64 = 512 << 20;
 
-/// The largest window of zstd that is read, as an exponent of two: that of `zstd --long=31`. A frame only takes memory for the part that it
-/// fills.
+/// The largest window of zstd that is read, as an exponent of two: that of `zstd --long=31`. Only what a frame fills of it takes memory,
+/// and [`limit_windows`] bounds that.
 const ZSTD_WINDOW_LOG_MAX: u32 = 31;
 
-/// Compressed bytes with a peek at the next ones.
+/// A window of so many bytes counts towards no limit: every level of zstd but those of `--ultra` and `--long` has a smaller one.
+const WINDOW_FREE_BYTES: u64 = 8 << 20;
+
+/// What windows may always fill together: that of `zstd --long`.
+const WINDOWS_BYTES_MIN: u64 = 128 << 20;
+
+/// Of the memory for rows, one part in so many is what windows may fill together, where that is more.
+const WINDOWS_SHARE: u64 = 8;
+
+/// Bytes that windows may fill together, and those that they fill: memory is the process's.
+static WINDOWS_BYTES_MAX: AtomicU64 = AtomicU64::new(WINDOWS_BYTES_MIN);
+static WINDOWS_BYTES: AtomicU64 = AtomicU64::new(0);
+
+/// Bounds what long windows of zstd take, by the memory for rows.
+pub fn limit_windows(memory_bytes: usize) {
+    let bytes = (memory_bytes as u64 / WINDOWS_SHARE).max(WINDOWS_BYTES_MIN);
+    WINDOWS_BYTES_MAX.store(bytes, Ordering::Relaxed);
+}
+
+/// What a frame has filled of its window.
+struct ZstdWindow {
+    bytes: u64,
+    filled: u64,
+    held: u64,
+}
+
+impl ZstdWindow {
+    /// The window of the frame that begins so; none of a frame that has no header (RFC 8878, section 3.1.1.1).
+    fn of(head: &[u8]) -> Self {
+        let field = |from: usize, bytes: usize| {
+            let field = head.get(from..from + bytes)?.iter().rev();
+            Some(field.fold(0, |number, &byte| number << 8 | u64::from(byte)))
+        };
+        let is_frame = head.starts_with(&[0x28, 0xb5, 0x2f, 0xfd]);
+        let bytes = head.get(4).filter(|_| is_frame).and_then(|&descriptor| {
+            if descriptor & 0x20 == 0 {
+                let byte = field(5, 1)?;
+                let base = 1 << (10 + (byte >> 3));
+                return Some(base + base / 8 * (byte & 7));
+            }
+            // A frame of a single segment has its contents' size for a window.
+            let dictionary = [0, 1, 2, 4][usize::from(descriptor & 3)];
+            let size = [1, 2, 4, 8][usize::from(descriptor >> 6)];
+            field(5 + dictionary, size)
+        });
+        ZstdWindow {
+            bytes: bytes.unwrap_or(0),
+            filled: 0,
+            held: 0,
+        }
+    }
+
+    /// Notes that so many bytes more came out of the frame.
+    fn fill(&mut self, bytes: usize) -> io::Result<()> {
+        self.filled = self.filled.saturating_add(bytes as u64).min(self.bytes);
+        if self.filled <= WINDOW_FREE_BYTES.max(self.held) {
+            return Ok(());
+        }
+        let more = self.filled - self.held;
+        let limit = WINDOWS_BYTES_MAX.load(Ordering::Relaxed);
+        let before = WINDOWS_BYTES.fetch_add(more, Ordering::Relaxed);
+        self.held = self.filled;
+        if before + more <= limit {
+            return Ok(());
+        }
+        Err(io::Error::new(
+            io::ErrorKind::OutOfMemory,
+            format!(
+                "its window of {} MiB (zstd --long) fills more than the {} MiB that windows may have together; give more --memory, or pack it anew with zstd --long=27 or less",
+                self.bytes >> 20,
+                limit >> 20
+            ),
+        ))
+    }
+}
+
+impl Drop for ZstdWindow {
+    fn drop(&mut self) {
+        WINDOWS_BYTES.fetch_sub(self.held, Ordering::Relaxed);
+    }
+}
+
+/// A frame of zstd.
+struct ZstdFrame {
+    decoder: zstd::stream::read::Decoder<'static, Raw>,
+    window: ZstdWindow,
+}
+
+impl Read for ZstdFrame {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.decoder.read(buffer)?;
+        self.window.fill(read)?;
+        Ok(read)
+    }
+}
+
+/// Compressed bytes, of which some can be looked at before they are taken.
 struct Raw {
     bytes: ByteSource,
     buffer: Vec<u8>,
@@ -92,9 +192,7 @@ pub(super) fn decompressed(
             raw,
             compression,
         )),
-        Compression::Zstandard => Box::new(
-            Members::<zstd::stream::read::Decoder<'static, Raw>>::new(raw, compression),
-        ),
+        Compression::Zstandard => Box::new(Members::<ZstdFrame>::new(raw, compression)),
         Compression::Xz => {
             let flags = liblzma::stream::CONCATENATED;
             let stream = liblzma::stream::Stream::new_stream_decoder(XZ_MEMORY_BYTES_MAX, flags)
@@ -126,15 +224,17 @@ impl CompressedMember for flate2::bufread::GzDecoder<Raw> {
     }
 }
 
-impl CompressedMember for zstd::stream::read::Decoder<'static, Raw> {
-    fn begin(raw: Raw) -> io::Result<Self> {
-        let mut decoder = Self::with_buffer(raw)?.single_frame();
+impl CompressedMember for ZstdFrame {
+    fn begin(mut raw: Raw) -> io::Result<Self> {
+        let window = ZstdWindow::of(raw.peek(ZSTD_HEADER_BYTES_MAX)?);
+        let decoder = zstd::stream::read::Decoder::with_buffer(raw)?;
+        let mut decoder = decoder.single_frame();
         decoder.window_log_max(ZSTD_WINDOW_LOG_MAX)?;
-        Ok(decoder)
+        Ok(ZstdFrame { decoder, window })
     }
 
     fn rest(self) -> Raw {
-        self.finish()
+        self.decoder.finish()
     }
 }
 
@@ -251,6 +351,54 @@ mod tests {
                 .read_to_string(&mut text)
                 .expect("sound data");
             assert_eq!(text, "first second", "{compression}");
+        }
+    }
+
+    /// A frame of `bytes` whose window is as large as `--long=LOG` makes it, packed as a stream.
+    fn long_frame(bytes: &[u8], log: u32) -> Vec<u8> {
+        let mut encoder = zstd::stream::Encoder::new(Vec::new(), 1).expect("an encoder");
+        encoder.long_distance_matching(true).expect("long");
+        encoder.window_log(log).expect("a window");
+        io::Write::write_all(&mut encoder, bytes).expect("packed");
+        encoder.finish().expect("packed")
+    }
+
+    #[test]
+    fn a_long_window_is_read_as_far_as_it_fills_what_windows_may_have() {
+        let small = long_frame(&[7; 100_000], 31);
+        assert_eq!(ZstdWindow::of(&small).bytes, 1 << 31);
+        for (packed, length) in [
+            (small, 100_000),
+            (long_frame(&vec![7; 140 << 20], 27), 140 << 20),
+        ] {
+            let mut read =
+                decompressed(Box::new(Cursor::new(packed)), Some(Compression::Zstandard))
+                    .expect("a decoder");
+            let copied = io::copy(&mut read, &mut io::sink()).expect("read");
+            assert_eq!(copied, length);
+        }
+        let large = long_frame(&vec![7; 140 << 20], 31);
+        let read = decompressed(Box::new(Cursor::new(large)), Some(Compression::Zstandard));
+        let error = io::copy(&mut read.expect("a decoder"), &mut io::sink()).expect_err("refused");
+        let text = error.to_string();
+        assert!(
+            text.contains("2048 MiB") && text.contains("--memory"),
+            "{text}"
+        );
+        assert_eq!(WINDOWS_BYTES.load(Ordering::Relaxed), 0, "all given back");
+    }
+
+    #[test]
+    fn the_window_of_a_frame_is_that_of_its_header() {
+        for (head, bytes) in [
+            (&b"\x28\xb5\x2f\xfd\x00\x88"[..], 1 << 27),
+            (b"\x28\xb5\x2f\xfd\x00\x09", 2048 + 256),
+            (b"\x28\xb5\x2f\xfd\xa0\x00\x00\x00\x10", 1 << 28),
+            (b"\x28\xb5\x2f\xfd\x00", 0),
+            (b"\x50\x2a\x4d\x18\x01\x00\x00\x00\x00", 0),
+            (b"", 0),
+        ] {
+            assert_eq!(ZstdWindow::of(head).bytes, bytes, "{head:?}");
         }
     }
 

@@ -56,7 +56,15 @@ pub enum SourceError {
         /// libpcap's message.
         reason: String,
     },
-    /// Capturing on an interface failed, at the start or later.
+    /// An interface that does not go with the other settings.
+    #[error("--interface {interface}: {reason}")]
+    InterfaceChoice {
+        /// The interface.
+        interface: String,
+        /// Why, and what to give instead.
+        reason: String,
+    },
+    /// An interface that cannot be captured on, or that fails while it is.
     #[error("capturing on {interface} failed: {reason}; check that it is up")]
     Interface {
         /// The interface.
@@ -226,7 +234,15 @@ pub enum CaptureError {
         /// The decompressor's words.
         reason: io::Error,
     },
-    /// The reading thread ended unexpectedly.
+    /// Unpacking would take more memory than it may.
+    #[error("the {compression} data is read no further: {reason}")]
+    Memory {
+        /// The compression.
+        compression: Compression,
+        /// How much, and what to do.
+        reason: io::Error,
+    },
+    /// The thread that reads ended without a word.
     #[error(
         "reading stopped with a failure inside the decompressor; check the file with its own tool"
     )]

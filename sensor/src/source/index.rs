@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use teiten_aggregator::inputs::Capture;
+use teiten_aggregator::store::random_name;
 
 /// How old a file must be, by its own times, before it counts as unchanged: file times have a resolution of some milliseconds.
 const SETTLED_SECONDS: i64 = 2;
@@ -70,7 +71,7 @@ impl CaptureIndex {
     /// Writes the cache without files that are gone, or changed so recently that a further change might not show. The time of `path` serves
     /// as the clock, because the same file system sets it.
     pub(super) fn store(mut self, path: &Path) -> io::Result<()> {
-        let temporary = path.with_extension(format!("{}.under-way", std::process::id()));
+        let temporary = path.with_extension(format!("{}.under-way", random_name()));
         fs::write(&temporary, b"")?;
         let newest = fs::metadata(&temporary)?.mtime();
         self.0

@@ -11,7 +11,7 @@ use std::fmt;
 use std::thread;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use clock::{ClockStep, LiveClock};
+use clock::{ClockStep, Implausible, LiveClock};
 use device_counts::dropped_by_interface;
 use interface::{Interface, InterfaceChange};
 
@@ -19,6 +19,7 @@ use super::error::SourceError;
 use super::ring::wait_for;
 use crate::source::block::Block;
 use teiten_aggregator::minute::MINUTE_US;
+use teiten_aggregator::text;
 use teiten_packet::telescope::Prefix;
 
 /// How long the kernel may collect packets before it delivers them, and the longest wait of [`Live::next_block`].
@@ -35,6 +36,9 @@ const LOOK_INTERVAL: Duration = Duration::from_secs(1);
 
 /// How far the clock lags behind the time of day on a quiet interface, so that a packet that is still in a buffer is not late.
 const IDLE_LAG_US: i64 = 1_000_000;
+
+/// What libpcap calls all interfaces together. No ring can be bound to them, and they neither go down nor vanish.
+pub const ANY: &str = "any";
 
 /// How packets are to be had.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -88,6 +92,8 @@ pub enum Notice {
     Returned,
     /// The step by so many seconds lasted and is confirmed: the clock follows it.
     Followed(i64),
+    /// So many packets had times that cannot be believed, the first of them this one, microseconds since 1970-01-01 UTC.
+    Implausible(u64, i64),
 }
 
 impl fmt::Display for Notice {
@@ -110,6 +116,11 @@ impl fmt::Display for Notice {
                 formatter,
                 "the step of the clock by {seconds:+} s lasted; hours follow it"
             ),
+            Notice::Implausible(packets, first_us) => write!(
+                formatter,
+                "{packets} packets came with times that are implausibly far from the time of day, the first with {}: they are in no hour",
+                text::time(*first_us)
+            ),
         }
     }
 }
@@ -125,6 +136,7 @@ pub struct Live {
     begun: Instant,
     clock: LiveClock,
     looked: Instant,
+    implausible: Implausible,
     /// The time of day when drops were last counted.
     drops_counted_us: i64,
     notices: Vec<Notice>,
@@ -161,8 +173,15 @@ impl Live {
     /// Opens a capture on each of `interfaces` (names given twice count once). If at least one opens, the capture waits for the others.
     ///
     /// # Errors
-    /// Why the first could not be opened, if none could.
+    /// Why the first could not be opened, when none could.
     pub fn open(interfaces: &[String], wanted: CaptureRequest) -> Result<Live, SourceError> {
+        let is_any = |name: &String| name == ANY;
+        if interfaces.iter().any(is_any) && !interfaces.iter().all(is_any) {
+            return Err(SourceError::InterfaceChoice {
+                interface: ANY.to_owned(),
+                reason: "it is all interfaces together, so packets of the others would count twice: name it alone, or name each interface".to_owned(),
+            });
+        }
         let mut opened: Vec<Interface> = Vec::new();
         let (mut notices, mut refused) = (Vec::new(), None);
         for name in interfaces {
@@ -193,6 +212,7 @@ impl Live {
             begun: Instant::now(),
             clock: LiveClock::new(Duration::ZERO, time_of_day_us()),
             looked: Instant::now(),
+            implausible: Implausible::default(),
             drops_counted_us: time_of_day_us(),
             notices,
         };
@@ -291,6 +311,10 @@ impl Live {
 
     fn look(&mut self) {
         self.looked = Instant::now();
+        let Implausible { packets, first_us } = std::mem::take(&mut self.implausible);
+        if packets > 0 {
+            self.notices.push(Notice::Implausible(packets, first_us));
+        }
         for interface in &mut self.interfaces {
             let name = interface.name.clone();
             self.notices
@@ -313,7 +337,7 @@ impl Live {
                 ClockStep::Believed(seconds) => Notice::Followed(seconds),
             });
         }
-        let packets_us = self.clock.tell(&mut block.records);
+        let packets_us = self.clock.tell(&mut block.records, &mut self.implausible);
         let now_us = packets_us.unwrap_or_else(|| self.clock.now_us() - IDLE_LAG_US);
         self.clock_us = match step {
             // Backwards too: otherwise no hour would close until the old time comes again.

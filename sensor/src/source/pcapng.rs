@@ -26,6 +26,13 @@ const SIMPLE_HEADER_BYTES: usize = 12;
 /// Most interfaces of a section, far more than any machine has: their descriptions are kept in memory.
 pub const PCAPNG_INTERFACES_MAX: usize = 65_536;
 
+/// Most bytes of a block whose records begin within [`BLOCK_BYTES_MAX`] of each other: their offsets are numbers of 32 bits. The first
+/// may lie behind as much of a pcapng block that is no packet.
+const _: () = assert!(
+    (BLOCK_BYTES_MAX + RECORD_BYTES_MAX as usize + PCAPNG_BLOCK_BYTES_MAX as usize) as u64
+        <= u32::MAX as u64
+);
+
 /// The state of reading a pcapng.
 #[derive(Debug)]
 pub(super) struct Pcapng {
@@ -117,7 +124,8 @@ impl Pcapng {
                     "the length at its end differs",
                 ));
             }
-            if *at + block.len() - span.from > BLOCK_BYTES_MAX && !records.is_empty() {
+            // Also without a record so far: blocks of other kinds may go on for gigabytes, and offsets have 32 bits.
+            if *at + block.len() - span.from > BLOCK_BYTES_MAX && *at > span.from {
                 return Some(Stop::Full);
             }
             match self.block::<BIG>(block_type, block) {
@@ -316,6 +324,32 @@ mod tests {
                 (6_000_000, 101, &b"big!"[..])
             ]
         );
+    }
+
+    #[test]
+    fn a_block_does_not_begin_far_before_its_first_packet() {
+        let mut builder = PcapngBuilder::new(false);
+        builder.section().interface(101, 0, &[]);
+        let large = vec![0; 1 << 20];
+        for _ in 0..5 {
+            builder.block(0x0bad, &large);
+        }
+        let bytes = builder.enhanced(0, 6_000_000, b"packet").build();
+        let mut walker = Pcapng::new();
+        let (mut from, mut records) = (0, Vec::new());
+        while records.is_empty() {
+            let span = WalkLimits {
+                from,
+                origin: from,
+                records_max: BLOCK_RECORDS_MAX,
+            };
+            let walked = walker.walk(&bytes, span, &mut records);
+            assert!(walked.next > from, "it goes on");
+            assert!(walked.next - from <= 2 * BLOCK_BYTES_MAX);
+            from = walked.next;
+        }
+        assert_eq!(from, bytes.len());
+        assert!((records[0].offset as usize) < BLOCK_BYTES_MAX + 64);
     }
 
     #[test]

@@ -7,6 +7,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use teiten_aggregator::close::HourRuns;
+use teiten_aggregator::hour::Hour;
+use teiten_aggregator::store::seal;
 use teiten_aggregator::table::HOUR_US;
 use teiten_aggregator::window::HourPart;
 use teiten_aggregator::writer::WriteError;
@@ -172,6 +174,36 @@ fn mutate(journal: &Path, chance: &mut Chance) -> String {
     }
 }
 
+/// Makes a dataset one whose capture was killed between the renames of the last publication: some parts have their names, in place of the
+/// others stand those of before. Gives how many.
+fn half_publish(data: &Path, early: &Path, chance: &mut Chance) -> (usize, usize) {
+    let work = data.join(".teiten").join("work/0123456789abcdef");
+    std::fs::create_dir_all(&work).expect("writable");
+    std::fs::write(work.join("lock"), b"").expect("writable");
+    let (mut put, mut named) = (Vec::new(), 0);
+    for table in ["sources", "traffic", "payloads", "coverage"] {
+        let folder = Path::new(table).join(Hour(HOUR + 1).folder());
+        for path in files_below(&data.join(&folder)) {
+            let name = path.file_name().expect("a part has a name");
+            let within = folder.join(name);
+            let length = std::fs::metadata(&path).expect("readable").len();
+            let staged = format!("{}.part", put.len());
+            if chance.below(2) == 0 {
+                named += 1;
+            } else {
+                std::fs::rename(&path, work.join(&staged)).expect("renamed");
+                // Nothing of it may have been there before.
+                let _ = std::fs::copy(early.join(&within), &path);
+            }
+            put.push(serde_json::json!([staged, within, length]));
+        }
+    }
+    let left = put.len() - named;
+    let list = serde_json::json!({"put": put, "remove": []}).to_string();
+    std::fs::write(work.join("7.commit"), seal(&list)).expect("writable");
+    (named, left)
+}
+
 #[test]
 fn a_journal_damaged_anywhere_loses_doubles_and_invents_nothing_and_is_named() {
     let mutants =
@@ -183,13 +215,18 @@ fn a_journal_damaged_anywhere_loses_doubles_and_invents_nothing_and_is_named() {
     assert!(!seen.is_empty());
     let all = 1..=i32::from(2 * ROUNDS * ROUND_PACKETS);
     let (mut lost, mut doubled, mut invented, mut unnamed, mut missing_all) = (0, 0, 0, 0, 0);
+    captured(&workshop, "early", 0..ROUNDS - 3, true);
     for seed in 0..mutants {
         let data = workshop.path("data");
         let _ = std::fs::remove_dir_all(&data);
         let copied = Command::new("cp").arg("-a").arg(&base).arg(&data).status();
         assert!(copied.is_ok_and(|status| status.success()));
         let mut chance = Chance(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) + 1);
-        let how = mutate(&data.join(".teiten/journal"), &mut chance);
+        let mut how = mutate(&data.join(".teiten/journal"), &mut chance);
+        if seed % 2 == 1 {
+            let (named, left) = half_publish(&data, &workshop.path("early"), &mut chance);
+            how = format!("{how}; of a publication {named} had their names and {left} not");
+        }
         let written = captured(&workshop, "data", ROUNDS..2 * ROUNDS, false);
         let counted = visible(&data);
         let missing: Vec<i32> = all
@@ -237,4 +274,55 @@ fn a_journal_folder_that_disappears_is_made_again_and_what_readers_see_stays() {
     assert!(seen.keys().all(|port| counted.contains_key(port)));
     assert!(counted.values().all(|packets| *packets == 1));
     assert_eq!(broken_sums(&data), [""; 0]);
+}
+
+/// Seeds for fuzzing what reads journals and parts: those that writers write. `cargo test --test live -- --ignored seeds` makes them anew.
+#[test]
+#[ignore = "writes into sensor/fuzz"]
+fn seeds_for_fuzzing_are_what_writers_write() {
+    let workshop = Workshop::new();
+    // The first hour has closed, the second is open.
+    captured(&workshop, "base", 0..15, true);
+    let data = workshop.path("base");
+    let fuzz = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz");
+    let seed = |target: &str, name: &str, which: u8, path: &Path| {
+        let folder = fuzz.join("corpus").join(target);
+        std::fs::create_dir_all(&folder).expect("writable");
+        let mut bytes = vec![which];
+        bytes.extend(std::fs::read(path).expect("readable"));
+        std::fs::write(folder.join(name), bytes).expect("writable");
+    };
+    for path in files_below(&data.join(".teiten/journal")) {
+        let ending = path.extension().unwrap_or_default().to_string_lossy();
+        match &*ending {
+            "rows" => seed("fuzz_journal", "rows", 1, &path),
+            "account" => seed("fuzz_journal", "account", 2, &path),
+            _ => seed("fuzz_journal", "run", 0, &path),
+        }
+    }
+    let tables = ["traffic", "sources", "coverage", "payloads"];
+    teiten_aggregator::rollup::rollup(&data, &Default::default()).expect("rolled up");
+    for (table, name) in tables
+        .into_iter()
+        .chain(["traffic_daily", "traffic_monthly"])
+        .zip([
+            "traffic", "sources", "coverage", "payloads", "daily", "monthly",
+        ])
+    {
+        let all = teiten_aggregator::schema::TABLES.iter();
+        let all = all.chain(teiten_aggregator::schema::ROLLUPS);
+        let place = all.into_iter().position(|known| known.name == table);
+        let place = u8::try_from(place.expect("a table")).expect("few tables");
+        let path = &files_below(&data.join(table))[0];
+        seed("fuzz_parquet", name, place, path);
+        if let Some(place) = ["coverage", "traffic", "sources"]
+            .iter()
+            .position(|known| *known == table)
+        {
+            seed("fuzz_report", name, place as u8, path);
+            let sound = fuzz.join("src/sound");
+            std::fs::create_dir_all(&sound).expect("writable");
+            std::fs::copy(path, sound.join(format!("{table}.parquet"))).expect("writable");
+        }
+    }
 }

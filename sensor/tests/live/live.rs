@@ -14,6 +14,8 @@ use std::time::Duration;
 use capture_file::{made, scenario};
 use dataset::{Workshop, broken_sums, coverage_sums, hour_sums, rows, text};
 use network::{Capture, in_a_network_of_its_own, packets_by_port, send_udp};
+use teiten_aggregator::merge::merge;
+use teiten_aggregator::verify::verify;
 use teiten_testdata::Scenario;
 
 fn every_packet_is_counted(signal: &str) {
@@ -172,5 +174,74 @@ fn what_tcpreplay_sends_gives_the_tables_of_a_replay() {
                 .find(|(live, replayed)| live != replayed);
             assert_eq!((differ, live.len()), (None, replayed.len()));
         }
+    });
+}
+
+#[test]
+fn all_interfaces_together_are_captured_once_and_only_alone() {
+    in_a_network_of_its_own(|| {
+        let workshop = Workshop::new();
+        let capture = Capture::start(&workshop, &["any"]);
+        send_udp("127.9.0.1", 300);
+        send_udp("10.9.0.77", 200);
+        // Interfaces are looked at once a second: this one is neither down nor gone.
+        std::thread::sleep(Duration::from_millis(2500));
+        send_udp("10.9.0.77", 50);
+        let accounting = capture.end_by("-TERM");
+        assert_eq!(accounting["observed"], 550, "{accounting}");
+        assert_eq!(broken_sums(&workshop.path("data")), [""; 0]);
+        let data = workshop.path("other");
+        for (flags, part) in [
+            (["--interface", "lo"], "name it alone"),
+            (
+                ["--capture-method", "ring"],
+                "--capture-method pcap or auto",
+            ),
+        ] {
+            let mut arguments = vec!["capture", "--interface", "any", "--data", text(&data)];
+            arguments.extend(flags);
+            let run = program::run(arguments);
+            assert_eq!(run.exit_code, Some(2), "{}", run.messages);
+            assert!(run.messages.contains(part), "{}", run.messages);
+        }
+    });
+}
+
+#[test]
+fn merges_under_a_capture_bring_its_newer_state_and_find_it_sound() {
+    in_a_network_of_its_own(|| {
+        let workshop = Workshop::new();
+        let (data, all) = (workshop.path("data"), workshop.path("all"));
+        let capture = Capture::start_with(&workshop, &["dark"], &["--durable", "1"]);
+        let mut sent = 0;
+        let merged = |sent: i64| {
+            let verdict = verify(&data).expect("a dataset");
+            assert_eq!(verdict.findings, []);
+            let merged = merge(&all, std::slice::from_ref(&data)).expect("nothing against it");
+            assert!(merged.copied > 0, "{merged:?}");
+            let verdict = verify(&all).expect("a dataset");
+            assert_eq!((verdict.findings, verdict.packets), (vec![], sent as u64));
+        };
+        for _ in 0..3 {
+            send_udp("10.9.0.77", 100);
+            sent += 100;
+            let begun = std::time::Instant::now();
+            let visible = || {
+                hour_sums(&data, "traffic")
+                    .values()
+                    .map(|sum| sum.0)
+                    .sum::<i64>()
+            };
+            while visible() < sent {
+                assert!(begun.elapsed() < Duration::from_secs(20), "{}", visible());
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            merged(sent);
+        }
+        capture.end_by("-TERM");
+        // The hour is finished now.
+        merged(sent);
+        let again = merge(&all, &[data]).expect("nothing against it");
+        assert_eq!((again.copied, again.replaced), (0, 0), "{again:?}");
     });
 }

@@ -14,6 +14,7 @@ mod program;
 mod capture_clock;
 mod journal_faults;
 mod live;
+mod live_ends;
 mod live_faults;
 mod live_kept;
 mod live_loads;

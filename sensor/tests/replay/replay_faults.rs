@@ -183,3 +183,24 @@ fn a_folder_gives_its_captures_and_lists_what_else_is_there() {
         false
     );
 }
+
+#[test]
+fn records_that_claim_four_gibibytes_are_counted_as_they_claim() {
+    let place = Place::new();
+    let mut bytes = capture(BEGIN, 3600);
+    let record_bytes = record(0, 0, 0).len();
+    for packet in 0..3600 {
+        // The length on the wire; every packet is of one source.
+        let at = 24 + packet * record_bytes;
+        bytes[at + 12..at + 16].copy_from_slice(&u32::MAX.to_le_bytes());
+        bytes[at + 16 + 27..at + 16 + 30].copy_from_slice(&[1, 1, 1]);
+    }
+    let path = place.workshop.file("huge.pcap", &bytes);
+    let accounting = place.replay(&[&path], 0);
+    assert_eq!(accounting["observed"], 3600);
+    assert_eq!(accounting["bytes"], 3600 * u64::from(u32::MAX));
+    assert_eq!(place.packets(), BTreeMap::from([(0, 3600)]));
+    let run = crate::program::run(["explain", crate::dataset::text(&path)]);
+    assert_eq!(run.exit_code, Some(0), "{}", run.messages);
+    assert_eq!(run.output.lines().count(), 3600);
+}

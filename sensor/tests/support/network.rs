@@ -34,7 +34,7 @@ pub(crate) const NETWORK: &[&str] = &[
 pub(crate) const TELESCOPE: [&str; 2] = ["127.9.0.0/16", "10.9.0.77/32"];
 
 /// Runs `test` on a thread that has a network of its own, which ends with the thread and its children.
-pub(crate) fn in_a_network_of_its_own(test: fn()) {
+pub(crate) fn in_a_network_of_its_own(test: impl FnOnce() + Send + 'static) {
     let thread = std::thread::spawn(move || {
         // SAFETY: unshare takes no pointers, and changes network and mounts of this thread and its later children alone.
         if unsafe { libc::unshare(libc::CLONE_NEWNET | libc::CLONE_NEWNS) } != 0 {
@@ -165,7 +165,19 @@ impl Capture {
         flags: &[&str],
         opened: usize,
     ) -> Self {
-        let mut command = program::program();
+        let command = program::program();
+        let until = ("capturing on", opened);
+        Capture::start_until(command, workshop, interfaces, flags, until)
+    }
+
+    /// As [`Capture::start_with`], by a command of one's own, waiting until so many messages hold these words.
+    pub(crate) fn start_until(
+        mut command: Command,
+        workshop: &Workshop,
+        interfaces: &[&str],
+        flags: &[&str],
+        (words, wanted): (&str, usize),
+    ) -> Self {
         command.args([
             "capture",
             "--json",
@@ -185,16 +197,16 @@ impl Capture {
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = program::Running(command.spawn().expect("the program starts"));
         let mut lines = BufReader::new(child.stderr.take().expect("a pipe")).lines();
-        let (mut messages, mut open) = (String::new(), 0);
+        let (mut messages, mut heard) = (String::new(), 0);
         let begin = Instant::now();
-        while open < opened {
+        while heard < wanted {
             assert!(
                 begin.elapsed() < OPENING_MAX,
-                "no interface was opened: {messages}"
+                "nothing like `{words}` was said: {messages}"
             );
             let line = lines.next().and_then(Result::ok);
             let line = line.unwrap_or_else(|| panic!("it ended: {messages}"));
-            open += usize::from(line.contains("capturing on"));
+            heard += usize::from(line.contains(words));
             messages.push_str(&line);
             messages.push('\n');
         }
@@ -213,6 +225,14 @@ impl Capture {
         let (code, accounting, messages) = self.end(signal);
         assert_eq!(code, Some(0), "{signal}: {messages}");
         accounting
+    }
+
+    /// Waits until the capture has ended by itself: its exit code, its messages, and how long that took.
+    pub(crate) fn ended(mut self) -> (Option<i32>, String, Duration) {
+        let begun = Instant::now();
+        let code = self.child.wait().expect("it ends").code();
+        let took = begun.elapsed();
+        (code, self.messages.join().expect("text"), took)
     }
 
     /// Ends the capture by a signal: its exit code, its accounting (null where it gave none) and its messages.

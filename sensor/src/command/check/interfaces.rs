@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::{CheckStatus, Plan};
+use crate::source::live::ANY;
 use teiten_observation::TelescopeSize;
 use teiten_packet::telescope::Telescope;
 
@@ -14,7 +15,13 @@ const UP: u32 = 1;
 pub(super) fn interfaces(plan: &Plan) -> Vec<(CheckStatus, String)> {
     let names = plan.capture.interfaces.iter();
     names
-        .map(|name| interface(Path::new(INTERFACES), name))
+        .map(|name| match name.as_str() {
+            ANY => {
+                let text = "any: all interfaces together, read through libpcap at a fraction of a ring's speed";
+                (CheckStatus::Ok, text.to_owned())
+            }
+            name => interface(Path::new(INTERFACES), name),
+        })
         .collect()
 }
 

@@ -4,11 +4,11 @@
 use std::collections::BTreeMap;
 use std::io::Result;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use teiten_aggregator::evidence::{Evidence, can_bear_marks};
 use teiten_aggregator::minute::hour_of;
 use teiten_aggregator::run::{DiskRun, MemoryRun, Run, SourceRow, merge_range};
+use teiten_aggregator::store::random_name;
 use teiten_aggregator::table::{HOUR_US, RowTable, Seed};
 use teiten_observation::Mark;
 use teiten_observation::{Address, Family, Kind, Observation, Tool};
@@ -270,9 +270,7 @@ struct SpillFolder {
 
 impl SpillFolder {
     fn new() -> Result<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("teiten-explain-{}-{number}", std::process::id());
+        let name = format!("teiten-explain-{}", random_name());
         let path = std::env::temp_dir().join(name);
         // Fails if the name exists, so that no other process's folder is used.
         std::fs::create_dir(&path)?;

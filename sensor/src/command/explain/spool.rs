@@ -3,10 +3,11 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{BufReader, BufWriter, ErrorKind, Read, Result, Seek, SeekFrom, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::source::BLOCK_BYTES_MAX;
 use crate::source::block::{BLOCK_RECORDS_MAX, Block, BlockBytes};
 use crate::source::record::Record;
+use teiten_aggregator::store::random_name;
 use teiten_packet::LinkType;
 
 /// Bytes before each packet: time, length on the wire, bytes captured, link type.
@@ -24,9 +25,7 @@ impl Spool {
     /// # Errors
     /// When the file cannot be created there.
     pub fn new() -> Result<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(0);
-        let number = NEXT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("teiten-spool-{}-{number}", std::process::id());
+        let name = format!("teiten-spool-{}", random_name());
         let path = std::env::temp_dir().join(name);
         let file = OpenOptions::new()
             .read(true)
@@ -84,7 +83,8 @@ impl SpoolReader {
     /// When the file cannot be read.
     pub fn next_block(&mut self) -> Result<Option<Block>> {
         let (mut bytes, mut records) = (Vec::new(), Vec::new());
-        while records.len() < BLOCK_RECORDS_MAX {
+        // Long records must not make a block of gigabytes.
+        while records.len() < BLOCK_RECORDS_MAX && bytes.len() < BLOCK_BYTES_MAX {
             let mut head = [0; HEAD_BYTES];
             match self.file.read_exact(&mut head) {
                 Ok(()) => {}
@@ -123,6 +123,42 @@ impl SpoolReader {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::RECORD_BYTES_MAX;
+
+    #[test]
+    fn very_long_records_come_out_in_blocks_of_bounded_size() {
+        let record = |number: u32| Record {
+            time_us: i64::from(number),
+            nanoseconds: 0,
+            offset: number,
+            captured_bytes: RECORD_BYTES_MAX,
+            wire_bytes: RECORD_BYTES_MAX,
+            link_type: LinkType(1),
+        };
+        let count = 40;
+        let bytes = 0..count + RECORD_BYTES_MAX;
+        let block = Block {
+            bytes: BlockBytes::Owned(bytes.map(|byte| (byte % 251) as u8).collect()),
+            records: (0..count).map(record).collect(),
+        };
+        let mut spool = Spool::new().unwrap();
+        spool.add(&block).unwrap();
+        let mut reader = spool.read().unwrap();
+        let mut number = 0;
+        while let Some(found) = reader.next_block().unwrap() {
+            assert!(found.bytes().len() < BLOCK_BYTES_MAX + RECORD_BYTES_MAX as usize);
+            for record in &found.records {
+                let expected = &block.records[number];
+                assert_eq!(record.time_us, expected.time_us);
+                assert_eq!(
+                    record.captured(found.bytes()),
+                    expected.captured(block.bytes())
+                );
+                number += 1;
+            }
+        }
+        assert_eq!(number, count as usize);
+    }
 
     #[test]
     fn what_goes_in_comes_out_in_order() {

@@ -90,6 +90,12 @@ impl Chunked {
 
     fn read_error(&self, reason: io::Error) -> CaptureError {
         match self.compression {
+            Some(compression) if reason.kind() == io::ErrorKind::OutOfMemory => {
+                CaptureError::Memory {
+                    compression,
+                    reason,
+                }
+            }
             Some(compression) => CaptureError::Decompression {
                 compression,
                 reason,

@@ -27,7 +27,24 @@ pub(super) enum ClockStep {
     Believed(i64),
 }
 
-/// The confirmed time of day.
+/// Packets whose times cannot be believed, since this was last told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Implausible {
+    pub packets: u64,
+    /// The time of the first, as it came.
+    pub first_us: i64,
+}
+
+impl Implausible {
+    fn note(&mut self, time_us: i64) {
+        if self.packets == 0 {
+            self.first_us = time_us;
+        }
+        self.packets += 1;
+    }
+}
+
+/// What the time of day is believed to be.
 #[derive(Debug)]
 pub(super) struct LiveClock {
     /// A moment of the steady clock, and the time of day at it.
@@ -81,13 +98,21 @@ impl LiveClock {
         }
     }
 
-    /// Corrects the times of packets by the confirmed clock; returns the latest.
-    pub(super) fn tell(&self, records: &mut [Record]) -> Option<i64> {
+    /// Tells the times of packets by what is believed; the latest of them. Those that cannot be believed are noted in `implausible`.
+    pub(super) fn tell(
+        &self,
+        records: &mut [Record],
+        implausible: &mut Implausible,
+    ) -> Option<i64> {
         let mut latest = None;
         for record in records {
             let ahead_us = record.time_us.wrapping_sub(self.expected_us);
             if !(-STEP_US..=STEP_US).contains(&ahead_us) {
-                record.time_us = self.told(record.time_us);
+                let said_us = record.time_us;
+                record.time_us = self.told(said_us);
+                if record.time_us == NO_TIME_US {
+                    implausible.note(said_us);
+                }
             }
             latest = latest.max(Some(record.time_us));
         }
@@ -142,7 +167,10 @@ mod tests {
             link_type: LinkType(1),
         };
         let mut records: Vec<Record> = seconds.iter().map(record).collect();
-        let latest = clock.tell(&mut records);
+        let mut implausible = Implausible::default();
+        let latest = clock.tell(&mut records, &mut implausible);
+        let lost = records.iter().filter(|record| record.time_us == NO_TIME_US);
+        assert_eq!(implausible.packets, lost.count() as u64);
         let known = records
             .iter()
             .map(|record| record.time_us)

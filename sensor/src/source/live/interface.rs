@@ -6,7 +6,7 @@ use pcap::Device;
 
 use super::device_counts::lost_between;
 use super::library::{Library, compile};
-use super::{CaptureRequest, LIVE_WAIT, Method};
+use super::{ANY, CaptureRequest, LIVE_WAIT, Method};
 use crate::source::block::{Block, BlockBytes};
 use crate::source::error::SourceError;
 use crate::source::filter::{Instruction, spread_by_source, telescope_filter};
@@ -61,6 +61,13 @@ impl Interface {
     pub(super) fn open(&mut self, wanted: &CaptureRequest) -> Result<(), SourceError> {
         let index = interface_index(&self.name);
         self.tap = Some(match wanted.method {
+            Method::Ring if self.name == ANY => {
+                return Err(SourceError::InterfaceChoice {
+                    interface: self.name.clone(),
+                    reason: "a ring is bound to one interface; give --capture-method pcap or auto, or name each interface".to_owned(),
+                });
+            }
+            Method::Automatic if self.name == ANY => self.library(wanted)?,
             Method::Ring => self
                 .rings(wanted)
                 .map_err(|error| self.explained_ring(&error))?,
@@ -204,8 +211,17 @@ impl Interface {
         (kernel, interface)
     }
 
-    /// What changed with the interface since the last check; one that is back is opened again.
+    /// What has changed with the interface since the last look; one that is away is opened where it is there again.
     pub(super) fn look(&mut self, wanted: &CaptureRequest) -> Option<InterfaceChange> {
+        if self.name == ANY {
+            // What libpcap makes of an error is not known: it is opened anew.
+            let is_broken = std::mem::take(&mut self.down);
+            if is_broken || self.tap.is_none() {
+                self.tap = None;
+                return self.open(wanted).is_ok().then_some(InterfaceChange::Back);
+            }
+            return None;
+        }
         let now = interface_index(&self.name);
         if self.tap.is_none() {
             now?;

@@ -5,7 +5,7 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use pcap::{Active, Capture, Direction};
 
-use super::CaptureRequest;
+use super::{ANY, CaptureRequest};
 use crate::source::block::{BLOCK_RECORDS_MAX, Block, BlockBytes};
 use crate::source::filter::Instruction;
 use crate::source::record::Record;
@@ -39,7 +39,8 @@ impl Library {
         let mut capture = Capture::from_device(interface)?
             .snaplen(i32::try_from(wanted.snap_length_bytes).unwrap_or(i32::MAX))
             .buffer_size(i32::try_from(wanted.buffer_bytes).unwrap_or(i32::MAX))
-            .promisc(wanted.promiscuous)
+            // All interfaces together cannot be made promiscuous (pcap_open_live(3PCAP)).
+            .promisc(wanted.promiscuous && interface != ANY)
             .timeout(wait_ms)
             .open()?
             .setnonblock()?;

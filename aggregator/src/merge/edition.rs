@@ -1,0 +1,263 @@
+//! What a run has of an hour, as it was at one moment, and which of two states of it is the later one.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use parquet::file::reader::{FileReader, SerializedFileReader};
+use parquet::record::Field;
+
+use super::error::{MergeError, file_error};
+use super::rename::{RENAMED_FROM_KEY, Rename, new_name};
+use crate::close::{IDENTITY_KEY, STATE_KEY, State};
+use crate::counter::COUNTERS;
+use crate::hour::Hour;
+use crate::inputs::{Capture, INPUTS_KEY};
+use crate::part::{self, CHECKSUM_KEY, PartError};
+use crate::schema::{COVERAGE, TABLES};
+use crate::store::{OpenPart, PartName, Period, Store};
+
+/// Bytes compared at a time.
+const PIECE_BYTES: usize = 1 << 20;
+
+/// A part on its way into another dataset.
+#[derive(Debug)]
+pub(super) struct MergePart {
+    pub open: OpenPart,
+    /// The metadata; empty where it cannot be read.
+    pub notes: BTreeMap<String, String>,
+    /// The name that its sensor gets; none where it keeps its own.
+    pub renamed: Option<String>,
+}
+
+/// The parts of one run in one hour, of all tables, by the paths that they have in the dataset that is merged into.
+#[derive(Debug, Default)]
+pub(super) struct RunParts {
+    pub parts: BTreeMap<PathBuf, MergePart>,
+    /// The sensor's name there; none of parts that some other program has put there.
+    pub sensor: Option<String>,
+    /// Its name before it was renamed.
+    pub original: Option<String>,
+    /// The rename that it has asked for: a name or an identity.
+    pub asked: Option<String>,
+    pub identity: Option<String>,
+    /// The captures that contributed to the hour; none of a live capture.
+    pub captures: Option<Vec<Capture>>,
+}
+
+/// What is to be done with an edition.
+pub(super) enum Decision {
+    /// Nothing: it is there, or a later state of it.
+    Leave,
+    /// Copied, in place of the state before it.
+    Take,
+    /// Neither is later.
+    Conflict { theirs: PathBuf, ours: PathBuf },
+}
+
+/// The parts of an hour by sensor and run, under the names that `renames` gives them; those that some other program has put there, by
+/// their names.
+pub(super) fn editions(
+    store: &Store,
+    hour: Hour,
+    renames: &[Rename],
+) -> Result<BTreeMap<String, RunParts>, MergeError> {
+    let tables: Vec<&'static str> = TABLES.iter().map(|table| table.name).collect();
+    let open = store.open_period(&tables, Period::Hour(hour));
+    let mut editions = BTreeMap::<String, RunParts>::new();
+    for open in open.map_err(file_error(store.directory()))? {
+        let notes = notes_of(&open);
+        let Some((name, number)) = open.part.name() else {
+            let edition = editions.entry(open.part.file_name.clone()).or_default();
+            let (within, renamed) = (open.part.within(), None);
+            edition.parts.insert(
+                within,
+                MergePart {
+                    open,
+                    notes,
+                    renamed,
+                },
+            );
+            continue;
+        };
+        let identity = notes.get(IDENTITY_KEY).filter(|text| !text.is_empty());
+        let rename = new_name(renames, &name.sensor, identity.map(String::as_str));
+        let renamed = rename.map(|rename| rename.to.clone());
+        let sensor = renamed.clone().unwrap_or_else(|| name.sensor.clone());
+        let new = PartName {
+            sensor: sensor.clone(),
+            run: name.run,
+        };
+        let edition = editions.entry(format!("{sensor}-{}", new.run)).or_default();
+        edition.sensor = Some(sensor);
+        edition.original = Some(name.sensor);
+        edition.asked = rename.map(|rename| rename.from.clone());
+        if edition.identity.is_none() {
+            edition.identity = identity.cloned();
+        }
+        if edition.captures.is_none() {
+            let inputs = notes.get(INPUTS_KEY);
+            edition.captures = inputs.and_then(|text| serde_json::from_str(text).ok());
+        }
+        let within = open.part.within().with_file_name(new.file_name(number));
+        edition.parts.insert(
+            within,
+            MergePart {
+                open,
+                notes,
+                renamed,
+            },
+        );
+    }
+    Ok(editions)
+}
+
+/// The metadata of a part; empty where it cannot be read, which is found when the part is checked.
+fn notes_of(open: &OpenPart) -> BTreeMap<String, String> {
+    let read = part::guarded(|| {
+        let reader = SerializedFileReader::new(open.file.try_clone()?)?;
+        let notes = reader.metadata().file_metadata().key_value_metadata();
+        let pairs = notes.into_iter().flatten();
+        let pairs = pairs.filter_map(|note| Some((note.key.clone(), note.value.clone()?)));
+        Ok::<_, PartError>(pairs.collect())
+    });
+    read.unwrap_or_default()
+}
+
+/// How far an edition has come: seconds observed, the sum of all counters of its coverage, and whether all parts are finished.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+struct RunProgress {
+    seconds: i64,
+    counted: i64,
+    finished: bool,
+}
+
+pub(super) fn decide(theirs: &RunParts, ours: Option<&RunParts>) -> Result<Decision, MergeError> {
+    let Some(ours) = ours.filter(|ours| !ours.parts.is_empty()) else {
+        return Ok(Decision::Take);
+    };
+    let mut differing = None;
+    for (within, part) in &theirs.parts {
+        if let Some(there) = ours.parts.get(within)
+            && !is_same(part, there)?
+        {
+            differing = Some((part, there));
+            break;
+        }
+    }
+    let has_more = theirs
+        .parts
+        .keys()
+        .any(|part| !ours.parts.contains_key(part));
+    let has_less = ours
+        .parts
+        .keys()
+        .any(|part| !theirs.parts.contains_key(part));
+    let (part, there) = match differing {
+        None if !has_more => return Ok(Decision::Leave),
+        None if !has_less => return Ok(Decision::Take),
+        // Each has a part that the other lacks.
+        None => match (theirs.parts.values().next(), ours.parts.values().next()) {
+            (Some(part), Some(there)) => (part, there),
+            _ => return Ok(Decision::Leave),
+        },
+        Some(pair) => pair,
+    };
+    let conflict = || Decision::Conflict {
+        theirs: part.open.part.path.clone(),
+        ours: there.open.part.path.clone(),
+    };
+    let (Ok(of_theirs), Ok(of_ours)) = (progress(theirs), progress(ours)) else {
+        return Ok(conflict());
+    };
+    // More seconds with fewer packets is no later state of the same.
+    let grows = |from: &RunProgress, to: &RunProgress| {
+        to.seconds >= from.seconds && to.counted >= from.counted && to != from
+    };
+    Ok(if grows(&of_ours, &of_theirs) && of_theirs > of_ours {
+        Decision::Take
+    } else if grows(&of_theirs, &of_ours) && of_ours > of_theirs {
+        Decision::Leave
+    } else if of_theirs == of_ours && !of_ours.finished {
+        // The same packets, described anew.
+        Decision::Take
+    } else {
+        conflict()
+    })
+}
+
+fn progress(edition: &RunParts) -> Result<RunProgress, PartError> {
+    let mut progress = RunProgress {
+        finished: true,
+        ..RunProgress::default()
+    };
+    for part in edition.parts.values() {
+        let state = part.notes.get(STATE_KEY).map(String::as_str);
+        progress.finished &= state != Some(State::Open.word());
+        if part.open.part.table != COVERAGE.name {
+            continue;
+        }
+        part::read_open(part.open.file.try_clone()?, |part| {
+            for row in part.reader().get_row_iter(None)? {
+                for (name, field) in row?.get_column_iter() {
+                    let sum = match name.as_str() {
+                        "seconds" => &mut progress.seconds,
+                        name if COUNTERS.iter().any(|counter| counter.name == name) => {
+                            &mut progress.counted
+                        }
+                        _ => continue,
+                    };
+                    *sum = sum.saturating_add(number(field));
+                }
+            }
+            Ok::<_, PartError>(())
+        })?;
+    }
+    Ok(progress)
+}
+
+fn number(field: &Field) -> i64 {
+    match *field {
+        Field::Long(number) => number,
+        Field::Int(number) => number.into(),
+        Field::UByte(number) => number.into(),
+        Field::UShort(number) => number.into(),
+        Field::UInt(number) => number.into(),
+        Field::ULong(number) => i64::try_from(number).unwrap_or(i64::MAX),
+        _ => 0,
+    }
+}
+
+/// Whether two parts have the same bytes, or would have once renamed.
+pub(super) fn is_same(theirs: &MergePart, ours: &MergePart) -> Result<bool, MergeError> {
+    if theirs.renamed.is_some() {
+        let checksum = theirs.notes.get(CHECKSUM_KEY);
+        return Ok(checksum.is_some() && ours.notes.get(RENAMED_FROM_KEY) == checksum);
+    }
+    let length = |open: &OpenPart| {
+        let about = open.file.metadata();
+        about
+            .map(|about| about.len())
+            .map_err(file_error(&open.part.path))
+    };
+    let (theirs, ours) = (&theirs.open, &ours.open);
+    let length_bytes = length(theirs)?;
+    if length_bytes != length(ours)? {
+        return Ok(false);
+    }
+    let (mut left, mut right) = (vec![0; PIECE_BYTES], vec![0; PIECE_BYTES]);
+    let mut offset = 0;
+    while offset < length_bytes {
+        let count = usize::try_from(length_bytes - offset)
+            .map_or(PIECE_BYTES, |rest| rest.min(PIECE_BYTES));
+        for (open, piece) in [(theirs, &mut left), (ours, &mut right)] {
+            let read =
+                std::os::unix::fs::FileExt::read_exact_at(&open.file, &mut piece[..count], offset);
+            read.map_err(file_error(&open.part.path))?;
+        }
+        if left[..count] != right[..count] {
+            return Ok(false);
+        }
+        offset += count as u64;
+    }
+    Ok(true)
+}
