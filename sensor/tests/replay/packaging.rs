@@ -173,3 +173,35 @@ fn completions_work_behind_a_subcommand_and_behind_teiten() {
         in_shell("zsh", &format!("zsh -n {made}/{name}"));
     }
 }
+
+/// What two READMEs in two languages share: commands and queries to the letter, and the shape of all else.
+fn skeleton(name: &str) -> Vec<String> {
+    let path = format!("{}/../{name}", env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let mut in_code = false;
+    let mut lines = Vec::new();
+    for line in text.lines() {
+        if line.starts_with("```") {
+            in_code = !in_code;
+            lines.push(line.to_owned());
+        } else if in_code {
+            // A comment may be translated.
+            let code = line.split("  #").next().unwrap_or_default();
+            lines.push(code.trim_end().to_owned());
+        } else if line.starts_with('#') {
+            lines.push(line.chars().take_while(|mark| *mark == '#').collect());
+        } else if line.starts_with("| ") || line.starts_with("- ") {
+            lines.push(line[..1].to_owned());
+        }
+    }
+    lines
+}
+
+#[test]
+fn both_readmes_have_the_same_commands_sections_and_tables() {
+    let (en, ja) = (skeleton("README.md"), skeleton("README.ja.md"));
+    for (en, ja) in en.iter().zip(&ja) {
+        assert_eq!(en, ja);
+    }
+    assert_eq!(en.len(), ja.len());
+}
