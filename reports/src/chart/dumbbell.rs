@@ -77,7 +77,9 @@ pub fn draw(
         let y = top + (row as f64 + if narrow { 0.7 } else { 0.5 }) * height;
         let base = if narrow { y - 13.0 } else { y + 4.5 };
         let room = names_room(narrow, width, &pair.text, names);
-        pen.name(0.0, base, room, &pair.label, &pair.detail);
+        // Right of the line of zero, which a narrow drawing has under its words.
+        let indent = if narrow { 14.0 } else { 0.0 };
+        pen.name(indent, base, room - indent, &pair.label, &pair.detail);
         let (all, part) = (
             values.place(pair.all, left, right),
             values.place(pair.part, left, right),
