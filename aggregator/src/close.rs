@@ -23,7 +23,7 @@ use crate::hour::Hour;
 use crate::inputs::Contributors;
 use crate::origin::Origins;
 use crate::parallel::{ordered, staged};
-use crate::payload_table::PayloadTable;
+use crate::payload_table::{Names, PayloadTable};
 use crate::run::{MemoryRun, Run, merge_range, split_sources};
 use crate::schema::{
     Key, RowGrouper, SOURCES, SOURCES_ROWS, SourceRows, TABLES, TRAFFIC, encode_group,
@@ -33,6 +33,7 @@ use crate::window::HourPart;
 use crate::writer::{PartWriter, WriteError};
 use teiten_observation::{Address, Family, TelescopeSize};
 
+use aside::PayloadsAside;
 pub use closed::ClosedHour;
 use contributions::{Bounds, Contributions};
 pub use edition::{Edition, IDENTITY_KEY, SENSOR_KEY, STATE_KEY, State};
@@ -49,6 +50,10 @@ const RANGE_ROWS: usize = 48 << 10;
 
 /// What a task merges is held in memory, so ranges of however many runs are no longer than so many of [`RANGE_ROWS`].
 const RANGE_RUNS_MAX: usize = 4;
+/// Bytes of a row on its way through a task and what waits behind it: merged, enriched, spread over partitions, encoded.
+const TASK_ROW_BYTES: usize = 512;
+/// Tasks under way may take so many times the memory that sums may.
+const TASKS_SHARE: usize = 4;
 
 /// The key of a part's metadata with the number of the last stretch of a journal that it holds.
 pub(crate) const JOURNAL_THROUGH_KEY: &str = "journal_through";
@@ -63,10 +68,8 @@ const SAMPLES: usize = 4096;
 struct Ranges<A>(Vec<A>);
 
 impl<A: Address> Ranges<A> {
-    fn of(runs: &[Run<A>]) -> Self {
+    fn of(runs: &[Run<A>], range_rows: usize) -> Self {
         let rows: usize = runs.iter().map(Run::len).sum();
-        // Each range reads a little of each run in vain, so many runs want long ranges.
-        let range_rows = RANGE_ROWS * runs.len().div_ceil(8).min(RANGE_RUNS_MAX);
         Ranges(split_sources(runs, rows / range_rows.max(1)))
     }
 
@@ -88,6 +91,8 @@ pub struct HourRuns {
     pub(crate) ipv4: Vec<Run<u32>>,
     pub(crate) ipv6: Vec<Run<u128>>,
     pub(crate) payloads: PayloadTable,
+    /// Payloads that lie on disk until the hour closes.
+    pub(crate) payloads_aside: Vec<PayloadsAside>,
 }
 
 impl HourRuns {
@@ -122,6 +127,7 @@ impl HourRuns {
         self.ipv4.append(&mut other.ipv4);
         self.ipv6.append(&mut other.ipv6);
         self.payloads.merge(other.payloads);
+        self.payloads_aside.append(&mut other.payloads_aside);
     }
 
     /// Whether there is no row.
@@ -183,6 +189,16 @@ impl Closer {
         runs
     }
 
+    /// Rows that one task merges, roughly, and threads for such tasks: what is under way at once fits into memory.
+    fn tasks(&self, runs: usize) -> (usize, usize) {
+        // Each range reads a little of each run in vain, so many runs want long ranges.
+        let wanted = RANGE_ROWS * runs.div_ceil(8).min(RANGE_RUNS_MAX);
+        let rows_max = self.contributions_bytes.saturating_mul(TASKS_SHARE) / TASK_ROW_BYTES;
+        let threads = self.threads.max(1);
+        let rows = wanted.min((rows_max / threads).max(RANGE_ROWS / 2));
+        (rows, (rows_max / rows.max(1)).clamp(1, threads))
+    }
+
     fn write_rows(
         &self,
         edition: &mut Edition<'_>,
@@ -199,7 +215,8 @@ impl Closer {
         let HourRuns {
             ipv4,
             ipv6,
-            payloads,
+            mut payloads,
+            payloads_aside,
         } = runs;
         let of_ipv4 = self.merge_family(&ipv4, threshold, &mut file, hour, &mut closed)?;
         drop(ipv4);
@@ -218,6 +235,10 @@ impl Closer {
                 &mut closed,
                 leading,
             )?;
+        }
+        let mut names = Names::default();
+        for aside in payloads_aside {
+            payloads.merge(aside.read(&mut names)?);
         }
         let payloads = payloads::write(edition, part, payloads, &mut closed)?;
         edition.put(file)?;
@@ -264,7 +285,8 @@ impl Closer {
     }
 
     fn sizes<A: Address>(&self, runs: &[Run<A>]) -> Result<SizeHistogram, WriteError> {
-        let ranges = Ranges::of(runs);
+        let (range_rows, threads) = self.tasks(runs.len());
+        let ranges = Ranges::of(runs, range_rows);
         let mut sum = Ok(SizeHistogram::default());
         let measure = |index: usize| {
             let mut sizes = SizeHistogram::default();
@@ -289,7 +311,7 @@ impl Closer {
             }
             Ok::<_, WriteError>(sizes)
         };
-        ordered(self.threads, ranges.count(), measure, |sizes| {
+        ordered(threads, ranges.count(), measure, |sizes| {
             match (&mut sum, sizes) {
                 (Ok(sum), Ok(sizes)) => sum.add(&sizes),
                 (Ok(_), Err(error)) => sum = Err(error),
@@ -311,7 +333,8 @@ impl Closer {
         let rows = runs.iter().map(Run::len).sum();
         let bounds = Bounds::of(self.sample_keys(runs, hour), rows);
         let mut contributions = Contributions::new(&bounds, &self.store, self.contributions_bytes);
-        let ranges = Ranges::of(runs);
+        let (range_rows, threads) = self.tasks(runs.len());
+        let ranges = Ranges::of(runs, range_rows);
         let path = self.path(&SOURCES, hour, 0);
         let schema = file.schema();
         let actors = self.origins.actors().on(hour);
@@ -320,10 +343,11 @@ impl Closer {
         let mut folding = Folding::new(&self.store, self.contributions_bytes);
         let (mut merged, mut written) = (Ok(()), Ok(()));
         staged(
-            self.threads,
+            threads,
             ranges.count(),
             |index| {
-                let mut enricher = Enricher::new(origins, &actors, &bounds, threshold, RANGE_ROWS);
+                let mut enricher =
+                    Enricher::new(origins, &actors, &bounds, threshold, range_rows.min(rows));
                 let (from, to) = ranges.bounds(index);
                 merge_range(runs, from, to, |row| enricher.push(row))?;
                 Ok(enricher.finish())

@@ -236,6 +236,25 @@ impl Window {
         Some(taken)
     }
 
+    /// The rows and payloads so far of all hours, which stay open with their accounts: many hours with little in each. None where that would
+    /// give back less than `bytes_min`.
+    pub fn spill_all(&mut self, bytes_min: usize) -> Vec<HourPart> {
+        let spillable = self.hours.values().map(HourPart::spillable_bytes);
+        if spillable.sum::<usize>() < bytes_min {
+            return Vec::new();
+        }
+        let (seed, spare) = (self.seed, &self.spare);
+        let take = |part: &mut HourPart| {
+            let mut taken = HourPart::new(part.hour, seed, Room::default(), spare);
+            std::mem::swap(&mut taken.ipv4, &mut part.ipv4);
+            std::mem::swap(&mut taken.ipv6, &mut part.ipv6);
+            std::mem::swap(&mut taken.payloads, &mut part.payloads);
+            taken
+        };
+        let parts = self.hours.values_mut().map(take);
+        parts.filter(|part| !part.is_empty()).collect()
+    }
+
     fn open(&mut self, hour: i64) -> &mut HourPart {
         if !self.hours.contains_key(&hour) {
             // An hour that opens while another is still open follows it, so late packets do not need its memory.

@@ -1,6 +1,11 @@
 //! Spills rows of open hours to disk when memory is short.
 
+use std::fs::File;
+use std::io::BufReader;
+use std::path::PathBuf;
+
 use super::{Closer, HourRuns};
+use crate::payload_table::{Names, PayloadTable};
 use crate::run::{DiskRun, Run};
 use crate::store::Store;
 use crate::window::HourPart;
@@ -15,7 +20,13 @@ impl Closer {
     pub fn spill(&self, part: HourPart) -> Result<HourRuns, WriteError> {
         let mut sorted = HourRuns::default();
         sorted.add(part);
-        self.set_aside(sorted).map_err(|(_, error)| error)
+        let mut runs = self.set_aside(sorted).map_err(|(_, error)| error)?;
+        let payloads = std::mem::take(&mut runs.payloads);
+        if !payloads.is_empty() {
+            runs.payloads_aside
+                .push(PayloadsAside::write(&self.store, &payloads)?);
+        }
+        Ok(runs)
     }
 
     /// Sets sorted rows aside on disk.
@@ -27,6 +38,7 @@ impl Closer {
             mut ipv4,
             mut ipv6,
             payloads,
+            payloads_aside,
         } = runs;
         let outcome =
             set_aside(&mut ipv4, &self.store).and_then(|()| set_aside(&mut ipv6, &self.store));
@@ -34,11 +46,42 @@ impl Closer {
             ipv4,
             ipv6,
             payloads,
+            payloads_aside,
         };
         match outcome {
             Ok(()) => Ok(runs),
             Err(error) => Err((Box::new(runs), error)),
         }
+    }
+}
+
+/// Payloads of an open hour in a file of this program, which is removed when this is dropped.
+#[derive(Debug)]
+pub(crate) struct PayloadsAside(PathBuf);
+
+impl PayloadsAside {
+    fn write(store: &Store, payloads: &PayloadTable) -> Result<Self, WriteError> {
+        let mut bytes = Vec::new();
+        payloads.write_to(&mut bytes);
+        let refused = |path: PathBuf| move |source| WriteError::File { path, source };
+        let path = store.scratch_path("payloads");
+        let path = path.map_err(refused(store.private_folder()))?;
+        let aside = PayloadsAside(path.clone());
+        std::fs::write(&path, bytes).map_err(refused(path))?;
+        Ok(aside)
+    }
+
+    /// Reads them back.
+    pub(super) fn read(self, names: &mut Names) -> std::io::Result<PayloadTable> {
+        let mut file = BufReader::new(File::open(&self.0)?);
+        PayloadTable::read_from(&mut file, names)
+    }
+}
+
+impl Drop for PayloadsAside {
+    fn drop(&mut self) {
+        // What cannot be removed now goes with the work folder.
+        let _ = std::fs::remove_file(&self.0);
     }
 }
 

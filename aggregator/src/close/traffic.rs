@@ -27,7 +27,7 @@ pub(super) fn append(
     let mut grouper = RowGrouper::new(GROUP_ROWS, GROUP_SKETCH_BYTES);
     let (mut summed, mut written) = (Ok(()), Ok(()));
     staged(
-        closer.threads,
+        closer.tasks(1).1,
         contributions.partitions(),
         |partition| contributions.sum(partition),
         |sums| match sums {

@@ -14,8 +14,10 @@ use crate::engine::work::{Share, Work};
 use crate::source::block::Block;
 use crate::watch::Status;
 
-/// Of a worker's memory, one part in so many is the least that a spill is worth: many hours with little in each are not spilled.
+/// Of a worker's memory, one part in so many is the least that a spill of one hour is worth.
 const SPILL_SHARE: usize = 8;
+/// The same for a spill of all hours: each writes a file or two.
+const SPILL_ALL_SHARE: usize = 2;
 
 /// A worker with its queues.
 pub(in crate::engine) struct WorkerThread {
@@ -91,13 +93,21 @@ impl WorkerThread {
             // A source that has ended wants no more blocks.
             let _ = self.recycle.send(block.emptied());
         }
-        if self.worker.window().memory_bytes() > self.memory_bytes
-            && let Some(part) = self
-                .worker
-                .window()
-                .spill_largest(self.memory_bytes / SPILL_SHARE)
-        {
-            return self.hand_over(Handover::Spill(self.index, Box::new(part)));
+        if self.worker.window().memory_bytes() > self.memory_bytes {
+            return self.spill();
+        }
+        Ok(())
+    }
+
+    /// Hands over the rows of the largest hour, or of all where none of them is large.
+    fn spill(&mut self) -> Result<(), Lost> {
+        let window = self.worker.window();
+        let parts = match window.spill_largest(self.memory_bytes / SPILL_SHARE) {
+            Some(part) => vec![part],
+            None => window.spill_all(self.memory_bytes / SPILL_ALL_SHARE),
+        };
+        for part in parts {
+            self.hand_over(Handover::Spill(self.index, Box::new(part)))?;
         }
         Ok(())
     }
