@@ -141,6 +141,37 @@ pub const CASES: &[Case] = &[
             ..NONE
         },
     },
+    Case {
+        name: "flood-mixed",
+        about: "the same, of all kinds of packets and every port",
+        input: "flood-mixed",
+        work: Work::Replay(&["--memory", "512M", "--telescope", "2001:db8::/32"]),
+        aim: Aim {
+            rate: Some(3.0),
+            own_bytes: Some(640 << 20),
+            ..NONE
+        },
+    },
+    Case {
+        name: "skewed",
+        about: "one source sends half, the others are of one /8",
+        input: "skewed",
+        work: Work::Replay(&["--memory", "512M"]),
+        aim: Aim {
+            own_bytes: Some(640 << 20),
+            ..NONE
+        },
+    },
+    Case {
+        name: "ipv6-half",
+        about: "half of the packets over IPv6",
+        input: "ipv6-half",
+        work: Work::Replay(&["--telescope", "2001:db8::/32"]),
+        aim: Aim {
+            own_bytes: PLAIN_BYTES,
+            ..NONE
+        },
+    },
 ];
 
 #[cfg(test)]

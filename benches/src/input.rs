@@ -50,7 +50,7 @@ const fn mixed(name: &'static str, ending: &'static str, flags: &'static [&'stat
 }
 
 /// Ten million packets of a million possible sources by Zipf's law with exponent 1.1 in two hours, in all forms; the same number of
-/// packets of sources that are all alike; and a flood.
+/// packets of sources that are all alike; floods of one kind and of all kinds; skewed sources; and half of it over IPv6.
 pub const INPUTS: &[Input] = &[
     mixed("plain", "pcap", &["--zipf", "1.1", "--span", "2h"]),
     mixed(
@@ -76,6 +76,34 @@ pub const INPUTS: &[Input] = &[
         sources_per_mille: None,
         is_flood: true,
     },
+    Input {
+        name: "flood-mixed",
+        ending: "pcap",
+        flags: &["--flood-mixed", "--ipv6", "0.1", "--span", "2h"],
+        sources_per_mille: None,
+        is_flood: true,
+    },
+    // One source sends half of everything, and all others are of one /8.
+    Input {
+        name: "skewed",
+        ending: "pcap",
+        flags: &[
+            "--flood-mixed",
+            "--heavy",
+            "0.5",
+            "--forged-from",
+            "45.0.0.0/8",
+            "--span",
+            "2h",
+        ],
+        sources_per_mille: None,
+        is_flood: false,
+    },
+    mixed(
+        "ipv6-half",
+        "pcap",
+        &["--zipf", "1.1", "--span", "2h", "--ipv6", "0.5"],
+    ),
 ];
 
 /// The input of this name.
