@@ -17,6 +17,7 @@ use teiten_aggregator::origin::Origins;
 use teiten_aggregator::rollup::{Rolled, RollupSettings, rollup};
 use teiten_aggregator::store::{PartName, Store};
 use teiten_aggregator::table::{HOUR_US, Seed};
+use teiten_aggregator::verify::verify;
 use teiten_aggregator::window::{Batch, LatePolicy, Window};
 use teiten_observation::{Class, Kind, Observation, TelescopeSize, Tool, TrafficType};
 
@@ -375,4 +376,36 @@ fn a_zone_that_cuts_hours_is_refused_and_days_of_two_zones_make_no_month() {
     let error = rollup(folder.path(), &of("Asia/Tokyo", "2026-11-29")).expect_err("two zones");
     assert!(error.to_string().contains("--timezone UTC"), "{error}");
     rollup(folder.path(), &of("Asia/Tokyo", "")).expect("all days anew");
+}
+
+#[test]
+fn verify_finds_days_that_are_behind_their_hours_but_for_the_last() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let directory = folder.path();
+    let tokyo = closer(directory, "tokyo");
+    write_part(&tokyo, HOUR, 0, 0..9);
+    write_part(&tokyo, HOUR + 24, 0, 0..9);
+    rollup(directory, &RollupSettings::default()).expect("rolled up");
+    let behind = || {
+        let verdict = verify(directory).expect("readable");
+        let days = verdict.findings.into_iter().filter(|finding| {
+            let text = finding.path.display().to_string();
+            text.contains("_daily") || text.contains("_monthly")
+        });
+        let day = |path: &Path| {
+            let names = path.strip_prefix(directory).expect("within the dataset");
+            names.display().to_string()
+        };
+        days.map(|finding| day(&finding.path))
+            .collect::<BTreeSet<_>>()
+    };
+    assert_eq!(behind(), BTreeSet::new());
+    write_part(&tokyo, HOUR + 24, 1, 0..3);
+    assert_eq!(behind(), BTreeSet::new());
+    write_part(&tokyo, HOUR, 1, 0..3);
+    let tables = ["ports_daily", "sources_daily", "traffic_daily"];
+    let days = tables.map(|table| format!("{table}/date=2026-11-29/tokyo.parquet"));
+    assert_eq!(behind(), BTreeSet::from(days));
+    rollup(directory, &RollupSettings::default()).expect("rolled up");
+    assert_eq!(behind(), BTreeSet::new());
 }
