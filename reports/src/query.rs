@@ -86,7 +86,7 @@ pub enum QueryError {
         known: String,
     },
     /// A folder could not be listed.
-    #[error("cannot list the folder {path}: {source}")]
+    #[error("cannot list the folder {path}")]
     Folder {
         /// The folder.
         path: PathBuf,
