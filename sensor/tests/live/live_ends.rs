@@ -132,7 +132,7 @@ fn a_capture_that_begins_on_a_full_disk_waits_and_goes_on_when_there_is_room() {
         }
         drop(filler);
         let start = || {
-            let until = ("nothing is captured until there is room", 1);
+            let until = ("nothing is captured until the disk has space", 1);
             let flags = ["--durable", "1"];
             Capture::start_until(program::program(), &workshop, &["dark"], &flags, until)
         };
@@ -150,7 +150,7 @@ fn a_capture_that_begins_on_a_full_disk_waits_and_goes_on_when_there_is_room() {
         let (code, accounting, messages) = capture.end("-TERM");
         assert_eq!(code, Some(0), "{messages}");
         assert_eq!(accounting["observed"], 100, "{messages}");
-        assert!(messages.contains("there is room again"), "{messages}");
+        assert!(messages.contains("the disk has space again"), "{messages}");
         assert_eq!(broken_sums(&data), [""; 0]);
     });
 }
