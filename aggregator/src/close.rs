@@ -41,8 +41,6 @@ use enrich::{Enricher, folded_chunk};
 use fold::SizeHistogram;
 use folding::Folding;
 
-/// Hours that are published together, at most: each holds a few open files until then.
-pub const HOURS_AT_ONCE: usize = 64;
 /// Rows in a row group: enough to compress well, few enough that an unfinished group is small.
 pub const GROUP_ROWS: usize = 120 << 10;
 /// Rows that one task merges, roughly.

@@ -15,12 +15,14 @@ use parquet::file::metadata::{
 };
 use serde::{Deserialize, Serialize};
 
-use crate::close::HOURS_AT_ONCE;
 use crate::hour::Hour;
 use crate::part::{self, CHECKSUM_KEY, CHECKSUM_PLACE, PartError};
 use crate::schema::{COVERAGE, TABLES};
 use crate::store::{Part, PartName, Period, Publication, Store};
 use crate::writer::ChecksumFile;
+
+/// Hours that are published together, at most: each holds a few open files until then.
+pub const HOURS_AT_ONCE: usize = 64;
 
 /// The metadata's key; its value is a JSON list of [`Capture`].
 pub const INPUTS_KEY: &str = "inputs";

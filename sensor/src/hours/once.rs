@@ -6,8 +6,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use teiten_aggregator::close::{ClosedHour, Closer, Edition, HOURS_AT_ONCE, HourRuns, State};
+use teiten_aggregator::close::{ClosedHour, Closer, Edition, HourRuns, State};
 use teiten_aggregator::hour::Hour;
+use teiten_aggregator::inputs::HOURS_AT_ONCE;
 use teiten_aggregator::window::HourPart;
 use teiten_aggregator::writer::WriteError;
 

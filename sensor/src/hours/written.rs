@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use teiten_aggregator::close::{ClosedHour, Closer, Edition, HOURS_AT_ONCE, State};
+use teiten_aggregator::close::{ClosedHour, Closer, Edition, State};
 use teiten_aggregator::hour::Hour;
+use teiten_aggregator::inputs::HOURS_AT_ONCE;
 use teiten_aggregator::journal::Target;
 use teiten_aggregator::leading::LeadingSums;
 use teiten_aggregator::ledger::Ledger;
