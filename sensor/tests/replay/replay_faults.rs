@@ -127,7 +127,7 @@ fn fractions_of_a_second_are_told_or_refused() {
         assert_eq!(run.exit_code, Some(0), "{}", run.messages);
         assert!(
             run.messages
-                .contains("whose second alone is believed: record 3, byte 140"),
+                .contains("of which only the second is used: record 3, byte 140"),
             "{}",
             run.messages
         );
