@@ -45,7 +45,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
             from: "sensor".to_owned(),
             to: "other".to_owned(),
         };
-        let _ = merge_renaming(&all, &[data.clone()], &[rename]);
+        let _ = merge_renaming(&all, std::slice::from_ref(&data), &[rename]);
         let _ = std::fs::remove_dir_all(&all);
         if table.name == "traffic" {
             let _ = rollup(&data, &RollupSettings::default());

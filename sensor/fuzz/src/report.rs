@@ -7,7 +7,7 @@ mod scratch;
 
 use std::sync::Once;
 
-use teiten_reports::period::Period;
+use teiten_reports::period::ReportPeriod;
 use teiten_reports::query::{Question, ask};
 
 /// The reader of Parquet panics for some damage, and is caught; libFuzzer's hook would end the process before that. What is not caught
@@ -32,7 +32,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         let bytes = if is_fuzzed { bytes } else { sound };
         scratch::file(&format!("{table}/{within}"), bytes);
     }
-    let Ok(period) = Period::parse("2026-11-15", &jiff::tz::TimeZone::UTC) else {
+    let Ok(period) = ReportPeriod::parse("2026-11-15", &jiff::tz::TimeZone::UTC) else {
         return;
     };
     let _ = ask(&Question {
