@@ -264,7 +264,7 @@ fn every_bit_that_changes_is_found() {
     assert_eq!(verify(folder.path()).expect("readable").findings, []);
 }
 
-/// The bytes of a part with the checksum that they have, as somebody would write them who wants them to be believed.
+/// The bytes of a part with a matching checksum, as an attacker would write them.
 fn sealed(mut bytes: Vec<u8>) -> Vec<u8> {
     let key = [CHECKSUM_KEY.as_bytes(), &[0x18, 16]].concat();
     let found = bytes.windows(key.len()).rposition(|window| window == key);

@@ -1,4 +1,4 @@
-//! A run's journal: what was appended is found again as it was, what was published for good is not, and damage is named.
+//! A run's journal: appended entries are read unchanged, finished hours are gone, and damage is reported.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -187,7 +187,7 @@ fn rows_of_a_part_that_is_published_for_good_are_left_over() {
         .collect();
     assert_eq!(parts, [1]);
     assert_eq!(rows_files(folder.path()).len(), 1);
-    // What comes now gets a name of its own.
+    // The next entry gets a new name.
     found
         .append(target(1), &runs(&closer, 0, 10), &account(10))
         .expect("writable");
@@ -298,7 +298,7 @@ fn what_is_left_of_a_damaged_hour_stands_for_all_before_it() {
             .append(target(0), &runs(&closer, 0, 50), &account(50))
             .expect("writable");
     }
-    // As if the power went before the files that it stands for were removed.
+    // As after a power cut before the removal of the files that it replaces.
     journal
         .append_rest(target(1), &runs(&closer, 0, 20), &account(20), &[])
         .expect("writable");

@@ -1,4 +1,4 @@
-//! Datasets merged while their sensors go on, and those that must not be merged.
+//! Datasets merged while their sensors run, and datasets that must not be merged.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

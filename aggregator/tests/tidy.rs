@@ -13,7 +13,7 @@ use teiten_aggregator::schema::TABLES;
 
 const RULES: &[Rule] = &[
     Rule {
-        reason: "the middle room imports neither of the others",
+        reason: "the aggregator imports neither sensor nor reports",
         applies: |_| true,
         words: &["teiten_sensor", "teiten_reports"],
     },
@@ -194,7 +194,7 @@ const PRODUCTS: &[&str] = &[
     "reports",
 ];
 
-/// Names that stand for a type in each program, and why they may.
+/// Type names that each program may have, and why.
 const NAMES_OF_EACH_PROGRAM: &[(&str, &str)] = &[
     ("CommandLine", "clap shows the flags of one program"),
     ("Command", "clap shows the commands of one program"),
@@ -271,7 +271,7 @@ fn the_rooms_import_one_way_in_their_manifests_too() {
     ] {
         let path = format!("{}/../{room}/Cargo.toml", env!("CARGO_MANIFEST_DIR"));
         let manifest = std::fs::read_to_string(path).expect("every room has a manifest");
-        // What only the tests of a room use ships with nothing.
+        // Dependencies of tests are not shipped.
         let shipped = manifest
             .split("[dev-dependencies]")
             .next()

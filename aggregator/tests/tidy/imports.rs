@@ -7,7 +7,7 @@ use super::source::Source;
 /// A module's path within the crate; the root is empty.
 type Path = Vec<String>;
 
-/// For each file of a crate the files that it names by a path, its own folders' re-exports followed to where an item stands.
+/// For each file of a crate the files that it names by a path; re-exports are followed to the file of an item.
 pub(crate) struct Imports {
     edges: BTreeMap<Path, BTreeSet<Path>>,
 }
@@ -107,7 +107,7 @@ impl Imports {
     }
 }
 
-/// A program beside the library is a crate of its own.
+/// A program beside the library is another crate.
 fn is_program(path: &str) -> bool {
     path == "src/main.rs" || path.starts_with("src/main/")
 }
@@ -155,8 +155,8 @@ fn way_round<'g>(
     None
 }
 
-/// The module in which the item of an absolute path stands: the longest part that is a file, and where that file only passes the next
-/// name on, the file that it has it from.
+/// The module of the item at an absolute path: the longest part that is a file, and if that file only re-exports the next name, the file
+/// that it imports it from.
 fn home(
     path: &Path,
     files: &BTreeMap<Path, &Source>,

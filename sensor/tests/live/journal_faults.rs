@@ -122,7 +122,7 @@ impl Chance {
     }
 }
 
-/// Damages one file of a journal; tells how.
+/// Damages one file of a journal; returns how.
 fn mutate(journal: &Path, chance: &mut Chance) -> String {
     let files = files_below(journal);
     let path = &files[chance.below(files.len())];

@@ -32,7 +32,7 @@ const SENDING_INTERVAL: Duration = Duration::from_millis(4);
 /// First of the ports that number packets.
 const FIRST_PORT: u16 = 1_000;
 
-/// Sends a packet to a port of its own every few milliseconds, until told to end.
+/// Sends a packet to a new port every few milliseconds, until told to end.
 struct Sender {
     sent: Arc<AtomicU16>,
     ended: Arc<AtomicBool>,
@@ -248,7 +248,7 @@ fn hour_packets(data: &Path, table: &str) -> i64 {
     packets
 }
 
-/// What a run counted adds up by itself; what it took over stands beside it, and both are in the tables.
+/// The counts of a run add up on their own; what it took over is separate, and both are in the tables.
 fn assert_own_and_taken_over(accounting: &Value) {
     let sum = |object: &Value| -> u64 {
         let counts = object.as_object().into_iter().flatten();
@@ -264,7 +264,7 @@ fn assert_own_and_taken_over(accounting: &Value) {
     assert_eq!(sum(&accounting["tools"]), observed + before, "{accounting}");
 }
 
-/// A capture into a file system of its own that refuses for a while: nothing is lost, and everything is visible once it no longer does.
+/// A capture into its own file system, which fails for a while: nothing is lost, and everything is visible once it works again.
 fn what_was_refused_is_written_later(refuse: fn(&Path), relent: fn(&Path)) {
     let workshop = Workshop::new();
     let data = workshop.path("data");
@@ -320,7 +320,7 @@ fn what_a_read_only_folder_refused_is_written_when_it_is_writable() {
     });
 }
 
-/// Mounts a file system anew; that is refused as long as a file is open for writing, which a part under way may be.
+/// Remounts a file system; this fails while a file is open for writing, such as an unfinished part.
 fn remount(folder: &Path, options: &str) {
     for _ in 0..50 {
         let mut mount = Command::new("mount");

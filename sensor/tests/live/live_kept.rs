@@ -26,7 +26,7 @@ fn kept(folder: &Path, ending: &str) -> Vec<PathBuf> {
     kept
 }
 
-/// What tcpdump says of the packets of a file, one line each; none where it is not installed.
+/// tcpdump's output for a file, one line per packet; `None` if it is not installed.
 fn by_tcpdump(path: &Path) -> Option<Vec<String>> {
     let output = Command::new("tcpdump")
         .args(["-e", "-n", "--nano", "-tt", "-r"])
@@ -121,7 +121,7 @@ fn a_killed_capture_leaves_files_that_the_next_one_finishes() {
         let flags = ["--keep-packets", text(&folder)];
         let mut killed = Capture::start_with(&workshop, &["dark"], &flags);
         send_udp("10.9.0.77", 100);
-        // What is kept is written out once a second.
+        // Kept packets are flushed once a second.
         std::thread::sleep(Duration::from_millis(2500));
         killed.child.kill().expect("it can be killed");
         killed.child.wait().expect("it ends");

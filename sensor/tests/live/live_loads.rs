@@ -20,7 +20,7 @@ fn signal(capture: &Capture, signal: &str) {
     assert!(sent.is_ok_and(|status| status.success()));
 }
 
-/// A line of /proc/PID/status that tells of memory, in bytes.
+/// A line of /proc/PID/status about memory, in bytes.
 fn memory_bytes(capture: &Capture, name: &str) -> u64 {
     let path = format!("/proc/{}/status", capture.child.id());
     let text = std::fs::read_to_string(path).expect("it runs");
@@ -96,7 +96,7 @@ fn a_flood_of_forged_sources_stays_within_memory() {
         let sender = FrameSender::new("sending");
         let mut frame = udp_frame(None, 0, DARK, 53);
         for number in 0..SENT {
-            // Every source once, and none beside the one before it.
+            // Every source once, and no two neighbours in a row.
             let source = number.wrapping_mul(0x9e37_79b1) | 1 << 31;
             frame[26..30].copy_from_slice(&source.to_be_bytes());
             sender.send(&frame);

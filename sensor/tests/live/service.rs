@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use dataset::{Workshop, broken_sums, hour_sums};
 use serde_json::Value;
 
-/// Where the status is served: every test has a network of its own.
+/// The address of the status server; every test has its own network.
 const STATUS: &str = "127.0.0.1:9898";
 /// Longest wait for anything to happen.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -422,7 +422,7 @@ fn sighup_reloads_the_lists_and_loses_no_packet() {
             "{}",
             service.messages()
         );
-        // A list of actors that is none leaves everything as it was, the countries too.
+        // An invalid list of actors changes nothing, not even the countries.
         std::fs::write(&countries, "75.0.0.0,75.255.255.255,BR\n").expect("written");
         std::fs::write(&list, "no such list\n").expect("written");
         service.signal("-HUP");

@@ -21,7 +21,7 @@ use teiten_sensor::source::record::Record;
 
 type Tally = BTreeMap<String, u64>;
 
-/// What the packets of one capture add up to, under the oracle's names.
+/// The sums of one capture's packets, under the oracle's names.
 #[derive(Default)]
 struct Counts {
     tally: Tally,
@@ -93,7 +93,7 @@ impl Counts {
     }
 }
 
-/// What must hold for every packet, whatever the oracle says.
+/// Invariants of every packet, regardless of the oracle.
 fn check_verdict<A: Address>(packet: &Packet<'_, A>) {
     let verdict = verdict(packet);
     assert_eq!(verdict.kind, kind(packet));

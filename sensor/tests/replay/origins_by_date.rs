@@ -1,5 +1,4 @@
-//! Country data of several dates, by the built program: each hour is told by the edition that fits its day, names it, and does so
-//! for any number of workers.
+//! Country data of several dates, by the built program: each hour uses the edition of its day and names it, for any number of workers.
 
 use crate::capture_file;
 use crate::dataset;
@@ -18,7 +17,7 @@ use teiten_testdata::clock::HOUR_US;
 /// 2026-06-14T22: two hours before midnight.
 const START_HOUR: i64 = 494_854;
 
-/// What the files' names and texts are.
+/// The names and texts of the files.
 const EDITIONS: [(&str, &str); 3] = [
     (
         "old-20260101.csv",
@@ -34,7 +33,7 @@ const EDITIONS: [(&str, &str); 3] = [
     ),
 ];
 
-/// By partition (date and hour), what `column` of a table holds; and what the metadata of its parts says under `key`.
+/// By partition (date and hour), the values of `column` of a table, and the metadata of its parts under `key`.
 fn by_hour(
     data: &Path,
     table: &str,

@@ -1,4 +1,4 @@
-//! What ships beside the program: the unit, the dashboard, manual pages and completions.
+//! The other files of the package: the unit, the dashboard, manual pages and completions.
 
 use crate::program;
 
@@ -119,7 +119,7 @@ fn manual_pages_and_completions_name_every_flag() {
     }
 }
 
-/// Runs a script in a shell; none, said loudly, where there is no such shell.
+/// Runs a script in a shell; prints SKIPPED if there is no such shell.
 fn in_shell(shell: &str, script: &str) -> Option<String> {
     let Ok(output) = Command::new(shell).args(["-c", script]).output() else {
         eprintln!("SKIPPED: there is no {shell}");

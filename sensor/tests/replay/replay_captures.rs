@@ -16,7 +16,7 @@ use serde_json::Value;
 use teiten_aggregator::hour::Hour;
 use teiten_sensor::command::summary::accounting;
 
-/// What the accounting partitions, each of which must sum to `observed`.
+/// The partitions of the account, each of which must sum to `observed`.
 const PARTITIONS: &[&str] = &[
     "families",
     "protocols",
@@ -38,7 +38,7 @@ fn counts(value: &Value) -> BTreeMap<String, u64> {
         .collect()
 }
 
-/// What is wrong with the sums of an accounting, whatever was read.
+/// Errors in the sums of an account.
 fn broken_laws(accounting: &Value) -> Vec<String> {
     let mut broken = Vec::new();
     let parts = ["observed", "outside", "excluded", "not_ip"];
@@ -127,7 +127,7 @@ fn wrong_hours(data: &Path, accounting: &Value, oracle: &Value) -> Vec<String> {
     wrong
 }
 
-/// What is wrong with the replay of one capture of grade A or B.
+/// Errors in the replay of one capture of grade A or B.
 fn problems(workshop: &Workshop, capture: &Path, oracle: &Value) -> Vec<String> {
     let settings = workshop.settings("dataset", 2);
     // A file of another capture must not be counted again.

@@ -1,5 +1,5 @@
-//! What a clock or a file invents counts in no hour and is named: far times, zeros, files that were joined, and what else lies in a
-//! folder. All inputs are made here.
+//! Implausible input counts in no hour and is reported: far times, zeros, joined files, and other files of a folder. The tests make all
+//! inputs.
 
 use std::collections::BTreeMap;
 

@@ -109,8 +109,8 @@ fn little_memory_writes_the_same_bytes() {
         };
         replay_into(&path, &tight);
         let aside = tight.data.join(".teiten/work");
-        let aside = std::fs::read_dir(aside).expect("rows were set aside");
-        assert_eq!(aside.count(), 0, "files that were set aside are left");
+        let aside = std::fs::read_dir(aside).expect("rows were spilled");
+        assert_eq!(aside.count(), 0, "spilled files are left over");
         assert_eq!(files(&tight.data), files(&ample.data), "{workers} workers");
     }
 }

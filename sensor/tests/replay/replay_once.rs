@@ -1,4 +1,4 @@
-//! A capture counts once in a dataset, whatever its name, its packing and the inputs beside it. All inputs are made here.
+//! A capture counts once in a dataset, regardless of its name, its compression and the other inputs. The tests make all inputs.
 
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -147,7 +147,7 @@ fn a_folder_that_grows_is_counted_once() {
             .all(|(name, hash)| after.get(name) == Some(hash)),
         "parts that were there stay"
     );
-    // Without the cache the captures are told by their contents.
+    // Without the cache captures are recognised by their contents.
     std::fs::remove_file(place.data().join(".teiten/captures.json")).expect("a cache");
     let accounting = place.replay(&[&folder], 0);
     assert_eq!(
@@ -228,7 +228,7 @@ fn a_capture_that_grew_replaces_its_shorter_self() {
         grown,
         "byte for byte as if it had always been whole"
     );
-    // What is less replaces nothing.
+    // A shorter capture replaces nothing.
     let cut = place.workshop.file("cut.pcap", first(&bytes, 4000));
     for flags in [&[][..], &["--recount"]] {
         let run = place.replay_with(&[&cut], flags, b"");

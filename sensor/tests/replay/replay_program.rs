@@ -1,4 +1,4 @@
-//! How the built program behaves around a replay: damage, what cannot be read or written, pipes, and what it says of each.
+//! The built program in a replay: damaged input, unreadable or unwritable files, pipes, and its messages.
 
 use crate::capture_file;
 use crate::dataset;

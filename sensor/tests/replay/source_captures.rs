@@ -1,5 +1,5 @@
-//! The sources against real captures: records, bytes and hours of every capture in the folder `shared/captures` beside the
-//! checkout (or in TEITEN_CAPTURES) must be those of its oracle, which tshark computed. What the packets hold is not tested here.
+//! The sources against real captures: records, bytes and hours of every capture in the folder `shared/captures` beside the checkout (or in
+//! TEITEN_CAPTURES) must be those of its oracle, which tshark computed. The contents of packets are not tested here.
 
 use crate::captures;
 
@@ -144,7 +144,7 @@ fn differences(sums: &Sums, oracle: &Value) -> Vec<String> {
         sums.captured_bytes,
         &oracle["sum_cap_len"],
     );
-    // The oracle leaves packets without a time out of the hours; here they take the time before them.
+    // The oracle leaves packets without a time out of the hours; here they take the time of the packet before.
     let all_timed = oracle["counts"]["no_timestamp"] == 0;
     if oracle["hours_checkable"] == true && all_timed {
         let expected: BTreeMap<i64, u64> = oracle["hours_utc"]
@@ -160,7 +160,7 @@ fn differences(sums: &Sums, oracle: &Value) -> Vec<String> {
     differences
 }
 
-/// What is wrong with the reading of one capture, by its grade.
+/// Errors in the reading of one capture, by its grade.
 fn problems(sums: &Sums, oracle: &Value) -> Vec<String> {
     match oracle["grade"].as_str() {
         Some("A" | "B") => {

@@ -1,5 +1,5 @@
-//! One answer to which tool sent a packet: the accounting, both tables and `explain` say the same, and it is what the synthesiser knows
-//! to have sent it. What confirms a mark is tested beside its rules.
+//! One answer to which tool sent a packet: the accounting, both tables and `explain` say the same, and it is what the synthesiser knows to
+//! have sent it. The confirmation of marks is tested beside its rules.
 
 use crate::capture_file;
 use crate::dataset;
@@ -36,7 +36,7 @@ fn by_tool(data: &std::path::Path, table: &str) -> Counts {
     counts
 }
 
-/// The tool of each record, in order; none where it is not observed.
+/// The tool of each record, in order; `None` if it is not observed.
 fn explained_each(path: &str) -> Vec<Option<String>> {
     let mut arguments = vec!["explain", path];
     for prefix in &TELESCOPE {

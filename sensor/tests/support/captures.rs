@@ -1,11 +1,10 @@
-//! Where the real captures and their oracles are: the folder `shared/captures` beside the checkout, or TEITEN_CAPTURES. What is
-//! checked with them is the business of the tests.
+//! The real captures and their oracles: the folder `shared/captures` beside the checkout, or TEITEN_CAPTURES.
 
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
-/// The folder of captures; none, said loudly, where there is none.
+/// The folder of captures; prints SKIPPED if there is none.
 pub(crate) fn captures() -> Option<PathBuf> {
     let folder = std::env::var_os("TEITEN_CAPTURES").map_or_else(
         || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../shared/captures"),

@@ -1,5 +1,5 @@
-//! A replay into a temporary dataset, and reading that dataset back with the parquet crate's own record reader: none of our code
-//! stands between the files and what the tests compare.
+//! A replay into a temporary dataset, and reading that dataset back with the parquet crate's own record reader: none of our own code is
+//! between the files and the comparison.
 #![allow(dead_code, reason = "each test uses a part of it")]
 
 use std::collections::BTreeMap;
@@ -28,7 +28,7 @@ pub(crate) struct Workshop {
 
 impl Workshop {
     pub(crate) fn new() -> Self {
-        // Parts are forced to disk, which costs nothing in a file system that lies in memory.
+        // Parts are synced to disk, which is free in a memory file system.
         let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir());
         let folder = folder.expect("a temporary folder");
         std::fs::write(folder.path().join("countries.csv"), COUNTRIES).expect("writable");
@@ -103,7 +103,7 @@ pub(crate) fn all_parts(data: &Path) -> Vec<PathBuf> {
     parts(data)
 }
 
-/// Every file below a folder, but for what readers never look at: names that begin with a dot.
+/// Every file below a folder, except those that readers ignore: names that begin with a dot.
 fn parts(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten() {
@@ -122,7 +122,7 @@ fn parts(folder: &Path) -> Vec<PathBuf> {
     found
 }
 
-/// Hands each row of a table to `take`; what a killed program left under way is no part, to this reader as to any.
+/// Passes each row of a table to `take`; unfinished files of a killed program are ignored, as by any reader.
 pub(crate) fn each_row(data: &Path, table: &str, mut take: impl FnMut(&Row)) {
     let is_visible = |path: &PathBuf| path.extension().is_some_and(|it| it == "parquet");
     for path in parts(&data.join(table)).into_iter().filter(is_visible) {

@@ -234,7 +234,7 @@ const JUMBOGRAM: &str =
     "tshark takes a payload length of 0 at its word; here the packet reaches to the frame's end";
 const UNKNOWN_PROTOCOL: &str = "the oracle's 255 says that it could not follow the extension headers; here it is the last one read";
 
-/// Whether every IP header of the capture stands behind a path that is followed.
+/// Whether every IP header of the capture is behind supported headers.
 pub(crate) fn is_supported(oracle: &Value) -> bool {
     let paths = oracle["path_to_outer_ip"].as_object().unwrap();
     !paths.keys().any(|path| {

@@ -70,7 +70,7 @@ pub(crate) fn ip(arguments: &str) -> Result<(), String> {
     }
 }
 
-/// Makes a folder whose file system lies in memory and is of this size; says so where that cannot be had.
+/// Creates a folder with a memory file system of this size; prints it if that fails.
 pub(crate) fn mount_memory(folder: &Path, size: &str) -> bool {
     std::fs::create_dir(folder).expect("writable");
     let mounted = Command::new("mount")
@@ -141,7 +141,7 @@ pub(crate) fn udp_frame(tag: Option<u16>, from: u32, to: [u8; 4], port: u16) -> 
     frame
 }
 
-/// A capture that is under way.
+/// A running capture.
 pub(crate) struct Capture {
     pub child: program::Running,
     messages: JoinHandle<String>,
@@ -250,7 +250,7 @@ impl Capture {
     }
 }
 
-/// Sends numbered datagrams, each to a port of its own.
+/// Sends numbered datagrams, each to another port.
 pub(crate) fn send_udp(to: &str, count: u16) {
     let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
     for number in 0..count {

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use serde_json::Value;
 
-/// What a run gave.
+/// The result of a run.
 #[derive(Debug)]
 pub(crate) struct Run {
     pub exit_code: Option<i32>,
@@ -28,7 +28,7 @@ pub(crate) fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_teiten-sensor"))
 }
 
-/// A program under way, which does not outlive the test, should that fail meanwhile.
+/// A running program, which is killed if the test fails.
 pub(crate) struct Running(pub Child);
 
 impl Deref for Running {
