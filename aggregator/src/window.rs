@@ -35,6 +35,10 @@ pub struct HourPart {
     pub payloads: PayloadTable,
 }
 
+/// Rows of an hour, and bytes of its payloads, from which it is spilled together with others.
+const SPILL_ROWS_MIN: usize = 64;
+const SPILL_PAYLOAD_BYTES_MIN: usize = 64 << 10;
+
 impl HourPart {
     fn new(hour: i64, seed: Seed, room: Room, spare: &SpareRows) -> Self {
         HourPart {
@@ -56,6 +60,12 @@ impl HourPart {
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
         size_of::<HourPart>() + self.spillable_bytes()
+    }
+
+    /// Whether a spill gives back more than the next packets take again: a table has room for some rows from its first one on.
+    fn is_worth_a_file(&self) -> bool {
+        self.ipv4.len() + self.ipv6.len() >= SPILL_ROWS_MIN
+            || self.payloads.memory_bytes() >= SPILL_PAYLOAD_BYTES_MIN
     }
 
     /// Memory that a spill frees, bytes.
@@ -236,11 +246,11 @@ impl Window {
         Some(taken)
     }
 
-    /// The rows and payloads so far of all hours, which stay open with their accounts: many hours with little in each. None where that would
-    /// give back less than `bytes_min`.
+    /// The rows and payloads so far of all hours that are worth a file, which stay open with their accounts: many hours with little in each.
+    /// None if that would give back less than `bytes_min`.
     pub fn spill_all(&mut self, bytes_min: usize) -> Vec<HourPart> {
-        let spillable = self.hours.values().map(HourPart::spillable_bytes);
-        if spillable.sum::<usize>() < bytes_min {
+        let worth = self.hours.values().filter(|part| part.is_worth_a_file());
+        if worth.map(HourPart::spillable_bytes).sum::<usize>() < bytes_min {
             return Vec::new();
         }
         let (seed, spare) = (self.seed, &self.spare);
@@ -251,8 +261,11 @@ impl Window {
             std::mem::swap(&mut taken.payloads, &mut part.payloads);
             taken
         };
-        let parts = self.hours.values_mut().map(take);
-        parts.filter(|part| !part.is_empty()).collect()
+        let parts = self.hours.values_mut();
+        parts
+            .filter(|part| part.is_worth_a_file())
+            .map(take)
+            .collect()
     }
 
     fn open(&mut self, hour: i64) -> &mut HourPart {

@@ -173,7 +173,8 @@ fn columns_are_spelled_in_the_schema_alone() {
     let mut broken = Vec::new();
     for source in sources(Path::new(env!("CARGO_MANIFEST_DIR")), "src") {
         let path = source.path.strip_prefix("src/").unwrap_or_default();
-        if source.is_tests || is_module(path, &["schema"]) {
+        // The table `coverage` takes the names of its counters from their rows in `counter`.
+        if source.is_tests || is_module(path, &["schema", "counter"]) {
             continue;
         }
         for name in &names {
