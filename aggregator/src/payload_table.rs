@@ -76,7 +76,7 @@ struct Count {
 
 impl Count {
     fn add(&mut self, other: &Count) {
-        self.packets += other.packets;
+        self.packets = self.packets.saturating_add(other.packets);
         self.sources.unite(&other.sources);
     }
 }
