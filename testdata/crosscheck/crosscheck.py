@@ -275,15 +275,17 @@ def check_export(binaries, connection, data, folder):
     check("rows of one hour's export", len(text.splitlines()) - 1, rows)
 
 
-def check_merge(binaries, connection, data, other, folder):
-    """Two datasets side by side hold the packets of both, and a second merge changes nothing."""
+def check_merge(binaries, connection, data, cut, other, folder):
+    """Two datasets side by side hold the packets of both, and a second merge changes nothing. One of the same packets is refused."""
     merged = folder / "merged"
+    run(binaries / "teiten-aggregator", "merge", "--data", folder / "twice", data, cut, accepted=(2,))
+    check("tables of a merge that would count packets twice", digests(folder / "twice"), {})
     run(binaries / "teiten-aggregator", "merge", "--data", merged, data, other)
     sums = "SELECT sum(packets)::bigint, sum(bytes)::bigint FROM {}"
+    parts = "read_parquet('{}/{}/*/*/*.parquet', hive_partitioning = false)"
     for table in ("traffic", "sources"):
-        one = connection.execute(sums.format(table)).fetchone()
-        both = connection.execute(sums.format(f"read_parquet('{merged}/{table}/*/*/*.parquet', hive_partitioning = false)")).fetchone()
-        check(f"{table} of two datasets merged", both, tuple(2 * number for number in one))
+        one, two, both = (connection.execute(sums.format(parts.format(each, table))).fetchone() for each in (data, other, merged))
+        check(f"{table} of two datasets merged", both, tuple(a + b for a, b in zip(one, two)))
     before = digests(merged)
     again = json.loads(run(binaries / "teiten-aggregator", "merge", "--json", "--data", merged, data, other))
     check("a second merge", (again["copied"], digests(merged)), (0, before))
@@ -376,11 +378,15 @@ def main():
     sys.exit(1 if failures else 0)
 
 
+def synthesise(options, capture, seed):
+    run(options.binaries / "teiten-synth", "-o", capture, "--telescope", options.telescope, "--telescope", "2001:db8::/32",
+        "--packets", options.packets, "--seed", seed,
+        *("--span", "5h", "--ipv6", "0.05", "--outside", "0.02", "--arp", "0.002", "--out-of-order", "0.01"))
+
+
 def cross_check(options, folder):
     capture = folder / "capture.pcap"
-    run(options.binaries / "teiten-synth", "-o", capture, "--telescope", options.telescope, "--telescope", "2001:db8::/32",
-        "--packets", options.packets,
-        *("--span", "5h", "--ipv6", "0.05", "--outside", "0.02", "--arp", "0.002", "--out-of-order", "0.01"))
+    synthesise(options, capture, 1)
     truth = json.loads(Path(f"{capture}.truth.json").read_text())
 
     expected, accounting = None, None
@@ -404,14 +410,17 @@ def cross_check(options, folder):
     check_files(data, has_geo)
 
     split_pcap(capture, folder / "split", SPLITS)
-    other = folder / "split-data"
-    parts = replay(options.binaries, folder / "split", other, truth["telescope"], 2)
+    cut = folder / "split-data"
+    parts = replay(options.binaries, folder / "split", cut, truth["telescope"], 2)
     check("accounting of ten files", {key: parts[key] for key in ("records", "observed", "classes", "hours")},
           {key: accounting[key] for key in ("records", "observed", "classes", "hours")})
     for table in TABLES:
-        check(f"rows of {table} that only one file or only ten give", same_rows(connection, other, table), (0, 0))
+        check(f"rows of {table} that only one file or only ten give", same_rows(connection, cut, table), (0, 0))
     check_export(options.binaries, connection, data, folder)
-    check_merge(options.binaries, connection, data, other, folder)
+    synthesise(options, folder / "other.pcap", 2)
+    other = folder / "other-data"
+    replay(options.binaries, folder / "other.pcap", other, truth["telescope"], 2)
+    check_merge(options.binaries, connection, data, cut, other, folder)
     check_days(options.binaries, connection, data, capture, truth["telescope"], folder)
 
 
