@@ -6,6 +6,7 @@
 //! (`special.rs`). The lists of actors (`actor.rs`) belong to it, so that a reload replaces all of a source's origin at once.
 
 mod asn;
+mod cache;
 mod country;
 mod date;
 mod default;

@@ -16,12 +16,21 @@ pub fn user_folder() -> Option<PathBuf> {
     user_folder_of(std::env::var_os("XDG_DATA_HOME"), std::env::var_os("HOME"))
 }
 
-/// The specification ignores a relative folder.
+/// Where parsed data files are kept for the next run; `None` without a home folder.
+pub(super) fn user_cache_folder() -> Option<PathBuf> {
+    let cache = std::env::var_os("XDG_CACHE_HOME");
+    base_folder(cache, std::env::var_os("HOME"), ".cache").map(|base| base.join("teiten/geo"))
+}
+
 fn user_folder_of(data: Option<OsString>, home: Option<OsString>) -> Option<PathBuf> {
+    base_folder(data, home, ".local/share").map(|base| base.join("teiten/geo"))
+}
+
+/// The folder that the variable names, else the usual one below the home folder. The specification ignores relative folders.
+fn base_folder(named: Option<OsString>, home: Option<OsString>, usual: &str) -> Option<PathBuf> {
     let absolute = |path: OsString| Some(PathBuf::from(path)).filter(|path| path.is_absolute());
-    let data = data.and_then(absolute);
-    let base = data.or_else(|| Some(home.and_then(absolute)?.join(".local/share")))?;
-    Some(base.join("teiten/geo"))
+    let named = named.and_then(absolute);
+    named.or_else(|| Some(home.and_then(absolute)?.join(usual)))
 }
 
 /// The files of the first folder that has any.

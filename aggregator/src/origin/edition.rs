@@ -38,6 +38,16 @@ impl<V: Value> Editions<V> {
         }])
     }
 
+    /// All of them, by their first day.
+    pub(super) fn all(&self) -> &[OriginEdition<V>] {
+        &self.0
+    }
+
+    /// Editions that were all of some others; `None` if there is none.
+    pub(super) fn of(editions: Vec<OriginEdition<V>>) -> Option<Self> {
+        (!editions.is_empty()).then_some(Editions(editions))
+    }
+
     /// The edition of a day.
     pub(super) fn on(&self, day: Date) -> &OriginEdition<V> {
         let behind = self.0.partition_point(|edition| edition.from <= Some(day));

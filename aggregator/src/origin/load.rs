@@ -2,21 +2,20 @@
 //! records.
 
 use std::borrow::Cow;
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
 
 use super::asn::Asn;
+use super::cache::{self, Cached, Content, FileFacts};
 use super::country::Country;
 use super::date::date_of;
 use super::edition::{self, Editions};
 use super::error::OriginError;
 use super::mmdb::{self, MmdbRecord};
 use super::origins::Origins;
-use super::provenance::{OriginFormat, Provenance, Subject};
+use super::provenance::{BadRow, OriginFormat, Provenance, Subject};
 use super::text::{self, Field, FileRanges, TextError};
 use crate::actor::Actors;
 use crate::parallel::joined;
@@ -31,7 +30,7 @@ const GZIP_MAGIC: &[u8] = &[0x1f, 0x8b];
 const DECOMPRESSED_BYTES_MAX: u64 = 2 << 30;
 
 /// What can be loaded.
-trait Loaded: Field + MmdbRecord + Send + Sync {
+trait Loaded: Field + MmdbRecord + Cached + Send + Sync {
     const SUBJECT: Subject;
 }
 
@@ -71,6 +70,12 @@ impl Origins {
 }
 
 fn load_list<V: Loaded>(paths: &[PathBuf]) -> Result<(Editions<V>, Vec<Provenance>), OriginError> {
+    let place = cache::place(paths, V::SUBJECT.file_word());
+    if let Some((editions, facts)) = place.as_deref().and_then(|place| cache::read(place, paths)) {
+        let described = paths.iter().zip(&facts);
+        let provenance = described.map(|(path, facts)| provenance::<V>(path, facts, Vec::new()));
+        return Ok((editions, provenance.collect()));
+    }
     let files = std::thread::scope(|scope| {
         let threads: Vec<_> = paths
             .iter()
@@ -79,12 +84,47 @@ fn load_list<V: Loaded>(paths: &[PathBuf]) -> Result<(Editions<V>, Vec<Provenanc
         let results = threads.into_iter().map(joined);
         results.collect::<Result<Vec<_>, OriginError>>()
     })?;
-    let (ranges, provenance): (Vec<_>, Vec<_>) = files.into_iter().unzip();
-    Ok((edition::build(&ranges, &provenance), provenance))
+    let (mut ranges, facts): (Vec<_>, Vec<_>) = files.into_iter().unzip();
+    let all = paths.iter().zip(&facts).zip(&mut ranges);
+    let provenance: Vec<_> = all
+        .map(|((path, facts), ranges)| {
+            provenance::<V>(path, facts, std::mem::take(&mut ranges.bad_rows))
+        })
+        .collect();
+    let editions = edition::build(&ranges, &provenance);
+    if let Some(place) = place
+        && provenance.iter().all(|file| file.bad_rows.is_empty())
+    {
+        // Without an entry the next run parses the files again; nothing else is lost. Rows that are not understood are told from the
+        // files themselves, so files with such rows have no entry.
+        let _ = cache::write(&place, &editions, facts);
+    }
+    Ok((editions, provenance))
 }
 
-fn load_file<V: Loaded>(path: &Path) -> Result<(FileRanges<V>, Provenance), OriginError> {
-    let (bytes, modified) = read_file(path).map_err(|source| OriginError::Read {
+fn provenance<V: Loaded>(path: &Path, facts: &FileFacts, bad_rows: Vec<BadRow>) -> Provenance {
+    let modified = std::fs::metadata(path).and_then(|metadata| metadata.modified());
+    let stated = facts.date.as_deref().and_then(|date| date.parse().ok());
+    let (date, date_source) = date_of(stated, path, modified.ok());
+    Provenance {
+        subject: V::SUBJECT,
+        name: path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned(),
+        format: facts.format,
+        date,
+        date_source,
+        sha256: facts.sha256.clone(),
+        ranges: facts.ranges,
+        oddities: facts.oddities,
+        bad_rows,
+    }
+}
+
+fn load_file<V: Loaded>(path: &Path) -> Result<(FileRanges<V>, FileFacts), OriginError> {
+    let bytes = std::fs::read(path).map_err(|source| OriginError::Read {
         path: path.to_path_buf(),
         source,
     })?;
@@ -101,31 +141,15 @@ fn load_file<V: Loaded>(path: &Path) -> Result<(FileRanges<V>, Provenance), Orig
         });
     }
     ranges.oddities.overlapping = count_overlapping(&ranges.v4) + count_overlapping(&ranges.v6);
-    let (date, date_source) = date_of(ranges.date.take(), path, modified);
-    let provenance = Provenance {
-        subject: V::SUBJECT,
-        name: path
-            .file_name()
-            .unwrap_or_default()
-            .to_string_lossy()
-            .into_owned(),
+    let facts = FileFacts {
+        content: Content::of(&bytes),
         format,
-        date,
-        date_source,
+        date: ranges.date.map(|date| date.to_string()),
         sha256,
         ranges: (ranges.v4.len() + ranges.v6.len()) as u64,
         oddities: ranges.oddities,
-        bad_rows: std::mem::take(&mut ranges.bad_rows),
     };
-    Ok((ranges, provenance))
-}
-
-fn read_file(path: &Path) -> std::io::Result<(Vec<u8>, Option<SystemTime>)> {
-    let mut file = File::open(path)?;
-    let metadata = file.metadata()?;
-    let mut bytes = Vec::with_capacity(metadata.len() as usize + 1);
-    file.read_to_end(&mut bytes)?;
-    Ok((bytes, metadata.modified().ok()))
+    Ok((ranges, facts))
 }
 
 fn parse_file<V: Loaded>(

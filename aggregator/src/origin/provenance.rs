@@ -3,11 +3,12 @@
 use std::fmt;
 
 use jiff::civil::Date;
+use serde::{Deserialize, Serialize};
 
 use super::date::DateSource;
 
 /// The format of a data file, recognised by its content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum OriginFormat {
     /// START,END,VALUE with commas, as in tor's geoip and geoip6 and several vendors' files; addresses decimal or as text.
     Ranges,
@@ -39,7 +40,7 @@ impl OriginFormat {
 }
 
 /// Oddities of a file that are no errors: they are counted.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Oddities {
     /// Ranges that end before they begin: left out.
     pub reversed: u64,
@@ -69,6 +70,14 @@ impl Subject {
         match self {
             Subject::Country => "countries",
             Subject::Asn => "AS numbers",
+        }
+    }
+
+    /// How files that are kept for it are named.
+    pub(super) const fn file_word(self) -> &'static str {
+        match self {
+            Subject::Country => "country",
+            Subject::Asn => "asn",
         }
     }
 

@@ -24,10 +24,11 @@ pub(crate) struct Lookup<A, V> {
     pub(crate) value: V,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct HalfStep<V> {
-    low: u16,
-    value: V,
+/// From the address with this low half on, within its high half, `value` holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct HalfStep<V> {
+    pub(crate) low: u16,
+    pub(crate) value: V,
 }
 
 const _: () = assert!(size_of::<HalfStep<u16>>() == 4);
@@ -75,6 +76,25 @@ impl<V: Value> TableV4<V> {
         }
         index.push(steps.len() as u32);
         TableV4 { index, steps }
+    }
+
+    /// Index and steps, to be stored.
+    pub(crate) fn parts(&self) -> (&[u32], &[HalfStep<V>]) {
+        (&self.index, &self.steps)
+    }
+
+    /// The table of stored parts; `None` if they are those of no table.
+    pub(crate) fn from_parts(index: Vec<u32>, steps: Vec<HalfStep<V>>) -> Option<Self> {
+        let is_empty = index.is_empty() && steps.is_empty();
+        let is_whole = index.len() == (1 << 16) + 1
+            && index.first() == Some(&0)
+            && index.last().map(|end| *end as usize) == Some(steps.len());
+        let begins_at_zero = |pair: &[u32]| {
+            let first = steps.get(pair[0] as usize);
+            pair[0] < pair[1] && first.is_some_and(|step| step.low == 0)
+        };
+        let is_table = is_empty || is_whole && index.windows(2).all(begins_at_zero);
+        is_table.then_some(TableV4 { index, steps })
     }
 
     /// What holds for `address`.
@@ -167,12 +187,28 @@ impl<V: Value> TableV6<V> {
         }
         starts.extend(sorted.iter().map(|step| step.start));
         values.extend(sorted.iter().map(|step| step.value));
+        TableV6::of(starts, values)
+    }
+
+    fn of(starts: Vec<u128>, values: Vec<V>) -> Self {
         let samples = starts.iter().copied().step_by(SAMPLE_STEPS).collect();
         TableV6 {
             samples,
             starts,
             values,
         }
+    }
+
+    /// Starts and their values, to be stored.
+    pub(crate) fn parts(&self) -> (&[u128], &[V]) {
+        (&self.starts, &self.values)
+    }
+
+    /// The table of stored parts; `None` if they are those of no table.
+    pub(crate) fn from_parts(starts: Vec<u128>, values: Vec<V>) -> Option<Self> {
+        let begins = starts.first().is_none_or(|start| *start == 0);
+        let is_table = starts.len() == values.len() && begins && starts.is_sorted();
+        is_table.then(|| TableV6::of(starts, values))
     }
 
     /// What holds for `address`.
