@@ -1,4 +1,5 @@
-//! One Parquet column chunk from values that are known to be few, sorted or small: dictionary indices for text, delta for integers.
+//! One Parquet column chunk from values that are known to be few, sorted or small: dictionary indices for text, delta for integers, shared
+//! beginnings for byte strings.
 //!
 //! The `parquet` crate writes the footer and the file; this module writes the pages. The crate's own column writers look every value up in
 //! a hash table, which costs more than all the rest of an hour's close; here each text has its number before it is written, and values go
@@ -8,7 +9,7 @@ mod delta;
 mod hybrid;
 mod page;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
@@ -25,6 +26,21 @@ use page::{PageKind, write_page};
 
 /// zstd's level: the fastest standard one; columns that matter for size are small already.
 pub const ZSTD_LEVEL: i32 = 1;
+/// A page is compressed only if that saves at least one byte in so many: times and ports are as random as they look, and zstd takes as long
+/// to find that out as to pack a page that shrinks.
+const SAVED_SHARE_MIN: usize = 16;
+/// Larger pages are judged by pieces at even distances.
+const JUDGED_WHOLE_MAX: usize = 32 << 10;
+const JUDGED_PIECES: usize = 8;
+const JUDGED_PIECE_BYTES: usize = JUDGED_WHOLE_MAX / JUDGED_PIECES;
+/// Smaller pages have nothing to save.
+const COMPRESSED_MIN: usize = 64;
+
+/// Encoders that wait for their next row group, at most. A new one allocates half a megabyte for zstd alone.
+const IDLE_MAX: usize = 8;
+/// Memory of an encoder's buffers above which they are given back.
+const IDLE_BYTES_MAX: usize = 4 << 20;
+static IDLE: Mutex<Vec<Encoder>> = Mutex::new(Vec::new());
 
 /// A column chunk ready to be appended to a row group.
 #[derive(Debug)]
@@ -41,6 +57,8 @@ pub struct Encoder {
     page: Vec<u8>,
     blocks: Vec<u8>,
     levels: Vec<u8>,
+    compressed: Vec<u8>,
+    dictionary: Vec<u8>,
 }
 
 /// The other contents of a chunk.
@@ -70,7 +88,45 @@ impl Encoder {
             page: Vec::new(),
             blocks: Vec::new(),
             levels: Vec::new(),
+            compressed: Vec::new(),
+            dictionary: Vec::new(),
         })
+    }
+
+    /// Encodes with an encoder that others used before or will use later.
+    ///
+    /// # Errors
+    /// Those of `encode`, and when zstd cannot allocate its state.
+    pub fn with<T>(encode: impl FnOnce(&mut Encoder) -> Result<T>) -> Result<T> {
+        let idle = || IDLE.lock().unwrap_or_else(PoisonError::into_inner);
+        let waiting = idle().pop();
+        let mut encoder = waiting.map_or_else(Encoder::new, Ok)?;
+        let encoded = encode(&mut encoder);
+        encoder.give_back_memory();
+        let mut idle = idle();
+        if idle.len() < IDLE_MAX {
+            idle.push(encoder);
+        }
+        encoded
+    }
+
+    /// Gives memory back that only large row groups need.
+    fn give_back_memory(&mut self) {
+        let Encoder {
+            compressor: _,
+            page,
+            blocks,
+            levels,
+            compressed,
+            dictionary,
+        } = self;
+        let mut left = IDLE_BYTES_MAX;
+        for buffer in [page, blocks, levels, compressed, dictionary] {
+            match left.checked_sub(buffer.capacity()) {
+                Some(rest) => left = rest,
+                None => *buffer = Vec::new(),
+            }
+        }
     }
 
     /// Integers, stored as deltas.
@@ -364,6 +420,39 @@ impl Encoder {
         self.chunk(column, Encoding::PLAIN, summary)
     }
 
+    /// Byte strings in an order in which neighbours begin alike: each as what it has behind the beginning that it shares with the one
+    /// before (DELTA_BYTE_ARRAY).
+    ///
+    /// # Errors
+    /// See [`Encoder::integers`].
+    pub fn prefixed<'s>(
+        &mut self,
+        column: &ColumnDescPtr,
+        strings: impl Iterator<Item = &'s [u8]>,
+    ) -> Result<EncodedColumn> {
+        let mut shared = Delta::new(std::mem::take(&mut self.blocks));
+        let mut own = Delta::new(std::mem::take(&mut self.levels));
+        let (mut rows, mut before, suffixes) = (0, &[][..], &mut self.dictionary);
+        suffixes.clear();
+        strings.for_each(|string| {
+            let length = shared_length(before, string);
+            shared.push(length as i64);
+            own.push((string.len() - length) as i64);
+            suffixes.extend_from_slice(&string[length..]);
+            before = string;
+            rows += 1;
+        });
+        self.page.clear();
+        self.blocks = shared.finish(&mut self.page);
+        self.levels = own.finish(&mut self.page);
+        self.page.extend_from_slice(&self.dictionary);
+        let summary = Summary {
+            rows,
+            ..Summary::default()
+        };
+        self.chunk(column, Encoding::DELTA_BYTE_ARRAY, summary)
+    }
+
     /// The chunk whose data page is `self.page`.
     fn chunk(
         &mut self,
@@ -371,34 +460,86 @@ impl Encoder {
         encoding: Encoding,
         summary: Summary,
     ) -> Result<EncodedColumn> {
+        let dictionary = summary.dictionary.as_ref();
+        let larger = match dictionary {
+            Some(dictionary) if dictionary.page.len() > self.page.len() => &dictionary.page,
+            _ => &self.page,
+        };
+        // The pages of a chunk share their compression.
+        let is_compressed = pays(&mut self.compressor, larger, &mut self.compressed)?;
         let (mut chunk, mut sizes) = (Vec::new(), Sizes::default());
-        if let Some(Dictionary { page, values }) = &summary.dictionary {
-            let compressed = compress(&mut self.compressor, page)?;
-            let header = write_page(
-                &mut chunk,
-                PageKind::Dictionary,
-                *values,
-                page.len(),
-                &compressed,
-            )?;
+        let mut append = |kind, values, page: &[u8]| {
+            let stored = match is_compressed {
+                true => {
+                    compress(&mut self.compressor, page, &mut self.compressed)?;
+                    &self.compressed
+                }
+                false => page,
+            };
+            let header = write_page(&mut chunk, kind, values, page.len(), stored)?;
             sizes.uncompressed_bytes += header + page.len();
-            sizes.dictionary_bytes = Some(chunk.len());
+            if kind == PageKind::Dictionary {
+                sizes.dictionary_bytes = Some(chunk.len());
+            }
+            Ok::<(), ParquetError>(())
+        };
+        if let Some(Dictionary { page, values }) = dictionary {
+            append(PageKind::Dictionary, *values, page)?;
         }
-        let compressed = compress(&mut self.compressor, &self.page)?;
-        let kind = PageKind::Data(encoding);
-        let header = write_page(&mut chunk, kind, summary.rows, self.page.len(), &compressed)?;
-        sizes.uncompressed_bytes += header + self.page.len();
+        append(PageKind::Data(encoding), summary.rows, &self.page)?;
         sizes.compressed_bytes = chunk.len();
+        let compression = match is_compressed {
+            true => Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?),
+            false => Compression::UNCOMPRESSED,
+        };
         Ok(EncodedColumn {
             bytes: Bytes::from(chunk),
-            close: close_result(column, encoding, &sizes, summary)?,
+            close: close_result(column, encoding, compression, &sizes, summary)?,
         })
     }
 }
 
-fn compress(compressor: &mut zstd::bulk::Compressor<'static>, page: &[u8]) -> Result<Vec<u8>> {
+/// How many bytes two strings share at their beginning.
+#[inline]
+fn shared_length(left: &[u8], right: &[u8]) -> usize {
+    let pairs = left.iter().zip(right);
+    pairs.take_while(|(left, right)| left == right).count()
+}
+
+/// Whether compressing saves enough. The answer depends on the page alone.
+fn pays(
+    compressor: &mut zstd::bulk::Compressor<'static>,
+    page: &[u8],
+    buffer: &mut Vec<u8>,
+) -> Result<bool> {
+    if page.len() < COMPRESSED_MIN {
+        return Ok(false);
+    }
+    let mut pieces = Vec::new();
+    let sample = if page.len() <= JUDGED_WHOLE_MAX {
+        page
+    } else {
+        for piece in 0..JUDGED_PIECES {
+            let start = (page.len() - JUDGED_PIECE_BYTES) / (JUDGED_PIECES - 1) * piece;
+            pieces.extend_from_slice(&page[start..][..JUDGED_PIECE_BYTES]);
+        }
+        &pieces
+    };
+    compress(compressor, sample, buffer)?;
+    Ok(buffer.len() + sample.len() / SAVED_SHARE_MIN <= sample.len())
+}
+
+/// Compresses a page into `buffer`, whose contents are replaced.
+fn compress(
+    compressor: &mut zstd::bulk::Compressor<'static>,
+    page: &[u8],
+    buffer: &mut Vec<u8>,
+) -> Result<()> {
+    buffer.clear();
+    buffer.reserve(zstd::zstd_safe::compress_bound(page.len()));
     compressor
-        .compress(page)
+        .compress_to_buffer(page, buffer)
+        .map(drop)
         .map_err(|error| ParquetError::External(Box::new(error)))
 }
 
@@ -419,6 +560,7 @@ fn push_plain(page: &mut Vec<u8>, text: &[u8]) {
 fn close_result(
     column: &ColumnDescPtr,
     encoding: Encoding,
+    compression: Compression,
     sizes: &Sizes,
     summary: Summary,
 ) -> Result<ColumnCloseResult> {
@@ -428,7 +570,7 @@ fn close_result(
     }
     let mut builder = ColumnChunkMetaData::builder(Arc::clone(column))
         .set_encodings(encodings)
-        .set_compression(Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?))
+        .set_compression(compression)
         .set_num_values(summary.rows as i64)
         .set_total_compressed_size(sizes.compressed_bytes as i64)
         .set_total_uncompressed_size(sizes.uncompressed_bytes as i64)

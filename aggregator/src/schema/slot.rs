@@ -1,6 +1,6 @@
 //! A column of a row group that is being written: it takes values in one of the forms below, and only those of its own type.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
 use parquet::basic::{Repetition, Type as PhysicalType};
@@ -14,6 +14,9 @@ use teiten_observation::{Family, Kind};
 
 /// Distinct texts of a column that are worth a dictionary in any case.
 const DISTINCT_MIN: usize = 256;
+
+/// Distinct integers of a row group that are still few.
+const FEW_MAX: usize = 4096;
 
 /// A column, and how it is filled.
 #[derive(Clone, Copy, Debug)]
@@ -130,14 +133,35 @@ impl Slot<'_> {
             .numbered_texts(&self.column, distinct.into_iter(), numbers)
     }
 
-    /// Integers of which few are distinct: each stands once, ascending.
+    /// Integers of which few are distinct: each is stored once, in the order in which they come; as deltas if they are many.
     pub(crate) fn few_integers(self, values: impl Iterator<Item = i64> + Clone) -> Filled {
         self.takes_integers(Repetition::REQUIRED)?;
-        let distinct: Vec<i64> = BTreeSet::from_iter(values.clone()).into_iter().collect();
-        // Found again, as each was put in a line ago.
-        let number = |value| distinct.binary_search(&value).unwrap_or(0) as u32;
+        // Seeded, as senders choose some of the values.
+        let mut known: HashMap<i64, u32, RandomState> = HashMap::default();
+        let (mut distinct, mut last) = (Vec::new(), None);
+        let mut numbers = Vec::with_capacity(self.rows);
+        for value in values.clone() {
+            let number = match last {
+                Some((same, number)) if same == value => number,
+                _ => *known.entry(value).or_insert_with(|| {
+                    distinct.push(value);
+                    distinct.len() as u32 - 1
+                }),
+            };
+            if distinct.len() > FEW_MAX {
+                return self.encoder.integers(&self.column, values);
+            }
+            last = Some((value, number));
+            numbers.push(number);
+        }
         self.encoder
-            .numbered_integers(&self.column, &distinct, values.map(number))
+            .numbered_integers(&self.column, &distinct, numbers.into_iter())
+    }
+
+    /// Byte strings of which neighbours begin alike.
+    pub(crate) fn prefixed<'s>(self, strings: impl Iterator<Item = &'s [u8]>) -> Filled {
+        self.takes_bytes()?;
+        self.encoder.prefixed(&self.column, strings)
     }
 
     /// Byte strings.
@@ -217,9 +241,11 @@ impl Slot<'_> {
     }
 }
 
-/// The codes that occur, ascending, and for each code its number among them.
-fn number(codes: impl Iterator<Item = u16>) -> (Vec<u16>, Vec<u32>) {
-    let mut numbers = vec![0; 1 << u16::BITS];
+/// The codes that occur, ascending, and for each code up to the largest its number among them.
+fn number(codes: impl Iterator<Item = u16> + Clone) -> (Vec<u16>, Vec<u32>) {
+    // Most columns have a few small codes, and a table for all codes would cost more than a small row group.
+    let largest = codes.clone().max().unwrap_or(0);
+    let mut numbers = vec![0; usize::from(largest) + 1];
     codes.for_each(|code| numbers[usize::from(code)] = 1);
     let mut occurring = Vec::new();
     for (code, number) in numbers.iter_mut().enumerate() {

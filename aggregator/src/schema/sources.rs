@@ -24,13 +24,10 @@ use teiten_observation::{Address, Family, Kind, StackSignature};
 pub(crate) struct SourceChunk {
     texts: Vec<u8>,
     text_ends: Vec<u32>,
-    /// For each row the number of its source among the texts.
+    origins: Vec<Origin>,
+    /// For each row the number of its source among texts and origins.
     sources: Vec<u32>,
     kinds: Vec<Kind>,
-    countries: Vec<u16>,
-    asns: Vec<Option<u32>>,
-    roles: Vec<Role>,
-    actors: Vec<u16>,
     packets: Vec<u64>,
     bytes: Vec<u64>,
     destinations: Vec<u32>,
@@ -41,7 +38,7 @@ pub(crate) struct SourceChunk {
     stacks: Vec<u64>,
     /// Destinations as [`pack`] writes them, one row's behind the other's, and where each ends.
     sets: Vec<u8>,
-    set_ends: Vec<usize>,
+    set_ends: Vec<u32>,
 }
 
 /// The origin and role of a source.
@@ -63,12 +60,9 @@ impl SourceChunk {
         SourceChunk {
             texts: Vec::with_capacity(rows * 8),
             text_ends: Vec::with_capacity(rows / 2),
+            origins: Vec::with_capacity(rows / 2),
             sources: Vec::with_capacity(rows),
             kinds: Vec::with_capacity(rows),
-            countries: Vec::with_capacity(rows),
-            asns: Vec::with_capacity(rows),
-            roles: Vec::with_capacity(rows),
-            actors: Vec::with_capacity(rows),
             packets: Vec::with_capacity(rows),
             bytes: Vec::with_capacity(rows),
             destinations: Vec::with_capacity(rows),
@@ -89,9 +83,10 @@ impl SourceChunk {
 
     /// Begins a source, of which rows follow, by its address as text.
     #[inline]
-    pub(crate) fn begin_source(&mut self, text: &[u8]) {
+    pub(crate) fn begin_source(&mut self, text: &[u8], origin: Origin) {
         self.texts.extend_from_slice(text);
         self.text_ends.push(self.texts.len() as u32);
+        self.origins.push(origin);
     }
 
     /// Appends a row of the source that was begun last; `destinations` are left out where they are not kept.
@@ -100,18 +95,13 @@ impl SourceChunk {
         &mut self,
         row: &SourceRow<A>,
         destinations: Option<View<'_, A>>,
-        origin: Origin,
     ) {
         if let Some(destinations) = destinations {
             pack(&destinations, &mut self.sets);
         }
-        self.set_ends.push(self.sets.len());
+        self.set_ends.push(self.sets.len() as u32);
         self.sources.push(self.text_ends.len() as u32 - 1);
         self.kinds.push(row.kind);
-        self.countries.push(origin.country.code());
-        self.asns.push(origin.asn);
-        self.roles.push(origin.role);
-        self.actors.push(origin.actor);
         self.packets.push(row.packets);
         self.bytes.push(row.bytes);
         self.destinations.push(row.destinations);
@@ -124,7 +114,11 @@ impl SourceChunk {
 
     fn set(&self, row: usize) -> &[u8] {
         let start = row.checked_sub(1).map_or(0, |before| self.set_ends[before]);
-        &self.sets[start..self.set_ends[row]]
+        &self.sets[start as usize..self.set_ends[row] as usize]
+    }
+
+    fn origin(&self, row: usize) -> &Origin {
+        &self.origins[self.sources[row] as usize]
     }
 
     fn text(&self, source: u32) -> &[u8] {
@@ -152,11 +146,12 @@ impl SourceRows<'_> {
     }
 
     fn actor_numbers(&self) -> impl Iterator<Item = u16> + Clone {
-        self.group.each(|chunk, row| chunk.actors[row])
+        self.group.each(|chunk, row| chunk.origin(row).actor)
     }
 
     fn country_codes(&self) -> impl Iterator<Item = u16> + Clone {
-        self.group.each(|chunk, row| chunk.countries[row])
+        self.group
+            .each(|chunk, row| chunk.origin(row).country.code())
     }
 }
 
@@ -233,13 +228,16 @@ pub(crate) const ROWS: &[ColumnRow<SourceFill>] = columns_of_kinds!(
     ColumnRow {
         column: ASN,
         fill: |slot, rows| {
-            slot.sparse(rows.group.each(|chunk, row| chunk.asns[row].map(i64::from)))
+            slot.sparse(
+                rows.group
+                    .each(|chunk, row| chunk.origin(row).asn.map(i64::from)),
+            )
         },
     },
     ColumnRow {
         column: ROLE,
         fill: |slot, rows| {
-            let codes = rows.group.each(|chunk, row| chunk.roles[row] as u16);
+            let codes = rows.group.each(|chunk, row| chunk.origin(row).role as u16);
             slot.named(codes, |code| Role::ALL[usize::from(code)].name())
         },
     },
@@ -298,7 +296,7 @@ pub(crate) const ROWS: &[ColumnRow<SourceFill>] = columns_of_kinds!(
             "Compatibility flags of all packets together, a bit each; teiten-sensor rules explains them, the metadata's flags_version dates them.",
         ),
         fill: |slot, rows| {
-            slot.integers(
+            slot.few_integers(
                 rows.group
                     .each(|chunk, row| i64::from(chunk.flags[row] as i32)),
             )
@@ -310,7 +308,7 @@ pub(crate) const ROWS: &[ColumnRow<SourceFill>] = columns_of_kinds!(
     },
     ColumnRow {
         column: DESTINATIONS_SET,
-        fill: |slot, rows| slot.strings(rows.group.each(|chunk, row| chunk.set(row))),
+        fill: |slot, rows| slot.prefixed(rows.group.each(|chunk, row| chunk.set(row))),
     },
     ],
 );
@@ -352,7 +350,7 @@ fn source_column(slot: Slot<'_>, group: &Group<SourceChunk>) -> Filled {
     };
     let distinct: usize = sources().map(|(_, sources)| sources.len()).sum();
     if distinct * 2 > group.rows() {
-        return slot.strings(group.each(|chunk, row| chunk.text(chunk.sources[row])));
+        return slot.prefixed(group.each(|chunk, row| chunk.text(chunk.sources[row])));
     }
     let texts =
         sources().flat_map(|(chunk, sources)| sources.map(move |source| chunk.text(source)));

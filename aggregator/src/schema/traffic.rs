@@ -137,7 +137,7 @@ pub(crate) const ROWS: &[ColumnRow<TrafficFill>] = columns_of_kinds!(
     },
     ColumnRow {
         column: SOURCES_SKETCH,
-        fill: |slot, rows| slot.strings(rows.group.each(|sums, row| sums.sketch(row))),
+        fill: |slot, rows| slot.prefixed(rows.group.each(|sums, row| sums.sketch(row))),
     },
     ],
 );
