@@ -427,10 +427,8 @@ pub(crate) fn encode_with(
     path: &Path,
     encode: impl FnOnce(&mut Encoder) -> parquet::errors::Result<Vec<EncodedColumn>>,
 ) -> Result<Vec<EncodedColumn>, WriteError> {
-    Encoder::new()
-        .and_then(|mut encoder| encode(&mut encoder))
-        .map_err(|source| WriteError::Encode {
-            path: path.to_owned(),
-            source,
-        })
+    Encoder::with(encode).map_err(|source| WriteError::Encode {
+        path: path.to_owned(),
+        source,
+    })
 }

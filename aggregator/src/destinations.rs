@@ -121,7 +121,7 @@ impl<A: Address> DestinationSet<A> {
     /// Adds every address of `other`.
     pub fn merge(&mut self, other: View<'_, A>) {
         let View::Estimated(theirs) = other else {
-            other.each(|address| self.insert(address));
+            self.merge_exact(other);
             return;
         };
         if let DestinationSet::Exact(addresses) = self {
@@ -131,6 +131,22 @@ impl<A: Address> DestinationSet<A> {
             for (ours, theirs) in ours.iter_mut().zip(theirs) {
                 *ours = (*ours).max(*theirs);
             }
+        }
+    }
+
+    /// Adds every member of a set that is no estimate.
+    fn merge_exact(&mut self, other: View<'_, A>) {
+        let DestinationSet::Exact(addresses) = self else {
+            other.each(|address| self.insert(address));
+            return;
+        };
+        // Sorting all at once costs less than putting each in its place.
+        addresses.reserve(other.count() as usize);
+        other.each(|address| addresses.push(address));
+        addresses.sort_unstable();
+        addresses.dedup();
+        if addresses.len() > EXACT_DESTINATIONS_MAX {
+            *self = DestinationSet::Estimated(registers_of(addresses));
         }
     }
 

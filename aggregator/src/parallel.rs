@@ -38,7 +38,8 @@ pub fn staged<T: Send, P: Send, R: Send, I: IntoIterator<Item = P>>(
     second: impl Fn(P) -> R + Sync,
     mut take: impl FnMut(R),
 ) {
-    if threads <= 1 || tasks == 0 {
+    // A single task has nothing to run beside.
+    if threads <= 1 || tasks <= 1 {
         for index in 0..tasks {
             cut(Some(first(index)))
                 .into_iter()

@@ -14,8 +14,11 @@ use crate::sketch::Member;
 use crate::store::Store;
 use partition::Partition;
 
-/// Partitions: more than threads, so that they share the work evenly, and enough that one of them sorts within the second-level cache.
+/// Partitions of an hour that is not small: more than threads, so that they share the work evenly, and enough that one of them sorts within
+/// the second-level cache.
 const PARTITIONS: usize = 64;
+/// Contributions of a partition, roughly, below which there are fewer partitions: each costs a task.
+const PARTITION_ROWS_MIN: usize = 16 << 10;
 /// Partitions of a very large hour: their number is a byte.
 const PARTITIONS_MAX: usize = 1 << u8::BITS;
 /// Contributions of a partition, roughly, above which there are more partitions: each is summed in memory, some at once.
@@ -98,7 +101,8 @@ impl Bounds {
     /// Bounds that cut keys like the `samples` of `rows` rows into partitions of like size.
     pub(super) fn of(mut samples: Vec<Key>, rows: usize) -> Self {
         samples.sort_unstable();
-        let partitions = (rows / PARTITION_ROWS).clamp(PARTITIONS, PARTITIONS_MAX);
+        let usual = (rows / PARTITION_ROWS_MIN).clamp(1, PARTITIONS);
+        let partitions = (rows / PARTITION_ROWS).clamp(usual, PARTITIONS_MAX);
         let at = |partition| samples[samples.len() * partition / partitions];
         let mut bounds: Vec<Key> = match samples.is_empty() {
             true => Vec::new(),

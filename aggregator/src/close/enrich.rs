@@ -109,7 +109,7 @@ impl<'a, 'r, A: Address> Enricher<'a, 'r, A> {
         let member = Member::of(&self.text);
         let is_small = self.small_packets > 0 && packets_of(&self.held) <= self.small_packets;
         if !is_small {
-            self.chunk.begin_source(&self.text);
+            self.chunk.begin_source(&self.text, origin);
         }
         for merged in self.held.drain(..) {
             let row = merged.row();
@@ -126,9 +126,9 @@ impl<'a, 'r, A: Address> Enricher<'a, 'r, A> {
                 }),
             }
             if is_small {
-                self.fold.push(&row, merged.destinations());
+                self.fold.push(row, merged.destinations());
             } else {
-                self.chunk.push(&row, Some(merged.view()), origin);
+                self.chunk.push(row, Some(merged.view()));
             }
         }
     }
@@ -149,8 +149,8 @@ pub(super) fn folded_chunk<A: Address>(
         text.clear();
         row.source.write_text(&mut text);
         text.extend_from_slice(format!("/{prefix_bits}").as_bytes());
-        chunk.begin_source(&text);
-        chunk.push(&row, None, Origin::default());
+        chunk.begin_source(&text, Origin::default());
+        chunk.push(&row, None);
     }
     chunk
 }

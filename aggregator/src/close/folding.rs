@@ -52,7 +52,7 @@ impl<A: Address> Folding<A> {
         } else {
             self.set_aside()?;
             merge_range(&self.aside, None, None, |merged| {
-                rows.push((merged.row(), 0));
+                rows.push((*merged.row(), 0));
             })?;
             self.aside.clear();
         }

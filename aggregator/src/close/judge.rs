@@ -30,12 +30,12 @@ impl Judge {
     fn judge_all<A: Address>(&mut self, rows: &mut Vec<Merged<'_, A>>) {
         self.evidence.clear();
         for merged in rows.iter() {
-            self.evidence.add(&merged.row());
+            self.evidence.add(merged.row());
         }
         let confirmed = self.evidence.decide();
         let mut is_changed = false;
         for merged in rows.iter_mut() {
-            let (tool, tool_packets) = confirmed.judge(&merged.row());
+            let (tool, tool_packets) = confirmed.judge(merged.row());
             let kind = merged.kind().with_mark(Mark::of(tool));
             is_changed |= kind != merged.kind();
             merged.settle(kind, tool_packets);
@@ -101,7 +101,7 @@ mod tests {
         let mut rows = Vec::new();
         merge_range(&runs, None, None, |merged| rows.push(merged)).expect("memory is readable");
         Judge::default().judge(&mut rows);
-        rows.iter().map(Merged::row).collect()
+        rows.iter().map(|merged| *merged.row()).collect()
     }
 
     #[test]

@@ -32,26 +32,33 @@ pub fn pack<A: Address>(set: &View<'_, A>, bytes: &mut Vec<u8>) {
             bytes.push(A::FAMILY as u8);
             push_first(*only, bytes);
         }
-        few => {
-            let mut members = [A::from_number(0); EXACT_DESTINATIONS_MAX];
-            let mut count = 0;
-            few.each(|address| {
-                if let Some(place) = members.get_mut(count) {
-                    *place = address;
-                    count += 1;
-                }
-            });
-            let members = &mut members[..count];
-            members.sort_unstable();
-            bytes.push(A::FAMILY as u8);
-            let Some(&first) = members.first() else {
-                return;
-            };
-            push_first(first, bytes);
-            for pair in members.windows(2) {
-                push_distance(pair[1].number() - pair[0].number(), bytes);
-            }
+        few if few.count() <= ROW_MEMBERS as u64 => pack_members::<A, ROW_MEMBERS>(few, bytes),
+        few => pack_members::<A, EXACT_DESTINATIONS_MAX>(few, bytes),
+    }
+}
+
+/// Members that most rows with more than one have at most: clearing room for all that a set may have would take longer than the rest.
+const ROW_MEMBERS: usize = 4;
+
+/// Appends a set of up to `MOST` members.
+fn pack_members<A: Address, const MOST: usize>(set: &View<'_, A>, bytes: &mut Vec<u8>) {
+    let mut members = [A::from_number(0); MOST];
+    let mut count = 0;
+    set.each(|address| {
+        if let Some(place) = members.get_mut(count) {
+            *place = address;
+            count += 1;
         }
+    });
+    let members = &mut members[..count];
+    members.sort_unstable();
+    bytes.push(A::FAMILY as u8);
+    let Some(&first) = members.first() else {
+        return;
+    };
+    push_first(first, bytes);
+    for pair in members.windows(2) {
+        push_distance(pair[1].number() - pair[0].number(), bytes);
     }
 }
 

@@ -58,7 +58,7 @@ pub fn merge_range<'r, A: Address>(
                 merged.add(cursor.advance()?);
             }
         }
-        push(merged);
+        push(merged.counted());
     }
     Ok(())
 }
@@ -95,7 +95,7 @@ fn merge_many<'a, A: Address>(
         let mut merged = match last.take() {
             Some((last_key, merged)) if last_key == key => Some(merged),
             Some((_, merged)) => {
-                push(merged);
+                push(merged.counted());
                 None
             }
             None => None,
@@ -108,7 +108,7 @@ fn merge_many<'a, A: Address>(
         }
     }
     if let Some((_, merged)) = last {
-        push(merged);
+        push(merged.counted());
     }
     Ok(())
 }
@@ -237,8 +237,16 @@ pub struct Merged<'a, A> {
 }
 
 impl<'a, A: Address> Merged<'a, A> {
+    #[inline]
     fn new((row, destinations): Head<'a, A>) -> Self {
         Merged { row, destinations }
+    }
+
+    /// With its destinations counted: an estimate is worked out once, when nothing is added any more.
+    #[inline]
+    fn counted(mut self) -> Self {
+        self.row.destinations = self.destinations.view().count() as u32;
+        self
     }
 
     /// Its kind.
@@ -264,6 +272,7 @@ impl<'a, A: Address> Merged<'a, A> {
     /// Adds another row of the same source and kind.
     pub fn unite(&mut self, other: Merged<'a, A>) {
         self.add((other.row, other.destinations));
+        self.row.destinations = self.destinations.view().count() as u32;
     }
 
     fn add(&mut self, (row, destinations): Head<'a, A>) {
@@ -286,11 +295,8 @@ impl<'a, A: Address> Merged<'a, A> {
     /// Its counts.
     #[must_use]
     #[inline]
-    pub fn row(&self) -> SourceRow<A> {
-        SourceRow {
-            destinations: self.destinations.view().count() as u32,
-            ..self.row
-        }
+    pub fn row(&self) -> &SourceRow<A> {
+        &self.row
     }
 
     /// Its source.
@@ -349,7 +355,7 @@ impl<A: Address> DiskRun<A> {
         let mut outcome = Ok(());
         merge_range(runs, None, None, |merged| {
             if outcome.is_ok() {
-                outcome = writer.push(&merged.row(), merged.view());
+                outcome = writer.push(merged.row(), merged.view());
             }
         })?;
         outcome?;
@@ -403,7 +409,7 @@ mod tests {
         bounds.push(None);
         let mut rows = Vec::new();
         for pair in bounds.windows(2) {
-            merge_range(runs, pair[0], pair[1], |merged| rows.push(merged.row()))
+            merge_range(runs, pair[0], pair[1], |merged| rows.push(*merged.row()))
                 .expect("runs are readable");
         }
         rows

@@ -218,7 +218,7 @@ impl Judgements {
                 self.add_source(hour, &mut evidence, &source);
                 source.clear();
             }
-            source.push(merged.row());
+            source.push(*merged.row());
         })?;
         self.add_source(hour, &mut evidence, &source);
         Ok(())
