@@ -28,7 +28,7 @@ use crate::run::{MemoryRun, Run, merge_range, split_sources};
 use crate::schema::{
     Key, RowGrouper, SOURCES, SOURCES_ROWS, SourceRows, TABLES, TRAFFIC, encode_group,
 };
-use crate::store::{PartName, Store};
+use crate::store::{Part, PartName, Store};
 use crate::window::HourPart;
 use crate::writer::{PartWriter, WriteError};
 use teiten_observation::{Address, Family, TelescopeSize};
@@ -248,7 +248,7 @@ impl Closer {
     ///
     /// # Errors
     /// When a part cannot be listed or removed.
-    pub fn remove_stale(&self, kept: &dyn Fn(&Path) -> bool) -> Result<usize, WriteError> {
+    pub fn remove_stale(&self, kept: &dyn Fn(&Part) -> bool) -> Result<usize, WriteError> {
         let failed = |source| WriteError::File {
             path: self.store.directory().to_owned(),
             source,
@@ -259,7 +259,7 @@ impl Closer {
             let parts = self.store.parts_within(table.name, &(i64::MIN..i64::MAX));
             for part in parts.map_err(failed)? {
                 let is_own = part.name().is_some_and(|(name, _)| name == self.name);
-                if is_own && !kept(&part.path) {
+                if is_own && !kept(&part) {
                     publication.remove(&part.within());
                     removed += 1;
                 }
@@ -368,9 +368,7 @@ impl Closer {
                         return Vec::new();
                     }
                     None => {
-                        for (sum, packets) in closed.collapsed.iter_mut().zip(folding.collapsed()) {
-                            *sum += packets;
-                        }
+                        closed.add_collapsed(&folding.collapsed());
                         match folding.take_rows() {
                             Ok(rows) => folded_chunk(rows),
                             Err(error) => {

@@ -5,6 +5,7 @@
 use crate::counter::COUNTERS;
 pub use crate::counter::MinuteCounts;
 use crate::table::HOUR_US;
+use twox_hash::XxHash3_128;
 
 /// Minutes in an hour.
 pub const MINUTES: usize = 60;
@@ -13,41 +14,112 @@ pub const MINUTE_US: i64 = 60_000_000;
 /// Seconds in an hour.
 pub const SECONDS: usize = 3600;
 
-/// A set of seconds of one hour.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SecondSet([u64; SECONDS.div_ceil(64)]);
+/// Words of a bit for each second of an hour.
+type SecondBits = [u64; SECONDS.div_ceil(64)];
+
+/// Most runs of seconds that are kept as such; more take more room than a bit for each second.
+const RUNS_MAX: usize = 48;
+
+/// A set of seconds of one hour, in little memory where they follow each other or are few: a run may have very many hours.
+#[derive(Clone, Debug)]
+pub struct SecondSet(Seconds);
+
+#[derive(Clone, Debug)]
+enum Seconds {
+    /// From the first to before the second, ascending, with a gap between any two.
+    Runs(Vec<(u16, u16)>),
+    Bits(Box<SecondBits>),
+}
 
 impl Default for SecondSet {
     fn default() -> Self {
-        SecondSet([0; SECONDS.div_ceil(64)])
+        SecondSet(Seconds::Runs(Vec::new()))
     }
 }
+
+impl PartialEq for SecondSet {
+    fn eq(&self, other: &Self) -> bool {
+        match (&self.0, &other.0) {
+            (Seconds::Runs(ours), Seconds::Runs(theirs)) => ours == theirs,
+            _ => self.bits() == other.bits(),
+        }
+    }
+}
+
+impl Eq for SecondSet {}
 
 impl SecondSet {
     /// Adds a second, 0 to 3599.
     #[inline]
     pub fn insert(&mut self, second: usize) {
-        self.0[second / 64] |= 1 << (second % 64);
+        match &mut self.0 {
+            Seconds::Bits(bits) => bits[second / 64] |= 1 << (second % 64),
+            Seconds::Runs(runs) => match runs.last_mut() {
+                Some((from, to)) if usize::from(*from) <= second && second < usize::from(*to) => {}
+                Some((_, to)) if usize::from(*to) == second => *to += 1,
+                _ => self.insert_range(second, second + 1),
+            },
+        }
     }
 
     /// Adds every second of `from..to`.
     pub fn insert_range(&mut self, from: usize, to: usize) {
-        for second in from..to.min(SECONDS) {
-            self.insert(second);
+        let to = to.min(SECONDS);
+        if from >= to {
+            return;
+        }
+        match &mut self.0 {
+            Seconds::Bits(bits) => {
+                for second in from..to {
+                    bits[second / 64] |= 1 << (second % 64);
+                }
+            }
+            Seconds::Runs(runs) => {
+                // The runs that the new one touches become one with it.
+                let first = runs.partition_point(|run| usize::from(run.1) < from);
+                let last = runs.partition_point(|run| usize::from(run.0) <= to);
+                let touched = runs.get(first..last).unwrap_or_default();
+                let new = match (touched.first(), touched.last()) {
+                    (Some(begin), Some(end)) => (begin.0.min(from as u16), end.1.max(to as u16)),
+                    _ => (from as u16, to as u16),
+                };
+                runs.splice(first..last.max(first), [new]);
+                if runs.len() > RUNS_MAX {
+                    self.0 = Seconds::Bits(Box::new(self.bits()));
+                }
+            }
         }
     }
 
     /// Adds every second of `other`.
     pub fn union(&mut self, other: &SecondSet) {
-        for (ours, theirs) in self.0.iter_mut().zip(other.0) {
-            *ours |= theirs;
+        match &other.0 {
+            Seconds::Runs(runs) => {
+                for &(from, to) in runs {
+                    self.insert_range(from.into(), to.into());
+                }
+            }
+            Seconds::Bits(theirs) => {
+                let mut bits = self.bits();
+                for (ours, theirs) in bits.iter_mut().zip(theirs.iter()) {
+                    *ours |= theirs;
+                }
+                self.0 = Seconds::Bits(Box::new(bits));
+            }
         }
     }
 
     /// Whether a second is in the set.
     #[must_use]
     pub fn contains(&self, second: usize) -> bool {
-        self.0[second / 64] >> (second % 64) & 1 == 1
+        match &self.0 {
+            Seconds::Bits(bits) => bits[second / 64] >> (second % 64) & 1 == 1,
+            Seconds::Runs(runs) => {
+                let next = runs.partition_point(|run| usize::from(run.1) <= second);
+                runs.get(next)
+                    .is_some_and(|run| usize::from(run.0) <= second)
+            }
+        }
     }
 
     /// The members in ascending order.
@@ -62,48 +134,113 @@ impl SecondSet {
             .filter(|&second| self.contains(second))
             .count() as u64
     }
+
+    fn bits(&self) -> SecondBits {
+        match &self.0 {
+            Seconds::Bits(bits) => **bits,
+            Seconds::Runs(runs) => {
+                let mut bits = [0; SECONDS.div_ceil(64)];
+                for second in runs.iter().flat_map(|&(from, to)| from..to) {
+                    bits[usize::from(second) / 64] |= 1 << (second % 64);
+                }
+                bits
+            }
+        }
+    }
+
+    fn from_bits(bits: &SecondBits) -> Self {
+        let whole = SecondSet(Seconds::Bits(Box::new(*bits)));
+        let mut seconds = SecondSet::default();
+        for second in whole.iter() {
+            seconds.insert(second);
+        }
+        seconds
+    }
 }
 
-/// The account of one hour.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// The account of one hour, in memory for the minutes that have a count.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HourAccount {
-    /// One entry a minute.
-    pub minutes: [MinuteCounts; MINUTES],
+    /// Minutes that have a count, ascending.
+    minutes: Vec<(u8, MinuteCounts)>,
     /// Seconds in which the source showed that it was awake: a packet, or a tick of a live capture.
     pub active: SecondSet,
 }
 
-impl Default for HourAccount {
-    fn default() -> Self {
-        HourAccount {
-            minutes: [MinuteCounts::default(); MINUTES],
-            active: SecondSet::default(),
+impl HourAccount {
+    /// The counts of a minute, 0 to 59.
+    #[must_use]
+    pub fn minute(&self, minute: usize) -> MinuteCounts {
+        match self.place(minute) {
+            Ok(place) => self.minutes[place].1,
+            Err(_) => MinuteCounts::default(),
         }
     }
-}
 
-impl HourAccount {
+    /// Adds counts to those of a minute, 0 to 59.
+    pub fn add_to_minute(&mut self, minute: usize, counts: &MinuteCounts) {
+        if *counts == MinuteCounts::default() {
+            return;
+        }
+        match self.place(minute) {
+            Ok(place) => self.minutes[place].1.add(counts),
+            Err(place) => self.minutes.insert(place, (minute as u8, *counts)),
+        }
+    }
+
+    /// Says how many packets of folded sources each minute has, in place of what was said before; none where `by_minute` is empty.
+    pub fn set_collapsed(&mut self, by_minute: &[u64]) {
+        for (_, counts) in &mut self.minutes {
+            counts.collapsed = 0;
+        }
+        for (minute, &collapsed) in by_minute.iter().enumerate() {
+            let counts = MinuteCounts {
+                collapsed,
+                ..MinuteCounts::default()
+            };
+            self.add_to_minute(minute, &counts);
+        }
+    }
+
+    /// Where a minute is, or would be.
+    #[inline]
+    fn place(&self, minute: usize) -> Result<usize, usize> {
+        debug_assert!(minute < MINUTES);
+        // Packets come in the order of their times, nearly.
+        match self.minutes.last() {
+            Some((last, _)) if usize::from(*last) == minute => Ok(self.minutes.len() - 1),
+            Some((last, _)) if usize::from(*last) > minute => self
+                .minutes
+                .binary_search_by_key(&minute, |(minute, _)| usize::from(*minute)),
+            _ => Err(self.minutes.len()),
+        }
+    }
+
     /// Adds the account of `other`, of the same hour.
     pub fn add(&mut self, other: &HourAccount) {
-        for (ours, theirs) in self.minutes.iter_mut().zip(&other.minutes) {
-            ours.add(theirs);
+        for (minute, counts) in &other.minutes {
+            self.add_to_minute(usize::from(*minute), counts);
         }
         self.active.union(&other.active);
     }
 
     /// Takes the counts of `other` away, which were added before; seconds stay observed.
     pub fn subtract(&mut self, other: &HourAccount) {
-        for (ours, theirs) in self.minutes.iter_mut().zip(&other.minutes) {
-            ours.subtract(theirs);
+        for (minute, counts) in &other.minutes {
+            if let Ok(place) = self.place(usize::from(*minute)) {
+                self.minutes[place].1.subtract(counts);
+            }
         }
+        self.minutes
+            .retain(|(_, counts)| *counts != MinuteCounts::default());
     }
 
     /// The sum of all minutes.
     #[must_use]
     pub fn total(&self) -> MinuteCounts {
         let mut total = MinuteCounts::default();
-        for minute in &self.minutes {
-            total.add(minute);
+        for (_, counts) in &self.minutes {
+            total.add(counts);
         }
         total
     }
@@ -113,14 +250,26 @@ impl HourAccount {
 pub const ACCOUNT_BYTES: usize = 8 * (MINUTES * COUNTERS.len() + SECONDS.div_ceil(64));
 
 impl HourAccount {
+    /// A hash of all that `coverage` says of an hour: this account, the observed seconds, and whether the hour is finished.
+    #[must_use]
+    pub fn hash_with(&self, seconds: &SecondSet, is_finished: bool) -> u128 {
+        let mut bytes = Vec::with_capacity(ACCOUNT_BYTES + size_of::<SecondBits>() + 1);
+        self.write_to(&mut bytes);
+        for word in seconds.bits() {
+            bytes.extend_from_slice(&word.to_le_bytes());
+        }
+        bytes.push(is_finished.into());
+        XxHash3_128::oneshot(&bytes)
+    }
+
     /// Appends the account to `bytes`, [`ACCOUNT_BYTES`] of them.
     pub fn write_to(&self, bytes: &mut Vec<u8>) {
-        for minute in &self.minutes {
-            for count in minute.numbers() {
+        for minute in 0..MINUTES {
+            for count in self.minute(minute).numbers() {
                 bytes.extend_from_slice(&count.to_le_bytes());
             }
         }
-        for word in self.active.0 {
+        for word in self.active.bits() {
             bytes.extend_from_slice(&word.to_le_bytes());
         }
     }
@@ -137,14 +286,18 @@ impl HourAccount {
                 .map(|()| u64::from_le_bytes(bytes))
         };
         let mut account = HourAccount::default();
-        for minute in &mut account.minutes {
-            for count in minute.numbers_mut() {
+        for minute in 0..MINUTES {
+            let mut counts = MinuteCounts::default();
+            for count in counts.numbers_mut() {
                 *count = word()?;
             }
+            account.add_to_minute(minute, &counts);
         }
-        for active in &mut account.active.0 {
+        let mut bits = [0; SECONDS.div_ceil(64)];
+        for active in &mut bits {
             *active = word()?;
         }
+        account.active = SecondSet::from_bits(&bits);
         Ok(account)
     }
 }
@@ -158,6 +311,62 @@ pub const fn hour_of(time_us: i64) -> i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn seconds_are_a_set_however_they_come(
+            ranges in prop::collection::vec((0usize..SECONDS, 0usize..90), 0..120),
+            others in prop::collection::vec(0usize..SECONDS, 0..120),
+        ) {
+            let mut expected = std::collections::BTreeSet::new();
+            let (mut seconds, mut reversed, mut more) =
+                (SecondSet::default(), SecondSet::default(), SecondSet::default());
+            for &(from, length) in &ranges {
+                seconds.insert_range(from, from + length);
+                expected.extend(from..(from + length).min(SECONDS));
+            }
+            for &(from, length) in ranges.iter().rev() {
+                (from..(from + length).min(SECONDS)).for_each(|second| reversed.insert(second));
+            }
+            prop_assert_eq!(&seconds, &reversed);
+            others.iter().for_each(|&second| more.insert(second));
+            expected.extend(&others);
+            seconds.union(&more);
+            more.union(&reversed);
+            prop_assert_eq!(&seconds, &more);
+            prop_assert_eq!(&SecondSet::from_bits(&seconds.bits()), &seconds);
+            prop_assert!(seconds.iter().eq(expected.iter().copied()));
+            let minute = |minute: usize| expected.range(minute * 60..minute * 60 + 60).count() as u64;
+            prop_assert!((0..MINUTES).all(|at| seconds.in_minute(at) == minute(at)));
+        }
+
+        #[test]
+        fn an_account_comes_back_from_its_bytes(
+            counts in prop::collection::vec((0usize..MINUTES, 0u64..5, 0usize..SECONDS), 0..80),
+        ) {
+            let mut account = HourAccount::default();
+            for &(minute, received, second) in &counts {
+                let counts = MinuteCounts { received, ..MinuteCounts::default() };
+                account.add_to_minute(minute, &counts);
+                account.active.insert(second);
+            }
+            let mut bytes = Vec::new();
+            account.write_to(&mut bytes);
+            prop_assert_eq!(bytes.len(), ACCOUNT_BYTES);
+            prop_assert_eq!(&HourAccount::read_from(&mut bytes.as_slice()).expect("whole"), &account);
+            for minute in 0..MINUTES {
+                let of_minute = counts.iter().filter(|(at, ..)| *at == minute);
+                prop_assert_eq!(account.minute(minute).received, of_minute.map(|(_, n, _)| n).sum::<u64>());
+            }
+            let mut twice = account.clone();
+            twice.add(&account);
+            twice.subtract(&account);
+            prop_assert_eq!(&twice, &account);
+            twice.subtract(&account);
+            prop_assert_eq!(twice.total(), MinuteCounts::default());
+        }
+    }
 
     #[test]
     fn seconds_count_in_their_minute() {

@@ -16,13 +16,26 @@ const FIRST_MIN: usize = 64;
 
 /// Unused pieces: the next hour takes them instead of new memory, which the kernel would first have to find and clear.
 #[derive(Clone, Debug)]
-pub struct Spare<T>(Arc<ArrayQueue<Vec<T>>>);
+pub struct Spare<T>(Option<Arc<ArrayQueue<Vec<T>>>>);
 
 impl<T> Spare<T> {
-    /// None yet, and never more than `pieces`.
+    /// None yet, and never more than `pieces` of them or `bytes` together.
     #[must_use]
-    pub fn new(pieces: usize) -> Self {
-        Spare(Arc::new(ArrayQueue::new(pieces.max(1))))
+    pub fn new(pieces: usize, bytes: usize) -> Self {
+        let pieces = pieces.min(bytes / PIECE_BYTES);
+        // A queue has room for one at least.
+        Spare((pieces > 0).then(|| Arc::new(ArrayQueue::new(pieces))))
+    }
+
+    fn take(&self) -> Option<Vec<T>> {
+        self.0.as_ref()?.pop()
+    }
+
+    /// Keeps a piece; if there are enough, its memory is freed.
+    fn give(&self, piece: Vec<T>) {
+        if let Some(queue) = &self.0 {
+            let _ = queue.push(piece);
+        }
     }
 }
 
@@ -50,8 +63,7 @@ impl<T> Drop for Pieces<T> {
             // The first piece may be a small one.
             for mut piece in self.pieces.drain(..).skip(1) {
                 piece.clear();
-                // If there are enough, the memory is freed.
-                let _ = spare.0.push(piece);
+                spare.give(piece);
             }
         }
     }
@@ -105,7 +117,7 @@ impl<T: Copy> Pieces<T> {
     fn reserve(&mut self, piece: usize, count: usize) {
         if piece == self.pieces.len() {
             let spare = self.spare.as_ref().filter(|_| piece > 0);
-            if let Some(memory) = spare.and_then(|spare| spare.0.pop()) {
+            if let Some(memory) = spare.and_then(Spare::take) {
                 self.pieces.push(memory);
                 return;
             }
@@ -188,18 +200,18 @@ mod tests {
 
     #[test]
     fn pieces_that_were_given_back_are_used_again() {
-        let spare = Spare::new(2);
+        let spare = Spare::new(2, usize::MAX);
         for round in 0..3 {
             let mut pieces = Pieces::sparing(spare.clone());
             let count = 5 * (PIECE_BYTES / 8) / 32;
             for number in 0..count {
                 pieces.extend(32, number as u64 + round);
             }
-            assert_eq!(spare.0.len(), 0);
+            assert_eq!(spare.0.as_ref().map(|queue| queue.len()), Some(0));
             assert_eq!(pieces.slice(64, 32), [2 + round; 32]);
             assert_eq!(*pieces.at(pieces.len() - 1), count as u64 - 1 + round);
             drop(pieces);
-            assert_eq!(spare.0.len(), 2);
+            assert_eq!(spare.0.as_ref().map(|queue| queue.len()), Some(2));
         }
     }
 }

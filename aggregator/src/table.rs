@@ -81,7 +81,7 @@ impl<A: Address> RowTable<A> {
     /// An empty table.
     #[must_use]
     pub fn new(seed: Seed) -> Self {
-        RowTable::with_room(seed, 0, Spare::new(1))
+        RowTable::with_room(seed, 0, Spare::new(0, 0))
     }
 
     /// An empty table that will hold about as many rows: its index has that size from the start, and memory for rows comes from `spare` and

@@ -90,8 +90,10 @@ impl Room {
     }
 }
 
-/// Pieces of memory that a worker keeps for its next rows, of each family: 128 MiB.
+/// Pieces of memory that a worker keeps for its next rows, of each family, at most: 128 MiB.
 const SPARE_PIECES: usize = 16;
+/// The share of a worker's memory that it keeps so, of each family.
+const SPARE_SHARE: usize = 8;
 
 /// Memory of rows that have been written, for those that come.
 #[derive(Clone, Debug)]
@@ -143,10 +145,20 @@ impl Window {
             seed,
             room: Room::default(),
             spare: SpareRows {
-                ipv4: Spare::new(SPARE_PIECES),
-                ipv6: Spare::new(SPARE_PIECES),
+                ipv4: Spare::new(SPARE_PIECES, usize::MAX),
+                ipv6: Spare::new(SPARE_PIECES, usize::MAX),
             },
         }
+    }
+
+    /// The window of a worker that has `memory_bytes`: it keeps a part of them, not more, for the next hour when one closes.
+    #[must_use]
+    pub fn within(mut self, memory_bytes: usize) -> Self {
+        self.spare = SpareRows {
+            ipv4: Spare::new(SPARE_PIECES, memory_bytes / SPARE_SHARE),
+            ipv6: Spare::new(SPARE_PIECES, memory_bytes / SPARE_SHARE),
+        };
+        self
     }
 
     /// Whether a packet of this hour comes after its hour closed.
@@ -180,7 +192,8 @@ impl Window {
     /// Adds `counts` to the minute of `time_us`; its seconds are marked by [`Window::mark_active`].
     pub fn account(&mut self, time_us: i64, counts: &MinuteCounts) {
         let minute = (time_us.rem_euclid(HOUR_US) / MINUTE_US) as usize;
-        self.account_of(hour_of(time_us)).minutes[minute].add(counts);
+        self.account_of(hour_of(time_us))
+            .add_to_minute(minute, counts);
     }
 
     /// Notes that the source was awake in the second of `time_us`.

@@ -9,7 +9,7 @@ use teiten_aggregator::actor::Actors;
 use teiten_aggregator::close::{ClosedHour, Closer, HourRuns};
 use teiten_aggregator::explain::{ListShare, explain};
 use teiten_aggregator::hour::Hour;
-use teiten_aggregator::minute::{HourAccount, SecondSet};
+use teiten_aggregator::minute::{HourAccount, MinuteCounts, SecondSet};
 use teiten_aggregator::origin::Origins;
 use teiten_aggregator::part::CHECKSUM_KEY;
 use teiten_aggregator::payload_table::PayloadPacket;
@@ -98,8 +98,12 @@ fn close_by(closer: &Closer) -> ClosedHour {
         .close(Hour(HOUR), 0, runs)
         .expect("a writable folder");
     let mut account = HourAccount::default();
-    account.minutes[0].received = closed.packets;
-    account.minutes[0].observed = closed.packets;
+    let counts = MinuteCounts {
+        received: closed.packets,
+        observed: closed.packets,
+        ..MinuteCounts::default()
+    };
+    account.add_to_minute(0, &counts);
     closer
         .write_coverage(Hour(HOUR), 0, &account, &SecondSet::default())
         .expect("a writable folder");

@@ -88,12 +88,13 @@ fn runs(closer: &Closer, from: u32, to: u32) -> HourRuns {
 
 fn account(received: u64) -> HourAccount {
     let mut account = HourAccount::default();
-    account.minutes[7] = MinuteCounts {
+    let counts = MinuteCounts {
         received,
         observed: received - 1,
         late: 3,
         ..MinuteCounts::default()
     };
+    account.add_to_minute(7, &counts);
     account.active.insert(421);
     account
 }

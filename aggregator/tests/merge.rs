@@ -8,7 +8,7 @@ use teiten_aggregator::close::{Closer, HourRuns, State};
 use teiten_aggregator::hour::Hour;
 use teiten_aggregator::inputs::{Capture, Contributors};
 use teiten_aggregator::merge::{MergeError, MergeReport, Rename, merge, merge_renaming};
-use teiten_aggregator::minute::{HourAccount, SecondSet};
+use teiten_aggregator::minute::{HourAccount, MinuteCounts, SecondSet};
 use teiten_aggregator::origin::Origins;
 use teiten_aggregator::schema::{COVERAGE, SOURCES, TRAFFIC};
 use teiten_aggregator::store::{PartName, Store};
@@ -39,8 +39,12 @@ fn closer(directory: &Path, identity: &str) -> Closer {
 
 fn publish(closer: &Closer, state: State, seconds: usize, packets: u64) {
     let mut account = HourAccount::default();
-    account.minutes[0].received = packets;
-    account.minutes[0].outside = packets;
+    let counts = MinuteCounts {
+        received: packets,
+        outside: packets,
+        ..MinuteCounts::default()
+    };
+    account.add_to_minute(0, &counts);
     let mut covered = SecondSet::default();
     covered.insert_range(0, seconds);
     let mut edition = closer.edition(HOUR, state);
@@ -70,8 +74,12 @@ fn publish_rows(closer: &Closer, state: State, packets: u32) {
     let mut runs = HourRuns::default();
     runs.append(closer.sort(window.close_before(HOUR.0 + 1)));
     let mut account = HourAccount::default();
-    account.minutes[0].received = packets.into();
-    account.minutes[0].observed = packets.into();
+    let counts = MinuteCounts {
+        received: packets.into(),
+        observed: packets.into(),
+        ..MinuteCounts::default()
+    };
+    account.add_to_minute(0, &counts);
     let mut covered = SecondSet::default();
     covered.insert_range(0, 30);
     let mut edition = closer.edition(HOUR, state);

@@ -116,7 +116,7 @@ pub fn run(
                 worker: worker_of(passage),
                 handover: handover.clone(),
                 recycle: recycle.clone(),
-                memory_bytes: passage.memory_bytes / (passage.workers + TABLES_BESIDE_WORKERS),
+                memory_bytes: worker_bytes(passage),
                 block_us: histogram(),
                 status: passage.status.clone(),
             };
@@ -172,8 +172,13 @@ impl Drop for SetWhenDropped<'_> {
     }
 }
 
+/// Memory of a worker's tables.
+fn worker_bytes(passage: &Passage) -> usize {
+    passage.memory_bytes / (passage.workers + TABLES_BESIDE_WORKERS)
+}
+
 fn worker_of(passage: &Passage) -> Worker {
-    let window = Window::new(passage.policy, Seed::random());
+    let window = Window::new(passage.policy, Seed::random()).within(worker_bytes(passage));
     let mut worker = Worker::new(
         Arc::clone(&passage.telescope),
         passage.reading.clone(),

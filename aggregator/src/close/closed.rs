@@ -4,7 +4,7 @@ use crate::minute::MINUTES;
 use teiten_observation::Tool;
 
 /// The sizes of what was written for an hour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ClosedHour {
     /// Rows of `sources`.
     pub source_rows: u64,
@@ -18,25 +18,10 @@ pub struct ClosedHour {
     pub bytes: u64,
     /// Size of the files, bytes.
     pub file_bytes: u64,
-    /// Packets of folded sources, by minute.
-    pub collapsed: [u64; MINUTES],
+    /// Packets of folded sources, by minute; empty where none was folded.
+    pub collapsed: Vec<u64>,
     /// Packets by tool, in the order of the tools.
     pub tools: [u64; Tool::ALL.len()],
-}
-
-impl Default for ClosedHour {
-    fn default() -> Self {
-        ClosedHour {
-            source_rows: 0,
-            traffic_rows: 0,
-            payload_rows: 0,
-            packets: 0,
-            bytes: 0,
-            file_bytes: 0,
-            collapsed: [0; MINUTES],
-            tools: [0; Tool::ALL.len()],
-        }
-    }
 }
 
 impl ClosedHour {
@@ -48,10 +33,19 @@ impl ClosedHour {
         self.packets += other.packets;
         self.bytes += other.bytes;
         self.file_bytes += other.file_bytes;
-        for (ours, theirs) in self.collapsed.iter_mut().zip(other.collapsed) {
+        self.add_collapsed(&other.collapsed);
+        self.add_tools(&other.tools);
+    }
+
+    /// Adds packets of folded sources, by minute.
+    pub(super) fn add_collapsed(&mut self, by_minute: &[u64]) {
+        if by_minute.iter().all(|packets| *packets == 0) {
+            return;
+        }
+        self.collapsed.resize(MINUTES, 0);
+        for (ours, theirs) in self.collapsed.iter_mut().zip(by_minute) {
             *ours += theirs;
         }
-        self.add_tools(&other.tools);
     }
 
     /// Adds packets by tool.

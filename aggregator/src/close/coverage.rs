@@ -3,7 +3,7 @@
 use super::{Closer, encode_with};
 use crate::counter::MinuteCounts;
 use crate::hour::Hour;
-use crate::minute::{HourAccount, SecondSet};
+use crate::minute::{HourAccount, MINUTES, SecondSet};
 use crate::schema::{COVERAGE, COVERAGE_ROWS, CoverageMinute, CoverageRows, encode_group};
 use crate::writer::{PartWriter, WriteError};
 
@@ -15,11 +15,10 @@ pub(super) fn write(
     account: &HourAccount,
     covered: &SecondSet,
 ) -> Result<(), WriteError> {
-    let minutes = account.minutes.iter().enumerate();
-    let minutes: Vec<CoverageMinute> = minutes
-        .map(|(minute, &counts)| CoverageMinute {
+    let minutes: Vec<CoverageMinute> = (0..MINUTES)
+        .map(|minute| CoverageMinute {
             minute,
-            counts,
+            counts: account.minute(minute),
             seconds: covered.in_minute(minute),
         })
         .filter(|minute| minute.seconds > 0 || minute.counts != MinuteCounts::default())

@@ -132,7 +132,7 @@ impl Outcome {
     /// Rows, packets and bytes of all hours that this run published, including what it took over.
     #[must_use]
     pub fn closed(&self) -> ClosedHour {
-        let mut sum = self.written.past;
+        let mut sum = self.written.past.clone();
         self.written.hours.values().for_each(|hour| sum.add(hour));
         sum
     }

@@ -629,11 +629,11 @@ fn publish(
     if !runs.is_empty() {
         runs.add_payloads(held.payloads.clone());
         let closed = edition.rows(part, runs)?;
-        written.note_rows(closer, hour, part, &closed);
+        written.note_rows(hour, part, &closed);
         written.replace_hour(hour, part, &closed);
     }
     let seconds = written.covered_in(hour);
-    written.write_coverage(&mut edition, closer, hour, seconds)?;
+    written.write_coverage(&mut edition, hour, seconds)?;
     let bytes = written.publish(closer, vec![edition])?;
     written.note_bytes(hour, part, bytes.into_iter().sum());
     Ok(())

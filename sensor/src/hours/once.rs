@@ -54,7 +54,7 @@ impl<'a> Once<'a> {
             edition.add_to_leading(std::mem::take(&mut self.written.leading));
             let closed = edition.rows(part, runs)?;
             self.written.leading = edition.take_leading();
-            self.written.note_rows(self.closer, hour, part, &closed);
+            self.written.note_rows(hour, part, &closed);
             self.written.add_hour(hour, &closed);
         }
         if self.waiting.is_empty() {
@@ -77,8 +77,7 @@ impl<'a> Once<'a> {
                 let hour = edition.hour().0;
                 if done.insert(hour) {
                     let seconds = self.written.covered_in(hour);
-                    self.written
-                        .write_coverage(edition, self.closer, hour, seconds)?;
+                    self.written.write_coverage(edition, hour, seconds)?;
                 }
             }
         }

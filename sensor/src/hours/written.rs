@@ -1,8 +1,7 @@
 //! What a run has written: accounts and parts by hour, and which part comes next. It writes coverage, because that may change long
 //! after an hour's rows were published.
 
-use std::collections::{BTreeMap, HashSet};
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use teiten_aggregator::close::{ClosedHour, Closer, Edition, State};
@@ -13,6 +12,7 @@ use teiten_aggregator::leading::LeadingSums;
 use teiten_aggregator::ledger::Ledger;
 use teiten_aggregator::minute::{HourAccount, MinuteCounts, SecondSet};
 use teiten_aggregator::schema::{COVERAGE, PAYLOADS, SOURCES, TRAFFIC, Table};
+use teiten_aggregator::store::Period;
 use teiten_aggregator::writer::WriteError;
 
 /// The counts of an interrupted run that this one continues.
@@ -76,9 +76,10 @@ pub struct Written {
     parts: BTreeMap<i64, u32>,
     /// Parts that hold the coverage of hours, where they are not the first.
     coverage_parts: BTreeMap<i64, u32>,
-    paths: HashSet<PathBuf>,
-    /// The published coverage of hours.
-    coverage: BTreeMap<i64, (HourAccount, SecondSet, State)>,
+    /// Hour, table and part of the files that were written.
+    files: BTreeSet<(i64, &'static str, u32)>,
+    /// The published coverage of hours, as a hash: it is written again where it has changed.
+    coverage: BTreeMap<i64, u128>,
     /// The contents of parts of hours that are published more than once.
     live: BTreeMap<(i64, u32), ClosedHour>,
 }
@@ -101,7 +102,7 @@ impl Written {
             silence_seconds_max,
             parts: BTreeMap::new(),
             coverage_parts: BTreeMap::new(),
-            paths: HashSet::new(),
+            files: BTreeSet::new(),
             coverage: BTreeMap::new(),
             live: BTreeMap::new(),
         }
@@ -134,7 +135,7 @@ impl Written {
         for hour in hours {
             let seconds = covered.remove(&hour).unwrap_or_default();
             let mut edition = closer.edition(Hour(hour), State::Finished);
-            self.write_coverage(&mut edition, closer, hour, seconds)?;
+            self.write_coverage(&mut edition, hour, seconds)?;
             if !edition.is_empty() {
                 editions.push(edition);
             }
@@ -148,7 +149,15 @@ impl Written {
 
     /// Removes what an earlier replay of the same input left behind.
     pub fn remove_stale(&self, closer: &Closer) -> Result<usize, WriteError> {
-        closer.remove_stale(&|path| self.paths.contains(path))
+        closer.remove_stale(&|part| {
+            let number = part.name().map(|(_, number)| number);
+            match (part.period, number) {
+                (Period::Hour(hour), Some(number)) => {
+                    self.files.contains(&(hour.0, part.table, number))
+                }
+                _ => true,
+            }
+        })
     }
 
     /// Sums of what this run counted, by hour, without what an earlier run had counted.
@@ -197,7 +206,7 @@ impl Written {
 
     /// Notes what the part `part` of `hour` holds now, in place of what it held before.
     pub(super) fn replace_hour(&mut self, hour: i64, part: u32, closed: &ClosedHour) {
-        self.live.insert((hour, part), *closed);
+        self.live.insert((hour, part), closed.clone());
         let mut sum = ClosedHour::default();
         let of_hour = self.live.range((hour, 0)..=(hour, u32::MAX));
         of_hour.for_each(|(_, closed)| sum.add(closed));
@@ -208,14 +217,14 @@ impl Written {
     pub(super) fn note_bytes(&mut self, hour: i64, part: u32, bytes: u64) {
         if let Some(live) = self.live.get_mut(&(hour, part)) {
             live.file_bytes = bytes;
-            let closed = *live;
+            let closed = live.clone();
             self.replace_hour(hour, part, &closed);
         }
     }
 
     /// The contents of the last published part `part` of `hour`.
     pub(super) fn closed(&self, hour: i64, part: u32) -> Option<ClosedHour> {
-        self.live.get(&(hour, part)).copied()
+        self.live.get(&(hour, part)).cloned()
     }
 
     /// The seconds of `hour` that are observed by what is known so far.
@@ -239,22 +248,19 @@ impl Written {
     pub(super) fn write_coverage(
         &mut self,
         edition: &mut Edition<'_>,
-        closer: &Closer,
         hour: i64,
         seconds: SecondSet,
     ) -> Result<(), WriteError> {
         let mut account = self.ledger.account(hour);
         if let Some(closed) = self.hours.get(&hour) {
-            for (minute, collapsed) in account.minutes.iter_mut().zip(closed.collapsed) {
-                minute.collapsed = collapsed;
-            }
+            account.set_collapsed(&closed.collapsed);
         }
-        let entry = (account, seconds, edition.state());
-        if self.coverage.get(&hour) != Some(&entry) {
+        let hash = account.hash_with(&seconds, edition.state() == State::Finished);
+        if self.coverage.get(&hour) != Some(&hash) {
             let part = self.coverage_parts.get(&hour).copied().unwrap_or(0);
-            edition.coverage(part, &entry.0, &entry.1)?;
-            self.note(closer, &COVERAGE, hour, part);
-            self.coverage.insert(hour, entry);
+            edition.coverage(part, &account, &seconds)?;
+            self.note(&COVERAGE, hour, part);
+            self.coverage.insert(hour, hash);
         }
         Ok(())
     }
@@ -276,11 +282,11 @@ impl Written {
     }
 
     /// Notes the files of the part `part` of `hour`, whose rows were just published.
-    pub(super) fn note_rows(&mut self, closer: &Closer, hour: i64, part: u32, closed: &ClosedHour) {
-        self.note(closer, &SOURCES, hour, part);
-        self.note(closer, &TRAFFIC, hour, part);
+    pub(super) fn note_rows(&mut self, hour: i64, part: u32, closed: &ClosedHour) {
+        self.note(&SOURCES, hour, part);
+        self.note(&TRAFFIC, hour, part);
         if closed.payload_rows > 0 {
-            self.note(closer, &PAYLOADS, hour, part);
+            self.note(&PAYLOADS, hour, part);
         }
     }
 
@@ -296,7 +302,7 @@ impl Written {
         self.hours.entry(hour).or_default().add(closed);
     }
 
-    fn note(&mut self, closer: &Closer, table: &Table, hour: i64, part: u32) {
-        self.paths.insert(closer.path(table, Hour(hour), part));
+    fn note(&mut self, table: &Table, hour: i64, part: u32) {
+        self.files.insert((hour, table.name, part));
     }
 }
