@@ -251,6 +251,14 @@ fn sizes_of_ipv6_telescopes_are_right_and_apart_from_ipv4() {
     }
     let answer = ask(folder.path(), "2026-11-05");
     assert_eq!(telescope(&answer), "2^81 IPv6 addresses");
+    let page = document(&answer);
+    let packets = answer.packets_ipv6();
+    assert!(packets > 0);
+    let first = format!("No IPv4 address is observed; {packets} packets came over IPv6.");
+    assert_eq!(page.summary[0], first);
+    let number = &page.numbers[0];
+    assert_eq!(number.label, "IPv6 packets per sensor and day");
+    assert_ne!(number.value, "0.0");
     let sensors = drawn(&answer, "sensors");
     let exact = Cell::Text("1208925819614629174706176".to_owned());
     assert_eq!(column(&sensors, "addresses_ipv6"), [exact.clone(), exact]);

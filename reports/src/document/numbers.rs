@@ -185,9 +185,15 @@ fn per_address(answer: &Answer, language: Language) -> KeyNumber {
     let text = language.text();
     let label = match answer.unit() {
         RateUnit::AddressDay => text.key_rate_day,
+        RateUnit::SensorDay if answer.is_ipv6_alone() => text.key_rate_ipv6,
         RateUnit::SensorDay => text.axis_rate_sensor,
     };
-    let of = |answer: &Answer| answer.rate(answer.packets_ipv4());
+    let of = |answer: &Answer| {
+        answer.rate(match answer.is_ipv6_alone() {
+            true => answer.packets_ipv6(),
+            false => answer.packets_ipv4(),
+        })
+    };
     let value = of(answer).map_or_else(|| "–".to_owned(), number::measure);
     key(
         label,

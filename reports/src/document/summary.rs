@@ -9,7 +9,10 @@ use crate::text::{Language, fill, number};
 pub(super) fn summary(answer: &Answer, language: Language) -> Vec<String> {
     let text = language.text();
     let mut sentences = Vec::new();
-    if let Some(rate) = answer.rate(answer.packets_ipv4()) {
+    if answer.is_ipv6_alone() {
+        let packets = number::count(answer.packets_ipv6());
+        sentences.push(fill(text.summary_ipv6_alone, &[("n", &packets)]));
+    } else if let Some(rate) = answer.rate(answer.packets_ipv4()) {
         sentences.push(rate_sentence(answer, rate, language));
     }
     let hosts = |event: &&crate::query::event::Event| event.hosts;

@@ -49,6 +49,14 @@ impl Answer {
         (exposure > 0.0).then(|| packets_ipv4 as f64 / exposure)
     }
 
+    /// Whether every sensor is known to observe IPv6 addresses and no IPv4 address.
+    #[must_use]
+    pub fn is_ipv6_alone(&self) -> bool {
+        let mut sensors = self.sensors.values();
+        !self.sensors.is_empty()
+            && sensors.all(|sensor| sensor.addresses == Some((0, 0)) && sensor.addresses_ipv6 > 0.0)
+    }
+
     /// IPv4 packets of the period.
     #[must_use]
     pub fn packets_ipv4(&self) -> i64 {
