@@ -17,7 +17,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory, Parser, Subcommand, ValueEnum};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use serde_json::json;
-use teiten_aggregator::config::{SettingsScope, with_settings};
+use teiten_aggregator::config::{Refusal, SettingsScope, parse};
 use teiten_aggregator::export::{ExportError, ExportFormat, export};
 use teiten_aggregator::merge::{MergeReport, Rename, merge_renaming};
 use teiten_aggregator::rollup::{Rolled, rollup};
@@ -29,7 +29,7 @@ use time::{DayArgument, DayOrHour, span};
 
 /// Where this program's settings stand.
 const SETTINGS: SettingsScope<'static> = SettingsScope {
-    heading: "aggregator",
+    heading: Some("aggregator"),
     foreign: &[],
     typed: &[],
 };
@@ -215,8 +215,9 @@ fn allow_open_files() {
 
 fn main() -> ExitCode {
     allow_open_files();
-    let line = match with_settings::<CommandLine>(SETTINGS, std::env::args_os().collect()) {
-        Ok(arguments) => CommandLine::parse_from(arguments),
+    let line = match parse::<CommandLine>(SETTINGS, std::env::args_os()) {
+        Ok(line) => line,
+        Err(Refusal::Flags(error)) => error.exit(),
         Err(error) => {
             let _ = writeln!(stderr(), "teiten-aggregator: {error}");
             return ExitCode::from(NOT_DONE);

@@ -5,10 +5,10 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail};
-use clap::{CommandFactory as _, Parser as _};
+use clap::CommandFactory as _;
 use jiff::Timestamp;
 use serde_json::json;
-use teiten_aggregator::config::with_settings;
+use teiten_aggregator::config::{Refusal, parse};
 use teiten_aggregator::documents;
 use teiten_reports::document::{Document, Setting};
 use teiten_reports::facts::{self, Fact};
@@ -31,9 +31,9 @@ const INCOMPLETE: u8 = 1;
 const NOT_DONE: u8 = 2;
 
 fn main() -> ExitCode {
-    let arguments = std::env::args_os().collect();
-    let line = match with_settings::<CommandLine>(SETTINGS, arguments) {
-        Ok(arguments) => CommandLine::parse_from(arguments),
+    let line = match parse::<CommandLine>(SETTINGS, std::env::args_os()) {
+        Ok(line) => line,
+        Err(Refusal::Flags(error)) => error.exit(),
         Err(error) => {
             eprintln!("teiten-report: {error}");
             return ExitCode::from(NOT_DONE);

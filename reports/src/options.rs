@@ -12,7 +12,7 @@ use crate::text::Language;
 /// Where the settings of reports stand: above all tables `sensor` is the name of a sensor, and only `[report]` says which to count; the
 /// folder of reports is no file of a figure.
 pub const SETTINGS: SettingsScope<'static> = SettingsScope {
-    heading: "report",
+    heading: Some("report"),
     foreign: &["sensor"],
     typed: &[("figure", "out")],
 };
@@ -287,7 +287,7 @@ fn home(code: &str) -> Result<String, OptionsError> {
 mod tests {
     use std::ffi::OsString;
 
-    use teiten_aggregator::config::with_settings;
+    use teiten_aggregator::config::parse;
 
     use super::*;
 
@@ -301,8 +301,7 @@ mod tests {
             .into();
         line.push(path.into());
         line.extend(flags.iter().map(OsString::from));
-        let line = with_settings::<CommandLine>(SETTINGS, line).map_err(|it| it.to_string())?;
-        let line = CommandLine::try_parse_from(line).map_err(|it| it.to_string())?;
+        let line = parse::<CommandLine>(SETTINGS, line).map_err(|it| it.to_string())?;
         let Command::Build(arguments) = line.command else {
             panic!("another command");
         };

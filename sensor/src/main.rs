@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use clap::CommandFactory;
 use indicatif::{ProgressBar, ProgressStyle};
 use signal_hook::consts::{SIGALRM, SIGINT, SIGIO, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM};
+use teiten_aggregator::config::Refusal;
 use teiten_aggregator::documents;
 use teiten_aggregator::leading::leading;
 use teiten_aggregator::origin::Origins;
@@ -25,7 +26,7 @@ use teiten_sensor::command::{check, explain, rules, summary};
 use teiten_sensor::log::{self, LogLevel};
 use teiten_sensor::memory;
 use teiten_sensor::options::{
-    CaptureArguments, Command, CommandLine, ExplainArguments, GeoCommand, Refusal, ReplayArguments,
+    CaptureArguments, Command, CommandLine, ExplainArguments, GeoCommand, ReplayArguments,
     RulesArguments, Settings, parse, prefixes,
 };
 use teiten_sensor::source::{FileReport, Progress, ReadingMode, Replay};

@@ -18,7 +18,7 @@ pub use arguments::{
     CaptureArguments, DocumentsArguments, ExplainArguments, GeoArguments, GeoCommand,
     GeoUpdateArguments, ReplayArguments, RulesArguments, SharedArguments,
 };
-pub use file::{Refusal, SETTINGS_OF_OTHERS, parse};
+pub use file::{SETTINGS_OF_OTHERS, parse};
 pub use live::{LiveArguments, LiveSettings};
 pub use settle::{CaptureSettings, ReplayTerms, ServiceSettings, Settings};
 pub use size::machine_memory_bytes;
@@ -122,22 +122,6 @@ pub enum Command {
 /// Why the options cannot be used.
 #[derive(Debug, Error)]
 pub enum OptionsError {
-    /// The configuration file cannot be read.
-    #[error("cannot read the configuration {path}: {source}")]
-    Unreadable {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        source: std::io::Error,
-    },
-    /// The configuration file has an error.
-    #[error("the configuration {path} is not understood: {reason}")]
-    NotUnderstood {
-        /// The file.
-        path: PathBuf,
-        /// Line and reason.
-        reason: String,
-    },
     /// No dataset was named.
     #[error("no dataset named: give --data DIR, or data = \"DIR\" in the configuration")]
     NoData,

@@ -1,18 +1,13 @@
-//! `teiten.toml` can set every flag of every command under the flag's name. A setting of the file becomes a flag that the command line did
-//! not give, and clap reads it like any flag; so there is one table of settings.
+//! `teiten.toml` for the sensor: it owns the settings above all tables, so each of them must be a flag of one of its commands or belong to
+//! another program.
 
-use std::any::TypeId;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
 
-use clap::error::ErrorKind;
-use clap::parser::ValueSource;
-use clap::{Arg, ArgAction, ArgMatches, CommandFactory, FromArgMatches, Parser};
-use toml::{Table, Value};
+use teiten_aggregator::config::{self, Refusal, SettingsScope};
 
-use super::{CommandLine, OptionsError};
+use super::CommandLine;
 
-/// Sections of the same file that belong to the other programs.
+/// Settings and tables of the same file that belong to the other programs.
 pub const SETTINGS_OF_OTHERS: &[&str] = &[
     "report",
     "aggregator",
@@ -23,161 +18,27 @@ pub const SETTINGS_OF_OTHERS: &[&str] = &[
     "language",
 ];
 
-/// Flags that cannot be settings: they say what to print, or where the settings are.
-const NO_SETTINGS: &[&str] = &["help", "version", "config", "verbose", "quiet"];
-
-/// Why a command line was refused.
-#[derive(Debug, thiserror::Error)]
-pub enum Refusal {
-    /// An error of clap, with its text and exit code; a request for help comes this way too.
-    #[error(transparent)]
-    Flags(#[from] clap::Error),
-    /// Because of the file.
-    #[error(transparent)]
-    Options(#[from] OptionsError),
-}
-
 /// Reads a command line, the program's name first, and the file that it names.
 ///
 /// # Errors
 /// What is wrong, with the flag, or with the file and the setting.
 pub fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<CommandLine, Refusal> {
-    let arguments: Vec<OsString> = arguments.into_iter().collect();
-    let matches = CommandLine::command().try_get_matches_from(&arguments)?;
-    let line = CommandLine::from_arg_matches(&matches)?;
-    let (Some(path), Some((name, given))) = (&line.config, matches.subcommand()) else {
-        return Ok(line);
+    let scope = SettingsScope {
+        heading: None,
+        foreign: SETTINGS_OF_OTHERS,
+        typed: &[],
     };
-    let not_understood = |reason: String| OptionsError::NotUnderstood {
-        path: path.clone(),
-        reason,
-    };
-    let added = flags(path, name, given)?;
-    let at = arguments.iter().position(|argument| argument == "--");
-    let mut all = arguments;
-    let at = at.unwrap_or(all.len());
-    all.splice(at..at, added);
-    match CommandLine::try_parse_from(all) {
-        Ok(line) => Ok(line),
-        Err(error) if error.kind() == ErrorKind::DisplayHelp => Err(error.into()),
-        Err(error) => {
-            let text = error.render().to_string();
-            let first = text.lines().next().unwrap_or_default();
-            Err(not_understood(first.trim_start_matches("error: ").to_owned()).into())
-        }
-    }
-}
-
-/// The settings of the file as flags of the command `name`, without those that the command line gave.
-fn flags(path: &Path, name: &str, given: &ArgMatches) -> Result<Vec<OsString>, OptionsError> {
-    let text = std::fs::read_to_string(path).map_err(|source| OptionsError::Unreadable {
-        path: path.to_owned(),
-        source,
-    })?;
-    let not_understood = |reason: String| OptionsError::NotUnderstood {
-        path: path.to_owned(),
-        reason,
-    };
-    let table: Table = toml::from_str(&text)
-        .map_err(|error: toml::de::Error| not_understood(error.to_string()))?;
-    let program = CommandLine::command();
-    let mut flags = Vec::new();
-    for (key, value) in &table {
-        if SETTINGS_OF_OTHERS.contains(&key.as_str()) {
-            continue;
-        }
-        let known = |command: &clap::Command| argument(command, key).is_some();
-        if !program.get_subcommands().any(known) {
-            let line = text.lines().position(|line| line.starts_with(key.as_str()));
-            let place = line.map_or(String::new(), |line| format!("line {}: ", line + 1));
-            let meant = nearest(&program, key);
-            let meant = meant.map_or(String::new(), |name| format!(" (did you mean `{name}`?)"));
-            return Err(not_understood(format!(
-                "{place}there is no setting `{key}`{meant}; settings have the names of flags, without the dashes"
-            )));
-        }
-        let command = program.find_subcommand(name);
-        if let Some(argument) = command.and_then(|command| argument(command, key))
-            && given.value_source(argument.get_id().as_str()) != Some(ValueSource::CommandLine)
-        {
-            let written = flag(argument, key, value).map_err(not_understood)?;
-            flags.extend(written.into_iter().map(OsString::from));
-        }
-    }
-    Ok(flags)
-}
-
-/// The flag of a command that a setting stands for.
-fn argument<'a>(command: &'a clap::Command, key: &str) -> Option<&'a Arg> {
-    let is_it = |argument: &&Arg| argument.get_long() == Some(key);
-    command
-        .get_arguments()
-        .find(is_it)
-        .filter(|_| !NO_SETTINGS.contains(&key))
-}
-
-/// The setting closest to a wrong name, within one letter missing, added, changed or swapped, as clap does it for flags.
-fn nearest(program: &clap::Command, key: &str) -> Option<String> {
-    let commands = program.get_subcommands();
-    let names = commands.flat_map(|command| command.get_arguments().filter_map(Arg::get_long));
-    let others = SETTINGS_OF_OTHERS.iter().copied();
-    let mut names = names
-        .chain(others)
-        .filter(|name| !NO_SETTINGS.contains(name));
-    names.find(|name| is_near(name, key)).map(str::to_owned)
-}
-
-fn is_near(name: &str, key: &str) -> bool {
-    let (name, key) = (name.as_bytes(), key.as_bytes());
-    let same = |pair: &(&u8, &u8)| pair.0 == pair.1;
-    let head = name.iter().zip(key).take_while(same).count();
-    let tail = name.iter().rev().zip(key.iter().rev());
-    let tail = tail.take_while(same).count();
-    let longest = name.len().max(key.len());
-    longest > 2 && name.len().abs_diff(key.len()) <= 1 && head + tail + 2 >= longest
-}
-
-/// A setting as the user would type it on the command line.
-fn flag(argument: &Arg, key: &str, value: &Value) -> Result<Vec<String>, String> {
-    let is_switch = matches!(argument.get_action(), ArgAction::SetTrue);
-    let repeats = matches!(argument.get_action(), ArgAction::Append);
-    match value {
-        Value::Boolean(on) if is_switch => Ok(on.then(|| format!("--{key}")).into_iter().collect()),
-        _ if is_switch => Err(format!("{key}: expected true or false, not {value}")),
-        Value::Array(values) if repeats => values
-            .iter()
-            .map(|value| Ok(format!("--{key}={}", plain(argument, key, value)?)))
-            .collect(),
-        Value::Array(_) => Err(format!("{key}: expected one value, not a list")),
-        value => Ok(vec![format!("--{key}={}", plain(argument, key, value)?)]),
-    }
-}
-
-/// Whether this flag takes any text, so that a number in the file is a mistake; a size may be a number of bytes.
-fn is_text(argument: &Arg) -> bool {
-    let kind = argument.get_value_parser().type_id();
-    let is_size = argument
-        .get_value_names()
-        .is_some_and(|names| names.iter().any(|name| name.as_str() == "SIZE"));
-    let texts = [TypeId::of::<String>(), TypeId::of::<PathBuf>()];
-    texts.iter().any(|text| kind == *text) && !is_size
-}
-
-fn plain(argument: &Arg, key: &str, value: &Value) -> Result<String, String> {
-    match value {
-        Value::String(text) => Ok(text.clone()),
-        Value::Integer(number) if !is_text(argument) => Ok(number.to_string()),
-        Value::Integer(_) | Value::Float(_) if is_text(argument) => Err(format!(
-            "{key}: expected a text, not {value}: write {key} = \"{value}\""
-        )),
-        other => Err(format!(
-            "{key}: expected a text or a whole number, not {other}"
-        )),
-    }
+    config::parse(scope, arguments)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use clap::{Arg, CommandFactory as _};
+    use teiten_aggregator::config::NO_SETTINGS;
+    use toml::Table;
+
     use super::super::Command;
     use super::*;
 
