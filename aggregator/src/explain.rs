@@ -11,7 +11,7 @@ use parquet::schema::types::Type;
 use crate::actor::{ActorError, Actors};
 use crate::hour::Hour;
 use crate::part::{self, CheckedPart, PartError};
-use crate::schema::{SOURCE_COLUMNS, SOURCES};
+use crate::schema::{SOURCES, names};
 use crate::store::{self, Store};
 
 /// Why nothing can be said.
@@ -199,7 +199,7 @@ fn sources_of(parts: &[store::Part]) -> Result<DaySources, ExplainError> {
 
 fn add_part(part: &CheckedPart, sources: &mut DaySources) -> Result<(), PartError> {
     let schema = part.about().schema();
-    let [address, asn, packets] = SOURCE_COLUMNS;
+    let [address, asn, packets] = [names::SRC_IP, names::ASN, names::PACKETS];
     let wanted = [address, asn, packets].map(|name| {
         let mut columns = schema.get_fields().iter();
         let column = columns.find(|column| column.name() == name);

@@ -5,9 +5,11 @@
 mod coverage;
 mod group;
 mod kinds;
+pub mod names;
 mod payloads;
 mod ports_daily;
 mod rolled_up;
+mod rows;
 mod scanners_daily;
 mod scans;
 mod slot;
@@ -304,12 +306,6 @@ const SOURCES_SKETCH: Column = Column::new(
     "Distinct sources as an Apache DataSketches HLL sketch (lg_k 12) of src_ip as text; sketches of several rows can be merged.",
 ).holding(Holds::Sketch);
 
-/// The column of `traffic` and `sources` that counts packets.
-pub const PACKETS_COLUMN: &str = PACKETS.name;
-/// Name of the column that names the sensor.
-pub const SENSOR_COLUMN: &str = SENSOR.name;
-/// The column of `traffic` and `sources` that counts bytes.
-pub const BYTES_COLUMN: &str = BYTES.name;
 /// The columns of `traffic` that say what leads: protocol, port, country, packets.
 pub const LEADING_COLUMNS: [&str; 4] = [PROTOCOL.name, PORT.name, COUNTRY.name, PACKETS.name];
 /// The column of `coverage` that counts the packets of the other tables.
@@ -355,9 +351,6 @@ pub const TRAFFIC: Table = Table {
     order: KIND_ORDER,
     apart: &[ACTOR.name, COUNTRY.name],
 };
-
-/// Columns of `sources` that say who sent how much: address, network, packets.
-pub const SOURCE_COLUMNS: [&str; 3] = ["src_ip", "asn", "packets"];
 
 /// Hour × source × kind.
 pub const SOURCES: Table = Table {

@@ -14,7 +14,7 @@ use super::rename::RENAMED_FROM_KEY;
 use crate::close::SENSOR_KEY;
 use crate::encode::Encoder;
 use crate::part::{self, CHECKSUM_KEY, PartError};
-use crate::schema::SENSOR_COLUMN;
+use crate::schema::names;
 use crate::store::{OpenPart, Staged, Store};
 use crate::writer::{PartWriter, WriteError};
 
@@ -110,7 +110,7 @@ fn write_groups(
         let rows = usize::try_from(group.num_rows()).unwrap_or(0);
         let mut constants = Vec::new();
         for (index, column) in schema.columns().iter().enumerate() {
-            if column.name() == SENSOR_COLUMN {
+            if column.name() == names::SENSOR {
                 let text = encoder
                     .constant_text(column, sensor, rows)
                     .map_err(encoding)?;

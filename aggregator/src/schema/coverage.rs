@@ -1,6 +1,7 @@
 //! The columns of `coverage`: a row is a minute, with the counters of `counter.rs` between its time and its telescope.
 
 use super::ColumnType::{Double, Int64, TimestampMicros};
+use super::rows::joined;
 use super::{Column, ColumnRow, Filled, Holds, NOT_NEGATIVE, SENSOR, Slot, counted};
 use crate::counter::{COUNTERS, MinuteCounts};
 use crate::hour::Hour;
@@ -36,9 +37,36 @@ pub(super) const MINUTE_START: Column = Column::new(
     "Start of the minute in UTC, microseconds since 1970-01-01.",
 )
 .holding(Holds::Inside);
+pub(super) const ADDRESSES: Column = Column::new(
+    "addresses",
+    Int64,
+    "Dark addresses of the telescope: of IPv4, or of IPv6 where it has no IPv4 (9223372036854775807 stands for more); null where unknown.",
+)
+.holding(NOT_NEGATIVE)
+.or_null();
+pub(super) const SECONDS: Column = Column::new(
+    "seconds",
+    Int64,
+    "Seconds of the minute in which the sensor observed, 0 to 60.",
+)
+.holding(Holds::Between(0, 60));
+pub(super) const ADDRESSES_IPV4: Column = Column::new(
+    "addresses_ipv4",
+    Int64,
+    "Dark IPv4 addresses of the telescope, 0 where it has none; null where unknown.",
+)
+.holding(NOT_NEGATIVE)
+.or_null();
+pub(super) const ADDRESSES_IPV6: Column = Column::new(
+    "addresses_ipv6",
+    Double,
+    "Dark IPv6 addresses of the telescope, 0 where it has none; null where unknown. The metadata tells all digits.",
+)
+.or_null();
+
 /// The columns, and how they are filled.
 pub(crate) const ROWS: &[CoverageRow] =
-    &with_counters::<{ FIRST.len() + COUNTERS.len() + LAST.len() }>();
+    &joined::<_, { FIRST.len() + COUNTERS.len() + LAST.len() }>(&[FIRST, &OF_COUNTERS, LAST]);
 
 const FIRST: &[CoverageRow] = &[
     ColumnRow {
@@ -60,44 +88,25 @@ const FIRST: &[CoverageRow] = &[
 
 const LAST: &[CoverageRow] = &[
     ColumnRow {
-        column: Column::new(
-            "addresses",
-            Int64,
-            "Dark addresses of the telescope: of IPv4, or of IPv6 where it has no IPv4 (9223372036854775807 stands for more); null where unknown.",
-        ).holding(NOT_NEGATIVE)
-        .or_null(),
+        column: ADDRESSES,
         fill: |slot, rows| {
             let addresses = rows.addresses.map(TelescopeSize::addresses);
             slot.sparse(rows.minutes.iter().map(|_| addresses))
         },
     },
     ColumnRow {
-        column: Column::new(
-            "seconds",
-            Int64,
-            "Seconds of the minute in which the sensor observed, 0 to 60.",
-        ).holding(Holds::Between(0, 60)),
+        column: SECONDS,
         fill: |slot, rows| slot.integers(rows.minutes.iter().map(|minute| minute.seconds as i64)),
     },
     ColumnRow {
-        column: Column::new(
-            "addresses_ipv4",
-            Int64,
-            "Dark IPv4 addresses of the telescope, 0 where it has none; null where unknown.",
-        ).holding(NOT_NEGATIVE)
-        .or_null(),
+        column: ADDRESSES_IPV4,
         fill: |slot, rows| {
             let addresses = rows.addresses.map(|size| size.ipv4 as i64);
             slot.sparse(rows.minutes.iter().map(|_| addresses))
         },
     },
     ColumnRow {
-        column: Column::new(
-            "addresses_ipv6",
-            Double,
-            "Dark IPv6 addresses of the telescope, 0 where it has none; null where unknown. The metadata tells all digits.",
-        )
-        .or_null(),
+        column: ADDRESSES_IPV6,
         fill: |slot, rows| {
             let addresses = rows.addresses.map(|size| size.ipv6 as f64);
             slot.doubles(rows.minutes.iter().map(|_| addresses))
@@ -105,8 +114,18 @@ const LAST: &[CoverageRow] = &[
     },
 ];
 
-/// A column for each counter; the slot knows which one it is.
-const fn counter(index: usize) -> CoverageRow {
+const OF_COUNTERS: [CoverageRow; COUNTERS.len()] = {
+    let mut rows = [of_counter(0); COUNTERS.len()];
+    let mut index = 0;
+    while index < COUNTERS.len() {
+        rows[index] = of_counter(index);
+        index += 1;
+    }
+    rows
+};
+
+/// The column of a counter. The slot has its name, by which the filling finds the counter.
+const fn of_counter(index: usize) -> CoverageRow {
     ColumnRow {
         column: Column::new(COUNTERS[index].name, Int64, COUNTERS[index].meaning)
             .holding(NOT_NEGATIVE),
@@ -119,20 +138,4 @@ const fn counter(index: usize) -> CoverageRow {
             slot.integers(rows.minutes.iter().map(count))
         },
     }
-}
-
-const fn with_counters<const N: usize>() -> [CoverageRow; N] {
-    let mut rows = [FIRST[0]; N];
-    let mut index = 0;
-    while index < N {
-        rows[index] = if index < FIRST.len() {
-            FIRST[index]
-        } else if index < FIRST.len() + COUNTERS.len() {
-            counter(index - FIRST.len())
-        } else {
-            LAST[index - FIRST.len() - COUNTERS.len()]
-        };
-        index += 1;
-    }
-    rows
 }

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use super::ColumnType::{Date, Int64};
+use super::rows::columns_of_rows;
 use super::{
     ACTOR, BYTES, CLASS, COUNTED, COUNTRY, Column, ColumnRow, Filled, Holds, IP_VERSION,
     NOT_NEGATIVE, PACKETS, PORT, PROTOCOL, SENSOR, SOURCES_SKETCH, Slot, TOOL, TRAFFIC_TYPE,
-    counted,
 };
 
 /// What rows are summed by.
@@ -39,14 +39,6 @@ pub(crate) struct RolledRows<'r> {
     pub rows: Vec<RolledRow>,
 }
 
-impl RolledRows<'_> {
-    fn texts(&self, place: usize) -> impl Iterator<Item = &[u8]> + Clone {
-        self.rows
-            .iter()
-            .map(move |row| row.key.texts[place].as_bytes())
-    }
-}
-
 pub(super) const DAY: Column = Column::new(
     "day",
     Date,
@@ -70,71 +62,27 @@ pub(super) const HOURS: Column = Column::new(
 type RolledUpFill = for<'e, 'g, 'r> fn(Slot<'e>, &'g RolledRows<'r>) -> Filled;
 
 /// The columns, and how they are filled.
-pub(crate) const ROWS: &[ColumnRow<RolledUpFill>] = &[
-    ColumnRow {
-        column: DAY,
-        fill: |slot, group| slot.constant_integer(group.day),
-    },
-    ColumnRow {
-        column: SENSOR,
-        fill: |slot, group| slot.constant_text(group.sensor),
-    },
-    ColumnRow {
-        column: IP_VERSION,
-        fill: |slot, group| slot.few_integers(group.rows.iter().map(|row| row.key.ip_version)),
-    },
-    ColumnRow {
-        column: PROTOCOL,
-        fill: |slot, group| slot.few_integers(group.rows.iter().map(|row| row.key.protocol)),
-    },
-    ColumnRow {
-        column: PORT,
-        fill: |slot, group| slot.sparse(group.rows.iter().map(|row| row.key.port)),
-    },
-    ColumnRow {
-        column: TRAFFIC_TYPE,
-        fill: |slot, group| slot.texts(group.texts(0)),
-    },
-    ColumnRow {
-        column: CLASS,
-        fill: |slot, group| slot.texts(group.texts(1)),
-    },
-    ColumnRow {
-        column: TOOL,
-        fill: |slot, group| slot.texts(group.texts(2)),
-    },
-    ColumnRow {
-        column: ACTOR,
-        fill: |slot, group| slot.texts(group.texts(3)),
-    },
-    ColumnRow {
-        column: COUNTRY,
-        fill: |slot, group| slot.texts(group.texts(4)),
-    },
-    ColumnRow {
-        column: PACKETS,
-        fill: |slot, group| slot.integers(group.rows.iter().map(|row| row.packets)),
-    },
-    ColumnRow {
-        column: BYTES,
-        fill: |slot, group| slot.integers(group.rows.iter().map(|row| row.bytes)),
-    },
-    ColumnRow {
-        column: Column::new(
-            "sources",
-            Int64,
-            "Distinct sources of the row by its sketch: as good as exact up to 384, above with a standard error of 1.6 %.",
-        ).holding(NOT_NEGATIVE),
-        fill: |slot, group| slot.integers(group.rows.iter().map(|row| counted(row.sources))),
-    },
-    ColumnRow {
-        column: SOURCES_SKETCH,
-        fill: |slot, group| slot.strings(group.rows.iter().map(|row| &row.sketch[..])),
-    },
-    ColumnRow {
-        column: HOURS,
-        fill: |slot, group| slot.constant_integer(group.hours),
-    },
+pub(crate) const ROWS: &[ColumnRow<RolledUpFill>] = columns_of_rows![group, row:
+    DAY => every(group.day),
+    SENSOR => every_text(group.sensor),
+    IP_VERSION => few(row.key.ip_version),
+    PROTOCOL => few(row.key.protocol),
+    PORT => sparse(row.key.port),
+    TRAFFIC_TYPE => text(row.key.texts[0].as_bytes()),
+    CLASS => text(row.key.texts[1].as_bytes()),
+    TOOL => text(row.key.texts[2].as_bytes()),
+    ACTOR => text(row.key.texts[3].as_bytes()),
+    COUNTRY => text(row.key.texts[4].as_bytes()),
+    PACKETS => integer(row.packets),
+    BYTES => integer(row.bytes),
+    Column::new(
+        "sources",
+        Int64,
+        "Distinct sources of the row by its sketch: as good as exact up to 384, above with a standard error of 1.6 %.",
+    )
+    .holding(NOT_NEGATIVE) => count(row.sources),
+    SOURCES_SKETCH => string(&row.sketch[..]),
+    HOURS => every(group.hours),
 ];
 
 /// The columns of a month.

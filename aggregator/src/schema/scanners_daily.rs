@@ -5,11 +5,10 @@ use std::sync::Arc;
 
 use super::ColumnType::{Boolean, Int64};
 use super::rolled_up::DAY;
+use super::rows::{DayFill, DayRows, columns_of_rows, joined};
 use super::sources::{ASN, DESTINATIONS, SRC_IP};
 use super::sources_daily::PORTS;
-use super::{
-    ACTOR, COUNTRY, Column, ColumnRow, Filled, IP_VERSION, NOT_NEGATIVE, SENSOR, Slot, counted,
-};
+use super::{ACTOR, COUNTRY, Column, ColumnRow, IP_VERSION, NOT_NEGATIVE, SENSOR};
 
 /// Survey rules, in the order of their columns.
 pub(crate) const RULES: [(&str, &str); 7] = [
@@ -58,98 +57,50 @@ pub(crate) struct ScannerDay {
 }
 
 /// The rows of a row group.
-#[derive(Debug)]
-pub(crate) struct ScannerDayRows<'r> {
-    /// Days since 1970-01-01.
-    pub day: i64,
-    pub sensor: &'r str,
-    pub rows: &'r [ScannerDay],
-}
+pub(crate) type ScannerDayRows<'r> = DayRows<'r, ScannerDay>;
 
-const fn rule(index: usize) -> Column {
-    Column::new(RULES[index].0, Boolean, RULES[index].1)
-}
-
-fn rule_column(slot: Slot<'_>, group: &ScannerDayRows<'_>, index: usize) -> Filled {
-    slot.booleans(group.rows.iter().map(|row| row.rules[index]))
-}
-
-/// Fills one column from the rows of a group.
-type ScannerDayFill = for<'e, 'g, 'r> fn(Slot<'e>, &'g ScannerDayRows<'r>) -> Filled;
+type ScannerDayRow = ColumnRow<DayFill<ScannerDay>>;
 
 /// The columns, and how they are filled.
-pub(crate) const ROWS: &[ColumnRow<ScannerDayFill>] = &[
-    ColumnRow {
-        column: DAY,
-        fill: |slot, group| slot.constant_integer(group.day),
-    },
-    ColumnRow {
-        column: SENSOR,
-        fill: |slot, group| slot.constant_text(group.sensor),
-    },
-    ColumnRow {
-        column: SRC_IP,
-        fill: |slot, group| slot.strings(group.rows.iter().map(|row| &row.source[..])),
-    },
-    ColumnRow {
-        column: IP_VERSION,
-        fill: |slot, group| slot.few_integers(group.rows.iter().map(|row| row.ip_version.into())),
-    },
-    ColumnRow {
-        column: ACTOR,
-        fill: |slot, group| slot.texts(group.rows.iter().map(|row| row.actor.as_bytes())),
-    },
-    ColumnRow {
-        column: COUNTRY,
-        fill: |slot, group| slot.texts(group.rows.iter().map(|row| &row.country[..])),
-    },
-    ColumnRow {
-        column: ASN,
-        fill: |slot, group| slot.sparse(group.rows.iter().map(|row| row.asn.map(i64::from))),
-    },
-    ColumnRow {
-        column: Column::new(
-            "packets",
-            Int64,
-            "Packets that ask, which the rules count: of the classes scan, reflector-scan and exploit.",
-        )
-        .holding(NOT_NEGATIVE),
-        fill: |slot, group| slot.integers(group.rows.iter().map(|row| counted(row.packets))),
-    },
-    ColumnRow {
-        column: PORTS,
-        fill: |slot, group| slot.integers(group.rows.iter().map(|row| counted(row.ports))),
-    },
-    ColumnRow {
-        column: DESTINATIONS,
-        fill: |slot, group| slot.integers(group.rows.iter().map(|row| counted(row.destinations))),
-    },
-    ColumnRow {
-        column: rule(0),
-        fill: |slot, group| rule_column(slot, group, 0),
-    },
-    ColumnRow {
-        column: rule(1),
-        fill: |slot, group| rule_column(slot, group, 1),
-    },
-    ColumnRow {
-        column: rule(2),
-        fill: |slot, group| rule_column(slot, group, 2),
-    },
-    ColumnRow {
-        column: rule(3),
-        fill: |slot, group| rule_column(slot, group, 3),
-    },
-    ColumnRow {
-        column: rule(4),
-        fill: |slot, group| rule_column(slot, group, 4),
-    },
-    ColumnRow {
-        column: rule(5),
-        fill: |slot, group| rule_column(slot, group, 5),
-    },
-    ColumnRow {
-        column: rule(6),
-        fill: |slot, group| rule_column(slot, group, 6),
-    },
+pub(crate) const ROWS: &[ScannerDayRow] =
+    &joined::<_, { OF_SOURCE.len() + RULES.len() }>(&[OF_SOURCE, &OF_RULES]);
+
+const OF_SOURCE: &[ScannerDayRow] = columns_of_rows![group, row:
+    DAY => every(group.day),
+    SENSOR => every_text(group.sensor),
+    SRC_IP => string(&row.source[..]),
+    IP_VERSION => few(row.ip_version.into()),
+    ACTOR => text(row.actor.as_bytes()),
+    COUNTRY => text(&row.country[..]),
+    ASN => sparse(row.asn.map(i64::from)),
+    Column::new(
+        "packets",
+        Int64,
+        "Packets that ask, which the rules count: of the classes scan, reflector-scan and exploit.",
+    )
+    .holding(NOT_NEGATIVE) => count(row.packets),
+    PORTS => count(row.ports),
+    DESTINATIONS => count(row.destinations),
 ];
+
+const OF_RULES: [ScannerDayRow; RULES.len()] = {
+    let mut rows = [of_rule(0); RULES.len()];
+    let mut index = 0;
+    while index < RULES.len() {
+        rows[index] = of_rule(index);
+        index += 1;
+    }
+    rows
+};
+
+/// The column of a rule. The slot has its name, by which the filling finds the rule.
+const fn of_rule(index: usize) -> ScannerDayRow {
+    ColumnRow {
+        column: Column::new(RULES[index].0, Boolean, RULES[index].1),
+        fill: |slot, group| {
+            let index = RULES.iter().position(|rule| rule.0 == slot.name());
+            let is_named = |row: &ScannerDay| index.is_some_and(|index| row.rules[index]);
+            slot.booleans(group.rows.iter().map(is_named))
+        },
+    }
+}

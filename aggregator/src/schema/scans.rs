@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use super::ColumnType::{Boolean, Double, Text, TimestampMicros};
+use super::rows::columns_of_rows;
 use super::sources::{ASN, DESTINATIONS, SRC_IP, STACK_SIGNATURE};
 use super::{
     ACTOR, BYTES, COUNTRY, Column, ColumnRow, Filled, Holds, IP_VERSION, PACKETS, PORT, PROTOCOL,
-    SENSOR, Slot, TOOL, TRAFFIC_TYPE, counted,
+    SENSOR, Slot, TOOL, TRAFFIC_TYPE,
 };
 use teiten_observation::{Tool, TrafficType};
 
@@ -69,105 +70,40 @@ pub(super) const ONGOING: Column = Column::new(
 type ScanFill = for<'e, 'g, 'r> fn(Slot<'e>, &'g ScanRows<'r>) -> Filled;
 
 /// The columns, and how they are filled.
-pub(crate) const ROWS: &[ColumnRow<ScanFill>] = &[
-    ColumnRow {
-        column: ID,
-        fill: |slot, group| slot.strings(group.rows.iter().map(|row| row.id.as_bytes())),
-    },
-    ColumnRow {
-        column: SENSOR,
-        fill: |slot, group| slot.constant_text(group.sensor),
-    },
-    ColumnRow {
-        column: SRC_IP,
-        fill: |slot, group| slot.texts(group.rows.iter().map(|row| &row.source[..])),
-    },
-    ColumnRow {
-        column: IP_VERSION,
-        fill: |slot, group| slot.few_integers(group.rows.iter().map(|row| row.ip_version.into())),
-    },
-    ColumnRow {
-        column: PORT,
-        fill: |slot, group| slot.sparse(group.rows.iter().map(|row| row.port.map(i64::from))),
-    },
-    ColumnRow {
-        column: PROTOCOL,
-        fill: |slot, group| slot.few_integers(group.rows.iter().map(|row| row.protocol.into())),
-    },
-    ColumnRow {
-        column: TRAFFIC_TYPE,
-        fill: |slot, group| {
-            slot.texts(group.rows.iter().map(|row| row.traffic_type.name().as_bytes()))
-        },
-    },
-    ColumnRow {
-        column: TOOL,
-        fill: |slot, group| slot.texts(group.rows.iter().map(|row| row.tool.name().as_bytes())),
-    },
-    ColumnRow {
-        column: STACK_SIGNATURE,
-        fill: |slot, group| slot.texts(group.rows.iter().map(|row| row.stack.as_bytes())),
-    },
-    ColumnRow {
-        column: ACTOR,
-        fill: |slot, group| slot.texts(group.rows.iter().map(|row| row.actor.as_bytes())),
-    },
-    ColumnRow {
-        column: COUNTRY,
-        fill: |slot, group| slot.texts(group.rows.iter().map(|row| &row.country[..])),
-    },
-    ColumnRow {
-        column: ASN,
-        fill: |slot, group| slot.sparse(group.rows.iter().map(|row| row.asn.map(i64::from))),
-    },
-    ColumnRow {
-        column: START,
-        fill: |slot, group| slot.integers(group.rows.iter().map(|row| row.start_us)),
-    },
-    ColumnRow {
-        column: END,
-        fill: |slot, group| slot.integers(group.rows.iter().map(|row| row.end_us)),
-    },
-    ColumnRow {
-        column: PACKETS,
-        fill: |slot, group| slot.integers(group.rows.iter().map(|row| counted(row.packets))),
-    },
-    ColumnRow {
-        column: BYTES,
-        fill: |slot, group| slot.integers(group.rows.iter().map(|row| counted(row.bytes))),
-    },
-    ColumnRow {
-        column: DESTINATIONS,
-        fill: |slot, group| slot.integers(group.rows.iter().map(|row| counted(row.destinations))),
-    },
-    ColumnRow {
-        column: Column::new(
-            "rate_pps",
-            Double,
-            "Packets per second from the first packet to the last; null where these are at one moment, as of one packet.",
-        )
-        .or_null(),
-        fill: |slot, group| slot.doubles(group.rows.iter().map(|row| row.rate_pps)),
-    },
-    ColumnRow {
-        column: Column::new(
-            "internet_rate_pps",
-            Double,
-            "The rate if all of IPv4 was scanned as the telescope was, packets per second; null without a rate, for IPv6, and where the telescope's size is not known.",
-        )
-        .or_null(),
-        fill: |slot, group| slot.doubles(group.rows.iter().map(|row| row.internet_rate_pps)),
-    },
-    ColumnRow {
-        column: Column::new(
-            "size",
-            Text,
-            "large from the share of the dark addresses that the metadata names (a tenth where nothing else is set), else small; empty where the telescope's size is not known.",
-        ),
-        fill: |slot, group| slot.texts(group.rows.iter().map(|row| row.size.as_bytes())),
-    },
-    ColumnRow {
-        column: ONGOING,
-        fill: |slot, group| slot.booleans(group.rows.iter().map(|row| row.ongoing)),
-    },
+pub(crate) const ROWS: &[ColumnRow<ScanFill>] = columns_of_rows![group, row:
+    ID => string(row.id.as_bytes()),
+    SENSOR => every_text(group.sensor),
+    SRC_IP => text(&row.source[..]),
+    IP_VERSION => few(row.ip_version.into()),
+    PORT => sparse(row.port.map(i64::from)),
+    PROTOCOL => few(row.protocol.into()),
+    TRAFFIC_TYPE => text(row.traffic_type.name().as_bytes()),
+    TOOL => text(row.tool.name().as_bytes()),
+    STACK_SIGNATURE => text(row.stack.as_bytes()),
+    ACTOR => text(row.actor.as_bytes()),
+    COUNTRY => text(&row.country[..]),
+    ASN => sparse(row.asn.map(i64::from)),
+    START => integer(row.start_us),
+    END => integer(row.end_us),
+    PACKETS => count(row.packets),
+    BYTES => count(row.bytes),
+    DESTINATIONS => count(row.destinations),
+    Column::new(
+        "rate_pps",
+        Double,
+        "Packets per second from the first packet to the last; null where these are at one moment, as of one packet.",
+    )
+    .or_null() => double(row.rate_pps),
+    Column::new(
+        "internet_rate_pps",
+        Double,
+        "The rate if all of IPv4 was scanned as the telescope was, packets per second; null without a rate, for IPv6, and where the telescope's size is not known.",
+    )
+    .or_null() => double(row.internet_rate_pps),
+    Column::new(
+        "size",
+        Text,
+        "large from the share of the dark addresses that the metadata names (a tenth where nothing else is set), else small; empty where the telescope's size is not known.",
+    ) => text(row.size.as_bytes()),
+    ONGOING => boolean(row.ongoing),
 ];

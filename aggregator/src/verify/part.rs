@@ -13,8 +13,8 @@ use crate::counter::{COUNTERS, OUTCOMES};
 use crate::hour::HOUR_US;
 use crate::part::{self, CHECKSUM_KEY, CheckedPart, PartError};
 use crate::schema::{
-    BYTES_COLUMN, COVERAGE, KIND_ORDER, NEVER_ABOVE, OBSERVED_COLUMN, PACKETS_COLUMN,
-    SCHEMA_VERSION, Span, Table, parquet_field,
+    COVERAGE, KIND_ORDER, NEVER_ABOVE, OBSERVED_COLUMN, SCHEMA_VERSION, Span, Table, names,
+    parquet_field,
 };
 use crate::text::date_of_day;
 
@@ -242,7 +242,7 @@ impl GroupRows<'_> {
             });
         }
         let kind = self.columns(KIND_ORDER);
-        let packets = self.column(PACKETS_COLUMN)?;
+        let packets = self.column(names::PACKETS)?;
         let of_row = |row| {
             let hash = kind.iter().fold(0, |hash: u64, column| {
                 // Odd multiplier of 64-bit linear congruential generators (Steele and Vigna, 2021).
@@ -254,8 +254,8 @@ impl GroupRows<'_> {
             hash.wrapping_mul(packets.number(row) as u64)
         };
         Some(PartSums {
-            packets: sum(PACKETS_COLUMN)?,
-            bytes: sum(BYTES_COLUMN)?,
+            packets: sum(names::PACKETS)?,
+            bytes: sum(names::BYTES)?,
             kinds: (0..self.count).map(of_row).fold(0, u64::wrapping_add),
         })
     }
