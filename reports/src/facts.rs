@@ -4,6 +4,10 @@
 //! The statements use views of the tables, which [`PREAMBLE`] creates. If a report covers only some sensors, or another timezone, each
 //! statement has the condition.
 
+use teiten_aggregator::schema::names::{
+    ACTOR, ADDRESSES, BYTES, CLASS, COUNTRY, HOUR_START, IP_VERSION, MINUTE_START, PACKETS, PORT,
+    PROTOCOL, SECONDS, SENSOR, SRC_IP,
+};
 use teiten_observation::Class;
 
 use crate::measure::RateUnit;
@@ -83,16 +87,16 @@ impl Scope {
         let chosen = if names.is_empty() {
             String::new()
         } else {
-            format!(" AND sensor IN ({})", names.join(", "))
+            format!(" AND {SENSOR} IN ({})", names.join(", "))
         };
-        let coverage = format!("{}{chosen}", within("minute_start"));
+        let coverage = format!("{}{chosen}", within(MINUTE_START));
         // An hour without coverage does not exist.
         let known = format!(
-            "(hour_start, sensor) IN (SELECT (date_trunc('hour', minute_start), sensor) FROM coverage WHERE {coverage})"
+            "({HOUR_START}, {SENSOR}) IN (SELECT (date_trunc('hour', {MINUTE_START}), {SENSOR}) FROM coverage WHERE {coverage})"
         );
         Self {
-            traffic: format!("{}{chosen} AND {known}", within("hour_start")),
-            sources: format!("{}{chosen}", within("hour_start")),
+            traffic: format!("{}{chosen} AND {known}", within(HOUR_START)),
+            sources: format!("{}{chosen}", within(HOUR_START)),
             coverage,
             zone: answer
                 .period
@@ -111,9 +115,8 @@ impl Scope {
     /// Dark IPv4 addresses × hours: two runs of a sensor in one minute share its sixty seconds. More addresses than IPv4 has are of IPv6.
     fn address_hours(&self) -> String {
         format!(
-            "SELECT sum(addresses * seconds) / 3600.0 FROM (SELECT least(sum(seconds), 60) AS seconds, max(CASE WHEN addresses > 4294967296 THEN 0 \
-             ELSE addresses END) AS addresses FROM \
-             coverage WHERE {} GROUP BY sensor, minute_start)",
+            "SELECT sum({ADDRESSES} * {SECONDS}) / 3600.0 FROM (SELECT least(sum({SECONDS}), 60) AS {SECONDS}, max(CASE WHEN {ADDRESSES} > \
+             4294967296 THEN 0 ELSE {ADDRESSES} END) AS {ADDRESSES} FROM coverage WHERE {} GROUP BY {SENSOR}, {MINUTE_START})",
             self.coverage
         )
     }
@@ -121,38 +124,53 @@ impl Scope {
     /// The sources of a day that ask for a service over IPv4, with their packets and distinct ports.
     fn scanners(&self) -> String {
         format!(
-            "SELECT (hour_start AT TIME ZONE '{}')::DATE AS day, src_ip, sum(packets) AS packets, count(DISTINCT (protocol, port)) FILTER \
-             (port IS NOT NULL) AS ports, bool_or(actor <> '') AS named FROM sources WHERE {} AND ip_version = 4 AND src_ip NOT LIKE '%/%' \
-             AND class IN ('scan', 'exploit', 'reflector-scan') GROUP BY day, src_ip",
-            self.zone, self.sources
+            "SELECT ({HOUR_START} AT TIME ZONE '{}')::DATE AS day, {SRC_IP}, sum({PACKETS}) AS {PACKETS}, count(DISTINCT ({PROTOCOL}, {PORT})) \
+             FILTER ({PORT} IS NOT NULL) AS ports, bool_or({ACTOR} <> '') AS named FROM sources WHERE {}{} AND {SRC_IP} NOT LIKE '%/%'{} \
+             GROUP BY day, {SRC_IP}",
+            self.zone,
+            self.sources,
+            of_version(4),
+            asking()
         )
     }
 }
 
-const HOSTS: &str = " AND class NOT IN ('backscatter', 'spoofed', 'malformed')";
-const ASKING: &str = " AND class IN ('scan', 'exploit', 'reflector-scan')";
+/// The condition of packets that hosts sent.
+fn of_hosts() -> String {
+    format!(" AND {CLASS} NOT IN ('backscatter', 'spoofed', 'malformed')")
+}
+
+/// The condition of packets that ask for a service.
+fn asking() -> String {
+    format!(" AND {CLASS} IN ('scan', 'exploit', 'reflector-scan')")
+}
+
+/// The condition of one IP version.
+fn of_version(version: u8) -> String {
+    format!(" AND {IP_VERSION} = {version}")
+}
 
 fn totals(answer: &Answer, scope: &Scope) -> Vec<Fact> {
     let mut facts = vec![
-        exact("packets", answer.packets(), scope.sum("packets", "")),
+        exact(PACKETS, answer.packets(), scope.sum(PACKETS, "")),
         exact(
             "packets-ipv4",
             answer.packets_ipv4(),
-            scope.sum("packets", " AND ip_version = 4"),
+            scope.sum(PACKETS, &of_version(4)),
         ),
         exact(
             "packets-ipv6",
             answer.packets_ipv6(),
-            scope.sum("packets", " AND ip_version = 6"),
+            scope.sum(PACKETS, &of_version(6)),
         ),
-        exact("bytes", answer.bytes(), scope.sum("bytes", "")),
+        exact(BYTES, answer.bytes(), scope.sum(BYTES, "")),
     ];
     let rate = answer.rate(answer.packets_ipv4());
     if let (RateUnit::AddressDay, Some(hours), Some(rate)) =
         (answer.unit(), answer.address_hours(), rate)
     {
         let address_hours = scope.address_hours();
-        let packets = scope.sum("packets", " AND ip_version = 4");
+        let packets = scope.sum(PACKETS, &of_version(4));
         for (name, value, sql) in [
             ("address-hours", hours, address_hours.clone()),
             (
@@ -182,7 +200,7 @@ fn classes(answer: &Answer, scope: &Scope) -> Vec<Fact> {
             exact(
                 format!("packets-class-{}", class.name()),
                 tally.packets,
-                scope.sum("packets", &condition),
+                scope.sum(PACKETS, &condition),
             )
         })
         .collect()
@@ -201,16 +219,19 @@ fn ports(answer: &Answer, scope: &Scope) -> Vec<Fact> {
     rows.into_iter()
         .map(|(port, packets)| {
             let (number, matches) = match port.port {
-                Some(number) => (number.to_string(), format!("port = {number}")),
-                None => ("none".to_owned(), "port IS NULL".to_owned()),
+                Some(number) => (number.to_string(), format!("{PORT} = {number}")),
+                None => ("none".to_owned(), format!("{PORT} IS NULL")),
             };
             let protocol = port.protocol;
-            let condition =
-                format!("{ASKING} AND ip_version = 4 AND protocol = {protocol} AND {matches}");
+            let condition = format!(
+                "{}{} AND {PROTOCOL} = {protocol} AND {matches}",
+                asking(),
+                of_version(4)
+            );
             exact(
                 format!("packets-port-{protocol}-{number}"),
                 packets,
-                scope.sum("packets", &condition),
+                scope.sum(PACKETS, &condition),
             )
         })
         .collect()
@@ -227,11 +248,11 @@ fn countries(answer: &Answer, scope: &Scope) -> Vec<Fact> {
     rows.truncate(PORTS);
     rows.into_iter()
         .map(|(code, packets)| {
-            let condition = format!("{HOSTS} AND country = '{code}'");
+            let condition = format!("{} AND {COUNTRY} = '{code}'", of_hosts());
             exact(
                 format!("packets-country-{code}"),
                 packets,
-                scope.sum("packets", &condition),
+                scope.sum(PACKETS, &condition),
             )
         })
         .collect()
@@ -247,11 +268,11 @@ fn survey(answer: &Answer, scope: &Scope) -> Vec<Fact> {
         .iter()
         .enumerate()
         .map(|(place, rule)| {
-            let condition = format!("ports >= {} AND packets >= {}", rule.ports, rule.packets);
+            let condition = format!("ports >= {} AND {PACKETS} >= {}", rule.ports, rule.packets);
             exact(
                 format!("packets-survey-{}", rule.name),
                 survey.sum(|day| day.rule_packets[place]),
-                format!("SELECT coalesce(sum(packets), 0) FROM ({scanners}) WHERE {condition}"),
+                format!("SELECT coalesce(sum({PACKETS}), 0) FROM ({scanners}) WHERE {condition}"),
             )
         })
         .collect();
@@ -259,7 +280,7 @@ fn survey(answer: &Answer, scope: &Scope) -> Vec<Fact> {
         "packets-survey",
         survey.sum(|day| day.survey_packets),
         format!(
-            "SELECT coalesce(sum(packets), 0) FROM ({scanners}) WHERE named OR ports >= {}",
+            "SELECT coalesce(sum({PACKETS}), 0) FROM ({scanners}) WHERE named OR ports >= {}",
             RULES[crate::query::survey::DEFAULT_RULE].ports
         ),
     ));
@@ -281,7 +302,10 @@ fn hosts(answer: &Answer, scope: &Scope) -> Vec<Fact> {
         name: "hosts".to_owned(),
         value: answer.group(SourceGroup::Host).sources.estimate(),
         tolerance_percent: 4.0 * ERROR_PERCENT,
-        sql: format!("SELECT count(DISTINCT src_ip) FROM sources WHERE {condition}{HOSTS}"),
+        sql: format!(
+            "SELECT count(DISTINCT {SRC_IP}) FROM sources WHERE {condition}{}",
+            of_hosts()
+        ),
     }]
 }
 

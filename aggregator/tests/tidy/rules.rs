@@ -12,7 +12,7 @@ pub(crate) mod source;
 use std::path::Path;
 
 use imports::Imports;
-use source::{Source, sources};
+use source::{Source, is_word, sources};
 
 /// Words that a file's code must not hold. Comments, and what only tests compile, may hold them.
 pub(crate) struct Rule {
@@ -149,4 +149,19 @@ fn every_file(source: &Source, note: &mut impl FnMut(String)) {
     {
         note(format!("`{word}`"));
     }
+}
+
+/// The columns that a file spells as whole texts and, with `in_sql`, those with an underscore (so no words of English) inside longer texts.
+pub(crate) fn columns_spelled<'n>(
+    source: &Source,
+    names: &[&'n str],
+    in_sql: bool,
+) -> Vec<&'n str> {
+    let is_spelled = |name: &&&str| {
+        source.literals().any(|text| {
+            let mut words = text.split(|character| !is_word(character));
+            text == **name || (in_sql && name.contains('_') && words.any(|word| word == **name))
+        })
+    };
+    names.iter().filter(is_spelled).copied().collect()
 }

@@ -104,6 +104,17 @@ impl Source {
         declared.collect()
     }
 
+    /// What stands between the quotes of its texts.
+    pub(crate) fn literals(&self) -> impl Iterator<Item = &str> {
+        let quotes = self.bare.match_indices('"').map(|(place, _)| place);
+        let quotes: Vec<usize> = quotes.collect();
+        let pairs: Vec<(usize, usize)> = quotes
+            .chunks_exact(2)
+            .map(|pair| (pair[0] + 1, pair[1]))
+            .collect();
+        pairs.into_iter().map(|(start, end)| &self.code[start..end])
+    }
+
     /// Whether its code holds a word, whole.
     pub(crate) fn has_word(&self, word: &str) -> bool {
         self.bare
@@ -112,7 +123,7 @@ impl Source {
     }
 }
 
-fn is_word(character: char) -> bool {
+pub(crate) fn is_word(character: char) -> bool {
     character.is_alphanumeric() || character == '_'
 }
 

@@ -1,5 +1,7 @@
 //! Coverage: which hours (or days) were observed whole, in part, with loss, or not at all.
 
+use teiten_aggregator::schema::names;
+
 use super::{Context, Drawn, Figure, Section, state_name};
 use crate::chart::grid::{self, Grid};
 use crate::measure::RateUnit;
@@ -194,7 +196,7 @@ fn cell(state: CoverageState, share: f64, head: &str, text: &Text) -> grid::Grid
 fn table(answer: &Answer, context: &Context<'_>) -> DataTable {
     let text = context.text();
     let mut table = DataTable::new(&[
-        ("hour_start", text.time),
+        (names::HOUR_START, text.time),
         ("state", ""),
         ("state_label", text.state),
         ("observed_seconds_of_all_sensors", text.seconds),

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use teiten_aggregator::schema::names;
 use teiten_observation::Class;
 
 use super::{Context, Drawn, Figure, Section, Timeline, state_name};
@@ -157,17 +158,6 @@ fn draw_ipv6(answer: &Answer, context: &Context<'_>) -> Drawn {
     }
 }
 
-const CLASS_COLUMNS: [&str; Class::ALL.len()] = [
-    "scan_packets",
-    "reflector_scan_packets",
-    "exploit_packets",
-    "backscatter_packets",
-    "misconfiguration_packets",
-    "spoofed_packets",
-    "malformed_packets",
-    "other_packets",
-];
-
 fn table(answer: &Answer, context: &Context<'_>, timeline: &Timeline) -> DataTable {
     let text = context.text();
     let rate_name = context.unit(answer);
@@ -185,7 +175,7 @@ fn table(answer: &Answer, context: &Context<'_>, timeline: &Timeline) -> DataTab
         ("ipv6_packets", "IPv6"),
     ];
     columns.extend(
-        CLASS_COLUMNS
+        names::CLASS_PACKETS
             .iter()
             .zip(text.classes)
             .map(|(csv, term)| (*csv, term.name)),
@@ -222,7 +212,7 @@ fn table(answer: &Answer, context: &Context<'_>, timeline: &Timeline) -> DataTab
             count(&|hour| hour.packets_ipv4()),
             count(&|hour| hour.packets_ipv6()),
         ];
-        row.extend((0..CLASS_COLUMNS.len()).map(|class| count(&|hour| hour.classes[class])));
+        row.extend((0..names::CLASS_PACKETS.len()).map(|class| count(&|hour| hour.classes[class])));
         row.extend((0..4).map(|protocol| count(&|hour| hour.protocols[protocol])));
         row.push(count(&|hour| hour.bytes));
         table.push(row);

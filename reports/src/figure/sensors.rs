@@ -1,5 +1,7 @@
 //! The sensors behind the numbers: size, time observed, packets, loss.
 
+use teiten_aggregator::schema::names;
+
 use super::{Context, Drawn, Figure, Section};
 use crate::query::Answer;
 use crate::query::answer::HOUR_SECONDS;
@@ -26,8 +28,8 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         ("sensor", text.sensor),
         ("addresses_min", ""),
         ("addresses_max", ""),
-        ("addresses_ipv6", ""),
-        ("addresses", text.addresses),
+        (names::ADDRESSES_IPV6, ""),
+        (names::ADDRESSES, text.addresses),
         ("observed_hours", text.hours),
         ("packets", text.packets),
         ("bytes", text.bytes),

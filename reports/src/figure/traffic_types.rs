@@ -1,5 +1,6 @@
 //! Packets by traffic type: what the headers alone say.
 
+use teiten_aggregator::schema::names;
 use teiten_observation::TrafficType;
 
 use super::{Context, Drawn, Figure, Section};
@@ -25,7 +26,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     let text = context.text();
     let total = answer.packets();
     let mut table = DataTable::new(&[
-        ("traffic_type", ""),
+        (names::TRAFFIC_TYPE, ""),
         ("traffic_type_label", text.traffic_type),
         ("packets", text.packets),
         ("packets_share_percent", text.share),

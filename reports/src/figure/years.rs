@@ -1,5 +1,7 @@
 //! Years: packets per address in a year beside published series from a file.
 
+use teiten_aggregator::schema::names;
+
 use super::{Context, Drawn, Figure, Section};
 use crate::chart::years as chart;
 use crate::measure::RateUnit;
@@ -55,7 +57,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         ("series", text.series),
         ("year", text.year),
         ("packets", text.packets),
-        ("addresses", text.addresses),
+        (names::ADDRESSES, text.addresses),
         ("packets_per_address_year", text.axis_per_address_year),
         ("survey_share_percent", text.survey_share),
     ]);

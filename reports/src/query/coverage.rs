@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use arrow::array::Array as _;
 use teiten_aggregator::counter::COUNTERS;
+use teiten_aggregator::schema::names;
 
 use super::rows::{self, Columns};
 use super::{Accounting, Answer, DamagedFile, Job};
@@ -12,7 +13,7 @@ use super::{Accounting, Answer, DamagedFile, Job};
 const MINUTE_US: i64 = 60_000_000;
 const IPV4_ADDRESSES: i64 = 1 << 32;
 /// The telescope's size by family, which other writers of datasets may not give: theirs is then told by `addresses` alone.
-const BY_FAMILY: [&str; 2] = ["addresses_ipv4", "addresses_ipv6"];
+const BY_FAMILY: [&str; 2] = [names::ADDRESSES_IPV4, names::ADDRESSES_IPV6];
 
 /// Observed seconds and addresses of each minute, by sensor; two runs of a sensor in one minute share its sixty seconds.
 type Minutes = BTreeMap<String, [Minute; 60]>;
@@ -26,11 +27,16 @@ struct Minute {
 }
 
 pub(super) fn read(job: &Job<'_>, hour: usize, paths: &[PathBuf], part: &mut Answer) {
-    let columns: Vec<&str> = ["minute_start", "sensor", "addresses", "seconds"]
-        .iter()
-        .copied()
-        .chain(COUNTERS.iter().map(|counter| counter.name))
-        .collect();
+    let columns: Vec<&str> = [
+        names::MINUTE_START,
+        names::SENSOR,
+        names::ADDRESSES,
+        names::SECONDS,
+    ]
+    .iter()
+    .copied()
+    .chain(COUNTERS.iter().map(|counter| counter.name))
+    .collect();
     let mut minutes = Minutes::new();
     for path in paths {
         let result = rows::read_with(path, &columns, &BY_FAMILY, part, |batch, part| {
@@ -55,12 +61,12 @@ fn add(
     part: &mut Answer,
     minutes: &mut Minutes,
 ) -> Result<(), String> {
-    let starts = batch.timestamps("minute_start")?;
-    let sensors = batch.text("sensor", |name| Ok(name.to_owned()))?;
-    let addresses = batch.int64("addresses")?;
+    let starts = batch.timestamps(names::MINUTE_START)?;
+    let sensors = batch.text(names::SENSOR, |name| Ok(name.to_owned()))?;
+    let addresses = batch.int64(names::ADDRESSES)?;
     let ipv4 = batch.int64_if_there(BY_FAMILY[0])?;
     let ipv6 = batch.float64_if_there(BY_FAMILY[1])?;
-    let seconds = batch.int64("seconds")?;
+    let seconds = batch.int64(names::SECONDS)?;
     let counters = COUNTERS
         .iter()
         .map(|counter| batch.int64(counter.name))

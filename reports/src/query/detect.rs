@@ -4,6 +4,7 @@
 //! discovery rate bounded; see [`crate::trend`]. The cards are read again from the tables of the event's days only.
 
 use arrow::array::Array as _;
+use teiten_aggregator::schema::names;
 use teiten_observation::{Class, Tool};
 
 use super::distinct::SourceSketch;
@@ -169,24 +170,24 @@ impl DayExposures {
 }
 
 const TRAFFIC_COLUMNS: &[&str] = &[
-    "sensor",
-    "ip_version",
-    "protocol",
-    "port",
-    "class",
-    "tool",
-    "country",
-    "packets",
-    "sources_sketch",
+    names::SENSOR,
+    names::IP_VERSION,
+    names::PROTOCOL,
+    names::PORT,
+    names::CLASS,
+    names::TOOL,
+    names::COUNTRY,
+    names::PACKETS,
+    names::SOURCES_SKETCH,
 ];
 const SOURCE_COLUMNS: &[&str] = &[
-    "sensor",
-    "ip_version",
-    "protocol",
-    "port",
-    "class",
-    "asn",
-    "packets",
+    names::SENSOR,
+    names::IP_VERSION,
+    names::PROTOCOL,
+    names::PORT,
+    names::CLASS,
+    names::ASN,
+    names::PACKETS,
 ];
 
 /// Reads the cards of the first [`CARDS_MAX`] events; a file that cannot be read was reported when the period was read.
@@ -232,10 +233,10 @@ fn asks(name: &str) -> Result<bool, String> {
 
 /// Rows of the event's port that ask for it over IPv4.
 fn matching(job: &Job<'_>, batch: &Columns<'_>, port: Port) -> Result<Vec<usize>, String> {
-    let sensors = batch.text("sensor", |name| Ok(job.wants(name)))?;
-    let asking = batch.text("class", asks)?;
-    let versions = batch.int32("ip_version")?;
-    let (protocols, ports) = (batch.int32("protocol")?, batch.int32("port")?);
+    let sensors = batch.text(names::SENSOR, |name| Ok(job.wants(name)))?;
+    let asking = batch.text(names::CLASS, asks)?;
+    let versions = batch.int32(names::IP_VERSION)?;
+    let (protocols, ports) = (batch.int32(names::PROTOCOL)?, batch.int32(names::PORT)?);
     let number = i32::from(port.port.unwrap_or(0));
     Ok((0..batch.rows())
         .filter(|&row| {
@@ -256,14 +257,17 @@ fn add_traffic(
     hour: usize,
 ) -> Result<(), String> {
     let rows = matching(job, batch, event.port)?;
-    let sensors = batch.text("sensor", |name| Ok(name.to_owned()))?;
-    let tools = batch.text("tool", |name| {
+    let sensors = batch.text(names::SENSOR, |name| Ok(name.to_owned()))?;
+    let tools = batch.text(names::TOOL, |name| {
         Tool::from_name(name).ok_or_else(|| format!("unknown tool `{name}`"))
     })?;
-    let countries = batch.text("country", |name| {
+    let countries = batch.text(names::COUNTRY, |name| {
         Ok(name.as_bytes().try_into().unwrap_or(*b"ZZ"))
     })?;
-    let (packets, sketches) = (batch.int64("packets")?, batch.bytes("sources_sketch")?);
+    let (packets, sketches) = (
+        batch.int64(names::PACKETS)?,
+        batch.bytes(names::SOURCES_SKETCH)?,
+    );
     let detail = &mut event.detail;
     for row in rows {
         let count = packets.value(row);
@@ -285,7 +289,7 @@ fn add_traffic(
 }
 
 fn add_sources(job: &Job<'_>, batch: &Columns<'_>, event: &mut Event) -> Result<(), String> {
-    let asns = batch.int64("asn")?;
+    let asns = batch.int64(names::ASN)?;
     for row in matching(job, batch, event.port)? {
         if !asns.is_null(row) {
             *event.detail.networks.entry(asns.value(row)).or_default() += 1;

@@ -5,6 +5,7 @@
 //! union needs (<https://datasketches.apache.org/docs/HLL/HllSketches.html>). The estimate itself is the library's.
 
 use datasketches::hll::{HllSketch, HllType, HllUnion};
+use teiten_aggregator::schema::names::SOURCES_SKETCH;
 
 /// `lg_k` of the contract's sketches.
 pub const LG_K: u8 = 12;
@@ -21,7 +22,7 @@ const PREAMBLE_BYTES: usize = 8;
 
 /// The bytes are no HLL sketch of the dataset's format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("sources_sketch is not an Apache DataSketches HLL image with lg_k {LG_K} or more")]
+#[error("{SOURCES_SKETCH} is not an Apache DataSketches HLL image with lg_k {LG_K} or more")]
 pub struct SketchError;
 
 /// A set of sources, known by its sketch.

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 
 use arrow::array::Array;
+use teiten_aggregator::schema::names;
 use teiten_observation::{Class, Tool};
 
 use super::rows::{self, Columns};
@@ -74,17 +75,17 @@ pub(crate) fn read(job: &Job<'_>, day: usize, files: &[&PathBuf], part: &mut Ans
 }
 
 const COLUMNS: &[&str] = &[
-    "sensor",
-    "src_ip",
-    "ip_version",
-    "protocol",
-    "port",
-    "class",
-    "tool",
-    "actor",
-    "country",
-    "asn",
-    "packets",
+    names::SENSOR,
+    names::SRC_IP,
+    names::IP_VERSION,
+    names::PROTOCOL,
+    names::PORT,
+    names::CLASS,
+    names::TOOL,
+    names::ACTOR,
+    names::COUNTRY,
+    names::ASN,
+    names::PACKETS,
 ];
 
 /// An address as a number; `None` for a prefix into which small sources were folded.
@@ -111,20 +112,20 @@ fn gather(
     sources: &mut Sources,
     total: &mut i64,
 ) -> Result<(), String> {
-    let sensors = batch.text("sensor", |name| Ok(job.wants(name)))?;
-    let addresses = batch.text("src_ip", |text| Ok(address(text)))?;
-    let asking = batch.text("class", asks)?;
-    let mirai = batch.text("tool", |name| Ok(name == Tool::Mirai.name()))?;
-    let named = batch.text("actor", |name| Ok(!name.is_empty()))?;
-    let countries = batch.text("country", |name| {
+    let sensors = batch.text(names::SENSOR, |name| Ok(job.wants(name)))?;
+    let addresses = batch.text(names::SRC_IP, |text| Ok(address(text)))?;
+    let asking = batch.text(names::CLASS, asks)?;
+    let mirai = batch.text(names::TOOL, |name| Ok(name == Tool::Mirai.name()))?;
+    let named = batch.text(names::ACTOR, |name| Ok(!name.is_empty()))?;
+    let countries = batch.text(names::COUNTRY, |name| {
         Ok(name.as_bytes().try_into().unwrap_or(*b"ZZ"))
     })?;
     let (versions, protocols, ports) = (
-        batch.int32("ip_version")?,
-        batch.int32("protocol")?,
-        batch.int32("port")?,
+        batch.int32(names::IP_VERSION)?,
+        batch.int32(names::PROTOCOL)?,
+        batch.int32(names::PORT)?,
     );
-    let (packets, asns) = (batch.int64("packets")?, batch.int64("asn")?);
+    let (packets, asns) = (batch.int64(names::PACKETS)?, batch.int64(names::ASN)?);
     for row in 0..batch.rows() {
         if !sensors.at(row) || !asking.at(row) || versions.value(row) != 4 {
             continue;
@@ -161,18 +162,18 @@ fn add_ports(
     sources: &Sources,
     found: &mut Map<Port, i64>,
 ) -> Result<(), String> {
-    let sensors = batch.text("sensor", |name| Ok(job.wants(name)))?;
-    let surveys = batch.text("src_ip", |text| {
+    let sensors = batch.text(names::SENSOR, |name| Ok(job.wants(name)))?;
+    let surveys = batch.text(names::SRC_IP, |text| {
         let source = address(text).and_then(|address| sources.get(&address));
         Ok(source.is_some_and(DaySource::surveys))
     })?;
-    let asking = batch.text("class", asks)?;
+    let asking = batch.text(names::CLASS, asks)?;
     let (versions, protocols, ports) = (
-        batch.int32("ip_version")?,
-        batch.int32("protocol")?,
-        batch.int32("port")?,
+        batch.int32(names::IP_VERSION)?,
+        batch.int32(names::PROTOCOL)?,
+        batch.int32(names::PORT)?,
     );
-    let packets = batch.int64("packets")?;
+    let packets = batch.int64(names::PACKETS)?;
     for row in 0..batch.rows() {
         if *sensors.at(row) && *asking.at(row) && *surveys.at(row) && versions.value(row) == 4 {
             let port = Port {

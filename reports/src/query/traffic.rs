@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use arrow::array::Array;
+use teiten_aggregator::schema::names;
 use teiten_observation::{Class, Tool, TrafficType};
 
 use super::answer::Port;
@@ -10,18 +11,18 @@ use super::rows::{self, Columns};
 use super::{Answer, DamagedFile, Job, PortRole, Protocol, SourceGroup, Tally};
 
 const COLUMNS: &[&str] = &[
-    "sensor",
-    "ip_version",
-    "protocol",
-    "port",
-    "traffic_type",
-    "class",
-    "tool",
-    "actor",
-    "country",
-    "packets",
-    "bytes",
-    "sources_sketch",
+    names::SENSOR,
+    names::IP_VERSION,
+    names::PROTOCOL,
+    names::PORT,
+    names::TRAFFIC_TYPE,
+    names::CLASS,
+    names::TOOL,
+    names::ACTOR,
+    names::COUNTRY,
+    names::PACKETS,
+    names::BYTES,
+    names::SOURCES_SKETCH,
 ];
 
 pub(super) fn read(job: &Job<'_>, hour: usize, paths: &[PathBuf], part: &mut Answer) {
@@ -43,32 +44,32 @@ fn add(job: &Job<'_>, hour: usize, batch: &Columns<'_>, part: &mut Answer) -> Re
         format!("unknown {what} `{name}`: the dataset is newer than this program")
     };
     let covered = &part.hours[hour].seconds;
-    let sensors = batch.text("sensor", |name| {
+    let sensors = batch.text(names::SENSOR, |name| {
         Ok(RowUse::of(name, job, covered.contains_key(name)))
     })?;
-    let types = batch.text("traffic_type", |name| {
-        TrafficType::from_name(name).ok_or_else(|| unknown("traffic_type", name))
+    let types = batch.text(names::TRAFFIC_TYPE, |name| {
+        TrafficType::from_name(name).ok_or_else(|| unknown(names::TRAFFIC_TYPE, name))
     })?;
-    let classes = batch.text("class", |name| {
-        Class::from_name(name).ok_or_else(|| unknown("class", name))
+    let classes = batch.text(names::CLASS, |name| {
+        Class::from_name(name).ok_or_else(|| unknown(names::CLASS, name))
     })?;
-    let tools = batch.text("tool", |name| {
-        Tool::from_name(name).ok_or_else(|| unknown("tool", name))
+    let tools = batch.text(names::TOOL, |name| {
+        Tool::from_name(name).ok_or_else(|| unknown(names::TOOL, name))
     })?;
-    let countries = batch.text("country", |name| {
+    let countries = batch.text(names::COUNTRY, |name| {
         Ok(name.as_bytes().try_into().unwrap_or(*b"ZZ"))
     })?;
     let (versions, protocols, ports) = (
-        batch.int32("ip_version")?,
-        batch.int32("protocol")?,
-        batch.int32("port")?,
+        batch.int32(names::IP_VERSION)?,
+        batch.int32(names::PROTOCOL)?,
+        batch.int32(names::PORT)?,
     );
     let (packets, bytes) = (
-        batch.int64("packets")?.values(),
-        batch.int64("bytes")?.values(),
+        batch.int64(names::PACKETS)?.values(),
+        batch.int64(names::BYTES)?.values(),
     );
-    let sketches = batch.bytes("sources_sketch")?;
-    let actors = batch.text("actor", |name| Ok(name.to_owned()))?;
+    let sketches = batch.bytes(names::SOURCES_SKETCH)?;
+    let actors = batch.text(names::ACTOR, |name| Ok(name.to_owned()))?;
     let bucket = job.bucket_of_hour[hour];
     let day = job.day_of_hour[hour];
     for row in 0..batch.rows() {
