@@ -1,7 +1,7 @@
-//! The rows of `sources` read back, source by source over any number of parts: what days and events are made of.
+//! Reads the rows of `sources` back, source by source over any number of parts. Days and events are made from them.
 //!
-//! Parts hold their rows in the order of their sources, so all parts of a day are merged with a batch of each in memory, however many
-//! sources there are. Parts are decoded by threads of their own. What becomes of a source is the caller's business.
+//! The rows of a part are sorted by source, so this is a merge of sorted inputs: one batch of each part is in memory, for any number of
+//! sources. Threads decode the parts; the caller decides what to do with a source.
 
 mod key;
 mod line;

@@ -1,4 +1,4 @@
-//! Days of a time zone in hours of UTC, which the dataset is cut into. No file, no clock.
+//! The days of a time zone as ranges of UTC hours, which are the unit of the dataset. No file, no clock.
 
 use std::ops::Range;
 
@@ -8,15 +8,15 @@ use jiff::tz::TimeZone;
 
 use crate::hour::{HOUR_US, Hour};
 
-/// The time zone of days where none is named.
+/// The default time zone.
 pub const TIMEZONE_DEFAULT: &str = "UTC";
 /// Key of the metadata that names the time zone of a day.
 pub const TIMEZONE_KEY: &str = "timezone";
 
-/// Why days cannot be cut.
+/// Why the days of a time zone cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CalendarError {
-    /// Nobody knows the zone.
+    /// There is no such zone.
     #[error("no time zone `{0}`: give --timezone an IANA name such as Asia/Tokyo or UTC")]
     Unknown(String),
     /// Its days begin within an hour.
@@ -42,7 +42,7 @@ pub struct Calendar {
 }
 
 impl Calendar {
-    /// That of an IANA time zone.
+    /// The calendar of an IANA time zone.
     ///
     /// # Errors
     /// When there is no such zone.
@@ -52,7 +52,7 @@ impl Calendar {
         Ok(Calendar { zone, name })
     }
 
-    /// That of UTC.
+    /// The calendar of UTC.
     #[must_use]
     pub fn utc() -> Self {
         Calendar {
@@ -67,7 +67,7 @@ impl Calendar {
         &self.name
     }
 
-    /// The day that an hour lies in, or the greater part of it.
+    /// The day that contains an hour, or most of it.
     #[must_use]
     pub fn day_of(&self, hour: Hour) -> Date {
         let half = hour.start_us().saturating_add(HOUR_US / 2);

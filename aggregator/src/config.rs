@@ -172,7 +172,7 @@ fn own_table<'t>(table: &'t Table, scope: SettingsScope<'_>) -> Result<Option<&'
     }
 }
 
-/// What is said of a setting that no flag has the name of.
+/// The error of a setting that is no flag.
 fn unknown(text: &str, scope: SettingsScope<'_>, program: &Command, key: &str) -> String {
     let line = line_of(text, scope.heading, key);
     let line = line.map_or(String::new(), |line| format!("line {line}: "));

@@ -1,4 +1,4 @@
-//! The counters of an account: each once, with its name and what it counts. The minutes of an open hour, the journal, the columns of
+//! The counters of an account: a row for each, with its name and meaning. The minutes of an open hour, the journal, the columns of
 //! `coverage`, the metrics and the report all read these rows, so a new counter is one more row.
 
 /// A counter: its name, which is also its column in `coverage`, and what it counts.
@@ -6,7 +6,7 @@
 pub struct Counter {
     /// Name, as in `coverage`, the accounting of a replay, and the metrics.
     pub name: &'static str,
-    /// What the account of a replay calls it where people read it.
+    /// Its label in the account that a replay prints.
     pub label: &'static str,
     /// What it counts, a sentence.
     pub meaning: &'static str,
@@ -26,7 +26,7 @@ macro_rules! counters {
             $(Counter { name: stringify!($name), label: $label, meaning: $meaning },)+
         ];
 
-        /// The name of each counter: what spells one takes it from here.
+        /// The name of each counter.
         pub const NAMES: Counts<&'static str> = Counts {
             $($name: stringify!($name),)+
         };
@@ -60,10 +60,10 @@ counters! {
     collapsed "collapsed" "Observed packets whose source was folded into its prefix because the hour had too many sources.",
 }
 
-/// Which of [`COUNTERS`] tell where a received packet went: their sum is the first counter.
+/// The range of [`COUNTERS`] that partitions the first one, received packets.
 pub const OUTCOMES: std::ops::Range<usize> = 1..6;
 
-/// Records whose time cannot be believed. They belong to no minute, so only the accounting of a run has this counter.
+/// Records with an implausible time. They belong to no minute, so only the accounting of a run has this counter.
 pub const IMPLAUSIBLE: Counter = Counter {
     name: "implausible",
     label: "implausible time",
@@ -92,7 +92,7 @@ impl<N: std::ops::AddAssign + Copy> Counts<N> {
 }
 
 impl MinuteCounts {
-    /// Takes the numbers of `other` away, which were added before.
+    /// Subtracts the numbers of `other`, which were added before.
     pub fn subtract(&mut self, other: &MinuteCounts) {
         for (ours, theirs) in self.numbers_mut().into_iter().zip(other.numbers()) {
             *ours = ours.saturating_sub(*theirs);

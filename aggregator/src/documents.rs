@@ -1,5 +1,5 @@
-//! Manual pages and shell completions of a program, from its command line: a step of making the package. What a page has beyond
-//! the flags (examples, files, exit codes) is put in here, for all programs alike.
+//! Writes manual pages and shell completions of a program from its command line: a step of packaging. Sections beyond the flags (examples,
+//! files, exit codes) are added here for all programs.
 
 use std::io::Result;
 use std::path::Path;
@@ -64,8 +64,8 @@ pub fn write(command: &Command, name: &str, folder: &Path) -> Result<()> {
     Ok(())
 }
 
-/// clap_complete 4.6 takes the dash of a program's name for the border of a subcommand where it names the cases of its script
-/// (clap-rs/clap issue 6421), so that nothing is completed behind a subcommand.
+/// Corrects a completion script: clap_complete 4.6 takes the dash in a program's name for the separator of a subcommand (clap-rs/clap issue
+/// 6421), so that nothing is completed after a subcommand.
 fn mended(script: &str, name: &str) -> String {
     let wrong = format!("{}__subcmd__", name.replace('-', "__subcmd__"));
     script.replace(&wrong, &format!("{}__subcmd__", name.replace('-', "__")))
@@ -114,7 +114,7 @@ fn examples_section(help: &str) -> String {
     format!(".SH EXAMPLES\n.nf\n{}\n.fi\n", lines.join("\n"))
 }
 
-/// Text as roff shows it as it is.
+/// Escapes text for roff.
 fn escaped(text: &str) -> String {
     let escaped = text.replace('\\', "\\e").replace('-', "\\-");
     if escaped.starts_with(['.', '\'']) {

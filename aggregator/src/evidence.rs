@@ -1,8 +1,8 @@
-//! Confirms the marks of a source's packets over all that it sent in an hour.
+//! Confirms the tool marks of a source's packets by all its packets of an hour.
 //!
-//! A mark of one packet can be chance: one packet in 65,536 of any program matches a test of 16 bits. So a mark is confirmed by its
-//! source's other packets, from the counts of its rows alone and therefore in any order, for any number of workers. Packets with an
-//! unconfirmed mark have no tool.
+//! The mark of one packet can be chance: one packet in 65,536 of any program passes a test of 16 bits. So a mark is confirmed by its
+//! source's other packets. Only the counts of rows are used, so the result depends neither on their order nor on the number of workers.
+//! Packets with an unconfirmed mark have no tool.
 
 use crate::destinations::EXACT_DESTINATIONS_MAX;
 use crate::run::SourceRow;
@@ -10,7 +10,7 @@ use teiten_observation::{
     Address, Class, Confirmation, Family, Kind, Mark, MarkRow, Probes, TOOLS, Tool, TrafficType,
 };
 
-/// Most runs of a tool in one source's hour; each has its own value.
+/// Maximum number of runs of a tool in one source's hour; each run has its own key.
 const RUNS_MAX: u64 = 64;
 
 /// Packets with one pair value in one row.
@@ -19,7 +19,7 @@ struct Pair {
     mark: Mark,
     value: u32,
     packets: u64,
-    /// Whether they went to different destinations for certain.
+    /// Whether they certainly went to different destinations.
     spread: bool,
 }
 
@@ -30,7 +30,7 @@ pub struct Evidence {
     sctp: u64,
     others: u64,
     by_mark: [u64; Mark::ALL.len()],
-    /// Rows and most destinations of the common shapes of each tool.
+    /// For each tool the rows of its common shape and their largest number of destinations.
     common_rows: [u64; Tool::ALL.len()],
     common_destinations: [u32; Tool::ALL.len()],
     shapes: Vec<Pair>,
@@ -46,7 +46,7 @@ pub struct Confirmed {
     keys: Vec<u32>,
 }
 
-/// Whether rows of this kind are of packets that marks are looked for in.
+/// Whether packets of this kind can have marks.
 #[must_use]
 #[inline]
 pub const fn can_bear_marks(family: Family, kind: Kind) -> bool {
@@ -68,7 +68,7 @@ pub const fn can_bear_marks(family: Family, kind: Kind) -> bool {
 }
 
 impl Evidence {
-    /// Forgets all rows.
+    /// Removes all rows.
     pub fn clear(&mut self) {
         let Evidence { shapes, keys, .. } = std::mem::take(self);
         (self.shapes, self.keys) = (shapes, keys);
@@ -76,7 +76,7 @@ impl Evidence {
         self.keys.clear();
     }
 
-    /// Adds a row; those that cannot bear marks change nothing.
+    /// Adds a row; rows that cannot have marks are ignored.
     pub fn add<A: Address>(&mut self, row: &SourceRow<A>) {
         if !can_bear_marks(A::FAMILY, row.kind) {
             return;
@@ -105,12 +105,12 @@ impl Evidence {
         if mark.shares_value() {
             self.shapes.push(pair(mark));
         } else if !mark.stands_alone() {
-            // A key is looked for whatever else the SYNs bear.
+            // Keys are searched in all SYNs, also in those with other marks.
             self.keys.push(pair(Mark::KEYED));
         }
     }
 
-    /// Decides on the rows that were added. The order in which they were is of no matter.
+    /// Decides on the rows that were added, in any order.
     #[must_use]
     pub fn decide(&mut self) -> Confirmed {
         let mut confirmed = Confirmed::default();
@@ -143,7 +143,7 @@ impl Evidence {
         }
     }
 
-    /// Packets that bear a mark of this tool which is confirmed in one of these ways.
+    /// Packets with a mark of this tool that is confirmed in one of these ways.
     fn bearing(&self, tool: Tool, is_such: fn(Confirmation) -> bool) -> u64 {
         let marks = tool.row().marks.iter();
         marks
@@ -165,13 +165,13 @@ impl Evidence {
             && matches * Confirmation::PROBES_A_MATCH_MAX >= self.probes(row)
     }
 
-    /// A match in the tool's shape needs no other, unless it is rare among the source's packets.
+    /// One match in the tool's shape is enough, unless such packets are rare among the source's.
     fn is_shape_confirmed(&self, row: &MarkRow) -> bool {
         let shapes = self.by_mark[row.mark as usize];
         shapes > 0 && shapes * Confirmation::PROBES_A_SHAPE_MAX >= self.probes(row)
     }
 
-    /// A shape that a system could share is a scanner's where most SYNs have it and they went to different places.
+    /// A shape that an operating system could share is a scanner's if most SYNs have it and went to different destinations.
     fn is_common_shape_confirmed(&self, row: &MarkRow) -> bool {
         let tool = row.tool as usize;
         let common = self.bearing(row.tool, |confirmation| {
@@ -182,7 +182,7 @@ impl Evidence {
             && common * Confirmation::SYNS_A_COMMON_SHAPE_MAX >= self.syns
     }
 
-    /// A shape is a tool's where enough of its packets share a value.
+    /// A shape is a tool's if enough of its packets share a key.
     fn is_value_confirmed(&mut self, row: &MarkRow) -> bool {
         let shapes = self.by_mark[row.mark as usize];
         if shapes == 0 {
@@ -203,7 +203,7 @@ impl Evidence {
     }
 }
 
-/// Whether the packets of the pair value went to different destinations for certain: the others are too few to have reached all
+/// Whether the packets of the pair value certainly went to different destinations: the other packets are too few to have reached all
 /// destinations but one.
 fn is_spread<A>(row: &SourceRow<A>) -> bool {
     let others = row.packets - row.pair_packets;
@@ -217,8 +217,8 @@ fn is_spread<A>(row: &SourceRow<A>) -> bool {
     others + 1 < surely
 }
 
-/// Calls `found` with each value, ascending, that at least `packets_min` packets share, and with their number: those of different
-/// rows, or of one row that went to different destinations.
+/// Calls `found` with each value, ascending, that at least `packets_min` packets share, and with their number. The packets are of different
+/// rows, or of one row with different destinations.
 fn shared(pairs: &mut [Pair], packets_min: u64, mut found: impl FnMut(u32, u64)) {
     pairs.sort_unstable();
     for like in pairs.chunk_by(|left, right| left.value == right.value) {

@@ -1,4 +1,4 @@
-//! How much of a day's traffic lists explain: the sources and packets of table `sources` that each list names, alone and together.
+//! How much of a day's traffic lists of organisations explain: the sources and packets in `sources` that each list names, alone and together.
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
@@ -14,7 +14,7 @@ use crate::part::{self, CheckedPart, PartError};
 use crate::schema::{SOURCES, names};
 use crate::store::{self, Store};
 
-/// Why nothing can be said.
+/// Why a day cannot be explained.
 #[derive(Debug, thiserror::Error)]
 pub enum ExplainError {
     /// A list.
@@ -41,7 +41,7 @@ pub enum ExplainError {
     NoDay {
         /// The folder of the dataset.
         path: PathBuf,
-        /// The day, or what was looked for.
+        /// The day that was asked for.
         day: String,
     },
 }
@@ -62,22 +62,23 @@ impl ListShare {
     }
 }
 
-/// What lists explain of a day.
+/// The part of a day that lists explain.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Explained {
     /// The day, `2026-11-05`, UTC.
     pub day: String,
-    /// Everything that day; the packets include those of folded sources, which are no source here.
+    /// Totals of the day. Packets of folded sources are included; folded sources are not counted as sources.
     pub all: ListShare,
-    /// By each list alone: its name and what it explains.
+    /// For each list alone: its name and what it explains.
     pub lists: Vec<(String, ListShare)>,
-    /// By all of them together.
+    /// All lists together.
     pub together: ListShare,
-    /// By all of them together, organisation by organisation, most packets first.
+    /// All lists together by organisation, most packets first.
     pub actors: Vec<(String, ListShare)>,
 }
 
-/// How much `files`, and with `with_default` the compiled-in list, explain of a day of the dataset `data`; of its last day without `day`.
+/// How much of a day of the dataset `data` the lists `files` explain, with the compiled-in list if `with_default`. Without `day`, the last
+/// day.
 ///
 /// # Errors
 /// When a list or a part cannot be read, or there is no such day.
@@ -136,7 +137,7 @@ fn total(named: &BTreeMap<String, ListShare>) -> ListShare {
 struct DaySources {
     /// Packets and network by address.
     by_address: HashMap<IpAddr, (u64, Option<u32>)>,
-    /// Packets of rows in which small sources of a prefix were folded into one: they have no single source.
+    /// Packets of small sources that were folded into their prefix.
     folded: u64,
 }
 

@@ -1,5 +1,5 @@
-//! A table as CSV or as JSON lines, row by row in the order of the hours: for programs that do not read Parquet. Text is always quoted
-//! in CSV (the country NA is no missing value), a missing value is nothing at all, bytes are hexadecimal, times RFC 3339.
+//! Exports a table as CSV or JSON lines, row by row in the order of the hours, for programs that do not read Parquet. CSV quotes all text
+//! (the country NA is not a missing value) and leaves null fields empty; bytes are hexadecimal, times RFC 3339.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -24,7 +24,7 @@ pub enum ExportFormat {
     JsonLines,
 }
 
-/// Why a table was not exported, or not to the end.
+/// Why an export failed.
 #[derive(Debug, Error)]
 pub enum ExportError {
     /// A folder.
@@ -51,11 +51,11 @@ pub enum ExportError {
     Write(#[from] std::io::Error),
 }
 
-/// Writes the rows of `table` in the dataset `directory` to `out`: those of the hours, days or months that begin from `from` to before
-/// `to`, as `2026-11-05` or `2026-11-05T08` (either may be left open by an empty text); how many there were.
+/// Writes the rows of `table` in the dataset `directory` to `out`, for hours, days or months that begin at or after `from` and before `to`
+/// (`2026-11-05` or `2026-11-05T08`; empty: no bound). Returns the number of rows.
 ///
 /// # Errors
-/// When `from` or `to` is no such time, a part is damaged or cannot be read, or `out` not be written.
+/// When `from` or `to` is no such time, a part is damaged or unreadable, or `out` cannot be written.
 pub fn export(
     directory: &Path,
     table: &'static Table,
@@ -91,7 +91,7 @@ fn bound(text: &str) -> Result<Option<i64>, ExportError> {
     Ok(Some(hour.0))
 }
 
-/// What ends the export of a part.
+/// An error in the export of a part.
 enum ExportStop {
     Write(std::io::Error),
     Part(PartError),

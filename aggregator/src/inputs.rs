@@ -1,8 +1,8 @@
-//! Which captures a dataset holds: every part of a replay names in its metadata the captures that contributed to its hour, so a capture
+//! The captures that a dataset contains: every part of a replay lists in its metadata the captures that contributed to its hour, so a capture
 //! that was counted before is recognised regardless of its name, its compression and the other inputs.
 //!
-//! A capture is identified by its uncompressed bytes up to the end of its last whole record: their number and their XXH3-128. Marks, short
-//! hashes of its beginning at growing lengths, identify a capture that is still being read, and a shorter or longer copy.
+//! A capture is identified by its uncompressed bytes up to the end of its last whole record: their number and their XXH3-128. Marks (short
+//! hashes of its beginning at growing lengths) identify a capture that is still being read, and shorter or longer copies of it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read, Seek, Write};
@@ -21,7 +21,7 @@ use crate::schema::{COVERAGE, TABLES};
 use crate::store::{Part, PartName, Period, Publication, Store};
 use crate::writer::ChecksumFile;
 
-/// Hours that are published together, at most: each holds a few open files until then.
+/// Maximum hours in one publication: each keeps a few files open.
 pub const HOURS_AT_ONCE: usize = 64;
 
 /// The metadata's key; its value is a JSON list of [`Capture`].
@@ -30,23 +30,23 @@ pub const INPUTS_KEY: &str = "inputs";
 /// Hexadecimal digits of one mark.
 pub const MARK_DIGITS: usize = 8;
 
-/// Bytes of a Parquet file behind its metadata: their length and the magic number.
+/// Bytes of a Parquet file after its metadata: the length of the metadata and the magic number.
 const FOOTER_BYTES: u64 = 8;
 
-/// A capture, as the metadata of the parts that it contributed to names it.
+/// A capture as the metadata of parts describes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Capture {
-    /// Uncompressed bytes up to the end of the last whole record; none while it is being read.
+    /// Uncompressed bytes up to the end of the last whole record; `None` while it is being read.
     pub bytes: Option<u64>,
-    /// XXH3-128 of these bytes, hexadecimal; none while it is being read.
+    /// XXH3-128 of these bytes, hexadecimal; `None` while it is being read.
     pub hash: Option<String>,
-    /// The byte from which on its records were counted; those before were counted with a shorter capture.
+    /// The first byte that was counted; records before it were counted with a shorter copy.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub from_bytes: u64,
     /// Records up to `bytes`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub records: Option<u64>,
-    /// Hashes of its beginning, [`MARK_DIGITS`] digits each, at the lengths of [`mark_lengths`] as far as it reaches.
+    /// Hashes of its beginning, [`MARK_DIGITS`] digits each, at those lengths of [`mark_lengths`] that it reaches.
     pub marks: String,
 }
 
@@ -58,8 +58,8 @@ fn is_zero(number: &u64) -> bool {
     *number == 0
 }
 
-/// The lengths in bytes at which a capture is marked: eight in every doubling from 64 bytes on, so that of a shorter copy eight ninths
-/// at least are compared.
+/// The lengths in bytes at which a capture is marked: eight in every doubling from 64 bytes on, so that at least eight ninths of a shorter
+/// copy are compared.
 pub fn mark_lengths() -> impl Iterator<Item = u64> {
     (6..60u32).flat_map(|exponent| (8..16u64).map(move |eighth| eighth << (exponent - 3)))
 }
@@ -71,14 +71,14 @@ impl Capture {
         self.hash.is_some()
     }
 
-    /// Whether the bytes are the same, as far as both are marked. Captures that end before the first mark hold no packet.
+    /// Whether the marks that both have are equal. Captures that end before the first mark contain no packet.
     #[must_use]
     pub fn begins_as(&self, other: &Capture) -> bool {
         let common = self.marks.len().min(other.marks.len());
         common > 0 && self.marks.as_bytes()[..common] == other.marks.as_bytes()[..common]
     }
 
-    /// Whether both are whole and the same.
+    /// Whether both were read to their end and are equal.
     #[must_use]
     pub fn is_same(&self, other: &Capture) -> bool {
         self.is_whole() && self.bytes == other.bytes && self.hash == other.hash
@@ -95,25 +95,25 @@ impl Capture {
     }
 }
 
-/// Which captures contribute to which hours of a running replay; the reader numbers the captures.
+/// The captures that contribute to each hour of a running replay. The reader numbers the captures.
 #[derive(Debug, Default)]
 pub struct Contributors(Mutex<InputState>);
 
 #[derive(Debug, Default)]
 struct InputState {
-    /// As they are known before they are read.
+    /// Their descriptions before reading.
     captures: Vec<Capture>,
-    /// Those that were read to their end.
+    /// Descriptions of the captures read to their end.
     whole: BTreeMap<usize, Capture>,
-    /// Whether parts call every capture unfinished for now.
+    /// Whether parts mark every capture as unfinished for now.
     withheld: bool,
     hours: BTreeMap<i64, BTreeSet<usize>>,
-    /// What the parts of an hour say that were published; none where they do not all say the same.
+    /// The value in the published parts of each hour; `None` where they differ.
     said: BTreeMap<i64, Option<String>>,
 }
 
 impl Contributors {
-    /// The captures as far as they are known before they are read.
+    /// The captures by their descriptions before reading.
     #[must_use]
     pub fn new(captures: Vec<Capture>) -> Self {
         Contributors(Mutex::new(InputState {
@@ -137,17 +137,17 @@ impl Contributors {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A capture has packets of this hour.
+    /// Notes that a capture has packets in this hour.
     pub fn contributes(&self, capture: usize, hour: i64) {
         self.state().hours.entry(hour).or_default().insert(capture);
     }
 
-    /// A capture was read to its end.
+    /// Notes that a capture was read to its end.
     pub fn is_read(&self, capture: usize, whole: Capture) {
         self.state().whole.insert(capture, whole);
     }
 
-    /// What the parts of an hour say of their inputs: in an order that depends on the captures alone.
+    /// The inputs that the parts of an hour list, in an order that depends on the captures alone.
     #[must_use]
     pub fn of(&self, hour: i64) -> Vec<Capture> {
         let state = self.state();
@@ -168,7 +168,7 @@ impl Contributors {
         serde_json::to_string(&self.of(hour)).unwrap_or_default()
     }
 
-    /// The same, for parts that are published now.
+    /// The same, for a publication now.
     pub(crate) fn say(&self, hour: i64) -> String {
         let text = self.text(hour);
         let mut state = self.state();
@@ -179,7 +179,7 @@ impl Contributors {
         text
     }
 
-    /// Whether all parts of the hour that this run published say what is known in the end.
+    /// Whether all parts that this run published for the hour have the final value.
     fn has_said_all(&self, hour: i64) -> bool {
         let text = self.text(hour);
         self.state().said.get(&hour) == Some(&Some(text))
@@ -189,24 +189,24 @@ impl Contributors {
 /// The metadata of a replay's parts in one hour.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CountedHour {
-    /// Whose parts.
+    /// The sensor and run of the parts.
     pub name: PartName,
     /// The hour.
     pub hour: Hour,
     /// Hash of the configuration.
     pub configuration_sha256: String,
-    /// The captures that contributed to it; none in an hour of silence.
+    /// The captures that contributed to it; empty in an hour without packets.
     pub captures: Vec<Capture>,
 }
 
-/// The hours of all replays in the dataset, those of live captures left out. Parts that cannot be read are left to `verify`.
+/// The hours of all replays in the dataset, without those of live captures. Unreadable parts are skipped; `verify` reports them.
 ///
 /// # Errors
 /// When a folder cannot be listed.
 pub fn counted_hours(store: &Store) -> io::Result<Vec<CountedHour>> {
     let mut counted = Vec::new();
     let mut seen = BTreeSet::new();
-    // Every hour with packets has a coverage; a run that was killed may have got no further than its rows.
+    // Every hour with packets has coverage, unless the run was killed between the tables.
     let tables =
         std::iter::once(&COVERAGE).chain(TABLES.iter().filter(|table| table.name != COVERAGE.name));
     for table in tables {
@@ -230,8 +230,8 @@ pub fn counted_hours(store: &Store) -> io::Result<Vec<CountedHour>> {
     Ok(counted)
 }
 
-/// Captures that a dataset holds more than once: a sentence for each. Of two runs that counted the same capture, the hours that both
-/// have are counted twice.
+/// A sentence for each capture that a dataset counted more than once. If two runs counted the same capture, the hours that both have are
+/// counted twice.
 #[must_use]
 pub fn counted_twice(hours: &[CountedHour]) -> Vec<String> {
     let mut runs = BTreeMap::<(&str, &str, &str, u64), BTreeSet<&str>>::new();
@@ -261,7 +261,7 @@ pub fn counted_twice(hours: &[CountedHour]) -> Vec<String> {
         .collect()
 }
 
-/// Configuration and captures of one part; none of a part that is no replay's or is damaged.
+/// Configuration and captures of one part; `None` for a damaged part and for parts of live captures.
 fn inputs_of(path: &Path) -> Option<(String, Vec<Capture>)> {
     let read = part::read::<_, PartError>(path, |part| {
         let captures = part
@@ -278,7 +278,7 @@ fn value_of<'a>(metadata: &'a ParquetMetaData, key: &str) -> Option<&'a str> {
     pairs.iter().find(|pair| pair.key == key)?.value.as_deref()
 }
 
-/// Lets every part of `name` say what is known of its inputs in the end; parts that say so already are left alone.
+/// Updates the inputs in the metadata of every part of `name` to their final value; parts that have it are skipped.
 ///
 /// # Errors
 /// When a part cannot be read or written; every hour stays whole.
@@ -310,7 +310,7 @@ pub fn restate_inputs(
     Ok(())
 }
 
-/// Removes the parts of a run in one hour, all at once; gives how many there were.
+/// Removes the parts of a run in one hour, all at once; returns their number.
 ///
 /// # Errors
 /// When a part cannot be removed.
@@ -327,7 +327,7 @@ pub fn remove_hour(store: &Store, name: &PartName, hour: Hour) -> io::Result<usi
     Ok(removed)
 }
 
-/// Gives one key of a part's metadata another value. The rows are copied as they are, from a part whose checksum is right.
+/// Replaces the value of one key of a part's metadata. The rows are copied from a part with a valid checksum.
 fn restate(
     store: &Store,
     publication: &mut Publication,
@@ -351,7 +351,7 @@ fn restate(
         length_bytes.saturating_sub(FOOTER_BYTES),
     )?;
     let old_bytes = u64::from(u32::from_le_bytes(end)) + FOOTER_BYTES;
-    // Reading the metadata has moved the place in the file, which all its handles share.
+    // Reading the metadata moved the position in the file, which all its handles share.
     file.rewind()?;
     let mut copy = ChecksumFile::new(store.stage(&part.within())?);
     io::copy(

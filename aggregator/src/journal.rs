@@ -1,14 +1,13 @@
-//! What an open hour has had so far, on disk: files that a capture writes every minute and forces to disk, so that a program that was
-//! killed, or a machine that lost its power, goes on where it was.
+//! The journal of open hours: a capture writes files every minute and syncs them, so that it can resume after a kill or a power failure.
 //!
-//! A run's files lie in `DIR/.teiten/journal/SENSOR-RUN`: `run.json` and its copy, locked as long as the run lives;
-//! `HOUR-PART-NUMBER.rows`, what came since the file before, rows and payloads; `HOUR.account`, the account of an hour's parts that have
-//! been published for good, and how many they are. Parts have names that follow from the run, so publishing one again replaces it. An
-//! account is written after its part was published and before the rows' files go: rows of a part that the account has are left over,
-//! all others are still to be published. So nothing is counted twice or lost, wherever a run breaks off.
+//! A run keeps its files in `DIR/.teiten/journal/SENSOR-RUN`: `run.json` and its copy, locked while the run lives;
+//! `HOUR-PART-NUMBER.rows`, the rows and payloads since the previous file; `HOUR.account`, the number and the account of an hour's parts
+//! that are final. A part's name follows from the run, so publishing it again replaces it. The account is written after its part was
+//! published and before the rows files are removed: rows of a part that the account covers are leftovers, all others still have to be
+//! published. So nothing is lost or counted twice, wherever a run stops.
 //!
-//! A restart believes nothing without a checksum, and no file under another name than its own: what is damaged is kept under
-//! `DIR/.teiten/damaged` and named to the caller, who must not publish such an hour again in place of what readers see already.
+//! A restart trusts only files with a valid checksum and their own name. Damaged files are moved to `DIR/.teiten/damaged` and reported to
+//! the caller, who must not replace the published parts of such an hour.
 
 mod files;
 mod published;
@@ -33,20 +32,20 @@ pub use published::Published;
 
 use files::{has_ending, hour_of_name, keep_damaged, listed, number_of, sync_folder};
 
-/// First bytes of a file; the last one is the version of what follows, raised when a row's form changes.
+/// First bytes of a file; the last one is the version of the format, raised when the encoding of rows changes.
 const MAGIC: [u8; 8] = *b"TEITENJ4";
-/// Behind the rows: numbers of IPv4 and IPv6 rows, where the latter begin and where they end, and the checksum of everything before
-/// it. Between the rows and the trailer are the payloads, where there are any.
+/// The trailer at the end of a file: numbers of IPv4 and IPv6 rows, where the IPv6 rows begin and end, and the checksum of everything
+/// before it. Payloads, if any, are between the rows and the trailer.
 const TRAILER_BYTES: usize = 4 * 8 + 4;
-/// In place of the number of rows files before one that stands for all of them.
+/// The number of preceding rows files in a file that replaces all of them.
 const REST: u32 = u32::MAX;
 const ROWS_ENDING: &str = "rows";
 const ACCOUNT_ENDING: &str = "account";
-/// What a run is, twice: one of both may be damaged.
+/// The description of a run, in two copies: one may be damaged.
 const RUN_FILES: [&str; 2] = ["run.json", "run.copy.json"];
 const BUFFER_BYTES: usize = 256 << 10;
 
-/// What the parts of a run say of their making, beside the sensor and the run.
+/// Metadata of a run's parts beside the sensor and the run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct About {
     /// Hash of the configuration, hexadecimal.
@@ -55,60 +54,60 @@ pub struct About {
     pub addresses: Option<TelescopeSize>,
 }
 
-/// The journal of one run; nobody else writes to it.
+/// The journal of one run, which alone writes to it.
 #[derive(Debug)]
 pub struct Journal {
     folder: PathBuf,
-    /// Whose parts it holds.
+    /// The sensor and run of its parts.
     pub name: PartName,
-    /// What they say of their making.
+    /// Metadata of its parts.
     pub about: About,
-    /// Held for as long as the run lives.
+    /// Held while the run lives.
     locks: Vec<File>,
     next: u64,
-    /// How many rows files of each part were written.
+    /// Number of rows files written for each part.
     written: BTreeMap<(i64, u32), u32>,
 }
 
-/// Where what came in an hour is published.
+/// The parts into which an hour's rows and coverage are published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
     /// The hour.
     pub hour: i64,
     /// The part of the hour that holds the rows.
     pub part: u32,
-    /// The part that holds the hour's `coverage`: another one than the first where what the first holds is no longer known.
+    /// The part that holds the hour's `coverage`: not the first one if the contents of the first are no longer known.
     pub coverage_part: u32,
 }
 
-/// Rows, payloads and account of a stretch of an hour, durable.
+/// The durable rows, payloads and account of a stretch of an hour.
 #[derive(Debug)]
 pub struct Entry {
-    /// Where it belongs.
+    /// The parts that it belongs to.
     pub target: Target,
     /// What the stretch adds to the hour's account.
     pub account: HourAccount,
-    /// Its number: a later stretch of the run has a greater one.
+    /// Its sequence number in the run.
     pub number: u64,
-    /// Rows files of the same part that were written before.
+    /// Number of earlier rows files of the same part.
     before: u32,
     path: PathBuf,
     ipv4: DiskRun<u32>,
     ipv6: DiskRun<u128>,
-    /// Where the payloads lie within the file.
+    /// Byte range of the payloads in the file.
     payloads: Range<u64>,
 }
 
-/// What a journal holds.
+/// The contents of a journal.
 #[derive(Debug, Default)]
 pub struct Contents {
-    /// Rows that are not published for good, in the order they were written.
+    /// Rows that are not final, in the order of writing.
     pub entries: Vec<Entry>,
-    /// By hour: where its next part belongs, all before it being published for good, and the account of these.
+    /// For each hour: its next part, and the account of the parts before it, which are final.
     pub accounts: BTreeMap<i64, (Target, HourAccount)>,
-    /// Files that cannot be believed, where they are kept now, and why.
+    /// Damaged files: where each was moved, and why.
     pub damaged: Vec<(PathBuf, String)>,
-    /// Hours of which something is damaged or missing, as far as the files' names tell.
+    /// Hours with damaged or missing files, as far as file names show.
     pub suspect: BTreeSet<i64>,
 }
 
@@ -126,7 +125,7 @@ impl Entry {
         runs
     }
 
-    /// Whether its file is still there.
+    /// Whether its file still exists.
     #[must_use]
     pub fn is_there(&self) -> bool {
         self.path.exists()
@@ -166,8 +165,8 @@ impl Journal {
         })
     }
 
-    /// The journals of this sensor whose runs have ended without ending them, in the order of their names; they are this process's
-    /// from now on. With them the folders that cannot be understood, where they are kept now, and why.
+    /// Takes over the journals that dead runs of this sensor left, in the order of their names. Also returns the folders that cannot be
+    /// read: where each was moved, and why.
     ///
     /// # Errors
     /// When the folder cannot be listed.
@@ -212,7 +211,7 @@ impl Journal {
                         written: BTreeMap::new(),
                     });
                 }
-                // Of a sensor whose name begins like this one's.
+                // The journal of a sensor whose name only begins with this one's.
                 Some(_) => {}
                 None => {
                     let reason = "what run it is cannot be read".to_owned();
@@ -223,11 +222,10 @@ impl Journal {
         Ok((journals, damaged))
     }
 
-    /// Reads what the journal holds, and removes what is left over of parts that are published for good. What is damaged is kept
-    /// elsewhere.
+    /// Reads the journal, removes leftovers of parts that are final, and moves damaged files away.
     ///
     /// # Errors
-    /// When the folder cannot be listed, or a damaged file not be moved.
+    /// When the folder cannot be listed, or a damaged file cannot be moved.
     pub fn load(&mut self) -> io::Result<Contents> {
         let mut contents = Contents::default();
         let files = listed(&self.folder)?;
@@ -258,7 +256,7 @@ impl Journal {
             let error = io::Error::other("nothing of a journal has such a name");
             contents.keep_damaged(path, &error)?;
         }
-        // What is left of a damaged hour stands in place of all before it, also where a run broke off before those were removed.
+        // The rewritten rest of a damaged hour replaces all files before it, even if the run stopped before it removed them.
         let rests: Vec<Target> = entries
             .values()
             .filter(|entry: &&Entry| entry.before == REST)
@@ -277,7 +275,7 @@ impl Journal {
             let Target { hour, part, .. } = entry.target;
             let written = self.written.entry((hour, part)).or_insert(0);
             if entry.before != REST && entry.before != *written {
-                // A file before it is missing: damaged, or gone.
+                // An earlier file is damaged or missing.
                 contents.suspect.insert(hour);
             }
             *written = entry.before.wrapping_add(1);
@@ -285,10 +283,10 @@ impl Journal {
         Ok(contents)
     }
 
-    /// Makes the folder again where it is gone; true where it was. What it held is lost.
+    /// Creates the folder again if it was removed, and says whether it was. Its contents are lost.
     ///
     /// # Errors
-    /// When it cannot be made.
+    /// When it cannot be created.
     pub fn restore(&mut self) -> io::Result<bool> {
         if self.folder.join(RUN_FILES[0]).exists() {
             return Ok(false);
@@ -300,7 +298,7 @@ impl Journal {
     /// Makes a stretch of an hour durable.
     ///
     /// # Errors
-    /// When it cannot be written; then nothing of it is there.
+    /// When it cannot be written; then no file of it exists.
     pub fn append(
         &mut self,
         target: Target,
@@ -312,11 +310,11 @@ impl Journal {
         self.append_behind(before, target, runs, account)
     }
 
-    /// Makes what is left of an hour whose journal is damaged durable, in place of all files of its parts before `target`: what the
-    /// others held is published, or lost. With `entries`, their files go.
+    /// Rewrites the rest of an hour whose journal is damaged, in place of all files of its parts before `target`: their other contents are
+    /// published or lost. Removes the files of `entries`.
     ///
     /// # Errors
-    /// When it cannot be written; then nothing has changed.
+    /// When it cannot be written; then nothing changes.
     pub fn append_rest(
         &mut self,
         target: Target,
@@ -351,7 +349,7 @@ impl Journal {
         let written = write_entry(&making, &path, &head, runs, account)
             .and_then(|entry| self.publish(&making, &path).map(|()| entry));
         if written.is_err() {
-            // What cannot be removed now has a name that is never read, and is written over.
+            // A file that cannot be removed now has a name that is never read, and is overwritten later.
             let _ = std::fs::remove_file(&making);
         }
         let entry = written?;
@@ -360,8 +358,7 @@ impl Journal {
         Ok(entry)
     }
 
-    /// Notes that what came in an hour before its part at `next` is published for good, with the account of it, and removes the
-    /// files of `entries`, which are of that.
+    /// Notes that an hour's parts before `next` are final, with their account, and removes the files of `entries`, which they contain.
     ///
     /// # Errors
     /// When the account cannot be written.
@@ -396,7 +393,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Forgets the account of an hour that nothing will be added to.
+    /// Removes the account of an hour that is complete.
     ///
     /// # Errors
     /// When its file cannot be removed.
@@ -417,7 +414,7 @@ impl Journal {
         sync_folder(&self.folder)
     }
 
-    /// A checksum of the run's name, which every file has: a file of another run is none of this one's.
+    /// A checksum of the run's name, stored in every file, so that a file of another run is recognised.
     fn run_sum(&self) -> u32 {
         checksum(format!("{}-{}", self.name.sensor, self.name.run).as_bytes())
     }
@@ -483,10 +480,11 @@ impl Contents {
     }
 }
 
-/// What cannot be believed, where it is kept, and why.
+/// Damaged files or folders: where each was moved, and why.
 pub type Damaged = Vec<(PathBuf, String)>;
 
-/// Makes the folder of a run, and locks it. It is named only once it is locked: else another capture could take it for a dead one's.
+/// Creates and locks the folder of a run. It is renamed to its final name once it is locked; otherwise another capture could take it for
+/// a dead run's.
 fn make_folder(folder: &Path, name: &PartName, about: &About) -> io::Result<Vec<File>> {
     let parent = folder.parent().unwrap_or(Path::new("."));
     let making = parent.join(format!(".{}-{}", name.sensor, name.run));
@@ -497,13 +495,13 @@ fn make_folder(folder: &Path, name: &PartName, about: &About) -> io::Result<Vec<
         let mut file = File::create(making.join(run_file))?;
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
-        // Not open for writing: a file system can then be made read-only while a capture runs.
+        // Not opened for writing, so that the file system can be remounted read-only while a capture runs.
         let lock = File::open(making.join(run_file))?;
         lock.lock()?;
         locks.push(lock);
     }
     if folder.exists() {
-        // Only a folder without the files of a run is made again.
+        // Only a folder without files of a run is created again.
         keep_damaged(folder)?;
     }
     std::fs::rename(&making, folder)?;
@@ -512,7 +510,7 @@ fn make_folder(folder: &Path, name: &PartName, about: &About) -> io::Result<Vec<
     Ok(locks)
 }
 
-/// The locks of a folder whose run is dead; none where it lives.
+/// The locks of a dead run's folder; `None` if the run lives.
 fn locked(folder: &Path) -> io::Result<Option<Vec<File>>> {
     let mut locks = Vec::new();
     for file in RUN_FILES {
@@ -530,13 +528,13 @@ fn locked(folder: &Path) -> io::Result<Option<Vec<File>>> {
 
 const SUM_KEY: &str = "crc32";
 
-/// What a run is, with a checksum of all that stands before it.
+/// The description of a run, followed by its checksum.
 fn text_of(name: &PartName, about: &About) -> String {
     let mut value = json!({
         "sensor": name.sensor,
         "run": name.run,
         "configuration_sha256": about.configuration_sha256,
-        // As text: IPv6 sizes are beyond the numbers of JSON.
+        // As text: sizes of IPv6 exceed the numbers of JSON.
         "telescope_ipv4": about.addresses.map(|size| size.ipv4.to_string()),
         "telescope_ipv6": about.addresses.map(|size| size.ipv6.to_string()),
     });
@@ -552,7 +550,7 @@ fn understood(text: &str) -> Option<(PartName, About)> {
         configuration_sha256: value["configuration_sha256"].as_str()?.to_owned(),
         addresses: telescope_size(&value),
     };
-    // Whatever else stands in the text, it is not what this program wrote.
+    // Any other text was not written by this program.
     (text == text_of(&name, &about)).then_some((name, about))
 }
 
@@ -569,7 +567,7 @@ fn checksum(bytes: &[u8]) -> u32 {
     sum.sum()
 }
 
-/// A writer that keeps the checksum of what went through it.
+/// A writer that computes the checksum of what is written.
 struct ChecksumWriter<W> {
     inner: W,
     sum: Crc,
@@ -594,7 +592,7 @@ fn write_entry(
     runs: &HourRuns,
     account: &HourAccount,
 ) -> io::Result<Entry> {
-    // Buffered before it is summed: sums over many bytes at once are several times as fast.
+    // Buffered before the checksum: it is several times as fast over many bytes at once.
     let summed = ChecksumWriter {
         inner: File::create(making)?,
         sum: Crc::new(),
@@ -632,7 +630,7 @@ fn write_entry(
 
 const HEADER_BYTES: usize = MAGIC.len() + 4 + 8 + 4 + 4 + 8 + 4 + ACCOUNT_BYTES;
 
-/// What stands before the account.
+/// The bytes before the account.
 struct EntryHead {
     run: u32,
     target: Target,

@@ -1,5 +1,5 @@
-//! What leads in the `traffic` of a run: its ports and countries by packets, for the last lines that a replay prints. The sums are taken
-//! while hours close; where hours were written more than once, four columns of the run's own parts are read instead.
+//! The leading ports and countries in the `traffic` of a run, for the summary of a replay. The sums are collected while hours close; if hours
+//! were written more than once, four columns of the run's own parts are read instead.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -23,7 +23,7 @@ pub struct Leading {
     pub countries: Vec<(String, i64)>,
 }
 
-/// Numbers of 16 bits, and for each its packets.
+/// Packets for each number of 16 bits.
 type Packets = Box<[i64]>;
 
 fn no_packets() -> Packets {
@@ -198,7 +198,7 @@ fn unexpected() -> ParquetError {
     ParquetError::General("a part's column is not of its type".to_owned())
 }
 
-/// The largest counts, those of equal size in the order of their keys.
+/// The largest counts; equal counts in the order of their keys.
 fn first<K: Ord>(counts: impl Iterator<Item = (K, i64)>, count: usize) -> Vec<(K, i64)> {
     let mut sorted: Vec<(K, i64)> = counts.collect();
     sorted.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));

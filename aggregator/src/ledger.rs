@@ -1,20 +1,20 @@
 //! The accounts of all hours of a run, and which seconds they cover.
 //!
-//! Silence is not zero: a second counts as observed if it has packets, or is in a silence that is no longer than a limit. The rule uses the
-//! seconds of all packets together, so the order and the splitting of packets do not matter.
+//! Silence is not zero: a second counts as observed if it has packets, or is in a silence up to a limit. The rule uses the seconds of all
+//! packets together, so their order and distribution over workers do not matter.
 
 use std::collections::BTreeMap;
 
 use crate::minute::{HourAccount, MinuteCounts, SECONDS, SecondSet};
 
-/// The longest silence, in seconds, that counts as observed in a capture that does not say when it ran.
+/// The longest silence that counts as observed in a capture without times of its own run, seconds.
 pub const SILENCE_SECONDS_MAX: i64 = 3600;
 
 /// Accounts by hour.
 #[derive(Debug, Default)]
 pub struct Ledger {
     hours: BTreeMap<i64, HourAccount>,
-    /// Sums of hours whose accounts are forgotten.
+    /// Sums of hours whose accounts were dropped.
     forgotten: BTreeMap<i64, MinuteCounts>,
 }
 
@@ -24,7 +24,7 @@ impl Ledger {
         self.hours.entry(hour).or_default().add(account);
     }
 
-    /// Takes the counts of an account away that was added before; seconds stay observed.
+    /// Subtracts the counts of an account that was added before; its seconds stay observed.
     pub fn subtract(&mut self, hour: i64, account: &HourAccount) {
         if let Some(ours) = self.hours.get_mut(&hour) {
             ours.subtract(account);
@@ -37,7 +37,7 @@ impl Ledger {
         self.hours.get(&hour).cloned().unwrap_or_default()
     }
 
-    /// Forgets the accounts of hours before `hour` but for their sums; gives the hours.
+    /// Drops the accounts of hours before `hour`, keeps their sums, and returns the hours.
     pub fn forget_before(&mut self, hour: i64) -> Vec<i64> {
         let kept = self.hours.split_off(&hour);
         let old = std::mem::replace(&mut self.hours, kept);
@@ -50,7 +50,7 @@ impl Ledger {
         old.into_keys().collect()
     }
 
-    /// The sums of all hours, forgotten ones among them.
+    /// The sums of all hours, including dropped ones.
     #[must_use]
     pub fn totals(&self) -> BTreeMap<i64, MinuteCounts> {
         let mut totals = self.forgotten.clone();
@@ -65,13 +65,13 @@ impl Ledger {
         self.hours.iter().map(|(hour, account)| (*hour, account))
     }
 
-    /// The seconds observed, by hour: the active ones, and the silence between two of them if it is no longer than `silence` seconds.
+    /// The observed seconds by hour: those with packets, and silences between them of up to `silence` seconds.
     #[must_use]
     pub fn covered(&self, silence: i64) -> BTreeMap<i64, SecondSet> {
         self.covered_within(i64::MIN..=i64::MAX, silence)
     }
 
-    /// The observed seconds of one hour as far as is known; only the adjacent hours are used.
+    /// The observed seconds of one hour so far, from this hour and its neighbours.
     #[must_use]
     pub fn covered_in(&self, hour: i64, silence: i64) -> SecondSet {
         let around = 1 + silence / SECONDS as i64;

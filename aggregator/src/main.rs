@@ -27,7 +27,7 @@ use teiten_aggregator::verify::{VerifyReport, verify};
 use teiten_aggregator::{describe, documents};
 use time::{DayArgument, DayOrHour, span};
 
-/// Where this program's settings stand.
+/// The settings of this program in `teiten.toml`.
 const SETTINGS: SettingsScope<'static> = SettingsScope {
     heading: Some("aggregator"),
     foreign: &[],

@@ -1,9 +1,9 @@
-//! Several datasets into one: the parts of each are copied beside one another, for sensors and runs stand side by side in an hour.
+//! Merges datasets: the parts of each are copied into one folder, where an hour has separate parts for each sensor and run.
 //!
-//! What is there already with the same bytes is left alone, so a merge can be run again. An hour that a sensor still adds to is replaced by
-//! its later state, and never by an earlier one: the later state has observed more seconds or packets. What a capture gave is replaced by
-//! what its longer self gave. One name with two identities, or with two contents of which neither is the later one, is a conflict, and a
-//! part that `verify` would find fault with is refused; then nothing is copied at all.
+//! A part that exists there with the same bytes is skipped, so a merge can be repeated. An hour that a sensor still adds to is replaced by
+//! a later state, never by an earlier one: the later state has more observed seconds or packets. The parts of a capture are replaced by those
+//! of a longer copy of the same capture. The merge copies nothing if two sensors share a name, if two parts of one name differ and neither
+//! is a later state, or if a part fails `verify`.
 
 mod copies;
 mod copy;
@@ -33,29 +33,28 @@ pub use rename::{Rename, RenameError};
 pub struct MergeReport {
     /// Parts copied.
     pub copied: u64,
-    /// Of these, parts that took the place of an earlier state.
+    /// Copied parts that replaced an earlier state.
     pub replaced: u64,
-    /// Parts that were there already, or a later state of them.
+    /// Parts that were skipped because they, or a later state of them, existed already.
     pub present: u64,
-    /// Parts removed: what shorter captures gave whose longer selves were copied.
+    /// Parts removed: those of shorter copies of a capture, once the longer copy's parts were copied.
     pub removed: u64,
     /// Bytes copied.
     pub bytes: u64,
 }
 
-/// SharedCaptures every part of `datasets` into the dataset `into`, which is made where it is missing.
+/// Copies every part of `datasets` into the dataset `into`, which is created if it is missing.
 ///
 /// # Errors
-/// When a part cannot be read or written, or two stand under one name that do not belong together; in the latter case before anything
-/// is copied.
+/// When a part cannot be read or written, or parts conflict. Conflicts are found before anything is copied.
 pub fn merge(into: &Path, datasets: &[PathBuf]) -> Result<MergeReport, MergeError> {
     merge_renaming(into, datasets, &[])
 }
 
-/// As [`merge`]; sensors of `datasets` get other names on the way.
+/// As [`merge`], with new names for sensors of `datasets`.
 ///
 /// # Errors
-/// As [`merge`], and when a sensor that is to be renamed is in none of `datasets`.
+/// As [`merge`], and when `datasets` lack a sensor that `renames` names.
 pub fn merge_renaming(
     into: &Path,
     datasets: &[PathBuf],
@@ -82,12 +81,12 @@ pub fn merge_renaming(
             merging.identities.note(edition)?;
         }
     }
-    // Everything is looked at before anything is copied.
+    // All checks run before the first copy.
     for &hour in &hours {
         merging.look_at(hour, &stores)?;
     }
     rename::all_found(renames, &merging.found, &merging.sensors)?;
-    // What is brought is decided anew: so two at once bring no earlier state back.
+    // Decided again here, so that two merges at once cannot restore an earlier state.
     let _one_at_a_time = ours.lock("merge").map_err(file_error(into))?;
     let mut merged = MergeReport::default();
     for hour in hours {
@@ -122,7 +121,7 @@ fn hours(stores: &[Store]) -> Result<BTreeSet<Hour>, MergeError> {
     Ok(hours)
 }
 
-/// The hours of which a dataset has a part.
+/// The hours for which a dataset has parts.
 fn hours_of(store: &Store) -> Result<BTreeSet<Hour>, MergeError> {
     let mut hours = BTreeSet::new();
     for table in TABLES {
@@ -133,22 +132,22 @@ fn hours_of(store: &Store) -> Result<BTreeSet<Hour>, MergeError> {
     Ok(hours)
 }
 
-/// What is known while datasets are merged.
+/// The state of a merge.
 struct MergeState<'m> {
     ours: &'m Store,
     renames: &'m [Rename],
     identities: SensorIdentities,
-    /// Checksums of parts that are sound.
+    /// Checksums of parts that passed `verify`.
     checked: BTreeSet<(PathBuf, String)>,
-    /// Renames that some part has asked for, and all sensors that were seen, each with its identity.
+    /// Renames that matched a part, and all sensors seen, each with its identity.
     found: BTreeSet<String>,
     sensors: BTreeSet<(String, String)>,
-    /// Runs that a longer capture replaces: their hours of silence go with them.
+    /// Runs that a longer copy of their capture replaces; their hours without packets are removed too.
     replaced: BTreeSet<String>,
 }
 
 impl MergeState<'_> {
-    /// Finds whatever speaks against merging an hour.
+    /// Checks an hour for conflicts.
     fn look_at(&mut self, hour: Hour, stores: &[Store]) -> Result<(), MergeError> {
         let mut best = edition::editions(self.ours, hour, &[])?;
         for theirs in stores {
@@ -187,7 +186,7 @@ impl MergeState<'_> {
         }
     }
 
-    /// Refuses what `verify` would.
+    /// Refuses parts that fail `verify`.
     fn check(
         &mut self,
         hour: Hour,
@@ -212,7 +211,7 @@ impl MergeState<'_> {
         Ok(())
     }
 
-    /// Brings an hour of one dataset: what a run has of it becomes visible at once.
+    /// Copies an hour of one dataset; the parts of each run appear together.
     fn bring(
         &mut self,
         hour: Hour,
@@ -251,7 +250,7 @@ impl MergeState<'_> {
                     return Err(MergeError::Conflict { theirs, ours });
                 }
                 Decision::Take => {
-                    // A sensor that runs may have published since it was looked at.
+                    // A running sensor may have published since the check.
                     self.check(hour, &pruned, &theirs)?;
                     let ours_of_it = ours_of_it.map(|ours| ours.parts).unwrap_or_default();
                     for (within, part) in &theirs.parts {
@@ -278,7 +277,7 @@ impl MergeState<'_> {
     }
 }
 
-/// Runs that are there without a packet of this hour, which are replaced in others, and of which a dataset has nothing any more.
+/// Runs in the target that have no packet in this hour, are replaced in other hours, and no longer exist in a source dataset.
 fn silent(
     present: &HourRunParts,
     theirs: &HourRunParts,
@@ -295,7 +294,7 @@ fn silent(
     gone.map(|(name, _)| name.clone()).collect()
 }
 
-/// Which sensor has which identity, and a part that says so.
+/// The identity of each sensor, with a part that names it.
 #[derive(Default)]
 struct SensorIdentities(BTreeMap<String, (String, PathBuf)>);
 

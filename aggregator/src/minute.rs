@@ -1,6 +1,6 @@
-//! The account of one hour, minute by minute: what was received, where it went, and which seconds were observed at all.
+//! The account of one hour by minute: the packets received, what became of each, and which seconds were observed.
 //!
-//! All of it is sums and unions, so the parts of several workers merge in any order to the same account.
+//! It consists of sums and unions, so the accounts of several workers merge in any order to the same account.
 
 use crate::counter::COUNTERS;
 pub use crate::counter::MinuteCounts;
@@ -163,7 +163,7 @@ impl SecondSet {
 pub struct HourAccount {
     /// Minutes that have a count, ascending.
     minutes: Vec<(u8, MinuteCounts)>,
-    /// Seconds in which the source showed that it was awake: a packet, or a tick of a live capture.
+    /// Active seconds: those with a packet or a tick of a live capture.
     pub active: SecondSet,
 }
 
@@ -224,7 +224,7 @@ impl HourAccount {
         self.active.union(&other.active);
     }
 
-    /// Takes the counts of `other` away, which were added before; seconds stay observed.
+    /// Subtracts the counts of `other`, which were added before; its seconds stay observed.
     pub fn subtract(&mut self, other: &HourAccount) {
         for (minute, counts) in &other.minutes {
             if let Ok(place) = self.place(usize::from(*minute)) {

@@ -1,7 +1,7 @@
-//! Reading a part of a table, however it may be damaged: the one opening that every reader of the dataset uses.
+//! Opens parts of tables, also damaged ones: every reader of a dataset uses this module.
 //!
-//! A part has a checksum of all its bytes ([`CHECKSUM_KEY`]), which is compared before any byte is used. If the Parquet library then still
-//! panics, for example over a malicious file, the panic becomes an error here.
+//! A part has a checksum of all its bytes ([`CHECKSUM_KEY`]), which is verified first. If the Parquet library still panics, for example over a
+//! malicious file, the panic becomes an error.
 
 use std::fs::File;
 use std::hash::Hasher;
@@ -34,13 +34,13 @@ const TAIL_BYTES: u64 = 8;
 /// Why a part cannot be read.
 #[derive(Debug, Error)]
 pub enum PartError {
-    /// The file system refused.
+    /// An error of the file system.
     #[error("cannot be opened: {0}")]
     File(#[from] Error),
-    /// The file is not what was written.
+    /// The file was changed after writing.
     #[error("is damaged: {0}")]
     Damaged(String),
-    /// The Parquet library refused.
+    /// An error of the Parquet library.
     #[error("cannot be read: {0}")]
     Parquet(#[from] ParquetError),
 }
@@ -54,7 +54,7 @@ impl From<PartError> for ParquetError {
     }
 }
 
-/// A part whose bytes are those that were written.
+/// A part with a valid checksum.
 pub struct CheckedPart {
     reader: SerializedFileReader<File>,
     is_checked: bool,
@@ -67,7 +67,7 @@ impl CheckedPart {
         &self.reader
     }
 
-    /// Whether the part carries a checksum, which then is right. Parts of other programs carry none.
+    /// Whether the part has a checksum, which then is valid. Parts of other programs have none.
     #[must_use]
     pub fn is_checked(&self) -> bool {
         self.is_checked
@@ -109,7 +109,7 @@ pub fn listed(directory: &Path, table: &'static Table) -> Result<Vec<store::Part
     }
 }
 
-/// Opens the part at `path`, compares its checksum, and hands it to `read`.
+/// Opens the part at `path`, verifies its checksum, and passes it to `read`.
 ///
 /// # Errors
 /// When the file cannot be opened, is damaged, or `read` fails; also where the Parquet library panics.
@@ -121,7 +121,7 @@ pub fn read<T, E: From<PartError>>(
     read_open(file, read)
 }
 
-/// As [`read`], of a part that is open: what is read does not change when the part is replaced meanwhile.
+/// As [`read`], for an open part, whose bytes stay the same if it is replaced meanwhile.
 ///
 /// # Errors
 /// As [`read`].
@@ -136,7 +136,7 @@ pub fn read_open<T, E: From<PartError>>(
     })
 }
 
-/// Runs `read`, and makes an error of a panic: the Parquet library may panic on files that were made to be wrong.
+/// Runs `read` and turns a panic into an error: the Parquet library may panic on malicious files.
 ///
 /// # Errors
 /// Those of `read`, and one for a panic.
@@ -147,7 +147,7 @@ pub fn guarded<T, E: From<PartError>>(read: impl FnOnce() -> Result<T, E>) -> Re
     })
 }
 
-/// Opens a file and compares its checksum; whether it has one.
+/// Opens a file and verifies its checksum, if it has one.
 ///
 /// # Errors
 /// When the file cannot be read, is no Parquet file, or has a wrong checksum.

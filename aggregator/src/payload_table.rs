@@ -1,11 +1,11 @@
-//! What payloads came in an hour: known ones by their signature's name, unknown ones by their hash, in bounded memory.
+//! The payloads of an hour: known ones by their signature's name, unknown ones by their hash, in bounded memory.
 //!
-//! The rows are the same however the packets were spread over workers and in whatever order they came. That forbids keeping "the
-//! most frequent so far": what is dropped early may come back. So which unknown payloads have a row of their own depends on their
-//! hashes alone: on each port those with the smallest ranks, at most [`PER_PORT_MAX`], and of all these the smallest ranks, at most
-//! [`PAYLOADS_MAX`]. A rank only worsens while payloads are added, so what is dropped never returns and what is kept was counted from
-//! its first packet. Until a limit is reached every payload has its row; beyond it a port's other packets are counted together in
-//! one row without a hash, so that no packet is lost. No file, clock, lock or log here.
+//! The rows do not depend on the order of the packets or their distribution over workers. So the table cannot keep "the most frequent so
+//! far": a payload that was dropped may return. Instead the hashes decide which unknown payloads have a row of their own: on each port those
+//! with the smallest ranks, at most [`PER_PORT_MAX`], and of all these the smallest ranks, at most [`PAYLOADS_MAX`]. Ranks only worsen
+//! while payloads are added, so a dropped payload never returns, and a kept one was counted from its first packet. Below the limits every
+//! payload has its row; beyond them the other packets of a port are counted in one row without a hash, so that no packet is lost. No file,
+//! clock, lock or log here.
 
 mod distinct;
 mod rows;
@@ -31,7 +31,7 @@ pub const PER_PORT_MAX: usize = 256;
 pub const PAYLOADS_MAX: usize = 32 << 10;
 /// Rows of known payloads by protocol, port and name; beyond it the port is left out.
 pub const NAMED_MAX: usize = 16 << 10;
-/// Bytes that a table takes at most, whatever it is sent; a worker has one for each open hour.
+/// Maximum bytes of a table; a worker has one for each open hour.
 pub const MEMORY_BYTES_MAX: usize = 64 << 20;
 
 /// A packet with a payload.
@@ -108,7 +108,7 @@ impl FirstBytes {
 #[derive(Clone, Copy, Debug)]
 struct Named {
     count: Count,
-    /// Of all its payloads the smallest, as an example that does not depend on their order.
+    /// The smallest of its payloads, as an example that does not depend on their order.
     example: FirstBytes,
 }
 
@@ -124,7 +124,7 @@ pub struct PayloadTable {
 }
 
 impl PayloadTable {
-    /// Whether no payload came.
+    /// Whether the hour has no payload.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.named.is_empty() && self.portless.is_empty() && self.unknown.is_empty()
@@ -143,7 +143,7 @@ impl PayloadTable {
         count.sources.insert(source_hash(packet.source));
     }
 
-    /// Adds what another worker counted in the same hour.
+    /// Adds the counts of another worker in the same hour.
     pub fn merge(&mut self, other: PayloadTable) {
         if self.is_empty() {
             *self = other;
@@ -156,7 +156,7 @@ impl PayloadTable {
         for (&key, count) in &other.portless {
             self.portless.entry(key).or_default().add(count);
         }
-        // Whatever the other table has limited is limited here too: its counts are not whole.
+        // The other table's limits apply here too: its counts beyond them are incomplete.
         if let Some(rank_max) = other.named_rank_max {
             self.limit_named(rank_max);
         }

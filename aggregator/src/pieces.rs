@@ -1,7 +1,7 @@
-//! A vector in large pieces: what it holds never moves, but for the first piece while it is small, and memory comes in large pages.
+//! A vector in large pieces: its elements never move, except those of the first piece while it is small, and its memory is in large pages.
 //!
-//! A vector that doubles copies all it holds again and again and needs half as much memory once more while it does; and an open hour
-//! is read at random, where small pages cost more than the memory itself. No file, clock, lock or log here.
+//! A vector that doubles copies all its elements at each step and needs half as much memory again meanwhile. An open hour is read at random,
+//! which causes a TLB miss for almost every access with small pages. No file, clock, lock or log here.
 
 use std::sync::Arc;
 
@@ -97,8 +97,8 @@ impl<T: Copy> Pieces<T> {
         self.pieces.iter().map(Vec::capacity).sum::<usize>() * size_of::<T>()
     }
 
-    /// Appends `count` elements that lie in a row in memory: `count` must divide the length of a piece, and must be the same at every
-    /// call. Gives the index of the first.
+    /// Appends `count` contiguous elements and returns the index of the first. `count` must divide the length of a piece and be the same in
+    /// every call.
     #[inline]
     pub(crate) fn extend(&mut self, count: usize, value: T) -> usize {
         let start = self.length;

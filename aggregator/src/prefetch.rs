@@ -27,7 +27,7 @@ pub fn advise_large_pages<T>(memory: &Vec<T>) {
         if bytes < LARGE_BYTES {
             return;
         }
-        // The advice covers whole pages that lie within the allocation.
+        // The advice covers the whole pages within the allocation.
         let start = (memory.as_ptr() as usize).next_multiple_of(PAGE_BYTES);
         let end = memory.as_ptr() as usize + bytes;
         // SAFETY: the range is within one live allocation, and the advice changes none of its contents.

@@ -1,8 +1,8 @@
-//! Retention by table: parts that are older than their table's days go, but never what a rollup still needs.
+//! Retention by table: removes parts that are older than their table's days, but never parts that a rollup still needs.
 //!
-//! Hours of `traffic` and `sources` go a whole day at once, and only where the day has been rolled up from these very parts; `coverage` goes
-//! after them; days of `traffic` go a whole month at once, where the month has been rolled up from them. Age is counted from the last day
-//! of the dataset, not by a clock.
+//! Hours of `traffic` and `sources` are removed a whole day at once, and only if the day was rolled up from exactly these parts. `coverage` is
+//! removed after them. Days of `traffic` are removed a whole month at once, if the month was rolled up from them. Age is counted from the
+//! last day of the dataset, not by a clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -19,10 +19,10 @@ use crate::schema::{
 };
 use crate::store::{Part, Period, Store};
 
-/// How many days of a table are kept, the last one among them.
+/// Number of days of a table to keep, including the last one.
 pub type KeptDays = BTreeMap<&'static str, u64>;
 
-/// What goes, or stays although it is old.
+/// Old parts that are removed or, for a reason, kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PruneDay {
     /// The table.
@@ -35,11 +35,11 @@ pub struct PruneDay {
     pub parts: u64,
     /// Bytes of them.
     pub bytes: u64,
-    /// Why it stays; none where it goes.
+    /// Why it is kept; `None` if it is removed.
     pub kept: Option<String>,
 }
 
-/// Why nothing was pruned, or not all.
+/// Why pruning failed.
 #[derive(Debug, Error)]
 pub enum PruneError {
     /// A file or folder.
@@ -50,22 +50,23 @@ pub enum PruneError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// Days cannot be looked at.
+    /// The days of a time zone cannot be determined.
     #[error(transparent)]
     Rollup(#[from] RollupError),
 }
 
-/// The table of a name, where parts of it can be pruned.
+/// The table of a name, if it can be pruned.
 #[must_use]
 pub fn table_of(name: &str) -> Option<&'static Table> {
     let mut all = TABLES.iter().chain(ROLLUPS).chain(EVENTS);
     all.find(|table| table.name == name)
 }
 
-/// Finds what `retention` lets go of the dataset `directory`, counted from `today` (none: its last day), and removes it unless `is_dry`.
+/// Finds the parts of the dataset `directory` that are older than `retention`, counted from `today` (`None`: its last day), and removes them
+/// unless `is_dry`.
 ///
 /// # Errors
-/// When a folder cannot be listed or a part not be removed; a day goes as a whole or not at all.
+/// When a folder cannot be listed or a part cannot be removed; a day is removed as a whole or not at all.
 pub fn prune(
     directory: &Path,
     retention: &KeptDays,
@@ -100,7 +101,7 @@ pub fn prune(
         days: Vec::new(),
         is_dry,
     };
-    // What others are made of goes before what is needed to know that.
+    // Tables that rollups read come before the tables that show what was rolled up.
     for table in [&TRAFFIC, &SOURCES, &PAYLOADS, &COVERAGE]
         .into_iter()
         .chain(EVENTS)
@@ -151,7 +152,7 @@ impl Pruning<'_> {
         Ok(())
     }
 
-    /// What goes together with a part: the day it was or would be rolled up into, or the month.
+    /// The unit of removal of a part: the day or month that it is rolled up into.
     fn group(&self, table: &Table, sensor: &str, part: &Part) -> Period {
         let hour = part.period.first_hour();
         match part.period {
@@ -195,7 +196,7 @@ impl Pruning<'_> {
         }
     }
 
-    /// Why a group of parts has to stay.
+    /// Why a group of parts has to be kept.
     fn needed(
         &self,
         table: &Table,
@@ -225,7 +226,7 @@ impl Pruning<'_> {
         Ok(None)
     }
 
-    /// Hours without coverage would be gaps, so it stays as long as any other table has them.
+    /// Hours without coverage would be gaps, so coverage is kept as long as any other table has the hour.
     fn uncovered(&self, sensor: &str, parts: &[Part]) -> Option<String> {
         let hours: BTreeSet<Hour> = parts.iter().map(|part| part.period.first_hour()).collect();
         for table in TABLES.iter().filter(|table| table.name != COVERAGE.name) {

@@ -1,5 +1,5 @@
-//! Which hours were pruned: a note for each day of a table and sensor in `.teiten/pruned`, published together with the removals. Whoever sums
-//! hours learns from it that they are missing on purpose.
+//! The hours that were pruned: a note for each day of a table and sensor in `.teiten/pruned`, published together with the removals. It tells
+//! programs that sum hours that these are missing on purpose.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -16,7 +16,7 @@ const FOLDER: &str = "pruned";
 pub struct PrunedHours(BTreeMap<(String, String), Vec<Range<i64>>>);
 
 impl PrunedHours {
-    /// Those of a dataset.
+    /// The pruned hours of a dataset.
     ///
     /// # Errors
     /// When a note cannot be read.
@@ -67,7 +67,7 @@ impl PrunedHours {
     }
 }
 
-/// Names in a folder, in order; none where there is no such folder.
+/// Names in a folder, in order; none if there is no such folder.
 fn names(folder: &Path) -> io::Result<Vec<String>> {
     let entries = match std::fs::read_dir(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),

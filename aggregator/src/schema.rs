@@ -336,7 +336,7 @@ pub(crate) const KIND_ORDER: &[&str] = &[
     PORT.name,
     PROTOCOL.name,
 ];
-/// Pairs of columns of which the first is never above the second, where a table has both.
+/// Pairs of columns: in a table with both, the first is never above the second.
 pub(crate) const NEVER_ABOVE: &[(&str, &str)] = &[
     (sources::FIRST_SEEN.name, sources::LAST_SEEN.name),
     (sources::TOOL_PACKETS.name, PACKETS.name),
@@ -468,7 +468,7 @@ pub const SCANS: Table = Table {
     apart: &[],
 };
 
-/// Tables of what outlives an hour, in hours: made from the others, so they are made anew where hours are brought together.
+/// Tables of events that outlive an hour. They are made from the other tables, so a rollup makes them again after a merge.
 pub const EVENTS: &[Table] = &[SCANS];
 
 /// Every table of hours.

@@ -1,9 +1,9 @@
 //! The mergeable distinct count of a traffic row: an Apache DataSketches HLL of its sources' addresses as text.
 //!
-//! The same set of sources gives the same bytes, in whatever order they come. What a sketch keeps of a source is the library's; the
-//! bytes are put together here, in the three forms of an HLL image (Apache DataSketches, HLL, the same in Java, C++ and Rust): a list of
-//! a few members, a set of some hundred, registers. Most rows of an hour have a source or two, and a sketch object for each would cost
-//! more than all the rest of the row; and the library's own sketches remember in which order their members came.
+//! Equal sets of sources give equal bytes, in any order. The library hashes a source to a coupon; this module writes the bytes, in the three
+//! forms of an HLL image (Apache DataSketches, HLL, the same in Java, C++ and Rust): a list of a few coupons, a set of some hundred, or
+//! registers. Most rows of an hour have one or two sources, so a sketch object for each row would cost more than the rest of the row; and the
+//! library's own sketches depend on the order of insertion.
 
 mod union;
 
@@ -116,7 +116,7 @@ pub fn write_sketch(members: &mut [Member], bytes: &mut Vec<u8>) {
     }
     let mut last = None;
     for &member in members.iter() {
-        // Two sources can share their bits; a sketch has them once.
+        // Two sources can have the same coupon; a sketch has it once.
         if last != Some(member) {
             bytes.extend(member.0.to_le_bytes());
             last = Some(member);
@@ -158,7 +158,7 @@ impl SketchRegisters {
         bytes.push(REGISTERS_WORDS);
         bytes.extend(VERSION_AND_FAMILY);
         bytes.extend([LG_K, 0, OUT_OF_ORDER, 0, mode(2)]);
-        // The first sum is that of the estimator by order of arrival, which a sketch out of order has not.
+        // The first sum belongs to the estimator by order of arrival (HIP), which a merged sketch does not use.
         for sum in [0.0f64, large, small] {
             bytes.extend(sum.to_le_bytes());
         }

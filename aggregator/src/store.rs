@@ -1,14 +1,14 @@
-//! The files of a dataset: the only place that spells folders, parts, temporary names, renames and locks. On disk today; [`disk::Disk`]
-//! lists what an object store would have to do.
+//! The files of a dataset: the only module that spells folders, parts, temporary names, renames and locks. They are on a local disk;
+//! [`disk::Disk`] lists the operations that another store would have to implement.
 //!
-//! A part lies at `DIR/TABLE/date=YYYY-MM-DD/hour=HH/SENSOR-RUN-PART.parquet`, that of a day at `DIR/TABLE/date=YYYY-MM-DD/SENSOR.parquet`
-//! and that of a month at `DIR/TABLE/month=YYYY-MM/SENSOR.parquet`. Everything else lies in `DIR/.teiten`: a work folder for each
-//! program that writes (`work/ID`, locked as long as it lives), the identities of sensors, journals and locks.
+//! The path of a part is `DIR/TABLE/date=YYYY-MM-DD/hour=HH/SENSOR-RUN-PART.parquet`, of a day's part `DIR/TABLE/date=YYYY-MM-DD/SENSOR.parquet`
+//! and of a month's `DIR/TABLE/month=YYYY-MM/SENSOR.parquet`. Everything else is in `DIR/.teiten`: a work folder for each
+//! program that writes (`work/ID`, locked while it lives), the identities of sensors, journals and locks.
 //!
-//! What readers see: a [`Publication`] puts and removes any number of parts. It becomes visible as a whole when its list is renamed to
-//! `NUMBER.commit`; the renames of the parts follow. [`Store::open_period`] gives all tables of an hour as they were at one moment, also between
-//! that commit and the last rename, and also when the program was killed there. A program that reads the folder without this module
-//! (DuckDB, Spark, pandas) sees whole files at any time, and for the milliseconds of those renames possibly one table newer than another.
+//! A [`Publication`] adds and removes any number of parts as one commit: it becomes visible when its list is renamed to `NUMBER.commit`; the
+//! renames of the parts follow. [`Store::open_period`] opens all tables of an hour as they were at one moment, also between the commit and
+//! the last rename, and also if the program was killed there. A program that reads the folder without this module (DuckDB, Spark, pandas)
+//! always sees whole files; during the milliseconds of the renames one table may be newer than another.
 
 pub mod disk;
 mod identity;
@@ -43,7 +43,7 @@ pub use work::random_name;
 
 /// Folder within a dataset for everything that is not a part.
 pub const PRIVATE_FOLDER: &str = ".teiten";
-/// Folders in it: for the journals of captures, and for damaged files that are kept for inspection.
+/// Folders in it: the journals of captures, and damaged files kept for inspection.
 const JOURNALS: &str = "journal";
 const DAMAGED: &str = "damaged";
 
@@ -52,7 +52,7 @@ pub(crate) fn journals_folder(directory: &Path) -> PathBuf {
     directory.join(PRIVATE_FOLDER).join(JOURNALS)
 }
 
-/// For a file of a journal: its path below the folder of the journals, and the folder of the same dataset for what is damaged.
+/// For a file of a journal: its path below the folder of the journals, and the folder of damaged files in the same dataset.
 pub(crate) fn journal_place(path: &Path) -> Option<(&Path, PathBuf)> {
     let is_private = |folder: &&Path| folder.ends_with(PRIVATE_FOLDER);
     let private = path.ancestors().find(is_private)?;
@@ -60,7 +60,7 @@ pub(crate) fn journal_place(path: &Path) -> Option<(&Path, PathBuf)> {
     Some((within, private.join(DAMAGED)))
 }
 
-/// A dataset's folder. Clones share one work folder, which is made when it is first needed and removed with the last of them.
+/// A dataset's folder. Clones share one work folder, which is created at its first use and removed with the last clone.
 #[derive(Clone, Debug)]
 pub struct Store {
     inner: Arc<Inner>,
@@ -71,12 +71,12 @@ struct Inner {
     directory: PathBuf,
     disk: Arc<dyn Disk>,
     work: Mutex<Option<Arc<WorkFolder>>>,
-    /// Folders that are there and durable, as far as this program knows.
+    /// Folders that this program knows to exist durably.
     known: Mutex<BTreeSet<PathBuf>>,
 }
 
 impl Store {
-    /// The dataset in `directory`, which need not be there yet; nothing is read or made.
+    /// The dataset in `directory`, which need not exist yet. Neither reads nor writes.
     #[must_use]
     pub fn at(directory: &Path) -> Self {
         Store::on(Arc::new(LocalDisk), directory)
@@ -99,7 +99,7 @@ impl Store {
         &self.inner.directory
     }
 
-    /// The folder for everything that is not a part.
+    /// The folder of everything that is not a part.
     #[must_use]
     pub fn private_folder(&self) -> PathBuf {
         self.directory().join(PRIVATE_FOLDER)
@@ -114,7 +114,7 @@ impl Store {
             .join(file_name)
     }
 
-    /// The path of a new file with this ending in the work folder of this program. It is unique, and removed when the program ends.
+    /// The unique path of a new file with this ending in the work folder of this program. The file is removed when the program ends.
     ///
     /// # Errors
     /// When the work folder cannot be made.
@@ -149,9 +149,9 @@ impl Store {
         Ok(())
     }
 
-    /// Makes folders of the dataset, and those they lie in, durable. The names that are new in a folder are made durable together.
+    /// Makes folders of the dataset and their parents durable. New names in one folder are synced together.
     fn make_folders(&self, folders: &BTreeSet<&Path>) -> io::Result<()> {
-        // By depth: a folder is there and durable before what lies in it is made.
+        // By depth: a folder exists durably before its subfolders are created.
         let mut levels = BTreeMap::<usize, BTreeSet<&Path>>::new();
         {
             let known = self.known();
@@ -166,7 +166,7 @@ impl Store {
         for level in levels.into_values() {
             let parents: BTreeSet<&Path> = level.iter().filter_map(|at| at.parent()).collect();
             for parent in &parents {
-                // Only that of the first level can be missing: the dataset itself.
+                // Only the parent of the first level, the dataset itself, can be missing.
                 self.make_folder(parent)?;
             }
             level
@@ -179,14 +179,14 @@ impl Store {
         Ok(())
     }
 
-    /// Whoever removes the private folder of a program that runs must not stop it.
+    /// If the folder was removed, forgets all known folders: a program survives the removal of its work folder.
     fn forget_if_gone(&self, folder: &Path) {
         if self.disk().stat(folder).is_err() {
             self.forget_folders();
         }
     }
 
-    /// Folders may have been removed by others.
+    /// Forgets the folders known to exist: other programs may have removed some.
     fn forget_folders(&self) {
         self.known().clear();
     }
@@ -215,7 +215,7 @@ impl Store {
 /// A dataset's folder as it was given on a command line or in a file of settings.
 ///
 /// # Errors
-/// When it is an address (`s3://…`): a folder of that name would be made, and nothing would ever arrive where it was meant to.
+/// When it is an address (`s3://…`): it would become a local folder of that name, and nothing would arrive at the address.
 pub fn data_folder(folder: impl Into<PathBuf>) -> Result<PathBuf, String> {
     let folder = folder.into();
     let text = folder.to_string_lossy();

@@ -58,7 +58,7 @@ pub struct VerifyReport {
     pub findings: Vec<Finding>,
 }
 
-/// What is read in one go.
+/// A unit of checking.
 enum VerifyTask {
     /// All tables of an hour, as they are at one moment: its sensor may be publishing it.
     Hour(Hour),
@@ -73,7 +73,7 @@ struct VerifiedPart {
     outcome: Result<Sound, PartError>,
 }
 
-/// By sensor and identity a part that names both.
+/// For each sensor's name and identity, a part that names both.
 type Identities = BTreeMap<String, BTreeMap<String, PathBuf>>;
 
 /// Sums by folder, sensor and table.
@@ -159,7 +159,7 @@ pub fn verify(directory: &Path) -> std::io::Result<VerifyReport> {
     Ok(verdict)
 }
 
-/// Checks the parts of an hour of one run: each by itself, and whether they hold the same packets.
+/// Checks the parts that one run wrote for an hour: each by itself, and whether they hold the same packets.
 ///
 /// # Errors
 /// The first fault.
@@ -211,7 +211,7 @@ fn read(store: &Store, work: &VerifyTask) -> io::Result<Vec<VerifiedPart>> {
         }
         VerifyTask::Rolled(table, part) => {
             let file = match part.open() {
-                // It got its name meanwhile, or is no more.
+                // The file was renamed or removed since the folder was listed.
                 Err(error) if error.kind() == ErrorKind::NotFound => File::open(&part.path),
                 file => file,
             };
@@ -285,7 +285,7 @@ fn is_pruned(pruned: &PrunedHours, table: &Table, sensor: &str, folder: &Path) -
     of_folder().is_some_and(|hour| pruned.contains(table.name, sensor, hour))
 }
 
-/// Whether a table holds what sensors observed, not what was made of it.
+/// Whether sensors write this table; rollups write the others.
 fn is_observed(table: &Table) -> bool {
     TABLES.iter().any(|observed| observed.name == table.name)
 }
@@ -322,7 +322,7 @@ fn compare(
             "of sensor {sensor} traffic and sources hold the same number of packets, but not of the same kinds"
         ));
     }
-    // Not every packet has a payload, so fewer is sound.
+    // Not every packet has a payload, so `payloads` may hold fewer packets.
     let payloads = sums(&PAYLOADS);
     if payloads.packets > traffic.packets {
         find(format!(

@@ -1,4 +1,4 @@
-//! Scan events against an independent reading of the same packets, one by one: whatever is rolled up when, in whichever time zone and however
+//! Scan events compared with an independent reading of the same packets, one by one: for any order of rollups, in any time zone and however
 //! often, the table says the same.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -75,7 +75,7 @@ fn observation(
     }
 }
 
-/// Sources whose silences lie around the limit, over two midnights; some stay below the thresholds.
+/// Sources with silences around the limit, over two midnights; some stay below the thresholds.
 fn packets() -> Vec<Observation<u32>> {
     let mut state = 7_u64;
     let mut random = move |below: u64| {
@@ -209,7 +209,7 @@ fn rows(directory: &Path) -> Vec<BTreeMap<String, Field>> {
     rows
 }
 
-/// The table, in which every event stands once.
+/// The table, which has every event once.
 fn found(directory: &Path) -> Events {
     let mut events = Events::new();
     let mut ids = BTreeSet::new();

@@ -40,7 +40,7 @@ impl Kind {
         Kind::marked(traffic_type, class, Mark::of(tool), protocol, port)
     }
 
-    /// The same of a packet that bears `mark`.
+    /// The same for a packet with `mark`.
     #[must_use]
     #[inline(always)]
     pub const fn marked(

@@ -24,7 +24,7 @@ pub struct ToolRow {
     pub tool: Tool,
     pub english: ToolTerm,
     pub japanese: ToolTerm,
-    /// The marks that its packets bear; the first one is the tool's in the tables.
+    /// The marks of its packets; the tables use the first one.
     pub marks: &'static [MarkRow],
 }
 
@@ -34,7 +34,7 @@ pub struct ToolRow {
 pub struct MarkRow {
     pub mark: Mark,
     pub tool: Tool,
-    /// What bears it, in words.
+    /// Which packets have it, in words.
     pub words: &'static str,
     /// The packets that can have it.
     pub probes: Probes,
@@ -107,7 +107,7 @@ pub enum Confirmation {
 impl Confirmation {
     /// How many packets must have a mark of 16 bits, or a shape that a system could share.
     pub const PACKETS_MIN: u64 = 2;
-    /// Of a source's probes at least one in so many must bear a mark of 16 bits: 4,096 times as many as match by chance.
+    /// At least one in this many of a source's probes must have a mark of 16 bits: 4,096 times as many as match by chance.
     pub const PROBES_A_MATCH_MAX: u64 = 16;
     /// The same for such a mark together with the tool's shape, of which one packet is enough: 1,024 times as many as match by chance.
     pub const PROBES_A_SHAPE_MAX: u64 = 64;
@@ -353,7 +353,7 @@ const FIRST_MARKS: [Mark; Tool::ALL.len()] = {
     first
 };
 
-/// The mark whose packets share a key, and that no packet bears alone.
+/// The mark of packets that share a key; a single packet does not show it.
 const KEYED: Mark = {
     let (mut keyed, mut tool) = (Mark::None, 0);
     while tool < TOOLS.len() {
@@ -398,7 +398,7 @@ impl Tool {
 }
 
 impl Mark {
-    /// The mark that no packet bears alone: it is a key that a source's SYNs share.
+    /// The mark that a single packet does not show: it is a key that a source's SYNs share.
     pub const KEYED: Mark = KEYED;
 
     /// Its row; none for the mark of no tool.
@@ -425,7 +425,7 @@ impl Mark {
         matches!(self.confirmation(), Some(Confirmation::Exact(_)))
     }
 
-    /// Whether it is more than 16 bits that could match by chance: the packet is one of its tool, whatever else its source sends.
+    /// Whether it has more than the 16 bits that could match by chance: then the packet is its tool's, regardless of the source's other packets.
     #[must_use]
     pub const fn stands_alone(self) -> bool {
         matches!(

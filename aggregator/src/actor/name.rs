@@ -6,7 +6,7 @@ use super::entry::Actor;
 /// Words for the kind of an organisation, which do not distinguish it.
 const FORMS: &[&str] = &["the", "inc", "ltd", "llc", "gmbh", "corp", "co", "ag"];
 
-/// Ends of Internet domains under which organisations stand, one label above the last.
+/// Second-level domains under which organisations register names.
 const SECOND_LEVELS: &[&str] = &[
     "ac", "co", "com", "edu", "go", "gov", "ne", "net", "or", "org",
 ];

@@ -1,4 +1,4 @@
-//! Which source: an address, or the prefix that small sources were folded into; in the order of the tables.
+//! The key of a source: an address, or the prefix into which small sources were folded.
 
 use std::net::IpAddr;
 
@@ -16,7 +16,7 @@ pub struct SourceKey {
 }
 
 impl SourceKey {
-    /// The source that a text of the column `src_ip` names.
+    /// Parses a text of the column `src_ip`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(number) = ipv4(text.as_bytes()) {
@@ -43,7 +43,7 @@ impl SourceKey {
         })
     }
 
-    /// Whether it is a prefix that small sources were folded into, and no one source.
+    /// Whether it is a prefix into which small sources were folded.
     #[must_use]
     pub const fn is_folded(&self) -> bool {
         self.is_prefix
@@ -69,7 +69,7 @@ impl SourceKey {
     }
 }
 
-/// The commonest form, read without the library's detours.
+/// Parses the most common form faster than the library does.
 fn ipv4(text: &[u8]) -> Option<u32> {
     let (mut number, mut octet, mut digits, mut dots) = (0_u32, 0_u32, 0, 0);
     for &byte in text {

@@ -1,4 +1,4 @@
-//! A row of `sources`, and all of one source's.
+//! A row of `sources`, and all rows of one source.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -82,7 +82,7 @@ pub struct SourceLine {
     pub tool_packets: u64,
     /// Number of the stack signature.
     pub stack: u32,
-    /// Where among the bytes of its source the destinations lie; nothing where they are not known.
+    /// Range of its packed destinations among the bytes of its source; empty where they are not known.
     pub set: Range<usize>,
 }
 
@@ -113,8 +113,8 @@ impl SourceLines {
         &self.sets[line.set.clone()]
     }
 
-    /// Distinct destinations of these rows together: exact and estimated as in `sources`. Where some row's are not known, the largest row
-    /// says how many there are at least.
+    /// Distinct destinations of these rows together: exact or estimated as in `sources`. If they are not known for some row, the count of the
+    /// largest row is the lower bound.
     ///
     /// # Errors
     /// When a set is damaged.

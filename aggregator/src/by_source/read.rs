@@ -1,4 +1,4 @@
-//! Parts decoded batch by batch on threads of their own, and merged by source.
+//! Decodes parts batch by batch on threads, and merges them by source.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -24,13 +24,13 @@ use crate::schema::{BY_SOURCE_COLUMNS, BySource};
 use crate::store::Part;
 use teiten_observation::{Class, Tool, TrafficType};
 
-/// Rows in a batch: a batch of each part of a day is in memory, and one more waits.
+/// Rows in a batch. For each part of a day one batch is in memory and one more waits.
 const BATCH_ROWS: usize = 8 << 10;
-/// Batches of a part that wait to be merged.
+/// Decoded batches of a part that wait for the merge.
 const BATCHES_AHEAD: usize = 1;
-/// Parts that have a thread of their own; a small part, and the others of very many, are decoded where they are merged.
+/// Maximum decoding threads, one for each part. The merging thread decodes small parts, and the rest of very many.
 const THREADS_MAX: usize = 64;
-/// Bytes from which on a part has a thread.
+/// Size from which a part gets a decoding thread, bytes.
 const THREAD_BYTES_MIN: u64 = 256 << 10;
 
 /// Why rows cannot be read.
@@ -43,8 +43,8 @@ pub struct LinesError {
     pub source: PartError,
 }
 
-/// Gives every source of these parts of `sources` to `take`, in the order of the tables, with all its rows: those of the first part first.
-/// `names` learns the texts that the rows name by number.
+/// Calls `take` for every source of these parts of `sources`, in the order of the tables, with all its rows: those of the first part
+/// first. The texts that rows refer to by number are added to `names`.
 ///
 /// # Errors
 /// When a part cannot be read, or what `take` returns.
@@ -103,7 +103,7 @@ fn error(part: &Part, source: PartError) -> LinesError {
     }
 }
 
-/// Rows of a part, decoded; texts by number within the batch.
+/// Decoded rows of a part; texts have numbers within the batch.
 struct LineBatch {
     keys: Vec<SourceKey>,
     lines: Vec<SourceLine>,
@@ -112,18 +112,18 @@ struct LineBatch {
     stacks: Vec<String>,
 }
 
-/// Where batches come from.
+/// The origin of batches: a thread, or this thread's own decoder.
 enum BatchFeed {
     Thread(Receiver<Result<LineBatch, PartError>>),
     Here(LineReader),
 }
 
-/// A part that is merged: the batch in hand.
+/// A part in the merge, with its current batch.
 struct PartHead<'p> {
     part: &'p Part,
     feed: BatchFeed,
     batch: Option<LineBatch>,
-    /// Numbers of the batch's texts among all names.
+    /// The number among all names for each text of the batch.
     actors: Vec<u32>,
     stacks: Vec<u32>,
     row: usize,
@@ -143,7 +143,7 @@ impl<'p> PartHead<'p> {
         }
     }
 
-    /// The source at this place; none at the end.
+    /// The current source; `None` at the end.
     fn next_key(&mut self, names: &mut LineNames) -> Result<Option<SourceKey>, LinesError> {
         loop {
             if let Some(batch) = &self.batch
@@ -152,7 +152,7 @@ impl<'p> PartHead<'p> {
                 return Ok(Some(*key));
             }
             let next = match &mut self.feed {
-                // A thread that is gone has sent all there is.
+                // A thread that has ended has sent all batches.
                 BatchFeed::Thread(batches) => batches.recv().ok().transpose(),
                 BatchFeed::Here(opened) => opened.next(),
             };
@@ -167,7 +167,7 @@ impl<'p> PartHead<'p> {
         }
     }
 
-    /// Takes the rows of `key`, which is at this place.
+    /// Takes the rows of the current source, `key`.
     fn take_source(
         &mut self,
         key: SourceKey,
@@ -219,7 +219,7 @@ fn send_all(part: &Part, batches: &SyncSender<Result<LineBatch, PartError>>) {
     }
 }
 
-/// A part that is being decoded.
+/// The decoder of a part.
 struct LineReader {
     reader: ParquetRecordBatchReader,
     hour: i64,
@@ -257,7 +257,7 @@ fn open(file: File) -> Result<ParquetRecordBatchReader, PartError> {
     Ok(builder.build()?)
 }
 
-/// Text as dictionaries, so that a word is looked at once a batch; but for sources, most of which stand alone.
+/// Reads texts as dictionaries, so that each distinct text is parsed once in a batch; except addresses, most of which are distinct.
 fn with_dictionaries(schema: &Schema) -> Arc<Schema> {
     let fields = schema.fields().iter().map(|field| match field.data_type() {
         DataType::Utf8 if field.name() != BySource::NAMES.src_ip => {
@@ -293,7 +293,7 @@ fn times<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b [i64], PartError>
         .values())
 }
 
-/// The keys of a text column, and what each of its texts means.
+/// The keys of a text column, and the parsed value of each distinct text.
 fn texts<'b, T>(
     batch: &'b RecordBatch,
     name: &str,

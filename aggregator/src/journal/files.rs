@@ -1,4 +1,4 @@
-//! Names and folders of a journal's files; what they hold is not looked at here.
+//! Names and folders of a journal's files; nothing here reads their contents.
 
 use std::fs::File;
 use std::io;
@@ -10,7 +10,7 @@ pub(super) fn sync_folder(folder: &Path) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-/// What lies in a folder under names that do not begin with a dot, in order; a folder that does not exist holds nothing.
+/// The names in a folder that do not begin with a dot, in order; empty if the folder does not exist.
 pub(super) fn listed(folder: &Path) -> io::Result<Vec<PathBuf>> {
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
@@ -39,7 +39,7 @@ pub(super) fn number_of(path: &Path) -> u64 {
         .unwrap_or(0)
 }
 
-/// The hour of a rows or account file's name, where it has one.
+/// The hour in the name of a rows or account file, if it has one.
 pub(super) fn hour_of_name(path: &Path) -> Option<i64> {
     let stem = path.file_stem()?.to_str()?;
     let sign = stem.starts_with('-');
@@ -48,7 +48,7 @@ pub(super) fn hour_of_name(path: &Path) -> Option<i64> {
     Some(if sign { -hour } else { hour })
 }
 
-/// Moves what cannot be believed to `DIR/.teiten/damaged`, under a name that nothing has there; gives where it is.
+/// Moves a damaged file or folder to `DIR/.teiten/damaged`, under an unused name, and returns its path.
 pub(super) fn keep_damaged(path: &Path) -> io::Result<PathBuf> {
     let (name, folder) =
         journal_place(path).unwrap_or_else(|| (path, Path::new("damaged").to_owned()));

@@ -1,4 +1,4 @@
-//! How much of a journal the parts of a dataset hold that readers see: it stands in their metadata.
+//! How much of a journal is published: the metadata of the published parts says it.
 
 use std::fs::File;
 use std::path::Path;
@@ -10,7 +10,7 @@ use crate::close::{Closer, JOURNAL_THROUGH_KEY};
 use crate::hour::Hour;
 use crate::schema::{COVERAGE, SOURCES, TRAFFIC};
 
-/// The last stretches that are published; none where no part is there, or it cannot be read.
+/// The last published stretches; `None` without a readable part.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Published {
     /// In the tables of rows.

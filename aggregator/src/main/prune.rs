@@ -1,4 +1,4 @@
-//! `prune`: how long tables are kept, and what goes.
+//! `prune`: how long tables are kept, and what is removed.
 
 use std::io::{Write, stdout};
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! Captures that two datasets share under different runs: which run holds all that the other does. A capture that grew between two
-//! merges comes again under another run, and what its shorter self gave goes.
+//! Captures that two datasets counted in different runs, and which of the runs contains the other. A capture that has grown since the last
+//! merge arrives under a new run; the parts of its shorter copy are removed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -8,22 +8,22 @@ use super::edition::RunParts;
 use super::error::MergeError;
 use crate::inputs::Capture;
 
-/// What is to be done about shared captures in an hour; runs by the names of their editions.
+/// What a merge does about shared captures in an hour; runs by the names of their editions.
 #[derive(Debug, Default)]
 pub(super) struct SharedCaptures {
-    /// Runs that are there, of which those to be brought hold everything.
+    /// Runs in the target whose packets are all in incoming runs.
     pub replaced: BTreeSet<String>,
-    /// Runs to be brought, of which those that are there hold everything.
+    /// Incoming runs whose packets are all in runs of the target.
     pub counted: BTreeSet<String>,
 }
 
-/// HourRunParts of an hour by sensor and run.
+/// The parts of an hour by sensor and run.
 pub(super) type HourRunParts = BTreeMap<String, RunParts>;
 
 /// Finds what `theirs` and `ours` share under different runs.
 ///
 /// # Errors
-/// When of two runs with the same capture neither holds all of the other, or both are in one dataset.
+/// When two runs share a capture and neither contains the other, or both are in one dataset.
 pub(super) fn relate(
     theirs: &HourRunParts,
     ours: &HourRunParts,
@@ -56,13 +56,13 @@ pub(super) fn relate(
     Ok(copies)
 }
 
-/// Whether the runs that hold all of `edition` are themselves replaced by it: the same captures, counted again.
+/// Whether `edition` also replaces the runs that contain it: the same captures were counted again.
 fn is_mutual(edition: &RunParts, name: &str, ours: &HourRunParts, copies: &SharedCaptures) -> bool {
     let mut shared = sharing(edition, name, ours);
     shared.all(|(other, _)| copies.replaced.contains(other))
 }
 
-/// HourRunParts of the same sensor and another run that share a capture with this one.
+/// The editions of the same sensor and other runs that share a capture with this one.
 fn sharing<'e>(
     edition: &'e RunParts,
     name: &'e str,
@@ -85,7 +85,7 @@ fn others<'e>(
     })
 }
 
-/// Whether others hold all that an edition holds.
+/// Whether the others together contain an edition.
 fn is_covered(edition: &RunParts, name: &str, among: &HourRunParts) -> bool {
     let captures = edition.captures.as_deref().unwrap_or_default();
     !captures.is_empty()
@@ -96,7 +96,7 @@ fn is_covered(edition: &RunParts, name: &str, among: &HourRunParts) -> bool {
         })
 }
 
-/// Whether all that was counted of `shorter` was counted of `longer` too.
+/// Whether every byte counted in `shorter` was also counted in `longer`.
 fn covers(longer: &Capture, shorter: &Capture) -> bool {
     let is_copy = longer.is_same(shorter)
         || shorter.is_beginning_of(longer)
@@ -104,7 +104,7 @@ fn covers(longer: &Capture, shorter: &Capture) -> bool {
     is_copy && longer.from_bytes <= shorter.from_bytes
 }
 
-/// Whether some bytes of both were counted.
+/// Whether the counted bytes of both overlap.
 fn overlap(one: &Capture, other: &Capture) -> bool {
     let is_copy = if one.is_whole() && other.is_whole() {
         one.is_same(other) || one.is_beginning_of(other) || other.is_beginning_of(one)

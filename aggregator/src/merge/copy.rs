@@ -1,5 +1,4 @@
-//! A part's way into another dataset: byte for byte, or under another name of its sensor, which stands in the metadata and in a column; all
-//! else is copied as it is.
+//! Copies a part into another dataset: byte for byte, or with another sensor name in its metadata and its column `sensor`.
 
 use std::fs::File;
 use std::io::Read;
@@ -18,7 +17,7 @@ use crate::schema::names;
 use crate::store::{OpenPart, Staged, Store};
 use crate::writer::{PartWriter, WriteError};
 
-/// SharedCaptures a part to where nobody sees it yet, under the name that its sensor gets.
+/// Copies a part into the work folder, with the new name of its sensor.
 pub(super) fn write_copy(
     part: &MergePart,
     within: &Path,
@@ -41,7 +40,7 @@ fn copy(open: &OpenPart, within: &Path, into: &Store) -> Result<Staged, MergeErr
     Ok(staged)
 }
 
-/// Reads a file from its beginning, wherever others have read it to.
+/// Reads a file from its beginning, whatever the position of its shared handle.
 struct FileStart<'f> {
     file: &'f File,
     offset: u64,

@@ -1,4 +1,4 @@
-//! What a run has of an hour, as it was at one moment, and which of two states of it is the later one.
+//! An edition: the parts of one run in one hour, as they were at one moment; and which of two editions is the later one.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -19,43 +19,42 @@ use crate::store::{OpenPart, PartName, Period, Store};
 /// Bytes compared at a time.
 const PIECE_BYTES: usize = 1 << 20;
 
-/// A part on its way into another dataset.
+/// A part to copy into another dataset.
 #[derive(Debug)]
 pub(super) struct MergePart {
     pub open: OpenPart,
     /// The metadata; empty where it cannot be read.
     pub notes: BTreeMap<String, String>,
-    /// The name that its sensor gets; none where it keeps its own.
+    /// The new name of its sensor; `None` where it keeps its own.
     pub renamed: Option<String>,
 }
 
-/// The parts of one run in one hour, of all tables, by the paths that they have in the dataset that is merged into.
+/// The parts of one run in one hour, of all tables, by their paths in the target dataset.
 #[derive(Debug, Default)]
 pub(super) struct RunParts {
     pub parts: BTreeMap<PathBuf, MergePart>,
-    /// The sensor's name there; none of parts that some other program has put there.
+    /// The sensor's name there; `None` for parts of other programs.
     pub sensor: Option<String>,
-    /// Its name before it was renamed.
+    /// Its name before the rename.
     pub original: Option<String>,
-    /// The rename that it has asked for: a name or an identity.
+    /// The rename that matched it: a name or an identity.
     pub asked: Option<String>,
     pub identity: Option<String>,
-    /// The captures that contributed to the hour; none of a live capture.
+    /// The captures that contributed to the hour; empty for a live capture.
     pub captures: Option<Vec<Capture>>,
 }
 
-/// What is to be done with an edition.
+/// What a merge does with an edition.
 pub(super) enum Decision {
-    /// Nothing: it is there, or a later state of it.
+    /// Skip it: the target has it, or a later state.
     Leave,
-    /// Copied, in place of the state before it.
+    /// Copy it, and replace an earlier state.
     Take,
-    /// Neither is later.
+    /// Conflict: neither state is later.
     Conflict { theirs: PathBuf, ours: PathBuf },
 }
 
-/// The parts of an hour by sensor and run, under the names that `renames` gives them; those that some other program has put there, by
-/// their names.
+/// The parts of an hour by sensor and run, with the names that `renames` gives them; parts of other programs by their file names.
 pub(super) fn editions(
     store: &Store,
     hour: Hour,
@@ -123,7 +122,7 @@ fn notes_of(open: &OpenPart) -> BTreeMap<String, String> {
     read.unwrap_or_default()
 }
 
-/// How far an edition has come: seconds observed, the sum of all counters of its coverage, and whether all parts are finished.
+/// The progress of an edition: seconds observed, the sum of all counters of its coverage, and whether all parts are finished.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct RunProgress {
     seconds: i64,
@@ -155,7 +154,7 @@ pub(super) fn decide(theirs: &RunParts, ours: Option<&RunParts>) -> Result<Decis
     let (part, there) = match differing {
         None if !has_more => return Ok(Decision::Leave),
         None if !has_less => return Ok(Decision::Take),
-        // Each has a part that the other lacks.
+        // Each lacks a part of the other.
         None => match (theirs.parts.values().next(), ours.parts.values().next()) {
             (Some(part), Some(there)) => (part, there),
             _ => return Ok(Decision::Leave),
@@ -169,7 +168,7 @@ pub(super) fn decide(theirs: &RunParts, ours: Option<&RunParts>) -> Result<Decis
     let (Ok(of_theirs), Ok(of_ours)) = (progress(theirs), progress(ours)) else {
         return Ok(conflict());
     };
-    // More seconds with fewer packets is no later state of the same.
+    // An edition with more seconds and fewer packets is not a later state.
     let grows = |from: &RunProgress, to: &RunProgress| {
         to.seconds >= from.seconds && to.counted >= from.counted && to != from
     };
@@ -178,7 +177,7 @@ pub(super) fn decide(theirs: &RunParts, ours: Option<&RunParts>) -> Result<Decis
     } else if grows(&of_theirs, &of_ours) && of_ours > of_theirs {
         Decision::Leave
     } else if of_theirs == of_ours && !of_ours.finished {
-        // The same packets, described anew.
+        // The same packets with new metadata.
         Decision::Take
     } else {
         conflict()

@@ -1,4 +1,4 @@
-//! Why datasets are not merged, and what to do.
+//! Why datasets cannot be merged, and what to do.
 
 use std::path::{Path, PathBuf};
 

@@ -1,17 +1,17 @@
-//! Another name for a sensor whose parts are merged: which sensor is meant, and what it is called.
+//! New names for sensors during a merge.
 
 use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use crate::store::PartName;
 
-/// Key of the metadata of a part whose sensor was renamed: the checksum of the part before.
+/// Metadata key of a part whose sensor was renamed; its value is the checksum of the original part.
 pub(super) const RENAMED_FROM_KEY: &str = "renamed_from_xxh64";
 
-/// A sensor, by its name or its identity, and the name that it gets.
+/// A sensor, by its name or its identity, and its new name.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rename {
-    /// The name, or the identity: of two sensors of one name the one that is meant.
+    /// The name, or the identity where two sensors share a name.
     pub from: String,
     /// The new name.
     pub to: String,
@@ -29,7 +29,7 @@ pub enum RenameError {
     /// There is no such sensor.
     #[error("no sensor has the name or identity `{from}`: there are {known}")]
     Unknown {
-        /// What was to be renamed.
+        /// The name or identity that was given.
         from: String,
         /// The sensors that there are.
         known: String,
@@ -53,7 +53,7 @@ impl FromStr for Rename {
     }
 }
 
-/// The rename of a sensor; that of its identity comes before that of its name.
+/// The rename of a sensor; one by identity wins over one by name.
 pub(super) fn new_name<'r>(
     renames: &'r [Rename],
     sensor: &str,
@@ -63,7 +63,7 @@ pub(super) fn new_name<'r>(
     identity.and_then(of).or_else(|| of(sensor))
 }
 
-/// Refuses renames that no sensor has asked for.
+/// Refuses renames that match no sensor.
 pub(super) fn all_found(
     renames: &[Rename],
     found: &BTreeSet<String>,

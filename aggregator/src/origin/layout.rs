@@ -49,7 +49,7 @@ pub(super) struct Layout {
 }
 
 impl Layout {
-    /// The layout of these rows, the first of which may have column names; `None` if no row looks like one of a list.
+    /// The layout of these rows, the first of which may be column names; `None` if no row looks like a row of a list.
     pub(super) fn of(rows: &[&[u8]], wanted: &ColumnNames) -> Option<Layout> {
         let (names, rows) = match rows {
             [first, rest @ ..] if is_column_names(first) => (Some(*first), rest),
@@ -208,7 +208,7 @@ fn best_span(rows: &[&[u8]], separator: u8, names: &[String]) -> Option<(Address
 fn is_there(span: AddressColumns, fields: &[&[u8]]) -> bool {
     let at = |column: usize| fields.get(column).copied().unwrap_or_default();
     match span {
-        // A value has to stand behind them.
+        // A value has to follow them.
         AddressColumns::Bounds(first, last) => {
             fields.len() > 2 && address(at(first)).is_some() && address(at(last)).is_some()
         }

@@ -401,7 +401,7 @@ mod tests {
         addresses.sort_unstable();
         let mut cursor = origins.newest().cursor();
         let cursor_ns = nanoseconds_each(&addresses, |address| cursor.country(*address));
-        // 2000::/4 and 2400::/6: where the allocations lie.
+        // 2000::/4 and 2400::/6 contain the allocations.
         let mut wide: Vec<u128> = scattered(1_000_000)
             .map(|state| u128::from(0x2400 << 48 | state >> 6) << 64)
             .collect();

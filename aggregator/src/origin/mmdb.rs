@@ -16,7 +16,7 @@ use crate::ranges::table::Value;
 /// The marker before the metadata of every MMDB file.
 const MARKER: &[u8] = b"\xab\xcd\xefMaxMind.com";
 
-/// The metadata lies within this many bytes of the end, says the format.
+/// By the format, the metadata is within this many bytes of the end.
 const METADATA_BYTES_MAX: usize = 128 * 1024;
 
 /// Whether the bytes are those of an MMDB file.

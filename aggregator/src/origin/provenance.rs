@@ -94,7 +94,7 @@ impl Subject {
 pub struct BadRow {
     /// Counted from 1, after decompression.
     pub line: usize,
-    /// What should stand there.
+    /// The expected value.
     pub expected: &'static str,
     /// The row's text, at most 80 bytes of it.
     pub found: String,

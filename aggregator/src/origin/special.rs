@@ -1,4 +1,4 @@
-//! Removes special-purpose space from the data: its addresses have no country and no autonomous system, whatever a data file says. This is
+//! Removes special-purpose space from the data: its addresses have no country and no autonomous system, even if a data file has one. This is
 //! applied when tables are built, so a lookup does not pay for it.
 
 use std::sync::LazyLock;

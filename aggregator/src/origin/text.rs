@@ -30,7 +30,7 @@ pub(crate) struct FileRanges<V> {
 /// Why a text file gives no ranges.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum TextError {
-    /// Its first rows tell no format.
+    /// Its first rows show no known format.
     Unknown(BadRow),
     /// Its format is known, but has no column for the requested data.
     NoColumn(OriginFormat, BadRow),
@@ -132,7 +132,7 @@ const RANGES_EXPECTED_MAX: usize = 1 << 20;
 /// Bad rows that are kept to be shown.
 const ROWS_SHOWN_MAX: usize = 3;
 
-/// Reads a text file, whose format its own rows tell.
+/// Reads a text file, whose format is recognised by its rows.
 pub(crate) fn read<V: Field>(bytes: &[u8]) -> Result<(FileRanges<V>, OriginFormat), TextError> {
     // Windows puts a byte-order mark before UTF-8 as well.
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);

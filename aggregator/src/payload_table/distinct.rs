@@ -1,4 +1,4 @@
-//! How many sources sent a payload: an estimate in 128 bytes that knows no order and that can be united with others.
+//! The number of sources that sent a payload: a mergeable estimate in 128 bytes that does not depend on order.
 //!
 //! HyperLogLog (Flajolet et al., 2007) with linear counting while registers are empty. The sketches of `traffic` have 32 times as many
 //! registers; a table of ten thousands of open rows has no memory for them.
@@ -43,7 +43,7 @@ impl Distinct {
         }
     }
 
-    /// Appends the set to `bytes`: the registers that hold something with their places where they are few, else all of them.
+    /// Appends the set to `bytes`: few registers with their indexes, many as the whole array.
     pub(super) fn write_to(&self, bytes: &mut Vec<u8>) {
         let held = || self.0.iter().enumerate().filter(|(_, held)| **held > 0);
         let count = held().count();
@@ -61,7 +61,7 @@ impl Distinct {
     /// Reads back what [`Distinct::write_to`] wrote.
     ///
     /// # Errors
-    /// When `input` ends, cannot be read, or names a register that there is not.
+    /// When `input` ends, cannot be read, or has the index of no register.
     pub(super) fn read_from(input: &mut impl Read) -> io::Result<Self> {
         let mut distinct = Distinct::default();
         let mut count = [0];

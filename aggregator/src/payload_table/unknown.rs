@@ -47,7 +47,7 @@ pub(super) struct Unknown {
 /// The values of a row.
 pub(super) struct UnknownRow<'t> {
     pub service: ServiceKey,
-    /// None for all others of the port together.
+    /// `None` for the row of the port's other payloads.
     pub payload: Option<(u64, &'t [u8])>,
     pub count: &'t Count,
 }
@@ -156,7 +156,7 @@ impl Unknown {
         })
     }
 
-    /// Bytes held, at most: of each port's own vectors only the largest sum is known without looking at all of them.
+    /// Upper bound of the bytes held: the exact size of every port's vectors is too slow to sum.
     pub(super) fn memory_bytes(&self) -> usize {
         let ports = self.ports.capacity() * size_of::<(ServiceKey, UnknownPort)>()
             + self.ports.len() * (size_of::<Count>() + KEPT_MIN * size_of::<Kept>());
@@ -176,7 +176,7 @@ impl UnknownPort {
         self.others.get_or_insert_default()
     }
 
-    /// Counts the payload with the largest rank with the others from now on.
+    /// Moves the payload with the largest rank to the count of the others.
     fn drop_last(&mut self, details: &[Detail], free: &mut Vec<u32>) {
         if let Some(kept) = self.kept.pop() {
             self.others().add(&details[kept.detail as usize].count);

@@ -1,5 +1,4 @@
-//! The columns that say of which hour and sensor a row is, and what kind of packets it counts: `traffic` and `sources` both have them, so
-//! they are written once.
+//! The columns of hour, sensor and kind of packets, which `traffic` and `sources` share.
 
 /// The columns of a table of kinds in their order: hour and sensor, `$source`, the kind, `$counted`. Its rows give `hour`, `sensor`,
 /// `family`, `actors`, `kinds()`, `actor_numbers()` and `country_codes()`.

@@ -1,5 +1,5 @@
-//! The columns of `scanners_daily`: a row is a source of a day that at least one survey rule names. What each rule asks for stands in the
-//! metadata of the file, under the name of its column.
+//! The columns of `scanners_daily`: a row is a source of a day that at least one survey rule names. The metadata of the file has the
+//! thresholds of each rule under the name of its column.
 
 use std::sync::Arc;
 

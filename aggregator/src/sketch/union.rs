@@ -1,4 +1,4 @@
-//! Several sketches into one: the same set of sources gives the same bytes, whichever rows it comes from.
+//! Merges sketches: equal sets of sources give equal bytes, from any rows.
 
 use datasketches::hll::HllSketch;
 
@@ -11,7 +11,7 @@ use super::{
 const LIST_AT: usize = 8;
 const SET_AT: usize = 12;
 const REGISTERS_AT: usize = 40;
-/// Members that wait before those that came twice are looked for.
+/// Number of pending members from which duplicates are removed.
 const WAITING_MAX: usize = 4 * SET_MAX;
 
 /// The bytes are no sketch as [`write_sketch`] writes it.
@@ -22,7 +22,7 @@ pub struct NoSketch;
 /// The sources of several rows.
 #[derive(Clone, Debug, Default)]
 pub struct SketchUnion {
-    /// Few sources; the same one may be here twice.
+    /// The members of few sources, possibly with duplicates.
     members: Vec<Member>,
     /// Of many.
     registers: Option<SketchRegisters>,
@@ -32,7 +32,7 @@ impl SketchUnion {
     /// Adds the sources of a serialized sketch.
     ///
     /// # Errors
-    /// When it is none; then nothing is added.
+    /// When the bytes are no sketch; then nothing is added.
     pub fn add(&mut self, image: &[u8]) -> Result<(), NoSketch> {
         let (head, _) = image.split_first_chunk::<LIST_AT>().ok_or(NoSketch)?;
         let [words, version, family, lg_k, _, flags, count, form] = *head;
@@ -59,7 +59,7 @@ impl SketchUnion {
         }
     }
 
-    /// How many sources there are, an estimate, and the serialized sketch.
+    /// The estimated number of sources, and the serialized sketch.
     #[must_use]
     pub fn finish(mut self) -> (u64, Vec<u8>) {
         self.settle();
@@ -89,7 +89,7 @@ impl SketchUnion {
         Ok(())
     }
 
-    /// Each member once, and as registers where they are many.
+    /// Removes duplicates, and changes to registers if there are many members.
     fn settle(&mut self) {
         self.members.sort_unstable();
         self.members.dedup();

@@ -1,4 +1,4 @@
-//! The operations that the store needs of a disk. [`LocalDisk`] implements them, an object store could, and tests have one that fails.
+//! The disk operations that the store needs. [`LocalDisk`] implements them; tests use a simulated disk that fails.
 
 use std::fmt::Debug;
 use std::fs::{File, TryLockError};
@@ -8,27 +8,27 @@ use std::path::{Path, PathBuf};
 
 /// A file that is being written.
 pub trait DiskFile: Write + Send + Debug {
-    /// Makes what was written durable.
+    /// Syncs the file.
     ///
     /// # Errors
-    /// When the disk refuses; what was written may then be lost.
+    /// When the disk fails; written data may then be lost.
     fn sync(&mut self) -> io::Result<()>;
     /// Reads bytes that were written.
     ///
     /// # Errors
-    /// When there are not so many, or the disk refuses.
+    /// When the file is shorter, or the disk fails.
     fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()>;
-    /// Writes over bytes that were written.
+    /// Overwrites bytes.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()>;
 }
 
-/// The target of a name in a folder.
+/// The file or folder behind a name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Found {
-    /// Changes when another file gets the name.
+    /// Identity, which changes when another file gets the name.
     pub identity: u64,
     /// Bytes.
     pub length: u64,
@@ -41,60 +41,60 @@ pub trait Disk: Debug + Send + Sync {
     /// Makes a new file.
     ///
     /// # Errors
-    /// When it is there already, or the disk refuses.
+    /// When it exists already, or the disk fails.
     fn create(&self, path: &Path) -> io::Result<Box<dyn DiskFile>>;
-    /// All of a small file.
+    /// Reads a small file.
     ///
     /// # Errors
     /// When it cannot be read.
     fn read(&self, path: &Path) -> io::Result<Vec<u8>>;
-    /// What has this name.
+    /// The file or folder of this name.
     ///
     /// # Errors
-    /// When nothing has.
+    /// When there is none.
     fn stat(&self, path: &Path) -> io::Result<Found>;
-    /// Names in a folder with whether each is a folder; in no order.
+    /// Names in a folder, in no order, each with whether it is a folder.
     ///
     /// # Errors
     /// When the folder cannot be listed.
     fn list(&self, folder: &Path) -> io::Result<Vec<(String, bool)>>;
-    /// Gives a file another name, in place of what had it.
+    /// Renames a file, and replaces a file of the new name.
     ///
     /// # Errors
-    /// When the disk refuses; then nothing has changed.
+    /// When the disk fails; then nothing has changed.
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     fn remove(&self, path: &Path) -> io::Result<()>;
-    /// Removes a folder that has no folders in it.
+    /// Removes a folder with its contents; callers keep no subfolders in it.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     fn remove_folder(&self, folder: &Path) -> io::Result<()>;
-    /// Makes one folder; one that is there is no error.
+    /// Creates one folder; an existing one is no error.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     fn make_folder(&self, folder: &Path) -> io::Result<()>;
-    /// Makes the names in a folder durable.
+    /// Syncs the names in a folder.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     fn sync_folder(&self, folder: &Path) -> io::Result<()>;
-    /// Makes what was written to these files durable, and closes them.
+    /// Syncs and closes these files.
     ///
     /// # Errors
-    /// The first refusal; what was written to any of them may then be lost.
+    /// The first failure; data written to any of them may then be lost.
     fn sync_files(&self, files: Vec<Box<dyn DiskFile>>) -> io::Result<()> {
         let mut files = files;
         files.iter_mut().try_for_each(|file| file.sync())
     }
-    /// Makes the names in these folders durable; one that is not there (any more) has none.
+    /// Syncs the names in these folders; a missing folder is skipped.
     ///
     /// # Errors
-    /// The first refusal.
+    /// The first failure.
     fn sync_folders(&self, folders: &[PathBuf]) -> io::Result<()> {
         let each = |folder: &PathBuf| absent_is_fine(self.sync_folder(folder));
         folders.iter().try_for_each(each)
@@ -107,7 +107,7 @@ pub trait Disk: Debug + Send + Sync {
     fn lock(&self, path: &Path, waits: bool) -> io::Result<Option<Box<dyn HeldLock>>>;
 }
 
-/// A lock that is held.
+/// A held lock.
 pub trait HeldLock: Debug + Send + Sync {}
 impl HeldLock for File {}
 
@@ -137,12 +137,12 @@ fn absent_is_fine(synced: io::Result<()>) -> io::Result<()> {
     }
 }
 
-/// Threads that wait for the disk at once: a file system makes durable what several ask for with one write to its journal.
+/// Threads that sync at once: a file system serves concurrent syncs with one write to its journal.
 const SYNC_THREADS: usize = 8;
-/// So few files are not worth a thread.
+/// Files below this number are synced without threads.
 const SYNC_ITEMS_PER_THREAD: usize = 4;
 
-/// Calls `sync` for each item, several at once; gives the first refusal in the order of the threads.
+/// Calls `sync` for each item, several at once; returns the first failure in the order of the threads.
 fn sync_each<T: Send>(items: Vec<T>, sync: impl Fn(T) -> io::Result<()> + Sync) -> io::Result<()> {
     let threads = items
         .len()
@@ -163,7 +163,7 @@ fn sync_each<T: Send>(items: Vec<T>, sync: impl Fn(T) -> io::Result<()> + Sync) 
             Ok(synced) => synced,
             Err(panic) => std::panic::resume_unwind(panic),
         });
-        // The scope waits for all, whatever the first says.
+        // The scope waits for all threads, even after a failure.
         let ended: Vec<io::Result<()>> = ended.collect();
         ended.into_iter().collect()
     })
@@ -206,10 +206,10 @@ impl Disk for LocalDisk {
         let mut names = Vec::new();
         for entry in std::fs::read_dir(folder)? {
             let entry = entry?;
-            // A table or a day may lie elsewhere, behind a link.
+            // A table or a day may be a link to another place.
             let kind = entry.file_type()?;
             let is_folder = kind.is_dir() || (kind.is_symlink() && entry.path().is_dir());
-            // A name that is no text is none of ours.
+            // Names that are not UTF-8 are not this program's.
             if let Ok(name) = entry.file_name().into_string() {
                 names.push((name, is_folder));
             }
@@ -256,7 +256,7 @@ impl Disk for LocalDisk {
 
     fn lock(&self, path: &Path, waits: bool) -> io::Result<Option<Box<dyn HeldLock>>> {
         loop {
-            // Whoever may only read it can lock it too.
+            // Opened for reading, so that users without write access can lock it too.
             let file = match File::open(path) {
                 Ok(file) => file,
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
@@ -278,7 +278,7 @@ impl Disk for LocalDisk {
                     Err(TryLockError::Error(error)) => return Err(error),
                 }
             }
-            // It may have been removed while this program waited; then another one has the name, or will.
+            // The file may have been removed during the wait; then another file has or will get its name.
             let mine = file.metadata()?;
             match std::fs::metadata(path) {
                 Ok(named) if found(&named).identity == found(&mine).identity => {
@@ -292,7 +292,7 @@ impl Disk for LocalDisk {
     }
 }
 
-/// The identity and size of a file, opened or named.
+/// The identity and size of an open or named file.
 pub(super) fn found(metadata: &std::fs::Metadata) -> Found {
     Found {
         identity: metadata.ino() ^ (metadata.dev() << 48),

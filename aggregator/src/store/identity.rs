@@ -1,6 +1,6 @@
-//! Who a sensor is: a name that people gave, and an identity that no other has, kept in the data folder as `.teiten/sensors/NAME`.
+//! Sensors: each has a name that people gave, and a unique identity in the data folder, `.teiten/sensors/NAME`.
 //!
-//! Two sensors of one name are then told apart, wherever their parts are brought together.
+//! The identity distinguishes two sensors of one name when datasets are merged.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -17,14 +17,14 @@ use crate::text::hexadecimal;
 pub struct Identity {
     /// Sixteen hexadecimal digits.
     pub text: String,
-    /// Where a damaged one is kept that this one was made in place of.
+    /// Path of the damaged file that this identity replaces.
     pub damaged: Option<PathBuf>,
 }
 
-/// The name of a sensor where neither the dataset nor the machine has one.
+/// The default name of a sensor, if neither the dataset nor the machine has one.
 const SENSOR_DEFAULT: &str = "sensor";
 
-/// The first label of a machine's name as a name of a sensor; none where nothing of it is left, or all machines have it.
+/// The first label of a machine's name as the name of a sensor; `None` if nothing usable remains, or the name is that of every machine.
 fn sensor_of_host(host: &str) -> Option<String> {
     let label = host.split('.').next()?.to_ascii_lowercase();
     let letters = label.chars();
@@ -38,7 +38,7 @@ fn sensor_of_host(host: &str) -> Option<String> {
     (name != "localhost" && PartName::new(&name, "").is_ok()).then_some(name)
 }
 
-/// What is known of an identity.
+/// The state of an identity's file.
 enum Known {
     None,
     Damaged,
@@ -59,7 +59,7 @@ impl Store {
         }
         self.forget_if_gone(&folder);
         self.make_folder(&folder)?;
-        // Whoever comes second finds what the first has made.
+        // Under the lock: a second program finds the identity of the first.
         let _lock = self.lock(&format!("sensor-{name}"))?;
         let damaged = match self.known_identity(&path)? {
             Known::Identity(known) => return Ok(known),
@@ -91,8 +91,8 @@ impl Store {
         names
     }
 
-    /// The name of a sensor that was given none: that of the only one in this dataset, else this machine's, as far as a name of a sensor can
-    /// have it. So a sensor keeps its name where the machine's changes, as with every start of a container.
+    /// The default name of a sensor: that of the only one in this dataset, else this machine's. So a sensor keeps its name when the
+    /// machine's name changes, as with every start of a container.
     #[must_use]
     pub fn default_sensor(&self) -> String {
         let host = || nix::unistd::gethostname().ok()?.into_string().ok();

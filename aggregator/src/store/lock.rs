@@ -1,4 +1,5 @@
-//! Named locks of a dataset: held as long as a program lives, by the system and not by process numbers, so also between containers.
+//! Named locks of a dataset. The operating system releases them when a program ends; they use no process numbers, so they also work between
+//! containers.
 
 use std::io;
 use std::path::PathBuf;
@@ -6,14 +7,14 @@ use std::path::PathBuf;
 use super::disk::HeldLock;
 use super::{PRIVATE_FOLDER, Store};
 
-/// A lock that this program holds.
+/// A held lock.
 #[derive(Debug)]
 pub struct Lock {
     _held: Box<dyn HeldLock>,
 }
 
 impl Store {
-    /// Takes the lock `name` (letters, digits, `.`, `_`, `-`), unless another program has it: then none.
+    /// Takes the lock `name` (letters, digits, `.`, `_`, `-`); `None` if another program holds it.
     ///
     /// # Errors
     /// When its file cannot be made.

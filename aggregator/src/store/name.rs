@@ -1,4 +1,4 @@
-//! Names: of folders by their period, of parts by sensor, run and number. Reads and writes nothing.
+//! Names of folders (by period) and of parts (by sensor, run and number). Neither reads nor writes.
 
 use std::fs::File;
 use std::io;
@@ -17,9 +17,9 @@ const SENSOR_LETTERS_MAX: usize = 64;
 pub enum Period {
     /// An hour, UTC.
     Hour(Hour),
-    /// The day that has this first hour, were its time zone UTC.
+    /// A day by its first hour as if its time zone were UTC.
     Day(Hour),
-    /// The month of that day, its first.
+    /// The month whose first day this is.
     Month(Hour),
 }
 
@@ -82,7 +82,7 @@ fn month_of(date: &str) -> &str {
     date.rsplit_once('-').map_or(date, |(month, _)| month)
 }
 
-/// Who writes: the sensor and the run of it that the parts of one input share.
+/// The writer of parts: the sensor, and the run that the parts of one input share.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PartName {
     /// Name of the sensor: letters, digits, `.`, `_` and `-`.
@@ -95,8 +95,8 @@ impl PartName {
     /// Checks the sensor's name, which becomes part of file names.
     ///
     /// # Errors
-    /// The reason, when the name is empty, too long, has characters other than letters, digits, `.`, `_` and `-`, or begins with one that
-    /// readers of folders take for hidden.
+    /// The reason, when the name is empty, too long, has characters other than letters, digits, `.`, `_` and `-`, or begins as hidden files
+    /// do.
     pub fn new(sensor: &str, run: &str) -> Result<Self, String> {
         let allowed = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
         if sensor.is_empty() || sensor.len() > SENSOR_LETTERS_MAX {
@@ -126,7 +126,7 @@ impl PartName {
         format!("{}-{}-{part:04}.{PART_ENDING}", self.sensor, self.run)
     }
 
-    /// The name and the number that a file of an hour has, read from the right: a sensor's name may have hyphens.
+    /// Parses the name of an hour's file from the right, as a sensor's name may have hyphens.
     #[must_use]
     pub fn parse(file_name: &str) -> Option<(PartName, u32)> {
         let stem = stem(file_name)?;
@@ -144,12 +144,12 @@ fn stem(file_name: &str) -> Option<&str> {
     file_name.strip_suffix(PART_ENDING)?.strip_suffix('.')
 }
 
-/// Whether readers of a folder take a file for a part.
+/// Whether a file name is that of a visible part.
 pub(super) fn is_part(file_name: &str) -> bool {
     !file_name.starts_with(['.', '_']) && stem(file_name).is_some_and(|stem| !stem.is_empty())
 }
 
-/// A part that is there.
+/// An existing part.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Part {
     /// Its table.
@@ -158,7 +158,7 @@ pub struct Part {
     pub period: Period,
     /// Its name in the folder.
     pub file_name: String,
-    /// Its path, perhaps only after the current publication.
+    /// Its path, which a part in a running publication does not have yet.
     pub path: PathBuf,
     /// Where it can be read.
     pub(super) place: PathBuf,
@@ -168,18 +168,18 @@ impl Part {
     /// Opens it for reading.
     ///
     /// # Errors
-    /// When it cannot be opened, also because it was replaced a moment ago.
+    /// When it cannot be opened, for example because it was just replaced.
     pub fn open(&self) -> io::Result<File> {
         File::open(&self.place)
     }
 
-    /// The path where it can be read, which differs from `path` while it is being published.
+    /// The path of its bytes, which differs from `path` during a publication.
     #[must_use]
     pub fn place(&self) -> &Path {
         &self.place
     }
 
-    /// The sensor, the run and the number; none for a file that some other program has put there, and for days and months.
+    /// The sensor, the run and the number; `None` for files of other programs, days and months.
     #[must_use]
     pub fn name(&self) -> Option<(PartName, u32)> {
         matches!(self.period, Period::Hour(_))
@@ -187,7 +187,7 @@ impl Part {
             .flatten()
     }
 
-    /// The sensor; none for a file that some other program has put there.
+    /// The sensor; `None` for files of other programs.
     #[must_use]
     pub fn sensor(&self) -> Option<String> {
         match self.period {

@@ -1,7 +1,7 @@
-//! Publishing: parts are written and made durable in the work folder, a list of them is committed, then they get their names.
+//! Publishing: parts are written and synced in the work folder, a list of them is committed, then they are renamed to their places.
 //!
-//! The list, `NUMBER.commit`, is the commit: before it nothing has happened, after it everything will, even if another program finishes it.
-//! Each step can be repeated, so a program may be killed anywhere, also while it finishes what another one began.
+//! The list, `NUMBER.commit`, is the commit: before it nothing is visible; after it all of it will be, even if another program has to finish.
+//! Each step can be repeated, so a program may be killed anywhere, also while it finishes the publication of another program.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -14,11 +14,11 @@ use super::disk::{Disk, DiskFile};
 use super::work::WorkFolder;
 use super::{Store, seal, unseal};
 
-/// Ending of a list of what is published.
+/// Ending of a committed list.
 const COMMIT: &str = "commit";
-/// Ending of a list that is being written.
+/// Ending of an unfinished list.
 const LIST: &str = "list";
-/// Ending of a part that is being written.
+/// Ending of an unfinished part.
 const PART: &str = "part";
 
 /// A file that is being written, which readers ignore; removed unless it is published.
@@ -27,7 +27,7 @@ pub struct Staged {
     work: Arc<WorkFolder>,
     store: Store,
     name: String,
-    /// Where it will lie within the dataset.
+    /// Its path within the dataset once it is published.
     within: PathBuf,
     file: Option<Box<dyn DiskFile>>,
     length: u64,
@@ -35,19 +35,19 @@ pub struct Staged {
 }
 
 impl Staged {
-    /// Reads what was written.
+    /// Reads written bytes.
     ///
     /// # Errors
-    /// When there is not so much, or the disk refuses.
+    /// When the file is shorter, or the disk fails.
     pub fn read_at(&self, offset: u64, bytes: &mut [u8]) -> io::Result<()> {
         let file = self.file.as_ref().ok_or_else(finished)?;
         file.read_at(offset, bytes)
     }
 
-    /// Writes over what was written.
+    /// Overwrites written bytes.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     pub fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
         let file = self.file.as_mut().ok_or_else(finished)?;
         file.write_at(offset, bytes)
@@ -82,7 +82,7 @@ impl Drop for Staged {
     fn drop(&mut self) {
         if !self.published {
             self.file = None;
-            // What cannot be removed now goes with the work folder.
+            // A file that cannot be removed now is removed with the work folder.
             let _ = self.store.disk().remove(&self.work.folder.join(&self.name));
         }
     }
@@ -119,7 +119,7 @@ impl Store {
         })
     }
 
-    /// A publication of nothing yet.
+    /// An empty publication.
     #[must_use]
     pub fn publication(&self) -> Publication {
         Publication {
@@ -129,22 +129,23 @@ impl Store {
         }
     }
 
-    /// Gives the parts of a committed list their names and removes what it removes; then the list is gone.
+    /// Applies a committed list: renames and removes parts, then removes the list.
     ///
     /// # Errors
-    /// When the disk refuses: it can be repeated. As [`io::ErrorKind::InvalidData`] when the list is damaged.
+    /// When the disk fails; then it can be repeated. As [`io::ErrorKind::InvalidData`] when the list is damaged.
     pub(super) fn finish(&self, folder: &Path, number: u64) -> io::Result<()> {
         let disk = self.disk();
         let path = folder.join(format!("{number}.{COMMIT}"));
         let bytes = match disk.read(&path) {
-            // Finished already, but for making that durable.
+            // Already applied; only the sync is left.
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return disk.sync_folder(folder);
             }
             bytes => bytes?,
         };
         let list = List::read(&bytes).ok_or(io::ErrorKind::InvalidData)?;
-        // Whoever committed it may have been killed before the list was durable; without it what follows would be half an hour.
+        // The program that committed the list may have been killed before the list was durable. Without a durable list, a power failure
+        // during the renames would leave half an hour.
         disk.sync_folder(folder)?;
         let mut renames = Vec::with_capacity(list.puts.len());
         for (name, within, length) in &list.puts {
@@ -152,7 +153,7 @@ impl Store {
             match disk.stat(&from) {
                 Ok(found) if found.length == *length => renames.push((from, to)),
                 Ok(_) => return Err(io::ErrorKind::InvalidData.into()),
-                // It has its name already.
+                // It was renamed already.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => return Err(error),
             }
@@ -163,7 +164,7 @@ impl Store {
             let parent = to.parent().unwrap_or(self.directory());
             match disk.rename(&from, &to) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                    // The folder went away meanwhile.
+                    // The folder was removed meanwhile.
                     self.forget_folders();
                     self.make_folder(parent)?;
                     disk.rename(&from, &to)?;
@@ -177,7 +178,7 @@ impl Store {
                 _ => {}
             }
         }
-        // Also of those that had their name already: who gave it may have been killed before the folder was durable.
+        // Includes the folders of parts renamed earlier: that program may have been killed before it synced the folder.
         let all = list
             .puts
             .iter()
@@ -190,7 +191,7 @@ impl Store {
             .collect();
         disk.sync_folders(&folders)?;
         disk.remove(&path)?;
-        // A list that came back after a power failure would remove what a later publication has put.
+        // A list that reappeared after a power failure would remove parts of later publications.
         if list.removals.is_empty() {
             Ok(())
         } else {
@@ -198,7 +199,7 @@ impl Store {
         }
     }
 
-    /// Finishes what this program committed and could not finish.
+    /// Applies the lists that this program committed and could not finish.
     fn finish_pending(&self, work: &WorkFolder) -> io::Result<()> {
         let mut pending = work.pending.lock().unwrap_or_else(PoisonError::into_inner);
         while let Some(&number) = pending.first() {
@@ -208,7 +209,7 @@ impl Store {
         Ok(())
     }
 
-    /// What is committed by any program and has not been finished, in the order in which a program committed it.
+    /// Committed lists of all programs that are not applied yet, each program's in the order of its commits.
     pub(super) fn committed_lists(&self) -> io::Result<Vec<(PathBuf, List)>> {
         let mut lists = Vec::new();
         for folder in self.work_folders()? {
@@ -234,17 +235,17 @@ impl Store {
 }
 
 impl Publication {
-    /// Adds a file; it is made durable together with the others.
+    /// Adds a file; all files are synced together.
     ///
     /// # Errors
-    /// When the disk refuses.
+    /// When the disk fails.
     pub fn put(&mut self, mut staged: Staged) -> io::Result<()> {
         staged.flush()?;
         self.puts.push(staged);
         Ok(())
     }
 
-    /// Removes a part, by its path within the dataset. One that is not there is no error.
+    /// Removes a part, by its path within the dataset. A missing part is no error.
     pub fn remove(&mut self, within: &Path) {
         self.removals.insert(within.to_owned());
     }
@@ -255,11 +256,11 @@ impl Publication {
         self.puts.is_empty() && self.removals.is_empty()
     }
 
-    /// Makes all of it visible and durable; returns the bytes of what was put.
+    /// Makes all of it visible and durable; returns the bytes of the added parts.
     ///
     /// # Errors
-    /// When the disk refuses: either nothing has happened, or all of it is committed and is finished before this program publishes anything
-    /// else, or by the next one.
+    /// When the disk fails. Then either nothing has happened, or all of it is committed; the rest is done before the next publication of this
+    /// program, or by the next program.
     pub fn commit(mut self) -> io::Result<u64> {
         if self.is_empty() {
             return Ok(0);
@@ -296,7 +297,7 @@ impl Publication {
         };
         let making = work.folder.join(format!("{number}.{LIST}"));
         let committed = work.folder.join(format!("{number}.{COMMIT}"));
-        // The parts' names are durable before the list is: a disk may keep the later of two changes and lose the earlier one.
+        // The parts' names must be durable before the list: a disk may keep the later of two changes and lose the earlier one.
         let written =
             write(disk, &making, &list.text()).and_then(|()| disk.sync_folder(&work.folder));
         if let Err(error) = written {
@@ -312,7 +313,7 @@ impl Publication {
         publish(true);
         if let Err(error) = disk.rename(&making, &committed) {
             let there = disk.stat(&committed);
-            // Only what is known not to have happened may be thrown away.
+            // Only a commit that certainly did not happen may be discarded.
             if there.is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
                 pending().pop();
                 publish(false);
@@ -320,7 +321,7 @@ impl Publication {
             }
             return Err(error);
         }
-        // From here on it happens, unless the machine loses its power before that is durable.
+        // Committed, unless the machine loses power before the sync.
         store.finish_pending(&work)?;
         Ok(list.puts.iter().map(|(_, _, length)| length).sum())
     }

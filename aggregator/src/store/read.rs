@@ -1,4 +1,4 @@
-//! What readers see: the parts of a table, and all tables of a period as they were at one moment.
+//! Reading: the parts of a table, and all tables of a period as they were at one moment.
 
 use std::fs::File;
 use std::io;
@@ -13,11 +13,11 @@ use super::work::is_absent;
 use super::{Part, PartName, Period, Store};
 use crate::hour::Hour;
 
-/// How often a period is read again because it was published meanwhile; publishing takes milliseconds.
+/// Maximum attempts to read a period while it is published; publishing takes milliseconds.
 const ATTEMPTS: usize = 200;
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// A part that is open: what is read of it does not change when it is replaced.
+/// An open part: its bytes stay the same when the part is replaced.
 #[derive(Debug)]
 pub struct OpenPart {
     /// Which.
@@ -27,7 +27,7 @@ pub struct OpenPart {
 }
 
 impl Store {
-    /// The hours within `range` of which there is a folder of `table`, in order; a table that does not exist has none.
+    /// The hours within `range` that have a folder in `table`, in order; none if the table does not exist.
     ///
     /// # Errors
     /// When a folder cannot be listed.
@@ -63,7 +63,7 @@ impl Store {
         Ok(hours)
     }
 
-    /// The days and months of which there is a folder of `table`, in order.
+    /// The days and months that have a folder in `table`, in order.
     ///
     /// # Errors
     /// When the folder cannot be listed.
@@ -77,7 +77,7 @@ impl Store {
         Ok(periods)
     }
 
-    /// The parts of `table` in a period, in the order of their names; those that are being published in this moment are among them.
+    /// The parts of `table` in a period, in the order of their names, including those of a commit that is being applied.
     ///
     /// # Errors
     /// When the folder cannot be listed.
@@ -113,7 +113,7 @@ impl Store {
         Ok(parts)
     }
 
-    /// The first number that no part of `name` in `hour` has, and none before it.
+    /// The number after the highest one of the parts of `name` in `hour`.
     ///
     /// # Errors
     /// When the folder cannot be listed.
@@ -151,12 +151,12 @@ impl Store {
                 Ok::<_, io::Error>(())
             });
             match opened {
-                // Renamed or removed since it was listed.
+                // It was renamed or removed since it was listed.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
                 other => other?,
             }
-            // All are open. If the lists are still the same, and every name still belongs to its open file, then these files were the whole
-            // period at this moment.
+            // All files are open. If the lists and the file of every name are still the same, these files are the whole period at this
+            // moment.
             let mut after = Vec::new();
             for table in tables {
                 after.extend(self.parts_with(table, period, &lists)?);
@@ -204,7 +204,7 @@ impl Store {
                 }
                 let is_there = match self.disk().stat(&place) {
                     Ok(_) => true,
-                    // It has its name already.
+                    // It was renamed already.
                     Err(error) if is_absent(&error) => false,
                     Err(error) => return Err(error),
                 };

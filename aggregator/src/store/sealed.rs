@@ -1,4 +1,4 @@
-//! Small documents with a checksum: whatever a later start believes.
+//! Small documents with a checksum, so that a later start can trust them.
 
 use std::fmt::Write as _;
 
@@ -38,7 +38,7 @@ mod tests {
         for bit in 0..sealed.len() * 8 {
             let mut other = sealed.clone();
             other[bit / 8] ^= 1 << (bit % 8);
-            // A letter of the sum in capitals says the same.
+            // Flipping the case of a hexadecimal digit keeps its value.
             if !String::from_utf8_lossy(&other)
                 .eq_ignore_ascii_case(&String::from_utf8_lossy(&sealed))
             {

@@ -1,4 +1,5 @@
-//! A disk in memory that refuses, writes short, forgets what was not made durable, in any order, and kills the program at a given call.
+//! A simulated disk in memory: calls fail, writes are short, a power failure loses unsynced changes in any order, and the program is killed at
+//! a given call.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, ErrorKind, Write};
@@ -126,13 +127,13 @@ impl Simulated {
         state.failures_percent = failures_percent;
     }
 
-    /// Nothing fails any more: a reader comes.
+    /// No call fails any more; for a reader.
     pub(super) fn calm(&self) {
         let mut state = self.state();
         (state.calls_left, state.failures_percent, state.killed) = (None, 0, false);
     }
 
-    /// Every call fails: the program is dead, and its destructors do nothing.
+    /// Every call fails: the program is dead, and its destructors have no effect.
     pub(super) fn kill(&self) {
         self.state().killed = true;
     }
@@ -141,7 +142,7 @@ impl Simulated {
         self.state().killed
     }
 
-    /// Another program comes; locks are free.
+    /// Starts another program; locks are free.
     pub(super) fn restart(&self) {
         let mut state = self.state();
         state.generation += 1;
@@ -150,7 +151,7 @@ impl Simulated {
         self.calm();
     }
 
-    /// What is not durable is there or not, each change by itself, and files that were not synced end anywhere.
+    /// A power failure: each unsynced change survives or not, and unsynced files end anywhere.
     pub(super) fn lose_power(&self) {
         let mut state = self.state();
         let state = &mut *state;
@@ -177,7 +178,7 @@ impl Simulated {
         self.0.lock().expect("no call panics")
     }
 
-    /// A call that may be refused; the program may be dead before it, or just after it.
+    /// A call that may fail; the program may be killed just before or just after it.
     fn call<T>(&self, act: impl FnOnce(&mut State) -> io::Result<T>) -> io::Result<T> {
         let mut guard = self.state();
         let state = &mut *guard;
@@ -189,7 +190,7 @@ impl Simulated {
             if *left == 0 {
                 state.killed = true;
                 let done = (state.random.below(2) == 0).then(|| act(state));
-                // A lock that was taken gives itself up, which is a call too.
+                // A taken lock is released, which is a call too.
                 drop(guard);
                 drop(done);
                 return Err(io::Error::other("killed"));
@@ -290,7 +291,7 @@ impl Disk for Simulated {
     }
 
     fn remove_folder(&self, folder: &Path) -> io::Result<()> {
-        // File by file, as the real one: it may be killed or refused in between.
+        // File by file, as on the real disk: it may be killed or fail in between.
         let inside: Vec<PathBuf> = self.call(|state| {
             state.entry(folder)?;
             let inside = state
@@ -319,7 +320,7 @@ impl Disk for Simulated {
         self.call(|state| {
             state.entry(folder)?;
             if !state.durable.contains_key(folder) {
-                // What is in a folder that may not be there is not durable either.
+                // The contents of a folder that is not durable are not durable either.
                 return Ok(());
             }
             let (synced, rest) = std::mem::take(&mut state.changes)
@@ -327,7 +328,7 @@ impl Disk for Simulated {
                 .partition(|change: &Change| change.is_in(folder));
             state.changes = rest;
             let synced: Vec<Change> = synced;
-            // Making a name durable also keeps its file, whatever its earlier name was.
+            // Syncing a name keeps its file too, even if it had another name before.
             for change in &synced {
                 if let Change::Rename(from, to) = change
                     && let Some(entry) = state.names.get(to)
@@ -391,7 +392,7 @@ impl SimulatedFile {
 
 impl Write for SimulatedFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        // Short now and then.
+        // Some writes are short.
         let short = self.disk.state().random.below(4) == 0;
         let length = if short {
             bytes.len().div_ceil(2)

@@ -1,4 +1,4 @@
-//! The store on a disk that fails: whatever is refused, cut short, reordered or killed, an hour is whole and nothing published is lost.
+//! The store on a failing disk: after failures, short writes, reordering and kills every hour is whole and no published data is lost.
 //!
 //! A history publishes versions of a few hours on a simulated disk. At a random call the program is killed, or the machine loses its power;
 //! then a reader reads, and the next program recovers and continues. `TEITEN_STORE_SEEDS` sets how many histories are tried.
@@ -26,7 +26,7 @@ fn an_address_is_no_folder() {
     }
 }
 
-/// The tables that a version of an hour has: some have no payloads.
+/// The tables of a version of an hour; some versions have no payloads.
 fn tables_of(version: u64) -> impl Iterator<Item = &'static str> {
     let without = version.is_multiple_of(3);
     TABLES
@@ -75,7 +75,7 @@ fn seen(store: &Store, hour: u64) -> u64 {
     version
 }
 
-/// What is known of an hour: the version that was acknowledged last, and the last one tried.
+/// The state of an hour: the last acknowledged version, and the last attempted one.
 #[derive(Clone, Copy, Default)]
 struct Known {
     acknowledged: u64,
@@ -119,7 +119,7 @@ fn history(seed: u64) {
                 known[hour].acknowledged = version;
             }
         }
-        // A reader beside the program that was killed, or is in the middle of its errors.
+        // A reader while the program is dead, or between its errors.
         let orderly = !disk.is_killed() && random.below(2) == 0;
         disk.calm();
         check(&Store::on(disk.clone(), Path::new("/data")), &known);
@@ -213,7 +213,7 @@ fn a_reader_sees_whole_hours_while_one_is_published() {
         let reader = Store::at(folder.path());
         let mut last = 0;
         while !stop.load(std::sync::atomic::Ordering::Relaxed) {
-            // A publication without a pause is more than any sensor does.
+            // No sensor publishes without a pause.
             let Ok(open) = reader.open_period(&TABLES, period) else {
                 continue;
             };

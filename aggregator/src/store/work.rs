@@ -11,11 +11,11 @@ use std::sync::{Arc, Mutex};
 use super::Store;
 use super::disk::{Disk, HeldLock};
 
-/// Folder of all work folders.
+/// The parent of all work folders.
 pub(super) const WORK: &str = "work";
-/// Locked briefly while a work folder is created, or while folders of dead programs are searched.
+/// Lock file, held briefly to create a work folder or to search for folders of dead programs.
 pub(super) const GATE: &str = "work.lock";
-/// Locked within each work folder.
+/// Lock file within each work folder.
 pub(super) const LIFE: &str = "lock";
 
 /// A work folder of this program.
@@ -24,7 +24,7 @@ pub(super) struct WorkFolder {
     disk: Arc<dyn Disk>,
     pub folder: PathBuf,
     next: AtomicU64,
-    /// Publications that are committed and not yet where they belong, by number: an error came between.
+    /// Numbers of committed publications that an error kept from being applied.
     pub pending: Mutex<Vec<u64>>,
     _life: Box<dyn HeldLock>,
 }
@@ -35,7 +35,7 @@ impl WorkFolder {
         let folder = private.join(WORK).join(random_name());
         store.forget_if_gone(&private.join(WORK));
         store.make_folder(&private.join(WORK))?;
-        // So that it does not look like a dead program's before it is locked.
+        // Otherwise it looks like a dead program's folder until it is locked.
         let _gate = disk.lock(&private.join(GATE), true)?;
         store.make_folder(&folder)?;
         let life = disk.lock(&folder.join(LIFE), false)?;
@@ -49,10 +49,10 @@ impl WorkFolder {
         })
     }
 
-    /// Whether the folder has not been removed by others.
+    /// Whether the folder still exists.
     pub(super) fn is_there(&self, disk: &dyn Disk) -> bool {
         let found = disk.stat(&self.folder.join(LIFE));
-        // A disk that refuses to say has not removed it, nor what is pending in it.
+        // An error of the disk does not mean that the folder, with its pending commits, is gone.
         found.map_or_else(|error| error.kind() != io::ErrorKind::NotFound, |_| true)
     }
 
@@ -68,22 +68,21 @@ impl WorkFolder {
 impl Drop for WorkFolder {
     fn drop(&mut self) {
         let pending = self.pending.get_mut();
-        // What is committed stays for the next program. What cannot be removed now is removed by it.
+        // Commits stay for the next program, which also removes files that cannot be removed now.
         if pending.is_ok_and(|pending| pending.is_empty()) {
             let _ = self.disk.remove_folder(&self.folder);
         }
     }
 }
 
-/// Sixteen hexadecimal digits that no other program draws: for names of files under way. Process numbers are not enough, for two
-/// containers may have the same.
+/// Sixteen random hexadecimal digits for names of unfinished files. Process numbers are not unique: two containers may have the same.
 #[must_use]
 pub fn random_name() -> String {
     format!("{:016x}", RandomState::new().build_hasher().finish())
 }
 
 impl Store {
-    /// The work folders of all programs; empty if there is none.
+    /// The work folders of all programs.
     pub(super) fn work_folders(&self) -> io::Result<Vec<PathBuf>> {
         let all = self.private_folder().join(WORK);
         let names = match self.disk().list(&all) {
@@ -98,7 +97,7 @@ impl Store {
     }
 }
 
-/// Whether there is nothing of that name, or nothing that this user may see.
+/// Whether an error means that the file does not exist, or that this user may not see it.
 pub(super) fn is_absent(error: &io::Error) -> bool {
     matches!(
         error.kind(),

@@ -1,5 +1,5 @@
-//! The values of a column in a row group: all of its pages are read, compared with its statistics, and checked to be such as the
-//! column may hold.
+//! The values of a column in a row group: all of its pages are read, its values are checked against what the column may hold, and its
+//! statistics against its values.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
@@ -23,20 +23,20 @@ pub(super) struct Expected {
     pub sensor: String,
     /// Start and end of the part's time, microseconds since 1970-01-01 UTC.
     pub time_us: std::ops::Range<i64>,
-    /// Its date, days since 1970-01-01; of a month its first.
+    /// Its date, days since 1970-01-01; the first day of a month.
     pub date: Option<i64>,
 }
 
-/// The values of a column, in a form that is in the order of the table.
+/// The values of a column, in a form that sorts as the table does.
 #[derive(Debug)]
 pub(super) enum Values {
-    /// Integers, codes of words among them; a missing one comes first.
+    /// Integers, or codes of words; null sorts first.
     Integers(Vec<Option<i64>>),
     /// Bytes.
     Bytes(Vec<ByteArray>),
     /// Whether an address is a prefix, and its number.
     Addresses(Vec<(bool, u128)>),
-    /// Nothing that rows are compared by.
+    /// Rows are not compared by this column.
     None,
 }
 
@@ -49,7 +49,7 @@ impl Values {
         }
     }
 
-    /// The order of a row here and one of `other`.
+    /// Compares a row of this group with a row of `other`.
     pub(super) fn compare(
         &self,
         row: usize,
@@ -68,7 +68,7 @@ impl Values {
         }
     }
 
-    /// The value of a row as bytes that equal values share.
+    /// The value of a row as bytes; equal values have equal bytes.
     pub(super) fn key(&self, row: usize) -> Vec<u8> {
         match self {
             Values::Integers(values) => format!("{:?}", values[row]).into_bytes(),
@@ -82,7 +82,7 @@ impl Values {
 /// Reads the column at `index` of a row group.
 ///
 /// # Errors
-/// When a page cannot be read, or holds what it may not.
+/// When a page cannot be read, or a value is not allowed in the column.
 pub(super) fn read(
     group: &dyn RowGroupReader,
     index: usize,
@@ -156,7 +156,7 @@ pub(super) fn read(
     Ok(values)
 }
 
-/// All values of a column, a missing one as none.
+/// All values of a column; null is `None`.
 fn all<T: DataType>(
     mut reader: ColumnReaderImpl<T>,
     column: &Column,
@@ -195,7 +195,7 @@ fn all<T: DataType>(
     Err(PartError::Damaged(reason))
 }
 
-/// Whether a column's statistics are those of its values.
+/// Checks that a column's statistics match its values.
 fn agree<T: PartialOrd>(
     (said_least, said_greatest, said_nulls): (Option<&T>, Option<&T>, Option<u64>),
     values: &[Option<T>],

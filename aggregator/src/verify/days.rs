@@ -1,6 +1,6 @@
-//! Days against the hours they were made of: the same packets and bytes, as long as the hours are there.
+//! Compares days with the hours that they were rolled up from: both must hold the same packets and bytes.
 //!
-//! The last day of a sensor may be behind its hours, for more of them come; hours that were pruned are compared with nothing.
+//! The last day of a sensor may lag behind its hours, because hours are still added to it. Pruned hours are not compared.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -11,7 +11,7 @@ use crate::calendar::Calendar;
 use crate::schema::{PORTS_DAILY, SOURCES, SOURCES_DAILY, TRAFFIC, TRAFFIC_DAILY, Table};
 use crate::store::Period;
 
-/// Tables of days that hold all packets of a table of hours.
+/// Each table of days that holds all packets of a table of hours, with that table.
 const LAWS: [(&Table, &Table); 3] = [
     (&TRAFFIC_DAILY, &TRAFFIC),
     (&SOURCES_DAILY, &SOURCES),
@@ -62,7 +62,7 @@ pub(super) fn compare_days(days: &[DayRead], hours: &SumsByHour) -> Vec<Finding>
     findings
 }
 
-/// What the hours of a day hold together; none where none of them is there.
+/// The sums of a day's hours; `None` without any hour.
 fn sums_of(day: &DayRead, table: &Table, hours: &SumsByHour) -> Option<PartSums> {
     let calendar = Calendar::of(&day.zone).ok()?;
     let of_day = calendar.hours(day.period.first_hour().day()).ok()?;

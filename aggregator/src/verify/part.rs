@@ -1,4 +1,4 @@
-//! A part is read from its first page to its last: schema, metadata, values, statistics, the order of its rows, and its sums.
+//! Checks all of a part: schema, metadata, values, statistics, the order of its rows, and its sums.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -18,7 +18,7 @@ use crate::schema::{
 };
 use crate::text::date_of_day;
 
-/// Rows of a row group, at most: far more than any writer of parts puts into one.
+/// Maximum rows of a row group: far more than any writer of parts puts into one.
 const GROUP_ROWS_MAX: i64 = 1 << 20;
 /// Key of the metadata that names the sensor.
 const SENSOR_KEY: &str = "sensor";
@@ -28,12 +28,12 @@ const SENSOR_KEY: &str = "sensor";
 pub(super) struct PartSums {
     pub packets: i64,
     pub bytes: i64,
-    /// Packets times a hash of their kind, summed: the same for tables that hold the same packets by kind.
+    /// The sum of packets × hash of their kind: equal for tables with the same packets of each kind.
     pub kinds: u64,
 }
 
 impl PartSums {
-    /// Adds the sums of `other`; none where they are beyond 2^63.
+    /// Adds the sums of `other`; `None` on overflow (2^63).
     pub(super) fn add(self, other: PartSums) -> Option<PartSums> {
         Some(PartSums {
             packets: self.packets.checked_add(other.packets)?,
@@ -43,11 +43,11 @@ impl PartSums {
     }
 }
 
-/// What a sound part holds.
+/// The contents of a part without faults.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Sound {
     pub sensor: String,
-    /// Of the sensor; none in a rollup.
+    /// Identity of the sensor; `None` in a rollup.
     pub identity: Option<String>,
     /// The time zone of a day.
     pub zone: String,
@@ -55,7 +55,7 @@ pub(super) struct Sound {
     pub sums: PartSums,
 }
 
-/// Reads a part of `table`, which is of `time_us`, from its first byte to its last.
+/// Reads all of a part of `table` whose period is `time_us`.
 ///
 /// # Errors
 /// What is wrong with it.
@@ -141,7 +141,7 @@ fn check_part(
     Ok(sound)
 }
 
-/// A day or month that is of `time_us` in UTC, as that of a time zone.
+/// The day or month `time_us` in UTC, moved to a time zone.
 fn in_zone(zone: &str, time_us: &std::ops::Range<i64>) -> Result<std::ops::Range<i64>, PartError> {
     let wrong = |error: CalendarError| PartError::Damaged(error.to_string());
     let calendar = Calendar::of(zone).map_err(wrong)?;
@@ -153,7 +153,7 @@ fn in_zone(zone: &str, time_us: &std::ops::Range<i64>) -> Result<std::ops::Range
     Ok(start.map_err(wrong)?..end.map_err(wrong)?)
 }
 
-/// Where each column of the table stands in the file, which may have more of them.
+/// The index of each column of the table in the file, which may have further columns.
 fn places(metadata: &ParquetMetaData, table: &Table) -> Result<Vec<usize>, PartError> {
     let schema = metadata.file_metadata().schema_descr();
     let mut places = Vec::with_capacity(table.columns.len());
@@ -197,7 +197,7 @@ impl GroupRows<'_> {
         names.iter().filter_map(|name| self.column(name)).collect()
     }
 
-    /// What holds between the columns of each row.
+    /// Checks relations between the columns of each row.
     fn check(&self) -> Result<(), PartError> {
         for (below, above) in NEVER_ABOVE {
             if let (Some(low), Some(high)) = (self.column(below), self.column(above))
@@ -226,7 +226,7 @@ impl GroupRows<'_> {
         Ok(())
     }
 
-    /// Packets, bytes and kinds of all rows; none where they are beyond 2^63.
+    /// Packets, bytes and kinds of all rows; `None` on overflow (2^63).
     fn sums(&self) -> Option<PartSums> {
         let sum = |name: &str| {
             let column = self.column(name);
@@ -265,7 +265,7 @@ impl GroupRows<'_> {
 struct Order<'t> {
     table: &'t Table,
     before: Option<GroupRows<'t>>,
-    /// Of rows that are equal so far, what tells them apart.
+    /// The distinguishing columns of the rows that are equal in `order` so far.
     equal: HashSet<Vec<Vec<u8>>>,
 }
 

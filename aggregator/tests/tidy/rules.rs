@@ -34,7 +34,7 @@ pub(crate) struct Arrow {
     pub reason: &'static str,
 }
 
-/// Rules of every crate's library; programs' `main.rs` and what lies in `main/` may print and exit.
+/// Rules of every crate's library; a program's `main.rs` and the files in `main/` may print and exit.
 pub(crate) const LIBRARY_RULES: &[Rule] = &[Rule {
     reason: "libraries never print, exit or use anyhow",
     applies: |path| path != "main.rs" && !path.starts_with("main/"),
@@ -65,7 +65,7 @@ const MACHINE_PATHS: &[&str] = &[
     concat!("/Us", "ers/"),
 ];
 
-/// Whether a path below `src/` is one of these modules or lies in its folder.
+/// Whether a path below `src/` is one of these modules or in its folder.
 pub(crate) fn is_module(path: &str, names: &[&str]) -> bool {
     let top = path.split('/').next().unwrap_or_default();
     names.contains(&top.strip_suffix(".rs").unwrap_or(top))

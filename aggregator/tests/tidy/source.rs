@@ -1,7 +1,7 @@
 //! A Rust file as the house rules read it: its code without comments and without what only tests compile.
 //!
 //! This is no parser of Rust. It knows where comments, strings and characters begin and end, and which braces belong together; so it can
-//! leave out test modules wherever they stand and find what a file imports.
+//! leave out test modules anywhere and find what a file imports.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -104,7 +104,7 @@ impl Source {
         declared.collect()
     }
 
-    /// What stands between the quotes of its texts.
+    /// The contents of its string literals.
     pub(crate) fn literals(&self) -> impl Iterator<Item = &str> {
         let quotes = self.bare.match_indices('"').map(|(place, _)| place);
         let quotes: Vec<usize> = quotes.collect();
@@ -248,7 +248,7 @@ fn raw_string(bytes: &[u8]) -> Option<(usize, usize)> {
     Some((open, length))
 }
 
-/// A character and no lifetime: its closing quote stands behind one character or an escape.
+/// A character and no lifetime: its closing quote follows one character or an escape.
 fn is_character(bytes: &[u8]) -> bool {
     match bytes.get(1) {
         Some(b'\\') => true,
