@@ -16,7 +16,7 @@ const PACKET_BYTES: u32 = 60;
 
 const ROUNDS: usize = 5;
 
-/// Written in small pieces, a file lies in small pieces in the page cache too, and mapping it then costs three times as much.
+/// A file written in small pieces is in small pieces in the page cache too, and mapping it then costs three times as much.
 const WRITE_BYTES: usize = 8 << 20;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {

@@ -1,4 +1,4 @@
-//! What the program does for a person: each command composes sources, engine, hours and the rest.
+//! The commands of the program: each composes sources, engine, hours and the other modules.
 
 pub mod capture;
 pub mod check;

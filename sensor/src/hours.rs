@@ -1,4 +1,4 @@
-//! What becomes of open hours between two rounds of the engine and at their end. The engine knows the trait alone.
+//! What the program does with open hours after each round of the engine and at their end. The engine depends only on the trait.
 
 pub mod journaled;
 pub mod once;

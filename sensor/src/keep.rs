@@ -81,7 +81,7 @@ impl KeepState {
     ) -> impl Iterator<Item = &'a Record> {
         records
             .iter()
-            // A packet whose time cannot be believed is in no table either.
+            // A packet with an implausible time is in no table either.
             .filter(|record| record.time_us != NO_TIME_US)
             .filter(|record| is_observed(&self.telescope, record.frame(bytes)))
     }
@@ -123,7 +123,7 @@ impl Keeping {
             .name("keep".into())
             .spawn(move || {
                 writer.run(&chunks);
-                // Nobody may be left to hear it.
+                // The receiver may be gone.
                 let _ = end.send(());
             })?;
         Ok(Keeping {

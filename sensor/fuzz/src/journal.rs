@@ -1,5 +1,5 @@
-//! Any bytes as each file of a journal in turn: the first byte says of which. Their names are those that their heads ask for, so that what
-//! lies behind them is read.
+//! Any bytes as a file of a journal; the first byte chooses which. The file gets the name that its header requires, so that the bytes after the
+//! header are read too.
 #![no_main]
 
 #[path = "scratch.rs"]

@@ -1,4 +1,4 @@
-//! Any bytes as rows that a run has set aside.
+//! Any bytes as rows that a run has spilled.
 #![no_main]
 
 #[path = "scratch.rs"]

@@ -8,7 +8,7 @@ _teiten() {
     case "${COMP_WORDS[1]}" in sensor | aggregator | report) ;; *) return ;; esac
     complete="_${program/-/__}"
     if ! declare -F "$complete" >/dev/null; then
-        # Where this file lies the others lie too.
+        # The other completions are in the folder of this file.
         folder="${BASH_SOURCE[0]%/*}"
         source "$folder/$program" 2>/dev/null || source "$folder/$program.bash" 2>/dev/null || return
     fi

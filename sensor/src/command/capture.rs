@@ -98,7 +98,7 @@ pub fn capture(
     let counted = counted?;
     interfaces.report.records = counted.tally.records();
     Ok(Outcome {
-        // The log has said it at start.
+        // The log said so at the start.
         rows_left_out: Vec::new(),
         counted,
         stale_parts: 0,

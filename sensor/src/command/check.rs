@@ -14,7 +14,7 @@ use serde::Serialize;
 
 use crate::options::{CaptureSettings, Settings};
 
-/// How a thing was found.
+/// The status of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CheckStatus {
@@ -26,18 +26,18 @@ pub enum CheckStatus {
     Fail,
 }
 
-/// What was found.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CheckFinding {
-    /// What was looked at.
+    /// What was checked.
     pub check: &'static str,
-    /// How it was found.
+    /// The status.
     pub verdict: CheckStatus,
     /// The result, with advice if something is wrong.
     pub text: String,
 }
 
-/// A thing to look at.
+/// A check.
 pub struct Check {
     /// Its name.
     pub name: &'static str,
@@ -49,7 +49,7 @@ pub struct Check {
 pub struct Plan {
     /// The capture.
     pub capture: CaptureSettings,
-    /// The rest.
+    /// The other settings.
     pub settings: Settings,
 }
 
@@ -105,7 +105,7 @@ pub const CHECKS: &[Check] = &[
     },
 ];
 
-/// Looks at everything.
+/// Runs every check.
 #[must_use]
 pub fn findings(plan: &Plan) -> Vec<CheckFinding> {
     let found = |check: &Check| {
@@ -123,7 +123,7 @@ pub fn findings(plan: &Plan) -> Vec<CheckFinding> {
     CHECKS.iter().flat_map(found).collect()
 }
 
-/// The worst of them.
+/// The worst status.
 #[must_use]
 pub fn worst(findings: &[CheckFinding]) -> CheckStatus {
     let verdicts = findings.iter().map(|finding| finding.verdict);

@@ -36,13 +36,13 @@ pub enum GeoError {
     Program {
         /// What was run.
         command: String,
-        /// Its last words.
+        /// Its last message.
         reason: String,
     },
     /// The downloaded file is no country data.
     #[error("{0}; nothing was replaced")]
     Unusable(#[from] OriginError),
-    /// What was fetched knows no country.
+    /// The downloaded data has no countries.
     #[error("{0} holds no countries; nothing was replaced")]
     Empty(String),
     /// A file or folder could not be written or read.

@@ -67,7 +67,7 @@ pub struct Outcome {
     pub counted: Counted,
     /// What was written, with the accounts by hour.
     pub written: Written,
-    /// What became of each input.
+    /// The report of each input.
     pub files: Vec<FileReport>,
     /// Parts of an earlier replay of the same input that were removed.
     pub stale_parts: usize,
@@ -79,7 +79,7 @@ pub struct Outcome {
     pub status: Option<Arc<Status>>,
     /// Lists with rows that are not understood, a sentence each.
     pub rows_left_out: Vec<String>,
-    /// Whose parts these are.
+    /// The sensor and run of the parts.
     pub name: PartName,
 }
 
@@ -110,7 +110,7 @@ impl Outcome {
         status.keeps().then(|| status.kept())
     }
 
-    /// Records whose time cannot be believed; they are in no hour.
+    /// Records with an implausible time; they are in no hour.
     #[must_use]
     pub fn implausible(&self) -> u64 {
         self.counted.tally.implausible
@@ -122,7 +122,7 @@ impl Outcome {
         self.closed().collapsed.iter().sum()
     }
 
-    /// Observed packets by tool, those that occur; `none` for packets without one. These are the counts of the tables.
+    /// Observed packets by tool, as in the tables; `none` for packets without a tool. Only tools that occur are listed.
     #[must_use]
     pub fn tools(&self) -> BTreeMap<Tool, u64> {
         let counted = Tool::ALL.iter().copied().zip(self.closed().tools);

@@ -33,7 +33,7 @@ pub fn json() -> Value {
     })
 }
 
-/// How the column of that name reads.
+/// The text of a column for this name.
 const STACK_SIGNATURE: &str = "window:options:DF:initial TTL of a SYN, as 65535:M1460,N,W8,N,N,S:df0:64. Options in their order, the first 8: M maximum \
     segment size, N no operation, W window scale, S selective acknowledgments permitted, T timestamps, E end of the list, ? another or more. Initial \
     TTL: the next of 32, 64, 128 and 255";

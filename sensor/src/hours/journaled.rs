@@ -83,7 +83,7 @@ pub struct Journaled<'a> {
     refused: bool,
     /// Kind of the last failure.
     refusal_kind: ErrorKind,
-    /// That no other capture of the sensor writes to the dataset.
+    /// The lock that keeps other captures of the sensor from writing to the dataset.
     lock: Option<Lock>,
 }
 
@@ -93,17 +93,17 @@ struct HeldHour {
     /// The part it is published as, once known.
     target: Option<Target>,
     entries: Vec<Entry>,
-    /// Rows that the journal does not hold yet.
+    /// Rows that are not in the journal yet.
     fresh: HourRuns,
     fresh_account: HourAccount,
     fresh_bytes: usize,
     /// Payloads of all entries.
     payloads: PayloadTable,
     closing: bool,
-    /// Whether readers do not see all of it.
+    /// Whether the published parts lack some of it.
     changed: bool,
     published: Option<(Instant, Duration)>,
-    /// The last journal entry that readers see.
+    /// The last journal entry in the published parts.
     through: Option<u64>,
 }
 
@@ -112,13 +112,13 @@ impl HeldHour {
         !self.fresh.is_empty() || self.fresh_account != HourAccount::default()
     }
 
-    /// It will be finished; its visible parts still say that it is open.
+    /// The hour has ended; its published parts still say that it is open.
     fn close(&mut self) {
         self.changed |= !self.closing;
         self.closing = true;
     }
 
-    /// Whether publishing is worth its time now.
+    /// Whether it is time to publish again.
     fn is_due(&self) -> bool {
         self.published
             .is_none_or(|(at, took)| at.elapsed() >= took * PUBLISH_SHARE)
@@ -274,7 +274,7 @@ impl<'a> Journaled<'a> {
         held.entries.push(entry);
     }
 
-    /// Whether readers see more of an hour than its files in the journal hold: some are gone.
+    /// Whether the published parts hold more of an hour than its journal, because journal files are missing.
     fn shows_more_than(&self, entries: &[Entry]) -> bool {
         let targets: BTreeSet<(u32, u32)> = entries
             .iter()
@@ -326,7 +326,7 @@ impl<'a> Journaled<'a> {
         Ok(vec![rest])
     }
 
-    /// From now on hours before `hour` are finished.
+    /// Marks hours before `hour` as finished.
     fn close_before(&mut self, hour: i64) {
         for (_, held) in self.held.range_mut(..hour) {
             held.close();
@@ -390,7 +390,7 @@ impl<'a> Journaled<'a> {
             held.changed = held.is_fresh();
             self.written.go_on_with(next);
             self.written.lost_packets += lost;
-            // What came since the last checkpoint is of the next part, and journaled with that.
+            // Rows since the last checkpoint belong to the next part, and are journaled with it.
             let mut account = self.written.ledger.account(hour);
             account.subtract(&held.fresh_account);
             self.journal

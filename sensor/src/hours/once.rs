@@ -1,7 +1,7 @@
 //! Hours of a replay: written once, when they close. Late packets that reopen an hour become a further part.
 //!
-//! Hours that close soon after each other are published together: the disk is waited for once, and a part whose capture was read to its
-//! end meanwhile can say so at once. When nothing comes, or after some seconds, what is written is published.
+//! Hours that close soon after each other are published together: the disk is synced once, and the metadata of a part whose capture was read
+//! to its end meanwhile is final at once. Written hours are published after some seconds, or as soon as no input comes.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
@@ -15,7 +15,7 @@ use teiten_aggregator::writer::WriteError;
 use super::sink::{HourShare, HourSink};
 use super::written::Written;
 
-/// How long an hour that is written may wait for others, where packets keep coming.
+/// How long a written hour may wait for others while packets keep coming.
 const WAIT_MAX: Duration = Duration::from_secs(8);
 
 /// The sink of a replay.
@@ -23,10 +23,10 @@ const WAIT_MAX: Duration = Duration::from_secs(8);
 pub struct Once<'a> {
     closer: &'a Closer,
     written: &'a mut Written,
-    /// Whether accounts are taken: a second reading of an input only writes rows.
+    /// Whether accounts are kept: a second pass over an input only writes rows.
     accounts: bool,
     open: BTreeMap<i64, HourShare>,
-    /// Hours that are written and not published, and when the first of them was.
+    /// Written hours that are not published yet, and when the first was written.
     waiting: Vec<Edition<'a>>,
     waiting_since: Instant,
 }
@@ -66,13 +66,13 @@ impl<'a> Once<'a> {
         if waits { Ok(()) } else { self.publish() }
     }
 
-    /// Publishes the hours that are written, each with its coverage as it is known by now.
+    /// Publishes the written hours, each with its current coverage.
     fn publish(&mut self) -> Result<(), WriteError> {
         let mut editions = std::mem::take(&mut self.waiting);
         let hours: Vec<i64> = editions.iter().map(|edition| edition.hour().0).collect();
         if self.accounts {
             let mut done = BTreeSet::new();
-            // An hour that was reopened is here twice; its coverage is one.
+            // A reopened hour is listed twice, but has one coverage.
             for edition in editions.iter_mut().rev() {
                 let hour = edition.hour().0;
                 if done.insert(hour) {
@@ -110,7 +110,7 @@ impl HourSink for Once<'_> {
         let open = self.open.split_off(&before);
         for (hour, share) in std::mem::replace(&mut self.open, open) {
             if let Err(error) = self.close(hour, share) {
-                // What was written before stays, if the disk takes it.
+                // Hours written earlier are published, if the disk allows.
                 let _ = self.publish();
                 return Err(error);
             }

@@ -4,7 +4,7 @@ use teiten_aggregator::close::HourRuns;
 use teiten_aggregator::window::HourPart;
 use teiten_aggregator::writer::WriteError;
 
-/// What all workers counted of an hour in one round.
+/// The rows and accounts that all workers counted for an hour in one round.
 #[derive(Debug, Default)]
 pub struct HourShare {
     /// Rows and accounts, one part a worker.
@@ -13,18 +13,18 @@ pub struct HourShare {
     pub spilled: HourRuns,
 }
 
-/// Where the engine's rounds go. An error ends the run; what was made durable before it stays.
+/// The receiver of the engine's rounds. An error ends the run; durable data stays.
 ///
 /// # Errors
 /// Every method fails when the dataset cannot be written.
 pub trait HourSink: Send {
-    /// Takes what the round that is ending has of an hour.
+    /// Takes the share of an hour in the round that is ending.
     fn hold(&mut self, hour: i64, share: HourShare) -> Result<(), WriteError>;
 
-    /// Ends a round: hours before `before` are complete, but for packets that come late.
+    /// Ends a round: hours before `before` are complete, except for late packets.
     fn round(&mut self, before: i64) -> Result<(), WriteError>;
 
-    /// Nothing has come for a while: what is ready need not wait for more.
+    /// Called when no input has come for a while: finished hours need not wait for more.
     fn idle(&mut self) -> Result<(), WriteError> {
         Ok(())
     }
@@ -32,6 +32,6 @@ pub trait HourSink: Send {
     /// Ends the run, whose last round has ended.
     fn end(&mut self) -> Result<(), WriteError>;
 
-    /// Sorts rows of an hour and writes them to disk, where it can: memory is short. They come back with [`HourSink::hold`].
+    /// Spills rows of an hour to disk, sorted, if possible: memory is short. [`HourSink::hold`] gets them back.
     fn spill(&mut self, part: HourPart) -> Result<HourRuns, WriteError>;
 }

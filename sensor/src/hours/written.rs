@@ -1,5 +1,5 @@
-//! What a run has written: accounts and parts by hour, and which part comes next. It writes coverage, because that may change long
-//! after an hour's rows were published.
+//! The accounts and parts that a run has written, by hour, and the number of the next part. This module writes coverage, because coverage
+//! may change long after an hour's rows were published.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -26,7 +26,7 @@ pub struct TakenOver {
 }
 
 impl TakenOver {
-    /// Nothing yet, of the run of this name.
+    /// No counts yet, for the run of this name.
     #[must_use]
     pub fn new(run: &str) -> Self {
         TakenOver {
@@ -41,40 +41,40 @@ impl TakenOver {
         self.all.entry(hour).or_default().add(&account.total());
     }
 
-    /// Adds what was counted in an hour that is still open.
+    /// Adds the counts of an hour that is still open.
     pub(super) fn open(&mut self, hour: i64, account: &HourAccount) {
         self.published(hour, account);
         self.hours.entry(hour).or_default().add(&account.total());
     }
 }
 
-/// What has been written so far.
+/// The output of a run so far.
 #[derive(Debug)]
 pub struct Written {
     /// Accounts of all hours.
     pub ledger: Ledger,
-    /// The sizes of what was written for each hour.
+    /// The sizes of the parts of each hour.
     pub hours: BTreeMap<i64, ClosedHour>,
-    /// Sums of what was written for hours that are forgotten.
+    /// Sums of the sizes of forgotten hours.
     pub past: ClosedHour,
     /// The counts of an interrupted run, if this one continues it.
     pub taken_over: Option<TakenOver>,
     /// Files of a journal that were damaged, and are kept under another name.
     pub damaged_files: usize,
-    /// Hours whose journal was damaged, or not all there: what was published of them stays, and what is left became a further part.
+    /// Hours whose journal was damaged or incomplete: their published parts stay, and the rest became a further part.
     pub damaged_hours: usize,
     /// Observed packets that are lost because files of the journal are gone.
     pub lost_packets: u64,
-    /// What leads in the rows of a replay, those of hours that were written twice counted twice.
+    /// The leading ports and countries in the rows of a replay; rows of hours that were written twice are counted twice.
     pub leading: LeadingSums,
     /// Whether hours were written twice.
     pub rewritten: bool,
-    /// How long each close took, from the last share to the durable files.
+    /// The duration of each close, from the last share to the durable files.
     pub durations: Vec<Duration>,
     /// The longest silence that counts as observed.
     silence_seconds_max: i64,
     parts: BTreeMap<i64, u32>,
-    /// Parts that hold the coverage of hours, where they are not the first.
+    /// Parts that hold the coverage of hours, if not the first part.
     coverage_parts: BTreeMap<i64, u32>,
     /// Hour, table and part of the files that were written.
     files: BTreeSet<(i64, &'static str, u32)>,
@@ -85,7 +85,7 @@ pub struct Written {
 }
 
 impl Written {
-    /// Nothing yet. A silence of up to `silence_seconds_max` between two signs of life counts as observed.
+    /// An empty output. A silence of up to `silence_seconds_max` between two active seconds counts as observed.
     #[must_use]
     pub fn new(silence_seconds_max: i64) -> Self {
         Written {
@@ -204,7 +204,7 @@ impl Written {
             .insert(target.hour, target.coverage_part);
     }
 
-    /// Notes what the part `part` of `hour` holds now, in place of what it held before.
+    /// Notes the new contents of the part `part` of `hour`, in place of the earlier ones.
     pub(super) fn replace_hour(&mut self, hour: i64, part: u32, closed: &ClosedHour) {
         self.live.insert((hour, part), closed.clone());
         let mut sum = ClosedHour::default();
@@ -227,12 +227,12 @@ impl Written {
         self.live.get(&(hour, part)).cloned()
     }
 
-    /// The seconds of `hour` that are observed by what is known so far.
+    /// The observed seconds of `hour` so far.
     pub(super) fn covered_in(&self, hour: i64) -> SecondSet {
         self.ledger.covered_in(hour, self.silence_seconds_max)
     }
 
-    /// Forgets what is known of hours before `hour`; gives those that were forgotten. Their sums stay.
+    /// Drops the details of hours before `hour`, keeps their sums, and returns the dropped hours.
     pub(super) fn forget_accounts_before(&mut self, hour: i64) -> Vec<i64> {
         self.coverage = self.coverage.split_off(&hour);
         self.live = self.live.split_off(&(hour, 0));
@@ -265,7 +265,7 @@ impl Written {
         Ok(())
     }
 
-    /// Makes editions visible, and gives the bytes of their rows; if that fails, their coverage is written again the next time.
+    /// Publishes editions and returns the bytes of their rows; if that fails, their coverage is written again the next time.
     pub(super) fn publish(
         &mut self,
         closer: &Closer,
@@ -290,14 +290,14 @@ impl Written {
         }
     }
 
-    /// The part of `hour` that comes next when every part is published once; the part after it is next from now on.
+    /// Takes the next part number of `hour`, when every part is published once.
     pub(super) fn take_part(&mut self, hour: i64) -> u32 {
         let next = self.parts.entry(hour).or_insert(0);
         *next += 1;
         *next - 1
     }
 
-    /// Adds what a further part of `hour` holds.
+    /// Adds the contents of a further part of `hour`.
     pub(super) fn add_hour(&mut self, hour: i64, closed: &ClosedHour) {
         self.hours.entry(hour).or_default().add(closed);
     }

@@ -38,7 +38,7 @@ pub(super) struct Files {
     stopped: Option<NotKeptReason>,
     /// What went wrong, until packets are kept again.
     problem: Option<String>,
-    /// Packets kept at the last look.
+    /// Packets kept at the last check.
     kept: u64,
     /// The hour for which old files were last removed.
     cleaned: Option<i64>,

@@ -1,4 +1,4 @@
-//! What is to be kept.
+//! Settings for kept packets.
 
 use std::path::PathBuf;
 

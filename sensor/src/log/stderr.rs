@@ -1,4 +1,4 @@
-//! Standard error, for whoever must not wait for its reader: a pipe that is not read is full after some pages.
+//! Standard error without waiting for its reader: a pipe that nobody reads is full after some pages.
 
 use std::io::{ErrorKind, Result, Write, stderr};
 use std::os::fd::AsFd;
@@ -21,7 +21,7 @@ pub(super) fn may_wait() {
     QUEUED.store(true, Ordering::Relaxed);
 }
 
-/// Standard error as a place for messages: it is waited for only by a thread of its own.
+/// Standard error for messages: only its own thread waits for it.
 #[derive(Debug)]
 pub struct Stderr;
 
@@ -38,8 +38,8 @@ impl Write for Stderr {
     }
 }
 
-/// Writes all of it as long as the reader takes it within `wait`. Not through the standard library's lock: whoever waits for the reader
-/// holds that.
+/// Writes all of it if the reader takes it within `wait`. It does not use the standard library's lock, because a thread that waits for the
+/// reader holds that lock.
 pub(super) fn write_within(bytes: &[u8], wait: Duration) -> Result<()> {
     let begun = Instant::now();
     for mut piece in bytes.chunks(PIECE_BYTES) {

@@ -49,10 +49,10 @@ pub struct LiveArguments {
     pub keep_hours: Option<u32>,
 }
 
-/// The same, settled.
+/// The same as settings, with defaults filled in.
 #[derive(Clone, Debug)]
 pub struct LiveSettings {
-    /// How packets are had.
+    /// How packets are captured.
     pub method: Method,
     /// Expression of a further filter.
     pub filter: Option<String>,

@@ -1,6 +1,6 @@
 //! Sizes in bytes: as people write them, and how much memory the machine has.
 
-/// Assumed where the machine does not tell its memory.
+/// Assumed if the machine's memory is unknown.
 const MACHINE_MEMORY_DEFAULT: u64 = 4 << 30;
 
 /// How a size is written.

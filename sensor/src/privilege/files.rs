@@ -46,7 +46,7 @@ pub(super) fn confine(needs: &Needs) -> ConfinementStep {
     }
 }
 
-/// The first version of landlock refuses every rename between folders, whatever the rules say.
+/// The first version of landlock refuses every rename between folders, regardless of the rules.
 fn lets_files_move() -> bool {
     Ruleset::default()
         .set_compatibility(CompatLevel::HardRequirement)

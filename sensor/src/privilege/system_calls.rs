@@ -54,7 +54,7 @@ const DEADLY: &[c_long] = &[
     libc::SYS_memfd_create,
 ];
 
-/// Calls that a capture makes, whatever their arguments.
+/// Calls that a capture makes, allowed with any arguments.
 const ALLOWED: &[c_long] = &[
     // Files.
     libc::SYS_read,
@@ -125,7 +125,7 @@ const ALLOWED: &[c_long] = &[
     libc::SYS_rt_sigreturn,
     libc::SYS_sigaltstack,
     libc::SYS_restart_syscall,
-    // Time; adjtimex tells whether the clock is kept, and needs CAP_SYS_TIME to set it.
+    // Time; adjtimex shows whether the clock is synchronised, and needs CAP_SYS_TIME to set it.
     libc::SYS_clock_gettime,
     libc::SYS_clock_getres,
     libc::SYS_clock_nanosleep,

@@ -1,10 +1,9 @@
 //! Decides which captures of a replay are counted: each once in a dataset, regardless of its name, its compression and the other inputs.
 //!
-//! The rule. A capture that was counted before is skipped, as is a shorter copy of one. One that has grown is counted whole in place of its
-//! shorter self where all captures that share hours with that are among the inputs, and else from the byte on up to which it was counted.
-//! One that was counted under another configuration, by a replay that was broken off, or that is to be counted again, replaces what it
-//! gave, together with the captures that share its hours; where one of these is missing among the inputs, nothing is replaced and that is
-//! an error.
+//! The rule: a capture that was counted before is skipped, and so is a shorter copy of it. A capture that has grown replaces its shorter
+//! copy if all captures that share hours with that copy are among the inputs; otherwise only its new bytes are counted. A capture that was
+//! counted with another configuration or by an interrupted replay, or that --recount names, replaces its earlier rows together with the
+//! captures that share its hours. If one of these captures is not among the inputs, no part is replaced, and it is an error.
 
 mod judged;
 mod known;
@@ -31,13 +30,13 @@ use known::{KnownSensor, head};
 /// The cache of files that were read before, in the dataset's private folder.
 const INDEX_FILE: &str = "captures.json";
 
-/// The captures found under some paths, before it is decided which of them are counted.
+/// The captures found under some paths, before the decision which of them are counted.
 pub struct Admission {
     found: FoundInputs,
     settings: ReplaySettings,
 }
 
-/// What is to be counted.
+/// The captures to count.
 pub struct Admitted {
     /// The captures to be read.
     pub replay: Replay,
@@ -49,7 +48,7 @@ pub struct Admitted {
     pub replaced: Vec<(PartName, Hour)>,
 }
 
-/// The dataset that captures are counted in.
+/// The dataset into which captures are counted.
 pub struct DatasetView<'a> {
     /// The folder beside its tables.
     pub scratch: &'a Path,
@@ -57,7 +56,7 @@ pub struct DatasetView<'a> {
     pub sensor: &'a str,
     /// Hash of the configuration.
     pub configuration_sha256: &'a str,
-    /// What it holds.
+    /// Its contents.
     pub hours: Vec<CountedHour>,
     /// Whether captures that were counted before are counted again.
     pub recount: bool,
@@ -253,7 +252,7 @@ impl Deciding {
         self.inputs[longer].begins_with(shorter)
     }
 
-    /// Decides about every input; gives the units that are replaced.
+    /// Decides about every input; returns the units that are replaced.
     fn decide(&mut self) -> BTreeSet<usize> {
         let mut replaced = BTreeSet::new();
         let mut again = BTreeSet::new();
@@ -379,7 +378,7 @@ impl Deciding {
         }
     }
 
-    /// The input that holds all of a known capture.
+    /// The input that contains all of a known capture.
     fn input_for(&self, known: &Capture) -> Option<usize> {
         (0..self.inputs.len()).find(|&place| {
             self.inputs[place].fate == Fate::Counted

@@ -24,7 +24,7 @@ const STANDARD_INPUT: &str = "-";
 /// Deepest nesting of folders.
 const FOLDER_DEPTH_MAX: usize = 32;
 
-/// Parts of a file's name that suggest a capture: if such a file in a folder is none, that is an error.
+/// Parts of a file's name that suggest a capture: if a file with such a name is no capture, it is an error.
 const CAPTURE_NAMES: &[&str] = &[
     ".pcap", ".pcapng", ".cap", ".dmp", ".dump", ".snoop", ".erf", ".ntar",
 ];
@@ -47,7 +47,7 @@ pub(super) struct Candidate {
     /// Its size on disk; 0 for a stream.
     pub size_bytes: u64,
     pub first_time_us: Option<i64>,
-    /// What is known of the capture before it is read: all, or its beginning.
+    /// The identity of the capture before it is read: complete, or of its beginning.
     pub capture: Capture,
     /// Records that begin before this byte were counted already.
     pub from_bytes: u64,
@@ -109,7 +109,7 @@ impl Candidate {
         })
     }
 
-    /// Whether it can be read but once.
+    /// Whether it can be read only once.
     pub(super) fn is_stream(&self) -> bool {
         matches!(self.origin, InputOrigin::Stream(_))
     }
@@ -146,13 +146,13 @@ fn unnamed_file(folder: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// What the paths lead to.
+/// The inputs found under the paths.
 #[derive(Default)]
 pub(super) struct FoundInputs {
     pub candidates: Vec<Candidate>,
     /// Inputs that are not read, each with its reason.
     pub reports: Vec<FileReport>,
-    /// Resolved paths of the files and folders found, so that none is read twice.
+    /// Resolved paths of the files and folders found, so that each is read once.
     met: HashMap<PathBuf, PathBuf>,
 }
 

@@ -103,7 +103,7 @@ fn read_all(
             return;
         }
         if let Some(end) = ended {
-            // Nobody may be listening any more.
+            // The receiver may be gone.
             let _ = filled.send(Message::End(end.err()));
             return;
         }

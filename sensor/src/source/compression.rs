@@ -1,4 +1,4 @@
-//! Decompressors as one reader: all members, frames or streams of a file as one. `format.rs` tells which compression it is.
+//! Decompressors as one reader: all members, frames or streams of a file as one. `format.rs` recognises the compression.
 
 use std::io::{self, BufRead, Read};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,7 +15,7 @@ const FETCH_BYTES: usize = 128 << 10;
 /// Longest header of a frame of zstd: magic number, descriptor, window, dictionary, size.
 const ZSTD_HEADER_BYTES_MAX: usize = 4 + 1 + 1 + 4 + 8;
 
-/// Bytes that tell what comes behind a member.
+/// Bytes that are enough to recognise what follows a member.
 const MAGIC_BYTES: usize = 4;
 
 /// Most memory that an xz file may ask for: its strongest preset needs 65 MiB.
@@ -25,26 +25,26 @@ const XZ_MEMORY_BYTES_MAX: u64 = 512 << 20;
 /// and [`limit_windows`] bounds that.
 const ZSTD_WINDOW_LOG_MAX: u32 = 31;
 
-/// A window of so many bytes counts towards no limit: every level of zstd but those of `--ultra` and `--long` has a smaller one.
+/// Windows up to this size, bytes, are not limited: every level of zstd except `--ultra` and `--long` uses smaller ones.
 const WINDOW_FREE_BYTES: u64 = 8 << 20;
 
-/// What windows may always fill together: that of `zstd --long`.
+/// Bytes that windows may always fill together: one window of `zstd --long`.
 const WINDOWS_BYTES_MIN: u64 = 128 << 20;
 
-/// Of the memory for rows, one part in so many is what windows may fill together, where that is more.
+/// Windows may fill this fraction of the memory for rows together (one part in so many), if that is more.
 const WINDOWS_SHARE: u64 = 8;
 
-/// Bytes that windows may fill together, and those that they fill: memory is the process's.
+/// The limit of bytes in windows and the current sum; global, because memory is shared by the process.
 static WINDOWS_BYTES_MAX: AtomicU64 = AtomicU64::new(WINDOWS_BYTES_MIN);
 static WINDOWS_BYTES: AtomicU64 = AtomicU64::new(0);
 
-/// Bounds what long windows of zstd take, by the memory for rows.
+/// Limits the memory of long zstd windows, in proportion to the memory for rows.
 pub fn limit_windows(memory_bytes: usize) {
     let bytes = (memory_bytes as u64 / WINDOWS_SHARE).max(WINDOWS_BYTES_MIN);
     WINDOWS_BYTES_MAX.store(bytes, Ordering::Relaxed);
 }
 
-/// What a frame has filled of its window.
+/// The bytes of its window that a frame has filled.
 struct ZstdWindow {
     bytes: u64,
     filled: u64,
@@ -52,7 +52,7 @@ struct ZstdWindow {
 }
 
 impl ZstdWindow {
-    /// The window of the frame that begins so; none of a frame that has no header (RFC 8878, section 3.1.1.1).
+    /// The window of the frame with this beginning; `None` without a frame header (RFC 8878, section 3.1.1.1).
     fn of(head: &[u8]) -> Self {
         let field = |from: usize, bytes: usize| {
             let field = head.get(from..from + bytes)?.iter().rev();
@@ -77,7 +77,7 @@ impl ZstdWindow {
         }
     }
 
-    /// Notes that so many bytes more came out of the frame.
+    /// Notes that the frame gave `bytes` more.
     fn fill(&mut self, bytes: usize) -> io::Result<()> {
         self.filled = self.filled.saturating_add(bytes as u64).min(self.bytes);
         if self.filled <= WINDOW_FREE_BYTES.max(self.held) {
@@ -121,7 +121,7 @@ impl Read for ZstdFrame {
     }
 }
 
-/// Compressed bytes, of which some can be looked at before they are taken.
+/// A reader of compressed bytes that can look ahead.
 struct Raw {
     bytes: ByteSource,
     buffer: Vec<u8>,
@@ -208,9 +208,9 @@ pub(super) fn decompressed(
 
 /// One member or frame of a compressed file.
 trait CompressedMember: Read + Sized {
-    /// Begins to read one.
+    /// Starts decompressing one.
     fn begin(raw: Raw) -> io::Result<Self>;
-    /// What comes behind it.
+    /// The bytes after it.
     fn rest(self) -> Raw;
 }
 

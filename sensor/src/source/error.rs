@@ -6,7 +6,7 @@ use super::FileReport;
 use super::format::Compression;
 use teiten_packet::LinkType;
 
-/// Why no packets can be had at all.
+/// Why there are no packets at all.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
     /// No path was given.
@@ -48,7 +48,7 @@ pub enum SourceError {
         /// Its link type's number.
         link_type: u16,
     },
-    /// An expression that is none.
+    /// An invalid filter expression.
     #[error(
         "--filter is not understood: {reason}; pcap-filter(7) has the words, such as \"not host 192.0.2.1\""
     )]
@@ -56,7 +56,7 @@ pub enum SourceError {
         /// libpcap's message.
         reason: String,
     },
-    /// An interface that does not go with the other settings.
+    /// An interface that conflicts with the other settings.
     #[error("--interface {interface}: {reason}")]
     InterfaceChoice {
         /// The interface.
@@ -98,7 +98,7 @@ fn listed(problems: &[FileReport]) -> String {
 /// What is wrong with one input. The [`FileReport`] has its path, and the message begins with the place of damage.
 #[derive(Debug, thiserror::Error)]
 pub enum CaptureError {
-    /// Nothing there.
+    /// The path does not exist.
     #[error("does not exist; check the path")]
     Missing,
     /// The operating system refuses.
@@ -110,10 +110,10 @@ pub enum CaptureError {
     /// A folder of other things.
     #[error("is a folder without captures; name one that holds some")]
     NoCaptures,
-    /// Folders nested beyond all reason.
+    /// Folders nested too deeply.
     #[error("is too deep in nested folders; name it on the command line")]
     TooDeep,
-    /// Not a byte.
+    /// An empty input.
     #[error("is empty")]
     Empty,
     /// Bytes that no known format starts with.
@@ -169,13 +169,13 @@ pub enum CaptureError {
     /// A file with too many changes of format to be real.
     #[error("pcap and pcapng change places more than a hundred times; the rest is not read")]
     TooManyFormats,
-    /// Not one packet with a time.
+    /// No packet has a time.
     #[error("no packet has a plausible time: all {packets} are implausible")]
     NoTime {
         /// How many packets there are.
         packets: u64,
     },
-    /// Bytes behind compressed ones.
+    /// Other bytes after the compressed ones.
     #[error(
         "the {compression} data is followed by bytes that are not part of it, which are not read"
     )]
@@ -198,7 +198,7 @@ pub enum CaptureError {
     BlockLength {
         /// Type of the block.
         block_type: u32,
-        /// Its length as it stands there.
+        /// Its length field.
         length_bytes: u32,
         /// What is wrong with it.
         reason: &'static str,
@@ -211,7 +211,7 @@ pub enum CaptureError {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// Records that no decoder is for.
+    /// Records of an unsupported link type.
     #[error(
         "link type {}{} is not supported: its {records} {} counted as not_ip",
         .link_type.0,
@@ -226,15 +226,15 @@ pub enum CaptureError {
         /// Records of it.
         records: u64,
     },
-    /// Compressed bytes that break off or are damaged.
+    /// Compressed bytes that are truncated or damaged.
     #[error("the {compression} data is damaged or breaks off: {reason}")]
     Decompression {
         /// The compression.
         compression: Compression,
-        /// The decompressor's words.
+        /// The decompressor's message.
         reason: io::Error,
     },
-    /// Unpacking would take more memory than it may.
+    /// Decompression would exceed its memory limit.
     #[error("the {compression} data is read no further: {reason}")]
     Memory {
         /// The compression.
@@ -242,7 +242,7 @@ pub enum CaptureError {
         /// How much, and what to do.
         reason: io::Error,
     },
-    /// The thread that reads ended without a word.
+    /// The reading thread ended without a result.
     #[error(
         "reading stopped with a failure inside the decompressor; check the file with its own tool"
     )]

@@ -13,11 +13,11 @@ pub(super) const INSTRUCTIONS_MAX: usize = 4096;
 /// One instruction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Instruction {
-    /// What is done.
+    /// The operation.
     pub code: u16,
-    /// Instructions to skip when a test holds.
+    /// Instructions to skip when a test is true.
     pub if_true: u8,
-    /// Instructions to skip when it does not.
+    /// Instructions to skip when it is false.
     pub if_false: u8,
     /// The operand.
     pub value: u32,
@@ -59,7 +59,7 @@ const IPV6_DESTINATION_AT: u32 = 24;
 const IPV4_SOURCE_AT: u32 = 12;
 const IPV6_SOURCE_AT: u32 = 8;
 
-/// How fine a filter is: most ranges of IPv4, most prefixes of IPv6, and most ranges of leading words of IPv6 if there are more prefixes.
+/// The precision of a filter: maximum ranges of IPv4, prefixes of IPv6, and ranges of leading words of IPv6 if there are more prefixes.
 #[derive(Clone, Copy, Debug)]
 struct FilterDetail {
     ipv4: usize,
@@ -207,8 +207,8 @@ fn prefixes_program(dark: &[Prefix], keep: u32, detail: FilterDetail) -> Vec<Ins
     program
 }
 
-/// Looks at the type behind `depth` tags. `behind` instructions follow before the program of IPv4, which has `ipv4` of them and is
-/// followed by that of IPv6. Behind a tag the next block goes on.
+/// Tests the type after `depth` tags. `behind` instructions follow before the program of IPv4, which has `ipv4` of them and is followed by
+/// that of IPv6. After a tag the next block continues.
 fn type_program(depth: u32, keep: u32, behind: usize, ipv4: usize) -> Vec<Instruction> {
     let is_last = depth == TAGS_MAX;
     let mut program = vec![

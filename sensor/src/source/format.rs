@@ -38,7 +38,7 @@ const COMPRESSIONS: &[(&[u8], Compression)] = &[
     (&[0x02, 0x21, 0x4c, 0x18], Compression::Lz4),
 ];
 
-/// Bytes that tell a compression.
+/// Bytes that are enough to recognise a compression.
 const MAGIC_BYTES: usize = 8;
 
 /// Most bytes of skippable frames that are skipped.

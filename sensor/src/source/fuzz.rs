@@ -67,7 +67,7 @@ fn owned(data: &[u8]) -> ByteSource {
     Box::new(Cursor::new(data.to_vec()))
 }
 
-/// Walks in one go and in chunks: the records must be the same, and lie within the bytes.
+/// Walks in one go and in chunks: the records must be the same, and within the bytes.
 fn check_walk(bytes: &[u8]) {
     let whole = walk_whole(bytes);
     let mut chunked = Vec::new();

@@ -1,4 +1,4 @@
-//! What a capture begins with: the file header of a pcap (draft-ietf-opsawg-pcap) and the section header of a pcapng
+//! The beginning of a capture: the file header of a pcap (draft-ietf-opsawg-pcap) and the section header of a pcapng
 //! (draft-ietf-opsawg-pcapng). The walkers of both formats also ask here whether another capture begins where they expect a record.
 
 use super::error::CaptureError;
@@ -15,7 +15,7 @@ const MODIFIED_RECORD_HEADER_BYTES: usize = 24;
 
 /// The first four bytes of a pcapng: the type of a section header block, the same in both byte orders.
 pub(super) const SECTION_HEADER: u32 = 0x0a0d_0d0a;
-/// The number that tells a section's byte order.
+/// The number that shows a section's byte order.
 pub(super) const BYTE_ORDER_MAGIC: u32 = 0x1a2b_3c4d;
 
 /// This many zero bytes, or zeros to the end, are no records; fewer may be empty records, which damaged captures hold.
@@ -47,7 +47,7 @@ impl LengthOrder {
     }
 }
 
-/// What the file header of a pcap says.
+/// The fields of a pcap's file header.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct PcapHeader {
     pub(super) big_endian: bool,
@@ -102,7 +102,7 @@ pub(super) fn starts_pcapng(head: &[u8]) -> bool {
     head.starts_with(&SECTION_HEADER.to_be_bytes())
 }
 
-/// Whether `head`, which [`starts_pcapng`], goes on with a section's byte-order magic.
+/// Whether `head`, which [`starts_pcapng`], continues with a section's byte-order magic.
 fn has_byte_order(head: &[u8]) -> bool {
     let magic = head.get(8..12).and_then(|bytes| bytes.first_chunk::<4>());
     magic.is_some_and(|&magic| {
@@ -114,8 +114,8 @@ fn has_byte_order(head: &[u8]) -> bool {
     })
 }
 
-/// Whether `rest`, where a record was to begin, is the header of another capture or zeros. A record of no bytes would have to have
-/// come at the second that the magic number makes, in 2055 or later; a pcapng's byte-order magic is beyond any packet's length.
+/// Whether `rest`, at the place of a record, is the header of another capture or zeros. As a record, a pcap's header would be of the second
+/// that the magic number spells, in 2055 or later, and have no bytes; a pcapng's byte-order magic exceeds any packet's length.
 pub(super) fn in_the_middle(rest: &[u8]) -> Option<Stop> {
     let head = &rest[..rest.len().min(ZEROS_BYTES)];
     if head.iter().all(|&byte| byte == 0) {

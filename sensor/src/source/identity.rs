@@ -86,7 +86,7 @@ impl Identifier {
     }
 }
 
-/// What the first bytes tell of a capture.
+/// The identity of a capture's first bytes.
 pub(super) fn beginning(head: &[u8]) -> Capture {
     let mut identifier = Identifier::new(Vec::new());
     identifier.write(&head[..head.len().min(HEAD_BYTES)]);

@@ -33,7 +33,7 @@ const ZEROS_MIN: usize = 12;
 /// Most changes between the formats within one file.
 const FORMATS_MAX: usize = 100;
 
-/// How a capture is read.
+/// Settings for reading a capture.
 #[derive(Clone, Debug)]
 pub(super) struct Terms {
     /// How far a packet may be from its neighbours, days.
@@ -67,7 +67,7 @@ pub(super) struct Input {
     unsupported: Unsupported,
     ended: bool,
     findings: Findings,
-    /// How often the format changed within the file.
+    /// Number of changes of format within the file.
     formats: usize,
     /// Whether there is a link type that is not decoded.
     has_unsupported: bool,
@@ -246,7 +246,7 @@ impl Input {
         Some(block)
     }
 
-    /// Lets a block wait, without the records that were counted already.
+    /// Queues a block, without the records that were counted already.
     fn wait(&mut self, mut block: Block, base_bytes: i64) {
         let from_bytes = self.from_bytes as i64;
         if self.from_bytes > 0 {
@@ -329,7 +329,7 @@ impl Input {
         None
     }
 
-    /// At the first bytes of a capture: tells its format and gives the bytes of its header, later 0. `None` if it is no capture.
+    /// At the first bytes of a capture: recognises its format and returns the length of its header; later 0. `None` if it is no capture.
     fn start(&mut self, head: &[u8]) -> Option<usize> {
         if self.walker.is_some() {
             return Some(0);

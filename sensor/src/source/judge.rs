@@ -1,9 +1,9 @@
 //! Decides which packets have a plausible time: one that is not too far from its neighbours in the same capture.
 //!
-//! Packets near each other in time belong to one clock, once [`AGREEING_MIN`] of them agree; a capture may hold several, after a long
-//! silence, where files were joined, or where interfaces disagree. A packet of no clock is implausible when one clock goes on around it,
-//! both before and after; and when it comes last and far ahead, for nothing else says that time went there. The judgement depends on the
-//! packets and their order alone, so some wait for those that follow.
+//! Packets near each other in time belong to one clock, once [`AGREEING_MIN`] of them agree. A capture may have several clocks: after a long
+//! silence, where files were joined, or where interfaces disagree. A packet of no clock is implausible if one clock continues both before
+//! and after it, and also if it is last and far ahead, because no other packet confirms its time. The judgement depends only on the
+//! packets and their order, so some packets wait for those that follow.
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -30,7 +30,7 @@ const CLOCKS_MAX: usize = 8;
 /// At the end of a capture, up to this many packets far ahead of all others are implausible; more of them are a new clock.
 const LAST_MAX: usize = 3;
 
-/// A start of hour that no time falls into.
+/// An impossible start of an hour.
 const NO_HOUR_US: i64 = i64::MAX - HOUR_US;
 
 /// Judges the times of one capture's packets, in their order.
@@ -213,7 +213,7 @@ impl TimeJudge {
         self.clocks.truncate(CLOCKS_MAX);
     }
 
-    /// A packet is implausible if one clock goes on before and after it.
+    /// A packet is implausible if one clock continues before and after it.
     fn judge(&mut self, waiting: WaitingPacket) {
         let goes_on =
             |clock: &ClockRun| clock.first < waiting.number && waiting.number < clock.last;

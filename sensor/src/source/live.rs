@@ -40,7 +40,7 @@ const IDLE_LAG_US: i64 = 1_000_000;
 /// What libpcap calls all interfaces together. No ring can be bound to them, and they neither go down nor vanish.
 pub const ANY: &str = "any";
 
-/// How packets are to be had.
+/// How packets are captured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Method {
     /// A ring if the kernel and the interface support it, else libpcap.
@@ -52,7 +52,7 @@ pub enum Method {
     Library,
 }
 
-/// What is to be captured, and how.
+/// What to capture, and how.
 #[derive(Clone, Debug)]
 pub struct CaptureRequest {
     /// How.
@@ -92,7 +92,7 @@ pub enum Notice {
     Returned,
     /// The step by so many seconds lasted and is confirmed: the clock follows it.
     Followed(i64),
-    /// So many packets had times that cannot be believed, the first of them this one, microseconds since 1970-01-01 UTC.
+    /// Number of packets with implausible times, and the first such time, microseconds since 1970-01-01 UTC.
     Implausible(u64, i64),
 }
 

@@ -14,11 +14,11 @@ use teiten_packet::decode::supported;
 /// Microseconds and nanoseconds in a second: a fraction of a second must be smaller.
 const MICROSECONDS_PER_SECOND: u32 = 1_000_000;
 const NANOSECONDS_PER_SECOND: u32 = 1_000_000_000;
-/// Records, and bytes of them, that are sampled to tell nanoseconds from microseconds.
+/// Records, and bytes of them, that are sampled to distinguish nanoseconds from microseconds.
 const SAMPLED_RECORDS: usize = 64;
 const SAMPLED_BYTES: usize = 64 << 10;
 
-/// The state of reading a pcap: what its header says.
+/// The state of reading a pcap: the fields of its header.
 #[derive(Clone, Debug)]
 pub(super) struct Pcap {
     big_endian: bool,
@@ -130,7 +130,7 @@ impl Pcap {
         }
     }
 
-    /// Goes on with what the header of an appended capture says.
+    /// Continues with the header of an appended capture.
     fn go_on_as(&mut self, header: &Pcap) {
         // A program that writes nanoseconds under the magic number of microseconds does so each time.
         let hidden = self.hidden_nanoseconds && !header.nanoseconds;

@@ -26,8 +26,8 @@ const SIMPLE_HEADER_BYTES: usize = 12;
 /// Most interfaces of a section, far more than any machine has: their descriptions are kept in memory.
 pub const PCAPNG_INTERFACES_MAX: usize = 65_536;
 
-/// Most bytes of a block whose records begin within [`BLOCK_BYTES_MAX`] of each other: their offsets are numbers of 32 bits. The first
-/// may lie behind as much of a pcapng block that is no packet.
+/// Maximum bytes of a block whose records begin within [`BLOCK_BYTES_MAX`] of each other: offsets have 32 bits. As many bytes of pcapng
+/// blocks without packets may precede the first.
 const _: () = assert!(
     (BLOCK_BYTES_MAX + RECORD_BYTES_MAX as usize + PCAPNG_BLOCK_BYTES_MAX as usize) as u64
         <= u32::MAX as u64
@@ -43,9 +43,9 @@ pub(super) struct Pcapng {
     has_unsupported: bool,
 }
 
-/// What came of one block.
+/// The result of reading one block.
 enum BlockOutcome {
-    /// A record of the packet whose first byte has this index in the block.
+    /// A record; its packet's first byte has this index in the block.
     Packet(Record, usize),
     /// No packet.
     Passed,

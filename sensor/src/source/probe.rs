@@ -26,13 +26,13 @@ pub(super) const STREAM_HEAD_BYTES: u64 = 64 << 10;
 /// Records that are searched for the first with a plausible time.
 const JUDGED_RECORDS: usize = 64;
 
-/// What the first look shows.
+/// The result of a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct InputProbe {
     pub compression: Option<Compression>,
     /// Time of the first packet; `None` if there is none or it is too far in.
     pub first_time_us: Option<i64>,
-    /// What the beginning tells of the capture.
+    /// The identity of the capture's beginning.
     pub beginning: Capture,
 }
 
@@ -82,10 +82,10 @@ fn first_time_us(
     }
 }
 
-/// What the beginning of a capture tells about its first packet.
+/// The result of the search for a capture's first packet.
 enum First {
     Time(i64),
-    /// So many bytes are missing; 0 right after a record or block.
+    /// Number of missing bytes; 0 right after a record or block.
     Needs(usize),
 }
 

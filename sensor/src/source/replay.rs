@@ -13,8 +13,8 @@ use super::judge::IMPLAUSIBLE_DAYS_DEFAULT;
 use super::{FileReport, OPEN_INPUTS_MAX, Progress, ReadingMode};
 use crate::source::block::Block;
 
-/// How far the packets of one input may run ahead of those of another, microseconds. A block of a sparse capture can span hours;
-/// an hour waits minutes for what is behind.
+/// How far the packets of one input may run ahead of those of another, microseconds. A block of a sparse capture can span hours; a closing
+/// hour waits minutes for inputs that are behind.
 pub(super) const AHEAD_US_MAX: i64 = 60_000_000;
 
 /// All inputs of a replay as one sequence of blocks: the next block is always that of the open input whose next packet is
@@ -22,7 +22,7 @@ pub(super) const AHEAD_US_MAX: i64 = 60_000_000;
 /// for `AHEAD_US_MAX`.
 pub struct Replay {
     settings: ReplaySettings,
-    /// Records what contributes to which hour, if that is wanted.
+    /// Records the contributions of captures to hours, if wanted.
     counting: Option<Counting>,
     /// In order of their first packet; those before `next` were opened.
     candidates: Vec<Candidate>,
@@ -30,7 +30,7 @@ pub struct Replay {
     open: Vec<Opened>,
     /// One for each candidate, as far as they are read.
     reports: Vec<Option<FileReport>>,
-    /// What is no candidate.
+    /// Reports of the paths that are no candidates.
     problems: Vec<FileReport>,
     closed_bytes: u64,
     /// Bytes of all inputs; `None` if one of them is a stream.
@@ -165,7 +165,7 @@ impl Replay {
         ))
     }
 
-    /// How far it has come.
+    /// Its progress.
     #[must_use]
     pub fn progress(&self) -> Progress {
         let open_bytes: u64 = self

@@ -30,7 +30,7 @@ const ETHERNET_HARDWARE: [u16; 2] = [1, 772];
 /// Why a ring could not be opened.
 #[derive(Debug)]
 pub(super) enum RingError {
-    /// What the kernel said, and to what.
+    /// The kernel's error, and the call.
     System(&'static str, io::Error),
     /// The interface's frames have no Ethernet header; its hardware type is this.
     Hardware(u16),
@@ -110,7 +110,7 @@ impl RingBlock {
     /// All bytes of the block, headers of the kernel among them.
     #[must_use]
     pub fn bytes(&self) -> &[u8] {
-        // SAFETY: the block lies in the mapping, which `map` keeps alive; the kernel does not write to a block that is the user's,
+        // SAFETY: the block is within the mapping, which `map` keeps alive; the kernel does not write to a block that is the user's,
         // and this program wrote to it only before the loan began.
         unsafe {
             let start = self.map.start.as_ptr().add(self.block * RING_BLOCK_BYTES);
@@ -159,7 +159,7 @@ impl Ring {
     /// Opens the rings of an interface. Each packet goes to one of them.
     ///
     /// # Errors
-    /// What the kernel refused.
+    /// The call that failed.
     pub(super) fn open(settings: &RingSettings<'_>) -> Result<Vec<Ring>, RingError> {
         let index = interface_index(settings.interface).ok_or_else(|| {
             RingError::System(
@@ -297,7 +297,7 @@ impl Ring {
         })
     }
 
-    /// What was counted since the last call.
+    /// The counts since the last call.
     #[must_use]
     pub(super) fn counts(&self) -> RingCounts {
         let mut stats = libc::tpacket_stats_v3 {

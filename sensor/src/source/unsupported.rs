@@ -1,5 +1,5 @@
-//! Counts the records of link types that cannot be decoded. They count as not_ip; the report of a capture says which link types they have,
-//! and how many they are. The packet library knows which link types it decodes.
+//! Counts the records of link types that cannot be decoded. They count as not_ip; the report of a capture lists these link types with their
+//! numbers of records. The packet library decides which link types it decodes.
 
 use std::collections::BTreeMap;
 

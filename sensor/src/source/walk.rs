@@ -1,5 +1,5 @@
-//! What the walkers of the two capture formats share. A walker reads a window of bytes and appends records that point into it; it does not
-//! know where the bytes come from.
+//! Shared parts of the walkers of the two capture formats. A walker reads a window of bytes and appends records that point into it; it does
+//! not know where the bytes come from.
 
 use super::error::CaptureError;
 
@@ -47,6 +47,6 @@ pub(super) enum Stop {
 pub(super) struct Walked {
     /// Index in the window of the first byte that was not read.
     pub next: usize,
-    /// Why there.
+    /// Why the walk ended there.
     pub stop: Stop,
 }

@@ -17,8 +17,7 @@ pub(super) enum Walker {
 }
 
 impl Walker {
-    /// Tells the format by the first bytes of a capture (`head`, as many as 24 where there are so many) and gives the walker and
-    /// the number of bytes of the file's header.
+    /// Recognises the format by the first bytes of a capture (`head`, up to 24) and returns the walker and the length of the file's header.
     pub(super) fn detect(head: &[u8]) -> Result<(Walker, usize), CaptureError> {
         if starts_pcapng(head) {
             return Ok((Walker::Pcapng(Pcapng::new()), 0));

@@ -8,7 +8,7 @@ use serde_json::{Map, Value, json};
 /// Why an observed packet was not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NotKeptReason {
-    /// More waited for the disk than may.
+    /// Too many bytes waited for the disk.
     Slow,
     /// The disk is almost full; the rest is reserved for the tables.
     Full,
@@ -24,7 +24,7 @@ impl NotKeptReason {
         NotKeptReason::Refused,
     ];
 
-    /// A word for metrics.
+    /// Its label in metrics.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -98,7 +98,7 @@ impl KeptCounts {
         self.bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Counts packets that were not.
+    /// Counts packets that were not written.
     pub fn lose(&self, reason: NotKeptReason, packets: u64) {
         self.lost[reason as usize].fetch_add(packets, Ordering::Relaxed);
     }

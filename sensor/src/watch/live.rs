@@ -37,7 +37,7 @@ pub(super) struct LiveView {
     counts: DashMap<(i64, Item), u64, foldhash::fast::RandomState>,
     entries: AtomicUsize,
     newest_minute: AtomicI64,
-    /// Packets that samples stand for besides themselves: 0 while the view is exact.
+    /// Packets that samples represent besides themselves: 0 while the view is exact.
     estimated: AtomicU64,
     tidying: AtomicBool,
 }
@@ -302,7 +302,7 @@ mod tests {
         let live = LiveView::default();
         let mut total = 0;
         for round in 0..2000_u32 {
-            // One source among a thousand that come once.
+            // One frequent source among a thousand that send one packet.
             add(
                 &live,
                 (0..200)

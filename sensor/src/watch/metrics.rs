@@ -32,7 +32,7 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// The name as it stands on the page.
+    /// The name on the page.
     #[must_use]
     pub fn full_name(&self) -> String {
         let ending = if self.counter { "_total" } else { "" };
@@ -40,7 +40,7 @@ impl Metric {
     }
 }
 
-/// What is read once for a page.
+/// The values that are read once for a page.
 struct Moment<'a> {
     status: &'a Status,
     process: Process,

@@ -1,4 +1,4 @@
-//! What the kernel reports of this process and its data folder, by the names that every Prometheus client uses for it
+//! The kernel's figures about this process and its data folder, under the names that every Prometheus client uses
 //! (<https://prometheus.io/docs/instrumenting/writing_clientlibs/#process-metrics>).
 
 use std::path::Path;
@@ -38,14 +38,14 @@ pub(super) fn process() -> Process {
     )
 }
 
-/// Fields by their numbers in proc_pid_stat(5), counted behind the program's name, which may hold anything.
+/// Fields by their numbers in proc_pid_stat(5), counted from the program's name, which may contain any bytes.
 fn parse(text: &str, ticks_per_second: u64, page_bytes: u64, open_files: Option<u64>) -> Process {
     let behind = text.rsplit_once(')').map_or("", |(_, behind)| behind);
     let fields: Vec<u64> = behind
         .split_whitespace()
         .map(|field| field.parse().unwrap_or(0))
         .collect();
-    // The first field behind the name is number 3.
+    // The first field after the name is number 3.
     let field = |number: usize| fields.get(number - 3).copied().unwrap_or(0);
     Process {
         cpu_seconds: (field(14) + field(15)) as f64 / ticks_per_second as f64,

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 /// Most bytes of a request.
 const REQUEST_BYTES_MAX: usize = 8192;
 
-/// What the bytes are so far.
+/// The result of parsing the bytes so far.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Read<'a> {
     /// The bytes may be the beginning of a request.
@@ -15,11 +15,11 @@ pub(crate) enum Read<'a> {
     Request(Request<'a>),
     /// More bytes than a request may have.
     TooLong,
-    /// No request.
+    /// Not a request.
     Bad,
 }
 
-/// What a request asks for.
+/// A parsed request.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Request<'a> {
     pub(crate) method: &'a str,
@@ -30,7 +30,7 @@ pub(crate) struct Request<'a> {
     host: Option<&'a str>,
 }
 
-/// Reads what has arrived of a request.
+/// Parses the bytes of a request that have arrived.
 pub(crate) fn read(bytes: &[u8]) -> Read<'_> {
     let looked_at = &bytes[..bytes.len().min(REQUEST_BYTES_MAX)];
     let end = looked_at.windows(4).position(|four| four == b"\r\n\r\n");
@@ -96,7 +96,7 @@ impl Request<'_> {
             && (matches!(name.parse(), Ok(IpAddr::V4(_))) || known.any(|name| is_known(&name)))
     }
 
-    /// The number that the query gives a name.
+    /// The number that a query has for a name.
     pub(crate) fn number(&self, name: &str) -> Option<usize> {
         let mut pairs = self
             .query
@@ -112,7 +112,7 @@ fn is_port(text: &str) -> bool {
         .map_or(text.is_empty(), |digits| digits.parse::<u16>().is_ok())
 }
 
-/// For fuzzing: reads any bytes as a request. Nothing may panic, and what is found must lie in the bytes.
+/// For fuzzing: parses any bytes as a request. It must not panic, and the results must be slices of the bytes.
 #[doc(hidden)]
 pub fn fuzz_request(bytes: &[u8]) {
     if let Read::Request(request) = read(bytes) {
@@ -120,7 +120,7 @@ pub fn fuzz_request(bytes: &[u8]) {
         request.is_for(&["sensor.example".to_owned()]);
         request.number("minutes");
     }
-    // A prefix of a request is none, unless it ends where the request does.
+    // If the first half is a request, so is the whole: more bytes after a request change nothing.
     if let Read::Request(_) = read(&bytes[..bytes.len() / 2]) {
         assert!(matches!(read(bytes), Read::Request(_)));
     }

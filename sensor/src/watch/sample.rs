@@ -11,7 +11,7 @@ use teiten_observation::{Class, Kind, Observation, TrafficType};
 /// are small, every packet is sampled.
 pub const SAMPLE_MAX: usize = 256;
 
-/// A packet that stands for itself and its neighbours.
+/// A packet that represents itself and its neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Sampled {
     /// Time of the packet, microseconds since 1970-01-01 UTC.
@@ -20,16 +20,16 @@ pub struct Sampled {
     pub source: IpAddr,
     /// What it is.
     pub kind: Kind,
-    /// Packets that it stands for.
+    /// Number of packets that it represents.
     pub weight: u32,
 }
 
 /// The sums and the sample of a block.
 #[derive(Debug)]
 pub struct Sample {
-    /// Where the packets went.
+    /// What became of the packets.
     pub counts: MinuteCounts,
-    /// Records whose time cannot be believed.
+    /// Records with an implausible time.
     pub implausible: u64,
     /// Bytes on the wire of all observed packets.
     pub bytes: u64,
@@ -39,7 +39,7 @@ pub struct Sample {
     pub types: [u64; TrafficType::ALL.len()],
     /// Some of the observed packets, or all.
     pub sampled: Vec<Sampled>,
-    /// Rotates, so that a sender in step with the stride is sampled now and then.
+    /// Start of the stride, which rotates, so that a sender in step with the stride is sampled sometimes.
     turn: usize,
 }
 
@@ -82,7 +82,7 @@ impl Sample {
             .skip(self.turn % stride)
             .step_by(stride)
         {
-            // In the last, shorter stride the sampled packet stands for those that are left.
+            // In the last, shorter stride the sampled packet represents the remaining packets.
             let first = index - index % stride;
             let weight = stride.min(observations.len() - first);
             self.sampled.push(Sampled {
@@ -94,7 +94,7 @@ impl Sample {
         }
     }
 
-    /// Forgets everything but its turn.
+    /// Clears everything except the start of the stride.
     pub fn clear(&mut self) {
         self.counts = MinuteCounts::default();
         self.implausible = 0;

@@ -82,12 +82,12 @@ struct Visitor {
 }
 
 enum VisitorState {
-    /// What has been said so far.
+    /// The bytes received so far.
     Asking(Vec<u8>),
     /// The answer, and how much of it has been sent.
     Listening(Vec<u8>, usize),
-    /// All has been sent; what the client still sends is read and dropped, because otherwise the kernel would reset the connection before
-    /// the client has the answer.
+    /// All has been sent. Further bytes of the client are read and dropped; otherwise the kernel would reset the connection before the client
+    /// has read the answer.
     Leaving,
 }
 
@@ -131,7 +131,7 @@ impl Server {
             match self.listener.accept() {
                 Ok((stream, _)) => self.welcome(stream),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                // Gone before it was taken.
+                // The client disconnected before the connection was accepted.
                 Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
                 Err(_) => {
                     self.make_room();
@@ -210,7 +210,7 @@ impl Visitor {
     }
 }
 
-/// Appends what has arrived; returns whether more may come.
+/// Appends the bytes that have arrived; returns whether more may come.
 fn receive(stream: &mut TcpStream, said: &mut Vec<u8>) -> std::io::Result<bool> {
     let mut piece = [0; 2048];
     let count = stream.read(&mut piece)?;

@@ -21,15 +21,15 @@ use crate::origins::OriginsCell;
 
 /// How long the reader may be silent before the capture counts as dead; normally it reports ten times a second.
 pub const SILENCE_MAX: Duration = Duration::from_secs(30);
-/// How long a report of waiting for the disk holds: the write is retried every second, and a try may take a while.
+/// How long a report of waiting for the disk stays valid: the write is retried every second, and an attempt may take a while.
 const WAITING_MAX: Duration = Duration::from_secs(30);
 /// Free bytes of the data folder below which `/health` reports a problem: an hour of a busy /16 telescope is some hundred megabytes.
 pub const FREE_BYTES_MIN: u64 = 1 << 30;
 
-/// Sums since the start. Each is what [`super::METRICS`] says of it.
+/// Sums since the start; [`super::METRICS`] describes each.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    /// Those of `coverage`.
+    /// The counters of `coverage`.
     pub(super) counts: Counts<AtomicU64>,
     pub(super) implausible: AtomicU64,
     pub(super) observed_bytes: AtomicU64,
@@ -45,7 +45,7 @@ pub(super) struct Counters {
     pub(super) reloads_failed: AtomicU64,
 }
 
-/// What does not change while a capture runs.
+/// Facts that do not change while a capture runs.
 #[derive(Clone, Debug, Default)]
 pub struct CaptureFacts {
     /// Folder of the dataset.
@@ -54,7 +54,7 @@ pub struct CaptureFacts {
     pub interfaces: Vec<String>,
     /// Name of the sensor.
     pub sensor: String,
-    /// Dark addresses; none where no telescope was given.
+    /// Dark addresses; `None` without a telescope.
     pub addresses: Option<u64>,
     /// Bytes that the rows of open hours may take.
     pub memory_bytes: u64,
@@ -113,7 +113,7 @@ impl Status {
     pub fn beat(&self, clock_us: i64) {
         let since = self.begun.elapsed().as_millis() as i64;
         self.beat_ms.store(since, Ordering::Relaxed);
-        // Backwards too, where the time of day went back and stayed.
+        // Backwards too, if the time of day went back for good.
         self.clock_us.store(clock_us, Ordering::Relaxed);
     }
 

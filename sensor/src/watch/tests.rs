@@ -201,7 +201,7 @@ fn health_is_answered_while_slow_clients_hold_connections() {
         (64, ""),
         // They have asked, and do not close.
         (64, "GET /live HTTP/1.0\r\n\r\n"),
-        // More than there are places for.
+        // More than the server accepts at once.
         (600, "G"),
     ] {
         let slow = holding(address, count, said);

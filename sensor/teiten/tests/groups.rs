@@ -64,7 +64,7 @@ fn help_names_every_group() {
     assert_eq!(output.status.code(), Some(0));
 }
 
-/// The programs lie beside `teiten` where the whole workspace was built.
+/// The programs are beside `teiten` if the whole workspace was built.
 #[test]
 fn every_command_of_every_program_is_found_without_its_group() {
     let _alone = alone();

@@ -1,4 +1,4 @@
-//! A journal that is damaged while no capture runs: whatever becomes of one of its files, the next run keeps what readers saw, counts
+//! A journal that is damaged while no capture runs: with any of its files damaged or missing, the next run keeps what readers saw, counts
 //! nothing twice, invents nothing, and says what is damaged. `TEITEN_MUTANTS=1000` makes this a long test; it prints its figures.
 
 use std::collections::BTreeMap;

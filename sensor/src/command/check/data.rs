@@ -168,7 +168,7 @@ fn nearest(path: &Path) -> PathBuf {
     there.unwrap_or(Path::new("/")).to_owned()
 }
 
-/// The kind of the file system that a path lies on, by the longest mount point above it (proc_pid_mounts(5)).
+/// The type of a path's file system, by the longest mount point above it (proc_pid_mounts(5)).
 fn file_system(mounts: &str, path: &Path) -> String {
     let of_line = |line: &str| {
         let mut fields = line.split(' ').skip(1);

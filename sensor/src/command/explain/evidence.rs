@@ -185,7 +185,7 @@ impl Judgements {
         Some(&self.rows[place])
     }
 
-    /// What was forgotten.
+    /// What was dropped.
     #[must_use]
     pub const fn left_out(&self) -> LeftOut {
         self.left_out

@@ -70,14 +70,14 @@ impl Spool {
     }
 }
 
-/// Packets on their way out again.
+/// A reader of the stored packets.
 #[derive(Debug)]
 pub struct SpoolReader {
     file: BufReader<File>,
 }
 
 impl SpoolReader {
-    /// The next block; none at the end.
+    /// The next block; `None` at the end.
     ///
     /// # Errors
     /// When the file cannot be read.

@@ -1,10 +1,10 @@
-//! Compares one input with the captures in the dataset, and holds the decision about it.
+//! Compares one input with the captures in the dataset, and stores the decision about it.
 
 use teiten_aggregator::inputs::Capture;
 
 use super::super::candidate::Candidate;
 
-/// An input and what is decided about it.
+/// An input and the decision about it.
 pub(super) struct JudgedInput {
     pub candidate: Candidate,
     /// Hashes of its beginnings, at lengths of known captures.

@@ -30,7 +30,7 @@ impl HourUnit {
     }
 }
 
-/// The part of a capture's fingerprint that its first bytes give.
+/// The part of a capture's fingerprint that depends only on its first bytes.
 pub(super) fn head(capture: &Capture) -> &str {
     let marks = mark_lengths()
         .take_while(|&length| length <= HEAD_BYTES as u64)

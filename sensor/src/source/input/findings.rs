@@ -1,4 +1,4 @@
-//! What is wrong or odd with a capture, collected while it is read, and the text for its report.
+//! The faults and oddities of a capture, collected while it is read, and the text of its report.
 
 use std::fmt;
 

@@ -16,7 +16,7 @@ const CONFIRMED: Duration = Duration::from_secs(60);
 /// How old a packet may be when it is read: after a pause of the program its buffers hold old ones.
 const AGE_US_MAX: i64 = 24 * 3600 * 1_000_000;
 
-/// What a look at the clocks shows.
+/// The result of a reading of the clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClockStep {
     /// The time of day stepped by so many seconds; the step is not confirmed yet.
@@ -27,11 +27,11 @@ pub(super) enum ClockStep {
     Believed(i64),
 }
 
-/// Packets whose times cannot be believed, since this was last told.
+/// Packets with implausible times since the last report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Implausible {
     pub packets: u64,
-    /// The time of the first, as it came.
+    /// The original time of the first one.
     pub first_us: i64,
 }
 
@@ -44,7 +44,7 @@ impl Implausible {
     }
 }
 
-/// What the time of day is believed to be.
+/// The clock's current estimate of the time of day.
 #[derive(Debug)]
 pub(super) struct LiveClock {
     /// A moment of the steady clock, and the time of day at it.
@@ -69,7 +69,7 @@ impl LiveClock {
         self.expected_us
     }
 
-    /// Looks at both clocks.
+    /// Reads both clocks.
     pub(super) fn look(&mut self, steady: Duration, time_of_day_us: i64) -> Option<ClockStep> {
         let since = steady.saturating_sub(self.anchor.0);
         let since_us = i64::try_from(since.as_micros()).unwrap_or(i64::MAX);
@@ -98,7 +98,7 @@ impl LiveClock {
         }
     }
 
-    /// Tells the times of packets by what is believed; the latest of them. Those that cannot be believed are noted in `implausible`.
+    /// Corrects the times of packets and returns the latest. Implausible ones are noted in `implausible`.
     pub(super) fn tell(
         &self,
         records: &mut [Record],

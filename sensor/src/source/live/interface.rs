@@ -1,4 +1,4 @@
-//! One interface over time: open through a ring or libpcap, or gone and waited for. `live.rs` decides what is captured and when to check.
+//! One interface over time: open through a ring or libpcap, or gone until it returns. `live.rs` decides what is captured and when to check.
 
 use std::os::fd::{AsRawFd, RawFd};
 
@@ -13,7 +13,7 @@ use crate::source::filter::{Instruction, spread_by_source, telescope_filter};
 use crate::source::ring::{Ring, RingError, RingSettings, interface_index, is_up};
 use teiten_packet::decode::supported;
 
-/// What packets come through.
+/// The way in which packets are captured.
 enum Tap {
     Rings(Vec<Ring>),
     Library(Box<Library>),
@@ -211,10 +211,10 @@ impl Interface {
         (kernel, interface)
     }
 
-    /// What has changed with the interface since the last look; one that is away is opened where it is there again.
+    /// The change of the interface since the last check; an interface that has returned is opened.
     pub(super) fn look(&mut self, wanted: &CaptureRequest) -> Option<InterfaceChange> {
         if self.name == ANY {
-            // What libpcap makes of an error is not known: it is opened anew.
+            // The state of libpcap after an error is not known, so it is opened again.
             let is_broken = std::mem::take(&mut self.down);
             if is_broken || self.tap.is_none() {
                 self.tap = None;
@@ -255,7 +255,7 @@ impl Interface {
         }
     }
 
-    /// Appends what to wait at.
+    /// Appends the descriptors to wait for.
     pub(super) fn descriptors(&self, into: &mut Vec<RawFd>) {
         match &self.tap {
             None => {}

@@ -109,7 +109,7 @@ impl Library {
         dropped.into()
     }
 
-    /// What to wait at.
+    /// The descriptor to wait for.
     pub(super) fn descriptor(&self) -> RawFd {
         self.capture.as_raw_fd()
     }

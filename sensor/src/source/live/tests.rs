@@ -18,7 +18,7 @@ fn wanted(method: Method) -> CaptureRequest {
     }
 }
 
-/// A capture on loopback; none, and a loud word, where this user may not.
+/// A capture on loopback; `None`, with a message, if this user may not capture.
 fn loopback(wanted: CaptureRequest) -> Option<Live> {
     match Live::open(&["lo".into(), "lo".into()], wanted) {
         Ok(live) => Some(live),

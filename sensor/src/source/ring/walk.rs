@@ -147,7 +147,7 @@ mod tests {
         // Of struct tpacket_block_desc: packets, and the first one's place.
         word(12, 1);
         word(16, 48);
-        // Of struct tpacket3_hdr: seconds, nanoseconds, lengths, status, where the packet lies, tag and its type.
+        // Of struct tpacket3_hdr: seconds, nanoseconds, lengths, status, offset of the packet, tag and its type.
         for (at, value) in [
             (4, 1_700_000_000),
             (8, 123_456_789),
