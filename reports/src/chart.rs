@@ -30,7 +30,7 @@ pub const FONT_SIZE: f64 = 12.5;
 /// print.
 pub const STYLE: &str = include_str!("chart/chart.css");
 
-/// Which drawing it is to be.
+/// The kind of drawing.
 #[derive(Clone, Copy, Debug)]
 pub struct Sheet<'a> {
     /// Name, for identifiers within a page.
@@ -112,14 +112,14 @@ fn hatch(name: &str) -> String {
     )
 }
 
-/// Where text hangs from its point.
+/// The anchor of a text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Anchor {
-    /// It begins there.
+    /// The text begins at its point.
     Start,
-    /// It is centred there.
+    /// The text is centred at its point.
     Middle,
-    /// It ends there.
+    /// The text ends at its point.
     End,
 }
 
@@ -142,7 +142,7 @@ impl Pen {
         );
     }
 
-    /// A rectangle that tells its value.
+    /// A rectangle with a tooltip of its value.
     pub fn rect_titled(
         &mut self,
         class: &str,
@@ -191,7 +191,7 @@ impl Pen {
         );
     }
 
-    /// A circle that tells its value.
+    /// A circle with a tooltip of its value.
     pub fn circle(&mut self, class: &str, x: f64, y: f64, radius: f64, title: &str) {
         let _ = write!(
             self.body,
@@ -227,7 +227,8 @@ impl Pen {
         );
     }
 
-    /// A name at its start point with a fainter addition, within a room: the addition goes first, then the name is cut.
+    /// A name at its start point with a fainter addition, within a width: if space is short, the addition is left out first, then the name is
+    /// truncated.
     pub fn name(&mut self, x: f64, y: f64, room: f64, name: &str, detail: &str) {
         let width = text_width(name, FONT_SIZE);
         let left = room - width - 9.0;
@@ -250,7 +251,7 @@ impl Pen {
         );
     }
 
-    /// What was drawn.
+    /// The SVG elements.
     #[must_use]
     pub fn finish(self) -> String {
         self.body
@@ -286,8 +287,8 @@ pub fn escaped(text: &str) -> String {
     safe
 }
 
-/// Widths of the characters from space to tilde, thousandths of the size: of each the widest in DejaVu Sans and Noto Sans CJK JP, the wider
-/// ones of the fonts that charts ask for. What is measured by them has room whichever font a reader has.
+/// Widths of the characters from space to tilde, thousandths of the font size: for each the maximum of DejaVu Sans and Noto Sans CJK JP, the
+/// widest of the fonts that charts ask for. A text with this width fits in each of them.
 #[rustfmt::skip]
 const ADVANCES: [u16; 95] = [
     318, 401, 474, 838, 637, 951, 780, 278, 391, 391, 500, 838, 318, 361, 318, 392, 637, 637, 637,
@@ -297,7 +298,7 @@ const ADVANCES: [u16; 95] = [
     284, 975, 634, 612, 635, 635, 412, 521, 393, 634, 592, 818, 592, 592, 525, 637, 337, 637, 838,
 ];
 
-/// Room for a text in any of the fonts that charts ask for.
+/// Upper bound of a text's width in the fonts that charts ask for.
 #[must_use]
 pub fn text_width(text: &str, size: f64) -> f64 {
     let advance = |character: char| match character {
@@ -308,7 +309,7 @@ pub fn text_width(text: &str, size: f64) -> f64 {
     text.chars().map(advance).sum::<f64>() * size
 }
 
-/// A text cut to a width, with an ellipsis where it was longer.
+/// A text truncated to a width, with an ellipsis if it was longer.
 #[must_use]
 pub fn cut(text: &str, size: f64, width: f64) -> String {
     if text_width(text, size) <= width {
@@ -336,7 +337,7 @@ pub fn legend(
 ) -> f64 {
     let (mut x, mut y) = (0.0, top);
     for (class, label) in entries {
-        // Swatches without a label are a scale: they stand side by side.
+        // Swatches without a label are a scale, drawn side by side.
         let width = if label.is_empty() {
             14.0
         } else {

@@ -16,7 +16,7 @@ mod summary;
 use numbers::numbers;
 use summary::summary;
 
-/// What a report needs besides the answer.
+/// The inputs of a report besides the answer.
 #[derive(Clone, Debug)]
 pub struct Setting {
     /// When the report is made, microseconds since 1970-01-01 UTC: the as-of date of every number.
@@ -43,7 +43,7 @@ const REVISIONS_MAX: usize = 8;
 /// A number of the head.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct KeyNumber {
-    /// What it is.
+    /// Its label.
     pub label: String,
     /// The number as written.
     pub value: String,
@@ -59,7 +59,7 @@ pub struct Placed {
     pub number: usize,
     /// Its row.
     pub figure: &'static Figure,
-    /// What was drawn.
+    /// The drawn figure.
     pub drawn: Drawn,
     /// Its drawing for a phone, and those of its cards.
     pub narrow: (Option<Chart>, Vec<Chart>),
@@ -124,7 +124,7 @@ pub struct Document {
     pub sections: Vec<Chapter>,
     /// Definitions.
     pub definitions: Vec<Definitions>,
-    /// Where the packets received went: label and count.
+    /// What became of the received packets: label and count.
     pub accounting: Vec<(&'static str, i64)>,
     /// Where the data comes from.
     pub provenance: Vec<String>,

@@ -15,7 +15,7 @@ use crate::query::distinct::ERROR_PERCENT;
 use crate::query::survey::RULES;
 use crate::query::{Answer, PortRole, SourceGroup};
 
-/// The statements that a DuckDB session needs first; `DATA` stands for the folder of the dataset.
+/// The statements that a DuckDB session needs first; replace `DATA` by the folder of the dataset.
 pub const PREAMBLE: &str = "\
 SET TimeZone = 'UTC';
 CREATE VIEW traffic AS SELECT * FROM read_parquet('DATA/traffic/date=*/hour=*/*.parquet', hive_partitioning = false, union_by_name = true);

@@ -92,13 +92,13 @@ pub struct Figure {
     pub title: Both,
     /// The question it answers.
     pub question: Both,
-    /// Where it stands.
+    /// Its section.
     pub section: Section,
     /// Draws it.
     pub draw: fn(&Answer, &Context<'_>) -> Drawn,
 }
 
-/// How a figure is to be drawn.
+/// How a figure is drawn.
 pub struct Context<'a> {
     /// Name of the drawing, for identifiers within a page.
     pub name: &'a str,

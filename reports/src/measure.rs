@@ -10,7 +10,7 @@ pub const UNCHANGED_PERCENT: f64 = 2.0;
 /// If the old value is at most this share of the new one, it counts as zero: the new one has no percentage.
 pub const NEW_SHARE_MAX: f64 = 0.01;
 
-/// What packets are divided by.
+/// The denominator of rates.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RateUnit {
     /// Dark IPv4 addresses × days observed.
@@ -41,7 +41,7 @@ pub struct Change {
     pub difference: f64,
     /// Difference in percent of the value before; `None` if that counts as zero.
     pub percent: Option<f64>,
-    /// Whether it is too small to be one.
+    /// Whether it is too small to count as a change.
     pub unchanged: bool,
 }
 

@@ -9,8 +9,8 @@ use teiten_aggregator::store::data_folder;
 
 use crate::text::Language;
 
-/// Where the settings of reports stand: above all tables `sensor` is the name of a sensor, and only `[report]` says which to count; the
-/// folder of reports is no file of a figure.
+/// The settings of reports in `teiten.toml`. Above all tables `sensor` is the name of a sensor, so only `[report]` selects sensors; `out` is the
+/// folder of reports, not the file of `figure`.
 pub const SETTINGS: SettingsScope<'static> = SettingsScope {
     heading: Some("report"),
     foreign: &["sensor"],
@@ -216,7 +216,7 @@ pub enum OptionsError {
 pub struct Options {
     /// Folder of the dataset.
     pub data: PathBuf,
-    /// Where to write, if it was said.
+    /// Where to write, if given.
     pub out: Option<PathBuf>,
     /// The period as written, if one was.
     pub period: Option<String>,
@@ -230,7 +230,7 @@ pub struct Options {
     pub series: Vec<PathBuf>,
     /// Title of the report, if one is given.
     pub title: Option<String>,
-    /// Who publishes it.
+    /// The publisher.
     pub organisation: Option<String>,
     /// Languages.
     pub languages: Vec<Language>,
@@ -241,7 +241,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// Options of flags, among which the settings of the file stand already.
+    /// Options from flags, which include the settings of the file.
     ///
     /// # Errors
     /// When a needed flag is missing, or a value means nothing.

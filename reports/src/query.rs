@@ -30,7 +30,7 @@ pub use answer::{
     Accounting, Answer, HourTally, PortRole, Protocol, SensorTally, SourceGroup, Tally,
 };
 
-/// What is asked.
+/// The question to a dataset.
 #[derive(Clone, Debug)]
 pub struct Question {
     /// The folder of the dataset.
@@ -142,7 +142,7 @@ pub fn ask(question: &Question) -> Result<Answer, QueryError> {
     Ok(answer)
 }
 
-/// The days before the period: with their traffic if the period is compared, else only the sensors that were there.
+/// The days before the period: with their traffic if the period is compared, otherwise only the sensors that observed.
 fn look_back(question: &Question) -> Result<Option<Answer>, QueryError> {
     let period = question.period.days_before(answer::SERVICE_DAYS);
     let question = Question {
@@ -222,7 +222,7 @@ enum Task {
     Sources(usize),
 }
 
-/// What every worker needs to know.
+/// Shared inputs of the workers.
 pub(crate) struct Job<'a> {
     pub first_hour: i64,
     pub hours: usize,

@@ -49,7 +49,7 @@ impl Buckets {
         Self::by(period, step)
     }
 
-    /// The period cut into days of its timezone, however long it is.
+    /// The period in days of its timezone, for any length.
     #[must_use]
     pub fn days(period: &ReportPeriod) -> Self {
         Self::by(period, BucketWidth::Day)
@@ -104,7 +104,7 @@ fn cut(period: &ReportPeriod, step: BucketWidth) -> Vec<Range<usize>> {
     ranges
 }
 
-/// Hours of the civil hour, day or month in which an hour lies: 23 to 25 for a day.
+/// Hours of the civil hour, day or month that contains an hour: 23 to 25 for a day.
 fn full_hours(hour: i64, period: &ReportPeriod, step: BucketWidth) -> usize {
     let date = period
         .timezone

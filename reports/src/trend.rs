@@ -16,11 +16,11 @@ pub const MEDIANS_MIN: f64 = 2.0;
 /// Median and quartiles of a set of values.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Quartiles {
-    /// A quarter lies below.
+    /// A quarter of the values is below.
     pub low: f64,
-    /// Half lies below.
+    /// Half of the values is below.
     pub median: f64,
-    /// Three quarters lie below.
+    /// Three quarters of the values are below.
     pub high: f64,
 }
 

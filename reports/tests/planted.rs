@@ -23,7 +23,7 @@ use teiten_reports::text::Language;
 
 use small::{Planted, write_planted};
 
-/// Days of the small dataset that lie before the period.
+/// Days of the small dataset before the period.
 const BEFORE: i64 = 28;
 const DAYS: i64 = BEFORE + 10;
 

@@ -284,7 +284,7 @@ fn hosts_are_the_same_in_every_table_and_never_victims() {
     let folder = tempfile::tempdir().unwrap();
     small::dataset(folder.path());
     let answer = ask(folder.path(), "2026-11-05");
-    // 40 + 10 + 3 + 5 hosts; 2 victims and 5 spoofed addresses stand in no count of hosts.
+    // 40 + 10 + 3 + 5 hosts; 2 victims and 5 spoofed addresses are in no count of hosts.
     let sum = |name: &str| -> f64 {
         column(&drawn(&answer, name), "hosts_estimate")
             .iter()

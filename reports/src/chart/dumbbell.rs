@@ -15,12 +15,12 @@ pub struct DumbbellPair {
     pub all: f64,
     /// The part of it that remains.
     pub part: f64,
-    /// What it says, at the right.
+    /// Text at the right.
     pub text: String,
 }
 
 const ROW: f64 = 27.0;
-/// Height of a row whose words stand above its marks.
+/// Height of a row with its words above its marks.
 const ROW_NARROW: f64 = 42.0;
 
 /// Draws the pairs from the top down; `legends` names the two values.
@@ -106,7 +106,7 @@ pub fn draw(
     }
 }
 
-/// What a name may take: beside a value on a narrow drawing, the widest name's room else.
+/// Maximum width of a name: beside a value in a narrow drawing, otherwise that of the widest name.
 fn names_room(narrow: bool, width: f64, value: &str, names: f64) -> f64 {
     if narrow {
         width - text_width(value, FONT_SIZE) - 12.0

@@ -43,7 +43,7 @@ pub struct Grid {
 pub fn draw(grid: &Grid) -> Chart {
     let mut pen = Pen::default();
     let unit_width = text_width(&grid.unit, 11.5);
-    // The unit stands at the right of the legend, and on a narrow drawing under it.
+    // The unit is at the right of the legend, or under it in a narrow drawing.
     let narrow = grid.width <= NARROW;
     let right = if narrow || grid.unit.is_empty() {
         grid.width

@@ -28,7 +28,7 @@ pub struct CountryShares {
     pub ring: f64,
     /// Whether it is marked as home.
     pub home: bool,
-    /// What it says under the pointer.
+    /// Text under the pointer.
     pub told: String,
 }
 
@@ -211,7 +211,7 @@ mod tests {
                 "{code}"
             );
         }
-        // Japan lies left of the middle, the United States right of it, Brazil further right.
+        // Japan is left of the middle, the United States right of it, Brazil further right.
         let x = |code: &str| position(code).unwrap().0;
         assert!(x("JP") < WIDTH / 2.0 && WIDTH / 2.0 < x("US") && x("US") < x("BR"));
     }

@@ -21,10 +21,10 @@ pub struct Bar {
 
 const ROW: f64 = 27.0;
 const BAR: f64 = 17.0;
-/// Height of a row whose words stand above its bar.
+/// Height of a row with its words above its bar.
 const ROW_NARROW: f64 = 40.0;
 const BAR_NARROW: f64 = 13.0;
-/// The most that names may take of a wide drawing.
+/// Maximum width of names in a wide drawing.
 const NAMES_MAX: f64 = 360.0;
 /// The bar of the rest is cut above this multiple of the first rank.
 const REST_MAX: f64 = 1.6;

@@ -37,7 +37,7 @@ pub fn draw(
         width * (0.5 + between / 2.0),
         34.0,
     );
-    // What either side has for its words.
+    // The width of the texts on either side.
     let room = left - SHIFT;
     let said = |text: &str| cut(text, FONT_SIZE * 1.1, room);
     let head = |pen: &mut Pen, x: f64, anchor: Anchor, text: &str| {

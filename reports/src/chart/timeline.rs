@@ -1,4 +1,4 @@
-//! What every chart over time shares: the frame, the gaps, the marks of hours with loss or observed in part, and the values on hover.
+//! Shared parts of charts over time: the frame, the gaps, the marks of hours with loss or observed in part, and the values on hover.
 
 use super::axis::{PlotArea, TimeAxis, ValueAxis};
 use super::{Anchor, FONT_SIZE, NARROW, Pen, num, text_width};
@@ -17,11 +17,11 @@ pub struct Labels {
     pub description: String,
     /// Unit of the value axis.
     pub unit: String,
-    /// What a gap is called.
+    /// Label of a gap.
     pub no_data: String,
     /// Label of a bucket observed in part.
     pub partial: String,
-    /// What a bucket with loss is called.
+    /// Label of a bucket with loss.
     pub lossy: String,
     /// Label of a bucket with too little observation to be compared.
     pub hollow: String,

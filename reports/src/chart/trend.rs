@@ -21,7 +21,7 @@ pub struct ChartMark {
     pub label: String,
 }
 
-/// What stands under the line.
+/// The texts under the line.
 #[derive(Clone, Debug)]
 pub struct Strip {
     /// What it is called.
@@ -108,7 +108,7 @@ pub fn draw(
             pen.path("dot0", &dots);
             pen.path("line0 ring", &rings);
             for (mark, row) in marks.iter().zip(&mark_rows) {
-                // Above the unit, which stands over the frame.
+                // Above the unit, which is over the frame.
                 let top = 9.0 + *row as f64 * 18.0;
                 let (from, to) = (x(mark.buckets.start), x(mark.buckets.end - 1));
                 pen.line("event", from, top + 7.0, from, frame.bottom);
@@ -180,7 +180,7 @@ pub fn circled(number: usize) -> String {
         .map_or_else(|| format!("({number})"), String::from)
 }
 
-/// How much wider bold text is than what [`text_width`] measures.
+/// Factor by which bold text is wider than [`text_width`].
 const BOLD: f64 = 1.1;
 
 /// Room for a mark's number and label.
@@ -188,9 +188,9 @@ fn mark_width(label: &str) -> f64 {
     text_width(label, FONT_SIZE * BOLD) + 26.0
 }
 
-/// A row for each mark, so that no label lies over another.
+/// A row for each mark, so that no labels overlap.
 fn rows(marks: &[ChartMark], buckets: usize, width: f64) -> Vec<usize> {
-    // What the frame has beside the labels of its values.
+    // The width of the frame beside the labels of its values.
     let room = width - 60.0;
     let slot = room / buckets.max(1) as f64;
     let mut ends: Vec<f64> = Vec::new();

@@ -19,7 +19,7 @@ pub struct YearColumn {
     pub text: String,
 }
 
-/// Draws the columns, years ascending; series of one year stand side by side.
+/// Draws the columns, years ascending; series of one year are side by side.
 #[must_use]
 pub fn draw(
     Sheet { name, width }: Sheet<'_>,

@@ -119,7 +119,7 @@ pub struct SensorTally {
     pub seconds_without_size: i64,
     /// Least and most dark IPv4 addresses seen in `coverage`.
     pub addresses: Option<(i64, i64)>,
-    /// Most dark IPv6 addresses seen there: a number of 2^80 and more, of which a power of two is exact.
+    /// Maximum dark IPv6 addresses seen there: as a floating-point number, in which powers of two such as 2^80 are exact.
     pub addresses_ipv6: f64,
     /// What came in and where it went.
     pub accounting: Accounting,

@@ -9,7 +9,7 @@ use teiten_aggregator::schema::names::SOURCES_SKETCH;
 
 /// `lg_k` of the contract's sketches.
 pub const LG_K: u8 = 12;
-/// `lg_k` of counts kept for every port, of which there may be a hundred thousand.
+/// `lg_k` of the counts for every port; there may be a hundred thousand ports.
 pub const LG_K_SMALL: u8 = 10;
 /// Relative standard error of a union at [`LG_K`], percent: √(3 ln 2 − 1) / √4096, the estimator without history.
 pub const ERROR_PERCENT: f64 = 1.6;

@@ -190,7 +190,7 @@ impl<'a> Columns<'a> {
             .ok_or_else(|| wrong_type(name))
     }
 
-    /// A column of 64-bit numbers; none where the file has it not.
+    /// A column of 64-bit integers; `None` if the file lacks it.
     pub(super) fn int64_if_there(&self, name: &str) -> Result<Option<&'a Int64Array>, String> {
         self.0
             .column_by_name(name)
@@ -198,7 +198,7 @@ impl<'a> Columns<'a> {
             .transpose()
     }
 
-    /// A column of floating-point numbers; none where the file has it not.
+    /// A column of floating-point numbers; `None` if the file lacks it.
     pub(super) fn float64_if_there(&self, name: &str) -> Result<Option<&'a Float64Array>, String> {
         let array = self.0.column_by_name(name);
         let typed = |array: &'a ArrayRef| {

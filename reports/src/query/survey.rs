@@ -54,7 +54,7 @@ pub struct Infected {
     pub largest_network: i64,
 }
 
-/// What one day's sources tell.
+/// The survey statistics of one day's sources.
 #[derive(Clone, Debug, Default)]
 pub struct SurveyDay {
     /// Whether the day's `sources` were read.

@@ -1,4 +1,4 @@
-//! Where the text of a drawing lies, measured with the fonts of this machine: no label may be cut by an edge or lie over another.
+//! The boxes of a drawing's texts, measured with the fonts of this machine: no label may be cut by an edge or overlap another.
 
 use std::sync::Arc;
 
