@@ -1,4 +1,4 @@
-//! CASES: the whole job in its variants, each a capture, how it is replayed, and what is aimed at.
+//! CASES: the variants of the whole job, each with a capture, how it is replayed, and its targets.
 
 /// A variant of the whole job.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +24,7 @@ pub enum Work {
     Decompress,
 }
 
-/// The aims of a case; they are meant for two cores, and as high as they are on purpose.
+/// The targets of a case, for two cores; they are ambitious on purpose.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Aim {
     /// Millions of packets a second of wall time.
@@ -45,7 +45,7 @@ const NONE: Aim = Aim {
 };
 const PLAIN_BYTES: Option<u64> = Some(1 << 30);
 
-/// A compressed capture must be replayed at four fifths of what its decompressor gives on one core.
+/// A compressed capture must be replayed at four fifths of the rate of its decompressor on one core.
 const fn compressed(name: &'static str, alone: &'static str, about: &'static str) -> Case {
     Case {
         name,

@@ -1,5 +1,5 @@
-//! What a replay wrote: one hash of all of it, and the packets and bytes that its tables hold. It reads Parquet files as any reader
-//! would, by column names, and knows nothing of the programs that write them.
+//! The output of a replay: one hash of all of it, and the packets and bytes in its tables. This module reads Parquet files by column names as
+//! any reader does, and shares no code with the programs that write them.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -71,13 +71,13 @@ fn add_part(path: &Path, sums: &mut Sums) -> Result<()> {
     Ok(())
 }
 
-/// Packets and bytes by what is counted: the hash of source, protocol, port, class and traffic type.
+/// Packets and bytes by key: the hash of source, protocol, port, class and traffic type.
 pub type Counts = HashMap<u64, (i64, i64)>;
 
-/// Columns that say what is counted, whatever the hour.
+/// Columns of the key, without the hour.
 const COUNTED_BY: [&str; 5] = ["src_ip", "protocol", "port", "class", "traffic_type"];
 
-/// What `sources` of the dataset in `folder` counts, over all hours.
+/// The counts of `sources` of the dataset in `folder`, over all hours.
 ///
 /// # Errors
 /// When a part cannot be read.
@@ -159,7 +159,7 @@ pub fn hash(folder: &Path) -> io::Result<String> {
         .collect())
 }
 
-/// Read piece by piece: what this program holds at its peak is the least that its children are said to hold.
+/// Reads a file piece by piece, because the peak memory of this program is a lower bound of what is measured for its children.
 fn digest(file: &Path) -> io::Result<[u8; 32]> {
     let mut hash = Sha256::new();
     let (mut file, mut piece) = (File::open(file)?, vec![0; 1 << 20]);

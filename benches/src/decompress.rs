@@ -1,5 +1,5 @@
-//! A decompressor alone, on one thread, into nothing: what the replay of a compressed capture is held against. The libraries are those
-//! that the sensor uses.
+//! Runs a decompressor alone, on one thread, and discards its output: the baseline for the replay of a compressed capture. It uses the
+//! sensor's libraries.
 
 use std::fs::File;
 use std::io::{self, BufReader, Read};

@@ -1,8 +1,8 @@
-//! Measures the sensor: its stages alone by calling the libraries ([`stage`]), the whole job as built programs ([`whole`]), the same
-//! file through other programs ([`peer`]), what a live capture loses and takes ([`live`]), and what follows for more cores ([`model`]).
+//! Measures the sensor: single stages by calling the libraries ([`stage`]), the whole job with built programs ([`whole`]), other programs on
+//! the same file ([`peer`]), loss and cost of a live capture ([`live`]), and a model of more cores ([`model`]).
 //!
-//! The map: `case` and `input` what is measured · `usage` what running takes · `dataset` what was written · `outcome` what it gave ·
-//! `program` where the programs are · `send` what sends to a live capture · `decompress` what a compressed capture is held against · `record` what is kept.
+//! The modules: `case` and `input` what is measured · `usage` the cost of a process · `dataset` the tables written · `outcome` the results ·
+//! `program` paths of programs · `send` the sender for a live capture · `decompress` the baseline of compressed captures · `record` kept results.
 
 pub mod case;
 pub mod dataset;

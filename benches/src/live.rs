@@ -54,7 +54,7 @@ pub const CASES: &[Case] = &[
         rate: Some(20_000),
     },
 ];
-/// What is aimed at: the sensor's processor time for the whole job, microseconds a packet.
+/// The target: the sensor's processor time for the whole job, microseconds a packet.
 pub const AIM_US: f64 = 0.5;
 /// Heads of the columns of [`Outcome::row`].
 pub const HEADINGS: &str = "case        Mpackets  s sent  M/s sent  dropped  missing  CPU s  µs/packet      aim  sender µs  own MiB by quarter        rows  differ";
@@ -90,12 +90,12 @@ pub struct Outcome {
     /// Largest memory of the sensor's own in each quarter of the sending, bytes.
     own_bytes: [u64; 4],
     accounting: Value,
-    /// Rows of a replay of the same packets, and how many of them the live tables hold otherwise.
+    /// Rows of a replay of the same packets, and how many of them differ in the live tables.
     rows: usize,
     differing: usize,
 }
 
-/// Two network namespaces and the pair of interfaces between them; gone when this value goes.
+/// Two network namespaces and the pair of interfaces between them; removed when this value is dropped.
 struct Network {
     sending: String,
     dark: String,
@@ -325,7 +325,7 @@ fn wait_for_words(file: &Path, words: &str) -> Result<()> {
     )
 }
 
-/// The largest of the looks in each quarter of the time that begins at `begin`.
+/// The largest sample in each quarter of the time from `begin` on.
 fn quarters(looks: &[(Instant, u64)], begin: Instant, length: Duration) -> [u64; 4] {
     std::array::from_fn(|quarter| {
         let from = begin + length.mul_f64(quarter as f64 / 4.0);
@@ -335,7 +335,7 @@ fn quarters(looks: &[(Instant, u64)], begin: Instant, length: Duration) -> [u64;
     })
 }
 
-/// Rows that one side holds otherwise than the other, or not at all.
+/// Rows that differ between the sides, or that one side lacks.
 fn differing(expected: &Counts, found: &Counts) -> usize {
     let other = expected
         .iter()

@@ -18,7 +18,7 @@ use teiten_benches::stage::{self, Bench, Measured, conclusions};
 use teiten_benches::whole::Whole;
 use teiten_benches::{decompress, peer, send};
 
-/// Measured, but something that must agree does not.
+/// Measured, but results that must agree do not.
 const DISAGREES: u8 = 1;
 /// Not measured.
 const NOT_DONE: u8 = 2;

@@ -1,5 +1,5 @@
-//! What more cores would reach, from costs measured on this machine: what passes one thread one by one stays, the rest divides. No
-//! number here is written by hand.
+//! A model of more cores, from costs measured on this machine: serial work stays as it is, the rest is divided by the cores. It contains no
+//! number that was written by hand.
 
 use std::path::Path;
 
@@ -25,14 +25,14 @@ pub struct Model {
     pub closing_ns: f64,
     /// Of all threads together.
     pub total_ns: f64,
-    /// Wall time that a job takes once, whatever its length, nanoseconds.
+    /// Wall time that each job takes independently of its length, nanoseconds.
     pub start_ns: f64,
     /// Bytes of the capture's file a packet.
     pub file_bytes: f64,
 }
 
 impl Model {
-    /// Replays the bench's capture in this process `rounds` times and looks which thread spent what; medians.
+    /// Replays the bench's capture in this process `rounds` times and measures the time of each thread; medians.
     ///
     /// # Errors
     /// When a replay fails.

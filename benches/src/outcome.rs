@@ -34,7 +34,7 @@ pub struct Outcome {
     pub runs: Vec<Usage>,
     /// The output of the last run; `None` for a decompressor.
     pub left: Option<Left>,
-    /// What does not agree, in words.
+    /// Disagreements, as sentences.
     pub problems: Vec<String>,
 }
 
@@ -62,7 +62,7 @@ impl Outcome {
         self.capture.records as f64 / self.median().processor.as_secs_f64() / 1e6
     }
 
-    /// Notes every number that must be that of the truth and is not.
+    /// Notes every number that differs from the truth.
     pub fn check_against_truth(&mut self) {
         let Some(left) = &self.left else { return };
         let capture = &self.capture;
@@ -171,7 +171,7 @@ fn amount(sum: i64) -> Option<u64> {
     u64::try_from(sum).ok()
 }
 
-/// What follows from several cases together: shares of one another, equal tables.
+/// Checks across several cases: relative rates, equal tables.
 #[must_use]
 pub fn comparisons(outcomes: &[Outcome]) -> Vec<String> {
     let mut lines = Vec::new();

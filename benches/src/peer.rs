@@ -29,7 +29,7 @@ pub struct Peer {
     arguments: &'static [&'static str],
 }
 
-/// The row that all others are held against.
+/// The row that all others are compared with.
 pub const OURS: Peer = Peer {
     name: "teiten-sensor",
     program: "teiten-sensor",
@@ -75,7 +75,7 @@ pub const PEERS: &[Peer] = &[
             "{capture}",
             "-p",
             "softflowd.pid",
-            // Version 1.1.0 now and then waits for ever at its control socket.
+            // Version 1.1.0 sometimes waits forever at its control socket.
             "-c",
             "none",
         ],
@@ -120,7 +120,7 @@ pub struct Comparison {
     pub ran: Vec<Ran>,
     /// Peers that are not installed.
     pub missing: Vec<&'static Peer>,
-    /// Peers that did not do it, and why.
+    /// Peers that failed, and why.
     pub failed: Vec<(&'static Peer, String)>,
 }
 

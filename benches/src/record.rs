@@ -1,4 +1,4 @@
-//! What a result is worth nothing without: machine, commit, date and command; and where results are kept.
+//! The circumstances of a result (machine, commit, date and command), and the folder of kept results.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 /// Folder of kept results, from the workspace's root.
 pub const RUNS_FOLDER: &str = "benches/runs";
 
-/// Where, when, of what and by which command.
+/// The circumstances of a measurement.
 #[derive(Clone, Debug)]
 pub struct Circumstances {
     /// Model of the processor.
@@ -34,7 +34,7 @@ pub struct Circumstances {
 }
 
 impl Circumstances {
-    /// Those of now.
+    /// The circumstances now.
     #[must_use]
     pub fn now() -> Self {
         Circumstances {

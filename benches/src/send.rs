@@ -1,5 +1,5 @@
-//! Sends the packets of a capture through an interface as fast as one thread can, or at a steady rate: what a live capture is measured
-//! with. A packet's number is its place in the capture. `unsafe` here because only `sendmmsg` hands over many packets by one call.
+//! Sends the packets of a capture through an interface, as fast as one thread can or at a steady rate, to measure a live capture. A packet's
+//! number is its place in the capture. `unsafe` is needed because only `sendmmsg` sends many packets in one call.
 
 use std::io;
 use std::mem::zeroed;
@@ -10,9 +10,9 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
-/// Packets handed over by one call.
+/// Packets sent in one call.
 const TOGETHER: usize = 64;
-/// At a steady rate, packets go in portions of this time: as coarse as the kernel's own sleeping.
+/// At a steady rate, packets are sent in portions of this time: the kernel does not sleep more precisely.
 const PORTION: Duration = Duration::from_millis(1);
 const FILE_HEADER_BYTES: usize = 24;
 const RECORD_HEADER_BYTES: usize = 16;
@@ -183,7 +183,7 @@ fn send_portions<'a>(
     Ok(sent)
 }
 
-/// A packet socket bound to the interface, that passes the kernel's queue by.
+/// A packet socket bound to the interface, which bypasses the kernel's queue.
 fn open(interface: &str) -> io::Result<OwnedFd> {
     let name = std::ffi::CString::new(interface)?;
     // SAFETY: no pointers. Protocol 0: it receives nothing.

@@ -21,19 +21,19 @@ pub struct Stage {
     pub name: &'static str,
     /// What is in it.
     pub about: &'static str,
-    /// The place of its cost in the whole.
+    /// The role of its cost in the sum.
     pub part: Part,
     run: fn(&Bench) -> Result<Cost>,
 }
 
-/// The place of a stage's cost in the whole.
+/// The role of a stage's cost in the sum.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// It is one of the terms whose sum is the job.
+    /// A term of the sum.
     Term,
-    /// It is part of the term of this name.
+    /// A part of the term of this name.
     Within(&'static str),
-    /// Once a job, whatever its length.
+    /// Once for each job, independently of its length.
     Once,
 }
 
@@ -169,7 +169,7 @@ impl Bench {
     }
 }
 
-/// What the closing thread does itself while `threads` others merge and encode for it, nanoseconds of processor time for all hours.
+/// Processor time of the closing thread itself while `threads` others merge and encode, nanoseconds for all hours.
 ///
 /// # Errors
 /// When an hour cannot be closed.
@@ -179,7 +179,7 @@ pub fn own_ns_of_closing(bench: &Bench, threads: usize) -> Result<u64> {
     Ok(stopwatch.processor_ns())
 }
 
-/// What a job does once.
+/// The fixed work of a job.
 ///
 /// # Errors
 /// When country data is damaged.

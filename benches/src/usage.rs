@@ -135,7 +135,7 @@ fn clock_ns(clock: libc::clockid_t) -> u64 {
     now.tv_sec as u64 * 1_000_000_000 + now.tv_nsec as u64
 }
 
-/// Processor time of this thread over several pieces of work, and the wall time; what looking at the clocks takes is taken off.
+/// Processor time and wall time of this thread over several pieces of work, without the cost of reading the clocks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Stopwatch {
     processor_ns: u64,
@@ -144,7 +144,7 @@ pub struct Stopwatch {
 }
 
 impl Stopwatch {
-    /// Does `work` and adds what it took.
+    /// Does `work` and adds its time.
     #[inline]
     pub fn time<T>(&mut self, work: impl FnOnce() -> T) -> T {
         let (wall, processor_ns) = (Instant::now(), thread_ns());
@@ -169,10 +169,10 @@ impl Stopwatch {
     }
 }
 
-/// Empty pieces timed to learn what looking at the clocks takes.
+/// Empty pieces timed to measure the cost of reading the clocks.
 const EMPTY_PIECES: usize = 1001;
 
-/// What a piece without work seems to take: processor and wall time, medians, nanoseconds.
+/// The measured time of a piece without work: processor and wall time, medians, nanoseconds.
 fn looking_ns() -> (u64, u64) {
     static LOOKING: OnceLock<(u64, u64)> = OnceLock::new();
     *LOOKING.get_or_init(|| {

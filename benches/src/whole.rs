@@ -108,7 +108,7 @@ impl Whole {
                 Ok((usage, None))
             }
             Work::Replay(flags) => {
-                // Replaying replaces the parts, but a run is timed with a folder as new as a user's first.
+                // A repeated replay replaces the parts; a new folder makes each run like a user's first.
                 let data = self.work.join(format!("data-{}", case.name));
                 remove(&data)?;
                 let usage = self.replay(case.name, &self.sensor, capture, &data, flags)?;
@@ -119,7 +119,7 @@ impl Whole {
         }
     }
 
-    /// Replays a capture into `data`; what it printed is kept with it.
+    /// Replays a capture into `data`, and stores the printed account there.
     ///
     /// # Errors
     /// When the sensor fails.

@@ -16,7 +16,7 @@ const DAY: [f64; 24] = [
 ];
 /// Half the width of the noise of a minute, relative.
 const MINUTE_NOISE: f64 = 0.12;
-/// One minute in so many is the peak of a burst, and this is the factor of its height.
+/// One minute in this many is the peak of a burst, whose relative height is `BURST`.
 const BURST_EVERY: u64 = 300;
 const BURST: f64 = 0.8;
 

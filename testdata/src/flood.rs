@@ -37,7 +37,7 @@ impl ForgedSources {
                     Prefix::Ipv6(..) => None,
                 }),
         );
-        // What is not within the prefix.
+        // Space outside the prefix.
         let length = 1u64 << (32 - u32::from(bits.min(32)));
         let start = u64::from(from) / length * length;
         closed.push((0, start));

@@ -36,9 +36,9 @@ pub struct CountryTable {
     codes: Vec<String>,
     ipv4: Ranges<u32>,
     ipv6: Ranges<u128>,
-    /// For each upper half of an IPv4 address, the first range that ends at or behind its block.
+    /// For each upper half of an IPv4 address, the first range that ends in or after its block.
     index: Vec<u32>,
-    /// Space of no country, whatever the file says.
+    /// Space of no country, regardless of the file.
     nowhere: Ranges<u32>,
     /// File name, or what the table is.
     pub name: String,

@@ -1,5 +1,4 @@
-//! The truth of single records as text: a line of comma-separated values for each, in the order of the capture. Counting them is
-//! `tally.rs`'s work.
+//! The truth of single records as text: a line of comma-separated values for each, in the order of the capture. `tally.rs` counts them.
 
 use crate::kinds::Sent;
 

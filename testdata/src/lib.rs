@@ -1,23 +1,22 @@
 //! Synthesises darknet traffic with known truth, for tests, benchmarks and demonstrations.
 //!
-//! A [`Scenario`] says everything: [`write()`] turns it into a capture and returns the [`Truth`], counted while the packets are made. The
-//! code is written apart from the programs that it checks: it shares no table, no parser and no classifier with them, so that a mistake
-//! cannot agree with itself. The same scenario gives the same bytes on every machine and with any number of threads.
+//! [`write()`] turns a [`Scenario`] into a capture and returns the [`Truth`], counted while the packets are made. The code is independent of
+//! the programs that it checks: it shares no table, no parser and no classifier with them, so that both cannot have the same mistake. The same
+//! scenario gives the same bytes on every machine and with any number of threads.
 //!
 //! Definitions of the truth:
-//! - A packet's class is its sender's purpose. A source that cannot exist makes a packet `spoofed` whatever it carries; a later fragment, a
+//! - A packet's class is its sender's purpose. A source that cannot exist makes a packet `spoofed` with any contents; a later fragment, a
 //!   tunnel and a rare protocol are `other`; scans with any TCP flags, empty datagrams, datagrams of unknown bytes, SIP OPTIONS, SCTP INITs
 //!   and pings are `scan`.
-//! - The tool is the one that sent it. Random identifications coincide with a tool's once in 65,536 packets, in noise 64 times as often;
-//!   the truth does not. One
-//!   packet of nmap or unicornscan cannot be told from others; the truth still names them.
+//! - The tool is the one that sent it. Random identifications coincide with a tool's mark once in 65,536 packets, in noise 64 times as often;
+//!   the truth ignores coincidences. A single packet of nmap or unicornscan cannot be distinguished from others; the truth still names them.
 //! - The port of backscatter is the attacked service: the source port, or the quoted packet's destination port in an ICMP error.
 //! - A damaged IPv4 header is counted as damaged and not observed; damage further in is observed with the type and class `malformed` and
 //!   no port.
 //!
-//! The map: `scenario` the settings · `roles` the model, one row for each kind of sender · `send/` how their packets look · `source`,
+//! The modules: `scenario` the settings · `roles` the model, one row for each kind of sender · `send/` their packets · `source`,
 //! `population`, `countries`, `zipf`, `clock`, `telescope` the sources, their numbers and times, and the destinations · `packet`, `stack`,
-//! `format`, `output` bytes · `synth` the work · `tally`, `truth`, `label`, `geo` what is known of it.
+//! `format`, `output` bytes · `synth` the generator · `tally`, `truth`, `label`, `geo` the truth.
 
 pub mod clock;
 pub mod countries;
@@ -56,7 +55,7 @@ pub enum Error {
         "{0} is no prefix: write ADDRESS/LENGTH with zeros behind the length, as in 198.18.0.0/16"
     )]
     Prefix(String),
-    /// The scenario asks for what cannot be.
+    /// The scenario is impossible.
     #[error("{0}")]
     Contradiction(&'static str),
     /// More sources than the model has addresses for.

@@ -343,7 +343,7 @@ fn packets(arguments: &Arguments, addresses: u64) -> anyhow::Result<u64> {
     Ok((per_day * i128::from(open_us) / i128::from(24 * HOUR_US)) as u64)
 }
 
-/// The span without its outages, which are taken to lie apart.
+/// The span without its outages, which are assumed not to overlap.
 fn open_us(arguments: &Arguments) -> i64 {
     let start = arguments.start.unwrap_or(DEFAULT_START_US);
     let end = start.saturating_add(arguments.span);

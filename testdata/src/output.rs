@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 /// A compression that captures come in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
-    /// None.
+    /// No compression.
     None,
     /// gzip.
     Gzip,

@@ -95,7 +95,7 @@ impl Default for Packet {
 }
 
 impl Packet {
-    /// The IP header as it stands.
+    /// The IP header so far.
     #[must_use]
     pub fn header(&self) -> &[u8] {
         &self.header[..self.header_bytes]
@@ -118,7 +118,7 @@ impl Packet {
         self.header[0] >> 4 == 6
     }
 
-    /// Sets the body to `parts`, one behind the other.
+    /// Sets the body to the concatenation of `parts`.
     pub fn set_body(&mut self, parts: &[&[u8]]) {
         let mut end = 0;
         for part in parts {
@@ -128,7 +128,7 @@ impl Packet {
         self.body_bytes = end;
     }
 
-    /// Cuts the body to `length_bytes`.
+    /// Truncates the body to `length_bytes`.
     pub fn cut_body(&mut self, length_bytes: usize) {
         self.body_bytes = self.body_bytes.min(length_bytes);
     }

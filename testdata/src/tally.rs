@@ -1,4 +1,4 @@
-//! Counts what was sent, exactly, while it is sent. One tally for each thread; they add up. Naming the counts is `truth.rs`'s work.
+//! Exact counts of the packets, made while they are sent. Each thread has a tally; tallies are added. `truth.rs` names the counts.
 
 use std::collections::BTreeMap;
 
@@ -44,7 +44,7 @@ impl SourceSet {
             .sum()
     }
 
-    /// Whether there is none.
+    /// Whether it is empty.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.len() == 0

@@ -104,7 +104,7 @@ impl FromIterator<Prefix> for Telescope {
     }
 }
 
-/// Prefixes either hold one another or are apart: sorted by first address and falling length, those held by an earlier one go.
+/// Prefixes are nested or disjoint: sorted by first address with the larger prefix first, those within an earlier one are removed.
 fn merged(mut ranges: Vec<(u32, u64)>) -> Vec<(u32, u64)> {
     ranges.sort_unstable_by_key(|&(first, length)| (first, std::cmp::Reverse(length)));
     let mut result: Vec<(u32, u64)> = Vec::new();

@@ -1,4 +1,4 @@
-//! The truth of a capture, as JSON: what was sent, by every word of the contract. Counting is `tally.rs`'s work.
+//! The truth of a capture, as JSON: the packets sent, by every kind of the contract. `tally.rs` counts them.
 
 use std::collections::BTreeMap;
 
@@ -97,7 +97,7 @@ pub struct Accounting {
     pub malformed: Damaged,
 }
 
-/// Records whose link or IP header is damaged, or whose time cannot be believed.
+/// Records with a damaged link or IP header, or an implausible time.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Damaged {
     /// Link layer.

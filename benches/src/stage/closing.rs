@@ -1,4 +1,4 @@
-//! The stages of closing hours: sort, merge, close as a whole, and the bare writing of as many bytes; and what a job does once.
+//! The stages of closing hours: sort, merge, the whole close, and writing the same number of bytes alone; and the fixed work of a job.
 
 use std::fs::File;
 use std::hint::black_box;
@@ -76,7 +76,7 @@ pub(super) fn write(bench: &Bench) -> Result<Cost> {
     Ok(cost(&stopwatch, bench, closed.source_rows))
 }
 
-/// Closes every hour of the capture with `threads` threads; what this thread took for it goes to `stopwatch`.
+/// Closes every hour of the capture with `threads` threads; adds the time of this thread to `stopwatch`.
 pub(super) fn close_all(
     bench: &Bench,
     threads: usize,

@@ -104,7 +104,7 @@ pub(super) fn window(bench: &Bench) -> Result<Cost> {
     Ok(cost(&stopwatch, packets))
 }
 
-/// All of it, as a worker does it.
+/// The whole loop of a worker.
 pub(super) fn worker(bench: &Bench) -> Result<Cost> {
     let mut stopwatch = Stopwatch::default();
     let mut worker = Worker::new(
@@ -120,8 +120,8 @@ pub(super) fn worker(bench: &Bench) -> Result<Cost> {
     Ok(cost(&stopwatch, packets))
 }
 
-/// The hours of the capture as `shares` workers would hand them over, their observations dealt out block by block; the time that the
-/// windows took goes to `stopwatch`.
+/// The hours of the capture as `shares` workers hand them over, with the observations distributed block by block; adds the time of the
+/// windows to `stopwatch`.
 pub(super) fn fill(
     bench: &Bench,
     shares: usize,

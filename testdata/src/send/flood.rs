@@ -1,4 +1,4 @@
-//! Packets of a flood of mixed kinds: what a sensor meets when somebody forges whatever comes to mind, each packet from a new source, to
+//! Packets of a flood of mixed kinds: somebody forges packets of every kind, each from a new source, to
 //! every port.
 
 use super::payload::PAYLOAD_BYTES_MAX;

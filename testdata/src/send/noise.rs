@@ -10,9 +10,9 @@ use crate::packet::{DONT_FRAGMENT, Envelope, Tcp, flag, protocol};
 use crate::random::weighted;
 use crate::stack::OPTION_BYTES_MAX;
 
-/// One packet in so many bears a mark of 16 bits by design: 64 times as many as by nature.
+/// One packet in this many has a mark of 16 bits by design: 64 times as many as by chance.
 const MARKED_BY_16_BITS: u64 = 1 << 10;
-/// One packet in so many bears Mirai's mark of 32 bits: 65,536 times as many as by nature.
+/// One packet in this many has Mirai's mark of 32 bits: 65,536 times as many as by chance.
 const MARKED_BY_32_BITS: u64 = 1 << 16;
 
 /// Options of a SYN that noise is made of; numbers in them are drawn.
@@ -24,7 +24,7 @@ const TIMES_TO_LIVE: &[u8] = &[32, 64, 128, 255];
 
 /// How a noisy source builds its SYNs.
 enum Form {
-    /// Whatever it likes.
+    /// Any shape.
     Any,
     /// Masscan's until November 2023: no options, window 1024, TTL 255.
     LikeMasscan,

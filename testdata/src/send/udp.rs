@@ -83,7 +83,7 @@ pub fn peer_to_peer(probe: &mut Probe<'_>) -> Sent {
     sent(Class::Misconfiguration, port)
 }
 
-/// Bytes of no known meaning to a high port: a probe of that port, whatever the bytes would have asked of a host.
+/// Bytes of no known meaning to a high port: a probe of that port.
 pub fn unknown(probe: &mut Probe<'_>) -> Sent {
     let mut payload = [0; 64];
     let length = 9 + probe.random.below(48) as usize;
