@@ -1,7 +1,7 @@
-# Everything a person types. The work is done by cargo and by the small scripts in .ci/.
+# The commands for people. Cargo and the small scripts in .ci/ do the work.
 .DEFAULT_GOAL := help
 TARGET := $(or $(CARGO_TARGET_DIR),target)
-# .ci/setup looks at it; empty where this is another make.
+# .ci/setup checks it; empty if this is another make.
 export TEITEN_MAKE_VERSION := $(MAKE_VERSION)
 .PHONY: help demo test lint crosscheck fuzz bench bench-small bench-peers clean-demo
 
