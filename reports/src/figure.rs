@@ -276,7 +276,7 @@ impl Context<'_> {
             hollow: text.hollow_mark.to_owned(),
             not_yet: text.not_yet_mark.to_owned(),
             total: None,
-            aside: String::new(),
+            left_text: String::new(),
             digits: 0,
         }
     }

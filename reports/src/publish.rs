@@ -37,7 +37,7 @@ pub enum PublishError {
 
 /// A temporary folder that is being written; removed if it is dropped before [`Folder::publish`].
 pub struct Folder {
-    aside: PathBuf,
+    partial: PathBuf,
     place: PathBuf,
     files: Vec<Value>,
     names: Vec<String>,
@@ -54,11 +54,11 @@ impl Folder {
         if place.exists() && !place.join(MANIFEST).is_file() && !is_empty(&place) {
             return Err(PublishError::Foreign(place));
         }
-        let aside = out.join(format!(".{name}.partial"));
-        remove(&aside)?;
-        fs::create_dir_all(&aside).map_err(|source| unwritten(&aside, source))?;
+        let partial = out.join(format!(".{name}.partial"));
+        remove(&partial)?;
+        fs::create_dir_all(&partial).map_err(|source| unwritten(&partial, source))?;
         Ok(Self {
-            aside,
+            partial,
             place,
             files: Vec::new(),
             names: Vec::new(),
@@ -71,8 +71,8 @@ impl Folder {
     /// # Errors
     /// When it cannot be written.
     pub fn add(&mut self, name: &str, content: &[u8]) -> Result<(), PublishError> {
-        let path = self.aside.join(name);
-        let folder = path.parent().unwrap_or(&self.aside);
+        let path = self.partial.join(name);
+        let folder = path.parent().unwrap_or(&self.partial);
         fs::create_dir_all(folder)
             .and_then(|()| fs::write(&path, content))
             .map_err(|source| unwritten(&path, source))?;
@@ -124,8 +124,8 @@ impl Folder {
 
     /// The folder in which files are written until it is published.
     #[must_use]
-    pub fn aside(&self) -> &Path {
-        &self.aside
+    pub fn partial(&self) -> &Path {
+        &self.partial
     }
 
     /// Writes the manifest and renames the folder to its final name; returns the paths of its files there.
@@ -137,7 +137,7 @@ impl Folder {
         about["files"] = Value::Array(std::mem::take(&mut self.files));
         let mut manifest = serde_json::to_string_pretty(&about).unwrap_or_default();
         manifest.push('\n');
-        let path = self.aside.join(MANIFEST);
+        let path = self.partial.join(MANIFEST);
         fs::write(&path, manifest).map_err(|source| unwritten(&path, source))?;
         let name = self.place.file_name().unwrap_or_default().to_string_lossy();
         let old = self.place.with_file_name(format!(".{name}.old"));
@@ -146,7 +146,7 @@ impl Folder {
         if had {
             fs::rename(&self.place, &old).map_err(|source| unwritten(&self.place, source))?;
         }
-        if let Err(source) = fs::rename(&self.aside, &self.place) {
+        if let Err(source) = fs::rename(&self.partial, &self.place) {
             if had {
                 // The earlier report gets its name back; if even that fails it stays under its temporary name.
                 let _ = fs::rename(&old, &self.place);
@@ -164,7 +164,7 @@ impl Folder {
 impl Drop for Folder {
     fn drop(&mut self) {
         if !self.published {
-            let _ = fs::remove_dir_all(&self.aside);
+            let _ = fs::remove_dir_all(&self.partial);
         }
     }
 }

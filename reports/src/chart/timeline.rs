@@ -30,7 +30,7 @@ pub struct Labels {
     /// Label of the sum of the series on hover; `None` if they do not add up.
     pub total: Option<String>,
     /// Another text left of the frame that needs room; may be empty.
-    pub aside: String,
+    pub left_text: String,
     /// Decimals of the values on hover.
     pub digits: u8,
 }
@@ -102,7 +102,7 @@ pub fn draw_over(
         .labels(time.language)
         .iter()
         .map(|label| text_width(label, 11.5))
-        .fold(text_width(&labels.aside, 11.5), f64::max);
+        .fold(text_width(&labels.left_text, 11.5), f64::max);
     let top = legend_height + 26.0;
     let frame = PlotArea {
         left: widest + 16.0,

@@ -54,7 +54,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     let mut labels = context.labels(context.unit(answer), String::new());
     labels.description = finding(answer, context);
     labels.digits = 2;
-    labels.aside = text.observed_share.to_owned();
+    labels.left_text = text.observed_share.to_owned();
     let series = Series {
         label: context.unit(answer).to_owned(),
         detail: String::new(),

@@ -91,7 +91,7 @@ pub fn update(sources: &[OsString], folder: &Path, keep: bool) -> Result<Vec<Pat
     for (path, new) in fetched.iter().zip(origins.provenance()) {
         let target = folder.join(path.file_name().unwrap_or(OsStr::new("geoip")));
         if keep && target.is_file() {
-            put_aside(&target, new.date)?;
+            rename_to_date(&target, new.date)?;
         }
         std::fs::rename(path, &target).map_err(at(&target))?;
         placed.push(target);
@@ -227,7 +227,7 @@ fn run<A: AsRef<OsStr>>(
 }
 
 /// Renames a file of an older date to a name with that date; one of the same date is replaced.
-fn put_aside(file: &Path, new_date: Date) -> Result<(), GeoError> {
+fn rename_to_date(file: &Path, new_date: Date) -> Result<(), GeoError> {
     let old = Origins::load(&[file.to_owned()], &[])?;
     let Some(old) = old.provenance().first().filter(|old| old.date != new_date) else {
         return Ok(());

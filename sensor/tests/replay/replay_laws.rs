@@ -108,9 +108,9 @@ fn little_memory_writes_the_same_bytes() {
             ..settings(&workshop, &format!("tight{workers}"), workers)
         };
         replay_into(&path, &tight);
-        let aside = tight.data.join(".teiten/work");
-        let aside = std::fs::read_dir(aside).expect("rows were spilled");
-        assert_eq!(aside.count(), 0, "spilled files are left over");
+        let spilled = tight.data.join(".teiten/work");
+        let spilled = std::fs::read_dir(spilled).expect("rows were spilled");
+        assert_eq!(spilled.count(), 0, "spilled files are left over");
         assert_eq!(files(&tight.data), files(&ample.data), "{workers} workers");
     }
 }
