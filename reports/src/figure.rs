@@ -2,7 +2,8 @@
 
 use crate::chart::axis::TimeAxis;
 use crate::chart::ranked::Bar;
-use crate::chart::{Chart, NARROW, Sheet, WIDTH, timeline};
+use crate::chart::timeline::{self, TimeBuckets};
+use crate::chart::{Chart, NARROW, Sheet, WIDTH};
 use crate::measure::{Completeness, RateUnit};
 use crate::period::HOUR_US;
 use crate::query::distinct::ERROR_PERCENT;
@@ -298,13 +299,9 @@ impl Context<'_> {
     }
 }
 
-/// The axis, labels and states of buckets.
+/// The buckets of an answer as charts and tables show them.
 struct Timeline {
-    axis: TimeAxis,
-    labels: Vec<String>,
-    states: Vec<CoverageState>,
-    /// Which buckets were observed too little to be compared.
-    hollow: Vec<bool>,
+    buckets: TimeBuckets,
     /// The share of each bucket's address-hours that was observed.
     shares: Vec<f64>,
 }
@@ -318,33 +315,35 @@ impl Timeline {
             .iter()
             .map(|range| (first + range.start as i64) * HOUR_US)
             .collect();
+        let bucket_labels = starts
+            .iter()
+            .map(|&us| time::bucket(us, buckets.step, timezone, language));
+        let states = buckets
+            .ranges
+            .iter()
+            .map(|range| combined(answer.hours[range.clone()].iter().map(|hour| hour.state)));
+        let all = 0..buckets.ranges.len();
+        let is_hollow =
+            |bucket: usize| answer.completeness(buckets, bucket) == Completeness::Hollow;
         Self {
-            labels: starts
-                .iter()
-                .map(|&us| time::bucket(us, buckets.step, timezone, language))
-                .collect(),
-            states: buckets
-                .ranges
-                .iter()
-                .map(|range| combined(answer.hours[range.clone()].iter().map(|hour| hour.state)))
-                .collect(),
-            hollow: (0..buckets.ranges.len())
-                .map(|bucket| answer.completeness(buckets, bucket) == Completeness::Hollow)
-                .collect(),
-            shares: (0..buckets.ranges.len())
-                .map(|bucket| answer.share(buckets, bucket))
-                .collect(),
-            axis: TimeAxis {
-                starts_us: starts,
-                step: buckets.step,
-                timezone: timezone.clone(),
-                language,
+            buckets: TimeBuckets {
+                labels: bucket_labels.collect(),
+                states: states.collect(),
+                hollow: all.clone().map(is_hollow).collect(),
+                axis: TimeAxis {
+                    starts_us: starts,
+                    step: buckets.step,
+                    timezone: timezone.clone(),
+                    language,
+                },
             },
+            shares: all.map(|bucket| answer.share(buckets, bucket)).collect(),
         }
     }
 
     fn iso(&self, bucket: usize) -> String {
-        time::iso(self.axis.starts_us[bucket], &self.axis.timezone)
+        let axis = &self.buckets.axis;
+        time::iso(axis.starts_us[bucket], &axis.timezone)
     }
 }
 

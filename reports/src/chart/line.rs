@@ -1,56 +1,42 @@
 //! Lines over time. A gap breaks a line; a bucket between two gaps is a dot, so that nothing observed disappears. A bucket with too little
 //! observation to be compared is a ring without a line.
 
-use super::axis::{TimeAxis, ValueAxis};
-use super::timeline::{self, Labels, Series};
+use super::timeline::{self, Labels, Margins, Series, TimeBuckets};
 use super::{Chart, Pen, legend, num};
-use crate::series::CoverageState;
 
 /// Draws the chart; the series are compared, not added.
 #[must_use]
-pub fn draw(
-    labels: &Labels,
-    time: &TimeAxis,
-    bucket_labels: &[String],
-    states: &[CoverageState],
-    hollow: &[bool],
-    series: &[Series],
-) -> Chart {
-    let present: Vec<&Series> = series
-        .iter()
-        .filter(|series| series.values.iter().flatten().any(|&value| value > 0.0))
-        .collect();
+pub fn draw(labels: &Labels, time: &TimeBuckets, series: &[Series]) -> Chart {
+    let present = timeline::present(series);
     let highest = present
         .iter()
         .flat_map(|series| series.values.iter().flatten())
         .copied()
         .fold(0.0, f64::max);
-    let values = if labels.digits > 0 {
-        ValueAxis::of_rates(0.0, highest, 5)
-    } else {
-        ValueAxis::new(0.0, highest, 5)
-    };
+    let values = timeline::value_axis(labels, highest);
     let mut pen = Pen::default();
     let entries: Vec<_> = present
         .iter()
         .map(|series| (format!("dot{}", series.class), series.legend()))
         .collect();
     let legend_height = legend(&mut pen, &labels.name, 2.0, labels.width, &entries) + 6.0;
-    let (frame, height) = timeline::draw(
-        &mut pen,
+    timeline::draw(
+        pen,
         labels,
         time,
         &values,
-        states,
-        hollow,
-        legend_height,
+        &present,
+        Margins {
+            above: legend_height,
+            below: 0.0,
+        },
         |pen, frame| {
-            let slot = (frame.right - frame.left) / states.len().max(1) as f64;
+            let slot = time.slot(frame);
             for series in &present {
                 let (mut line, mut dots, mut rings) = (String::new(), String::new(), String::new());
                 let known = |index: usize| series.values.get(index).copied().flatten();
-                let whole = |index: usize| known(index).filter(|_| !hollow[index]);
-                for (index, &is_hollow) in hollow.iter().enumerate() {
+                let whole = |index: usize| known(index).filter(|_| !time.hollow[index]);
+                for (index, &is_hollow) in time.hollow.iter().enumerate() {
                     let Some(value) = known(index) else {
                         continue;
                     };
@@ -72,8 +58,8 @@ pub fn draw(
                         num(x),
                         y
                     ));
-                    let follows_on = index + 1 < states.len() && whole(index + 1).is_some();
-                    if (!follows && !follows_on) || states.len() <= 40 {
+                    let follows_on = index + 1 < time.states.len() && whole(index + 1).is_some();
+                    if (!follows && !follows_on) || time.states.len() <= 40 {
                         dots.push_str(&dot);
                     }
                 }
@@ -82,15 +68,5 @@ pub fn draw(
                 pen.path(&format!("line{} ring", series.class), &rings);
             }
         },
-    );
-    Chart {
-        name: labels.name.clone(),
-        title: labels.title.clone(),
-        description: labels.description.clone(),
-        width: labels.width,
-        height,
-        hover: timeline::hover(labels, &frame, bucket_labels, states, &present),
-        body: pen.finish(),
-        language: time.language.tag(),
-    }
+    )
 }

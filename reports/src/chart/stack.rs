@@ -1,39 +1,23 @@
 //! Columns over time, stacked: the parts of a whole in every bucket, so that the height is the total.
 
-use super::axis::{TimeAxis, ValueAxis};
-use super::timeline::{self, Labels, Series};
+use super::timeline::{self, Labels, Margins, Series, TimeBuckets};
 use super::{Chart, Pen, legend, num};
-use crate::series::CoverageState;
 
 /// Up to this many buckets each is its own column; beyond, neighbours join into a stepped area.
 const COLUMNS_MAX: usize = 200;
 
 /// Draws the chart; `series` from the bottom up, a bucket is a gap when its state is missing.
 #[must_use]
-pub fn draw(
-    labels: &Labels,
-    time: &TimeAxis,
-    bucket_labels: &[String],
-    states: &[CoverageState],
-    hollow: &[bool],
-    series: &[Series],
-) -> Chart {
-    let present: Vec<&Series> = series
-        .iter()
-        .filter(|series| series.values.iter().flatten().any(|&value| value > 0.0))
-        .collect();
-    let totals = (0..states.len()).map(|index| {
+pub fn draw(labels: &Labels, time: &TimeBuckets, series: &[Series]) -> Chart {
+    let present = timeline::present(series);
+    let totals = (0..time.states.len()).map(|index| {
         present
             .iter()
             .filter_map(|series| series.values[index])
             .sum()
     });
     let highest = totals.fold(0.0, f64::max);
-    let values = if labels.digits > 0 {
-        ValueAxis::of_rates(0.0, highest, 5)
-    } else {
-        ValueAxis::new(0.0, highest, 5)
-    };
+    let values = timeline::value_axis(labels, highest);
     let mut pen = Pen::default();
     let entries: Vec<_> = present
         .iter()
@@ -44,19 +28,21 @@ pub fn draw(
     } else {
         0.0
     };
-    let (frame, height) = timeline::draw(
-        &mut pen,
+    timeline::draw(
+        pen,
         labels,
         time,
         &values,
-        states,
-        hollow,
-        legend_height,
+        &present,
+        Margins {
+            above: legend_height,
+            below: 0.0,
+        },
         |pen, frame| {
-            let slot = (frame.right - frame.left) / states.len().max(1) as f64;
-            let mut floor = vec![0.0; states.len()];
+            let slot = time.slot(frame);
+            let mut floor = vec![0.0; time.states.len()];
             for series in &present {
-                let joined = states.len() > COLUMNS_MAX;
+                let joined = time.states.len() > COLUMNS_MAX;
                 let path = || Path {
                     slot,
                     left: frame.left,
@@ -65,12 +51,12 @@ pub fn draw(
                 };
                 let (mut full, mut faint) = (path(), path());
                 for (index, value) in series.values.iter().enumerate() {
-                    let Some(value) = value.filter(|_| states[index].is_observed()) else {
+                    let Some(value) = value.filter(|_| time.states[index].is_observed()) else {
                         full.lift();
                         faint.lift();
                         continue;
                     };
-                    let (path, other) = if hollow[index] {
+                    let (path, other) = if time.hollow[index] {
                         (&mut faint, &mut full)
                     } else {
                         (&mut full, &mut faint)
@@ -90,17 +76,7 @@ pub fn draw(
                 pen.path(&format!("{} hollow", series.class), &faint.data);
             }
         },
-    );
-    Chart {
-        name: labels.name.clone(),
-        title: labels.title.clone(),
-        description: labels.description.clone(),
-        width: labels.width,
-        height,
-        hover: timeline::hover(labels, &frame, bucket_labels, states, &present),
-        body: pen.finish(),
-        language: time.language.tag(),
-    }
+    )
 }
 
 /// The outline of one series: columns one by one, or runs of columns joined.

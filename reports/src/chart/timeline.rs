@@ -1,7 +1,7 @@
 //! Shared parts of charts over time: the frame, the gaps, the marks of hours with loss or observed in part, and the values on hover.
 
 use super::axis::{PlotArea, TimeAxis, ValueAxis};
-use super::{Anchor, FONT_SIZE, NARROW, Pen, num, text_width};
+use super::{Anchor, Chart, FONT_SIZE, NARROW, Pen, num, text_width};
 use crate::series::CoverageState;
 
 /// Labels of a chart over time.
@@ -49,6 +49,21 @@ pub struct Series {
 }
 
 impl Series {
+    /// A series without text after its name.
+    #[must_use]
+    pub fn new(
+        label: impl Into<String>,
+        class: impl Into<String>,
+        values: Vec<Option<f64>>,
+    ) -> Self {
+        Series {
+            label: label.into(),
+            detail: String::new(),
+            class: class.into(),
+            values,
+        }
+    }
+
     /// The entry in the legend.
     #[must_use]
     pub fn legend(&self) -> String {
@@ -60,82 +75,106 @@ impl Series {
     }
 }
 
-/// Draws axes, gaps and marks, calls `data` for the data, and returns the height of the chart and its hover values.
-#[allow(clippy::too_many_arguments)] // The parts of one drawing, each given once.
-pub fn draw(
-    pen: &mut Pen,
-    labels: &Labels,
-    time: &TimeAxis,
-    values: &ValueAxis,
-    states: &[CoverageState],
-    hollow: &[bool],
-    legend_height: f64,
-    data: impl FnOnce(&mut Pen, &PlotArea),
-) -> (PlotArea, f64) {
-    draw_over(
-        pen,
-        labels,
-        time,
-        values,
-        states,
-        hollow,
-        legend_height,
-        0.0,
-        data,
-    )
+/// The buckets of a chart over time.
+#[derive(Clone, Debug)]
+pub struct TimeBuckets {
+    /// Where each begins.
+    pub axis: TimeAxis,
+    /// Their labels on hover.
+    pub labels: Vec<String>,
+    /// How completely each was observed.
+    pub states: Vec<CoverageState>,
+    /// Which were observed too little to be compared.
+    pub hollow: Vec<bool>,
 }
 
-/// The same with room for something between the data and the labels of the time axis.
-#[allow(clippy::too_many_arguments)] // The parts of one drawing, each given once.
-pub fn draw_over(
-    pen: &mut Pen,
+impl TimeBuckets {
+    /// Width of a bucket within a frame.
+    #[must_use]
+    pub fn slot(&self, frame: &PlotArea) -> f64 {
+        (frame.right - frame.left) / self.states.len().max(1) as f64
+    }
+}
+
+/// Heights that a chart reserves above its frame, for legends or marks, and between its data and the labels of the time axis.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Margins {
+    /// Above the frame.
+    pub above: f64,
+    /// Below the data.
+    pub below: f64,
+}
+
+/// The series with a value above zero.
+#[must_use]
+pub fn present(series: &[Series]) -> Vec<&Series> {
+    let has_value = |series: &&Series| series.values.iter().flatten().any(|&value| value > 0.0);
+    series.iter().filter(has_value).collect()
+}
+
+/// The value axis from zero to `highest`: for rates if the labels have decimals, for counts otherwise.
+#[must_use]
+pub fn value_axis(labels: &Labels, highest: f64) -> ValueAxis {
+    if labels.digits > 0 {
+        ValueAxis::of_rates(0.0, highest, 5)
+    } else {
+        ValueAxis::new(0.0, highest, 5)
+    }
+}
+
+/// Draws axes, gaps and marks, and the values by `data`; the chart shows those of `series` on hover. `pen` has what is drawn already.
+pub fn draw(
+    mut pen: Pen,
     labels: &Labels,
-    time: &TimeAxis,
+    time: &TimeBuckets,
     values: &ValueAxis,
-    states: &[CoverageState],
-    hollow: &[bool],
-    legend_height: f64,
-    below: f64,
+    series: &[&Series],
+    margins: Margins,
     data: impl FnOnce(&mut Pen, &PlotArea),
-) -> (PlotArea, f64) {
+) -> Chart {
+    let language = time.axis.language;
     let widest = values
-        .labels(time.language)
+        .labels(language)
         .iter()
         .map(|label| text_width(label, 11.5))
         .fold(text_width(&labels.left_text, 11.5), f64::max);
-    let top = legend_height + 26.0;
+    let top = margins.above + 26.0;
     let frame = PlotArea {
         left: widest + 16.0,
         right: labels.width - 12.0,
         top,
         bottom: top + if labels.width > NARROW { 250.0 } else { 200.0 },
     };
-    pen.text(
-        "unit",
-        0.0,
-        legend_height + 10.0,
-        Anchor::Start,
-        &labels.unit,
-    );
-    gaps(pen, labels, states, &frame);
-    values.draw(pen, time.language, &frame);
-    data(pen, &frame);
+    let unit_top = margins.above + 10.0;
+    pen.text("unit", 0.0, unit_top, Anchor::Start, &labels.unit);
+    gaps(&mut pen, labels, time, &frame);
+    values.draw(&mut pen, language, &frame);
+    data(&mut pen, &frame);
     pen.line("base", frame.left, frame.bottom, frame.right, frame.bottom);
     let lower = PlotArea {
-        bottom: frame.bottom + below,
+        bottom: frame.bottom + margins.below,
         ..frame
     };
-    if below == 0.0 {
-        marks(pen, states, &frame);
+    if margins.below == 0.0 {
+        marks(&mut pen, time, &frame);
     }
-    time.draw(pen, &lower, 26.0);
-    let key_height = key(pen, labels, states, hollow, &lower);
-    (frame, lower.bottom + 50.0 + key_height)
+    time.axis.draw(&mut pen, &lower, 26.0);
+    let key_height = key(&mut pen, labels, time, &lower);
+    Chart {
+        name: labels.name.clone(),
+        title: labels.title.clone(),
+        description: labels.description.clone(),
+        width: labels.width,
+        height: lower.bottom + 50.0 + key_height,
+        hover: hover(labels, &frame, time, series),
+        body: pen.finish(),
+        language: language.tag(),
+    }
 }
 
-fn gaps(pen: &mut Pen, labels: &Labels, states: &[CoverageState], frame: &PlotArea) {
-    let slot = (frame.right - frame.left) / states.len().max(1) as f64;
-    for run in runs(states, |state| state == CoverageState::Missing) {
+fn gaps(pen: &mut Pen, labels: &Labels, time: &TimeBuckets, frame: &PlotArea) {
+    let slot = time.slot(frame);
+    for run in runs(&time.states, |state| state == CoverageState::Missing) {
         let (x, width) = (
             frame.left + run.start as f64 * slot,
             run.len() as f64 * slot,
@@ -164,10 +203,10 @@ fn gaps(pen: &mut Pen, labels: &Labels, states: &[CoverageState], frame: &PlotAr
 }
 
 /// A bar for loss, a triangle for partial observation, at the foot of the bucket.
-fn marks(pen: &mut Pen, states: &[CoverageState], frame: &PlotArea) {
-    let slot = (frame.right - frame.left) / states.len().max(1) as f64;
+fn marks(pen: &mut Pen, time: &TimeBuckets, frame: &PlotArea) {
+    let slot = time.slot(frame);
     let (mut lossy, mut partial) = (String::new(), String::new());
-    for (index, state) in states.iter().enumerate() {
+    for (index, state) in time.states.iter().enumerate() {
         let (x, width) = (frame.left + index as f64 * slot, slot.max(2.0));
         match state {
             CoverageState::Lossy => lossy.push_str(&format!(
@@ -192,15 +231,9 @@ fn marks(pen: &mut Pen, states: &[CoverageState], frame: &PlotArea) {
 }
 
 /// Explains the marks that were drawn.
-fn key(
-    pen: &mut Pen,
-    labels: &Labels,
-    states: &[CoverageState],
-    hollow: &[bool],
-    frame: &PlotArea,
-) -> f64 {
-    let has = |wanted: CoverageState| states.contains(&wanted);
-    let hollow = hollow.contains(&true);
+fn key(pen: &mut Pen, labels: &Labels, time: &TimeBuckets, frame: &PlotArea) -> f64 {
+    let has = |wanted: CoverageState| time.states.contains(&wanted);
+    let hollow = time.hollow.contains(&true);
     if !has(CoverageState::Lossy)
         && !has(CoverageState::Partial)
         && !has(CoverageState::Missing)
@@ -279,23 +312,17 @@ fn runs(
 }
 
 /// The values of every bucket as JSON for the page's script: `{l, r, t, b, n: names, x: [[label, note, value…]…]}`, null for a gap.
-#[must_use]
-pub fn hover(
-    labels: &Labels,
-    frame: &PlotArea,
-    bucket_labels: &[String],
-    states: &[CoverageState],
-    series: &[&Series],
-) -> String {
+fn hover(labels: &Labels, frame: &PlotArea, time: &TimeBuckets, series: &[&Series]) -> String {
     let mut names: Vec<&str> = series.iter().map(|series| series.label.as_str()).collect();
     if let Some(total) = &labels.total {
         names.insert(0, total);
     }
-    let rows: Vec<serde_json::Value> = bucket_labels
+    let rows: Vec<serde_json::Value> = time
+        .labels
         .iter()
         .enumerate()
         .map(|(index, label)| {
-            let note = match states[index] {
+            let note = match time.states[index] {
                 CoverageState::Missing => labels.no_data.as_str(),
                 CoverageState::NotYet => labels.not_yet.as_str(),
                 CoverageState::Partial => labels.partial.as_str(),

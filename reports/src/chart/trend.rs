@@ -2,10 +2,9 @@
 
 use std::fmt::Write as _;
 
-use super::axis::{TimeAxis, ValueAxis};
-use super::timeline::{self, Labels, Series};
+use super::axis::ValueAxis;
+use super::timeline::{self, Labels, Margins, Series, TimeBuckets};
 use super::{Anchor, Chart, FONT_SIZE, Pen, cut, num, text_width};
-use crate::series::CoverageState;
 
 /// Median and quartiles of the days before a bucket; `None` if there are too few.
 pub type Band = Option<(f64, f64, f64)>;
@@ -34,13 +33,9 @@ pub struct Strip {
 
 /// Draws the chart.
 #[must_use]
-#[allow(clippy::too_many_arguments)] // The parts of one drawing, each given once.
 pub fn draw(
     labels: &Labels,
-    time: &TimeAxis,
-    bucket_labels: &[String],
-    states: &[CoverageState],
-    hollow: &[bool],
+    time: &TimeBuckets,
     series: &Series,
     band: &[Band],
     marks: &[ChartMark],
@@ -51,21 +46,20 @@ pub fn draw(
     let highest = highest.fold(0.0, f64::max);
     // Room above the line for the marks.
     let values = ValueAxis::of_rates(0.0, highest * 1.12, 4);
-    let mut pen = Pen::default();
-    let mark_rows = rows(marks, states.len(), labels.width);
+    let mark_rows = rows(marks, time.states.len(), labels.width);
     let mark_height = mark_rows.iter().map(|row| row + 1).max().unwrap_or(0) as f64 * 18.0;
-    let strip_height = 34.0;
-    let (frame, height) = timeline::draw_over(
-        &mut pen,
+    timeline::draw(
+        Pen::default(),
         labels,
         time,
         &values,
-        states,
-        hollow,
-        mark_height,
-        strip_height,
+        &[series],
+        Margins {
+            above: mark_height,
+            below: 34.0,
+        },
         |pen, frame| {
-            let slot = (frame.right - frame.left) / states.len().max(1) as f64;
+            let slot = time.slot(frame);
             let x = |bucket: usize| frame.left + (bucket as f64 + 0.5) * slot;
             let y = |value: f64| values.place(value, frame.bottom, frame.top);
             pen.path("band", &band_path(band, &x, &y));
@@ -77,9 +71,9 @@ pub fn draw(
                     .get(bucket)
                     .copied()
                     .flatten()
-                    .filter(|_| !hollow[bucket])
+                    .filter(|_| !time.hollow[bucket])
             };
-            for (bucket, &is_hollow) in hollow.iter().enumerate() {
+            for (bucket, &is_hollow) in time.hollow.iter().enumerate() {
                 let Some(value) = series.values[bucket] else {
                     continue;
                 };
@@ -129,17 +123,7 @@ pub fn draw(
                 frame.right,
             );
         },
-    );
-    Chart {
-        name: labels.name.clone(),
-        title: labels.title.clone(),
-        description: labels.description.clone(),
-        width: labels.width,
-        height,
-        hover: timeline::hover(labels, &frame, bucket_labels, states, &[series]),
-        body: pen.finish(),
-        language: time.language.tag(),
-    }
+    )
 }
 
 fn draw_strip(pen: &mut Pen, strip: &Strip, left: f64, slot: f64, top: f64, right: f64) {

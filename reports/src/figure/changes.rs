@@ -56,31 +56,19 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     for day in 0..rates.len() {
         table.push(vec![
             Cell::text(timeline.iso(day)),
-            Cell::text(timeline.labels[day].as_str()),
-            Cell::text(timeline.states[day].name()),
-            Cell::text(state_name(timeline.states[day], text)),
+            Cell::text(timeline.buckets.labels[day].as_str()),
+            Cell::text(timeline.buckets.states[day].name()),
+            Cell::text(state_name(timeline.buckets.states[day], text)),
             Cell::Percent(timeline.shares[day] * 100.0),
             Cell::rate(rates[day]),
             Cell::change(changes[day]),
         ]);
     }
-    let series = Series {
-        label: text.change.to_owned() + "(%)",
-        detail: String::new(),
-        class: String::new(),
-        values: changes,
-    };
+    let series = Series::new(text.change.to_owned() + "(%)", "", changes);
     let mut labels = context.labels(text.axis_change, text.note_change.to_owned());
     labels.digits = 1;
     Drawn {
-        chart: Some(columns::draw(
-            &labels,
-            &timeline.axis,
-            &timeline.labels,
-            &timeline.states,
-            &timeline.hollow,
-            &series,
-        )),
+        chart: Some(columns::draw(&labels, &timeline.buckets, &series)),
         table,
         notes: vec![
             text.note_change.to_owned(),

@@ -134,7 +134,7 @@ fn concentration(answer: &Answer, context: &Context<'_>) -> Drawn {
         };
         table.push(vec![
             Cell::text(timeline.iso(day)),
-            Cell::text(timeline.labels[day].as_str()),
+            Cell::text(timeline.buckets.labels[day].as_str()),
             count(found.hosts),
             count(found.packets),
             count(found.top_packets),
@@ -143,23 +143,11 @@ fn concentration(answer: &Answer, context: &Context<'_>) -> Drawn {
     }
     let share = number::percent(survey.sum(|day| day.top_packets) as f64, total as f64);
     let finding = fill(text.finding_concentration, &[("share", &share)]);
-    let series = Series {
-        label: text.top_share.to_owned(),
-        detail: String::new(),
-        class: "0".to_owned(),
-        values,
-    };
+    let series = Series::new(text.top_share, "0", values);
     let mut labels = context.labels(text.axis_share, finding.clone());
     labels.digits = 1;
     Drawn {
-        chart: Some(line::draw(
-            &labels,
-            &timeline.axis,
-            &timeline.labels,
-            &timeline.states,
-            &timeline.hollow,
-            &[series],
-        )),
+        chart: Some(line::draw(&labels, &timeline.buckets, &[series])),
         finding: Some(finding),
         table,
         ..Drawn::default()

@@ -6,7 +6,7 @@ use super::ports::{port_detail, port_label};
 use super::{Card, Context, Drawn, Figure, Section};
 use crate::chart::axis::TimeAxis;
 use crate::chart::columns;
-use crate::chart::timeline::{Labels, Series};
+use crate::chart::timeline::{Labels, Series, TimeBuckets};
 use crate::period::HOUR_US;
 use crate::query::Answer;
 use crate::query::event::{CARDS_MAX, Event, EventKind, PORTS_TESTED};
@@ -204,26 +204,19 @@ fn hours(
             state.is_observed().then_some(packets as f64)
         })
         .collect();
-    let axis = TimeAxis {
-        starts_us: starts,
-        step,
-        timezone,
-        language: context.language,
+    let time = TimeBuckets {
+        axis: TimeAxis {
+            starts_us: starts,
+            step,
+            timezone,
+            language: context.language,
+        },
+        labels: names,
+        hollow: vec![false; states.len()],
+        states,
     };
-    let series = Series {
-        label: text.packets.to_owned(),
-        detail: String::new(),
-        class: String::new(),
-        values,
-    };
-    columns::draw(
-        &labels,
-        &axis,
-        &names,
-        &states,
-        &vec![false; states.len()],
-        &series,
-    )
+    let series = Series::new(text.packets, "", values);
+    columns::draw(&labels, &time, &series)
 }
 
 /// What a card says, in sentences.

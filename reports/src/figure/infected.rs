@@ -82,13 +82,10 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     let series: Vec<Series> = lines(context)
         .into_iter()
         .enumerate()
-        .map(|(place, (kind, home, label))| Series {
-            label,
-            detail: String::new(),
-            class: place.to_string(),
-            values: (0..answer.days.len())
-                .map(|day| of(answer, day, kind, home.as_deref()).map(|found| found.hosts as f64))
-                .collect(),
+        .map(|(place, (kind, home, label))| {
+            let values = (0..answer.days.len())
+                .map(|day| of(answer, day, kind, home.as_deref()).map(|found| found.hosts as f64));
+            Series::new(label, place.to_string(), values.collect())
         })
         .collect();
     let mut columns = vec![("day_start", ""), ("day", text.time)];
@@ -98,7 +95,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     for day in 0..answer.days.len() {
         let mut row = vec![
             Cell::text(timeline.iso(day)),
-            Cell::text(timeline.labels[day].as_str()),
+            Cell::text(timeline.buckets.labels[day].as_str()),
         ];
         let count = |series: &Series| {
             series.values[day].map_or(Cell::Gap, |value| Cell::Count(value as i64))
@@ -108,14 +105,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     }
     let labels = context.labels(text.axis_sources_day_exact, text.note_infected.to_owned());
     Drawn {
-        chart: Some(line::draw(
-            &labels,
-            &timeline.axis,
-            &timeline.labels,
-            &timeline.states,
-            &timeline.hollow,
-            &series,
-        )),
+        chart: Some(line::draw(&labels, &timeline.buckets, &series)),
         table,
         notes: vec![text.note_infected.to_owned()],
         ..Drawn::default()

@@ -66,14 +66,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     labels.total = Some(text.total.to_owned());
     labels.digits = 2;
     Drawn {
-        chart: Some(stack::draw(
-            &labels,
-            &timeline.axis,
-            &timeline.labels,
-            &timeline.states,
-            &timeline.hollow,
-            &series,
-        )),
+        chart: Some(stack::draw(&labels, &timeline.buckets, &series)),
         table: table(answer, context, &timeline),
         notes: vec![fill(
             text.note_measure,
@@ -121,10 +114,10 @@ fn draw_ipv6(answer: &Answer, context: &Context<'_>) -> Drawn {
         ("ipv6_packets_per_sensor_day", text.axis_rate_sensor),
     ]);
     for (bucket, range) in answer.buckets.ranges.iter().enumerate() {
-        let state = timeline.states[bucket];
+        let state = timeline.buckets.states[bucket];
         table.push(vec![
             Cell::text(timeline.iso(bucket)),
-            Cell::text(timeline.labels[bucket].as_str()),
+            Cell::text(timeline.buckets.labels[bucket].as_str()),
             Cell::text(state.name()),
             Cell::text(state_name(state, text)),
             if state.is_observed() {
@@ -135,23 +128,11 @@ fn draw_ipv6(answer: &Answer, context: &Context<'_>) -> Drawn {
             Cell::rate(values[bucket]),
         ]);
     }
-    let series = Series {
-        label: "IPv6".to_owned(),
-        detail: String::new(),
-        class: "0".to_owned(),
-        values,
-    };
+    let series = Series::new("IPv6", "0", values);
     let mut labels = context.labels(text.axis_rate_sensor, text.note_ipv6.to_owned());
     labels.digits = 2;
     Drawn {
-        chart: Some(line::draw(
-            &labels,
-            &timeline.axis,
-            &timeline.labels,
-            &timeline.states,
-            &timeline.hollow,
-            &[series],
-        )),
+        chart: Some(line::draw(&labels, &timeline.buckets, &[series])),
         table,
         notes: vec![text.note_ipv6.to_owned()],
         ..Drawn::default()
@@ -190,19 +171,19 @@ fn table(answer: &Answer, context: &Context<'_>, timeline: &Timeline) -> DataTab
     let mut table = DataTable::new(&columns);
     for (bucket, range) in answer.buckets.ranges.iter().enumerate() {
         let hours = &answer.hours[range.clone()];
-        let state = timeline.states[bucket];
+        let state = timeline.buckets.states[bucket];
         let count = |of: &dyn Fn(&HourTally) -> i64| match state.is_observed() {
             false => Cell::Gap,
             true => Cell::Count(hours.iter().map(of).sum()),
         };
         let mut row = vec![
             Cell::text(timeline.iso(bucket)),
-            Cell::text(timeline.labels[bucket].as_str()),
+            Cell::text(timeline.buckets.labels[bucket].as_str()),
             Cell::text(state.name()),
             Cell::text(state_name(state, text)),
             Cell::Measure(answer.exposure(range) * 24.0),
             Cell::Percent(timeline.shares[bucket] * 100.0),
-            Cell::text(if state.is_observed() && !timeline.hollow[bucket] {
+            Cell::text(if state.is_observed() && !timeline.buckets.hollow[bucket] {
                 "yes"
             } else {
                 "no"

@@ -24,24 +24,14 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     let text = context.text();
     let timeline = Timeline::of(answer, &answer.buckets, context.language);
     let values = |slot: usize| -> Vec<Option<f64>> {
-        let buckets = answer.bucket_sources.iter().zip(&timeline.states);
+        let buckets = answer.bucket_sources.iter().zip(&timeline.buckets.states);
         buckets
             .map(|(sources, state)| state.is_observed().then(|| sources[slot].estimate()))
             .collect()
     };
     let series = [
-        Series {
-            label: text.hosts.to_owned(),
-            detail: String::new(),
-            class: "0".to_owned(),
-            values: values(0),
-        },
-        Series {
-            label: text.victims.to_owned(),
-            detail: String::new(),
-            class: "1".to_owned(),
-            values: values(1),
-        },
+        Series::new(text.hosts, "0", values(0)),
+        Series::new(text.victims, "1", values(1)),
     ];
     let unit = by_step(
         answer.buckets.step,
@@ -58,12 +48,12 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         ("hosts_estimate", text.hosts),
         ("victims_estimate", text.victims),
     ]);
-    for bucket in 0..timeline.states.len() {
-        let state = timeline.states[bucket];
+    for bucket in 0..timeline.buckets.states.len() {
+        let state = timeline.buckets.states[bucket];
         let estimate = |series: &Series| series.values[bucket].map_or(Cell::Gap, Cell::Estimate);
         table.push(vec![
             Cell::text(timeline.iso(bucket)),
-            Cell::text(timeline.labels[bucket].as_str()),
+            Cell::text(timeline.buckets.labels[bucket].as_str()),
             Cell::text(state.name()),
             Cell::text(state_name(state, text)),
             estimate(&series[0]),
@@ -71,14 +61,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         ]);
     }
     Drawn {
-        chart: Some(line::draw(
-            &labels,
-            &timeline.axis,
-            &timeline.labels,
-            &timeline.states,
-            &timeline.hollow,
-            &series,
-        )),
+        chart: Some(line::draw(&labels, &timeline.buckets, &series)),
         table,
         notes: vec![context.error_note()],
         ..Drawn::default()

@@ -55,12 +55,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     labels.description = finding(answer, context);
     labels.digits = 2;
     labels.left_text = text.observed_share.to_owned();
-    let series = Series {
-        label: context.unit(answer).to_owned(),
-        detail: String::new(),
-        class: "0".to_owned(),
-        values: values.clone(),
-    };
+    let series = Series::new(context.unit(answer), "0", values.clone());
     let strip = Strip {
         label: text.observed_share.to_owned(),
         shares: timeline.shares.clone(),
@@ -79,17 +74,17 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         ("quartile_high_28_days", ""),
     ]);
     for (day, range) in days.ranges.iter().enumerate() {
-        let observed = timeline.states[day].is_observed();
+        let observed = timeline.buckets.states[day].is_observed();
         let packets: i64 = answer.hours[range.clone()]
             .iter()
             .map(HourTally::packets_ipv4)
             .sum();
         table.push(vec![
             Cell::text(timeline.iso(day)),
-            Cell::text(timeline.labels[day].as_str()),
-            Cell::text(timeline.states[day].name()),
+            Cell::text(timeline.buckets.labels[day].as_str()),
+            Cell::text(timeline.buckets.states[day].name()),
             Cell::Percent(timeline.shares[day] * 100.0),
-            Cell::text(if observed && !timeline.hollow[day] {
+            Cell::text(if observed && !timeline.buckets.hollow[day] {
                 "yes"
             } else {
                 "no"
@@ -108,10 +103,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     Drawn {
         chart: Some(chart::draw(
             &labels,
-            &timeline.axis,
-            &timeline.labels,
-            &timeline.states,
-            &timeline.hollow,
+            &timeline.buckets,
             &series,
             &bands,
             &marks,

@@ -5,13 +5,13 @@
 
 use arrow::array::Array as _;
 use teiten_aggregator::schema::names;
-use teiten_observation::{Class, Tool};
+use teiten_observation::Tool;
 
 use super::distinct::SourceSketch;
 use super::event::{CARDS_MAX, Event, EventDetail, EventKind, PORTS_TESTED, Tested};
 use super::rows::{self, Columns};
 use super::tally::{Port, PortDay};
-use super::{Answer, Job, PortRole};
+use super::{Answer, Job};
 use crate::measure::Completeness;
 use crate::trend::{
     self, BASELINE_DAYS, BASELINE_DAYS_MIN, FALSE_DISCOVERY_RATE, HOSTS_MIN, MEDIANS_MIN,
@@ -223,18 +223,10 @@ pub(crate) fn read_details(job: &Job<'_>, answer: &mut Answer) {
     answer.events = events;
 }
 
-fn asks(name: &str) -> Result<bool, String> {
-    let class = Class::from_name(name).ok_or_else(|| format!("unknown class `{name}`"))?;
-    Ok(matches!(
-        PortRole::of(class),
-        Some(PortRole::Probed | PortRole::Reflector)
-    ))
-}
-
 /// Rows of the event's port that ask for it over IPv4.
 fn matching(job: &Job<'_>, batch: &Columns<'_>, port: Port) -> Result<Vec<usize>, String> {
     let sensors = batch.text(names::SENSOR, |name| Ok(job.wants(name)))?;
-    let asking = batch.text(names::CLASS, asks)?;
+    let asking = batch.asking()?;
     let versions = batch.int32(names::IP_VERSION)?;
     let (protocols, ports) = (batch.int32(names::PROTOCOL)?, batch.int32(names::PORT)?);
     let number = i32::from(port.port.unwrap_or(0));
@@ -259,11 +251,9 @@ fn add_traffic(
     let rows = matching(job, batch, event.port)?;
     let sensors = batch.text(names::SENSOR, |name| Ok(name.to_owned()))?;
     let tools = batch.text(names::TOOL, |name| {
-        Tool::from_name(name).ok_or_else(|| format!("unknown tool `{name}`"))
+        Tool::from_name(name).ok_or_else(|| rows::unknown(names::TOOL, name))
     })?;
-    let countries = batch.text(names::COUNTRY, |name| {
-        Ok(name.as_bytes().try_into().unwrap_or(*b"ZZ"))
-    })?;
+    let countries = batch.countries()?;
     let (packets, sketches) = (
         batch.int64(names::PACKETS)?,
         batch.bytes(names::SOURCES_SKETCH)?,

@@ -18,8 +18,11 @@ use parquet::arrow::arrow_reader::{
 use parquet::file::metadata::KeyValue;
 
 use teiten_aggregator::part::{CHECKSUM_KEY, PartError, checked, guarded};
+use teiten_aggregator::schema::names;
+use teiten_observation::Class;
 
 use super::Answer;
+use super::tally::PortRole;
 
 /// Rows in a batch.
 const BATCH_ROWS: usize = 16_384;
@@ -176,6 +179,22 @@ impl<'a> Columns<'a> {
         })
     }
 
+    /// The column of classes: whether packets of each row ask for a service, which is what rankings of ports count.
+    pub(super) fn asking(&self) -> Result<Texts<'a, bool>, String> {
+        self.text(names::CLASS, |name| {
+            let class = Class::from_name(name).ok_or_else(|| unknown(names::CLASS, name))?;
+            let role = PortRole::of(class);
+            Ok(matches!(role, Some(PortRole::Probed | PortRole::Reflector)))
+        })
+    }
+
+    /// The column of countries, `ZZ` for what is no country's code.
+    pub(super) fn countries(&self) -> Result<Texts<'a, [u8; 2]>, String> {
+        self.text(names::COUNTRY, |name| {
+            Ok(name.as_bytes().try_into().unwrap_or(*b"ZZ"))
+        })
+    }
+
     /// A 32-bit integer column.
     pub(super) fn int32(&self, name: &str) -> Result<&'a Int32Array, String> {
         self.array(name)?
@@ -230,6 +249,11 @@ impl<'a> Columns<'a> {
             .column_by_name(name)
             .ok_or_else(|| format!("no column {name}"))
     }
+}
+
+/// The error of a word that this program does not know.
+pub(super) fn unknown(column: &str, word: &str) -> String {
+    format!("unknown {column} `{word}`: the dataset is newer than this program")
 }
 
 fn wrong_type(name: &str) -> String {

@@ -5,12 +5,12 @@ use std::path::PathBuf;
 
 use arrow::array::Array;
 use teiten_aggregator::schema::names;
-use teiten_observation::{Class, Tool};
+use teiten_observation::Tool;
 
 use super::rows::{self, Columns};
 use super::survey::{DEFAULT_RULE, RULES, SEVERAL_PACKETS, SurveyDay, SurveyRule};
 use super::tally::{Map, Port};
-use super::{Answer, DamagedFile, Job, PortRole};
+use super::{Answer, DamagedFile, Job};
 use crate::text::service;
 
 /// Distinct ports of a source are counted up to this number, above the largest threshold of [`RULES`].
@@ -96,16 +96,6 @@ fn address(text: &str) -> Option<u128> {
     }
 }
 
-/// Whether packets of a class ask for a service: the ones that rankings of ports count.
-fn asks(name: &str) -> Result<bool, String> {
-    let class = Class::from_name(name)
-        .ok_or_else(|| format!("unknown class `{name}`: the dataset is newer than this program"))?;
-    Ok(matches!(
-        PortRole::of(class),
-        Some(PortRole::Probed | PortRole::Reflector)
-    ))
-}
-
 fn gather(
     job: &Job<'_>,
     batch: &Columns<'_>,
@@ -114,12 +104,10 @@ fn gather(
 ) -> Result<(), String> {
     let sensors = batch.text(names::SENSOR, |name| Ok(job.wants(name)))?;
     let addresses = batch.text(names::SRC_IP, |text| Ok(address(text)))?;
-    let asking = batch.text(names::CLASS, asks)?;
+    let asking = batch.asking()?;
     let mirai = batch.text(names::TOOL, |name| Ok(name == Tool::Mirai.name()))?;
     let named = batch.text(names::ACTOR, |name| Ok(!name.is_empty()))?;
-    let countries = batch.text(names::COUNTRY, |name| {
-        Ok(name.as_bytes().try_into().unwrap_or(*b"ZZ"))
-    })?;
+    let countries = batch.countries()?;
     let (versions, protocols, ports) = (
         batch.int32(names::IP_VERSION)?,
         batch.int32(names::PROTOCOL)?,
@@ -167,7 +155,7 @@ fn add_ports(
         let source = address(text).and_then(|address| sources.get(&address));
         Ok(source.is_some_and(DaySource::surveys))
     })?;
-    let asking = batch.text(names::CLASS, asks)?;
+    let asking = batch.asking()?;
     let (versions, protocols, ports) = (
         batch.int32(names::IP_VERSION)?,
         batch.int32(names::PROTOCOL)?,

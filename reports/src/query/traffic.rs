@@ -40,25 +40,20 @@ pub(super) fn read(job: &Job<'_>, hour: usize, paths: &[PathBuf], part: &mut Ans
 }
 
 fn add(job: &Job<'_>, hour: usize, batch: &Columns<'_>, part: &mut Answer) -> Result<(), String> {
-    let unknown = |what: &str, name: &str| {
-        format!("unknown {what} `{name}`: the dataset is newer than this program")
-    };
     let covered = &part.hours[hour].seconds;
     let sensors = batch.text(names::SENSOR, |name| {
         Ok(RowUse::of(name, job, covered.contains_key(name)))
     })?;
     let types = batch.text(names::TRAFFIC_TYPE, |name| {
-        TrafficType::from_name(name).ok_or_else(|| unknown(names::TRAFFIC_TYPE, name))
+        TrafficType::from_name(name).ok_or_else(|| rows::unknown(names::TRAFFIC_TYPE, name))
     })?;
     let classes = batch.text(names::CLASS, |name| {
-        Class::from_name(name).ok_or_else(|| unknown(names::CLASS, name))
+        Class::from_name(name).ok_or_else(|| rows::unknown(names::CLASS, name))
     })?;
     let tools = batch.text(names::TOOL, |name| {
-        Tool::from_name(name).ok_or_else(|| unknown(names::TOOL, name))
+        Tool::from_name(name).ok_or_else(|| rows::unknown(names::TOOL, name))
     })?;
-    let countries = batch.text(names::COUNTRY, |name| {
-        Ok(name.as_bytes().try_into().unwrap_or(*b"ZZ"))
-    })?;
+    let countries = batch.countries()?;
     let (versions, protocols, ports) = (
         batch.int32(names::IP_VERSION)?,
         batch.int32(names::PROTOCOL)?,
