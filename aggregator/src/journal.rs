@@ -154,15 +154,19 @@ impl Journal {
     pub fn begin(directory: &Path, name: &PartName, about: &About) -> io::Result<Self> {
         let folder = journals_folder(directory).join(format!("{}-{}", name.sensor, name.run));
         let locks = make_folder(&folder, name, about)?;
-        let (name, about) = (name.clone(), about.clone());
-        Ok(Journal {
+        Ok(Journal::of(folder, name.clone(), about.clone(), locks))
+    }
+
+    /// The journal in a folder, before its files are read.
+    fn of(folder: PathBuf, name: PartName, about: About, locks: Vec<File>) -> Self {
+        Journal {
             folder,
             name,
             about,
             locks,
             next: 0,
             written: BTreeMap::new(),
-        })
+        }
     }
 
     /// Takes over the journals that dead runs of this sensor left, in the order of their names. Also returns the folders that cannot be
@@ -202,14 +206,7 @@ impl Journal {
                         }
                         std::fs::write(&path, text_of(&name, &about))?;
                     }
-                    journals.push(Journal {
-                        folder,
-                        name,
-                        about,
-                        locks,
-                        next: 0,
-                        written: BTreeMap::new(),
-                    });
+                    journals.push(Journal::of(folder, name, about, locks));
                 }
                 // The journal of a sensor whose name only begins with this one's.
                 Some(_) => {}
