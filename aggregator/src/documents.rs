@@ -58,7 +58,7 @@ pub fn write(command: &Command, name: &str, folder: &Path) -> Result<()> {
         let path = clap_complete::generate_to(shell, &mut command.clone(), name, &completions)?;
         if shell == Shell::Bash {
             let script = std::fs::read_to_string(&path)?;
-            std::fs::write(&path, mended(&script, name))?;
+            std::fs::write(&path, corrected(&script, name))?;
         }
     }
     Ok(())
@@ -66,7 +66,7 @@ pub fn write(command: &Command, name: &str, folder: &Path) -> Result<()> {
 
 /// Corrects a completion script: clap_complete 4.6 takes the dash in a program's name for the separator of a subcommand (clap-rs/clap issue
 /// 6421), so that nothing is completed after a subcommand.
-fn mended(script: &str, name: &str) -> String {
+fn corrected(script: &str, name: &str) -> String {
     let wrong = format!("{}__subcmd__", name.replace('-', "__subcmd__"));
     script.replace(&wrong, &format!("{}__subcmd__", name.replace('-', "__")))
 }

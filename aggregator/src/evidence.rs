@@ -237,7 +237,7 @@ impl Confirmed {
 
     /// Whether a mark is confirmed.
     #[must_use]
-    pub const fn stands(&self, mark: Mark) -> bool {
+    pub const fn is_confirmed(&self, mark: Mark) -> bool {
         self.marks >> mark as u8 & 1 != 0
     }
 
@@ -251,7 +251,7 @@ impl Confirmed {
     #[must_use]
     pub fn judge<A: Address>(&self, row: &SourceRow<A>) -> (Tool, u64) {
         let mark = row.kind.mark();
-        if mark != Mark::None && self.stands(mark) {
+        if mark != Mark::None && self.is_confirmed(mark) {
             return (mark.tool(), row.packets);
         }
         let is_keyed = !mark.shares_value()

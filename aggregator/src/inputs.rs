@@ -109,7 +109,7 @@ struct InputState {
     withheld: bool,
     hours: BTreeMap<i64, BTreeSet<usize>>,
     /// The value in the published parts of each hour; `None` where they differ.
-    said: BTreeMap<i64, Option<String>>,
+    published: BTreeMap<i64, Option<String>>,
 }
 
 impl Contributors {
@@ -172,9 +172,12 @@ impl Contributors {
     pub(crate) fn say(&self, hour: i64) -> String {
         let text = self.text(hour);
         let mut state = self.state();
-        let said = state.said.entry(hour).or_insert_with(|| Some(text.clone()));
-        if said.as_ref() != Some(&text) {
-            *said = None;
+        let published = state
+            .published
+            .entry(hour)
+            .or_insert_with(|| Some(text.clone()));
+        if published.as_ref() != Some(&text) {
+            *published = None;
         }
         text
     }
@@ -182,7 +185,7 @@ impl Contributors {
     /// Whether all parts that this run published for the hour have the final value.
     fn has_said_all(&self, hour: i64) -> bool {
         let text = self.text(hour);
-        self.state().said.get(&hour) == Some(&Some(text))
+        self.state().published.get(&hour) == Some(&Some(text))
     }
 }
 

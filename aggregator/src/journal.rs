@@ -190,7 +190,7 @@ impl Journal {
             let texts = RUN_FILES.map(|file| std::fs::read(folder.join(file)).ok());
             let found = texts.each_ref().map(|text| {
                 let text = std::str::from_utf8(text.as_deref()?).ok()?;
-                understood(text).filter(of_folder)
+                parsed_run(text).filter(of_folder)
             });
             match found.iter().flatten().next().cloned() {
                 Some((name, about)) if name.sensor == sensor => {
@@ -540,7 +540,7 @@ fn text_of(name: &PartName, about: &About) -> String {
     format!("{value}\n")
 }
 
-fn understood(text: &str) -> Option<(PartName, About)> {
+fn parsed_run(text: &str) -> Option<(PartName, About)> {
     let value: Value = serde_json::from_str(text).ok()?;
     let name = PartName::new(value["sensor"].as_str()?, value["run"].as_str()?).ok()?;
     let about = About {

@@ -31,7 +31,7 @@ impl Ledger {
         }
     }
 
-    /// The account of an hour; one without packets when nothing came in it.
+    /// The account of an hour; empty for an hour without packets.
     #[must_use]
     pub fn account(&self, hour: i64) -> HourAccount {
         self.hours.get(&hour).cloned().unwrap_or_default()

@@ -69,9 +69,9 @@ enum Command {
     },
     /// Copy the parts of several datasets into one, side by side for each sensor and run.
     ///
-    /// A part that is there already is left alone, an hour that its sensor still adds to is replaced by its later state, and what a capture gave
-    /// by what its longer self gave. One name with two contents, or of two sensors, and a part that `verify` finds fault with end the
-    /// merge before anything is copied.
+    /// A part that exists already is skipped. An hour that its sensor still adds to is replaced by its later state, and the parts of a capture
+    /// by those of a longer copy of it. The merge copies nothing if parts of one name conflict, if two sensors share a name, or if a part
+    /// fails `verify`.
     #[command(after_help = concat!(
         "Examples:\n",
         "  # the datasets of two sensors into one\n",
@@ -88,7 +88,7 @@ enum Command {
         #[arg(required = true, value_name = "DIR")]
         from: Vec<PathBuf>,
         /// Another name for a sensor of these datasets, which they keep; OLD is its name or, where two have that, its identity (repeatable). A
-        /// later merge wants the same again.
+        /// later merge needs the same flag again.
         #[arg(long, value_name = "OLD=NEW")]
         rename: Vec<Rename>,
         /// Print one JSON object on standard output.
@@ -98,8 +98,8 @@ enum Command {
     /// Roll up hours into days and months, beside the hours.
     ///
     /// `traffic` becomes `traffic_daily` and `traffic_monthly`; `sources` becomes `sources_daily`, `scanners_daily` (which survey rules name a
-    /// source) and `ports_daily`. Counts are added, sketches and sets of destinations merged, by sensor. What has not changed since the last
-    /// time is left alone.
+    /// source) and `ports_daily`. Counts are added, sketches and sets of destinations merged, by sensor. Days and months that have not changed
+    /// since the last rollup are skipped.
     #[command(after_help = concat!(
         "Examples:\n",
         "  # once a day, of what has changed\n",
@@ -125,11 +125,11 @@ enum Command {
     },
     /// Remove parts that are older than their table's days, but never what a rollup still needs.
     ///
-    /// Hours go a whole day at once, and only where the day has been rolled up from them; coverage goes last. Age is counted from the last day
-    /// of the dataset.
+    /// Hours are removed a whole day at once, and only if the day was rolled up from them; coverage is removed last. Age is counted from the
+    /// last day of the dataset.
     #[command(after_help = concat!(
         "Examples:\n",
-        "  # what would go\n",
+        "  # what would be removed\n",
         "  teiten-aggregator prune --data /var/lib/teiten --keep sources=90 --keep payloads=90 --dry-run\n",
         "  # after the nightly rollup\n",
         "  teiten-aggregator prune --data /var/lib/teiten --keep sources=90 --keep traffic=400"
@@ -144,7 +144,7 @@ enum Command {
         /// The day to count from [default: the last of the dataset].
         #[arg(long, value_name = "DATE")]
         today: Option<DayArgument>,
-        /// Say what would go, and remove nothing.
+        /// List what would be removed, and remove nothing.
         #[arg(long)]
         dry_run: bool,
         /// Print one JSON object on standard output.

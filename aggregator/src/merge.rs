@@ -91,7 +91,7 @@ pub fn merge_renaming(
     let mut merged = MergeReport::default();
     for hour in hours {
         for theirs in &stores {
-            merging.bring(hour, theirs, &mut merged)?;
+            merging.copy_hour(hour, theirs, &mut merged)?;
         }
     }
     Ok(merged)
@@ -212,7 +212,7 @@ impl MergeState<'_> {
     }
 
     /// Copies an hour of one dataset; the parts of each run appear together.
-    fn bring(
+    fn copy_hour(
         &mut self,
         hour: Hour,
         theirs: &Store,

@@ -2,7 +2,7 @@
 //! (`default.rs`).
 //!
 //! Files are read once, by content not name, into one table per family; sources are looked up once each, when their hour closes. If there
-//! are files of several dates, each hour uses those of its day (`edition.rs`). Special-purpose space has no origin, whatever the files say
+//! are files of several dates, each hour uses those of its day (`edition.rs`). Special-purpose space has no origin, regardless of the files
 //! (`special.rs`). The lists of actors (`actor.rs`) belong to it, so that a reload replaces all of a source's origin at once.
 
 mod asn;

@@ -160,12 +160,13 @@ fn checked_open(mut file: File) -> Result<(File, bool), PartError> {
         let length = file.metadata()?.len();
         let (start, footer) = footer(length, |offset, bytes| file.read_exact_at(bytes, offset))?;
         let metadata = ParquetMetaDataReader::decode_metadata(&footer)?;
-        let Some((at, said)) = checksum_place(&metadata, &footer)? else {
+        let Some((at, stored)) = checksum_place(&metadata, &footer)? else {
             return Ok((file, false));
         };
         let found = checksum(&mut file, start + at as u64)?;
-        if found != said && !cfg!(fuzzing) {
-            let reason = format!("its bytes have the checksum {found}, it was written with {said}");
+        if found != stored && !cfg!(fuzzing) {
+            let reason =
+                format!("its bytes have the checksum {found}, it was written with {stored}");
             return Err(PartError::Damaged(reason));
         }
         file.rewind()?;
@@ -202,13 +203,13 @@ fn checksum_place(
     metadata: &ParquetMetaData,
     footer: &[u8],
 ) -> Result<Option<(usize, String)>, PartError> {
-    let Some(said) = note(metadata.file_metadata(), CHECKSUM_KEY) else {
+    let Some(stored) = note(metadata.file_metadata(), CHECKSUM_KEY) else {
         return Ok(None);
     };
-    let place = value_place(footer, said);
+    let place = value_place(footer, stored);
     let missing = || PartError::Damaged("its checksum has not the form of one".to_owned());
-    let place = place.filter(|_| said.len() == CHECKSUM_PLACE.len());
-    Ok(Some((place.ok_or_else(missing)?, said.to_owned())))
+    let place = place.filter(|_| stored.len() == CHECKSUM_PLACE.len());
+    Ok(Some((place.ok_or_else(missing)?, stored.to_owned())))
 }
 
 /// The offset of `value` as the checksum in a footer: it follows the key, the field's number and type, and its length.

@@ -10,7 +10,7 @@ use teiten_observation::{Address, Class, Kind, spelled};
 pub const ROLE_PACKETS_MIN: u64 = 3;
 /// Services, or dark addresses, that are still few: JPCERT/CC calls a source that asks for more than ten ports a survey.
 pub const FEW_MAX: usize = 10;
-/// A source is mixed if at least one in so many of its packets is of the other kind (answers among questions).
+/// A source is mixed if at least one in this many of its packets is of the other kind (answers among questions).
 pub const MIXED_SHARE: u64 = 10;
 
 spelled! {
@@ -35,7 +35,7 @@ pub struct RoleRow<'a, A> {
     pub kind: Kind,
     /// How many.
     pub packets: u64,
-    /// The dark addresses they came to.
+    /// Their dark destinations.
     pub destinations: View<'a, A>,
 }
 
@@ -69,7 +69,7 @@ impl Role {
     }
 }
 
-/// The role of questions for so many services at so many addresses, of which no more than `FEW_MAX` + 1 were counted.
+/// The role of requests, by the numbers of services and addresses, each counted up to `FEW_MAX` + 1.
 fn of_breadth(services: usize, addresses: usize) -> Role {
     if services == 1 && addresses == 1 {
         Role::Probe
@@ -125,7 +125,7 @@ fn services<'a, A: Address>(rows: impl Iterator<Item = RoleRow<'a, A>>) -> usize
     distinct.count
 }
 
-/// Dark addresses that packets came to.
+/// Dark destinations of packets.
 fn addresses<'a, A: Address>(rows: impl Iterator<Item = RoleRow<'a, A>>) -> usize {
     let mut distinct = FewMembers::new(A::from_number(0));
     for row in rows {

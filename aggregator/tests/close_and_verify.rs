@@ -1,4 +1,4 @@
-//! An hour closed into parts, and the checks that find it sound, or say what was done to it.
+//! An hour closed into parts, and the checks of `verify` on it: sound, and damaged in every way.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

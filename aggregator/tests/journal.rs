@@ -248,7 +248,7 @@ fn a_run_whose_name_is_damaged_is_known_by_its_copy_and_never_by_another_name() 
         assert_eq!(journals[0].about, about());
         assert_eq!(std::fs::read(&run).expect("made again"), whole);
     }
-    // Without both nothing is believed, and nothing removed.
+    // Without both copies no file is read, and none removed.
     for file in ["run.json", "run.copy.json"] {
         std::fs::write(run.with_file_name(file), b"{}").expect("writable");
     }

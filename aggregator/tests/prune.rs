@@ -1,4 +1,4 @@
-//! Retention: what is old goes, what a rollup still needs stays, and what was rolled up outlives its hours.
+//! Retention: old parts are removed, parts that a rollup still needs are kept, and rollups outlive their hours.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -107,7 +107,7 @@ fn hours_stay_until_their_days_are_rolled_up_from_these_very_parts() {
             .is_some_and(|why| why.contains("rollup"))
     }));
     rollup(directory, &RollupSettings::default()).expect("rolled up");
-    // An hour that came again since: its day stays, the two days before the last two go.
+    // An hour that was written again since: its day stays, the two days before the last two are removed.
     write(&closer, FIRST_HOUR + 24 + 7, 1);
     let expected = [
         "traffic 2026-11-05",
@@ -138,7 +138,7 @@ fn what_was_rolled_up_outlives_its_hours_and_coverage_goes_last() {
     let kept: Vec<&PruneDay> = pruned.iter().filter(|day| day.kept.is_some()).collect();
     assert_eq!(kept.len(), 4);
     assert!(kept.iter().all(|day| day.table == "coverage"));
-    // Days whose hours are gone are neither removed nor made anew, also by other settings.
+    // Days without hours are neither removed nor made again, also with other settings.
     let mut settings = RollupSettings::default();
     settings.survey.police_ports = 50;
     let rolled = rollup(directory, &settings).expect("rolled up");

@@ -1,5 +1,5 @@
-//! Days and months of `traffic`: counts are those of the hours, sketches those of all sources together, and what has not changed is left
-//! alone.
+//! Days and months of `traffic`: counts are those of the hours, sketches those of all sources together, and unchanged days and months are
+//! skipped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
@@ -91,7 +91,7 @@ fn number(row: &BTreeMap<String, Field>, column: &str) -> i64 {
     }
 }
 
-/// Every row counts so many packets, sources and hours.
+/// Asserts the packets, sources and hours of every row.
 fn check(directory: &Path, file: &str, packets: i64, sources: i64, hours: i64, start_hour: i64) {
     let rows = rows(directory, file);
     let ports: BTreeSet<i64> = rows.iter().map(|row| number(row, "port")).collect();
@@ -335,7 +335,7 @@ fn days_of_sources_scanners_and_ports_are_those_of_the_packets() {
             &Field::Str("mixed".into())
         ]
     );
-    // Of 256 dark addresses 26 are a tenth; more than ten ports are JPCERT's rule, and nobody else's.
+    // Of 256 dark addresses 26 are a tenth; more than ten ports match only JPCERT's rule.
     let scanners = rows(directory, &format!("scanners_daily/{day}"));
     let rules = [
         "rule_imc_destinations",
@@ -375,7 +375,7 @@ fn a_zone_that_cuts_hours_is_refused_and_days_of_two_zones_make_no_month() {
     rollup(folder.path(), &of("UTC", "")).expect("rolled up");
     let error = rollup(folder.path(), &of("Asia/Tokyo", "2026-11-29")).expect_err("two zones");
     assert!(error.to_string().contains("--timezone UTC"), "{error}");
-    rollup(folder.path(), &of("Asia/Tokyo", "")).expect("all days anew");
+    rollup(folder.path(), &of("Asia/Tokyo", "")).expect("all days again");
 }
 
 #[test]

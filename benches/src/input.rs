@@ -153,7 +153,7 @@ pub struct Capture {
 }
 
 impl Input {
-    /// The capture of so many packets in `folder`; written if it is missing.
+    /// The capture of `packets` packets in `folder`; written if it is missing.
     ///
     /// # Errors
     /// When it cannot be written or its truth not be read.

@@ -22,7 +22,7 @@ pub struct Case {
     pub name: &'static str,
     /// What the case represents.
     pub about: &'static str,
-    /// Its packets as a share of the plain capture's, one part in so many.
+    /// Its packets as a fraction of the plain capture's, the denominator.
     pub part: u64,
     /// Threads that send.
     pub senders: usize,
@@ -345,7 +345,7 @@ fn differing(expected: &Counts, found: &Counts) -> usize {
 }
 
 impl Outcome {
-    fn said(&self, name: &str) -> u64 {
+    fn reported(&self, name: &str) -> u64 {
         self.accounting
             .get(name)
             .and_then(Value::as_u64)
@@ -353,12 +353,12 @@ impl Outcome {
     }
 
     fn dropped(&self) -> u64 {
-        self.said("dropped")
+        self.reported("dropped")
     }
 
     /// Packets that were sent and are neither received nor counted as lost.
     fn missing(&self) -> i64 {
-        self.sent.packets as i64 - self.said("records") as i64 - self.dropped() as i64
+        self.sent.packets as i64 - self.reported("records") as i64 - self.dropped() as i64
     }
 
     fn sensor_us(&self) -> f64 {
@@ -403,7 +403,7 @@ impl Outcome {
             "aim_processor_microseconds_per_packet": AIM_US,
             "peak_bytes": self.sensor.peak_bytes,
             "own_bytes_by_quarter": self.own_bytes,
-            "received": self.said("records"),
+            "received": self.reported("records"),
             "dropped": self.dropped(),
             "missing": self.missing(),
             "rows": self.rows,

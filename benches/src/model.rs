@@ -71,7 +71,7 @@ impl Model {
         })
     }
 
-    /// Millions of packets a second on so many cores, and what bounds it.
+    /// Millions of packets a second with this number of cores, and the limit.
     #[must_use]
     pub fn rate(&self, cores: usize) -> (f64, &'static str) {
         let bounds = [

@@ -66,11 +66,11 @@ impl Outcome {
     pub fn check_against_truth(&mut self) {
         let Some(left) = &self.left else { return };
         let capture = &self.capture;
-        let said = |name: &str| left.accounting.get(name).and_then(Value::as_u64);
+        let reported = |name: &str| left.accounting.get(name).and_then(Value::as_u64);
         let pairs = [
-            ("records", said("records"), capture.records),
-            ("bytes", said("bytes"), capture.wire_bytes),
-            ("observed", said("observed"), capture.observed),
+            ("records", reported("records"), capture.records),
+            ("bytes", reported("bytes"), capture.wire_bytes),
+            ("observed", reported("observed"), capture.observed),
             (
                 "packets in sources",
                 amount(left.sources.packets),

@@ -32,7 +32,7 @@ impl Program {
     /// When it is missing and cargo cannot build it.
     pub fn find(self) -> Result<PathBuf> {
         let own = std::env::current_exe()?;
-        let folder = profile_folder(&own).context("this program lies in no folder")?;
+        let folder = profile_folder(&own).context("this program is in no folder")?;
         let path = folder.join(self.name);
         if !path.exists() {
             self.build(folder)

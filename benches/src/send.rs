@@ -61,7 +61,7 @@ impl Sent {
 /// second of all together, none: as fast as they can.
 ///
 /// # Errors
-/// When the file is none of that kind, or the kernel refuses.
+/// When the file is no such pcap, or the kernel refuses.
 pub fn send(file: &Path, interface: &str, threads: usize, rate: Option<u64>) -> Result<Sent> {
     let capture = std::fs::read(file).with_context(|| file.display().to_string())?;
     ensure!(

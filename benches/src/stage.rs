@@ -110,7 +110,7 @@ pub struct Cost {
     pub wall_ns: u64,
     /// Packets that went through.
     pub packets: u64,
-    /// Rows that came out, where it makes rows.
+    /// Rows that it made, if it makes rows.
     pub rows: Option<u64>,
 }
 
@@ -199,7 +199,7 @@ pub fn settings(data: &std::path::Path, workers: usize) -> Result<Settings> {
         workers: Some(workers),
         ..SharedArguments::default()
     };
-    Ok(flags.settle()?)
+    Ok(flags.resolve()?)
 }
 
 /// A stage with its rounds.

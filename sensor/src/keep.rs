@@ -199,11 +199,11 @@ impl Writer {
                     self.shared.clock_us.load(Ordering::Relaxed),
                     self.shared.counts(),
                 );
-                self.tell();
+                self.report();
             }
         }
         self.files.end(self.shared.counts());
-        self.tell();
+        self.report();
         if let Some(problem) = self.files.problem() {
             // The service thread has ended and logs nothing any more.
             tracing::error!("{problem}");
@@ -229,7 +229,7 @@ impl Writer {
     }
 
     /// Reports the current problem to the status; the service logs it once.
-    fn tell(&mut self) {
+    fn report(&mut self) {
         let lost_slow = self.shared.counts().lost()[NotKeptReason::Slow as usize].1;
         let was_slow = lost_slow > self.lost_slow;
         self.lost_slow = lost_slow;

@@ -110,7 +110,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 }
 
 fn run_replay(arguments: ReplayArguments, voice: Voice) -> anyhow::Result<u8> {
-    let (paths, terms, settings) = arguments.settle()?;
+    let (paths, terms, settings) = arguments.resolve()?;
     ignore_stray_signals()?;
     say_what_is_known(&settings, voice);
     check::folder_refusal(&settings.data).map_or(Ok(()), |text| Err(anyhow::anyhow!(text)))?;
@@ -199,7 +199,7 @@ fn run_capture(mut arguments: CaptureArguments, voice: Voice) -> anyhow::Result<
         Voice::Verbose => *level = Some(LogLevel::Debug),
         Voice::Plain => {}
     }
-    let (interfaces, settings) = arguments.settle()?;
+    let (interfaces, settings) = arguments.resolve()?;
     log::start(settings.log, settings.log_level, Box::new(log::Stderr));
     say_what_is_known(&settings, voice);
     let stop = Arc::new(AtomicBool::new(false));
@@ -220,7 +220,7 @@ fn run_capture(mut arguments: CaptureArguments, voice: Voice) -> anyhow::Result<
 }
 
 fn run_check(arguments: CaptureArguments) -> anyhow::Result<u8> {
-    let (capture, settings) = arguments.settle()?;
+    let (capture, settings) = arguments.resolve()?;
     let plan = Plan { capture, settings };
     let findings = check::findings(&plan);
     let mut out = stdout().lock();

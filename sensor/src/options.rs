@@ -3,7 +3,7 @@
 mod arguments;
 mod file;
 mod live;
-mod settle;
+mod resolve;
 mod size;
 
 use std::net::SocketAddr;
@@ -20,7 +20,7 @@ pub use arguments::{
 };
 pub use file::{SETTINGS_OF_OTHERS, parse};
 pub use live::{LiveArguments, LiveSettings};
-pub use settle::{CaptureSettings, ReplayTerms, ServiceSettings, Settings};
+pub use resolve::{CaptureSettings, ReplayTerms, ServiceSettings, Settings};
 pub use size::machine_memory_bytes;
 use teiten_packet::telescope::{Prefix, PrefixError};
 
@@ -160,7 +160,7 @@ pub enum OptionsError {
     /// More workers than any machine can use.
     #[error(
         "--workers {0}: at most {max} are possible; leave it out for one a processor",
-        max = settle::WORKERS_MAX
+        max = resolve::WORKERS_MAX
     )]
     Workers(usize),
     /// No worker.
@@ -216,7 +216,7 @@ mod tests {
             ];
             let line = CommandLine::parse_from(fixed.iter().chain(flags));
             match line.command {
-                Command::Capture(arguments) => arguments.settle(),
+                Command::Capture(arguments) => arguments.resolve(),
                 other => panic!("{other:?}"),
             }
         };

@@ -207,7 +207,7 @@ impl ServiceThread {
             self.watchdog.feed();
         }
         if !finishing {
-            self.tell_problems();
+            self.log_problems();
         }
     }
 
@@ -233,7 +233,7 @@ impl ServiceThread {
     }
 
     /// Logs each new problem and each solved one, once.
-    fn tell_problems(&mut self) {
+    fn log_problems(&mut self) {
         let problems = self.status.problems();
         for (part, text) in &problems {
             if !self.known.contains_key(part) {

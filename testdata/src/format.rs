@@ -71,7 +71,7 @@ impl Framing {
         header
     }
 
-    /// Appends `packet` as a record; gives its length on the wire.
+    /// Appends `packet` as a record and returns its length on the wire.
     pub fn packet(&self, out: &mut Vec<u8>, time_us: i64, packet: &Packet, extra_ns: u32) -> u32 {
         let ether_type = if packet.is_ipv6() {
             ETHER_TYPE_IPV6

@@ -374,7 +374,7 @@ fn outage_us(text: &str) -> Result<(i64, i64), String> {
     if from < to {
         Ok((from, to))
     } else {
-        Err("the end must lie behind the start".to_owned())
+        Err("the end must be after the start".to_owned())
     }
 }
 

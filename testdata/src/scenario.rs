@@ -180,11 +180,11 @@ impl Scenario {
             );
         }
         if !(1..=SPAN_US_MAX).contains(&self.span_us) {
-            return refuse("--span must lie between a microsecond and 400 days");
+            return refuse("--span must be between a microsecond and 400 days");
         }
         if self.start_us < 0 || self.start_us + self.span_us > i64::from(u32::MAX) * SECOND_US {
             return refuse(
-                "--start and --span must lie between 1970 and 2106, which is what a capture can say",
+                "--start and --span must be between 1970 and 2106, which is what a capture can say",
             );
         }
         let shares = [
@@ -199,7 +199,7 @@ impl Scenario {
             return refuse("a share is between 0 and 1");
         }
         if !(0.0..=4.0).contains(&self.zipf_exponent) {
-            return refuse("--zipf must lie between 0 and 4");
+            return refuse("--zipf must be between 0 and 4");
         }
         if self.sources > SOURCES_MAX {
             return Err(Error::TooManySources {

@@ -324,7 +324,7 @@ impl<'a> Maker<'a> {
         time_us
     }
 
-    /// Makes one record; gives its length on the wire.
+    /// Makes one record and returns its length on the wire.
     fn one(&self, index: u64, time_us: i64, out: &mut Vec<u8>, bench: &mut Bench) -> u32 {
         let random = &mut bench.random;
         if random.happens(self.arp) {

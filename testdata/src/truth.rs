@@ -158,7 +158,7 @@ pub(crate) fn truth(scenario: &Scenario, countries: &CountryTable, tally: Tally)
         counts(&lengths, name)
     };
     let sources = if flood {
-        // Each packet has its own source, but for those of the sources that are numbered.
+        // Each packet has its own source, except those of numbered sources.
         let with_sets = |packets: &[u64], numbered: &[u64], sets: &[SourceSet]| -> Vec<u64> {
             let each = packets.iter().zip(numbered).zip(sets);
             each.map(|((packets, numbered), set)| packets - numbered + set.len())

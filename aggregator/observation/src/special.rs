@@ -52,7 +52,7 @@ impl<A: Address> SpecialBlock<A> {
 }
 
 impl<A> SpecialBlock<A> {
-    /// Whether the registry calls it globally reachable; such a block inside a wider one is a hole in that.
+    /// Whether the registry calls it globally reachable; a reachable block inside a wider one is a hole in that.
     #[must_use]
     pub const fn is_globally_reachable(&self) -> bool {
         matches!(self.source_use, SourceUse::Global)

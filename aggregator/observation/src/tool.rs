@@ -109,13 +109,13 @@ impl Confirmation {
     pub const PACKETS_MIN: u64 = 2;
     /// At least one in this many of a source's probes must have a mark of 16 bits: 4,096 times as many as match by chance.
     pub const PROBES_A_MATCH_MAX: u64 = 16;
-    /// The same for such a mark together with the tool's shape, of which one packet is enough: 1,024 times as many as match by chance.
+    /// The same for a mark of 16 bits in the tool's shape, of which one packet is enough: 1,024 times as many as match by chance.
     pub const PROBES_A_SHAPE_MAX: u64 = 64;
-    /// Of the probes with a shape that a system could share at least one in so many must be among the source's SYNs.
+    /// A shape that an operating system could share must have at least one in this many of the source's SYNs.
     pub const SYNS_A_COMMON_SHAPE_MAX: u64 = 2;
-    /// Of the packets with a shape at least one in so many must share its value with others.
+    /// At least one in this many packets with a shape must share its key with others.
     pub const SHAPES_A_PAIR_MAX: u64 = 4;
-    /// Of a source's SYNs at least one in so many must have a key that others have.
+    /// At least one in this many of a source's SYNs must share its key with others.
     pub const SYNS_A_KEY_MAX: u64 = 16;
 
     /// The confirmation in words.

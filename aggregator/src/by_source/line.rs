@@ -54,7 +54,7 @@ pub struct SourceLine {
     pub hour: i64,
     /// By the headers.
     pub traffic_type: TrafficType,
-    /// Why the packets came.
+    /// The class of the packets.
     pub class: Class,
     /// What sent them.
     pub tool: Tool,

@@ -37,7 +37,7 @@ fn decided(rows: &[SourceRow<u32>]) -> Confirmed {
     evidence.decide()
 }
 
-/// The tool of each row, whatever the order of the rows.
+/// The tool of each row, for any order of the rows.
 fn check(given: &[Given], tools: &[Tool]) {
     let rows: Vec<_> = given.iter().map(|given| row(*given)).collect();
     let confirmed = decided(&rows);
@@ -140,7 +140,7 @@ fn chance_pairs_among_many_shapes_are_not_nmap() {
             row((port as u16, Mark::NmapShape, 1, 1, value, 1))
         })
         .collect();
-    assert!(!decided(&rows).stands(Mark::NmapShape));
+    assert!(!decided(&rows).is_confirmed(Mark::NmapShape));
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn what_marks_are_not_looked_for_in_says_nothing() {
     let mut evidence = Evidence::default();
     evidence.add(&reply);
     evidence.add(&row((23, Mark::MasscanHash, 2, 2, 7, 1)));
-    assert!(evidence.decide().stands(Mark::MasscanHash));
+    assert!(evidence.decide().is_confirmed(Mark::MasscanHash));
 }
 
 #[test]
@@ -205,6 +205,6 @@ fn udp_and_icmp_count_for_zmap_and_not_for_masscan() {
     let udp = typed(TrafficType::Udp, (53, Mark::None, 1000, 9, 0, 1000));
     let zmap = row((53, Mark::ZmapId, 2, 2, 7, 1));
     let masscan = row((53, Mark::MasscanHash, 2, 2, 7, 1));
-    assert!(!decided(&[udp, zmap]).stands(Mark::ZmapId));
-    assert!(decided(&[udp, masscan]).stands(Mark::MasscanHash));
+    assert!(!decided(&[udp, zmap]).is_confirmed(Mark::ZmapId));
+    assert!(decided(&[udp, masscan]).is_confirmed(Mark::MasscanHash));
 }

@@ -78,7 +78,7 @@ pub(crate) fn span<T: Ord + fmt::Display>(
     if let (Some(from), Some(to)) = (&from, &to) {
         anyhow::ensure!(
             from < to,
-            "--to {to} does not lie behind --from {from}: --to is where it ends, and is not part of it"
+            "--to {to} is not after --from {from}: --to is the end, which is not included"
         );
     }
     let text = |time: Option<T>| time.map_or(String::new(), |time| time.to_string());

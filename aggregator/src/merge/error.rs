@@ -42,7 +42,7 @@ pub enum MergeError {
     },
     /// One name, two sensors.
     #[error(
-        "{theirs} and {ours} are of two sensors that have the name `{sensor}`: together nobody could tell them apart; merge one of them under another name (--rename {identity}=NAME), and give it that name from now on (--sensor)",
+        "{theirs} and {ours} are of two sensors that have the name `{sensor}`: in one dataset nobody could distinguish them; merge one of them under another name (--rename {identity}=NAME), and give it that name from now on (--sensor)",
         theirs = .theirs.display(), ours = .ours.display()
     )]
     TwoSensors {
@@ -57,7 +57,7 @@ pub enum MergeError {
     },
     /// A part that `verify` finds fault with.
     #[error(
-        "{path}: {reason}; it is not merged: `teiten-aggregator verify` lists all that is wrong, and what is removed or written anew can be merged",
+        "{path}: {reason}; it is not merged: `teiten-aggregator verify` lists every fault; merge again once such parts are removed or written again",
         path = .path.display()
     )]
     Unsound {

@@ -98,7 +98,7 @@ fn date(provenance: &Provenance) -> Option<Date> {
     (provenance.date_source != DateSource::Modified).then_some(provenance.date)
 }
 
-/// How well a file's date fits a day, the best first: the newest up to the day, then what came later, soonest first.
+/// How well a file's date fits a day, best first: the newest up to the day, then later dates, earliest first.
 #[derive(PartialEq, Eq, PartialOrd, Ord)]
 enum Fitness {
     UpToTheDay(Reverse<Date>),

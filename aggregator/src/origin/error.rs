@@ -21,7 +21,7 @@ pub enum OriginError {
     Unknown {
         /// The file.
         path: PathBuf,
-        /// The first line that was looked at.
+        /// The first line that was read.
         row: BadRow,
     },
     /// More rows are bad than good.

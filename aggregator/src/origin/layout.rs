@@ -35,7 +35,7 @@ impl AddressColumns {
 /// The possible names of the value's column, the most likely first, and how well a field fits.
 pub(super) struct ColumnNames {
     pub(super) names: &'static [&'static str],
-    /// 1: it is such a value; 0: it says unknown; -1: it is something else.
+    /// 1: a value of this kind; 0: unknown; -1: something else.
     pub(super) fits: fn(&[u8]) -> i32,
 }
 

@@ -17,7 +17,7 @@ pub struct PayloadRow<'t> {
     pub packets: u64,
     /// Distinct sources, estimated.
     pub sources: u64,
-    /// The first bytes of the payload; of a known one those of the smallest that came; empty for the others together.
+    /// The first bytes of the payload; those of the smallest payload of a signature; empty in the row of a port's other payloads.
     pub first_bytes: &'t [u8],
 }
 

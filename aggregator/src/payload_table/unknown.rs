@@ -25,7 +25,7 @@ struct Detail {
 /// Capacity that a vector gets with its first element.
 const KEPT_MIN: usize = 4;
 
-/// What came to one port.
+/// The unknown payloads of one port.
 #[derive(Clone, Debug, Default)]
 struct UnknownPort {
     /// By rank, at most [`PER_PORT_MAX`].

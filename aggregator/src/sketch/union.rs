@@ -62,7 +62,7 @@ impl SketchUnion {
     /// The estimated number of sources, and the serialized sketch.
     #[must_use]
     pub fn finish(mut self) -> (u64, Vec<u8>) {
-        self.settle();
+        self.compact();
         let mut bytes = Vec::new();
         match &self.registers {
             Some(registers) => registers.write_to(&mut bytes),
@@ -84,13 +84,13 @@ impl SketchUnion {
             None => self.members.extend(members),
         }
         if self.members.len() > WAITING_MAX {
-            self.settle();
+            self.compact();
         }
         Ok(())
     }
 
     /// Removes duplicates, and changes to registers if there are many members.
-    fn settle(&mut self) {
+    fn compact(&mut self) {
         self.members.sort_unstable();
         self.members.dedup();
         if self.members.len() > SET_MAX {

@@ -162,7 +162,7 @@ impl Store {
                 after.extend(self.parts_with(table, period, &lists)?);
             }
             let is_same = self.committed_lists()? == lists && after == listed;
-            if is_same && open.iter().all(is_what_is_named) {
+            if is_same && open.iter().all(has_its_name) {
                 return Ok(open);
             }
         }
@@ -240,7 +240,7 @@ impl Store {
     }
 }
 
-fn is_what_is_named(open: &OpenPart) -> bool {
+fn has_its_name(open: &OpenPart) -> bool {
     let mine = open.file.metadata();
     let named = std::fs::metadata(&open.part.place);
     match (mine, named) {

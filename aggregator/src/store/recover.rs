@@ -37,7 +37,7 @@ impl Store {
             let life = match disk.lock(&folder.join(LIFE), false) {
                 Ok(Some(life)) => life,
                 Ok(None) => continue,
-                // It went away meanwhile, or is another user's, who finishes it.
+                // It was removed meanwhile, or belongs to another user, who finishes it.
                 Err(error) if is_absent(&error) => continue,
                 Err(error) => return Err(error),
             };

@@ -120,7 +120,7 @@ impl Simulated {
         })))
     }
 
-    /// From now on so many of a hundred calls fail, and after `calls` the program is dead.
+    /// From now on this percentage of calls fails, and after `calls` the program is dead.
     pub(super) fn begin(&self, calls: u64, failures_percent: u64) {
         let mut state = self.state();
         state.calls_left = Some(calls);

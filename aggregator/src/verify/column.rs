@@ -96,9 +96,9 @@ pub(super) fn read(
     let values = match group.get_column_reader(index)? {
         ColumnReader::Int32ColumnReader(reader) => {
             let values = all(reader, column, rows)?;
-            if let Some(Statistics::Int32(said)) = statistics {
+            if let Some(Statistics::Int32(stored)) = statistics {
                 agree(
-                    (said.min_opt(), said.max_opt(), said.null_count_opt()),
+                    (stored.min_opt(), stored.max_opt(), stored.null_count_opt()),
                     &values,
                 )
                 .map_err(wrong)?;
@@ -108,9 +108,9 @@ pub(super) fn read(
         }
         ColumnReader::Int64ColumnReader(reader) => {
             let values = all(reader, column, rows)?;
-            if let Some(Statistics::Int64(said)) = statistics {
+            if let Some(Statistics::Int64(stored)) = statistics {
                 agree(
-                    (said.min_opt(), said.max_opt(), said.null_count_opt()),
+                    (stored.min_opt(), stored.max_opt(), stored.null_count_opt()),
                     &values,
                 )
                 .map_err(wrong)?;
@@ -119,9 +119,9 @@ pub(super) fn read(
         }
         ColumnReader::BoolColumnReader(reader) => {
             let values = all(reader, column, rows)?;
-            if let Some(Statistics::Boolean(said)) = statistics {
+            if let Some(Statistics::Boolean(stored)) = statistics {
                 agree(
-                    (said.min_opt(), said.max_opt(), said.null_count_opt()),
+                    (stored.min_opt(), stored.max_opt(), stored.null_count_opt()),
                     &values,
                 )
                 .map_err(wrong)?;
@@ -130,9 +130,9 @@ pub(super) fn read(
         }
         ColumnReader::DoubleColumnReader(reader) => {
             let values = all(reader, column, rows)?;
-            if let Some(Statistics::Double(said)) = statistics {
+            if let Some(Statistics::Double(stored)) = statistics {
                 agree(
-                    (said.min_opt(), said.max_opt(), said.null_count_opt()),
+                    (stored.min_opt(), stored.max_opt(), stored.null_count_opt()),
                     &values,
                 )
                 .map_err(wrong)?;
@@ -141,9 +141,9 @@ pub(super) fn read(
         }
         ColumnReader::ByteArrayColumnReader(reader) => {
             let values = all(reader, column, rows)?;
-            if let Some(Statistics::ByteArray(said)) = statistics {
+            if let Some(Statistics::ByteArray(stored)) = statistics {
                 agree(
-                    (said.min_opt(), said.max_opt(), said.null_count_opt()),
+                    (stored.min_opt(), stored.max_opt(), stored.null_count_opt()),
                     &values,
                 )
                 .map_err(wrong)?;
@@ -197,7 +197,7 @@ fn all<T: DataType>(
 
 /// Checks that a column's statistics match its values.
 fn agree<T: PartialOrd>(
-    (said_least, said_greatest, said_nulls): (Option<&T>, Option<&T>, Option<u64>),
+    (stored_least, stored_greatest, stored_nulls): (Option<&T>, Option<&T>, Option<u64>),
     values: &[Option<T>],
 ) -> Result<(), String> {
     let (mut least, mut greatest, mut nulls) = (None::<&T>, None::<&T>, 0);
@@ -213,9 +213,9 @@ fn agree<T: PartialOrd>(
             greatest = Some(value);
         }
     }
-    let is_right = said_least == least
-        && said_greatest == greatest
-        && said_nulls.is_none_or(|said| said == nulls);
+    let is_right = stored_least == least
+        && stored_greatest == greatest
+        && stored_nulls.is_none_or(|stored| stored == nulls);
     match is_right {
         true => Ok(()),
         false => Err("its statistics are not those of its values".to_owned()),

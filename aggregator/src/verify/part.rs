@@ -134,9 +134,9 @@ fn check_part(
         sound.rows += rows.unsigned_abs();
         order.follow(group)?;
     }
-    let said = part.about().num_rows();
-    if u64::try_from(said) != Ok(sound.rows) {
-        return damaged(format!("it has {} rows and says {said}", sound.rows));
+    let declared = part.about().num_rows();
+    if u64::try_from(declared) != Ok(sound.rows) {
+        return damaged(format!("it has {} rows and says {declared}", sound.rows));
     }
     Ok(sound)
 }

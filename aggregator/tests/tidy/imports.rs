@@ -238,7 +238,7 @@ fn paths(bare: &str) -> Vec<Path> {
     found
 }
 
-/// Reads one tree of a `use`, and gives the token behind it.
+/// Reads one tree of a `use`, and returns the token after it.
 fn use_tree(tokens: &[&str], mut at: usize, prefix: &mut Path, found: &mut Vec<Path>) -> usize {
     let depth = prefix.len();
     while let Some(token) = tokens.get(at) {

@@ -39,9 +39,9 @@ pub fn draw(
     );
     // The width of the texts on either side.
     let room = left - SHIFT;
-    let said = |text: &str| cut(text, FONT_SIZE * 1.1, room);
+    let fitted = |text: &str| cut(text, FONT_SIZE * 1.1, room);
     let head = |pen: &mut Pen, x: f64, anchor: Anchor, text: &str| {
-        pen.text("label strong", x, 14.0, anchor, &said(text));
+        pen.text("label strong", x, 14.0, anchor, &fitted(text));
     };
     head(&mut pen, left - SHIFT, Anchor::End, heads[0]);
     head(&mut pen, right + SHIFT, Anchor::Start, heads[1]);
@@ -69,7 +69,7 @@ pub fn draw(
                     x + shift,
                     y(*row) + FONT_SIZE * 0.36,
                     anchor,
-                    &said(&written),
+                    &fitted(&written),
                 );
             }
         }

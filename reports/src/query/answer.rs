@@ -121,7 +121,7 @@ pub struct SensorTally {
     pub addresses: Option<(i64, i64)>,
     /// Maximum dark IPv6 addresses seen there: as a floating-point number, in which powers of two such as 2^80 are exact.
     pub addresses_ipv6: f64,
-    /// What came in and where it went.
+    /// Received packets and what became of them.
     pub accounting: Accounting,
 }
 

@@ -21,7 +21,7 @@ type Minutes = BTreeMap<String, [Minute; 60]>;
 #[derive(Clone, Copy, Default)]
 struct Minute {
     seconds: i64,
-    /// Of IPv4; none where the telescope's size is not known.
+    /// Of IPv4; `None` if the telescope's size is not known.
     addresses: Option<i64>,
     addresses_ipv6: f64,
 }
@@ -50,7 +50,7 @@ pub(super) fn read(job: &Job<'_>, hour: usize, paths: &[PathBuf], part: &mut Ans
         }
     }
     for (sensor, minutes) in minutes {
-        settle(job.first_hour + hour as i64, hour, &sensor, &minutes, part);
+        add_minutes(job.first_hour + hour as i64, hour, &sensor, &minutes, part);
     }
 }
 
@@ -110,7 +110,13 @@ fn add(
     Ok(())
 }
 
-fn settle(absolute: i64, hour: usize, sensor: &str, minutes: &[Minute; 60], part: &mut Answer) {
+fn add_minutes(
+    absolute: i64,
+    hour: usize,
+    sensor: &str,
+    minutes: &[Minute; 60],
+    part: &mut Answer,
+) {
     let total: i64 = minutes.iter().map(|minute| minute.seconds).sum();
     let cell = &mut part.hours[hour];
     cell.seconds.insert(sensor.to_owned(), total);

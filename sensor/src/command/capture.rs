@@ -27,7 +27,7 @@ use teiten_packet::telescope::Telescope;
 /// must be counted.
 pub const LAST_PACKETS_WAIT: Duration = LIVE_WAIT.saturating_mul(2);
 
-/// While the disk fails, closed hours may take this fraction of the memory for rows (one part in so many), in addition to the workers.
+/// While the disk fails, closed hours may take this fraction of the memory for rows (the denominator), in addition to the workers.
 const HELD_SHARE: usize = 4;
 
 /// Captures until `stop` is set; all captured packets are then in the dataset.
@@ -172,7 +172,7 @@ impl Interfaces {
         }
         crate::log::panic_if_asked("reader");
         let arrived = self.live.next_block(reuse);
-        self.tell();
+        self.log_notices();
         self.clock_us = Some(arrived.time_us);
         Some(Arrival {
             block: arrived.block,
@@ -197,7 +197,7 @@ impl Interfaces {
     }
 
     /// Logs notices; an interface that was gone makes the capture incomplete.
-    fn tell(&mut self) {
+    fn log_notices(&mut self) {
         let notices = self.live.notices();
         if !notices.is_empty() {
             let away = self.live.away();

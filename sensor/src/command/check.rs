@@ -182,7 +182,7 @@ mod tests {
         let Command::Capture(arguments) = parse(line).expect("a good line").command else {
             panic!("another command")
         };
-        let (capture, settings) = arguments.settle().expect("good settings");
+        let (capture, settings) = arguments.resolve().expect("good settings");
         Plan { capture, settings }
     }
 

@@ -34,7 +34,7 @@ use crate::source::{
 use crate::watch::{KeptCounts, Status};
 use teiten_packet::telescope::Telescope;
 
-/// The sums of a closing hour may take this fraction of the memory for rows (one part in so many).
+/// The sums of a closing hour may take this fraction of the memory for rows (the denominator).
 const CONTRIBUTIONS_SHARE: usize = 16;
 
 /// Why a run failed.

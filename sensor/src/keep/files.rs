@@ -25,7 +25,7 @@ const BUFFER_BYTES: usize = 256 << 10;
 const DISORDER_US: i64 = 10_000_000;
 /// Most open files: two hours of several link types; beyond that the oldest file is finished.
 const OPEN_MAX: usize = 8;
-/// Kept packets leave this fraction (one in so many bytes) of the file system free, but at most [`FREE_BYTES_MIN`].
+/// Kept packets leave this fraction (the denominator) of the file system free, but at most [`FREE_BYTES_MIN`].
 const FREE_SHARE: u64 = 10;
 
 /// The folder and what is open in it.

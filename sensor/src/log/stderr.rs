@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-/// A pipe that says that it can be written to takes so many bytes at once (pipe(7): PIPE_BUF).
+/// A pipe that poll reports as writable takes this many bytes at once (pipe(7): PIPE_BUF).
 const PIECE_BYTES: usize = 4096;
 
 /// How long a line waits for its reader where no thread writes it.
@@ -16,7 +16,7 @@ const WAIT: Duration = Duration::from_millis(100);
 /// Whether a thread of its own writes, which may wait.
 static QUEUED: AtomicBool = AtomicBool::new(false);
 
-/// From now on a thread of its own writes through [`Stderr`].
+/// From now on a separate thread writes through [`Stderr`].
 pub(super) fn may_wait() {
     QUEUED.store(true, Ordering::Relaxed);
 }

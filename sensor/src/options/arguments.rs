@@ -1,4 +1,4 @@
-//! The flags of every command, as clap reads them: each with its unit, default and consequence. `settle.rs` turns them into settings;
+//! The flags of every command, as clap reads them: each with its unit, default and consequence. `resolve.rs` turns them into settings;
 //! `file.rs` reads the same settings from `teiten.toml`.
 
 use std::ffi::OsString;

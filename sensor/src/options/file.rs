@@ -87,7 +87,7 @@ mod tests {
         let Command::Replay(arguments) = line.command else {
             panic!("{line:?}")
         };
-        let (_, _, settings) = arguments.settle().expect("good settings");
+        let (_, _, settings) = arguments.resolve().expect("good settings");
         assert_eq!(settings.sensor, "flag");
         assert_eq!(settings.data, Path::new("/a"));
         assert_eq!(settings.telescope.len(), 1);
@@ -96,7 +96,7 @@ mod tests {
     #[test]
     fn a_capture_can_be_described_by_the_file_alone() {
         let text = "data = \"d\"\ninterface = [\"eth0\"]\nbuffer = \"8M\"\nsnap-length = 96\nno-sandbox = true\njson = false\n";
-        let (capture, settings) = capture(text, &[]).settle().expect("good settings");
+        let (capture, settings) = capture(text, &[]).resolve().expect("good settings");
         assert_eq!(capture.interfaces, ["eth0"]);
         assert_eq!((capture.buffer_bytes, capture.snap_length), (8 << 20, 96));
         assert!(!capture.service.sandbox);
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn the_example_is_understood_as_it_stands_and_with_everything_in_it() {
         for text in [EXAMPLE.to_owned(), example()] {
-            capture(&text, &[]).settle().expect("good settings");
+            capture(&text, &[]).resolve().expect("good settings");
             with_file(&text, &["replay", "x.pcap"]).expect("a good file");
         }
     }

@@ -67,7 +67,7 @@ pub struct LiveSettings {
 impl LiveArguments {
     /// The flags with their defaults.
     #[must_use]
-    pub fn settle(self) -> LiveSettings {
+    pub fn resolve(self) -> LiveSettings {
         LiveSettings {
             method: match self.capture_method {
                 None | Some(CaptureMethod::Auto) => Method::Automatic,

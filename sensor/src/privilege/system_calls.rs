@@ -245,7 +245,7 @@ fn restrict(target: TargetArch) -> Result<(), String> {
     let unknown = SeccompAction::Errno(libc::ENOSYS as u32);
     let allowed = compile(allowed(), unknown, SeccompAction::Allow, target)?;
     for program in [&deadly, &allowed] {
-        apply_filter(program).map_err(said)?;
+        apply_filter(program).map_err(message)?;
     }
     Ok(())
 }
@@ -258,11 +258,11 @@ fn compile(
     then: SeccompAction,
     target: TargetArch,
 ) -> Result<BpfProgram, String> {
-    let filter = SeccompFilter::new(rules, otherwise, then, target).map_err(said)?;
-    filter.try_into().map_err(said)
+    let filter = SeccompFilter::new(rules, otherwise, then, target).map_err(message)?;
+    filter.try_into().map_err(message)
 }
 
-fn said(error: impl Into<Error>) -> String {
+fn message(error: impl Into<Error>) -> String {
     error.into().to_string()
 }
 

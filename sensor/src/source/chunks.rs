@@ -67,7 +67,7 @@ impl Chunks {
         self.filled.recv().ok()
     }
 
-    /// Gives a buffer back to be filled again.
+    /// Returns a buffer for reuse.
     pub(super) fn recycle(&self, bytes: Vec<u8>) {
         if bytes.len() == HEADROOM_BYTES + CHUNK_BYTES {
             // If the queue is full, there are enough spare buffers.

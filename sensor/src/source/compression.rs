@@ -31,7 +31,7 @@ const WINDOW_FREE_BYTES: u64 = 8 << 20;
 /// Bytes that windows may always fill together: one window of `zstd --long`.
 const WINDOWS_BYTES_MIN: u64 = 128 << 20;
 
-/// Windows may fill this fraction of the memory for rows together (one part in so many), if that is more.
+/// Windows may fill this fraction of the memory for rows together (the denominator), if that is more.
 const WINDOWS_SHARE: u64 = 8;
 
 /// The limit of bytes in windows and the current sum; global, because memory is shared by the process.

@@ -144,7 +144,7 @@ pub enum CaptureError {
         "the capture breaks off: the file ends {missing_bytes} bytes or more before the end of this record"
     )]
     BreaksOff {
-        /// At least so many bytes are missing.
+        /// Minimum number of missing bytes.
         missing_bytes: usize,
     },
     /// Zeros where a record was to begin.

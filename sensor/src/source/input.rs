@@ -282,7 +282,7 @@ impl Input {
         record.time_us = NO_TIME_US;
     }
 
-    /// Reads a block, and gives the place in the capture that its records count from.
+    /// Reads a block, and returns the offset in the capture from which its records count.
     fn read(&mut self, mut block: Block) -> Option<(Block, i64)> {
         block.records.clear();
         let (block, base_bytes) = match self.body {

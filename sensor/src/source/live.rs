@@ -86,11 +86,11 @@ pub enum Notice {
     Gone(String),
     /// An interface is there again: its name and how it is captured on.
     Back(String, String),
-    /// The time of day stepped by so many seconds; the step is not confirmed yet.
+    /// The time of day stepped by this many seconds; the step is not confirmed yet.
     Stepped(i64),
     /// The time of day came back to where it was before it stepped.
     Returned,
-    /// The step by so many seconds lasted and is confirmed: the clock follows it.
+    /// The step by this many seconds lasted and is confirmed: the clock follows it.
     Followed(i64),
     /// Number of packets with implausible times, and the first such time, microseconds since 1970-01-01 UTC.
     Implausible(u64, i64),
@@ -337,7 +337,9 @@ impl Live {
                 ClockStep::Believed(seconds) => Notice::Followed(seconds),
             });
         }
-        let packets_us = self.clock.tell(&mut block.records, &mut self.implausible);
+        let packets_us = self
+            .clock
+            .correct_times(&mut block.records, &mut self.implausible);
         let now_us = packets_us.unwrap_or_else(|| self.clock.now_us() - IDLE_LAG_US);
         self.clock_us = match step {
             // Backwards too: otherwise no hour would close until the old time comes again.

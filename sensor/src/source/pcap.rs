@@ -55,7 +55,7 @@ impl Pcap {
 
     /// Detects whether a capture whose header says microseconds has nanoseconds: most of the first records then have a million or more of
     /// them within their second, and none a thousand million. `records` are the bytes after the header.
-    pub(super) fn tell_nanoseconds(&mut self, records: &[u8]) {
+    pub(super) fn detect_nanoseconds(&mut self, records: &[u8]) {
         if self.nanoseconds {
             return;
         }

@@ -23,7 +23,7 @@ impl Walker {
             return Ok((Walker::Pcapng(Pcapng::new()), 0));
         }
         let (mut pcap, header_bytes) = Pcap::from_header(head)?;
-        pcap.tell_nanoseconds(&head[header_bytes..]);
+        pcap.detect_nanoseconds(&head[header_bytes..]);
         Ok((Walker::Pcap(pcap), header_bytes))
     }
 

@@ -177,9 +177,9 @@ impl Visitor {
     /// Reads or writes without blocking; returns whether the connection stays open.
     fn step(&mut self, status: &Arc<Status>, hosts: &[String]) -> bool {
         let goes_on = match &mut self.state {
-            VisitorState::Asking(said) => {
-                let came = receive(&mut self.stream, said);
-                match request::read(said) {
+            VisitorState::Asking(received) => {
+                let came = receive(&mut self.stream, received);
+                match request::read(received) {
                     Asked::Unfinished => came,
                     asked => {
                         let answer = answer(&asked, status, hosts).into_bytes();
@@ -211,10 +211,10 @@ impl Visitor {
 }
 
 /// Appends the bytes that have arrived; returns whether more may come.
-fn receive(stream: &mut TcpStream, said: &mut Vec<u8>) -> std::io::Result<bool> {
+fn receive(stream: &mut TcpStream, received: &mut Vec<u8>) -> std::io::Result<bool> {
     let mut piece = [0; 2048];
     let count = stream.read(&mut piece)?;
-    said.extend_from_slice(&piece[..count]);
+    received.extend_from_slice(&piece[..count]);
     Ok(count > 0)
 }
 

@@ -276,7 +276,7 @@ fn a_journal_folder_that_disappears_is_made_again_and_what_readers_see_stays() {
     assert_eq!(broken_sums(&data), [""; 0]);
 }
 
-/// Seeds for fuzzing what reads journals and parts: those that writers write. `cargo test --test live -- --ignored seeds` makes them anew.
+/// Seeds for fuzzing the readers of journals and parts, made by the writers: `cargo test --test live -- --ignored seeds`.
 #[test]
 #[ignore = "writes into sensor/fuzz"]
 fn seeds_for_fuzzing_are_what_writers_write() {

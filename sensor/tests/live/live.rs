@@ -151,7 +151,7 @@ fn what_tcpreplay_sends_gives_the_tables_of_a_replay() {
             flags.extend(["--telescope", prefix]);
         }
         let data = workshop.path("data");
-        // Once more where the hour turned meanwhile.
+        // One more if the hour changed meanwhile.
         for _ in 0..2 {
             let _ = std::fs::remove_dir_all(&data);
             let capture = Capture::start_with(&workshop, &["dark"], &flags);
@@ -184,7 +184,7 @@ fn all_interfaces_together_are_captured_once_and_only_alone() {
         let capture = Capture::start(&workshop, &["any"]);
         send_udp("127.9.0.1", 300);
         send_udp("10.9.0.77", 200);
-        // Interfaces are looked at once a second: this one is neither down nor gone.
+        // Interfaces are checked once a second: this one is neither down nor gone.
         std::thread::sleep(Duration::from_millis(2500));
         send_udp("10.9.0.77", 50);
         let accounting = capture.end_by("-TERM");

@@ -44,7 +44,7 @@ fn full_pipe() -> (OwnedFd, OwnedFd) {
     assert_eq!(made, 0, "{}", std::io::Error::last_os_error());
     // SAFETY: new descriptors that nobody else owns.
     let [read, write] = ends.map(|end| unsafe { OwnedFd::from_raw_fd(end) });
-    // Opened anew, so that the program's own end still waits.
+    // Opened again, so that the program's own end still blocks.
     let path = format!("/proc/self/fd/{}", write.as_raw_fd());
     let mut options = File::options();
     let options = options.write(true).custom_flags(libc::O_NONBLOCK);
@@ -140,7 +140,7 @@ fn a_capture_that_begins_on_a_full_disk_waits_and_goes_on_when_there_is_room() {
         let (code, _, messages) = start().end("-TERM");
         assert_eq!(code, Some(2), "{messages}");
         let capture = start();
-        // The kernel keeps what comes meanwhile, as far as the ring goes.
+        // Meanwhile the kernel keeps packets in the ring, as far as they fit.
         send_udp("10.9.0.77", 60);
         std::thread::sleep(Duration::from_millis(2500));
         assert_eq!(visible(&data), 0);

@@ -83,7 +83,7 @@ fn numbered(data: &Path) -> BTreeMap<i32, i64> {
         .collect()
 }
 
-/// The tables of an hour agree, but for the moment between the renames of one publication and those of the next; what does not.
+/// The disagreements between the tables of an hour, except during the renames of a publication.
 fn lasting_breaks(data: &Path) -> Vec<String> {
     let mut broken = broken_sums(data);
     for _ in 0..4 {
@@ -137,7 +137,7 @@ fn killed(kills: u64, seed: u64) -> Fate {
     // What was sent before the last capture began, and before it was killed: from there on nothing captured.
     let mut before = (sender.sent(), sender.sent());
     let mut lost_by_kill = |round: u64, (opened, killed): (u16, u16), fate: &mut Fate| {
-        // The next capture has published what its journal held. What came since the last checkpoint may be lost, and what waited in the
+        // The next capture has published the rows of the journal. Packets since the last checkpoint may be lost, and those that waited in the
         // ring; nothing before.
         let visible = numbered(&data).into_keys();
         let last = visible.filter(|number| *number < i32::from(killed)).max();

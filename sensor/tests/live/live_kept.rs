@@ -65,7 +65,7 @@ fn kept_packets_replay_to_the_same_tables() {
         assert_eq!(accounting["kept"]["packets"], 550, "{accounting}");
         assert_eq!(kept(&folder, ".part"), Vec::<PathBuf>::new());
         let files = kept(&folder, ".pcap");
-        // One, or two where the hour turned meanwhile.
+        // One, or two if the hour changed meanwhile.
         assert!((1..=2).contains(&files.len()), "{files:?}");
         let mut lines = Vec::new();
         let sensor = Store::at(&workshop.path("data")).default_sensor();

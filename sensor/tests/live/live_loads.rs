@@ -62,7 +62,7 @@ fn a_ring_that_overflows_counts_what_it_could_not_hold() {
         let workshop = Workshop::new();
         let capture = Capture::start_with(&workshop, &["dark"], &["--buffer", "1M"]);
         let sender = FrameSender::new("sending");
-        // Nobody empties the rings meanwhile: as a machine that is busy with something else.
+        // Meanwhile the rings are not read, as on a machine that is busy with something else.
         signal(&capture, "-STOP");
         for number in 0..SENT {
             sender.send(&udp_frame(None, 0x0b00_0000 + number, DARK, 53));
@@ -106,7 +106,7 @@ fn a_flood_of_forged_sources_stays_within_memory() {
         let (_, accounting, messages) = capture.end("-TERM");
         assert!(messages.contains("capturing on dark"), "{messages}");
         assert_accounted(&workshop, &accounting, SENT.into());
-        // The rows, and as much again for the hour that is published meanwhile; the rings were there before.
+        // The rows, and the same again for the hour that is published meanwhile; the rings existed before.
         assert!(
             peak < before + 2 * MEMORY,
             "{peak} bytes are resident, {before} before the flood"

@@ -16,7 +16,7 @@ const MEMORY_MIB: u64 = 64;
 /// For the program itself, its country data, blocks and buffers.
 const BESIDE_MIB: u64 = 128;
 const PACKETS: u64 = 1_000_000;
-/// How often the program is looked at.
+/// Interval at which the program's memory is sampled.
 const LOOK: Duration = Duration::from_millis(2);
 
 fn flood(packets: u64, heavy_share: f64) -> Scenario {
@@ -31,7 +31,7 @@ fn flood(packets: u64, heavy_share: f64) -> Scenario {
     }
 }
 
-/// Own memory now, MiB; none of a program that has ended.
+/// Private memory now, MiB; `None` for a program that has ended.
 fn own_mib(id: u32) -> Option<u64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
     let line = status
@@ -41,7 +41,7 @@ fn own_mib(id: u32) -> Option<u64> {
     Some(kib >> 10)
 }
 
-/// Replays a capture with so many workers; the most memory that was its own, MiB.
+/// Replays a capture with this number of workers; the peak of its private memory, MiB.
 fn most_mib(workshop: &Workshop, capture: &Path, workers: &str) -> u64 {
     let mut arguments = workshop.arguments("data", &[text(capture)]);
     let memory = format!("{MEMORY_MIB}M");

@@ -1,4 +1,4 @@
-//! The laws of the data on synthetic telescope traffic: the same packets give the same tables whatever the workers, the memory and
+//! The laws of the data on synthetic telescope traffic: the same packets give the same tables for any number of workers, any memory and
 //! the files they come in; nothing is counted twice; nothing vanishes.
 
 use crate::capture_file;

@@ -39,13 +39,13 @@ pub(crate) fn record(seconds: u32, fraction: u32, number: u32) -> Vec<u8> {
     record
 }
 
-/// A pcap of so many packets, one a second.
+/// A pcap of this number of packets, one a second.
 pub(crate) fn capture(from: u32, packets: u32) -> Vec<u8> {
     let records = (0..packets).flat_map(|number| record(from + number, 0, from + number));
     header(0xa1b2_c3d4).into_iter().chain(records).collect()
 }
 
-/// Bytes of the first so many packets of a capture.
+/// Bytes of the first packets of a capture.
 pub(crate) fn first(capture: &[u8], packets: usize) -> &[u8] {
     &capture[..24 + packets * record(0, 0, 0).len()]
 }

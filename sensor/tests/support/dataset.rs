@@ -71,7 +71,7 @@ impl Workshop {
             memory: Some("256M".into()),
             ..SharedArguments::default()
         };
-        shared.settle().expect("sound settings")
+        shared.resolve().expect("sound settings")
     }
 }
 

@@ -21,7 +21,7 @@ use super::program;
 const OPENING_MAX: Duration = Duration::from_secs(20);
 /// Workers of a capture, each with a ring on every interface.
 pub(crate) const WORKERS: usize = 2;
-/// What the namespace needs: loopback, and a pair of which one end is captured on and nobody answers.
+/// The interfaces of the namespace: loopback, and a pair with the capture on one end and no answers.
 pub(crate) const NETWORK: &[&str] = &[
     "link set lo up",
     "link add sending type veth peer name dark",
@@ -158,7 +158,7 @@ impl Capture {
         Capture::start_of(workshop, interfaces, flags, interfaces.len())
     }
 
-    /// As [`Capture::start_with`], waiting for so many of the interfaces alone.
+    /// As [`Capture::start_with`], but waits for this number of interfaces only.
     pub(crate) fn start_of(
         workshop: &Workshop,
         interfaces: &[&str],
@@ -170,7 +170,7 @@ impl Capture {
         Capture::start_until(command, workshop, interfaces, flags, until)
     }
 
-    /// As [`Capture::start_with`], by a command of one's own, waiting until so many messages hold these words.
+    /// As [`Capture::start_with`], with another command; waits until this number of messages contain these words.
     pub(crate) fn start_until(
         mut command: Command,
         workshop: &Workshop,

@@ -186,7 +186,7 @@ pub fn sctp_init(probe: &mut Probe<'_>) -> Sent {
     Sent::new(TrafficType::Sctp, Class::Scan, protocol::SCTP, Some(port))
 }
 
-/// Writes an INIT; gives the port that it goes to and its initiate tag.
+/// Writes an INIT; returns its destination port and its initiate tag.
 pub(super) fn init_body(probe: &mut Probe<'_>) -> (u16, u32) {
     const PORTS: &[(u32, u16)] = &[(40, 36412), (30, 2905), (30, 3868)];
     let port = *weighted(PORTS, probe.source.bits(65));

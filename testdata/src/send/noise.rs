@@ -101,7 +101,7 @@ fn identification(probe: &mut Probe<'_>, port: u16, sequence: u32) -> u16 {
     }
 }
 
-/// Writes a source's options in an order that changes with each packet; gives their length, a multiple of 4.
+/// Writes a source's options in an order that changes with each packet; returns their length, a multiple of 4.
 fn options(probe: &mut Probe<'_>, buffer: &mut [u8; OPTION_BYTES_MAX]) -> usize {
     let bits = probe.source.bits(95);
     let size =

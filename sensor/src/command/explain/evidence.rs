@@ -201,7 +201,7 @@ impl Judgements {
 
     /// The kind under which the tables count a packet.
     #[must_use]
-    pub fn settled<A: Address>(&self, time_us: i64, source: A, kind: Kind) -> Kind {
+    pub fn counted_kind<A: Address>(&self, time_us: i64, source: A, kind: Kind) -> Kind {
         let judged = self.of(time_us, source, kind);
         let tool = judged.map_or(Tool::None, |judged| judged.tool);
         kind.with_mark(Mark::of(tool))

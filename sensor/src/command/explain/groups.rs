@@ -130,7 +130,7 @@ fn packet_group<A: Address>(
     judgements: &Judgements,
 ) -> GroupKey {
     GroupKey::Observed {
-        kind: judgements.settled(time_us, packet.source, packet.kind),
+        kind: judgements.counted_kind(time_us, packet.source, packet.kind),
         rule: packet.rule.name,
         signature: packet.signature.map(|signature| signature.name),
     }

@@ -19,7 +19,7 @@ const AGE_US_MAX: i64 = 24 * 3600 * 1_000_000;
 /// The result of a reading of the clocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClockStep {
-    /// The time of day stepped by so many seconds; the step is not confirmed yet.
+    /// The time of day stepped by this many seconds; the step is not confirmed yet.
     Doubted(i64),
     /// The time of day returned to the expected time.
     Returned,
@@ -99,7 +99,7 @@ impl LiveClock {
     }
 
     /// Corrects the times of packets and returns the latest. Implausible ones are noted in `implausible`.
-    pub(super) fn tell(
+    pub(super) fn correct_times(
         &self,
         records: &mut [Record],
         implausible: &mut Implausible,
@@ -168,7 +168,7 @@ mod tests {
         };
         let mut records: Vec<Record> = seconds.iter().map(record).collect();
         let mut implausible = Implausible::default();
-        let latest = clock.tell(&mut records, &mut implausible);
+        let latest = clock.correct_times(&mut records, &mut implausible);
         let lost = records.iter().filter(|record| record.time_us == NO_TIME_US);
         assert_eq!(implausible.packets, lost.count() as u64);
         let known = records

@@ -102,7 +102,7 @@ impl CaptureArguments {
     ///
     /// # Errors
     /// What is wrong, with the flag.
-    pub fn settle(self) -> Result<(CaptureSettings, Settings), OptionsError> {
+    pub fn resolve(self) -> Result<(CaptureSettings, Settings), OptionsError> {
         if self.interfaces.is_empty() {
             return Err(OptionsError::NoInterface);
         }
@@ -118,7 +118,7 @@ impl CaptureArguments {
             snap_length: self.snap_length.unwrap_or(SNAP_LENGTH_DEFAULT),
             buffer_bytes: size_of_flag("buffer", buffer, BUFFER_MIN)?,
             promiscuous: !self.no_promiscuous,
-            live: self.live.settle(),
+            live: self.live.resolve(),
             service: ServiceSettings {
                 user: self.user,
                 sandbox: !self.no_sandbox,
@@ -126,7 +126,7 @@ impl CaptureArguments {
                 status_hosts: self.status_host,
             },
         };
-        Ok((capture, self.shared.settle()?))
+        Ok((capture, self.shared.resolve()?))
     }
 }
 
@@ -153,7 +153,7 @@ impl ReplayArguments {
     ///
     /// # Errors
     /// What is wrong, with the flag.
-    pub fn settle(self) -> Result<(Vec<PathBuf>, ReplayTerms, Settings), OptionsError> {
+    pub fn resolve(self) -> Result<(Vec<PathBuf>, ReplayTerms, Settings), OptionsError> {
         let terms = ReplayTerms {
             reading: if self.no_map {
                 ReadingMode::Buffered
@@ -162,7 +162,7 @@ impl ReplayArguments {
             },
             recount: self.recount,
         };
-        Ok((self.paths, terms, self.shared.settle()?))
+        Ok((self.paths, terms, self.shared.resolve()?))
     }
 }
 
@@ -171,7 +171,7 @@ impl SharedArguments {
     ///
     /// # Errors
     /// What is wrong, with the flag.
-    pub fn settle(self) -> Result<Settings, OptionsError> {
+    pub fn resolve(self) -> Result<Settings, OptionsError> {
         let workers = self.workers.unwrap_or_else(processors);
         if workers == 0 {
             return Err(OptionsError::NoWorkers);
