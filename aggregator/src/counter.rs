@@ -67,7 +67,7 @@ pub const OUTCOMES: std::ops::Range<usize> = 1..6;
 pub const IMPLAUSIBLE: Counter = Counter {
     name: "implausible",
     label: "implausible time",
-    meaning: "Records whose time is too far from that of their neighbours to be believed; also counted in malformed.time.",
+    meaning: "Records whose time is implausibly far from that of their neighbours; also counted in malformed.time.",
 };
 
 /// What is counted in a minute.

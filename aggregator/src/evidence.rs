@@ -115,7 +115,7 @@ impl Evidence {
     pub fn decide(&mut self) -> Confirmed {
         let mut confirmed = Confirmed::default();
         for row in TOOLS.iter().flat_map(|tool| tool.marks) {
-            let stands = match row.confirmation {
+            let is_confirmed = match row.confirmation {
                 Confirmation::Exact(_) | Confirmation::OwnShape(_) => true,
                 Confirmation::Match => self.is_match_confirmed(row),
                 Confirmation::ShapedMatch => {
@@ -125,7 +125,7 @@ impl Evidence {
                 Confirmation::SharedValue => self.is_value_confirmed(row),
                 Confirmation::SharedKey => false,
             };
-            confirmed.confirm(row.mark, stands);
+            confirmed.confirm(row.mark, is_confirmed);
         }
         let packets_min = self.syns / Confirmation::SYNS_A_KEY_MAX;
         shared(&mut self.keys, packets_min, |value, _| {
@@ -231,8 +231,8 @@ fn shared(pairs: &mut [Pair], packets_min: u64, mut found: impl FnMut(u32, u64))
 }
 
 impl Confirmed {
-    fn confirm(&mut self, mark: Mark, stands: bool) {
-        self.marks |= u32::from(stands) << mark as u8;
+    fn confirm(&mut self, mark: Mark, is_confirmed: bool) {
+        self.marks |= u32::from(is_confirmed) << mark as u8;
     }
 
     /// Whether a mark is confirmed.

@@ -145,7 +145,7 @@ pub fn verify(directory: &Path) -> std::io::Result<VerifyReport> {
         for (identity, path) in parts.iter().skip(1) {
             let path = path.clone();
             let reason = format!(
-                "{} sensors have the name `{sensor}` and stand for one: merge the dataset into a new folder in which one of them has another name \
+                "{} sensors share the name `{sensor}`: merge the dataset into a new folder in which one of them has another name \
                  (teiten-aggregator merge --rename {identity}=NAME), and give each a name of its own from now on (--sensor)",
                 parts.len()
             );

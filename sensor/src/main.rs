@@ -264,12 +264,12 @@ fn run_explain(arguments: &ExplainArguments) -> anyhow::Result<u8> {
 fn say_left_out(LeftOut { marks, tools }: LeftOut) {
     if marks > 0 {
         log::say(format_args!(
-            "teiten-sensor: for want of room the evidence of {marks} rows that are of no tool is left out"
+            "teiten-sensor: for lack of memory the evidence of {marks} rows without a tool is omitted"
         ));
     }
     if tools > 0 {
         log::say(format_args!(
-            "teiten-sensor: for want of room the tools of {tools} rows (a source, an hour, a kind of packet) are left out: \
+            "teiten-sensor: for lack of memory the tools of {tools} rows (a source, an hour, a kind of packet) are omitted: \
              their packets have \"tool_unknown\"; explain a part of the capture"
         ));
     }

@@ -27,7 +27,7 @@ def read(path):
         kinds[family.name] = family.type
         for sample in family.samples:
             key = (sample.name, tuple(sorted(sample.labels.items())))
-            assert key not in samples, f"{key} stands twice"
+            assert key not in samples, f"{key} appears twice"
             assert sample.value >= 0, f"{key} is {sample.value}"
             samples[key] = sample.value
     return samples, kinds

@@ -1,9 +1,8 @@
-//! The tables of a list of data files, kept so that the next run need not make them again: parsing 640,000 ranges of text takes longer than
-//! many a replay.
+//! A cache of the tables of a list of data files: parsing 640,000 ranges of text takes longer than many replays.
 //!
-//! An entry belongs to the paths of a list and holds for one content of its files, so a changed file is parsed anew and the entry replaced.
-//! An entry is believed only if its checksum is right and its parts are those of tables; without a folder to write to, or with a damaged
-//! entry, the files are parsed. `load.rs` decides when to ask.
+//! An entry belongs to the paths of a list and is valid for one content of its files, so a changed file is parsed again and its entry
+//! replaced. An entry is used only if its checksum is valid and its parts are those of tables; without a writable folder, or with a damaged
+//! entry, the files are parsed. `load.rs` decides when to read the cache.
 
 use std::fs::File;
 use std::io::{Read, Write};

@@ -63,7 +63,7 @@ pub(super) const END: Column = Column::new(
 pub(super) const ONGOING: Column = Column::new(
     "ongoing",
     Boolean,
-    "True while the event may go on: its silence is not over yet at the end of what is known. It then stands in the hour of its last packet so far.",
+    "True while the event may go on: its silence is not over yet at the end of what is known. It is then in the hour of its last packet so far.",
 );
 
 /// Fills one column from the rows of a group.

@@ -197,9 +197,9 @@ impl TimeJudge {
             .iter()
             .find(|waiting| of_clock(waiting))
             .map_or(number, |waiting| waiting.number);
-        let believed = self.waiting.iter().filter(|waiting| of_clock(waiting));
+        let plausible = self.waiting.iter().filter(|waiting| of_clock(waiting));
         self.hours
-            .extend(believed.map(|waiting| hour_of(waiting.time_us)));
+            .extend(plausible.map(|waiting| hour_of(waiting.time_us)));
         self.waiting
             .retain(|waiting| waiting.time_us.abs_diff(time_us) > self.limit_us);
         self.clocks.insert(

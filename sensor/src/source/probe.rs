@@ -101,7 +101,7 @@ fn first_record_us(window: &[u8]) -> Result<First, CaptureError> {
         records_max: JUDGED_RECORDS,
     };
     let walked = walker.walk(window, span, &mut records);
-    match (first_believed(&records), walked.stop) {
+    match (first_plausible(&records), walked.stop) {
         (Some(record), _) => Ok(First::Time(record.time_us)),
         (None, Stop::Damaged(damage)) => Err(damage),
         (None, Stop::NeedMore(_)) if walked.next == window.len() => Ok(First::Needs(0)),
@@ -113,7 +113,7 @@ fn first_record_us(window: &[u8]) -> Result<First, CaptureError> {
 }
 
 /// The first of these records with a plausible time.
-fn first_believed(records: &[Record]) -> Option<&Record> {
+fn first_plausible(records: &[Record]) -> Option<&Record> {
     let mut judge = TimeJudge::new(IMPLAUSIBLE_DAYS_DEFAULT);
     judge.look(records);
     judge.finish();

@@ -154,7 +154,7 @@ pub const METRICS: &[Metric] = &[
     counter(
         "teiten_implausible_packets",
         "",
-        "Packets whose time is too far from the clock to be believed; they are in no table",
+        "Packets whose time is implausibly far from the clock; they are in no table",
         |at| sum(&at.status.sums.implausible),
     ),
     counter(

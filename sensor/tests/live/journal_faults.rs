@@ -174,8 +174,8 @@ fn mutate(journal: &Path, chance: &mut Chance) -> String {
     }
 }
 
-/// Makes a dataset one whose capture was killed between the renames of the last publication: some parts have their names, in place of the
-/// others stand those of before. Gives how many.
+/// Turns a dataset into one whose capture was killed between the renames of the last publication: some parts are renamed, the others are
+/// still the earlier ones. Returns how many.
 fn half_publish(data: &Path, early: &Path, chance: &mut Chance) -> (usize, usize) {
     let work = data.join(".teiten").join("work/0123456789abcdef");
     std::fs::create_dir_all(&work).expect("writable");
