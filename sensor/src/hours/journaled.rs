@@ -633,7 +633,7 @@ fn publish(
         written.replace_hour(hour, part, &closed);
     }
     let seconds = written.covered_in(hour);
-    written.write_coverage(&mut edition, hour, seconds)?;
+    written.write_coverage(&mut edition, hour, &seconds)?;
     let bytes = written.publish(closer, vec![edition])?;
     written.note_bytes(hour, part, bytes.into_iter().sum());
     Ok(())

@@ -77,7 +77,7 @@ impl<'a> Once<'a> {
                 let hour = edition.hour().0;
                 if done.insert(hour) {
                     let seconds = self.written.covered_in(hour);
-                    self.written.write_coverage(edition, hour, seconds)?;
+                    self.written.write_coverage(edition, hour, &seconds)?;
                 }
             }
         }

@@ -135,7 +135,7 @@ impl Written {
         for hour in hours {
             let seconds = covered.remove(&hour).unwrap_or_default();
             let mut edition = closer.edition(Hour(hour), State::Finished);
-            self.write_coverage(&mut edition, hour, seconds)?;
+            self.write_coverage(&mut edition, hour, &seconds)?;
             if !edition.is_empty() {
                 editions.push(edition);
             }
@@ -249,16 +249,16 @@ impl Written {
         &mut self,
         edition: &mut Edition<'_>,
         hour: i64,
-        seconds: SecondSet,
+        seconds: &SecondSet,
     ) -> Result<(), WriteError> {
         let mut account = self.ledger.account(hour);
         if let Some(closed) = self.hours.get(&hour) {
             account.set_collapsed(&closed.collapsed);
         }
-        let hash = account.hash_with(&seconds, edition.state() == State::Finished);
+        let hash = account.hash_with(seconds, edition.state() == State::Finished);
         if self.coverage.get(&hour) != Some(&hash) {
             let part = self.coverage_parts.get(&hour).copied().unwrap_or(0);
-            edition.coverage(part, &account, &seconds)?;
+            edition.coverage(part, &account, seconds)?;
             self.note(&COVERAGE, hour, part);
             self.coverage.insert(hour, hash);
         }
