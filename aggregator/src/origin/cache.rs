@@ -122,7 +122,7 @@ impl Cached for Asn {
 
 /// The head of an entry, before its tables, as JSON.
 #[derive(Serialize, Deserialize)]
-struct EntryHead {
+struct CacheHead {
     program: String,
     files: Vec<FileFacts>,
     editions: Vec<EditionHead>,
@@ -210,7 +210,7 @@ fn encode<V: Cached>(editions: &Editions<V>, files: Vec<FileFacts>) -> std::io::
             v6_steps: edition.tables.v6.parts().0.len(),
         }
     });
-    let head = serde_json::to_vec(&EntryHead {
+    let head = serde_json::to_vec(&CacheHead {
         program: PROGRAM.to_owned(),
         files,
         editions: heads.collect(),
@@ -242,7 +242,7 @@ fn encode<V: Cached>(editions: &Editions<V>, files: Vec<FileFacts>) -> std::io::
 
 fn decode<V: Cached>(file: File) -> Option<(Editions<V>, Vec<FileFacts>)> {
     let length = file.metadata().ok()?.len();
-    let mut input = EntryInput {
+    let mut input = CacheInput {
         file,
         hash: XxHash3_128::new(),
         chunk: vec![0; CHUNK_BYTES],
@@ -257,7 +257,7 @@ fn decode<V: Cached>(file: File) -> Option<(Editions<V>, Vec<FileFacts>)> {
     }
     let mut head = vec![0; head_bytes as usize];
     input.take(&mut head)?;
-    let head: EntryHead = serde_json::from_slice(&head).ok()?;
+    let head: CacheHead = serde_json::from_slice(&head).ok()?;
     // What is allocated below is as long as the file.
     let mut tables_bytes = 0_usize;
     for edition in &head.editions {
@@ -323,13 +323,13 @@ fn number(bytes: &[u8]) -> u128 {
 }
 
 /// The reader of an entry, with the hash of the bytes read.
-struct EntryInput {
+struct CacheInput {
     file: File,
     hash: XxHash3_128,
     chunk: Vec<u8>,
 }
 
-impl EntryInput {
+impl CacheInput {
     fn take(&mut self, bytes: &mut [u8]) -> Option<()> {
         self.file.read_exact(bytes).ok()?;
         self.hash.write(bytes);
