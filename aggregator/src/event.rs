@@ -1,8 +1,12 @@
 //! What outlives an hour: scan events, made of the rows of `sources` source by source. An event is a function of the rows of all hours and of
 //! the settings; how the hours were replayed, cut, or spread over workers and days shows nowhere in it.
 
+pub(crate) mod campaign;
+pub(crate) mod novelty;
 pub(crate) mod open;
 mod rule;
 pub(crate) mod scan;
 
+pub use campaign::CampaignRules;
+pub use novelty::NoveltyRules;
 pub use rule::{DarkAddresses, SILENCE_SECONDS_MAX, SILENCE_SECONDS_MIN, ScanRules};

@@ -133,7 +133,7 @@ fn export_part(
 }
 
 /// The value of a column; a part of an older program may lack one.
-fn field<'a>(row: &'a Row, name: &str) -> &'a Field {
+pub(crate) fn field<'a>(row: &'a Row, name: &str) -> &'a Field {
     let mut columns = row.get_column_iter();
     columns
         .find(|(column, _)| *column == name)
@@ -162,7 +162,8 @@ fn write_json(row: &Row, names: &[&str], out: &mut dyn Write) -> std::io::Result
     writeln!(out, "{}", Value::Object(object))
 }
 
-fn value(field: &Field) -> Value {
+/// A value as an export has it.
+pub(crate) fn value(field: &Field) -> Value {
     match field {
         Field::Null => Value::Null,
         Field::Bool(value) => (*value).into(),

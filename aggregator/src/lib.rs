@@ -23,6 +23,7 @@ pub mod leading;
 pub mod ledger;
 pub mod merge;
 pub mod minute;
+pub mod news;
 pub mod origin;
 pub mod parallel;
 pub mod part;

@@ -4,6 +4,8 @@
 mod actors;
 #[path = "main/days.rs"]
 mod days;
+#[path = "main/new.rs"]
+mod new;
 #[path = "main/prune.rs"]
 mod prune;
 #[path = "main/time.rs"]
@@ -98,8 +100,8 @@ enum Command {
     /// Roll up hours into days and months, beside the hours.
     ///
     /// `traffic` becomes `traffic_daily` and `traffic_monthly`; `sources` becomes `sources_daily`, `scanners_daily` (which survey rules name a
-    /// source) and `ports_daily`. Counts are added, sketches and sets of destinations merged, by sensor. Days and months that have not changed
-    /// since the last rollup are skipped.
+    /// source), `ports_daily` and `campaigns_daily` (groups of sources that act alike); what no day before has seen becomes `novelties`. Counts are
+    /// added, sketches and sets of destinations merged, by sensor. Days and months that have not changed since the last rollup are skipped.
     #[command(after_help = concat!(
         "Examples:\n",
         "  # once a day, of what has changed\n",
@@ -119,6 +121,29 @@ enum Command {
         to: Option<DayArgument>,
         #[command(flatten)]
         days: days::DayFlags,
+        /// Print one JSON object on standard output.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Print what is new in the last days: ports, payloads, stack signatures and campaigns that were never seen before, or never by so many
+    /// sources.
+    ///
+    /// Days are compared when they are rolled up; `rollup --help` names the rule and its settings. Exit code 0: done; 1: some day could not be
+    /// judged, each on a line; 2: nothing could be said.
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  # after the nightly rollup\n",
+        "  teiten-aggregator new --data /var/lib/teiten\n",
+        "  # a week, for another program\n",
+        "  teiten-aggregator new --data /var/lib/teiten --days 7 --json | jq .novelties"
+    ))]
+    New {
+        /// Folder of the dataset.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// Days that are printed: the last ones that are rolled up.
+        #[arg(long, value_name = "DAYS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+        days: u64,
         /// Print one JSON object on standard output.
         #[arg(long)]
         json: bool,
@@ -245,6 +270,9 @@ fn main() -> ExitCode {
             days,
             json,
         } => run_rollup(&data, (from, to), &days, json),
+        Command::New { data, days, json } => {
+            readable(&data).and_then(|()| new::run(&data, days, json))
+        }
         Command::Prune {
             data,
             keep,

@@ -14,8 +14,8 @@ use crate::hour::Hour;
 use crate::pruned::PrunedHours;
 use crate::rollup::{PARTS_KEY, RollupError, note_of, parts_sha256};
 use crate::schema::{
-    COVERAGE, EVENTS, PAYLOADS, PORTS_DAILY, ROLLUPS, SCANNERS_DAILY, SOURCES, SOURCES_DAILY,
-    TABLES, TRAFFIC, TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table,
+    CAMPAIGNS_DAILY, COVERAGE, EVENTS, PAYLOADS, PORTS_DAILY, ROLLUPS, SCANNERS_DAILY, SOURCES,
+    SOURCES_DAILY, TABLES, TRAFFIC, TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table,
 };
 use crate::store::{Part, Period, Store};
 
@@ -110,6 +110,7 @@ pub fn prune(
             &SOURCES_DAILY,
             &SCANNERS_DAILY,
             &PORTS_DAILY,
+            &CAMPAIGNS_DAILY,
             &TRAFFIC_MONTHLY,
         ])
     {
@@ -206,7 +207,12 @@ impl Pruning<'_> {
     ) -> Result<Option<String>, PruneError> {
         let rollups: &[&Table] = match table.name {
             name if name == TRAFFIC.name => &[&TRAFFIC_DAILY],
-            name if name == SOURCES.name => &[&SOURCES_DAILY, &SCANNERS_DAILY, &PORTS_DAILY],
+            name if name == SOURCES.name => &[
+                &SOURCES_DAILY,
+                &SCANNERS_DAILY,
+                &PORTS_DAILY,
+                &CAMPAIGNS_DAILY,
+            ],
             name if name == TRAFFIC_DAILY.name => &[&TRAFFIC_MONTHLY],
             name if name == COVERAGE.name => return Ok(self.uncovered(sensor, parts)),
             _ => return Ok(None),

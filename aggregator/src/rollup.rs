@@ -2,12 +2,17 @@
 //! `DIR/TABLE/month=YYYY-MM/SENSOR.parquet`.
 //!
 //! `traffic` becomes `traffic_daily` and `traffic_monthly`: counts add, sketches merge. `sources` becomes `sources_daily`, `scanners_daily`
-//! and `ports_daily`, and the events of `scans`, source by source over all hours of the day, so memory does not grow with the number of sources. Days are those of a
-//! time zone. A rollup notes which parts it was made of, so running it again makes anew only what has changed.
+//! and `ports_daily`, and the events of `scans`, source by source over all hours of the day, so memory does not grow with the number of sources.
+//! Sources that act alike become `campaigns_daily`, and what no day before has seen `novelties`. Days are those of a time zone. A rollup notes which parts it was made of, so running it again makes anew only what has changed.
 
+mod campaigns;
+mod day_payloads;
+mod day_things;
 mod error;
+mod held;
 mod making;
 mod noted;
+mod novelties;
 mod read;
 mod scans;
 mod source_day;
@@ -15,12 +20,13 @@ mod sources;
 mod sums;
 mod survey;
 mod traffic;
+mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::calendar::Calendar;
-use crate::event::ScanRules;
+use crate::event::{CampaignRules, NoveltyRules, ScanRules};
 use crate::hour::Hour;
 use crate::pruned::PrunedHours;
 use crate::schema::{COVERAGE, SOURCES, TRAFFIC, TRAFFIC_DAILY, Table};
@@ -30,6 +36,8 @@ pub use error::RollupError;
 use error::file_error;
 pub(crate) use making::{PARTS_KEY, parts_sha256};
 pub(crate) use noted::note_of;
+pub(crate) use novelties::JudgedDay;
+pub(crate) use scans::run_of;
 pub use survey::SurveyRules;
 pub(crate) use traffic::month_of;
 
@@ -46,6 +54,10 @@ pub struct RollupSettings {
     pub survey: SurveyRules,
     /// What makes a scan event.
     pub scans: ScanRules,
+    /// What makes a campaign.
+    pub campaigns: CampaignRules,
+    /// What is called new.
+    pub novelties: NoveltyRules,
 }
 
 impl Default for RollupSettings {
@@ -56,6 +68,8 @@ impl Default for RollupSettings {
             calendar: Calendar::utc(),
             survey: SurveyRules::default(),
             scans: ScanRules::default(),
+            campaigns: CampaignRules::default(),
+            novelties: NoveltyRules::default(),
         }
     }
 }
@@ -131,6 +145,9 @@ pub fn rollup(directory: &Path, settings: &RollupSettings) -> Result<Rolled, Rol
     for table in sources::TABLES {
         remove_left(store, table, &days, &mut rolled, follows)?;
     }
+    let sensors = observed.iter().chain(days.keys());
+    let sensors = sensors.map(|(_, sensor)| sensor.clone());
+    novelties::judge_days(store, settings, &sensors.collect(), &mut rolled)?;
     Ok(rolled)
 }
 

@@ -2,10 +2,12 @@
 //! filled from the rows of a row group. The Parquet schema, the builder and the documentation all read these rows, so they cannot
 //! disagree; a column is added by adding its row. Nothing else may spell a column's name for writing.
 
+mod campaigns_daily;
 mod coverage;
 mod group;
 mod kinds;
 pub mod names;
+mod novelties;
 mod payloads;
 mod ports_daily;
 mod rolled_up;
@@ -23,8 +25,13 @@ use parquet::basic::{LogicalType, Repetition, TimeUnit, Type as PhysicalType};
 use parquet::schema::types::{Type, TypePtr};
 use teiten_observation::{Class, Mark, Tool, TrafficType};
 
+pub(crate) use campaigns_daily::{
+    CampaignRow, CampaignRows, CampaignState, ROWS as CAMPAIGNS_DAILY_ROWS,
+};
 pub(crate) use coverage::{CoverageMinute, CoverageRows, ROWS as COVERAGE_ROWS};
 pub(crate) use group::{Group, RowGrouper};
+pub(crate) use novelties::{NoveltyRow, NoveltyRows, ROWS as NOVELTIES_ROWS};
+pub use novelties::{NoveltyRule, NoveltyWhat};
 pub(crate) use payloads::{PayloadRows, ROWS as PAYLOADS_ROWS};
 pub(crate) use ports_daily::{PortDayRows, PortKey, PortSums, ROWS as PORTS_DAILY_ROWS};
 pub(crate) use rolled_up::{ROWS as ROLLED_UP_ROWS, RolledKey, RolledRow, RolledRows};
@@ -35,7 +42,10 @@ pub(crate) use scans::{ROWS as SCANS_ROWS, ScanRow, ScanRows};
 pub(crate) use slot::{ColumnRow, Filled, Slot, encode_group};
 pub(crate) use sources::{BY_SOURCE_COLUMNS, BySource};
 pub(crate) use sources::{Origin, ROWS as SOURCES_ROWS, SourceChunk, SourceRows};
-pub(crate) use sources_daily::{ROWS as SOURCES_DAILY_ROWS, SourceDay, SourceDayRows};
+pub(crate) use sources_daily::{
+    LATE_ROWS as SOURCES_DAILY_LATE_ROWS, LateSourceRows, ROWS as SOURCES_DAILY_ROWS, SourceDay,
+    SourceDayRows, late_schema,
+};
 pub(crate) use traffic::{Key, ROWS as TRAFFIC_ROWS, TrafficRows, TrafficSums};
 
 /// Version of the meaning of the tables; raised when a column changes its meaning.
@@ -324,6 +334,16 @@ pub const ROLLUP_COLUMNS: [&str; 11] = [
     BYTES.name,
     SOURCES_SKETCH.name,
 ];
+/// The columns of `payloads` that a rollup reads: protocol, port, signature, hash, packets, sources, first bytes.
+pub const PAYLOAD_COLUMNS: [&str; 7] = [
+    PROTOCOL.name,
+    PORT.name,
+    payloads::SIGNATURE.name,
+    payloads::PAYLOAD_HASH.name,
+    PACKETS.name,
+    "sources",
+    payloads::FIRST_BYTES.name,
+];
 /// The column of a rollup that says how many hours it is of.
 pub const HOURS_COLUMN: &str = rolled_up::HOURS.name;
 
@@ -451,6 +471,26 @@ pub const PORTS_DAILY: Table = Table {
     apart: &[],
 };
 
+/// Day × group of sources that act alike, made from [`SOURCES`].
+pub const CAMPAIGNS_DAILY: Table = Table {
+    name: "campaigns_daily",
+    row: "day × group of sources that act alike",
+    span: Span::Day,
+    columns: &columns::<_, { CAMPAIGNS_DAILY_ROWS.len() }>(CAMPAIGNS_DAILY_ROWS),
+    order: &[scans::ID.name],
+    apart: &[],
+};
+
+/// Thing not seen before or unusually high, in the hour of its first packet of the day, made by a rollup.
+pub const NOVELTIES: Table = Table {
+    name: "novelties",
+    row: "thing not seen before, or never by so many sources, in the hour it appeared",
+    span: Span::Hour,
+    columns: &columns::<_, { NOVELTIES_ROWS.len() }>(NOVELTIES_ROWS),
+    order: &[novelties::WHAT.name, novelties::VALUE.name],
+    apart: &[],
+};
+
 /// Scan event, in the hour of its last packet, made from [`SOURCES`] by a rollup.
 pub const SCANS: Table = Table {
     name: "scans",
@@ -469,7 +509,7 @@ pub const SCANS: Table = Table {
 };
 
 /// Tables of events that outlive an hour. They are made from the other tables, so a rollup makes them again after a merge.
-pub const EVENTS: &[Table] = &[SCANS];
+pub const EVENTS: &[Table] = &[SCANS, NOVELTIES];
 
 /// Every table of hours.
 pub const TABLES: &[Table] = &[TRAFFIC, SOURCES, COVERAGE, PAYLOADS];
@@ -480,6 +520,7 @@ pub const ROLLUPS: &[Table] = &[
     SOURCES_DAILY,
     SCANNERS_DAILY,
     PORTS_DAILY,
+    CAMPAIGNS_DAILY,
 ];
 
 #[cfg(test)]

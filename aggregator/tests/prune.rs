@@ -142,8 +142,13 @@ fn what_was_rolled_up_outlives_its_hours_and_coverage_goes_last() {
     let mut settings = RollupSettings::default();
     settings.survey.police_ports = 50;
     let rolled = rollup(directory, &settings).expect("rolled up");
-    assert_eq!((rolled.written, rolled.removed), (3, 0));
-    for table in ["sources_daily", "ports_daily", "traffic_daily"] {
+    assert_eq!((rolled.written, rolled.removed), (4, 0));
+    for table in [
+        "sources_daily",
+        "ports_daily",
+        "campaigns_daily",
+        "traffic_daily",
+    ] {
         assert_eq!(days(directory, table), DAYS as usize, "{table}");
     }
     let verdict = teiten_aggregator::verify::verify(directory).expect("readable");

@@ -1,8 +1,10 @@
 //! What `rollup` is told of days: their time zone, and the thresholds of the rules that call a source a survey scanner.
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use teiten_aggregator::calendar::Calendar;
-use teiten_aggregator::event::{SILENCE_SECONDS_MAX, SILENCE_SECONDS_MIN, ScanRules};
+use teiten_aggregator::event::{
+    CampaignRules, NoveltyRules, SILENCE_SECONDS_MAX, SILENCE_SECONDS_MIN, ScanRules,
+};
 use teiten_aggregator::rollup::{RollupSettings, SurveyRules};
 
 /// The flags.
@@ -38,11 +40,54 @@ pub(crate) struct DayFlags {
     /// Share of the dark addresses from which on a scan event is large.
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     scan_large: f64,
+    /// Sources of a campaign, at least; one that goes on from the day before is told down to half of them.
+    #[arg(long, value_name = "SOURCES", default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..))]
+    campaign_sources: u64,
+    /// Packets of a day that ask for a service and let a source belong to a campaign, at least.
+    #[arg(long, value_name = "PACKETS", default_value_t = 3, value_parser = clap::value_parser!(u64).range(1..))]
+    campaign_packets: u64,
+    /// What decides that something is new: statistical (median and interquartile range, Poisson at low counts, corrected for the number of things
+    /// tested) or greynoise (GreyNoise's two conditions).
+    #[arg(long, value_name = "RULE", default_value = "statistical")]
+    novelty_rule: NoveltyRuleName,
+    /// Days before a day that it is compared with.
+    #[arg(long, value_name = "DAYS", default_value_t = 28, value_parser = clap::value_parser!(u32).range(1..=366))]
+    novelty_days: u32,
+    /// Days before a day that must be known: below, nothing is called new.
+    #[arg(long, value_name = "DAYS", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=366))]
+    novelty_days_min: u32,
+    /// Sources of something new, at least.
+    #[arg(long, value_name = "SOURCES", default_value_t = 5)]
+    novelty_sources: u64,
+    /// Share of false alarms among all that is called new, at most, by the procedure of Benjamini and Hochberg.
+    #[arg(long, value_name = "SHARE", default_value_t = 0.01)]
+    novelty_false: f64,
+    /// Sources over the median of the days before, at least.
+    #[arg(long, value_name = "FACTOR", default_value_t = 1.5)]
+    novelty_ratio: f64,
+}
+
+/// What decides that something is new.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum NoveltyRuleName {
+    Statistical,
+    Greynoise,
 }
 
 impl DayFlags {
     /// What is rolled up of these days.
     pub(crate) fn settings(&self, (from, to): (String, String)) -> anyhow::Result<RollupSettings> {
+        anyhow::ensure!(
+            self.novelty_false > 0.0 && self.novelty_false < 1.0,
+            "--novelty-false {} is no share between 0 and 1",
+            self.novelty_false
+        );
+        anyhow::ensure!(
+            self.novelty_days_min <= self.novelty_days,
+            "--novelty-days-min {} is more than --novelty-days {}: no day could ever be judged",
+            self.novelty_days_min,
+            self.novelty_days
+        );
         Ok(RollupSettings {
             from,
             to,
@@ -59,6 +104,18 @@ impl DayFlags {
                 destinations_min: self.scan_destinations,
                 internet_rate_min: self.scan_rate,
                 large_share: self.scan_large,
+            },
+            campaigns: CampaignRules {
+                sources_min: self.campaign_sources,
+                packets_min: self.campaign_packets,
+            },
+            novelties: NoveltyRules {
+                days: self.novelty_days,
+                days_min: self.novelty_days_min,
+                sources_min: self.novelty_sources,
+                false_share: self.novelty_false,
+                ratio_min: self.novelty_ratio,
+                greynoise: matches!(self.novelty_rule, NoveltyRuleName::Greynoise),
             },
         })
     }

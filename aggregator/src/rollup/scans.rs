@@ -39,7 +39,7 @@ pub(super) fn open_path(sensor: &str, zone: &str, day: Period) -> PathBuf {
 }
 
 /// The run in the names of parts that a day writes.
-pub(super) fn run_of(day: Period) -> String {
+pub(crate) fn run_of(day: Period) -> String {
     format!("d{}", day.text().replace('-', ""))
 }
 

@@ -1,5 +1,5 @@
-//! `sources_daily`, `scanners_daily`, `ports_daily` and the scan events of a day: one reading of its `sources`, source by source. They appear
-//! together. Days follow one another, for a day begins with the events that were open behind the one before.
+//! `sources_daily`, `scanners_daily`, `ports_daily`, `campaigns_daily` and the scan events of a day: one reading of its `sources`, source by source.
+//! They appear together. Days follow one another, for a day begins with the events that were open behind the one before.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::Hasher;
@@ -10,34 +10,52 @@ use foldhash::fast::RandomState;
 use parquet::file::metadata::KeyValue;
 use twox_hash::XxHash64;
 
+use super::campaigns::{CampaignDay, CampaignMembers, DayCampaigns};
+use super::day_payloads::DayPayloads;
+use super::day_things::DayThings;
 use super::error::{RollupError, file_error};
+use super::held::HeldGroups;
 use super::making::{INPUTS, MakingNotes, PARTS_KEY, inputs_sha256, parts_sha256};
 use super::noted::{note_of, other_zone};
+use super::novelties::{PAYLOADS_ENDING, THINGS_ENDING};
 use super::scans::{self, ScanContext, ScanDay};
 use super::source_day::source_day;
 use super::survey::{SurveyGathering, SurveyRules};
-use super::{Inputs, Rolled, RollupSettings};
+use super::{Inputs, Rolled, RollupSettings, waiting};
 use crate::by_source::{LineNames, SourceLines, each_source};
 use crate::calendar::TIMEZONE_KEY;
 use crate::close::{STATE_KEY, State, encode_with};
-use crate::event::{DarkAddresses, ScanRules};
+use crate::event::campaign::follow::FollowDay;
+use crate::event::campaign::known::{read_known, write_known};
+use crate::event::campaign::traits::AskedService;
+use crate::event::novelty::tally::write_things;
+use crate::event::{CampaignRules, DarkAddresses, ScanRules};
 use crate::hour::Hour;
+use crate::pruned::PrunedHours;
 use crate::schema::{
-    COVERAGE, PORTS_DAILY, PORTS_DAILY_ROWS, PortDayRows, PortKey, PortSums, SCANNERS_DAILY,
-    SCANNERS_DAILY_ROWS, SCANS, SCHEMA_VERSION, SOURCES, SOURCES_DAILY, SOURCES_DAILY_ROWS,
-    ScannerDayRows, SourceDay, SourceDayRows, Table, encode_group,
+    CAMPAIGNS_DAILY, CAMPAIGNS_DAILY_ROWS, COVERAGE, CampaignRow, CampaignRows, LateSourceRows,
+    PAYLOADS, PORTS_DAILY, PORTS_DAILY_ROWS, PortDayRows, PortKey, PortSums, SCANNERS_DAILY,
+    SCANNERS_DAILY_ROWS, SCANS, SCHEMA_VERSION, SOURCES, SOURCES_DAILY, SOURCES_DAILY_LATE_ROWS,
+    SOURCES_DAILY_ROWS, ScannerDayRows, SourceDay, SourceDayRows, Table, encode_group, late_schema,
 };
-use crate::store::{PART_ENDING, Part, Period, Store};
+use crate::store::{PART_ENDING, Part, Period, Publication, Staged, Store};
 use crate::writer::{PartWriter, WriteError};
 
 /// The tables that are made here.
-pub(super) const TABLES: [&Table; 3] = [&SOURCES_DAILY, &SCANNERS_DAILY, &PORTS_DAILY];
+pub(super) const TABLES: [&Table; 4] = [
+    &SOURCES_DAILY,
+    &SCANNERS_DAILY,
+    &PORTS_DAILY,
+    &CAMPAIGNS_DAILY,
+];
 /// Rows of a row group.
 const GROUP_ROWS: usize = 100_000;
 /// Raised when the same parts become other rows.
-const LAYOUT: &str = "layout 1";
+const LAYOUT: &str = "layout 2";
 /// Metadata key of the telescope's size.
 const ADDRESSES_KEY: &str = "telescope_addresses";
+/// Ending of the file of campaigns that are known behind a day.
+const KNOWN_ENDING: &str = "campaigns";
 
 /// Rolls up days.
 pub(super) fn roll_days(
@@ -58,11 +76,26 @@ pub(super) fn roll_days(
         let before = latest_open(store, sensor, settings, Some(*period))?;
         let open_before = before.as_deref().map(file_hash).transpose()?;
         let open_before = open_before.unwrap_or_default();
+        let campaigns_before = latest_known(store, sensor, settings, *period)?;
+        let known_before = match &campaigns_before {
+            Some((_, path)) => file_hash(path)?,
+            None => String::new(),
+        };
         let file_name = format!("{sensor}.{PART_ENDING}");
         let zone = settings.calendar.name();
         let rules = settings.survey.text();
         let (scans, horizon) = (settings.scans.text(), horizon_us.to_string());
-        let else_of = [zone, LAYOUT, &rules, &scans, &horizon, &open_before];
+        let campaigns = settings.campaigns.text();
+        let else_of = [
+            zone,
+            LAYOUT,
+            &rules,
+            &scans,
+            &horizon,
+            &open_before,
+            &campaigns,
+            &known_before,
+        ];
         let inputs = inputs_sha256(parts, &else_of)?;
         let is_known = |table: &&Table| {
             let path = store.path(table.name, *period, &file_name);
@@ -71,8 +104,11 @@ pub(super) fn roll_days(
         let run = scans::run_of(*period);
         let said = said.remove(&(sensor.clone(), run)).unwrap_or_default();
         let within = scans::open_path(sensor, zone, *period);
-        let is_open_there = store.directory().join(&within).is_file();
-        if TABLES.iter().all(is_known) && is_open_there {
+        let is_there = |within: &Path| store.directory().join(within).is_file();
+        let of_day = [KNOWN_ENDING, THINGS_ENDING];
+        let of_day = of_day.map(|ending| waiting::path(sensor, zone, *period, ending));
+        let is_left = is_there(&within) && of_day.iter().all(|within| is_there(within));
+        if TABLES.iter().all(is_known) && is_left {
             rolled.unchanged += TABLES.len() as u64;
             continue;
         }
@@ -97,6 +133,10 @@ pub(super) fn roll_days(
             horizon_us,
             before,
             said,
+            campaigns: settings.campaigns,
+            campaigns_before,
+            payloads: payloads_of(store, sensor, settings, *period)?,
+            first_hour: settings.calendar.hours(period.first_hour().day())?.start,
         };
         rolled.rows += day.write()?;
         rolled.written += TABLES.len() as u64;
@@ -167,9 +207,15 @@ fn take_back(
         for part in said.get(&(sensor.clone(), run)).into_iter().flatten() {
             publication.remove(&part.within());
         }
-        let open = scans::open_path(&sensor, settings.calendar.name(), day);
-        if store.directory().join(&open).is_file() {
-            publication.remove(&open);
+        let zone = settings.calendar.name();
+        let mut left = vec![scans::open_path(&sensor, zone, day)];
+        for ending in [KNOWN_ENDING, THINGS_ENDING, PAYLOADS_ENDING] {
+            left.push(waiting::path(&sensor, zone, day, ending));
+        }
+        for within in left {
+            if store.directory().join(&within).is_file() {
+                publication.remove(&within);
+            }
         }
     }
     // Of days of another time zone, all of which are made anew where no day is picked.
@@ -248,6 +294,40 @@ fn latest_open(
     Ok(latest.map(|day| store.directory().join(of_day(day))))
 }
 
+/// The campaigns that are known behind the latest day before `day`.
+fn latest_known(
+    store: &Store,
+    sensor: &str,
+    settings: &RollupSettings,
+    day: Period,
+) -> Result<Option<(Period, PathBuf)>, RollupError> {
+    let zone = settings.calendar.name();
+    let latest = waiting::latest(store, (sensor, zone), KNOWN_ENDING, Some(day))?;
+    Ok(latest.map(|latest| {
+        let within = waiting::path(sensor, zone, latest, KNOWN_ENDING);
+        (latest, store.directory().join(within))
+    }))
+}
+
+/// The parts of `payloads` of a day; none where hours of them were pruned, as what was noted of these stays.
+fn payloads_of(
+    store: &Store,
+    sensor: &str,
+    settings: &RollupSettings,
+    day: Period,
+) -> Result<Option<Vec<Part>>, RollupError> {
+    let hours = settings.calendar.hours(day.first_hour().day())?;
+    let failed = file_error(&store.directory().join(PAYLOADS.name));
+    let pruned = PrunedHours::read(store).map_err(&failed)?;
+    let is_pruned = |hour: i64| pruned.contains(PAYLOADS.name, sensor, Hour(hour));
+    if hours.clone().any(is_pruned) {
+        return Ok(None);
+    }
+    let parts = store.parts_within(PAYLOADS.name, &hours).map_err(failed)?;
+    let of_sensor = |part: &Part| part.sensor().as_deref() == Some(sensor);
+    Ok(Some(parts.into_iter().filter(of_sensor).collect()))
+}
+
 fn file_hash(path: &Path) -> Result<String, RollupError> {
     let failed = file_error(path);
     let mut file = std::fs::File::open(path).map_err(&failed)?;
@@ -282,12 +362,19 @@ struct SourcesDay<'d> {
     before: Option<PathBuf>,
     /// What this day said of events before.
     said: Vec<Part>,
+    campaigns: CampaignRules,
+    campaigns_before: Option<(Period, PathBuf)>,
+    /// None where they were pruned.
+    payloads: Option<Vec<Part>>,
+    first_hour: i64,
 }
 
 impl SourcesDay<'_> {
     /// Writes and publishes the tables; how many rows they have.
     fn write(&self) -> Result<u64, RollupError> {
+        let here = || file_error(self.store.directory());
         let mut sources = self.create(&SOURCES_DAILY, &[])?;
+        let mut held = HeldGroups::new(self.store).map_err(here())?;
         let mut survey = SurveyGathering::new(self.rules, self.notes.largest(ADDRESSES_KEY));
         let mut ports = PortTally::default();
         let context = ScanContext {
@@ -299,29 +386,37 @@ impl SourcesDay<'_> {
         };
         let within = scans::open_path(self.sensor, self.zone, self.period);
         let mut events = ScanDay::new(context, self.before.as_deref(), &within)?;
+        let mut campaigns =
+            CampaignDay::new(self.store, self.campaigns, self.first_hour).map_err(here())?;
+        let mut things = DayThings::default();
+        let mut names = LineNames::default();
         let mut pending = Vec::new();
         let mut number = 0;
         let parts: Vec<Part> = self.parts.iter().cloned().collect();
-        each_source(&parts, &mut LineNames::default(), |key, source, names| {
+        each_source(&parts, &mut names, |key, source, names| {
             let day =
                 source_day(key, source, names).map_err(|source| RollupError::Destinations {
                     day: self.period.text(),
                     source,
                 })?;
-            ports.add(key.ip_version, source, self.rules.surveys(&day));
+            let surveys = self.rules.surveys(&day);
+            ports.add(key.ip_version, source, surveys);
+            things.source(key, source, surveys);
             if !key.is_folded() {
                 survey.add(number, &day, source);
             }
             events.source(key, source, names)?;
+            let noted = campaigns.source(number, key, source, names, &day);
+            noted.map_err(here())?;
             number += 1;
             pending.push(day);
             if pending.len() == GROUP_ROWS {
-                self.append_sources(&mut sources, &pending)?;
+                self.hold_sources(&mut held, &sources, &pending)?;
                 pending.clear();
             }
             Ok::<_, RollupError>(())
         })?;
-        self.append_sources(&mut sources, &pending)?;
+        self.hold_sources(&mut held, &sources, &pending)?;
         let mut rows = number;
         let mut publication = self.store.publication();
         let run = scans::run_of(self.period);
@@ -337,10 +432,22 @@ impl SourcesDay<'_> {
                 encode_group(SCANNERS_DAILY_ROWS, &schema, rows.len(), &group, encoder)
             })?)?;
         }
+        let campaigns = self.finish_campaigns(campaigns, &names, &ports, &mut publication)?;
+        rows += campaigns.rows.len() as u64;
+        let mut notes = campaigns.notes.clone();
+        notes.push(("stacks_left_out".to_owned(), things.left_out().to_string()));
+        let of_campaigns = self.write_campaigns(&campaigns.rows, &notes)?;
+        let mut all = things.things(&names);
+        all.extend(campaigns.things);
+        self.leave(THINGS_ENDING, &mut publication, |file| {
+            write_things(file, &all)
+        })?;
+        self.append_sources(&mut sources, held, campaigns.members)?;
         let staged = [
             sources.finish()?,
             file.finish()?,
             self.write_ports(ports, &mut rows)?,
+            of_campaigns,
         ];
         for file in staged {
             publication
@@ -353,23 +460,128 @@ impl SourcesDay<'_> {
         Ok(rows)
     }
 
-    fn append_sources(&self, file: &mut PartWriter, rows: &[SourceDay]) -> Result<(), WriteError> {
+    /// Groups the sources of the day, and leaves what the next day goes on with.
+    fn finish_campaigns(
+        &self,
+        campaigns: CampaignDay,
+        names: &LineNames,
+        ports: &PortTally,
+        publication: &mut Publication,
+    ) -> Result<DayCampaigns, RollupError> {
+        let known = match &self.campaigns_before {
+            Some((_, path)) => std::fs::File::open(path)
+                .and_then(read_known)
+                .map_err(file_error(path))?,
+            None => Vec::new(),
+        };
+        let mut payloads = DayPayloads::default();
+        for part in self.payloads.iter().flatten() {
+            payloads.add(part).map_err(|source| RollupError::Part {
+                path: part.path.clone(),
+                source,
+            })?;
+        }
+        if self.payloads.is_some() {
+            let things = payloads.things();
+            self.leave(PAYLOADS_ENDING, publication, |file| {
+                write_things(file, &things)
+            })?;
+        }
+        let number = |day: Period| day.first_hour().0.div_euclid(24);
+        let day = FollowDay {
+            sensor: self.sensor,
+            day: self.number(),
+            day_before: self.campaigns_before.as_ref().map(|(day, _)| number(*day)),
+            rules: &self.campaigns,
+        };
+        let packets = ports.packets_by_service();
+        let packets_of = |service: AskedService| packets.get(&service).copied().unwrap_or(0);
+        let found = campaigns.finish(known, day, names, &payloads, packets_of);
+        let found = found.map_err(file_error(self.store.directory()))?;
+        self.leave(KNOWN_ENDING, publication, |file| {
+            write_known(file, &found.known)
+        })?;
+        Ok(found)
+    }
+
+    /// Puts a file for the days behind this one into `publication`.
+    fn leave(
+        &self,
+        ending: &str,
+        publication: &mut Publication,
+        write: impl FnOnce(Staged) -> std::io::Result<Staged>,
+    ) -> Result<(), RollupError> {
+        let within = waiting::path(self.sensor, self.zone, self.period, ending);
+        let written = self.store.stage(&within).and_then(write);
+        let put = written.and_then(|file| publication.put(file).map(drop));
+        put.map_err(file_error(&within))
+    }
+
+    fn write_campaigns(
+        &self,
+        rows: &[CampaignRow],
+        notes: &[(String, String)],
+    ) -> Result<Staged, RollupError> {
+        let mut file = self.create(&CAMPAIGNS_DAILY, notes)?;
+        for rows in rows.chunks(GROUP_ROWS) {
+            let (day, sensor) = (self.number(), self.sensor);
+            let group = CampaignRows { day, sensor, rows };
+            let (schema, path) = (file.schema(), self.within(&CAMPAIGNS_DAILY));
+            file.append(encode_with(&path, |encoder| {
+                encode_group(CAMPAIGNS_DAILY_ROWS, &schema, rows.len(), &group, encoder)
+            })?)?;
+        }
+        Ok(file.finish()?)
+    }
+
+    /// Encodes what is known of sources before their campaigns are.
+    fn hold_sources(
+        &self,
+        held: &mut HeldGroups,
+        file: &PartWriter,
+        rows: &[SourceDay],
+    ) -> Result<(), RollupError> {
         if rows.is_empty() {
             return Ok(());
         }
         let (day, sensor) = (self.number(), self.sensor);
         let group = SourceDayRows { day, sensor, rows };
         let (schema, path) = (file.schema(), self.within(&SOURCES_DAILY));
-        file.append(encode_with(&path, |encoder| {
-            encode_group(SOURCES_DAILY_ROWS, &schema, rows.len(), &group, encoder)
-        })?)
+        let early = &SOURCES_DAILY_ROWS[..SOURCES_DAILY_ROWS.len() - SOURCES_DAILY_LATE_ROWS.len()];
+        let columns = encode_with(&path, |encoder| {
+            encode_group(early, &schema, rows.len(), &group, encoder)
+        })?;
+        held.push(rows.len(), columns)
+            .map_err(file_error(self.store.directory()))
     }
 
-    fn write_ports(
+    /// Writes the sources, with their campaigns.
+    fn append_sources(
         &self,
-        ports: PortTally,
-        rows: &mut u64,
-    ) -> Result<crate::store::Staged, RollupError> {
+        file: &mut PartWriter,
+        held: HeldGroups,
+        mut members: CampaignMembers,
+    ) -> Result<(), RollupError> {
+        let path = self.within(&SOURCES_DAILY);
+        let here = file_error(self.store.directory());
+        let mut start = 0;
+        held.take_all(&here, |count, mut columns| {
+            let end = start + count as u64;
+            let campaigns = members.of_rows(start..end).map_err(&here)?;
+            let group = LateSourceRows {
+                campaigns: &campaigns,
+            };
+            columns.extend(encode_with(&path, |encoder| {
+                let schema = late_schema()?;
+                encode_group(SOURCES_DAILY_LATE_ROWS, &schema, count, &group, encoder)
+            })?);
+            file.append(columns)?;
+            start = end;
+            Ok(())
+        })
+    }
+
+    fn write_ports(&self, ports: PortTally, rows: &mut u64) -> Result<Staged, RollupError> {
         let least = self.rules.survey_ports.to_string();
         let mut file = self.create(&PORTS_DAILY, &[("survey_ports_min".to_owned(), least)])?;
         let sums = ports.finish();
@@ -441,6 +653,18 @@ impl PortTally {
                 sums.survey_sources += u64::from(surveys);
             }
         }
+    }
+
+    /// Packets of all classes by service.
+    fn packets_by_service(&self) -> HashMap<AskedService, u64, RandomState> {
+        let mut packets = HashMap::default();
+        for (key, sums) in &self.rows {
+            let of_service: &mut u64 = packets
+                .entry(AskedService::new(key.protocol, key.port))
+                .or_default();
+            *of_service = of_service.saturating_add(sums.packets);
+        }
+        packets
     }
 
     /// The rows in the order of the table.

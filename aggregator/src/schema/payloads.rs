@@ -27,6 +27,12 @@ pub(super) const PAYLOAD_HASH: Column = Column::new(
              that counts together what exceeds 256 unknown payloads of a port or 32768 of the hour.",
         ).holding(Holds::Hash);
 
+pub(super) const FIRST_BYTES: Column = Column::new(
+    "first_bytes",
+    Bytes,
+    "First 64 bytes of the payload; with a signature, those of the smallest payload that matched it.",
+);
+
 /// Fills one column from the rows of a group.
 type PayloadFill = for<'e, 'g, 'r> fn(Slot<'e>, &'g PayloadRows<'r>) -> Filled;
 
@@ -82,11 +88,7 @@ pub(crate) const ROWS: &[ColumnRow<PayloadFill>] = &[
         fill: |slot, group| slot.integers(group.rows.iter().map(|row| counted(row.sources))),
     },
     ColumnRow {
-        column: Column::new(
-            "first_bytes",
-            Bytes,
-            "First 64 bytes of the payload; with a signature, those of the smallest payload that matched it.",
-        ),
+        column: FIRST_BYTES,
         fill: |slot, group| slot.strings(group.rows.iter().map(|row| row.first_bytes)),
     },
 ];

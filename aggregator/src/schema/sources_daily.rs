@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor, Type};
+
 use super::ColumnType::{Int64, Text};
 use super::rolled_up::DAY;
 use super::rows::{DayFill, DayRows, columns_of_rows, joined};
 use super::sources::{ASN, DESTINATIONS, FIRST_SEEN, LAST_SEEN, SRC_IP};
 use super::{
-    ACTOR, BYTES, COUNTED, COUNTRY, Column, ColumnRow, Holds, IP_VERSION, NOT_NEGATIVE, PACKETS,
-    SENSOR, counted,
+    ACTOR, BYTES, COUNTED, COUNTRY, Column, ColumnRow, Filled, Holds, IP_VERSION, NOT_NEGATIVE,
+    PACKETS, SENSOR, Slot, counted, parquet_field,
 };
 use crate::role::Role;
 use teiten_observation::Class;
@@ -52,6 +54,40 @@ pub(super) const MIRAI_PACKETS: Column = Column::new(
     "Packets with the fingerprint of the Mirai family.",
 )
 .holding(NOT_NEGATIVE);
+
+/// Stands last: it is filled by [`LATE_ROWS`], when the day has been read to its end.
+const CAMPAIGN: Column = Column::new(
+    "campaign",
+    Text,
+    "Name of the campaign that the source belongs to (see campaigns_daily): a group of sources that act alike; empty where it belongs to none.",
+)
+.holding(Holds::Hash);
+
+/// What is known of the sources of a row group only when the whole day has been read.
+#[derive(Debug)]
+pub(crate) struct LateSourceRows<'r> {
+    /// Names of campaigns, empty of sources without one.
+    pub campaigns: &'r [&'r str],
+}
+
+/// Fills one column from what is known late.
+type LateFill = for<'e, 'g, 'r> fn(Slot<'e>, &'g LateSourceRows<'r>) -> Filled;
+
+/// The last columns of the table.
+pub(crate) const LATE_ROWS: &[ColumnRow<LateFill>] = &[ColumnRow {
+    column: CAMPAIGN,
+    fill: |slot, group| slot.texts(group.campaigns.iter().map(|id| id.as_bytes())),
+}];
+
+/// The last columns as a message of their own, by which they are encoded.
+///
+/// # Errors
+/// Never, as they are sound columns.
+pub(crate) fn late_schema() -> parquet::errors::Result<SchemaDescPtr> {
+    let late = LATE_ROWS.iter().map(|row| parquet_field(&row.column));
+    let group = Type::group_type_builder("late").with_fields(late.collect());
+    Ok(Arc::new(SchemaDescriptor::new(Arc::new(group.build()?))))
+}
 
 /// Packets by class, in the order of the classes.
 pub(super) const CLASS_PACKETS: [Column; Class::ALL.len()] = [
@@ -141,6 +177,5 @@ const LAST: &[SourceDayRow] = columns_of_rows![group, row:
     ) => text(row.stacks.as_bytes()),
     FIRST_SEEN => integer(row.first_us),
     LAST_SEEN => integer(row.last_us),
-    Column::new("campaign", Text, "Group of sources that act alike; empty where none is known.")
-        => every_text(""),
+    CAMPAIGN => every_text(""),
 ];
