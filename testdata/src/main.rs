@@ -85,6 +85,10 @@ struct Arguments {
     /// over SCTP, and marks of tools by coincidence, 64 times as often as by nature
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     noise: f64,
+    /// Share of IPv4 packets of planted families, 0 to 1: groups of hosts that share stack and ports, whose members, ports and days change as
+    /// the truth says
+    #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
+    families: f64,
     /// Time without packets, FROM..TO in ISO 8601, repeatable; whole minutes that it touches stay empty
     #[arg(long, value_name = "FROM..TO", value_parser = outage_us)]
     outage: Vec<(i64, i64)>,
@@ -321,6 +325,7 @@ fn scenario(arguments: &Arguments) -> anyhow::Result<Scenario> {
         out_of_order_share: arguments.out_of_order,
         arp_share: arguments.arp,
         noise_share: arguments.noise,
+        family_share: arguments.families,
         outages: arguments.outage.clone(),
         count_rows: arguments.rows,
         country_file: country_file(arguments),

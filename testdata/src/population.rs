@@ -2,6 +2,7 @@
 
 use crate::clock::HOUR_US;
 use crate::countries::{AddressPool, IPV6_NETWORKS, NOWHERE, World};
+use crate::families::{FAMILIES, day_of};
 use crate::geo::CountryTable;
 use crate::random::{Permutation, Random, hash, weighted};
 use crate::roles::{Home, ROLES, WHOLE};
@@ -29,6 +30,8 @@ pub struct Population {
     groups: Vec<Group>,
     law_ipv6: Zipf,
     role_of: Vec<u8>,
+    /// For each family the number of its first member; empty where none is planted.
+    families: Vec<u32>,
 }
 
 impl Population {
@@ -55,7 +58,14 @@ impl Population {
                 groups.push(builder.group(index, asked.saturating_sub(count_ipv6), exponent)?);
             }
         }
+        let mut families = Vec::new();
+        if scenario.family_share > 0.0 {
+            for index in 0..FAMILIES.len() {
+                families.push(builder.family(index)?);
+            }
+        }
         Ok(Population {
+            families,
             sources: builder.sources,
             sources_ipv6: sources_ipv6(scenario, countries, count_ipv6),
             groups,
@@ -88,6 +98,26 @@ impl Population {
         }
         let number = group.first + rank;
         (role, number, self.sources[number as usize])
+    }
+
+    /// Draws a family that comes on a day, and the number of a member and itself; none where none comes.
+    pub fn draw_family(&self, random: &mut Random, day: i64) -> Option<(usize, u32, Source)> {
+        let here =
+            || (0..self.families.len()).filter(|index| FAMILIES[*index].ports(day).is_some());
+        let all: u64 = here().map(|index| u64::from(FAMILIES[index].members)).sum();
+        if all == 0 {
+            return None;
+        }
+        let mut left = random.below(all) as u32;
+        for index in here() {
+            let members = FAMILIES[index].members(day);
+            if left < members.end - members.start {
+                let number = self.families[index] + members.start + left;
+                return Some((index, number, self.sources[number as usize]));
+            }
+            left -= members.end - members.start;
+        }
+        None
     }
 
     /// Draws an IPv6 packet's sender.
@@ -135,6 +165,27 @@ impl Builder<'_> {
             count,
             law: Zipf::new(count, exponent, row.shift),
         })
+    }
+
+    /// Adds all members that a family has in the span; the number of the first.
+    fn family(&mut self, index: usize) -> Result<u32> {
+        let first = self.sources.len() as u32;
+        let (start_us, span_us) = (self.scenario.start_us, self.scenario.span_us);
+        let days = day_of(start_us + span_us, start_us);
+        for member in 0..FAMILIES[index].members(days).end {
+            let bits = hash(
+                hash(self.scenario.seed, 1_000 + index as u64),
+                u64::from(member),
+            );
+            let address = self.address(Home::Access, bits)?;
+            self.sources.push(Source {
+                address,
+                seed: bits as u32,
+                hops: 5 + (bits >> 32) as u8 % 20,
+                country: self.countries.of_ipv4(address),
+            });
+        }
+        Ok(first)
     }
 
     fn address(&mut self, home: Home, bits: u64) -> Result<u32> {

@@ -107,6 +107,8 @@ pub struct Scenario {
     pub arp_share: f64,
     /// Share of IPv4 sources that make noise (`send/noise.rs`), where their kind has any.
     pub noise_share: f64,
+    /// Share of IPv4 packets that planted families send (`families.rs`).
+    pub family_share: f64,
     /// Times without packets: start and end, microseconds.
     pub outages: Vec<(i64, i64)>,
     /// Whether to count the rows (hour, source, protocol, port, type, class, tool) as well; 16 bytes of memory a packet.
@@ -139,6 +141,7 @@ impl Default for Scenario {
             out_of_order_share: 0.0,
             arp_share: 0.0,
             noise_share: 0.0,
+            family_share: 0.0,
             outages: Vec::new(),
             count_rows: false,
             country_file: None,
@@ -179,6 +182,9 @@ impl Scenario {
                 "--heavy and --forged-from belong to a flood: give --flood or --flood-mixed",
             );
         }
+        if self.shape.is_flood() && self.family_share > 0.0 {
+            return refuse("a flood has no families: leave --families out");
+        }
         if !(1..=SPAN_US_MAX).contains(&self.span_us) {
             return refuse("--span must be between a microsecond and 400 days");
         }
@@ -193,6 +199,7 @@ impl Scenario {
             self.out_of_order_share,
             self.arp_share,
             self.noise_share,
+            self.family_share,
             self.heavy_share,
         ];
         if shares.iter().any(|share| !(0.0..=1.0).contains(share)) {

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
 use crate::clock::{SECOND_US, Timeline};
+use crate::families::{self, FAMILIES};
 use crate::flood::ForgedSources;
 use crate::format::Framing;
 use crate::geo::CountryTable;
@@ -118,6 +119,7 @@ struct Maker<'a> {
     labelled: bool,
     arp: u64,
     noise: u64,
+    families: u64,
     ipv6: u64,
     heavy: u64,
     outside: u64,
@@ -153,6 +155,7 @@ impl<'a> Maker<'a> {
             framing: Framing::new(scenario),
             arp: threshold(scenario.arp_share),
             noise: threshold(scenario.noise_share),
+            families: threshold(scenario.family_share),
             ipv6: threshold(scenario.ipv6_share),
             heavy: threshold(scenario.heavy_share),
             outside: threshold(scenario.outside_share),
@@ -336,8 +339,14 @@ impl<'a> Maker<'a> {
         if random.happens(self.ipv6) {
             return self.one_ipv6(index, time_us, out, bench);
         }
-        let (sender, number, source) = match &self.forged {
-            Some(forged) => {
+        let day = families::day_of(time_us, self.scenario.start_us);
+        let member = match random.happens(self.families) {
+            true => self.population.draw_family(random, day),
+            false => None,
+        };
+        let (sender, number, source) = match (&self.forged, member) {
+            (_, Some((_, number, source))) => (ROLES[0].send, Some(number), source),
+            (Some(forged), None) => {
                 // The heavy one has the address that no packet forges.
                 let is_heavy = random.happens(self.heavy);
                 let last = forged.size() - 1;
@@ -349,7 +358,7 @@ impl<'a> Maker<'a> {
                 };
                 (sender, is_heavy.then_some(0), source)
             }
-            None => {
+            (None, None) => {
                 let (role, number, source) = self.population.draw(random, time_us);
                 let role = &ROLES[role];
                 let is_noisy = self.noise != 0 && source.bits(NOISE_SALT) <= self.noise;
@@ -366,13 +375,19 @@ impl<'a> Maker<'a> {
         } else {
             self.scenario.telescope.draw(random)
         };
-        let sent = sender(&mut Probe {
+        let mut probe = Probe {
             random,
             source,
             destination,
             time_us,
             packet: &mut bench.packet,
-        });
+        };
+        let family = member.map(|(index, _, _)| &FAMILIES[index]);
+        let ports = family.and_then(|family| family.ports(day));
+        let sent = match (family, ports) {
+            (Some(family), Some(ports)) => families::send(family, ports, &mut probe),
+            _ => sender(&mut probe),
+        };
         let wire_bytes = self.frame(time_us, out, bench);
         if sent.ip_header_damaged {
             bench.tally.damaged_ipv4 += 1;
@@ -389,6 +404,7 @@ impl<'a> Maker<'a> {
                 time_us,
                 wire_bytes,
                 version: 4,
+                family: member.map(|(index, _, source)| (index, source.address)),
             });
         }
         wire_bytes
@@ -419,6 +435,7 @@ impl<'a> Maker<'a> {
             time_us,
             wire_bytes,
             version: 6,
+            family: None,
         });
         wire_bytes
     }

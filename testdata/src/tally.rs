@@ -66,7 +66,12 @@ pub struct Counted {
     pub wire_bytes: u32,
     /// IP version.
     pub version: u8,
+    /// Index of the planted family, and the member's address.
+    pub family: Option<(usize, u32)>,
 }
+
+/// Packets by the addresses of members, by family and day.
+pub type FamilyPackets = BTreeMap<(usize, i64), BTreeMap<u32, u64>>;
 
 /// Everything that is counted.
 #[derive(Clone, Debug)]
@@ -115,6 +120,8 @@ pub struct Tally {
     pub class_sources: Vec<SourceSet>,
     /// Rows of the finest table, when they are counted.
     pub rows: Option<Vec<u128>>,
+    /// Packets of planted families; days since 1970-01-01 UTC.
+    pub planted: FamilyPackets,
 }
 
 impl Tally {
@@ -147,6 +154,7 @@ impl Tally {
             hour_sources: vec![SourceSet::default(); hours],
             class_sources: vec![SourceSet::default(); CLASSES],
             rows: count_rows.then(Vec::new),
+            planted: FamilyPackets::new(),
         }
     }
 
@@ -174,6 +182,11 @@ impl Tally {
         self.countries[usize::from(packet.country)] += 1;
         let hour = (packet.time_us.div_euclid(HOUR_US) - self.first_hour) as usize;
         self.hours[hour] += 1;
+        if let Some((family, address)) = packet.family {
+            let day = packet.time_us.div_euclid(24 * HOUR_US);
+            let members = self.planted.entry((family, day)).or_default();
+            *members.entry(address).or_default() += 1;
+        }
         let Some(source) = packet.source else {
             return;
         };
@@ -219,6 +232,12 @@ impl Tally {
         add_all(&mut self.numbered_classes, &other.numbered_classes);
         for (key, count) in other.other_ports {
             *self.other_ports.entry(key).or_default() += count;
+        }
+        for (day, members) in other.planted {
+            let mine = self.planted.entry(day).or_default();
+            for (address, count) in members {
+                *mine.entry(address).or_default() += count;
+            }
         }
         self.all_sources.add(&other.all_sources);
         add_sets(&mut self.hour_sources, &other.hour_sources);

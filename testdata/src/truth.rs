@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use crate::clock::HOUR_US;
+use crate::families::{FAMILIES, day_of};
 use crate::geo::CountryTable;
 use crate::kinds::Class;
 use crate::scenario::{MODEL_VERSION, Scenario, Shape};
-use crate::tally::{SourceSet, Tally, kind_at};
+use crate::tally::{FamilyPackets, SourceSet, Tally, kind_at};
 
 /// Counts by name, without zeros.
 pub type Counts = BTreeMap<String, u64>;
@@ -55,6 +56,9 @@ pub struct Truth {
     /// Distinct (hour, source, protocol, port, traffic type, class, tool), when counted.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rows: Option<u64>,
+    /// Planted families, where there are.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub planted: Vec<FamilyTruth>,
     /// Where the countries come from.
     pub country_data: CountryData,
 }
@@ -108,6 +112,28 @@ pub struct Damaged {
     pub ipv6: u64,
     /// Time.
     pub time: u64,
+}
+
+/// A planted family.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FamilyTruth {
+    /// Its name.
+    pub name: String,
+    /// Its tool.
+    pub tool: String,
+    /// The days on which it came, in order.
+    pub days: Vec<FamilyDay>,
+}
+
+/// A day of a planted family.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FamilyDay {
+    /// As in `2026-11-05`, UTC.
+    pub day: String,
+    /// Ports that it asks for.
+    pub ports: Vec<u16>,
+    /// Packets by the addresses of the members that came.
+    pub members: Counts,
 }
 
 /// Packets of one class, type and tool.
@@ -207,6 +233,7 @@ pub(crate) fn truth(scenario: &Scenario, countries: &CountryTable, tally: Tally)
         hours,
         classes,
         sources,
+        planted: planted(scenario, &tally.planted),
         rows: row_count(tally.rows, forged),
         country_data: CountryData {
             name: countries.name.clone(),
@@ -238,6 +265,33 @@ fn generator(scenario: &Scenario) -> Generator {
         zipf: scenario.zipf_exponent,
         shape: shape.to_owned(),
     }
+}
+
+fn planted(scenario: &Scenario, packets: &FamilyPackets) -> Vec<FamilyTruth> {
+    let mut families: BTreeMap<usize, Vec<FamilyDay>> = BTreeMap::new();
+    for (&(family, day), members) in packets {
+        let start_us = day * 24 * HOUR_US;
+        let ports = FAMILIES[family].ports(day_of(start_us, scenario.start_us));
+        let address = |address: u32| std::net::Ipv4Addr::from(address).to_string();
+        families.entry(family).or_default().push(FamilyDay {
+            day: time_text(start_us)[..10].to_owned(),
+            ports: ports
+                .unwrap_or_default()
+                .iter()
+                .map(|(_, port)| *port)
+                .collect(),
+            members: members
+                .iter()
+                .map(|(of, &count)| (address(*of), count))
+                .collect(),
+        });
+    }
+    let family = |(index, days): (usize, Vec<FamilyDay>)| FamilyTruth {
+        name: FAMILIES[index].name.to_owned(),
+        tool: FAMILIES[index].tool.name().to_owned(),
+        days,
+    };
+    families.into_iter().map(family).collect()
 }
 
 fn accounting(tally: &Tally) -> Accounting {

@@ -3,6 +3,7 @@
 use etherparse::{NetSlice, SlicedPacket, TransportSlice};
 use sha2::{Digest, Sha256};
 use teiten_testdata::clock::HOUR_US;
+use teiten_testdata::families::FAMILIES;
 use teiten_testdata::label;
 use teiten_testdata::{
     Error, Format, Link, Prefix, Scenario, Shape, Truth, write, write_labelled, write_split,
@@ -295,6 +296,43 @@ fn every_packet_of_a_flood_has_a_source_of_its_own() {
     sources.dedup();
     assert_eq!(sources.len() as u64, truth.packets);
     assert_eq!(truth.sources.total, truth.packets);
+}
+
+#[test]
+fn families_come_as_their_rows_say() {
+    let scenario = Scenario {
+        packets: 100_000,
+        span_us: 6 * 24 * HOUR_US,
+        family_share: 0.3,
+        ..small()
+    };
+    let (_, truth) = made(&scenario);
+    check_sums(&truth);
+    let again = made(&Scenario {
+        threads: 3,
+        ..scenario
+    });
+    assert!(again.1 == truth);
+    assert_eq!(truth.planted.len(), FAMILIES.len());
+    let mut packets = 0;
+    for (found, family) in truth.planted.iter().zip(FAMILIES) {
+        assert_eq!(found.name, family.name);
+        let expected: Vec<i64> = (0..6).filter(|day| family.ports(*day).is_some()).collect();
+        assert_eq!(found.days.len(), expected.len());
+        for (found, day) in found.days.iter().zip(expected) {
+            let ports = family.ports(day).unwrap_or_default();
+            assert_eq!(
+                found.ports,
+                ports.iter().map(|(_, port)| *port).collect::<Vec<_>>()
+            );
+            // Of so many packets every member sends some.
+            assert_eq!(found.members.len(), family.members as usize);
+            packets += found.members.values().sum::<u64>();
+        }
+    }
+    let share = packets as f64 / truth.packets as f64;
+    assert!((share - 0.3).abs() < 0.01, "{share}");
+    assert_eq!(made(&small()).1.planted, []);
 }
 
 #[test]
