@@ -9,7 +9,7 @@ sketches, pyarrow reads the schemas and the metadata. What is compared:
   truth     classes, types, exact tools, protocols, ports, countries, hours, distinct sources against the synthesiser's own counts
   sums      traffic = sources = coverage = accounting, for packets and bytes
   sketches  exact columns against the sources table, sketches against the exact numbers
-  days      sources_daily, scanners_daily, ports_daily and traffic_daily against the hours and against the packets one by one
+  days      sources_daily, scanners_daily, ports_daily, campaigns_daily and traffic_daily against the hours and against the packets one by one
   scans     the events of the table against their definition, packet by packet
 
 Run by .ci/crosscheck, which installs the packages of requirements.txt in a venv.
@@ -311,7 +311,7 @@ def check_days(binaries, connection, data, capture, telescope, folder):
     again = json.loads(run(*command))
     check("a second rollup writes nothing", (again["written"], again["rows"], digests(data)), (0, 0, before))
     run(binaries / "teiten-aggregator", "verify", "--data", data)
-    for table, depth in (("traffic_daily", "*"), ("sources_daily", "*"), ("scanners_daily", "*"), ("ports_daily", "*"), ("scans", "*/*")):
+    for table, depth in (("traffic_daily", "*"), ("sources_daily", "*"), ("scanners_daily", "*"), ("ports_daily", "*"), ("campaigns_daily", "*"), ("scans", "*/*")):
         connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet('{data}/{table}/{depth}/*.parquet', hive_partitioning = false)")
     packets = folder / "packets.json"
     flags = [flag for prefix in telescope for flag in ("--telescope", prefix)]
@@ -341,6 +341,9 @@ def check_days(binaries, connection, data, capture, telescope, folder):
           "SELECT day, ip_version, protocol, port, class, packets, bytes, sources, mirai_packets FROM ports_daily",
           f"SELECT {day}, ip_version, protocol, port, class, sum(packets)::bigint, sum(bytes)::bigint, count(DISTINCT src_ip), "
           "coalesce(sum(packets) FILTER (tool = 'mirai'), 0)::bigint FROM sources GROUP BY ALL"), (0, 0))
+    check("campaigns_daily against sources_daily", differing(connection,
+          "SELECT day, id, sources, packets FROM campaigns_daily",
+          "SELECT day, campaign, count(*), sum(scan_packets + reflector_scan_packets + exploit_packets)::bigint FROM sources_daily WHERE campaign <> '' GROUP BY ALL"), (0, 0))
     addresses = sum(2 ** (32 - int(prefix.split("/")[1])) for prefix in telescope if ":" not in prefix)
     rules = "ports >= 11 OR ports >= 100 OR actor <> ''"
     check("scanners_daily by ports and name", differing(connection,

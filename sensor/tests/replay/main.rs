@@ -12,6 +12,7 @@ mod exceptions;
 mod program;
 
 mod captures_decode;
+mod families;
 mod memory_bound;
 mod origins_by_date;
 mod packaging;
