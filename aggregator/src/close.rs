@@ -4,6 +4,7 @@
 //! threads or ranges does not change the files.
 
 mod aside;
+mod backscatter;
 mod closed;
 mod contributions;
 mod coverage;
@@ -24,6 +25,7 @@ use crate::inputs::Contributors;
 use crate::origin::Origins;
 use crate::parallel::{ordered, staged};
 use crate::payload_table::{Names, PayloadTable};
+use crate::reply_run::ReplyRun;
 use crate::run::{MemoryRun, Run, merge_range, split_sources};
 use crate::schema::{
     Key, RowGrouper, SOURCES, SOURCES_ROWS, SourceRows, TABLES, TRAFFIC, encode_group,
@@ -91,12 +93,16 @@ pub struct HourRuns {
     pub(crate) payloads: PayloadTable,
     /// Payloads that lie on disk until the hour closes.
     pub(crate) payloads_aside: Vec<PayloadsAside>,
+    pub(crate) replies: Vec<ReplyRun>,
 }
 
 impl HourRuns {
     /// Adds the rows of a worker's share, sorted.
     fn add(&mut self, mut part: HourPart) {
         self.payloads.merge(part.payloads);
+        if !part.replies.is_empty() {
+            self.replies.push(ReplyRun::of(part.replies));
+        }
         if !part.ipv4.is_empty() {
             let (rows, sets) = part.ipv4.take();
             self.ipv4
@@ -126,6 +132,7 @@ impl HourRuns {
         self.ipv6.append(&mut other.ipv6);
         self.payloads.merge(other.payloads);
         self.payloads_aside.append(&mut other.payloads_aside);
+        self.replies.append(&mut other.replies);
     }
 
     /// Whether there is no row.
@@ -215,6 +222,7 @@ impl Closer {
             ipv6,
             mut payloads,
             payloads_aside,
+            replies,
         } = runs;
         let of_ipv4 = self.merge_family(&ipv4, threshold, &mut file, hour, &mut closed)?;
         drop(ipv4);
@@ -241,6 +249,9 @@ impl Closer {
         let payloads = payloads::write(edition, part, payloads, &mut closed)?;
         edition.put(file)?;
         payloads.map_or(Ok(()), |file| edition.put(file))?;
+        if let Some(file) = backscatter::write(edition, part, &replies, &mut closed)? {
+            edition.put(file)?;
+        }
         Ok(closed)
     }
 

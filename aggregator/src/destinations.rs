@@ -187,6 +187,19 @@ impl<A: Address> DestinationSet<A> {
     }
 }
 
+impl DestinationSet<u128> {
+    /// The same set of addresses that are IPv4's, as such.
+    #[must_use]
+    pub fn as_ipv4(&self) -> DestinationSet<u32> {
+        match self {
+            DestinationSet::Exact(addresses) => {
+                DestinationSet::Exact(addresses.iter().map(|it| *it as u32).collect())
+            }
+            DestinationSet::Estimated(registers) => DestinationSet::Estimated(registers.clone()),
+        }
+    }
+}
+
 impl<A: Address> Default for DestinationSet<A> {
     fn default() -> Self {
         DestinationSet::new()

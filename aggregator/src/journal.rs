@@ -24,6 +24,7 @@ use serde_json::{Value, json};
 use crate::close::HourRuns;
 use crate::minute::{ACCOUNT_BYTES, HourAccount};
 use crate::payload_table::{Names, PayloadTable};
+use crate::reply_run::{ReplyFile, ReplyRun, write_merged};
 use crate::run::{DiskRun, Run};
 use crate::store::{PartName, journals_folder};
 use teiten_observation::TelescopeSize;
@@ -33,10 +34,10 @@ pub use published::Published;
 use files::{has_ending, hour_of_name, keep_damaged, listed, number_of, sync_folder};
 
 /// First bytes of a file; the last one is the version of the format, raised when the encoding of rows changes.
-const MAGIC: [u8; 8] = *b"TEITENJ4";
-/// The trailer at the end of a file: numbers of IPv4 and IPv6 rows, where the IPv6 rows begin and end, and the checksum of everything
-/// before it. Payloads, if any, are between the rows and the trailer.
-const TRAILER_BYTES: usize = 4 * 8 + 4;
+const MAGIC: [u8; 8] = *b"TEITENJ5";
+/// The trailer at the end of a file: numbers of IPv4 and IPv6 rows, where the IPv6 rows begin and end, the number of rows of replies and
+/// where they begin, and the checksum of everything before it. Payloads, if any, and replies are between the rows and the trailer.
+const TRAILER_BYTES: usize = 6 * 8 + 4;
 /// The number of preceding rows files in a file that replaces all of them.
 const REST: u32 = u32::MAX;
 const ROWS_ENDING: &str = "rows";
@@ -96,6 +97,7 @@ pub struct Entry {
     ipv6: DiskRun<u128>,
     /// Byte range of the payloads in the file.
     payloads: Range<u64>,
+    replies: ReplyFile,
 }
 
 /// The contents of a journal.
@@ -121,6 +123,9 @@ impl Entry {
         }
         if !self.ipv6.is_empty() {
             runs.ipv6.push(Run::Disk(self.ipv6.again()));
+        }
+        if !self.replies.is_empty() {
+            runs.replies.push(ReplyRun::Disk(self.replies.again()));
         }
         runs
     }
@@ -451,6 +456,10 @@ impl Journal {
         };
         let (ipv4_rows, ipv6_rows) = (number()?, number()?);
         let (middle, end) = (number()?, number()?);
+        let (reply_rows, replies) = (number()?, number()?);
+        if !(end..=trailer).contains(&replies) {
+            return Err(io::Error::other("its replies lie outside of it"));
+        }
         file.seek(SeekFrom::Start(0))?;
         let (head, account) = read_header(&mut BufReader::new(file))?;
         let Target { hour, part, .. } = head.target;
@@ -464,7 +473,8 @@ impl Journal {
             path: path.to_owned(),
             ipv4: DiskRun::found(path, HEADER_BYTES as u64, ipv4_rows as usize)?,
             ipv6: DiskRun::found(path, middle, ipv6_rows as usize)?,
-            payloads: end..trailer,
+            payloads: end..replies,
+            replies: ReplyFile::found(path, replies, reply_rows),
         })
     }
 }
@@ -604,7 +614,10 @@ fn write_entry(
         runs.payloads.write_to(&mut payloads);
     }
     file.write_all(&payloads)?;
-    for number in [ipv4.len() as u64, ipv6.len() as u64, middle, end] {
+    let replies = end + payloads.len() as u64;
+    let (reply_rows, _) = write_merged(&runs.replies, &mut file)?;
+    let (ipv4_rows, ipv6_rows) = (ipv4.len() as u64, ipv6.len() as u64);
+    for number in [ipv4_rows, ipv6_rows, middle, end, reply_rows, replies] {
         file.write_all(&number.to_le_bytes())?;
     }
     let ChecksumWriter {
@@ -621,7 +634,8 @@ fn write_entry(
         path: path.to_owned(),
         ipv4,
         ipv6,
-        payloads: end..end + payloads.len() as u64,
+        payloads: end..replies,
+        replies: ReplyFile::found(path, replies, reply_rows),
     })
 }
 

@@ -33,6 +33,8 @@ pub mod prefetch;
 pub mod prune;
 pub mod pruned;
 mod ranges;
+pub mod reply_run;
+pub mod reply_table;
 pub mod role;
 pub mod rollup;
 pub mod run;

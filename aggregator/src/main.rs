@@ -100,8 +100,9 @@ enum Command {
     /// Roll up hours into days and months, beside the hours.
     ///
     /// `traffic` becomes `traffic_daily` and `traffic_monthly`; `sources` becomes `sources_daily`, `scanners_daily` (which survey rules name a
-    /// source), `ports_daily` and `campaigns_daily` (groups of sources that act alike); what no day before has seen becomes `novelties`. Counts are
-    /// added, sketches and sets of destinations merged, by sensor. Days and months that have not changed since the last rollup are skipped.
+    /// source), `ports_daily`, `campaigns_daily` (groups of sources that act alike) and the events of `scans`; `backscatter` becomes the events of
+    /// `attacks`; what no day before has seen becomes `novelties`. Counts are added, sketches and sets of destinations merged, by sensor. Days
+    /// and months that have not changed since the last rollup are skipped.
     #[command(after_help = concat!(
         "Examples:\n",
         "  # once a day, of what has changed\n",

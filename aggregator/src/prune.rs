@@ -1,8 +1,8 @@
 //! Retention by table: removes parts that are older than their table's days, but never parts that a rollup still needs.
 //!
-//! Hours of `traffic` and `sources` are removed a whole day at once, and only if the day was rolled up from exactly these parts. `coverage` is
-//! removed after them. Days of `traffic` are removed a whole month at once, if the month was rolled up from them. Age is counted from the
-//! last day of the dataset, not by a clock.
+//! Hours of `traffic`, `sources` and `backscatter` are removed a whole day at once, and only if the day was rolled up from exactly these parts.
+//! `coverage` is removed after them. Days of `traffic` are removed a whole month at once, if the month was rolled up from them. Age is counted
+//! from the last day of the dataset, not by a clock.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -12,9 +12,9 @@ use thiserror::Error;
 use crate::calendar::{Calendar, TIMEZONE_DEFAULT, TIMEZONE_KEY};
 use crate::hour::Hour;
 use crate::pruned::PrunedHours;
-use crate::rollup::{PARTS_KEY, RollupError, note_of, parts_sha256};
+use crate::rollup::{PARTS_KEY, RollupError, attacks_made_of, note_of, parts_sha256};
 use crate::schema::{
-    CAMPAIGNS_DAILY, COVERAGE, EVENTS, PAYLOADS, PORTS_DAILY, ROLLUPS, SCANNERS_DAILY, SOURCES,
+    BACKSCATTER, CAMPAIGNS_DAILY, COVERAGE, EVENTS, PAYLOADS, PORTS_DAILY, ROLLUPS, SCANNERS_DAILY, SOURCES,
     SOURCES_DAILY, TABLES, TRAFFIC, TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table,
 };
 use crate::store::{Part, Period, Store};
@@ -102,7 +102,7 @@ pub fn prune(
         is_dry,
     };
     // Tables that rollups read come before the tables that show what was rolled up.
-    for table in [&TRAFFIC, &SOURCES, &PAYLOADS, &COVERAGE]
+    for table in [&TRAFFIC, &SOURCES, &PAYLOADS, &BACKSCATTER, &COVERAGE]
         .into_iter()
         .chain(EVENTS)
         .chain([
@@ -214,10 +214,17 @@ impl Pruning<'_> {
                 &CAMPAIGNS_DAILY,
             ],
             name if name == TRAFFIC_DAILY.name => &[&TRAFFIC_MONTHLY],
+            name if name == BACKSCATTER.name => &[],
             name if name == COVERAGE.name => return Ok(self.uncovered(sensor, parts)),
             _ => return Ok(None),
         };
         let of_parts = parts_sha256(&parts.iter().cloned().collect())?;
+        if table.name == BACKSCATTER.name {
+            let calendar = self.calendar(table, sensor, group.first_hour());
+            let made_of = attacks_made_of(self.store, sensor, calendar.name(), group);
+            let text = || "attacks of it are not made of these parts: run rollup first".to_owned();
+            return Ok((made_of.as_ref() != Some(&of_parts)).then(text));
+        }
         for rollup in rollups {
             let file_name = format!("{sensor}.{}", crate::store::PART_ENDING);
             let path = self.store.path(rollup.name, group, &file_name);

@@ -3,8 +3,11 @@
 //!
 //! `traffic` becomes `traffic_daily` and `traffic_monthly`: counts add, sketches merge. `sources` becomes `sources_daily`, `scanners_daily`
 //! and `ports_daily`, and the events of `scans`, source by source over all hours of the day, so memory does not grow with the number of sources.
-//! Sources that act alike become `campaigns_daily`, and what no day before has seen `novelties`. Days are those of a time zone. A rollup notes which parts it was made of, so running it again makes anew only what has changed.
+//! Sources that act alike become `campaigns_daily`, and what no day before has seen `novelties`. `backscatter` becomes the events of `attacks`,
+//! prefix by prefix of the victims. Days are those of a time zone. A rollup notes which parts it was made of, so running it again makes anew
+//! only what has changed.
 
+mod attacks;
 mod campaigns;
 mod day_payloads;
 mod day_things;
@@ -14,6 +17,7 @@ mod making;
 mod noted;
 mod novelties;
 mod read;
+mod replies;
 mod scans;
 mod source_day;
 mod sources;
@@ -26,12 +30,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use crate::calendar::Calendar;
-use crate::event::{CampaignRules, NoveltyRules, ScanRules};
+use crate::event::{AttackRules, CampaignRules, NoveltyRules, ScanRules};
 use crate::hour::Hour;
 use crate::pruned::PrunedHours;
 use crate::schema::{COVERAGE, SOURCES, TRAFFIC, TRAFFIC_DAILY, Table};
 use crate::store::{Part, Period, Store};
 
+pub(crate) use attacks::attacks_made_of;
 pub use error::RollupError;
 use error::file_error;
 pub(crate) use making::{PARTS_KEY, parts_sha256};
@@ -54,6 +59,8 @@ pub struct RollupSettings {
     pub survey: SurveyRules,
     /// What makes a scan event.
     pub scans: ScanRules,
+    /// What makes a denial-of-service event.
+    pub attacks: AttackRules,
     /// What makes a campaign.
     pub campaigns: CampaignRules,
     /// What is called new.
@@ -68,6 +75,7 @@ impl Default for RollupSettings {
             calendar: Calendar::utc(),
             survey: SurveyRules::default(),
             scans: ScanRules::default(),
+            attacks: AttackRules::default(),
             campaigns: CampaignRules::default(),
             novelties: NoveltyRules::default(),
         }
@@ -148,6 +156,7 @@ pub fn rollup(directory: &Path, settings: &RollupSettings) -> Result<Rolled, Rol
     let sensors = observed.iter().chain(days.keys());
     let sensors = sensors.map(|(_, sensor)| sensor.clone());
     novelties::judge_days(store, settings, &sensors.collect(), &mut rolled)?;
+    attacks::roll_days(store, settings, &mut rolled)?;
     Ok(rolled)
 }
 

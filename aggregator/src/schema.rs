@@ -2,6 +2,8 @@
 //! filled from the rows of a row group. The Parquet schema, the builder and the documentation all read these rows, so they cannot
 //! disagree; a column is added by adding its row. Nothing else may spell a column's name for writing.
 
+mod attacks;
+mod backscatter;
 mod campaigns_daily;
 mod coverage;
 mod group;
@@ -25,6 +27,10 @@ use parquet::basic::{LogicalType, Repetition, TimeUnit, Type as PhysicalType};
 use parquet::schema::types::{Type, TypePtr};
 use teiten_observation::{Class, Mark, Tool, TrafficType};
 
+pub(crate) use attacks::{AttackRow, AttackRows, ROWS as ATTACKS_ROWS};
+pub(crate) use backscatter::{
+    BackscatterRows, LocatedReplies, ROWS as BACKSCATTER_ROWS, ReplyColumns, SLOT_COLUMNS,
+};
 pub(crate) use campaigns_daily::{
     CampaignRow, CampaignRows, CampaignState, ROWS as CAMPAIGNS_DAILY_ROWS,
 };
@@ -360,6 +366,8 @@ pub(crate) const KIND_ORDER: &[&str] = &[
 pub(crate) const NEVER_ABOVE: &[(&str, &str)] = &[
     (sources::FIRST_SEEN.name, sources::LAST_SEEN.name),
     (sources::TOOL_PACKETS.name, PACKETS.name),
+    (scans::START.name, scans::END.name),
+    (attacks::PER_MINUTE_MAX.name, PACKETS.name),
 ];
 
 /// Hour × kind × country.
@@ -411,6 +419,24 @@ pub const PAYLOADS: Table = Table {
         PORT.name,
         payloads::SIGNATURE.name,
         payloads::PAYLOAD_HASH.name,
+    ],
+    apart: &[],
+};
+
+/// Minute × victim × attacked service × type of reply. Its packets are backscatter of `traffic`; ICMP errors whose quoted packet is cut off
+/// before its destination are missing.
+pub const BACKSCATTER: Table = Table {
+    name: "backscatter",
+    row: "minute × victim × attacked protocol × port × traffic type of the replies",
+    span: Span::Hour,
+    columns: &columns::<_, { BACKSCATTER_ROWS.len() }>(BACKSCATTER_ROWS),
+    order: &[
+        IP_VERSION.name,
+        backscatter::VICTIM_IP.name,
+        PROTOCOL.name,
+        PORT.name,
+        TRAFFIC_TYPE.name,
+        coverage::MINUTE_START.name,
     ],
     apart: &[],
 };
@@ -508,11 +534,27 @@ pub const SCANS: Table = Table {
     apart: &[],
 };
 
+/// Denial-of-service event, in the hour of its last packet, made from [`BACKSCATTER`] by a rollup.
+pub const ATTACKS: Table = Table {
+    name: "attacks",
+    row: "denial-of-service event, in the hour it ended",
+    span: Span::Hour,
+    columns: &columns::<_, { ATTACKS_ROWS.len() }>(ATTACKS_ROWS),
+    order: &[
+        IP_VERSION.name,
+        attacks::VICTIM_PREFIX.name,
+        attacks::ATTACKED_IP.name,
+        PROTOCOL.name,
+        scans::START.name,
+    ],
+    apart: &[scans::ID.name],
+};
+
 /// Tables of events that outlive an hour. They are made from the other tables, so a rollup makes them again after a merge.
-pub const EVENTS: &[Table] = &[SCANS, NOVELTIES];
+pub const EVENTS: &[Table] = &[SCANS, ATTACKS, NOVELTIES];
 
 /// Every table of hours.
-pub const TABLES: &[Table] = &[TRAFFIC, SOURCES, COVERAGE, PAYLOADS];
+pub const TABLES: &[Table] = &[TRAFFIC, SOURCES, COVERAGE, PAYLOADS, BACKSCATTER];
 /// Tables of longer periods, made from those of hours.
 pub const ROLLUPS: &[Table] = &[
     TRAFFIC_DAILY,

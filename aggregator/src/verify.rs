@@ -16,7 +16,9 @@ use crate::inputs::{counted_hours, counted_twice};
 use crate::parallel::ordered;
 use crate::part::{PartError, listed};
 use crate::pruned::PrunedHours;
-use crate::schema::{COVERAGE, EVENTS, PAYLOADS, ROLLUPS, SOURCES, TABLES, TRAFFIC, Table};
+use crate::schema::{
+    BACKSCATTER, COVERAGE, EVENTS, PAYLOADS, ROLLUPS, SOURCES, TABLES, TRAFFIC, Table,
+};
 use crate::store::{OpenPart, Part, Period, Store};
 use days::{DayRead, compare_days};
 use part::{PartSums, Sound};
@@ -322,12 +324,19 @@ fn compare(
             "of sensor {sensor} traffic and sources hold the same number of packets, but not of the same kinds"
         ));
     }
-    // Not every packet has a payload, so `payloads` may hold fewer packets.
+    // Not every packet has a payload, and not every reply says whose it is, so these tables may hold fewer packets.
     let payloads = sums(&PAYLOADS);
     if payloads.packets > traffic.packets {
         find(format!(
             "of sensor {sensor} payloads holds {} packets, traffic only {}",
             payloads.packets, traffic.packets
+        ));
+    }
+    let replies = sums(&BACKSCATTER);
+    if replies.packets > traffic.replies {
+        find(format!(
+            "of sensor {sensor} backscatter holds {} packets, traffic only {} of that class",
+            replies.packets, traffic.replies
         ));
     }
 }

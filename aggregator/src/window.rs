@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::minute::{HourAccount, MINUTE_US, MinuteCounts, hour_of};
 use crate::payload_table::{PayloadPacket, PayloadTable};
 use crate::pieces::Spare;
+use crate::reply_table::{ReplyPacket, ReplyTable};
 use crate::table::{HOUR_US, Row, RowTable, Seed};
 use teiten_observation::{Address, Observation};
 
@@ -33,6 +34,8 @@ pub struct HourPart {
     pub account: HourAccount,
     /// Payloads of its packets.
     pub payloads: PayloadTable,
+    /// Replies among its packets.
+    pub replies: ReplyTable,
 }
 
 /// Rows of an hour, and bytes of its payloads, from which it is spilled together with others.
@@ -47,6 +50,7 @@ impl HourPart {
             ipv6: RowTable::with_room(seed, room.ipv6_rows, spare.ipv6.clone()),
             account: HourAccount::default(),
             payloads: PayloadTable::default(),
+            replies: ReplyTable::default(),
         }
     }
 
@@ -64,13 +68,16 @@ impl HourPart {
 
     /// Whether a spill gives back more than the next packets take again: a table has room for some rows from its first one on.
     fn is_worth_a_file(&self) -> bool {
-        self.ipv4.len() + self.ipv6.len() >= SPILL_ROWS_MIN
+        self.ipv4.len() + self.ipv6.len() + self.replies.len() >= SPILL_ROWS_MIN
             || self.payloads.memory_bytes() >= SPILL_PAYLOAD_BYTES_MIN
     }
 
     /// Memory that a spill frees, bytes.
     fn spillable_bytes(&self) -> usize {
-        self.ipv4.memory_bytes() + self.ipv6.memory_bytes() + self.payloads.memory_bytes()
+        self.ipv4.memory_bytes()
+            + self.ipv6.memory_bytes()
+            + self.payloads.memory_bytes()
+            + self.replies.memory_bytes()
     }
 }
 
@@ -189,6 +196,13 @@ impl Window {
         }
     }
 
+    /// Counts a reply of `hour`.
+    pub fn observe_reply<A: Address>(&mut self, hour: i64, packet: &ReplyPacket<A>) {
+        if !(self.is_late(hour) && self.policy == LatePolicy::Reread) {
+            self.open(hour).replies.observe(packet);
+        }
+    }
+
     /// Adds `counts` to the minute of `time_us`; its seconds are marked by [`Window::mark_active`].
     pub fn account(&mut self, time_us: i64, counts: &MinuteCounts) {
         let minute = (time_us.rem_euclid(HOUR_US) / MINUTE_US) as usize;
@@ -256,6 +270,7 @@ impl Window {
         std::mem::swap(&mut taken.ipv4, &mut part.ipv4);
         std::mem::swap(&mut taken.ipv6, &mut part.ipv6);
         std::mem::swap(&mut taken.payloads, &mut part.payloads);
+        std::mem::swap(&mut taken.replies, &mut part.replies);
         Some(taken)
     }
 
@@ -272,6 +287,7 @@ impl Window {
             std::mem::swap(&mut taken.ipv4, &mut part.ipv4);
             std::mem::swap(&mut taken.ipv6, &mut part.ipv6);
             std::mem::swap(&mut taken.payloads, &mut part.payloads);
+            std::mem::swap(&mut taken.replies, &mut part.replies);
             taken
         };
         let parts = self.hours.values_mut();

@@ -30,6 +30,7 @@ const RULES: &[Rule] = &[
                     "sketch",
                     "observation",
                     "payload_table",
+                    "reply_table",
                 ],
             )
         },

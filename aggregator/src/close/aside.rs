@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use super::{Closer, HourRuns};
 use crate::payload_table::{Names, PayloadTable};
+use crate::reply_run::ReplyRun;
 use crate::run::{DiskRun, Run};
 use crate::store::Store;
 use crate::window::HourPart;
@@ -39,14 +40,17 @@ impl Closer {
             mut ipv6,
             payloads,
             payloads_aside,
+            mut replies,
         } = runs;
-        let outcome =
-            set_aside(&mut ipv4, &self.store).and_then(|()| set_aside(&mut ipv6, &self.store));
+        let outcome = set_aside(&mut ipv4, &self.store)
+            .and_then(|()| set_aside(&mut ipv6, &self.store))
+            .and_then(|()| set_replies_aside(&mut replies, &self.store));
         let runs = HourRuns {
             ipv4,
             ipv6,
             payloads,
             payloads_aside,
+            replies,
         };
         match outcome {
             Ok(()) => Ok(runs),
@@ -83,6 +87,20 @@ impl Drop for PayloadsAside {
         // What cannot be removed now goes with the work folder.
         let _ = std::fs::remove_file(&self.0);
     }
+}
+
+/// Writes replies to files of this program. Those that were not written stay.
+fn set_replies_aside(runs: &mut [ReplyRun], store: &Store) -> Result<(), WriteError> {
+    for run in runs {
+        if let ReplyRun::Disk(_) = run {
+            continue;
+        }
+        let refused = |path: PathBuf| move |source| WriteError::File { path, source };
+        let path = store.scratch_path("replies");
+        let path = path.map_err(refused(store.private_folder()))?;
+        *run = run.set_aside(&path).map_err(refused(path))?;
+    }
+    Ok(())
 }
 
 /// Writes runs to files of this program. Those that were not written stay.

@@ -12,6 +12,10 @@ pub struct ClosedHour {
     pub traffic_rows: u64,
     /// Rows of `payloads`; without any the table has no part.
     pub payload_rows: u64,
+    /// Rows of `backscatter`; without any the table has no part.
+    pub reply_rows: u64,
+    /// Replies left out of it, because the hour has more rows than it may.
+    pub replies_left_out: u64,
     /// Packets in either.
     pub packets: u64,
     /// Bytes on the wire in either.
@@ -30,6 +34,8 @@ impl ClosedHour {
         self.source_rows += other.source_rows;
         self.traffic_rows += other.traffic_rows;
         self.payload_rows += other.payload_rows;
+        self.reply_rows += other.reply_rows;
+        self.replies_left_out += other.replies_left_out;
         self.packets += other.packets;
         self.bytes += other.bytes;
         self.file_bytes += other.file_bytes;

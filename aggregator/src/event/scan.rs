@@ -91,7 +91,7 @@ impl Scan {
             merge_packed(set, &mut union)?;
             self.set.clear();
             match self.source.ip_version {
-                4 => pack(&narrowed(&union).view(), &mut self.set),
+                4 => pack(&union.as_ipv4().view(), &mut self.set),
                 _ => pack(&union.view(), &mut self.set),
             }
         }
@@ -185,16 +185,6 @@ impl Scan {
             },
             ongoing,
         }))
-    }
-}
-
-/// A set of IPv4 addresses as such.
-fn narrowed(set: &DestinationSet<u128>) -> DestinationSet<u32> {
-    match set {
-        DestinationSet::Exact(addresses) => {
-            DestinationSet::Exact(addresses.iter().map(|it| *it as u32).collect())
-        }
-        DestinationSet::Estimated(registers) => DestinationSet::Estimated(registers.clone()),
     }
 }
 

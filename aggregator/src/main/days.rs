@@ -3,7 +3,8 @@
 use clap::{Args, ValueEnum};
 use teiten_aggregator::calendar::Calendar;
 use teiten_aggregator::event::{
-    CampaignRules, NoveltyRules, SILENCE_SECONDS_MAX, SILENCE_SECONDS_MIN, ScanRules,
+    ATTACK_SILENCE_SECONDS_MAX, ATTACK_SILENCE_SECONDS_MIN, AttackRules, CampaignRules,
+    NoveltyRules, SILENCE_SECONDS_MAX, SILENCE_SECONDS_MIN, ScanRules,
 };
 use teiten_aggregator::rollup::{RollupSettings, SurveyRules};
 
@@ -40,6 +41,22 @@ pub(crate) struct DayFlags {
     /// Share of the dark addresses from which on a scan event is large.
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     scan_large: f64,
+    /// Replies that make a denial-of-service event, at least.
+    #[arg(long, value_name = "PACKETS", default_value_t = 25)]
+    attack_packets: u64,
+    /// Seconds from the first reply of a denial-of-service event to the last, at least.
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    attack_seconds: u64,
+    /// Replies in the densest minute of a denial-of-service event, at least: what they mean for an attack depends on the telescope's size
+    /// (column floor_pps).
+    #[arg(long, value_name = "PACKETS", default_value_t = 30)]
+    attack_per_minute: u64,
+    /// Seconds of silence that a denial-of-service event survives, 60 at least.
+    #[arg(long, value_name = "SECONDS", default_value_t = 300, value_parser = clap::value_parser!(u64).range(ATTACK_SILENCE_SECONDS_MIN..=ATTACK_SILENCE_SECONDS_MAX))]
+    attack_silence: u64,
+    /// Addresses of a /24 (IPv6: /48), each too weakly attacked for an event of its own, that make a carpet, at least.
+    #[arg(long, value_name = "ADDRESSES", default_value_t = 10)]
+    carpet_victims: u64,
     /// Sources of a campaign, at least; one that goes on from the day before is told down to half of them.
     #[arg(long, value_name = "SOURCES", default_value_t = 10, value_parser = clap::value_parser!(u64).range(2..))]
     campaign_sources: u64,
@@ -116,6 +133,13 @@ impl DayFlags {
                 false_share: self.novelty_false,
                 ratio_min: self.novelty_ratio,
                 greynoise: matches!(self.novelty_rule, NoveltyRuleName::Greynoise),
+            },
+            attacks: AttackRules {
+                packets_min: self.attack_packets,
+                seconds_min: self.attack_seconds,
+                per_minute_min: self.attack_per_minute,
+                silence_seconds: self.attack_silence,
+                carpet_victims_min: self.carpet_victims,
             },
         })
     }

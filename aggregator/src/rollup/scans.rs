@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use super::error::{RollupError, file_error};
 use super::making::MakingNotes;
+use super::waiting;
 use crate::by_source::{LineNames, SourceKey, SourceLines};
 use crate::close::encode_with;
 use crate::event::open::{OpenReader, OpenWriter};
@@ -17,7 +18,7 @@ use crate::event::scan::{Scan, follow};
 use crate::event::{DarkAddresses, ScanRules};
 use crate::hour::{HOUR_US, Hour};
 use crate::schema::{SCANS, SCANS_ROWS, ScanRow, ScanRows, encode_group};
-use crate::store::{PRIVATE_FOLDER, Part, PartName, Period, Publication, Staged, Store};
+use crate::store::{Part, PartName, Period, Publication, Staged, Store};
 use crate::writer::PartWriter;
 
 /// Events of a day, at most; more are counted.
@@ -26,16 +27,14 @@ const SCANS_MAX: usize = 1 << 21;
 const OPEN_MAX: u64 = 1 << 23;
 /// Run of the part of events that go on behind the last day.
 pub(super) const ONGOING: &str = "ongoing";
+/// Ending of the file of open events.
+pub(super) const OPEN_ENDING: &str = "open";
 /// Rows of a row group.
 const GROUP_ROWS: usize = 100_000;
 
 /// Where the events that are open behind a day of a time zone lie within the dataset.
 pub(super) fn open_path(sensor: &str, zone: &str, day: Period) -> PathBuf {
-    Path::new(PRIVATE_FOLDER)
-        .join("events")
-        .join(sensor)
-        .join(zone.replace('/', "_"))
-        .join(format!("{}.open", day.text()))
+    waiting::path(sensor, zone, day, OPEN_ENDING)
 }
 
 /// The run in the names of parts that a day writes.

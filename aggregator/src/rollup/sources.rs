@@ -248,7 +248,7 @@ fn said_before(store: &Store) -> Result<SaidBefore, RollupError> {
 }
 
 /// Until when each sensor's hours are known, microseconds since 1970-01-01 UTC: the end of its last hour, or the start where that goes on.
-fn known_until(store: &Store) -> Result<BTreeMap<String, i64>, RollupError> {
+pub(super) fn known_until(store: &Store) -> Result<BTreeMap<String, i64>, RollupError> {
     let parts = store.parts_within(COVERAGE.name, &(i64::MIN..i64::MAX));
     let mut last = BTreeMap::<String, Part>::new();
     for part in parts.map_err(file_error(&store.directory().join(COVERAGE.name)))? {
@@ -273,25 +273,10 @@ fn latest_open(
     settings: &RollupSettings,
     day: Option<Period>,
 ) -> Result<Option<PathBuf>, RollupError> {
-    let of_day = |day| scans::open_path(sensor, settings.calendar.name(), day);
-    let any = of_day(Period::Day(Hour(0)));
-    let folder = store.directory().join(any.parent().unwrap_or(&any));
-    let names = match std::fs::read_dir(&folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        names => names.map_err(file_error(&folder))?,
-    };
-    let mut latest = None;
-    for name in names {
-        let name = name.map_err(file_error(&folder))?.file_name();
-        let date = name.to_str().and_then(|name| name.strip_suffix(".open"));
-        let Some(found) = date.and_then(Hour::first_of).map(Period::Day) else {
-            continue;
-        };
-        if day.is_none_or(|day| found < day) {
-            latest = latest.max(Some(found));
-        }
-    }
-    Ok(latest.map(|day| store.directory().join(of_day(day))))
+    let zone = settings.calendar.name();
+    let latest = waiting::latest(store, (sensor, zone), scans::OPEN_ENDING, day)?;
+    let of_day = |day| store.directory().join(scans::open_path(sensor, zone, day));
+    Ok(latest.map(of_day))
 }
 
 /// The campaigns that are known behind the latest day before `day`.
@@ -328,7 +313,7 @@ fn payloads_of(
     Ok(Some(parts.into_iter().filter(of_sensor).collect()))
 }
 
-fn file_hash(path: &Path) -> Result<String, RollupError> {
+pub(super) fn file_hash(path: &Path) -> Result<String, RollupError> {
     let failed = file_error(path);
     let mut file = std::fs::File::open(path).map_err(&failed)?;
     let (mut sum, mut bytes) = (XxHash64::with_seed(0), vec![0; 1 << 20]);
@@ -340,7 +325,7 @@ fn file_hash(path: &Path) -> Result<String, RollupError> {
     }
 }
 
-fn telescope_of(notes: &MakingNotes) -> DarkAddresses {
+pub(super) fn telescope_of(notes: &MakingNotes) -> DarkAddresses {
     DarkAddresses {
         ipv4: notes.largest("telescope_addresses_ipv4"),
         ipv6: notes.largest("telescope_addresses_ipv6"),

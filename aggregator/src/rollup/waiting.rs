@@ -13,10 +13,26 @@ pub(super) fn path(sensor: &str, zone: &str, day: Period, ending: &str) -> PathB
 }
 
 fn folder(sensor: &str, zone: &str) -> PathBuf {
-    Path::new(PRIVATE_FOLDER)
-        .join("events")
-        .join(sensor)
-        .join(zone.replace('/', "_"))
+    of_sensor(sensor).join(zone.replace('/', "_"))
+}
+
+fn of_sensor(sensor: &str) -> PathBuf {
+    Path::new(PRIVATE_FOLDER).join("events").join(sensor)
+}
+
+/// The names in a folder of the dataset; none where there is no such folder.
+fn names(store: &Store, within: &Path) -> Result<Vec<String>, RollupError> {
+    let folder = store.directory().join(within);
+    let entries = match std::fs::read_dir(&folder) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries.map_err(file_error(&folder))?,
+    };
+    let mut names = Vec::new();
+    for entry in entries {
+        let name = entry.map_err(file_error(&folder))?.file_name();
+        names.extend(name.into_string());
+    }
+    Ok(names)
 }
 
 /// The days that have a file.
@@ -28,19 +44,33 @@ pub(super) fn days(
     (sensor, zone): (&str, &str),
     ending: &str,
 ) -> Result<BTreeSet<Period>, RollupError> {
-    let folder = store.directory().join(folder(sensor, zone));
-    let names = match std::fs::read_dir(&folder) {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(BTreeSet::new()),
-        names => names.map_err(file_error(&folder))?,
-    };
     let ending = format!(".{ending}");
-    let mut days = BTreeSet::new();
-    for name in names {
-        let name = name.map_err(file_error(&folder))?.file_name();
-        let date = name.to_str().and_then(|name| name.strip_suffix(&ending));
-        days.extend(date.and_then(Hour::first_of).map(Period::Day));
+    let names = names(store, &folder(sensor, zone))?;
+    let dates = names.iter().filter_map(|name| name.strip_suffix(&ending));
+    Ok(dates.filter_map(Hour::first_of).map(Period::Day).collect())
+}
+
+/// The files of other time zones than `zone`.
+///
+/// # Errors
+/// When a folder cannot be listed.
+pub(super) fn of_other_zones(
+    store: &Store,
+    (sensor, zone): (&str, &str),
+    ending: &str,
+) -> Result<Vec<PathBuf>, RollupError> {
+    let mut files = Vec::new();
+    let ending = format!(".{ending}");
+    let all = of_sensor(sensor);
+    for name in names(store, &all)? {
+        let other = all.join(name);
+        if other != folder(sensor, zone) {
+            let found = names(store, &other)?.into_iter();
+            let found = found.filter(|name| name.ends_with(&ending));
+            files.extend(found.map(|name| other.join(name)));
+        }
     }
-    Ok(days)
+    Ok(files)
 }
 
 /// The last day that has a file, of those before `day` where one is named.

@@ -13,10 +13,11 @@ use crate::counter::{COUNTERS, OUTCOMES};
 use crate::hour::HOUR_US;
 use crate::part::{self, CHECKSUM_KEY, CheckedPart, PartError};
 use crate::schema::{
-    COVERAGE, KIND_ORDER, NEVER_ABOVE, OBSERVED_COLUMN, SCHEMA_VERSION, Span, Table, names,
-    parquet_field,
+    BACKSCATTER, COVERAGE, KIND_ORDER, NEVER_ABOVE, OBSERVED_COLUMN, SCHEMA_VERSION, SLOT_COLUMNS,
+    Span, Table, names, parquet_field,
 };
 use crate::text::date_of_day;
+use teiten_observation::Class;
 
 /// Maximum rows of a row group: far more than any writer of parts puts into one.
 const GROUP_ROWS_MAX: i64 = 1 << 20;
@@ -30,6 +31,8 @@ pub(super) struct PartSums {
     pub bytes: i64,
     /// The sum of packets × hash of their kind: equal for tables with the same packets of each kind.
     pub kinds: u64,
+    /// Packets of class backscatter.
+    pub replies: i64,
 }
 
 impl PartSums {
@@ -39,6 +42,7 @@ impl PartSums {
             packets: self.packets.checked_add(other.packets)?,
             bytes: self.bytes.checked_add(other.bytes)?,
             kinds: self.kinds.wrapping_add(other.kinds),
+            replies: self.replies.checked_add(other.replies)?,
         })
     }
 }
@@ -207,6 +211,20 @@ impl GroupRows<'_> {
                 return damaged(format!("a row has {below} {low} above {above} {high}"));
             }
         }
+        if self.table.name == BACKSCATTER.name
+            && let Some(packets) = self.column(names::PACKETS)
+        {
+            let slots = self.columns(&SLOT_COLUMNS);
+            for row in 0..self.count {
+                let sum: i128 = slots.iter().map(|it| i128::from(it.number(row))).sum();
+                let packets = packets.number(row);
+                if i128::from(packets) != sum {
+                    return damaged(format!(
+                        "a minute has {packets} packets, and {sum} in its ten seconds together"
+                    ));
+                }
+            }
+        }
         if self.table.name == COVERAGE.name {
             let counters: Vec<&str> = COUNTERS.iter().map(|counter| counter.name).collect();
             let parts = self.columns(&counters[..OUTCOMES.end]);
@@ -253,10 +271,18 @@ impl GroupRows<'_> {
             });
             hash.wrapping_mul(packets.number(row) as u64)
         };
+        let class = self.column(names::CLASS);
+        let is_reply = |row: &usize| {
+            class.is_some_and(|class| class.number(*row) == Class::Backscatter as i64)
+        };
+        // Each is part of a sum that is checked.
+        let replies = (0..self.count).filter(is_reply);
+        let replies = replies.fold(0_i64, |sum, row| sum.saturating_add(packets.number(row)));
         Some(PartSums {
             packets: sum(names::PACKETS)?,
             bytes: sum(names::BYTES)?,
             kinds: (0..self.count).map(of_row).fold(0, u64::wrapping_add),
+            replies,
         })
     }
 }

@@ -1,11 +1,11 @@
 //! [`judge()`]: what a captured frame is, in one call. It decodes the frame, places its packet by the telescope, and says of an observed
 //! packet what an hour's tables need. The modules below do each of these steps.
 
-use teiten_observation::{Address, Kind, Observation};
+use teiten_observation::{Address, Family, Kind, Observation};
 
 use crate::LinkType;
 use crate::classify::{Rule, verdict};
-use crate::decode::{Decoded, Layer, Packet, Reason, Transport, decode_record};
+use crate::decode::{Decoded, Layer, Packet, Quoted, Reason, Transport, decode_record};
 use crate::fingerprint::stack;
 use crate::flags::{Flag, flags};
 use crate::payload::Signature;
@@ -115,6 +115,26 @@ pub fn is_observed(telescope: &Telescope, frame: Frame<'_>) -> bool {
         Decoded::NotIp | Decoded::Malformed(..) => return false,
     };
     place == Place::Observed
+}
+
+/// The packet that the ICMP error in a frame quotes, if its addresses are of the family that is asked for.
+#[must_use]
+pub fn quoted<A: Address>(frame: Frame<'_>) -> Option<Quoted<A>> {
+    match &decode_record(frame.link_type, frame.captured, frame.wire_bytes) {
+        Decoded::Ipv4(packet) if A::FAMILY == Family::Ipv4 => packet.quoted().map(widened),
+        Decoded::Ipv6(packet) if A::FAMILY == Family::Ipv6 => packet.quoted().map(widened),
+        _ => None,
+    }
+}
+
+/// The same addresses under another type of the same family.
+fn widened<F: Address, A: Address>(quoted: Quoted<F>) -> Quoted<A> {
+    Quoted {
+        source: A::from_number(quoted.source.number()),
+        destination: A::from_number(quoted.destination.number()),
+        protocol: quoted.protocol,
+        ports: quoted.ports,
+    }
 }
 
 #[inline(always)]

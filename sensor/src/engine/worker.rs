@@ -8,14 +8,15 @@ use std::sync::Arc;
 use teiten_aggregator::minute::{MINUTE_US, MinuteCounts, hour_of};
 use teiten_aggregator::payload_table::PayloadPacket;
 use teiten_aggregator::prefetch::prefetch;
+use teiten_aggregator::reply_table::ReplyPacket;
 use teiten_aggregator::window::{Batch, HourPart, Window};
-use teiten_observation::{Address, Observation};
+use teiten_observation::{Address, Class, Observation, TrafficType};
 
 use super::accounting::WorkerTally;
 use crate::source::live::Drops;
 use crate::source::record::{NO_TIME_US, Record};
 use crate::watch::Sample;
-use teiten_packet::{Judgement, Observed, Telescope, judge};
+use teiten_packet::{Judgement, Observed, Telescope, judge, quoted};
 
 /// How far ahead of a packet its bytes are asked for, and how many of them one request brings.
 const RECORDS_AHEAD: usize = 12;
@@ -208,11 +209,11 @@ impl Worker {
         self.now.counts.received += 1;
         match judge(&self.telescope, record.frame(bytes)) {
             Judgement::Ipv4(packet) => {
-                let observation = self.observed(record, &packet);
+                let observation = self.observed(record, bytes, &packet);
                 self.batch.ipv4.push(observation);
             }
             Judgement::Ipv6(packet) => {
-                let observation = self.observed(record, &packet);
+                let observation = self.observed(record, bytes, &packet);
                 self.batch.ipv6.push(observation);
             }
             Judgement::Outside => self.now.counts.outside += 1,
@@ -229,8 +230,12 @@ impl Worker {
     fn observed<A: Address>(
         &mut self,
         record: &Record,
+        bytes: &[u8],
         packet: &Observed<'_, A>,
     ) -> Observation<A> {
+        if packet.kind.class() == Class::Backscatter {
+            self.observe_reply(record, bytes, packet);
+        }
         if !packet.payload.is_empty() && self.payloads {
             self.observe_payload(packet);
         }
@@ -253,6 +258,37 @@ impl Worker {
             bytes: packet.payload,
         };
         self.window.observe_payload(self.now.hour, &payload);
+    }
+
+    /// Replies say who is attacked. An ICMP error that quotes too little of the forged packet says nothing.
+    #[inline(never)]
+    fn observe_reply<A: Address>(
+        &mut self,
+        record: &Record,
+        bytes: &[u8],
+        packet: &Observed<'_, A>,
+    ) {
+        let traffic_type = packet.kind.traffic_type();
+        let (victim, protocol, port) = if is_icmp_error(traffic_type) {
+            // Read a second time, as no other packet has need of it.
+            let Some(quoted) = quoted::<A>(record.frame(bytes)) else {
+                return;
+            };
+            let port = quoted.ports.map(|(_, service)| service);
+            (quoted.destination, quoted.protocol, port)
+        } else {
+            (packet.source, packet.protocol, packet.kind.port())
+        };
+        let reply = ReplyPacket {
+            time_us: record.time_us,
+            victim,
+            destination: packet.destination,
+            protocol,
+            port,
+            traffic_type,
+            wire_length_bytes: record.wire_bytes,
+        };
+        self.window.observe_reply(self.now.hour, &reply);
     }
 
     /// A record without a believable time is in no hour.
@@ -305,4 +341,17 @@ impl Worker {
             self.window.mark_active(time_us);
         }
     }
+}
+
+/// Whether an ICMP message of this type quotes the packet that it is about.
+const fn is_icmp_error(traffic_type: TrafficType) -> bool {
+    matches!(
+        traffic_type,
+        TrafficType::IcmpUnreachable
+            | TrafficType::IcmpSourceQuench
+            | TrafficType::IcmpRedirect
+            | TrafficType::IcmpTimeExceeded
+            | TrafficType::IcmpParameterProblem
+            | TrafficType::IcmpPacketTooBig
+    )
 }

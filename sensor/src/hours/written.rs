@@ -11,7 +11,7 @@ use teiten_aggregator::journal::Target;
 use teiten_aggregator::leading::LeadingSums;
 use teiten_aggregator::ledger::Ledger;
 use teiten_aggregator::minute::{HourAccount, MinuteCounts, SecondSet};
-use teiten_aggregator::schema::{COVERAGE, PAYLOADS, SOURCES, TRAFFIC, Table};
+use teiten_aggregator::schema::{BACKSCATTER, COVERAGE, PAYLOADS, SOURCES, TRAFFIC, Table};
 use teiten_aggregator::store::Period;
 use teiten_aggregator::writer::WriteError;
 
@@ -187,7 +187,12 @@ impl Written {
             });
         }
         let next = |table: &Table| closer.store.next_part(table.name, Hour(hour), &closer.name);
-        let rows = [next(&SOURCES)?, next(&TRAFFIC)?, next(&PAYLOADS)?];
+        let rows = [
+            next(&SOURCES)?,
+            next(&TRAFFIC)?,
+            next(&PAYLOADS)?,
+            next(&BACKSCATTER)?,
+        ];
         let target = Target {
             hour,
             part: rows.into_iter().max().unwrap_or(0),
@@ -287,6 +292,9 @@ impl Written {
         self.note(&TRAFFIC, hour, part);
         if closed.payload_rows > 0 {
             self.note(&PAYLOADS, hour, part);
+        }
+        if closed.reply_rows > 0 {
+            self.note(&BACKSCATTER, hour, part);
         }
     }
 
