@@ -14,11 +14,12 @@
 //! - A damaged IPv4 header is counted as damaged and not observed; damage further in is observed with the type and class `malformed` and
 //!   no port.
 //!
-//! The modules: `scenario` the settings · `roles` the model, one row for each kind of sender · `families` planted
-//! groups that act alike · `send/` their packets · `source`,
-//! `population`, `countries`, `zipf`, `clock`, `telescope` the sources, their numbers and times, and the destinations · `packet`, `stack`,
-//! `format`, `output` bytes · `synth` the generator · `tally`, `truth`, `label`, `geo` the truth.
+//! The modules: `scenario` the settings · `roles` the model, one row for each kind of sender · `families` planted groups that act alike ·
+//! `attack` planted attacks · `send/` their packets · `source`, `population`, `countries`, `zipf`, `clock`, `telescope` the sources, their
+//! numbers and times, and the destinations · `packet`, `stack`, `format`, `output` bytes · `synth` the generator · `tally`, `truth`, `label`,
+//! `geo` the truth.
 
+pub mod attack;
 pub mod clock;
 pub mod countries;
 pub mod families;

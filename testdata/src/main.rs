@@ -89,6 +89,9 @@ struct Arguments {
     /// the truth says
     #[arg(long, value_name = "SHARE", default_value_t = 0.0)]
     families: f64,
+    /// Plant attacks whose replies lie just on either side of the usual thresholds, and name them in the truth: needs a span of 3 hours
+    #[arg(long)]
+    attacks: bool,
     /// Time without packets, FROM..TO in ISO 8601, repeatable; whole minutes that it touches stay empty
     #[arg(long, value_name = "FROM..TO", value_parser = outage_us)]
     outage: Vec<(i64, i64)>,
@@ -326,6 +329,7 @@ fn scenario(arguments: &Arguments) -> anyhow::Result<Scenario> {
         arp_share: arguments.arp,
         noise_share: arguments.noise,
         family_share: arguments.families,
+        attacks: arguments.attacks,
         outages: arguments.outage.clone(),
         count_rows: arguments.rows,
         country_file: country_file(arguments),

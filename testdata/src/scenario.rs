@@ -22,6 +22,8 @@ pub const SOURCES_MAX: u32 = 16_000_000;
 pub const PACKETS_PER_SOURCE: u64 = 40;
 /// Longest span: what keeps the exact counting of sources by hour in memory.
 pub const SPAN_US_MAX: i64 = 400 * 24 * HOUR_US;
+/// Time that planted attacks take.
+pub const ATTACKS_SPAN_US: i64 = 3 * HOUR_US;
 /// The version of the model: raised whenever the same scenario gives other bytes.
 pub const MODEL_VERSION: u32 = 1;
 
@@ -109,6 +111,8 @@ pub struct Scenario {
     pub noise_share: f64,
     /// Share of IPv4 packets that planted families send (`families.rs`).
     pub family_share: f64,
+    /// Whether attacks around the usual thresholds are planted (`attack.rs`), beside the packets that are asked for.
+    pub attacks: bool,
     /// Times without packets: start and end, microseconds.
     pub outages: Vec<(i64, i64)>,
     /// Whether to count the rows (hour, source, protocol, port, type, class, tool) as well; 16 bytes of memory a packet.
@@ -142,6 +146,7 @@ impl Default for Scenario {
             arp_share: 0.0,
             noise_share: 0.0,
             family_share: 0.0,
+            attacks: false,
             outages: Vec::new(),
             count_rows: false,
             country_file: None,
@@ -187,6 +192,12 @@ impl Scenario {
         }
         if !(1..=SPAN_US_MAX).contains(&self.span_us) {
             return refuse("--span must be between a microsecond and 400 days");
+        }
+        if self.attacks && self.span_us < ATTACKS_SPAN_US {
+            return refuse("--attacks needs --span 3h or longer");
+        }
+        if self.attacks && !self.outages.is_empty() {
+            return refuse("--attacks plants packets at all times: leave --outage out");
         }
         if self.start_us < 0 || self.start_us + self.span_us > i64::from(u32::MAX) * SECOND_US {
             return refuse(

@@ -1,6 +1,7 @@
 //! Senders: each kind of traffic is a function that writes one packet of one source and returns its truth. This file has their common
 //! parts; `roles.rs` has their shares.
 
+pub mod attack;
 pub mod backscatter;
 pub mod bots;
 pub mod flood;

@@ -4,6 +4,7 @@ use std::io::Write;
 use std::ops::Range;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
+use crate::attack::{AttackPlan, PlannedReply};
 use crate::clock::{SECOND_US, Timeline};
 use crate::families::{self, FAMILIES};
 use crate::flood::ForgedSources;
@@ -16,7 +17,8 @@ use crate::random::{Random, hash, threshold};
 use crate::roles::ROLES;
 use crate::scenario::{Format, Scenario, Shape};
 use crate::send::ipv6::Probe6;
-use crate::send::{Probe, bots, flood, ipv6};
+use crate::send::{Probe, attack, bots, flood, ipv6};
+use crate::source::Source;
 use crate::tally::{Counted, Tally};
 use crate::truth::{Truth, truth};
 use crate::{Error, Result};
@@ -79,7 +81,7 @@ pub fn write_labelled<W: Write>(
     let mut maker = Maker::new(scenario, &countries, files.max(1))?;
     maker.labelled = labels.is_some();
     let tally = maker.run(open, close, labels)?;
-    Ok(truth(scenario, &countries, tally))
+    Ok(truth(scenario, &countries, tally, maker.plan.attacks))
 }
 
 /// A chunk for the writer: its bytes, where in them a new file begins, and the truth of each record if wanted.
@@ -113,6 +115,7 @@ struct Maker<'a> {
     countries: &'a CountryTable,
     population: Population,
     forged: Option<ForgedSources>,
+    plan: AttackPlan,
     timeline: Timeline,
     framing: Framing,
     files: u64,
@@ -163,6 +166,7 @@ impl<'a> Maker<'a> {
             scenario,
             countries,
             forged,
+            plan: AttackPlan::new(scenario),
             timeline,
             files,
             labelled: false,
@@ -270,7 +274,7 @@ impl<'a> Maker<'a> {
     fn tally(&self) -> Tally {
         let scenario = self.scenario;
         Tally::new(
-            self.population.len().max(1),
+            self.population.len().max(1) + self.plan.sources.len(),
             scenario.start_us,
             scenario.span_us,
             scenario.count_rows,
@@ -287,16 +291,96 @@ impl<'a> Maker<'a> {
         let packets =
             number * CHUNK_PACKETS..((number + 1) * CHUNK_PACKETS).min(self.scenario.packets);
         let mut cut = self.next_cut(packets.start);
+        let mut planned = self.planned_from(packets.start);
         for index in packets {
             while index == cut {
                 chunk.cuts.push(chunk.bytes.len());
                 cut = self.next_cut_after(cut);
+            }
+            if !planned.is_empty() {
+                let is_last = index + 1 == self.scenario.packets;
+                let until_us = if is_last {
+                    i64::MAX
+                } else {
+                    self.slot_us(index)
+                };
+                self.plant(&mut planned, until_us, &mut chunk.bytes, bench);
             }
             let time_us = self.time(index, bench);
             let wire_bytes = self.one(index, time_us, &mut chunk.bytes, bench);
             bench.tally.record(wire_bytes);
         }
         chunk.labels = bench.labels.take().unwrap_or_default();
+    }
+
+    /// The beginning of the time of a packet.
+    fn slot_us(&self, index: u64) -> i64 {
+        let position = index as f64 / self.scenario.packets as f64;
+        self.timeline.at(position, &mut 0)
+    }
+
+    /// The planted packets that come with the packet `index` or behind it.
+    fn planned_from(&self, index: u64) -> &[PlannedReply] {
+        let replies = &self.plan.replies[..];
+        let Some(before) = index.checked_sub(1) else {
+            return replies;
+        };
+        if replies.is_empty() {
+            return replies;
+        }
+        let from_us = self.slot_us(before);
+        let first = replies.partition_point(|reply| reply.time_us < from_us);
+        &replies[first..]
+    }
+
+    /// Makes the records of planted packets up to a time.
+    fn plant(
+        &self,
+        planned: &mut &[PlannedReply],
+        until_us: i64,
+        out: &mut Vec<u8>,
+        bench: &mut Bench,
+    ) {
+        while let Some((reply, rest)) = planned.split_first()
+            && reply.time_us < until_us
+        {
+            *planned = rest;
+            let wire_bytes = self.one_planned(reply, out, bench);
+            bench.tally.record(wire_bytes);
+        }
+    }
+
+    fn one_planned(&self, reply: &PlannedReply, out: &mut Vec<u8>, bench: &mut Bench) -> u32 {
+        let bits = hash(self.scenario.seed, u64::from(reply.source));
+        let source = Source {
+            address: reply.source,
+            seed: bits as u32,
+            hops: 5 + (bits >> 32) as u8 % 20,
+            country: self.countries.of_ipv4(reply.source),
+        };
+        let time_us = reply.time_us;
+        let mut random = Random::new(bits, time_us as u64);
+        let mut probe = Probe {
+            random: &mut random,
+            source,
+            destination: reply.destination,
+            time_us,
+            packet: &mut bench.packet,
+        };
+        let sent = attack::planned(&mut probe, reply);
+        let wire_bytes = self.frame(time_us, out, bench);
+        bench.say(|labels| label::observed(labels, &sent));
+        // Every source of the plan is in the list of them.
+        let place = self.plan.sources.partition_point(|it| *it < reply.source);
+        bench.tally.observe(&Counted {
+            sent,
+            source: Some((self.population.len().max(1) + place) as u32),
+            country: source.country,
+            time_us,
+            wire_bytes,
+            version: 4,
+        });
+        wire_bytes
     }
 
     /// First packet of the first file that begins at `index` or later, not being the first file.

@@ -61,6 +61,44 @@ pub struct Truth {
     pub planted: Vec<FamilyTruth>,
     /// Where the countries come from.
     pub country_data: CountryData,
+    /// Attacks that were planted, where they were asked for.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub attacks: Vec<PlantedAttack>,
+}
+
+/// What is known of a planted attack: replies that no long silence parts.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PlantedAttack {
+    /// Why it was planted.
+    pub name: String,
+    /// What its replies show, or `carpet`.
+    pub kind: String,
+    /// Its victim; empty for a carpet.
+    pub victim_ip: String,
+    /// The victims' /24.
+    pub victim_prefix: String,
+    /// Distinct victims.
+    pub victims: u64,
+    /// Attacked protocol.
+    pub protocol: u8,
+    /// Distinct attacked ports.
+    pub port_count: u64,
+    /// The attacked port where there is one, else empty.
+    pub port: String,
+    /// First reply, UTC.
+    pub start: String,
+    /// First reply, microseconds since 1970-01-01 UTC.
+    pub start_us: i64,
+    /// Last reply, the same.
+    pub end_us: i64,
+    /// Replies.
+    pub packets: u64,
+    /// Distinct dark addresses.
+    pub destinations: u64,
+    /// Most replies in a minute that begins at a full ten seconds.
+    pub packets_per_minute_max: u64,
+    /// Whether it is an event: at least 25 replies over at least 60 s, 30 of them in a minute and, as a carpet, 10 victims.
+    pub event: bool,
 }
 
 /// The program that made a capture.
@@ -170,7 +208,12 @@ pub struct CountryData {
 }
 
 /// The truth of what `tally` counted.
-pub(crate) fn truth(scenario: &Scenario, countries: &CountryTable, tally: Tally) -> Truth {
+pub(crate) fn truth(
+    scenario: &Scenario,
+    countries: &CountryTable,
+    tally: Tally,
+    attacks: Vec<PlantedAttack>,
+) -> Truth {
     let flood = scenario.shape.is_flood();
     let hour_name = |index: usize| {
         let hour_us = scenario.start_us.div_euclid(HOUR_US) * HOUR_US + index as i64 * HOUR_US;
@@ -239,6 +282,7 @@ pub(crate) fn truth(scenario: &Scenario, countries: &CountryTable, tally: Tally)
             name: countries.name.clone(),
             sha256: countries.sha256.clone(),
         },
+        attacks,
     }
 }
 
