@@ -27,7 +27,7 @@ const ROUND_PACKETS: u16 = 20;
 const ROUNDS: u16 = 24;
 
 /// A sink that is killed after its last round: it is not told of an end.
-struct Killed<'a>(Journaled<'a>);
+pub(crate) struct Killed<'a>(pub Journaled<'a>);
 
 impl HourSink for Killed<'_> {
     fn hold(&mut self, hour: i64, share: HourShare) -> Result<(), WriteError> {

@@ -8,9 +8,12 @@ mod dataset;
 mod journaled;
 #[path = "../support/network.rs"]
 mod network;
+#[path = "../support/planted.rs"]
+mod planted;
 #[path = "../support/program.rs"]
 mod program;
 
+mod attacks_killed;
 mod capture_clock;
 mod journal_faults;
 mod live;

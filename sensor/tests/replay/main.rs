@@ -8,6 +8,8 @@ mod captures;
 mod dataset;
 #[path = "../support/exceptions.rs"]
 mod exceptions;
+#[path = "../support/planted.rs"]
+mod planted;
 #[path = "../support/program.rs"]
 mod program;
 
@@ -16,6 +18,7 @@ mod families;
 mod memory_bound;
 mod origins_by_date;
 mod packaging;
+mod replay_attacks;
 mod replay_captures;
 mod replay_faults;
 mod replay_laws;

@@ -16,7 +16,7 @@ use teiten_sensor::options::Settings;
 /// Files that a capture is split into.
 const FILES: usize = 10;
 /// The tables whose rows must not depend on how the input is split.
-const TABLES: [&str; 4] = ["traffic", "sources", "coverage", "payloads"];
+const TABLES: [&str; 5] = ["traffic", "sources", "coverage", "payloads", "backscatter"];
 
 /// Settings with the telescope of the shared capture.
 fn settings(workshop: &Workshop, name: &str, workers: usize) -> Settings {
@@ -90,7 +90,7 @@ fn any_number_of_workers_writes_the_same_bytes() {
         let settings = settings(&workshop, &format!("by{workers}"), workers);
         replay_into(&path, &settings);
         let files = files(&settings.data);
-        assert_eq!(files.len(), 12, "four tables of three hours: {files:?}");
+        assert_eq!(files.len(), 15, "five tables of three hours: {files:?}");
         let expected = expected.get_or_insert_with(|| files.clone());
         assert_eq!(files, *expected, "{workers} workers");
     }
@@ -164,7 +164,7 @@ fn another_telescope_replaces_what_was_there() {
         ..wide
     };
     let outcome = replay_into(&path, &nowhere);
-    assert_eq!(outcome.stale_parts, 9, "all but coverage of three hours");
+    assert_eq!(outcome.stale_parts, 12, "all but coverage of three hours");
     assert!(hour_sums(&nowhere.data, "traffic").is_empty());
 }
 
@@ -206,7 +206,7 @@ fn two_inputs_stand_side_by_side() {
         *sum = (sum.0 + packets, sum.1 + bytes);
     }
     assert_eq!(hour_sums(&together.data, "sources"), expected);
-    assert_eq!(files(&together.data).len(), 24);
+    assert_eq!(files(&together.data).len(), 30);
 }
 
 /// The shared capture with every tenth packet of its first two hours at the end, and the first hour after the second.

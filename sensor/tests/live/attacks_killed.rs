@@ -1,0 +1,119 @@
+//! Planted attacks in a capture that is killed three times: what was journaled is there, and the events are those of the truth.
+
+use teiten_packet::LinkType;
+use teiten_sensor::engine::{Arrival, run};
+use teiten_sensor::source::block::{Block, BlockBytes};
+use teiten_sensor::source::record::Record;
+use teiten_testdata::{Prefix, Scenario, Truth, write};
+
+use teiten_aggregator::hour::HOUR_US;
+use teiten_aggregator::rollup::RollupSettings;
+use teiten_aggregator::verify::verify;
+
+use crate::dataset::{Workshop, broken_sums};
+use crate::journal_faults::Killed;
+use crate::journaled::{HOUR, with_journaled};
+use crate::planted::check_planted;
+
+const FILE_HEADER_BYTES: usize = 24;
+const RECORD_HEADER_BYTES: usize = 16;
+const MINUTE_US: i64 = 60_000_000;
+
+/// Packets with their times, in the order of time.
+fn packets() -> (Vec<(i64, Vec<u8>)>, Truth) {
+    let scenario = Scenario {
+        telescope: ["198.18.0.0/20"]
+            .iter()
+            .map(|text| text.parse::<Prefix>().expect("a prefix"))
+            .collect(),
+        packets: 5_000,
+        sources: 1_000,
+        start_us: HOUR * HOUR_US,
+        span_us: 3 * HOUR_US + 30 * MINUTE_US,
+        attacks: true,
+        threads: 1,
+        ..Scenario::default()
+    };
+    let mut capture = Vec::new();
+    let truth = write(&scenario, &mut capture).expect("the scenario is sound");
+    let mut packets = Vec::new();
+    let mut rest = &capture[FILE_HEADER_BYTES..];
+    while !rest.is_empty() {
+        let word = |at: usize| u32::from_le_bytes(rest[at..at + 4].try_into().expect("four"));
+        let time_us = i64::from(word(0)) * 1_000_000 + i64::from(word(4));
+        let end = RECORD_HEADER_BYTES + word(8) as usize;
+        packets.push((time_us, rest[RECORD_HEADER_BYTES..end].to_vec()));
+        rest = &rest[end..];
+    }
+    packets.sort_by_key(|packet| packet.0);
+    (packets, truth)
+}
+
+/// The packets of a minute, and the clock at its end.
+fn arrival(packets: &[(i64, Vec<u8>)], minute: i64) -> Arrival {
+    let mut block = Block::empty();
+    let mut bytes = Vec::new();
+    for (time_us, frame) in packets
+        .iter()
+        .filter(|it| it.0.div_euclid(MINUTE_US) == minute)
+    {
+        block.records.push(Record {
+            time_us: *time_us,
+            nanoseconds: 0,
+            offset: bytes.len() as u32,
+            captured_bytes: frame.len() as u32,
+            wire_bytes: frame.len() as u32,
+            link_type: LinkType(1),
+        });
+        bytes.extend(frame);
+    }
+    block.bytes = BlockBytes::Owned(bytes);
+    Arrival {
+        clock_us: Some((minute + 1) * MINUTE_US - 1),
+        ..Arrival::of(block)
+    }
+}
+
+#[test]
+fn three_kills_lose_no_attack() {
+    let workshop = Workshop::new();
+    let (packets, truth) = packets();
+    let first = HOUR * 60;
+    let all = first..first + 210;
+    // In the middle of attacks, and within hours.
+    for kills in [vec![], vec![first + 25, first + 58, first + 123]] {
+        let name = format!("killed{}", kills.len());
+        let mut from = all.start;
+        for until in kills.iter().copied().chain([all.end]) {
+            let is_killed = until < all.end;
+            // Behind the last minute the clock goes on: what came in it is journaled then.
+            let mut minutes = (from..until).chain(is_killed.then_some(until - 1));
+            let mut past = false;
+            let mut next = |_| {
+                let minute = minutes.next()?;
+                let again = past && is_killed && minute == until - 1;
+                past |= minute == until - 1;
+                let packets = if again { &[][..] } else { &packets[..] };
+                Some(arrival(packets, minute))
+            };
+            with_journaled(&workshop, (&name, "attacked"), 2, |passage, mut hours| {
+                if is_killed {
+                    run(&mut next, passage, &mut Killed(hours)).expect("writable");
+                } else {
+                    run(&mut next, passage, &mut hours).expect("writable");
+                }
+            });
+            from = until;
+        }
+        let data = workshop.path(&name);
+        let truth = Truth {
+            // This harness observes every destination, so its telescope has no size.
+            addresses: 0,
+            ..truth.clone()
+        };
+        let events = check_planted(&data, &truth, &RollupSettings::default());
+        assert!(events > 20, "{events}");
+        assert_eq!(broken_sums(&data), [""; 0]);
+        assert_eq!(verify(&data).expect("readable").findings, []);
+    }
+}
