@@ -28,7 +28,7 @@ import datasketches
 import duckdb
 import pyarrow.parquet as parquet
 
-TABLES = ("traffic", "sources", "coverage", "payloads")
+TABLES = ("traffic", "sources", "coverage", "payloads", "backscatter")
 WORKERS = (1, 2, 3, 8)
 SPLITS = 10
 SENSOR = "crosscheck"
