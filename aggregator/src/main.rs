@@ -27,7 +27,7 @@ use teiten_aggregator::schema::{EVENTS, ROLLUPS, TABLES, TRAFFIC, Table};
 use teiten_aggregator::store::data_folder;
 use teiten_aggregator::verify::{VerifyReport, verify};
 use teiten_aggregator::{describe, documents};
-use time::{DayArgument, DayOrHour, span};
+use time::{DayArgument, DayOrHour, ascending, span};
 
 /// The settings of this program in `teiten.toml`.
 const SETTINGS: SettingsScope<'static> = SettingsScope {
@@ -349,7 +349,7 @@ fn run_rollup(
     as_json: bool,
 ) -> anyhow::Result<u8> {
     readable(data)?;
-    let settings = flags.settings(span(days.0, days.1)?)?;
+    let settings = flags.settings(ascending(days)?)?;
     anyhow::ensure!(
         data.join(TRAFFIC.name).is_dir(),
         "{} holds no {}: name a dataset with --data",

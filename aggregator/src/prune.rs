@@ -14,8 +14,8 @@ use crate::hour::Hour;
 use crate::pruned::PrunedHours;
 use crate::rollup::{PARTS_KEY, RollupError, attacks_made_of, note_of, parts_sha256};
 use crate::schema::{
-    BACKSCATTER, CAMPAIGNS_DAILY, COVERAGE, EVENTS, PAYLOADS, PORTS_DAILY, ROLLUPS, SCANNERS_DAILY, SOURCES,
-    SOURCES_DAILY, TABLES, TRAFFIC, TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table,
+    BACKSCATTER, CAMPAIGNS_DAILY, COVERAGE, EVENTS, PAYLOADS, PORTS_DAILY, ROLLUPS, SCANNERS_DAILY,
+    SOURCES, SOURCES_DAILY, TABLES, TRAFFIC, TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table,
 };
 use crate::store::{Part, Period, Store};
 

@@ -29,6 +29,8 @@ mod waiting;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use jiff::civil::Date;
+
 use crate::calendar::Calendar;
 use crate::event::{AttackRules, CampaignRules, NoveltyRules, ScanRules};
 use crate::hour::Hour;
@@ -49,10 +51,10 @@ pub(crate) use traffic::month_of;
 /// What is rolled up, and how.
 #[derive(Clone, Debug)]
 pub struct RollupSettings {
-    /// First day as `2026-11-05` sorts; empty: the first there is.
-    pub from: String,
-    /// The day to end before; empty: the last there is, included.
-    pub to: String,
+    /// First day; `None`: the first there is.
+    pub from: Option<Date>,
+    /// The day to end before; `None`: the last there is, included.
+    pub to: Option<Date>,
     /// Whose days.
     pub calendar: Calendar,
     /// Thresholds of the survey rules.
@@ -70,8 +72,8 @@ pub struct RollupSettings {
 impl Default for RollupSettings {
     fn default() -> Self {
         RollupSettings {
-            from: String::new(),
-            to: String::new(),
+            from: None,
+            to: None,
             calendar: Calendar::utc(),
             survey: SurveyRules::default(),
             scans: ScanRules::default(),
@@ -84,12 +86,12 @@ impl Default for RollupSettings {
 
 impl RollupSettings {
     fn wants(&self, day: Period) -> bool {
-        let date = day.text();
-        date >= self.from && (self.to.is_empty() || date < self.to)
+        let date = day.first_hour().day();
+        self.from.is_none_or(|from| date >= from) && self.to.is_none_or(|to| date < to)
     }
 
     fn wants_all(&self) -> bool {
-        self.from.is_empty() && self.to.is_empty()
+        self.from.is_none() && self.to.is_none()
     }
 
     /// The end of a day, microseconds since 1970-01-01 UTC.

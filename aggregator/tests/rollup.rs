@@ -7,6 +7,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use datasketches::hll::HllSketch;
+use jiff::civil::{Date, date};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
 use teiten_aggregator::calendar::Calendar;
@@ -246,8 +247,8 @@ fn days_can_be_picked() {
         write_part(&closer, HOUR + 24 * day, 0, 0..9);
     }
     let picked = RollupSettings {
-        from: "2026-11-30".to_owned(),
-        to: "2026-12-02".to_owned(),
+        from: Some(date(2026, 11, 30)),
+        to: Some(date(2026, 12, 2)),
         ..RollupSettings::default()
     };
     rollup(folder.path(), &picked).expect("a dataset");
@@ -365,17 +366,18 @@ fn a_zone_that_cuts_hours_is_refused_and_days_of_two_zones_make_no_month() {
     let tokyo = closer(folder.path(), "tokyo");
     write_part(&tokyo, HOUR, 0, 0..9);
     write_part(&tokyo, HOUR - 48, 0, 0..9);
-    let of = |zone: &str, from: &str| RollupSettings {
+    let of = |zone: &str, from: Option<Date>| RollupSettings {
         calendar: Calendar::of(zone).expect("a zone"),
-        from: from.to_owned(),
+        from,
         ..RollupSettings::default()
     };
-    let error = rollup(folder.path(), &of("Asia/Kolkata", "")).expect_err("half an hour");
+    let error = rollup(folder.path(), &of("Asia/Kolkata", None)).expect_err("half an hour");
     assert!(error.to_string().contains("whole hours"), "{error}");
-    rollup(folder.path(), &of("UTC", "")).expect("rolled up");
-    let error = rollup(folder.path(), &of("Asia/Tokyo", "2026-11-29")).expect_err("two zones");
+    rollup(folder.path(), &of("UTC", None)).expect("rolled up");
+    let error =
+        rollup(folder.path(), &of("Asia/Tokyo", Some(date(2026, 11, 29)))).expect_err("two zones");
     assert!(error.to_string().contains("--timezone UTC"), "{error}");
-    rollup(folder.path(), &of("Asia/Tokyo", "")).expect("all days again");
+    rollup(folder.path(), &of("Asia/Tokyo", None)).expect("all days again");
 }
 
 #[test]

@@ -375,6 +375,7 @@ impl<'a> Maker<'a> {
         bench.tally.observe(&Counted {
             sent,
             source: Some((self.population.len().max(1) + place) as u32),
+            family: None,
             country: source.country,
             time_us,
             wire_bytes,

@@ -1,5 +1,6 @@
 //! What `rollup` is told of days: their time zone, and the thresholds of the rules that call a source a survey scanner.
 
+use super::time::DayArgument;
 use clap::{Args, ValueEnum};
 use teiten_aggregator::calendar::Calendar;
 use teiten_aggregator::event::{
@@ -93,7 +94,10 @@ enum NoveltyRuleName {
 
 impl DayFlags {
     /// What is rolled up of these days.
-    pub(crate) fn settings(&self, (from, to): (String, String)) -> anyhow::Result<RollupSettings> {
+    pub(crate) fn settings(
+        &self,
+        (from, to): (Option<DayArgument>, Option<DayArgument>),
+    ) -> anyhow::Result<RollupSettings> {
         anyhow::ensure!(
             self.novelty_false > 0.0 && self.novelty_false < 1.0,
             "--novelty-false {} is no share between 0 and 1",
@@ -106,8 +110,8 @@ impl DayFlags {
             self.novelty_days
         );
         Ok(RollupSettings {
-            from,
-            to,
+            from: from.map(|day| day.0),
+            to: to.map(|day| day.0),
             calendar: Calendar::of(&self.timezone)?,
             survey: SurveyRules {
                 nicter_ports: self.survey_nicter_ports,

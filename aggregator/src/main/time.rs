@@ -70,17 +70,25 @@ impl fmt::Display for DayOrHour {
     }
 }
 
-/// A span of time that begins before it ends, as its two texts; empty where an end is open.
-pub(crate) fn span<T: Ord + fmt::Display>(
-    from: Option<T>,
-    to: Option<T>,
-) -> anyhow::Result<(String, String)> {
+/// A span of time that begins before it ends.
+pub(crate) fn ascending<T: Ord + fmt::Display>(
+    (from, to): (Option<T>, Option<T>),
+) -> anyhow::Result<(Option<T>, Option<T>)> {
     if let (Some(from), Some(to)) = (&from, &to) {
         anyhow::ensure!(
             from < to,
             "--to {to} is not after --from {from}: --to is the end, which is not included"
         );
     }
+    Ok((from, to))
+}
+
+/// The same as two texts, which sort as times do; empty where an end is open.
+pub(crate) fn span<T: Ord + fmt::Display>(
+    from: Option<T>,
+    to: Option<T>,
+) -> anyhow::Result<(String, String)> {
+    let (from, to) = ascending((from, to))?;
     let text = |time: Option<T>| time.map_or(String::new(), |time| time.to_string());
     Ok((text(from), text(to)))
 }
