@@ -3,7 +3,6 @@
 //! All of it runs on its own threads, so packets are counted meanwhile. Every step depends on the hour's rows alone; the number of workers,
 //! threads or ranges does not change the files.
 
-mod aside;
 mod backscatter;
 mod closed;
 mod contributions;
@@ -14,6 +13,7 @@ mod fold;
 mod folding;
 mod judge;
 mod payloads;
+mod spill;
 mod traffic;
 
 use std::path::Path;
@@ -35,13 +35,13 @@ use crate::window::HourPart;
 use crate::writer::{PartWriter, WriteError};
 use teiten_observation::{Address, Family, TelescopeSize};
 
-use aside::PayloadsAside;
 pub use closed::ClosedHour;
 use contributions::{Bounds, Contributions};
 pub use edition::{Edition, IDENTITY_KEY, SENSOR_KEY, STATE_KEY, State};
 use enrich::{Enricher, folded_chunk};
 use fold::SizeHistogram;
 use folding::Folding;
+use spill::SpilledPayloads;
 
 /// Rows in a row group: enough to compress well, few enough that an unfinished group is small.
 pub const GROUP_ROWS: usize = 120 << 10;
@@ -92,7 +92,7 @@ pub struct HourRuns {
     pub(crate) ipv6: Vec<Run<u128>>,
     pub(crate) payloads: PayloadTable,
     /// Payloads that lie on disk until the hour closes.
-    pub(crate) payloads_aside: Vec<PayloadsAside>,
+    pub(crate) spilled_payloads: Vec<SpilledPayloads>,
     pub(crate) replies: Vec<ReplyRun>,
 }
 
@@ -131,7 +131,7 @@ impl HourRuns {
         self.ipv4.append(&mut other.ipv4);
         self.ipv6.append(&mut other.ipv6);
         self.payloads.merge(other.payloads);
-        self.payloads_aside.append(&mut other.payloads_aside);
+        self.spilled_payloads.append(&mut other.spilled_payloads);
         self.replies.append(&mut other.replies);
     }
 
@@ -221,7 +221,7 @@ impl Closer {
             ipv4,
             ipv6,
             mut payloads,
-            payloads_aside,
+            spilled_payloads,
             replies,
         } = runs;
         let of_ipv4 = self.merge_family(&ipv4, threshold, &mut file, hour, &mut closed)?;
@@ -243,8 +243,8 @@ impl Closer {
             )?;
         }
         let mut names = Names::default();
-        for aside in payloads_aside {
-            payloads.merge(aside.read(&mut names)?);
+        for spilled in spilled_payloads {
+            payloads.merge(spilled.read(&mut names)?);
         }
         let payloads = payloads::write(edition, part, payloads, &mut closed)?;
         edition.put(file)?;

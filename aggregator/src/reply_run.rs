@@ -100,7 +100,7 @@ impl ReplyRun {
     ///
     /// # Errors
     /// When the file cannot be made or written; then it is gone.
-    pub fn set_aside(&self, path: &Path) -> io::Result<ReplyRun> {
+    pub fn spill(&self, path: &Path) -> io::Result<ReplyRun> {
         let mut file = ReplyFile::found(path, 0, 0);
         file.stays = false;
         let mut out = BufWriter::new(File::create_new(path)?);
@@ -290,7 +290,7 @@ mod tests {
                 let run = ReplyRun::of(table((0..2_000).filter(|number| number % parts == part)));
                 if part % 2 == 0 {
                     let path = folder.path().join(format!("{parts}-{part}"));
-                    runs.push(run.set_aside(&path).expect("writable"));
+                    runs.push(run.spill(&path).expect("writable"));
                 } else {
                     runs.push(run);
                 }

@@ -238,7 +238,7 @@ impl Contributions {
         if waiting > self.waiting_max / 2 {
             for partition in &mut self.partitions {
                 let partition = partition.get_mut().unwrap_or_else(PoisonError::into_inner);
-                partition.set_aside(&self.store)?;
+                partition.spill(&self.store)?;
             }
             waiting = 0;
         }
@@ -352,7 +352,7 @@ mod tests {
             assert!(sums(memory_bytes, samples) == much);
         }
         let work = folder.path().join(".teiten/work");
-        assert_eq!(std::fs::read_dir(&work).expect("set aside").count(), 1);
+        assert_eq!(std::fs::read_dir(&work).expect("spilled").count(), 1);
         drop(store);
         assert_eq!(std::fs::read_dir(&work).expect("readable").count(), 0);
     }

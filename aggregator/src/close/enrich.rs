@@ -36,7 +36,7 @@ pub(super) struct Enricher<'a, 'r, A: Address> {
     contributions: Vec<Contribution>,
     wide: Vec<Wide>,
     fold: Fold<A>,
-    /// The rows of the source in hand.
+    /// The rows of the current source.
     held: Vec<Merged<'r, A>>,
     judge: Judge,
     tools: [u64; Tool::ALL.len()],
@@ -74,14 +74,14 @@ impl<'a, 'r, A: Address> Enricher<'a, 'r, A> {
         if let Some(last) = self.held.last()
             && last.source() != merged.source()
         {
-            self.leave();
+            self.finish_source();
         }
         self.held.push(merged);
     }
 
     /// All rows taken.
     pub(super) fn finish(mut self) -> Enriched<A> {
-        self.leave();
+        self.finish_source();
         Enriched {
             chunk: self.chunk,
             contributions: self.bounds.scatter(&self.contributions, self.wide),
@@ -90,8 +90,8 @@ impl<'a, 'r, A: Address> Enricher<'a, 'r, A> {
         }
     }
 
-    /// Decides on the rows of the source in hand, all of which are here.
-    fn leave(&mut self) {
+    /// Judges the rows of the current source, once all of them are here.
+    fn finish_source(&mut self) {
         let Some(first) = self.held.first() else {
             return;
         };

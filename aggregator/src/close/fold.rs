@@ -74,7 +74,7 @@ pub(super) struct FoldedRow<A> {
 }
 
 /// Folded rows of one family. Folds add in any order to the same sum. If there are many they have no prefix and differ by kind alone; then
-/// they can be spilled and merged later ([`Fold::set_aside`]).
+/// they can be spilled and merged later ([`Fold::spill`]).
 #[derive(Clone, Debug)]
 pub(super) struct Fold<A: Address> {
     rows: BTreeMap<(A, Kind), FoldedRow<A>>,
@@ -124,7 +124,7 @@ impl<A: Address> Fold<A> {
     }
 
     /// Writes the rows to a file at `path` and keeps none, where they have no prefix; else nothing happens, and they are few.
-    pub(super) fn set_aside(&mut self, path: &Path) -> std::io::Result<Option<DiskRun<A>>> {
+    pub(super) fn spill(&mut self, path: &Path) -> std::io::Result<Option<DiskRun<A>>> {
         if self.bits > 0 || self.rows.is_empty() {
             return Ok(None);
         }

@@ -11,7 +11,7 @@ use teiten_observation::Address;
 /// The folds of all tasks together.
 pub(super) struct Folding<A: Address> {
     fold: Fold<A>,
-    aside: Vec<Run<A>>,
+    spilled: Vec<Run<A>>,
     store: Store,
     memory_bytes: usize,
 }
@@ -21,7 +21,7 @@ impl<A: Address> Folding<A> {
     pub(super) fn new(store: &Store, memory_bytes: usize) -> Self {
         Folding {
             fold: Fold::default(),
-            aside: Vec::new(),
+            spilled: Vec::new(),
             store: store.clone(),
             memory_bytes,
         }
@@ -31,7 +31,7 @@ impl<A: Address> Folding<A> {
     pub(super) fn add(&mut self, fold: Fold<A>) -> Result<()> {
         self.fold.add(fold);
         if self.fold.memory_bytes() > self.memory_bytes {
-            self.set_aside()?;
+            self.spill()?;
         }
         Ok(())
     }
@@ -44,25 +44,25 @@ impl<A: Address> Folding<A> {
     /// The rows in order, each with the bits of its prefix.
     pub(super) fn take_rows(&mut self) -> Result<impl Iterator<Item = (SourceRow<A>, u8)>> {
         let mut rows = Vec::new();
-        if self.aside.is_empty() {
+        if self.spilled.is_empty() {
             let mut empty = Fold::default();
             empty.collapsed = self.fold.collapsed;
             let folded = std::mem::replace(&mut self.fold, empty).into_rows();
             rows.extend(folded.map(|folded| (folded.row, folded.prefix_bits)));
         } else {
-            self.set_aside()?;
-            merge_range(&self.aside, None, None, |merged| {
+            self.spill()?;
+            merge_range(&self.spilled, None, None, |merged| {
                 rows.push((*merged.row(), 0));
             })?;
-            self.aside.clear();
+            self.spilled.clear();
         }
         Ok(rows.into_iter())
     }
 
     /// Only rows without a prefix are spilled; others are few.
-    fn set_aside(&mut self) -> Result<()> {
-        let run = self.fold.set_aside(&self.store.scratch_path("run")?)?;
-        self.aside.extend(run.map(Run::Disk));
+    fn spill(&mut self) -> Result<()> {
+        let run = self.fold.spill(&self.store.scratch_path("run")?)?;
+        self.spilled.extend(run.map(Run::Disk));
         Ok(())
     }
 }
@@ -103,9 +103,9 @@ mod tests {
                 }
                 folding.add(fold).expect("writable");
             }
-            let is_aside = !folding.aside.is_empty();
+            let is_spilled = !folding.spilled.is_empty();
             let rows: Vec<_> = folding.take_rows().expect("readable").collect();
-            (rows, folding.collapsed(), is_aside)
+            (rows, folding.collapsed(), is_spilled)
         };
         let (much, little) = (folded(usize::MAX), folded(1 << 20));
         assert!(!much.2 && little.2);

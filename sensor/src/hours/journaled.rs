@@ -560,7 +560,7 @@ impl HourSink for Journaled<'_> {
     fn spill(&mut self, part: HourPart) -> Result<HourRuns, WriteError> {
         let mut sorted = self.closer.sort(vec![part]);
         loop {
-            match self.closer.set_aside(sorted) {
+            match self.closer.spill_runs(sorted) {
                 Ok(spilled) => return Ok(spilled),
                 Err((kept, error)) => {
                     self.report_refusal(Some(&error));

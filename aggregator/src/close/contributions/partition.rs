@@ -43,17 +43,17 @@ impl Large {
 #[derive(Default)]
 pub(super) struct Partition {
     kept: Vec<Contribution>,
-    aside: Option<Aside>,
+    spilled: Option<SpillFile>,
     large: HashMap<Key, Large>,
 }
 
 /// A file of contributions; removed when it is dropped.
-struct Aside {
+struct SpillFile {
     file: File,
     path: PathBuf,
 }
 
-impl Drop for Aside {
+impl Drop for SpillFile {
     fn drop(&mut self) {
         // A file that cannot be removed stays in the work folder, which readers ignore.
         let _ = std::fs::remove_file(&self.path);
@@ -101,18 +101,18 @@ impl Partition {
     }
 
     /// Writes what was kept to a file.
-    pub(super) fn set_aside(&mut self, store: &Store) -> Result<()> {
-        if self.aside.is_none() {
+    pub(super) fn spill(&mut self, store: &Store) -> Result<()> {
+        if self.spilled.is_none() {
             let path = store.scratch_path("sums")?;
             let file = File::create_new(&path)?;
-            self.aside = Some(Aside { file, path });
+            self.spilled = Some(SpillFile { file, path });
         }
         let mut bytes = Vec::with_capacity(self.kept.len() * CONTRIBUTION_BYTES);
         for word in self.kept.iter().flat_map(|one| one.words()) {
             bytes.extend_from_slice(&word.to_le_bytes());
         }
-        if let Some(aside) = &mut self.aside {
-            aside.file.write_all(&bytes)?;
+        if let Some(spilled) = &mut self.spilled {
+            spilled.file.write_all(&bytes)?;
         }
         self.kept = Vec::new();
         Ok(())
@@ -123,7 +123,7 @@ impl Partition {
         mut self,
         waiting: impl Iterator<Item = &'c [Contribution]>,
     ) -> Result<TrafficSums> {
-        let mut all = self.take_aside()?;
+        let mut all = self.take_spilled()?;
         all.append(&mut self.kept);
         waiting.for_each(|more| all.extend_from_slice(more));
         let order = by_key(&all);
@@ -154,12 +154,12 @@ impl Partition {
         Ok(sums)
     }
 
-    fn take_aside(&mut self) -> Result<Vec<Contribution>> {
-        let Some(aside) = self.aside.take() else {
+    fn take_spilled(&mut self) -> Result<Vec<Contribution>> {
+        let Some(spilled) = self.spilled.take() else {
             return Ok(Vec::new());
         };
-        let count = aside.file.metadata()?.len() as usize / CONTRIBUTION_BYTES;
-        let mut input = BufReader::with_capacity(1 << 20, File::open(&aside.path)?);
+        let count = spilled.file.metadata()?.len() as usize / CONTRIBUTION_BYTES;
+        let mut input = BufReader::with_capacity(1 << 20, File::open(&spilled.path)?);
         let mut all = Vec::with_capacity(count);
         let mut bytes = [0; CONTRIBUTION_BYTES];
         for _ in 0..count {

@@ -14,42 +14,42 @@ use crate::writer::WriteError;
 use teiten_observation::Address;
 
 impl Closer {
-    /// Sorts a share and sets it aside on disk.
+    /// Sorts a share and spills it to disk.
     ///
     /// # Errors
     /// When the folder for such files cannot be written.
     pub fn spill(&self, part: HourPart) -> Result<HourRuns, WriteError> {
         let mut sorted = HourRuns::default();
         sorted.add(part);
-        let mut runs = self.set_aside(sorted).map_err(|(_, error)| error)?;
+        let mut runs = self.spill_runs(sorted).map_err(|(_, error)| error)?;
         let payloads = std::mem::take(&mut runs.payloads);
         if !payloads.is_empty() {
-            runs.payloads_aside
-                .push(PayloadsAside::write(&self.store, &payloads)?);
+            runs.spilled_payloads
+                .push(SpilledPayloads::write(&self.store, &payloads)?);
         }
         Ok(runs)
     }
 
-    /// Sets sorted rows aside on disk.
+    /// Spills sorted rows to disk.
     ///
     /// # Errors
     /// When the folder for such files cannot be written: the rows, as far as they are not on disk yet where they were, come back.
-    pub fn set_aside(&self, runs: HourRuns) -> Result<HourRuns, (Box<HourRuns>, WriteError)> {
+    pub fn spill_runs(&self, runs: HourRuns) -> Result<HourRuns, (Box<HourRuns>, WriteError)> {
         let HourRuns {
             mut ipv4,
             mut ipv6,
             payloads,
-            payloads_aside,
+            spilled_payloads,
             mut replies,
         } = runs;
-        let outcome = set_aside(&mut ipv4, &self.store)
-            .and_then(|()| set_aside(&mut ipv6, &self.store))
-            .and_then(|()| set_replies_aside(&mut replies, &self.store));
+        let outcome = spill_all(&mut ipv4, &self.store)
+            .and_then(|()| spill_all(&mut ipv6, &self.store))
+            .and_then(|()| spill_replies(&mut replies, &self.store));
         let runs = HourRuns {
             ipv4,
             ipv6,
             payloads,
-            payloads_aside,
+            spilled_payloads,
             replies,
         };
         match outcome {
@@ -61,18 +61,18 @@ impl Closer {
 
 /// Payloads of an open hour in a file of this program, which is removed when this is dropped.
 #[derive(Debug)]
-pub(crate) struct PayloadsAside(PathBuf);
+pub(crate) struct SpilledPayloads(PathBuf);
 
-impl PayloadsAside {
+impl SpilledPayloads {
     fn write(store: &Store, payloads: &PayloadTable) -> Result<Self, WriteError> {
         let mut bytes = Vec::new();
         payloads.write_to(&mut bytes);
         let refused = |path: PathBuf| move |source| WriteError::File { path, source };
         let path = store.scratch_path("payloads");
         let path = path.map_err(refused(store.private_folder()))?;
-        let aside = PayloadsAside(path.clone());
+        let spilled = SpilledPayloads(path.clone());
         std::fs::write(&path, bytes).map_err(refused(path))?;
-        Ok(aside)
+        Ok(spilled)
     }
 
     /// Reads them back.
@@ -82,7 +82,7 @@ impl PayloadsAside {
     }
 }
 
-impl Drop for PayloadsAside {
+impl Drop for SpilledPayloads {
     fn drop(&mut self) {
         // What cannot be removed now goes with the work folder.
         let _ = std::fs::remove_file(&self.0);
@@ -90,7 +90,7 @@ impl Drop for PayloadsAside {
 }
 
 /// Writes replies to files of this program. Those that were not written stay.
-fn set_replies_aside(runs: &mut [ReplyRun], store: &Store) -> Result<(), WriteError> {
+fn spill_replies(runs: &mut [ReplyRun], store: &Store) -> Result<(), WriteError> {
     for run in runs {
         if let ReplyRun::Disk(_) = run {
             continue;
@@ -98,13 +98,13 @@ fn set_replies_aside(runs: &mut [ReplyRun], store: &Store) -> Result<(), WriteEr
         let refused = |path: PathBuf| move |source| WriteError::File { path, source };
         let path = store.scratch_path("replies");
         let path = path.map_err(refused(store.private_folder()))?;
-        *run = run.set_aside(&path).map_err(refused(path))?;
+        *run = run.spill(&path).map_err(refused(path))?;
     }
     Ok(())
 }
 
 /// Writes runs to files of this program. Those that were not written stay.
-fn set_aside<A: Address>(runs: &mut [Run<A>], store: &Store) -> Result<(), WriteError> {
+fn spill_all<A: Address>(runs: &mut [Run<A>], store: &Store) -> Result<(), WriteError> {
     for run in runs {
         let Run::Memory(memory) = run else {
             continue;
