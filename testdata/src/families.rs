@@ -2,11 +2,8 @@
 //! members change from day to day, and when they come. Days are those of UTC, counted from the first day of the capture.
 
 use crate::clock::HOUR_US;
-use crate::kinds::{Class, Sent, Tool, TrafficType};
-use crate::packet::{DONT_FRAGMENT, Tcp, flag, protocol};
-use crate::random::weighted;
-use crate::send::Probe;
-use crate::stack::{BARE, BSD, LINUX, Layout, MSS_ONLY, OLD_WINDOWS, OPTION_BYTES_MAX};
+use crate::kinds::Tool;
+use crate::stack::{BARE, BSD, LINUX, Layout, MSS_ONLY, OLD_WINDOWS};
 
 /// Ports with their weights.
 type Ports = &'static [(u32, u16)];
@@ -147,33 +144,6 @@ pub const FAMILIES: &[Family] = &[
 #[must_use]
 pub fn day_of(time_us: i64, start_us: i64) -> i64 {
     time_us.div_euclid(24 * HOUR_US) - start_us.div_euclid(24 * HOUR_US)
-}
-
-/// Writes a packet of a member of `family`.
-pub fn send(family: &Family, ports: &[(u32, u16)], probe: &mut Probe<'_>) -> Sent {
-    let bits = probe.random.next_u64();
-    let port = *weighted(ports, bits);
-    let mut buffer = [0; OPTION_BYTES_MAX];
-    let options = family.layout.write(&mut buffer, probe.random);
-    let tcp = Tcp {
-        source_port: probe.ephemeral_port(),
-        destination_port: port,
-        sequence: match family.tool {
-            Tool::Mirai => probe.destination,
-            _ => probe.random.next_u32(),
-        },
-        flags: flag::S,
-        window: family.window.unwrap_or_else(|| probe.random.next_u16()),
-        ..Tcp::default()
-    };
-    probe.packet.tcp(&tcp, options, &[]);
-    let fragment = if family.dont_fragment {
-        DONT_FRAGMENT
-    } else {
-        0
-    };
-    probe.close(protocol::TCP, family.initial_ttl, fragment);
-    Sent::new(TrafficType::TcpSyn, Class::Scan, protocol::TCP, Some(port)).by(family.tool)
 }
 
 #[cfg(test)]

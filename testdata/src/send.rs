@@ -4,6 +4,7 @@
 pub mod attack;
 pub mod backscatter;
 pub mod bots;
+pub mod family;
 pub mod flood;
 pub mod icmp;
 pub mod ipv6;

@@ -17,7 +17,7 @@ use crate::random::{Random, hash, threshold};
 use crate::roles::ROLES;
 use crate::scenario::{Format, Scenario, Shape};
 use crate::send::ipv6::Probe6;
-use crate::send::{Probe, attack, bots, flood, ipv6};
+use crate::send::{Probe, attack, bots, family, flood, ipv6};
 use crate::source::Source;
 use crate::tally::{Counted, Tally};
 use crate::truth::{Truth, truth};
@@ -470,7 +470,7 @@ impl<'a> Maker<'a> {
         let family = member.map(|(index, _, _)| &FAMILIES[index]);
         let ports = family.and_then(|family| family.ports(day));
         let sent = match (family, ports) {
-            (Some(family), Some(ports)) => families::send(family, ports, &mut probe),
+            (Some(family), Some(ports)) => family::planned(family, ports, &mut probe),
             _ => sender(&mut probe),
         };
         let wire_bytes = self.frame(time_us, out, bench);
