@@ -44,7 +44,7 @@ pub(super) struct ColumnNames {
 pub(super) struct Layout {
     pub(super) separator: u8,
     pub(super) span: AddressColumns,
-    /// The column of the value; `None` if no column fits.
+    /// The column of the value, none of those of the addresses; `None` if no column fits.
     pub(super) value: Option<usize>,
 }
 
@@ -276,7 +276,12 @@ fn value_column(
             |fields: &Vec<&[u8]>| fields.get(column).map_or(-1, |field| (wanted.fits)(field));
         good.iter().map(fits).sum()
     };
-    let of_names = wanted.names.iter().filter_map(|name| named(names, &[name]));
+    // A column of addresses is not the value, whatever its name says.
+    let of_names = wanted
+        .names
+        .iter()
+        .filter_map(|name| named(names, &[name]))
+        .filter(|column| !span.columns().contains(column));
     if let Some(column) = of_names.into_iter().find(|column| score(*column) >= 0) {
         return Some(column);
     }

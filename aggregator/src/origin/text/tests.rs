@@ -23,6 +23,15 @@ fn japan() -> Country {
 }
 
 #[test]
+fn a_column_of_addresses_is_never_the_value() {
+    for names in ["first,asn,x", "asn,last,x", "from,network,asn,asn"] {
+        let text = format!("{names}\n1.0.0.0,1.0.0.255,13335\n");
+        let expected = [(0x0100_0000, 0x0100_00ff, Asn(13335))];
+        assert_eq!(v4(&asns(&text)), expected, "{text}");
+    }
+}
+
+#[test]
 fn ranges_are_read_in_decimal_dotted_and_quoted() {
     for text in [
         "# a comment\n16777216,16777471,JP\n",
