@@ -26,7 +26,7 @@ use crate::origin::Origins;
 use crate::parallel::{ordered, staged};
 use crate::payload_table::{Names, PayloadTable};
 use crate::reply_run::ReplyRun;
-use crate::run::{MemoryRun, Run, merge_range, split_sources};
+use crate::run::{MemoryRun, Run, merge_range, merge_sources, split_sources};
 use crate::schema::{
     Key, RowGrouper, SOURCES, SOURCES_ROWS, SourceRows, TABLES, TRAFFIC, encode_group,
 };
@@ -100,9 +100,7 @@ impl HourRuns {
     /// Adds the rows of a worker's share, sorted.
     fn add(&mut self, mut part: HourPart) {
         self.payloads.merge(part.payloads);
-        if !part.replies.is_empty() {
-            self.replies.push(ReplyRun::of(part.replies));
-        }
+        self.replies.extend(ReplyRun::all_of(part.replies));
         if !part.ipv4.is_empty() {
             let (rows, sets) = part.ipv4.take();
             self.ipv4
@@ -249,7 +247,7 @@ impl Closer {
         let payloads = payloads::write(edition, part, payloads, &mut closed)?;
         edition.put(file)?;
         payloads.map_or(Ok(()), |file| edition.put(file))?;
-        if let Some(file) = backscatter::write(edition, part, &replies, &mut closed)? {
+        if let Some(file) = backscatter::write(edition, part, replies, &mut closed)? {
             edition.put(file)?;
         }
         Ok(closed)
@@ -358,7 +356,7 @@ impl Closer {
                 let mut enricher =
                     Enricher::new(origins, &actors, &bounds, threshold, range_rows.min(rows));
                 let (from, to) = ranges.bounds(index);
-                merge_range(runs, from, to, |row| enricher.push(row))?;
+                merge_sources(runs, from, to, |rows| enricher.take(rows))?;
                 Ok(enricher.finish())
             },
             |enriched: Option<std::io::Result<enrich::Enriched<A>>>| {

@@ -7,7 +7,7 @@
 mod packed;
 mod store;
 
-pub use packed::{NoSet, first_members, merge_packed, pack};
+pub use packed::{NoSet, first_members, merge_packed, pack, pack_of};
 pub use store::{SetNumber, SetStore};
 
 use teiten_observation::Address;
@@ -103,6 +103,17 @@ impl<A: Address> DestinationSet<A> {
         DestinationSet::Exact(vec![address])
     }
 
+    /// The set of these addresses, which ascend, each once.
+    #[must_use]
+    pub fn of_ascending(members: Vec<A>) -> Self {
+        debug_assert!(members.windows(2).all(|pair| pair[0] < pair[1]));
+        if members.len() > EXACT_DESTINATIONS_MAX {
+            DestinationSet::Estimated(registers_of(&members))
+        } else {
+            DestinationSet::Exact(members)
+        }
+    }
+
     /// Adds an address.
     pub fn insert(&mut self, address: A) {
         match self {
@@ -184,19 +195,6 @@ impl<A: Address> DestinationSet<A> {
             set.insert(A::from_number(u128::from_le_bytes(number)));
         }
         Ok(set)
-    }
-}
-
-impl DestinationSet<u128> {
-    /// The same set of addresses that are IPv4's, as such.
-    #[must_use]
-    pub fn as_ipv4(&self) -> DestinationSet<u32> {
-        match self {
-            DestinationSet::Exact(addresses) => {
-                DestinationSet::Exact(addresses.iter().map(|it| *it as u32).collect())
-            }
-            DestinationSet::Estimated(registers) => DestinationSet::Estimated(registers.clone()),
-        }
     }
 }
 

@@ -241,6 +241,12 @@ impl Confirmed {
         self.marks >> mark as u8 & 1 != 0
     }
 
+    /// Whether no key is shared.
+    #[must_use]
+    pub const fn is_nothing_shared(&self) -> bool {
+        self.keys.is_empty()
+    }
+
     /// Whether packets with this pair value and without a confirmed mark belong to the tool of that key.
     #[must_use]
     pub fn has_key(&self, pair: u32) -> bool {

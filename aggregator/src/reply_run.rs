@@ -1,5 +1,6 @@
 //! Sorted replies of an hour, in memory or in a file, and their merge: rows with one key become one row.
 
+use std::borrow::Cow;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
@@ -76,9 +77,8 @@ impl ReplyFile {
 
 impl ReplyRun {
     /// The rows of a table.
-    #[must_use]
-    pub fn of(table: ReplyTable) -> Self {
-        ReplyRun::Memory(table.into_rows())
+    pub fn all_of(table: ReplyTable) -> impl Iterator<Item = Self> {
+        table.into_runs().into_iter().map(ReplyRun::Memory)
     }
 
     /// Number of rows.
@@ -96,15 +96,15 @@ impl ReplyRun {
         self.len() == 0
     }
 
-    /// Writes the rows to a new file at `path`, which is removed when the run is dropped.
+    /// Writes the rows of these runs, merged, to a new file at `path`, which is removed when the run is dropped.
     ///
     /// # Errors
     /// When the file cannot be made or written; then it is gone.
-    pub fn spill(&self, path: &Path) -> io::Result<ReplyRun> {
+    pub fn spill(runs: &[ReplyRun], path: &Path) -> io::Result<ReplyRun> {
         let mut file = ReplyFile::found(path, 0, 0);
         file.stays = false;
         let mut out = BufWriter::new(File::create_new(path)?);
-        (file.rows, _) = write_merged(std::slice::from_ref(self), &mut out)?;
+        (file.rows, _) = write_merged(runs, &mut out)?;
         out.flush()?;
         Ok(ReplyRun::Disk(file))
     }
@@ -117,7 +117,7 @@ impl ReplyRun {
 pub fn write_merged(runs: &[ReplyRun], out: &mut impl Write) -> io::Result<(u64, u64)> {
     let (mut rows, mut length) = (0, 0);
     let mut bytes = Vec::new();
-    merge_replies(runs, |row| {
+    merge_replies(runs.iter().map(ReplyRun::lent), |row| {
         bytes.clear();
         write_key(&row.key, &mut bytes);
         row.counts.write_to(&mut bytes);
@@ -128,66 +128,105 @@ pub fn write_merged(runs: &[ReplyRun], out: &mut impl Write) -> io::Result<(u64,
     Ok((rows, length))
 }
 
+/// Rows of a run that are yet to be read.
+pub enum RowsLeft<'r> {
+    /// Of a run that stays.
+    Lent(std::slice::Iter<'r, ReplyRow>),
+    /// Of a run that goes.
+    Owned(std::vec::IntoIter<ReplyRow>),
+    /// In a file.
+    Disk(&'r ReplyFile),
+}
+
+impl ReplyRun {
+    /// Its rows, which stay.
+    #[must_use]
+    pub fn lent(&self) -> RowsLeft<'_> {
+        match self {
+            ReplyRun::Memory(rows) => RowsLeft::Lent(rows.iter()),
+            ReplyRun::Disk(file) => RowsLeft::Disk(file),
+        }
+    }
+
+    /// Its rows, of which none is left in memory.
+    pub fn taken(&mut self) -> RowsLeft<'_> {
+        match self {
+            ReplyRun::Memory(rows) => RowsLeft::Owned(std::mem::take(rows).into_iter()),
+            ReplyRun::Disk(file) => RowsLeft::Disk(file),
+        }
+    }
+}
+
 /// Gives the rows of all runs in order, each key once.
 ///
 /// # Errors
 /// When a run cannot be read, and what `take` returns.
-pub fn merge_replies<E: From<io::Error>>(
-    runs: &[ReplyRun],
-    mut take: impl FnMut(ReplyRow) -> Result<(), E>,
+pub fn merge_replies<'r, E: From<io::Error>>(
+    runs: impl Iterator<Item = RowsLeft<'r>>,
+    mut take: impl FnMut(Cow<'r, ReplyRow>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut readers = Vec::with_capacity(runs.len());
-    let mut heap = BinaryHeap::with_capacity(runs.len());
-    for (index, run) in runs.iter().enumerate() {
-        let mut reader = ReplyReader::of(run)?;
+    let mut readers = Vec::new();
+    let mut heap = BinaryHeap::new();
+    for rows in runs {
+        let mut reader = ReplyReader::of(rows)?;
         if let Some(key) = reader.advance()? {
-            heap.push(Reverse((key, index)));
+            heap.push(Reverse((key, readers.len())));
         }
         readers.push(reader);
     }
-    let mut current: Option<ReplyRow> = None;
-    while let Some(mut top) = heap.peek_mut() {
+    let mut united: Option<ReplyRow> = None;
+    loop {
+        let Some(mut top) = heap.peek_mut() else {
+            return Ok(());
+        };
         let Reverse((key, index)) = *top;
         let reader = &mut readers[index];
-        let counts = reader.head.take().map(|row| row.counts);
+        let head = reader.head.take();
         match reader.advance()? {
-            Some(next) => *top = Reverse((next, index)),
+            Some(next) => {
+                *top = Reverse((next, index));
+                drop(top);
+            }
             None => drop(PeekMut::pop(top)),
         }
-        let Some(counts) = counts else { continue };
-        match &mut current {
-            Some(row) if row.key == key => row.counts.add(&counts),
-            current => {
-                if let Some(done) = current.replace(ReplyRow { key, counts }) {
-                    take(done)?;
+        let Some(head) = head else { continue };
+        let is_last = heap.peek().is_none_or(|Reverse((next, _))| *next != key);
+        match (united.take(), is_last) {
+            (None, true) => take(head)?,
+            (None, false) => united = Some(head.into_owned()),
+            (Some(mut row), is_last) => {
+                row.counts.add(&head.counts);
+                if is_last {
+                    take(Cow::Owned(row))?;
+                } else {
+                    united = Some(row);
                 }
             }
         }
     }
-    current.map_or(Ok(()), take)
 }
 
 /// A run that is being read.
 struct ReplyReader<'r> {
-    rows: RowsLeft<'r>,
-    head: Option<ReplyRow>,
+    rows: Source<'r>,
+    head: Option<Cow<'r, ReplyRow>>,
 }
 
-/// What is left of a run.
-enum RowsLeft<'r> {
-    Memory(std::slice::Iter<'r, ReplyRow>),
-    Disk(BufReader<File>, u64),
+/// Where the rows of a reader come from.
+enum Source<'r> {
+    Memory(RowsLeft<'r>),
+    File(BufReader<File>, u64),
 }
 
 impl<'r> ReplyReader<'r> {
-    fn of(run: &'r ReplyRun) -> io::Result<Self> {
-        let rows = match run {
-            ReplyRun::Memory(rows) => RowsLeft::Memory(rows.iter()),
-            ReplyRun::Disk(file) => {
+    fn of(rows: RowsLeft<'r>) -> io::Result<Self> {
+        let rows = match rows {
+            RowsLeft::Disk(file) => {
                 let mut opened = File::open(&file.path)?;
                 opened.seek(SeekFrom::Start(file.offset))?;
-                RowsLeft::Disk(BufReader::with_capacity(BUFFER_BYTES, opened), file.rows)
+                Source::File(BufReader::with_capacity(BUFFER_BYTES, opened), file.rows)
             }
+            rows => Source::Memory(rows),
         };
         Ok(ReplyReader { rows, head: None })
     }
@@ -195,14 +234,15 @@ impl<'r> ReplyReader<'r> {
     /// Goes to the next row; gives its key, none at the end.
     fn advance(&mut self) -> io::Result<Option<ReplyKey>> {
         self.head = match &mut self.rows {
-            RowsLeft::Memory(rows) => rows.next().cloned(),
-            RowsLeft::Disk(_, 0) => None,
-            RowsLeft::Disk(file, left) => {
+            Source::Memory(RowsLeft::Lent(rows)) => rows.next().map(Cow::Borrowed),
+            Source::Memory(RowsLeft::Owned(rows)) => rows.next().map(Cow::Owned),
+            Source::Memory(RowsLeft::Disk(_)) | Source::File(_, 0) => None,
+            Source::File(file, left) => {
                 *left -= 1;
-                Some(ReplyRow {
+                Some(Cow::Owned(ReplyRow {
                     key: read_key(file)?,
                     counts: ReplyCounts::read_from(file)?,
-                })
+                }))
             }
         };
         Ok(self.head.as_ref().map(|row| row.key))
@@ -253,12 +293,13 @@ fn read_key(input: &mut impl Read) -> io::Result<ReplyKey> {
 mod tests {
     use super::*;
     use crate::reply_table::ReplyPacket;
+    use crate::table::HOUR_US;
 
     fn table(numbers: impl Iterator<Item = u32>) -> ReplyTable {
         let mut table = ReplyTable::default();
         for number in numbers {
             table.observe(&ReplyPacket {
-                time_us: i64::from(number) * 1_700_000,
+                time_us: i64::from(number) * 1_700_000 % HOUR_US,
                 victim: number % 13,
                 destination: number,
                 protocol: [6, 17, 1][number as usize % 3],
@@ -270,10 +311,14 @@ mod tests {
         table
     }
 
+    fn runs_of(table: ReplyTable) -> Vec<ReplyRun> {
+        ReplyRun::all_of(table).collect()
+    }
+
     fn merged(runs: &[ReplyRun]) -> Vec<ReplyRow> {
         let mut rows = Vec::new();
-        merge_replies::<io::Error>(runs, |row| {
-            rows.push(row);
+        merge_replies::<io::Error>(runs.iter().map(ReplyRun::lent), |row| {
+            rows.push(row.into_owned());
             Ok(())
         })
         .expect("readable");
@@ -282,20 +327,28 @@ mod tests {
 
     #[test]
     fn any_spread_over_runs_in_memory_and_files_merges_to_the_same_rows() {
-        let whole = table(0..2_000).into_rows();
+        let whole = merged(&runs_of(table(0..2_000)));
         let folder = tempfile::tempdir().expect("a temporary folder");
         for parts in [1, 2, 7] {
             let mut runs = Vec::new();
             for part in 0..parts {
-                let run = ReplyRun::of(table((0..2_000).filter(|number| number % parts == part)));
+                let own = runs_of(table((0..2_000).filter(|number| number % parts == part)));
                 if part % 2 == 0 {
                     let path = folder.path().join(format!("{parts}-{part}"));
-                    runs.push(run.spill(&path).expect("writable"));
+                    runs.push(ReplyRun::spill(&own, &path).expect("writable"));
                 } else {
-                    runs.push(run);
+                    runs.extend(own);
                 }
             }
             assert_eq!(merged(&runs), whole);
+            let mut taken = Vec::new();
+            let left = runs.iter_mut().map(ReplyRun::taken);
+            merge_replies::<io::Error>(left, |row| {
+                taken.push(row.into_owned());
+                Ok(())
+            })
+            .expect("readable");
+            assert_eq!(taken, whole);
         }
         let left = std::fs::read_dir(folder.path()).expect("a folder").count();
         assert_eq!(left, 0, "files go with their runs");
@@ -306,11 +359,11 @@ mod tests {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let path = folder.path().join("rows");
         let mut file = File::create(&path).expect("writable");
-        let (rows, bytes) =
-            write_merged(&[ReplyRun::of(table(0..50))], &mut file).expect("writable");
+        let (rows, bytes) = write_merged(&runs_of(table(0..50)), &mut file).expect("writable");
         let run = [ReplyRun::Disk(ReplyFile::found(&path, 0, rows))];
         assert_eq!(merged(&run).len() as u64, rows);
         file.set_len(bytes - 1).expect("cut");
-        assert!(merge_replies::<io::Error>(&run, |_| Ok(())).is_err());
+        let lent = run.iter().map(ReplyRun::lent);
+        assert!(merge_replies::<io::Error>(lent, |_| Ok(())).is_err());
     }
 }

@@ -47,18 +47,48 @@ impl Role {
     /// services are vertical; the rest is a block.
     #[must_use]
     pub fn of<'a, A: Address>(rows: impl Iterator<Item = RoleRow<'a, A>> + Clone) -> Role {
-        let (mut packets, mut answers) = (0, 0);
+        let mut sums = RoleSums::default();
         for row in rows.clone() {
-            packets += row.packets;
-            if is_answer(row.kind) {
-                answers += row.packets;
-            }
+            sums.add(row.kind, row.packets);
         }
+        sums.role(rows)
+    }
+}
+
+/// Packets of a source, and its answers among them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct RoleSums {
+    packets: u64,
+    answers: u64,
+}
+
+impl RoleSums {
+    /// Adds the packets of a row.
+    #[inline(always)]
+    pub(crate) fn add(&mut self, kind: Kind, packets: u64) {
+        self.packets = self.packets.saturating_add(packets);
+        if is_answer(kind) {
+            self.answers = self.answers.saturating_add(packets);
+        }
+    }
+
+    /// All packets.
+    pub(crate) const fn packets(self) -> u64 {
+        self.packets
+    }
+
+    /// The role of the source that has these rows, of which the first are looked at where breadth decides.
+    #[inline]
+    pub(crate) fn role<'a, A: Address>(
+        self,
+        rows: impl Iterator<Item = RoleRow<'a, A>> + Clone,
+    ) -> Role {
+        let RoleSums { packets, answers } = self;
         if packets < ROLE_PACKETS_MIN {
             return Role::None;
         }
         let fewer = answers.min(packets - answers);
-        if fewer > 0 && fewer * MIXED_SHARE >= packets {
+        if fewer > 0 && fewer.saturating_mul(MIXED_SHARE) >= packets {
             Role::Mixed
         } else if answers > packets - answers {
             Role::Backscatter

@@ -22,13 +22,13 @@ const LEFT_OUT_KEY: &str = "replies_left_out";
 pub(super) fn write(
     edition: &Edition<'_>,
     part: u32,
-    runs: &[ReplyRun],
+    runs: Vec<ReplyRun>,
     closed: &mut ClosedHour,
 ) -> Result<Option<PartWriter>, WriteError> {
     if runs.iter().all(ReplyRun::is_empty) {
         return Ok(None);
     }
-    let small = small_prefixes(runs, REPLY_ROWS_MAX)?;
+    let small = small_prefixes(&runs, REPLY_ROWS_MAX)?;
     let mut out = ReplyWriter {
         edition,
         part,
@@ -52,7 +52,7 @@ fn small_prefixes(runs: &[ReplyRun], rows_max: u64) -> Result<u64, WriteError> {
     }
     let mut sizes = SizeHistogram::default();
     let mut current: Option<((Family, u128), u64, u64)> = None;
-    merge_replies::<WriteError>(runs, |row| {
+    merge_replies::<WriteError>(runs.iter().map(ReplyRun::lent), |row| {
         let (next, count) = (row.key.prefix(), row.counts.packets());
         match &mut current {
             Some((known, rows, packets)) if *known == next => {
@@ -75,7 +75,7 @@ fn small_prefixes(runs: &[ReplyRun], rows_max: u64) -> Result<u64, WriteError> {
 
 /// Gives the rows of prefixes with more than `small` replies, and counts the others' replies.
 fn large_prefixes(
-    runs: &[ReplyRun],
+    mut runs: Vec<ReplyRun>,
     small: u64,
     left_out: &mut u64,
     mut take: impl FnMut(ReplyRow) -> Result<(), WriteError>,
@@ -83,7 +83,7 @@ fn large_prefixes(
     let mut current = None;
     // What is held is not more than `small` rows: each has a reply.
     let (mut held, mut packets) = (Vec::new(), 0);
-    merge_replies::<WriteError>(runs, |row| {
+    merge_replies::<WriteError>(runs.iter_mut().map(ReplyRun::taken), |row| {
         let next = Some(row.key.prefix());
         if current != next {
             if !held.is_empty() {
@@ -93,7 +93,7 @@ fn large_prefixes(
             (current, packets) = (next, 0);
         }
         packets += row.counts.packets();
-        held.push(row);
+        held.push(row.into_owned());
         if packets > small {
             held.drain(..).try_for_each(&mut take)?;
         }
@@ -191,7 +191,7 @@ mod tests {
                 tables[second as usize].observe(&reply(0x0b00_0000 | place, second));
             }
         }
-        tables.map(ReplyRun::of).into()
+        tables.into_iter().flat_map(ReplyRun::all_of).collect()
     }
 
     #[test]
@@ -205,7 +205,7 @@ mod tests {
             let runs = runs();
             assert_eq!(small_prefixes(&runs, rows_max).expect("readable"), small);
             let (mut rows, mut left_out) = (0, 0);
-            let taken = large_prefixes(&runs, small, &mut left_out, |_| {
+            let taken = large_prefixes(runs, small, &mut left_out, |_| {
                 rows += 1;
                 Ok(())
             });

@@ -1,15 +1,40 @@
 //! The rows of one source, all of which are here: its marks are confirmed, and rows that differed in a mark alone and no longer do
 //! become one, their packets, bytes and destinations together.
 
-use crate::evidence::Evidence;
-use crate::run::Merged;
+use crate::destinations::View;
+use crate::evidence::{Confirmed, Evidence};
+use crate::run::{LyingRows, Merged, SourceRow};
 use teiten_observation::Mark;
 use teiten_observation::{Address, Family};
+
+/// The judgement of rows none of which gets another kind.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Judged<'j> {
+    /// No packet shows a tool.
+    Plain,
+    /// Every packet of the only row shows the tool of its mark.
+    Exact,
+    /// What the marks of the rows are worth.
+    ByRow(&'j Confirmed),
+}
+
+impl Judged<'_> {
+    /// How many packets of a row show its tool.
+    #[inline(always)]
+    pub(super) fn tool_packets<A: Address>(self, row: &SourceRow<A>) -> u64 {
+        match self {
+            Judged::Plain => 0,
+            Judged::Exact => row.packets,
+            Judged::ByRow(confirmed) => confirmed.judge(row).1,
+        }
+    }
+}
 
 /// Judges one source after another.
 #[derive(Debug, Default)]
 pub(super) struct Judge {
     evidence: Evidence,
+    confirmed: Confirmed,
 }
 
 impl Judge {
@@ -25,6 +50,61 @@ impl Judge {
         if A::FAMILY == Family::Ipv4 && !is_settled {
             self.judge_all(rows);
         }
+    }
+
+    /// The same for rows that lie in a run, which stay as they are; `None` if some get another kind. `each` is given every row, its
+    /// destinations counted.
+    #[inline]
+    pub(super) fn judge_lying<'r, A: Address>(
+        &mut self,
+        rows: LyingRows<'r, A>,
+        mut each: impl FnMut(&SourceRow<A>, View<'r, A>),
+    ) -> Option<Judged<'_>> {
+        let counted = rows.each().map(|(mut row, view)| {
+            row.destinations = view.count() as u32;
+            (row, view)
+        });
+        if A::FAMILY == Family::Ipv6 || rows.len() == 1 {
+            let mut only = None;
+            for (row, view) in counted {
+                each(&row, view);
+                only = Some(row);
+            }
+            return match only.filter(|_| A::FAMILY == Family::Ipv4) {
+                None => Some(Judged::Plain),
+                Some(row) => self.judge_only(&row),
+            };
+        }
+        self.evidence.clear();
+        let mut has_marks = false;
+        for (row, view) in counted {
+            has_marks |= row.kind.mark() != Mark::None;
+            self.evidence.add(&row);
+            each(&row, view);
+        }
+        self.confirmed = self.evidence.decide();
+        if !has_marks && self.confirmed.is_nothing_shared() {
+            return Some(Judged::Plain);
+        }
+        let confirmed = &self.confirmed;
+        let stays = |(row, _): (SourceRow<A>, _)| {
+            row.kind.with_mark(Mark::of(confirmed.judge(&row).0)) == row.kind
+        };
+        rows.each().all(stays).then_some(Judged::ByRow(confirmed))
+    }
+
+    fn judge_only<A: Address>(&mut self, row: &SourceRow<A>) -> Option<Judged<'_>> {
+        match row.kind.mark() {
+            Mark::None if !row.shares_pair() => return Some(Judged::Plain),
+            mark if mark.is_exact() => return Some(Judged::Exact),
+            _ => {}
+        }
+        self.evidence.clear();
+        self.evidence.add(row);
+        self.confirmed = self.evidence.decide();
+        let tool = self.confirmed.judge(row).0;
+        let stays = row.kind.with_mark(Mark::of(tool)) == row.kind;
+        stays.then_some(Judged::ByRow(&self.confirmed))
     }
 
     fn judge_all<A: Address>(&mut self, rows: &mut Vec<Merged<'_, A>>) {

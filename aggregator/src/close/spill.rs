@@ -89,18 +89,28 @@ impl Drop for SpilledPayloads {
     }
 }
 
-/// Writes replies to files of this program. Those that were not written stay.
-fn spill_replies(runs: &mut [ReplyRun], store: &Store) -> Result<(), WriteError> {
-    for run in runs {
-        if let ReplyRun::Disk(_) = run {
-            continue;
-        }
-        let refused = |path: PathBuf| move |source| WriteError::File { path, source };
-        let path = store.scratch_path("replies");
-        let path = path.map_err(refused(store.private_folder()))?;
-        *run = run.spill(&path).map_err(refused(path))?;
+/// Writes replies that are in memory to a file of this program. Where that fails they stay.
+fn spill_replies(runs: &mut Vec<ReplyRun>, store: &Store) -> Result<(), WriteError> {
+    let in_memory = |run: &mut ReplyRun| matches!(run, ReplyRun::Memory(_));
+    let memory: Vec<ReplyRun> = runs.extract_if(.., in_memory).collect();
+    if memory.is_empty() {
+        return Ok(());
     }
-    Ok(())
+    let refused = |path: PathBuf| move |source| WriteError::File { path, source };
+    let path = store.scratch_path("replies");
+    let spilled = path
+        .map_err(refused(store.private_folder()))
+        .and_then(|path| ReplyRun::spill(&memory, &path).map_err(refused(path)));
+    match spilled {
+        Ok(run) => {
+            runs.push(run);
+            Ok(())
+        }
+        Err(error) => {
+            runs.extend(memory);
+            Err(error)
+        }
+    }
 }
 
 /// Writes runs to files of this program. Those that were not written stay.

@@ -37,6 +37,23 @@ pub fn pack<A: Address>(set: &View<'_, A>, bytes: &mut Vec<u8>) {
     }
 }
 
+/// The same for addresses of a family that are held as numbers.
+pub fn pack_of(family: Family, set: &View<'_, u128>, bytes: &mut Vec<u8>) {
+    let numbers = match (family, set) {
+        (Family::Ipv6, _) | (_, View::Estimated(_)) => return pack(set, bytes),
+        (Family::Ipv4, numbers) => numbers,
+    };
+    let mut members = [0_u32; EXACT_DESTINATIONS_MAX];
+    let mut count = 0;
+    numbers.each(|number| {
+        if let Some(place) = members.get_mut(count) {
+            *place = number as u32;
+            count += 1;
+        }
+    });
+    pack(&View::Few(&members[..count]), bytes);
+}
+
 /// Members that most rows with more than one have at most: clearing room for all that a set may have would take longer than the rest.
 const ROW_MEMBERS: usize = 4;
 
@@ -211,6 +228,21 @@ mod tests {
             merge_packed(&packed(&hour), &mut union).expect("own bytes");
         }
         assert_eq!(union.count(), 125);
+    }
+
+    #[test]
+    fn addresses_held_as_numbers_are_packed_as_those_of_their_family() {
+        for count in [1, 2, 5, 128, 500] {
+            let wide = set_of(7..7 + count);
+            let mut narrow = DestinationSet::<u32>::new();
+            (7..7 + count as u32).for_each(|one| narrow.insert(one));
+            let mut bytes = Vec::new();
+            pack_of(Family::Ipv4, &wide.view(), &mut bytes);
+            assert_eq!(bytes, packed(&narrow), "{count}");
+            bytes.clear();
+            pack_of(Family::Ipv6, &wide.view(), &mut bytes);
+            assert_eq!(bytes, packed(&wide), "{count}");
+        }
     }
 
     #[test]

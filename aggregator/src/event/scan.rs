@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use crate::by_source::{LineNames, SourceKey, SourceLine, SourceLines};
-use crate::destinations::{DestinationSet, NoSet, merge_packed, pack};
+use crate::destinations::{DestinationSet, NoSet, merge_packed, pack_of};
 use crate::event::{DarkAddresses, ScanRules};
 use crate::schema::ScanRow;
 use crate::text::hexadecimal;
-use teiten_observation::{Tool, TrafficType};
+use teiten_observation::{Family, Tool, TrafficType};
 use twox_hash::XxHash64;
 
 /// What packets of a source belong together.
@@ -90,10 +90,11 @@ impl Scan {
             merge_packed(&self.set, &mut union)?;
             merge_packed(set, &mut union)?;
             self.set.clear();
-            match self.source.ip_version {
-                4 => pack(&union.as_ipv4().view(), &mut self.set),
-                _ => pack(&union.view(), &mut self.set),
-            }
+            let family = match self.source.ip_version {
+                4 => Family::Ipv4,
+                _ => Family::Ipv6,
+            };
+            pack_of(family, &union.view(), &mut self.set);
         }
         self.destinations_min = self.destinations_min.max(line.destinations);
         self.packets = self.packets.saturating_add(line.packets);

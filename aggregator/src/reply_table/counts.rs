@@ -14,7 +14,7 @@ pub const MINUTE_SLOTS: usize = (MINUTE_US / SLOT_US) as usize;
 /// Destinations of a row: most have one, which needs no memory of its own.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum RowDestinations {
-    One(u128),
+    One([u128; 1]),
     More(Box<DestinationSet<u128>>),
 }
 
@@ -33,33 +33,45 @@ pub struct ReplyCounts {
 }
 
 impl ReplyCounts {
-    /// Nothing yet, of a row whose first packet comes at `time_us` to `destination`.
-    pub(super) fn none(time_us: i64, destination: u128) -> Self {
+    /// Of no packet.
+    pub(super) fn none() -> Self {
         ReplyCounts {
-            first_us: time_us,
-            last_us: time_us,
+            first_us: i64::MAX,
+            last_us: i64::MIN,
             bytes: 0,
             slots: [0; MINUTE_SLOTS],
-            destinations: RowDestinations::One(destination),
+            destinations: RowDestinations::One([0]),
         }
     }
 
-    /// Counts a packet.
-    pub(super) fn observe(&mut self, time_us: i64, destination: u128, wire_bytes: u32) {
+    /// Counts a packet, but for its destination.
+    #[inline]
+    pub(super) fn add_packet(&mut self, time_us: i64, wire_bytes: u32) {
         self.first_us = self.first_us.min(time_us);
         self.last_us = self.last_us.max(time_us);
         self.bytes = self.bytes.saturating_add(wire_bytes.into());
         let slot = &mut self.slots[(time_us.rem_euclid(MINUTE_US) / SLOT_US) as usize];
         *slot = slot.saturating_add(1);
-        match &mut self.destinations {
-            RowDestinations::One(only) if *only == destination => {}
-            RowDestinations::One(only) => {
-                let mut set = DestinationSet::single(*only);
-                set.insert(destination);
-                self.destinations = RowDestinations::More(Box::new(set));
+    }
+
+    /// Sets the destinations of all packets, which come in ascending order, some more than once.
+    pub(super) fn set_destinations(&mut self, mut ascending: impl Iterator<Item = u128>) {
+        let Some(first) = ascending.next() else {
+            return;
+        };
+        let Some(other) = ascending.find(|next| *next != first) else {
+            self.destinations = RowDestinations::One([first]);
+            return;
+        };
+        let mut members = vec![first, other];
+        for next in ascending {
+            if members.last() != Some(&next) {
+                members.push(next);
             }
-            RowDestinations::More(set) => set.insert(destination),
         }
+        members.shrink_to_fit();
+        let set = DestinationSet::of_ascending(members);
+        self.destinations = RowDestinations::More(Box::new(set));
     }
 
     /// Adds what was counted elsewhere of the same row.
@@ -71,8 +83,8 @@ impl ReplyCounts {
             *ours = ours.saturating_add(theirs);
         }
         if self.destinations != other.destinations {
-            let mut set = self.destinations();
-            set.merge(other.destinations().view());
+            let mut set = DestinationSet::from(self.view());
+            set.merge(other.view());
             self.destinations = RowDestinations::More(Box::new(set));
         }
     }
@@ -85,10 +97,10 @@ impl ReplyCounts {
 
     /// The dark addresses.
     #[must_use]
-    pub fn destinations(&self) -> DestinationSet<u128> {
+    pub fn view(&self) -> View<'_, u128> {
         match &self.destinations {
-            RowDestinations::One(only) => DestinationSet::single(*only),
-            RowDestinations::More(set) => set.as_ref().clone(),
+            RowDestinations::One(only) => View::Few(only),
+            RowDestinations::More(set) => set.view(),
         }
     }
 
@@ -97,7 +109,6 @@ impl ReplyCounts {
         match &self.destinations {
             RowDestinations::One(_) => 0,
             RowDestinations::More(set) => match set.as_ref() {
-                // A vector has room for up to twice as many.
                 DestinationSet::Exact(members) => {
                     size_of::<DestinationSet<u128>>() + members.len() * size_of::<u128>()
                 }
@@ -117,10 +128,7 @@ impl ReplyCounts {
         for slot in self.slots {
             bytes.extend_from_slice(&slot.to_le_bytes());
         }
-        match &self.destinations {
-            RowDestinations::One(only) => View::Few(&[*only]).write_to(bytes),
-            RowDestinations::More(set) => set.view().write_to(bytes),
-        }
+        self.view().write_to(bytes);
     }
 
     /// Reads back what [`ReplyCounts::write_to`] wrote.
@@ -149,7 +157,7 @@ impl ReplyCounts {
             1 => {
                 let mut only = [0; size_of::<u128>()];
                 input.read_exact(&mut only)?;
-                RowDestinations::One(u128::from_le_bytes(only))
+                RowDestinations::One([u128::from_le_bytes(only)])
             }
             _ => {
                 let mut set = count.chain(&mut *input);
@@ -171,10 +179,11 @@ mod tests {
     use super::*;
 
     fn counts(destinations: std::ops::Range<u128>) -> ReplyCounts {
-        let mut counts = ReplyCounts::none(7, destinations.start);
-        for destination in destinations {
-            counts.observe(destination as i64 * 1_000, destination, 60);
+        let mut counts = ReplyCounts::none();
+        for destination in destinations.clone() {
+            counts.add_packet(destination as i64 * 1_000, 60);
         }
+        counts.set_destinations(destinations.flat_map(|one| [one, one]));
         counts
     }
 

@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::disk::{DiskRun, ROW_AHEAD, RowWriter};
 use super::either::Run;
-use super::memory::MemoryRun;
+use super::memory::{MemoryRun, RowPlace};
 use super::packed::{Own, PackedRow, RowReader};
 use super::row::SourceRow;
 use crate::destinations::{DestinationSet, View};
@@ -30,7 +30,7 @@ pub fn split_sources<A: Address>(runs: &[Run<A>], parts: usize) -> Vec<A> {
     splits
 }
 
-/// Merges what the runs hold from source `from` (none: the first) to before `to` (none: the end), in order.
+/// Merges what the runs hold from source `from` (none: the first) to before `to` (none: the end), row by row, in order.
 ///
 /// # Errors
 /// When a run on disk cannot be read.
@@ -40,6 +40,22 @@ pub fn merge_range<'r, A: Address>(
     to: Option<A>,
     mut push: impl FnMut(Merged<'r, A>),
 ) -> Result<()> {
+    merge_sources(runs, from, to, |rows| match rows {
+        SourceGroup::Lying(rows) => rows.each().for_each(|row| push(Merged::of(row))),
+        SourceGroup::Merged(rows) => rows.drain(..).for_each(&mut push),
+    })
+}
+
+/// The same, source by source.
+///
+/// # Errors
+/// When a run on disk cannot be read.
+pub fn merge_sources<'r, A: Address>(
+    runs: &'r [Run<A>],
+    from: Option<A>,
+    to: Option<A>,
+    mut take: impl FnMut(SourceGroup<'_, 'r, A>),
+) -> Result<()> {
     let mut cursors = Vec::with_capacity(runs.len());
     for run in runs {
         let cursor = Cursor::open(run, from, to)?;
@@ -47,82 +63,156 @@ pub fn merge_range<'r, A: Address>(
             cursors.push(cursor);
         }
     }
-    if cursors.len() > FEW_RUNS {
-        return merge_many(cursors, push);
-    }
-    while let Some((key, index)) = least(&cursors) {
-        let mut merged = Merged::new(cursors[index].advance()?);
-        // A run can hold a key more than once: a row whose counters were full was followed by another.
-        for cursor in &mut cursors[index..] {
-            while cursor.key == Some(key) {
-                merged.add(cursor.advance()?);
+    let mut next = NextSource::of(&cursors);
+    // The cursors that are at the next source, and its rows.
+    let (mut group, mut rows) = (Vec::new(), Vec::new());
+    while let Some(source) = next.find(&cursors, &mut group) {
+        let lying = match group[..] {
+            [only] => cursors[only].take_lying(source),
+            _ => None,
+        };
+        match lying {
+            Some(lying) => take(SourceGroup::Lying(lying)),
+            None => {
+                merge_source(&mut cursors, &group, source, &mut rows)?;
+                take(SourceGroup::Merged(&mut rows));
+                rows.clear();
             }
         }
-        push(merged.counted());
+        next.passed(&cursors, &group);
     }
     Ok(())
 }
 
-/// The smallest key, and the first cursor that is at it.
-#[inline(always)]
-fn least<A: Address>(cursors: &[Cursor<'_, A>]) -> Option<((A, Kind), usize)> {
-    let mut least = None;
-    for (index, cursor) in cursors.iter().enumerate() {
-        if let Some(key) = cursor.key
-            && least.is_none_or(|(known, _)| key < known)
-        {
-            least = Some((key, index));
+/// Merges the rows of one source, which these cursors are at.
+fn merge_source<'r, A: Address>(
+    cursors: &mut [Cursor<'r, A>],
+    group: &[usize],
+    source: A,
+    rows: &mut Vec<Merged<'r, A>>,
+) -> Result<()> {
+    let kind_at =
+        |cursor: &Cursor<'r, A>| cursor.key.filter(|key| key.0 == source).map(|key| key.1);
+    let least = |cursors: &[Cursor<'r, A>]| {
+        let kinds = group.iter().filter_map(|&index| kind_at(&cursors[index]));
+        kinds.min()
+    };
+    while let Some(kind) = least(cursors) {
+        let mut merged: Option<Merged<'r, A>> = None;
+        for &index in group {
+            let cursor = &mut cursors[index];
+            // A run can hold a key more than once: a row whose counters were full was followed by another.
+            while cursor.key == Some((source, kind)) {
+                let head = cursor.advance()?;
+                match &mut merged {
+                    None => merged = Some(Merged::new(head)),
+                    Some(merged) => merged.add(head),
+                }
+            }
         }
+        rows.extend(merged.map(Merged::counted));
     }
-    least
+    Ok(())
 }
 
-/// Runs up to so many are merged by looking at all heads; more through a heap.
+/// Runs up to so many are searched by looking at all cursors; more through a heap.
 const FEW_RUNS: usize = 4;
 
-fn merge_many<'a, A: Address>(
-    mut cursors: Vec<Cursor<'a, A>>,
-    mut push: impl FnMut(Merged<'a, A>),
-) -> Result<()> {
-    let keys = cursors
-        .iter()
-        .enumerate()
-        .filter_map(|(index, cursor)| cursor.key.map(|key| Reverse((key, index))));
-    let mut heap: BinaryHeap<Reverse<((A, Kind), usize)>> = keys.collect();
-    let mut last: Option<((A, Kind), Merged<'a, A>)> = None;
-    while let Some(mut top) = heap.peek_mut() {
-        let Reverse((key, index)) = *top;
-        let mut merged = match last.take() {
-            Some((last_key, merged)) if last_key == key => Some(merged),
-            Some((_, merged)) => {
-                push(merged.counted());
-                None
-            }
-            None => None,
-        };
-        take_head(&mut cursors[index], &mut merged)?;
-        last = merged.map(|merged| (key, merged));
-        match cursors[index].key {
-            Some(next) => *top = Reverse((next, index)),
-            None => drop(PeekMut::pop(top)),
-        }
-    }
-    if let Some((_, merged)) = last {
-        push(merged.counted());
-    }
-    Ok(())
+/// How the smallest source of all cursors is found.
+enum NextSource<A> {
+    Few,
+    Many(BinaryHeap<Reverse<(A, usize)>>),
 }
 
-fn take_head<'a, A: Address>(
-    cursor: &mut Cursor<'a, A>,
-    merged: &mut Option<Merged<'a, A>>,
-) -> Result<()> {
-    let head = cursor.advance()?;
-    match merged {
-        None => *merged = Some(Merged::new(head)),
-        Some(merged) => merged.add(head),
+impl<A: Address> NextSource<A> {
+    fn of(cursors: &[Cursor<'_, A>]) -> Self {
+        if cursors.len() <= FEW_RUNS {
+            return NextSource::Few;
+        }
+        let sources = cursors.iter().enumerate();
+        NextSource::Many(
+            sources
+                .filter_map(|(index, cursor)| {
+                    cursor.source().map(|source| Reverse((source, index)))
+                })
+                .collect(),
+        )
     }
-    Ok(())
+
+    /// The smallest source; `group` gets the cursors that are at it, ascending.
+    #[inline(always)]
+    fn find(&mut self, cursors: &[Cursor<'_, A>], group: &mut Vec<usize>) -> Option<A> {
+        group.clear();
+        match self {
+            NextSource::Few => {
+                let source = cursors.iter().filter_map(Cursor::source).min()?;
+                let at = |index: &usize| cursors[*index].source() == Some(source);
+                group.extend((0..cursors.len()).filter(at));
+                Some(source)
+            }
+            NextSource::Many(heap) => {
+                let Reverse((source, _)) = *heap.peek()?;
+                while let Some(top) = heap.peek_mut()
+                    && top.0.0 == source
+                {
+                    group.push(PeekMut::pop(top).0.1);
+                }
+                Some(source)
+            }
+        }
+    }
+
+    /// The cursors of `group` have gone on to other sources.
+    #[inline(always)]
+    fn passed(&mut self, cursors: &[Cursor<'_, A>], group: &[usize]) {
+        if let NextSource::Many(heap) = self {
+            let at = |&index: &usize| Some(Reverse((cursors[index].source()?, index)));
+            heap.extend(group.iter().filter_map(at));
+        }
+    }
+}
+
+/// The rows of one source in all runs, in the order of their kinds.
+#[derive(Debug)]
+pub enum SourceGroup<'g, 'r, A> {
+    /// Those of one run in memory: each kind once.
+    Lying(LyingRows<'r, A>),
+    /// Those of several runs, or read from disk.
+    Merged(&'g mut Vec<Merged<'r, A>>),
+}
+
+/// Rows of one source that lie in a run.
+#[derive(Clone, Copy, Debug)]
+pub struct LyingRows<'r, A> {
+    run: &'r MemoryRun<A>,
+    places: &'r [RowPlace<A>],
+}
+
+impl<'r, A: Address> LyingRows<'r, A> {
+    /// Number of rows, at least one.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.places.len()
+    }
+
+    /// The source.
+    #[must_use]
+    pub fn source(&self) -> A {
+        self.places[0].source
+    }
+
+    /// Each row, its destinations not counted, and the destinations.
+    #[inline(always)]
+    pub fn each(self) -> impl Iterator<Item = (SourceRow<A>, View<'r, A>)> + Clone {
+        let LyingRows { run, places } = self;
+        places.iter().enumerate().map(move |(index, place)| {
+            if let Some(ahead) = places.get(index + ROW_AHEAD) {
+                run.rows.prefetch(ahead.row);
+            }
+            let row = run.rows.row(place.row);
+            (SourceRow::of(row), row.destinations(&run.sets))
+        })
+    }
 }
 
 /// A row, and its destinations where they lie.
@@ -216,6 +306,38 @@ impl<'a, A: Address> Cursor<'a, A> {
         Ok(head)
     }
 
+    #[inline(always)]
+    fn source(&self) -> Option<A> {
+        self.key.map(|(source, _)| source)
+    }
+
+    /// The rows of `source`, which this place is at, if they lie in memory and each has its own kind; the cursor goes on behind them.
+    #[inline]
+    fn take_lying(&mut self, source: A) -> Option<LyingRows<'a, A>> {
+        let Rest::Memory(run, position) = &mut self.rest else {
+            return None;
+        };
+        let run: &'a MemoryRun<A> = run;
+        let rest = &run.order[*position..];
+        let count = match rest.get(1) {
+            Some(next) if next.source == source => rest
+                .iter()
+                .take_while(|place| place.source == source)
+                .count(),
+            _ => 1,
+        };
+        let places = &rest[..count];
+        if places.windows(2).any(|pair| pair[0].kind == pair[1].kind) {
+            return None;
+        }
+        *position += count;
+        for ahead in run.order[*position..].iter().take(ROW_AHEAD) {
+            run.rows.prefetch(ahead.row);
+        }
+        self.find_key();
+        Some(LyingRows { run, places })
+    }
+
     #[inline]
     fn find_key(&mut self) {
         let key = match &self.rest {
@@ -237,6 +359,13 @@ pub struct Merged<'a, A> {
 }
 
 impl<'a, A: Address> Merged<'a, A> {
+    /// A row that lies in a run.
+    #[inline]
+    #[must_use]
+    pub fn of((row, destinations): (SourceRow<A>, View<'a, A>)) -> Self {
+        Merged::new((row, HeldDestinations::Lying(destinations))).counted()
+    }
+
     #[inline]
     fn new((row, destinations): Head<'a, A>) -> Self {
         Merged { row, destinations }
@@ -260,7 +389,7 @@ impl<'a, A: Address> Merged<'a, A> {
     #[must_use]
     #[inline]
     pub fn shares_pair(&self) -> bool {
-        self.row.pair != 0 && self.row.pair_packets > 1
+        self.row.shares_pair()
     }
 
     /// Gives it another kind, and how many of its packets show the tool of that kind.

@@ -52,6 +52,13 @@ impl<A: Address> SourceRow<A> {
         }
     }
 
+    /// Whether more than one packet has its pair value.
+    #[must_use]
+    #[inline]
+    pub const fn shares_pair(&self) -> bool {
+        self.pair != 0 && self.pair_packets > 1
+    }
+
     /// Adds the counts of `other`; the caller handles source, kind and destinations.
     pub fn add(&mut self, other: &SourceRow<A>) {
         // The lengths in a capture's records are not bounded.

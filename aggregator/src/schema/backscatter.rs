@@ -7,7 +7,7 @@ use super::{
     BYTES, COUNTRY, Column, ColumnRow, Filled, Holds, IP_VERSION, NOT_NEGATIVE, PACKETS, SENSOR,
     Slot, TRAFFIC_TYPE, counted,
 };
-use crate::destinations::pack;
+use crate::destinations::pack_of;
 use crate::hour::Hour;
 use crate::minute::MINUTE_US;
 use crate::origin::Country;
@@ -187,22 +187,18 @@ pub(crate) const ROWS: &[ColumnRow<BackscatterFill>] = &[
         column: DESTINATIONS,
         fill: |slot, group| {
             let rows = group.rows.iter();
-            slot.integers(rows.map(|it| counted(it.row.counts.destinations().count())))
+            slot.integers(rows.map(|it| counted(it.row.counts.view().count())))
         },
     },
     ColumnRow {
         column: DESTINATIONS_SET,
         fill: |slot, group| {
-            let packed = |it: &LocatedReplies| {
-                let (set, mut bytes) = (it.row.counts.destinations(), Vec::new());
-                match it.row.key.family {
-                    Family::Ipv4 => pack(&set.as_ipv4().view(), &mut bytes),
-                    Family::Ipv6 => pack(&set.view(), &mut bytes),
-                }
-                bytes
-            };
-            let sets: Vec<Vec<u8>> = group.rows.iter().map(packed).collect();
-            slot.strings(sets.iter().map(Vec::as_slice))
+            let (mut sets, mut ends) = (Vec::new(), vec![0]);
+            for it in group.rows {
+                pack_of(it.row.key.family, &it.row.counts.view(), &mut sets);
+                ends.push(sets.len());
+            }
+            slot.strings(ends.windows(2).map(|bounds| &sets[bounds[0]..bounds[1]]))
         },
     },
     ColumnRow {

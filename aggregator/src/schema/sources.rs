@@ -90,7 +90,7 @@ impl SourceChunk {
     }
 
     /// Appends a row of the source that was begun last; `destinations` are left out where they are not kept.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn push<A: Address>(
         &mut self,
         row: &SourceRow<A>,

@@ -1,11 +1,11 @@
 //! [`judge()`]: what a captured frame is, in one call. It decodes the frame, places its packet by the telescope, and says of an observed
 //! packet what an hour's tables need. The modules below do each of these steps.
 
-use teiten_observation::{Address, Family, Kind, Observation};
+use teiten_observation::{Address, Kind, Observation};
 
 use crate::LinkType;
 use crate::classify::{Rule, verdict};
-use crate::decode::{Decoded, Layer, Packet, Quoted, Reason, Transport, decode_record};
+use crate::decode::{Decoded, Layer, Packet, Quoted, Reason, Transport, decode_record, quoted};
 use crate::fingerprint::stack;
 use crate::flags::{Flag, flags};
 use crate::payload::Signature;
@@ -64,9 +64,17 @@ pub struct Observed<'a, A> {
     pub payload: &'a [u8],
     /// The signature of the payload, if one matches.
     pub signature: Option<&'static Signature>,
+    /// The bytes of the packet that an ICMP error quotes; empty for other packets.
+    pub quotation: &'a [u8],
 }
 
 impl<A: Address> Observed<'_, A> {
+    /// The packet that an ICMP error quotes, if it quotes both addresses.
+    #[must_use]
+    pub fn quoted(&self) -> Option<Quoted<A>> {
+        quoted::read(self.quotation)
+    }
+
     /// The observation for the tables of the hour, with the time (microseconds since 1970-01-01 UTC) and the length of its frame.
     #[inline(always)]
     #[must_use]
@@ -117,26 +125,6 @@ pub fn is_observed(telescope: &Telescope, frame: Frame<'_>) -> bool {
     place == Place::Observed
 }
 
-/// The packet that the ICMP error in a frame quotes, if its addresses are of the family that is asked for.
-#[must_use]
-pub fn quoted<A: Address>(frame: Frame<'_>) -> Option<Quoted<A>> {
-    match &decode_record(frame.link_type, frame.captured, frame.wire_bytes) {
-        Decoded::Ipv4(packet) if A::FAMILY == Family::Ipv4 => packet.quoted().map(widened),
-        Decoded::Ipv6(packet) if A::FAMILY == Family::Ipv6 => packet.quoted().map(widened),
-        _ => None,
-    }
-}
-
-/// The same addresses under another type of the same family.
-fn widened<F: Address, A: Address>(quoted: Quoted<F>) -> Quoted<A> {
-    Quoted {
-        source: A::from_number(quoted.source.number()),
-        destination: A::from_number(quoted.destination.number()),
-        protocol: quoted.protocol,
-        ports: quoted.ports,
-    }
-}
-
 #[inline(always)]
 fn place<A: Address>(telescope: &Telescope, packet: &Packet<'_, A>) -> Place {
     telescope.place(packet.source, packet.destination)
@@ -157,6 +145,7 @@ fn observed<'a, A: Address>(packet: &Packet<'a, A>) -> Observed<'a, A> {
         pair: verdict.pair,
         payload: payload(packet),
         signature: verdict.signature,
+        quotation: packet.quotation(),
     }
 }
 
@@ -208,7 +197,7 @@ fn fuzz_packet<A: Address>(observed: &Observed<'_, A>, packet: &Packet<'_, A>) {
     assert_eq!(observed.kind.protocol(A::FAMILY), packet.protocol);
     assert_eq!(observed.ports, packet.ports());
     assert!(!observed.rule.name.is_empty());
-    let _ = packet.quoted();
+    assert_eq!(observed.quoted(), packet.quoted());
 }
 
 #[cfg(test)]

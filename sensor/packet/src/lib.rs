@@ -50,7 +50,7 @@ pub mod payload;
 pub mod samples;
 pub mod telescope;
 
-pub use judge::{Frame, Judgement, Observed, judge, quoted};
+pub use judge::{Frame, Judgement, Observed, judge};
 pub use link_type::LinkType;
 pub use teiten_observation as observation;
 pub use telescope::{Place, Prefix, PrefixError, Telescope};

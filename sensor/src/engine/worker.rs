@@ -16,7 +16,7 @@ use super::accounting::WorkerTally;
 use crate::source::live::Drops;
 use crate::source::record::{NO_TIME_US, Record};
 use crate::watch::Sample;
-use teiten_packet::{Judgement, Observed, Telescope, judge, quoted};
+use teiten_packet::{Judgement, Observed, Telescope, judge};
 
 /// How far ahead of a packet its bytes are asked for, and how many of them one request brings.
 const RECORDS_AHEAD: usize = 12;
@@ -209,11 +209,11 @@ impl Worker {
         self.now.counts.received += 1;
         match judge(&self.telescope, record.frame(bytes)) {
             Judgement::Ipv4(packet) => {
-                let observation = self.observed(record, bytes, &packet);
+                let observation = self.observed(record, &packet);
                 self.batch.ipv4.push(observation);
             }
             Judgement::Ipv6(packet) => {
-                let observation = self.observed(record, bytes, &packet);
+                let observation = self.observed(record, &packet);
                 self.batch.ipv6.push(observation);
             }
             Judgement::Outside => self.now.counts.outside += 1,
@@ -230,11 +230,10 @@ impl Worker {
     fn observed<A: Address>(
         &mut self,
         record: &Record,
-        bytes: &[u8],
         packet: &Observed<'_, A>,
     ) -> Observation<A> {
         if packet.kind.class() == Class::Backscatter {
-            self.observe_reply(record, bytes, packet);
+            self.observe_reply(record, packet);
         }
         if !packet.payload.is_empty() && self.payloads {
             self.observe_payload(packet);
@@ -262,16 +261,10 @@ impl Worker {
 
     /// Replies say who is attacked. An ICMP error that quotes too little of the forged packet says nothing.
     #[inline(never)]
-    fn observe_reply<A: Address>(
-        &mut self,
-        record: &Record,
-        bytes: &[u8],
-        packet: &Observed<'_, A>,
-    ) {
+    fn observe_reply<A: Address>(&mut self, record: &Record, packet: &Observed<'_, A>) {
         let traffic_type = packet.kind.traffic_type();
         let (victim, protocol, port) = if is_icmp_error(traffic_type) {
-            // Read a second time, as no other packet has need of it.
-            let Some(quoted) = quoted::<A>(record.frame(bytes)) else {
+            let Some(quoted) = packet.quoted() else {
                 return;
             };
             let port = quoted.ports.map(|(_, service)| service);

@@ -3,7 +3,7 @@
 
 use teiten_observation::{Address, Family};
 
-use super::transport::{Icmp, Transport};
+use super::transport::Transport;
 use super::{Decoded, Packet, ip};
 
 /// The quoted packet, as far as the error holds it (8 bytes behind the IP header at least, RFC 792).
@@ -32,18 +32,27 @@ impl<A: Address> Packet<'_, A> {
     /// The packet that this one quotes, if it is an ICMP error and quotes both addresses.
     #[must_use]
     pub fn quoted(&self) -> Option<Quoted<A>> {
+        read(self.quotation())
+    }
+}
+
+impl<'a, A: Address> Packet<'a, A> {
+    /// The bytes of the packet that this one quotes; none if it is no ICMP error.
+    #[inline]
+    pub(crate) fn quotation(&self) -> &'a [u8] {
         match self.transport {
-            Transport::Icmp(icmp) if quotes(A::FAMILY, icmp.icmp_type) => read(icmp),
-            _ => None,
+            Transport::Icmp(icmp) if quotes(A::FAMILY, icmp.icmp_type) => icmp.body,
+            _ => &[],
         }
     }
 }
 
+/// Reads the packet of a quotation, if that holds both addresses.
 #[inline(never)]
-fn read<A: Address>(icmp: Icmp<'_>) -> Option<Quoted<A>> {
+pub(crate) fn read<A: Address>(quotation: &[u8]) -> Option<Quoted<A>> {
     match A::FAMILY {
-        Family::Ipv4 => ipv4(icmp.body),
-        Family::Ipv6 => ipv6(icmp.body),
+        Family::Ipv4 => ipv4(quotation),
+        Family::Ipv6 => ipv6(quotation),
     }
 }
 
