@@ -145,17 +145,19 @@ impl Encoder {
         self.deltas(column, delta, rows)
     }
 
-    /// Integers of which some are missing.
+    /// Integers of which some are missing, each with how often it follows itself.
     ///
     /// # Errors
     /// See [`Encoder::integers`].
     pub fn sparse(
         &mut self,
         column: &ColumnDescPtr,
-        values: impl Iterator<Item = Option<i64>>,
+        runs: impl Iterator<Item = (Option<i64>, usize)>,
     ) -> Result<EncodedColumn> {
         let mut delta = Delta::new(std::mem::take(&mut self.blocks));
-        let rows = self.present(values, |value| delta.push(value));
+        let rows = self.present(runs, |value, rows| {
+            (0..rows).for_each(|_| delta.push(value));
+        });
         self.deltas(column, delta, rows)
     }
 
@@ -170,7 +172,8 @@ impl Encoder {
     ) -> Result<EncodedColumn> {
         let mut plain = Vec::new();
         let mut bounds: Option<(f64, f64)> = None;
-        let rows = self.present(values, |value| {
+        let values = values.map(|value| (value, 1));
+        let rows = self.present(values, |value, _| {
             plain.extend_from_slice(&value.to_le_bytes());
             let (least, greatest) = bounds.unwrap_or((value, value));
             bounds = Some((least.min(value), greatest.max(value)));
@@ -224,22 +227,22 @@ impl Encoder {
         self.chunk(column, Encoding::PLAIN, summary)
     }
 
-    /// Begins a page with the definition levels of `values`, with the length in front that data pages of version 1 want; gives each value
-    /// that is there to `push`, and the number of all.
+    /// Begins a page with the definition levels of the values, with the length in front that data pages of version 1 want; gives each value
+    /// that is there to `push`, with how often it follows itself, and returns the number of all.
     fn present<T>(
         &mut self,
-        values: impl Iterator<Item = Option<T>>,
-        mut push: impl FnMut(T),
+        runs: impl Iterator<Item = (Option<T>, usize)>,
+        mut push: impl FnMut(T, usize),
     ) -> usize {
         let mut levels = Hybrid::new(1);
         self.levels.clear();
         let mut rows = 0;
         let bits = &mut self.levels;
-        values.for_each(|value| {
-            rows += 1;
-            levels.push(u32::from(value.is_some()), bits);
+        runs.for_each(|(value, count)| {
+            rows += count;
+            levels.push_many(u32::from(value.is_some()), count, bits);
             if let Some(value) = value {
-                push(value);
+                push(value, count);
             }
         });
         levels.finish(&mut self.levels);
@@ -267,7 +270,7 @@ impl Encoder {
         self.chunk(column, Encoding::DELTA_BINARY_PACKED, summary)
     }
 
-    /// Integers by number: the values that occur, and for each row the number of its value.
+    /// Integers by number: the values that occur, and for each row the number of its value, with how often it follows itself.
     ///
     /// # Errors
     /// See [`Encoder::integers`].
@@ -275,7 +278,7 @@ impl Encoder {
         &mut self,
         column: &ColumnDescPtr,
         values: &[i64],
-        numbers: impl Iterator<Item = u32>,
+        runs: impl Iterator<Item = (u32, usize)>,
     ) -> Result<EncodedColumn> {
         let is_narrow = column.physical_type() == parquet::basic::Type::INT32;
         let mut page = Vec::with_capacity(values.len() * 8);
@@ -289,10 +292,10 @@ impl Encoder {
             .zip(values.iter().max().copied());
         let statistics = integer_statistics(column, bounds, 0);
         let values = values.len();
-        self.numbered(column, Dictionary { page, values }, statistics, numbers)
+        self.numbered(column, Dictionary { page, values }, statistics, runs)
     }
 
-    /// Text by number: the texts, and for each row the number of its text.
+    /// Text by number: the texts, and for each row the number of its text, with how often it follows itself.
     ///
     /// # Errors
     /// See [`Encoder::integers`].
@@ -300,7 +303,7 @@ impl Encoder {
         &mut self,
         column: &ColumnDescPtr,
         texts: impl Iterator<Item = &'t [u8]>,
-        numbers: impl Iterator<Item = u32>,
+        runs: impl Iterator<Item = (u32, usize)>,
     ) -> Result<EncodedColumn> {
         let (mut page, mut values) = (Vec::new(), 0);
         let mut bounds: Option<(&[u8], &[u8])> = None;
@@ -320,7 +323,7 @@ impl Encoder {
             Some(0),
             false,
         );
-        self.numbered(column, Dictionary { page, values }, statistics, numbers)
+        self.numbered(column, Dictionary { page, values }, statistics, runs)
     }
 
     fn numbered(
@@ -328,16 +331,16 @@ impl Encoder {
         column: &ColumnDescPtr,
         dictionary: Dictionary,
         statistics: Statistics,
-        numbers: impl Iterator<Item = u32>,
+        runs: impl Iterator<Item = (u32, usize)>,
     ) -> Result<EncodedColumn> {
         let width = u32::BITS - (dictionary.values.max(1) as u32 - 1).leading_zeros();
         let mut hybrid = Hybrid::new(width);
         self.page.clear();
         self.page.push(width as u8);
         let (mut rows, page) = (0, &mut self.page);
-        numbers.for_each(|number| {
-            rows += 1;
-            hybrid.push(number, page);
+        runs.for_each(|(number, count)| {
+            rows += count;
+            hybrid.push_many(number, count, page);
         });
         hybrid.finish(&mut self.page);
         let summary = Summary {

@@ -310,11 +310,7 @@ mod tests {
         let counts = &rows[0].counts;
         assert_eq!(counts.slots, [2, 1, 0, 0, 0, 1]);
         assert_eq!(
-            (
-                counts.packets(),
-                counts.bytes,
-                counts.view().count()
-            ),
+            (counts.packets(), counts.bytes, counts.view().count()),
             (4, 240, 4)
         );
         assert_eq!(

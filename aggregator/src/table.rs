@@ -1,36 +1,30 @@
 //! The rows of one open hour, private to one worker: a hash table from (source, kind) to counters, made for attackers' input.
 //!
-//! The index holds 32 bits of a seeded hash and the row's number, so that it grows without looking at the rows. Updates come in
-//! batches, and the cache lines of a batch are asked for ahead of their use. No file, clock, lock or log here.
+//! Updates come in batches, and the cache lines of a batch are asked for ahead of their use. A table with many rows is larger than any
+//! cache: there, observations wait by the bucket of their source until a bucket has enough of them, whose rows and index then come into the
+//! second-level cache once for all. No file, clock, lock or log here.
 
+mod index;
 mod rows;
 
 pub use rows::{Row, Rows};
 
-use crate::destinations::{SetNumber, SetStore};
+use crate::destinations::SetStore;
 use crate::pieces::Spare;
-use crate::prefetch::{advise_large_pages, prefetch};
-use rows::OWN_DESTINATIONS;
-use teiten_observation::{Address, Kind, Observation};
+use index::Index;
+use rows::FIRST_ROWS;
+use teiten_observation::{Address, BUCKETS, Kind, Observation};
 
 /// Microseconds in an hour; a time within the hour fits 32 bits.
 pub use crate::hour::HOUR_US;
 const _: () = assert!(HOUR_US <= u32::MAX as i64);
 
-/// How far ahead of an update its index slot is asked for, then its row, then the place in the row's destination set.
-const SLOT_AHEAD: usize = 32;
-const ROW_AHEAD: usize = 16;
-const PLACE_AHEAD: usize = 6;
-/// Slots at the start; the index doubles whenever it is two thirds full.
-const SLOTS_MIN: usize = 1 << 6;
-
-/// Most rows that are allocated in advance, so that an hour after a flood does not begin with the flood's memory.
-const ROOM_ROWS_MAX: usize = 1 << 22;
-
-/// Slots that so many rows need; none for none.
-const fn slots_for(rows: usize) -> usize {
-    rows * 3 / 2 + (rows > 0) as usize
-}
+/// Rows of a table from which observations wait by bucket: as many as lie in the order of their first packet.
+const BUCKETED_ROWS_MIN: usize = FIRST_ROWS;
+/// Observations of a bucket that wait, at most and at least: of a table with so many rows one for each [`ROWS_A_WAITING`] of them.
+const WAITING_MAX: usize = 4096;
+const WAITING_MIN: usize = 64;
+const ROWS_A_WAITING: usize = 256;
 
 /// The seeds of a table's hash, so that sources cannot be chosen to collide.
 #[derive(Clone, Copy, Debug)]
@@ -69,12 +63,23 @@ fn folded_multiply(left: u64, right: u64) -> u64 {
 /// Rows of one family in one hour.
 #[derive(Debug)]
 pub struct RowTable<A> {
-    /// Hash in the upper half, row number plus one in the lower; 0 is free. A slot's place follows from its hash alone.
-    slots: Vec<u64>,
     rows: Rows<A>,
     sets: SetStore<A>,
-    hashes: Vec<u32>,
     seed: Seed,
+    hashes: Vec<u32>,
+    /// The index of all rows, or while there are many none.
+    index: Index,
+    /// While there are many rows: those of each bucket.
+    buckets: Vec<Bucket<A>>,
+    /// The start of the table's hour.
+    hour_start_us: i64,
+}
+
+/// The index of a bucket's rows, and observations that wait.
+#[derive(Debug)]
+struct Bucket<A> {
+    index: Index,
+    waiting: Vec<Observation<A>>,
 }
 
 impl<A: Address> RowTable<A> {
@@ -84,67 +89,93 @@ impl<A: Address> RowTable<A> {
         RowTable::with_room(seed, 0, Spare::new(0, 0))
     }
 
-    /// An empty table that will hold about as many rows: its index has that size from the start, and memory for rows comes from `spare` and
-    /// goes back to it.
+    /// An empty table that will hold about as many rows: its index has that size from the start, up to a limit, and memory for rows comes
+    /// from `spare` and goes back to it.
     #[must_use]
     pub fn with_room(seed: Seed, rows: usize, spare: Spare<Row<A>>) -> Self {
-        let slots = vec![0; slots_for(rows.min(ROOM_ROWS_MAX))];
-        advise_large_pages(&slots);
         RowTable {
-            slots,
             rows: Rows::sparing(spare),
             sets: SetStore::default(),
-            hashes: Vec::new(),
             seed,
+            hashes: Vec::new(),
+            index: Index::with_room(rows.min(BUCKETED_ROWS_MIN)),
+            buckets: Vec::new(),
+            hour_start_us: 0,
         }
     }
 
-    /// Counts a batch. All observations are of the hour that starts at `hour_start_us`.
+    /// Counts a batch. All observations are of the hour that starts at `hour_start_us`, which is the same for all batches.
     pub fn observe(&mut self, hour_start_us: i64, batch: &[Observation<A>]) {
-        self.reserve(batch.len());
-        let mut hashes = std::mem::take(&mut self.hashes);
-        hashes.clear();
-        hashes.extend(batch.iter().map(|one| self.seed.hash(one.source, one.kind)));
-        for &hash in hashes.iter().take(SLOT_AHEAD) {
-            prefetch(&self.slots, self.place(hash));
+        self.hour_start_us = hour_start_us;
+        if self.buckets.is_empty() {
+            let (index, rows, sets) = (&mut self.index, &mut self.rows, &mut self.sets);
+            hash_all(self.seed, batch, &mut self.hashes);
+            index.count(rows, sets, hour_start_us, batch, &self.hashes);
+            if self.rows.len() >= BUCKETED_ROWS_MIN {
+                self.begin_buckets();
+            }
+            return;
         }
-        for (index, observation) in batch.iter().enumerate() {
-            if let Some(&hash) = hashes.get(index + SLOT_AHEAD) {
-                prefetch(&self.slots, self.place(hash));
+        let waiting_max = (self.rows.len() / ROWS_A_WAITING).clamp(WAITING_MIN, WAITING_MAX);
+        for observation in batch {
+            let number = observation.source.bucket();
+            let waiting = &mut self.buckets[number].waiting;
+            waiting.push(*observation);
+            if waiting.len() >= waiting_max {
+                self.count_bucket(number);
             }
-            if let Some(&hash) = hashes.get(index + ROW_AHEAD) {
-                let slot = self.slots[self.place(hash)];
-                self.rows.prefetch((slot as u32).wrapping_sub(1));
-            }
-            if let Some(&hash) = hashes.get(index + PLACE_AHEAD)
-                && let Some(row) = self.likely_row(hash)
-            {
-                self.sets
-                    .prefetch(row.set, batch[index + PLACE_AHEAD].destination);
-            }
-            let time_us = observation.time_us.wrapping_sub(hour_start_us) as u32;
-            self.count(hashes[index], observation, time_us);
         }
-        self.hashes = hashes;
+    }
+
+    /// Counts what waits in a bucket.
+    #[inline(never)]
+    fn count_bucket(&mut self, number: usize) {
+        let Bucket { index, waiting } = &mut self.buckets[number];
+        hash_all(self.seed, waiting, &mut self.hashes);
+        index.count(
+            &mut self.rows,
+            &mut self.sets,
+            self.hour_start_us,
+            waiting,
+            &self.hashes,
+        );
+        waiting.clear();
+    }
+
+    /// Gives each bucket an index of its own.
+    fn begin_buckets(&mut self) {
+        let bucket = |_| Bucket {
+            index: Index::default(),
+            waiting: Vec::new(),
+        };
+        self.buckets = (0..BUCKETS).map(bucket).collect();
+        for (hash, number) in std::mem::take(&mut self.index).entries() {
+            let bucket = self.rows.row(number).source.bucket();
+            self.buckets[bucket].index.insert(hash, number);
+        }
     }
 
     /// The rows and the destination sets they refer to; the table is empty afterwards.
     #[must_use]
     pub fn take(&mut self) -> (Rows<A>, SetStore<A>) {
-        self.slots = Vec::new();
+        for number in 0..self.buckets.len() {
+            self.count_bucket(number);
+        }
+        self.buckets = Vec::new();
+        self.index = Index::default();
         (
             std::mem::take(&mut self.rows),
             std::mem::take(&mut self.sets),
         )
     }
 
-    /// Number of rows.
+    /// Number of rows, without those of observations that wait.
     #[must_use]
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Whether there is no row.
+    /// Whether there is no row. Nothing waits then.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
@@ -153,118 +184,19 @@ impl<A: Address> RowTable<A> {
     /// Memory held, bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        self.slots.capacity() * size_of::<u64>()
+        let buckets = self.buckets.iter().map(|bucket| {
+            bucket.index.memory_bytes() + bucket.waiting.capacity() * size_of::<Observation<A>>()
+        });
+        self.index.memory_bytes()
+            + buckets.sum::<usize>()
             + self.rows.memory_bytes()
             + self.sets.memory_bytes()
     }
-
-    #[inline(always)]
-    fn place(&self, hash: u32) -> usize {
-        ((u64::from(hash) * self.slots.len() as u64) >> 32) as usize
-    }
-
-    /// The row that most likely has this hash: only a hint, its key is not compared.
-    #[inline(always)]
-    fn likely_row(&self, hash: u32) -> Option<&Row<A>> {
-        let slot = self.slots[self.place(hash)];
-        if (slot >> 32) as u32 != hash {
-            return None;
-        }
-        self.rows.get((slot as u32).wrapping_sub(1))
-    }
-
-    #[inline(always)]
-    fn count(&mut self, hash: u32, observation: &Observation<A>, time_us: u32) {
-        let mut place = self.place(hash);
-        loop {
-            let slot = self.slots[place];
-            if slot == 0 {
-                self.slots[place] = u64::from(hash) << 32 | self.begin(observation, time_us);
-                return;
-            }
-            if (slot >> 32) as u32 == hash {
-                let row = self.rows.row_mut(slot as u32 - 1);
-                if row.source == observation.source && row.kind == observation.kind {
-                    if row.packets == u32::MAX {
-                        self.slots[place] =
-                            u64::from(hash) << 32 | self.begin(observation, time_us);
-                        return;
-                    }
-                    add(row, observation, time_us);
-                    row.touch(&mut self.sets, observation.destination);
-                    return;
-                }
-            }
-            place += 1;
-            if place == self.slots.len() {
-                place = 0;
-            }
-        }
-    }
-
-    /// Adds the row of a first packet; gives its number plus one.
-    #[inline]
-    fn begin(&mut self, observation: &Observation<A>, time_us: u32) -> u64 {
-        let number = self.rows.push(Row {
-            source: observation.source,
-            destinations: [observation.destination; OWN_DESTINATIONS],
-            kind: observation.kind,
-            set: SetNumber::NONE,
-            packets: 1,
-            first_us: time_us,
-            last_us: time_us,
-            flags: observation.flags,
-            bytes: u64::from(observation.wire_length_bytes),
-            stack: observation.stack,
-            pair: observation.pair,
-            pair_packets: 1,
-        });
-        u64::from(number) + 1
-    }
-
-    /// Reserves `more` new rows, so that no slot moves while a batch is counted.
-    fn reserve(&mut self, more: usize) {
-        let needed = slots_for(self.rows.len() + more);
-        if needed > self.slots.len() {
-            let slots = needed.max(self.slots.len() * 2).max(SLOTS_MIN);
-            self.regrow(slots);
-        }
-    }
-
-    fn regrow(&mut self, slots: usize) {
-        // Memory that comes zeroed from the kernel is not written before it is used.
-        let old = std::mem::replace(&mut self.slots, vec![0; slots]);
-        advise_large_pages(&self.slots);
-        for slot in old.into_iter().filter(|&slot| slot != 0) {
-            let mut place = self.place((slot >> 32) as u32);
-            while self.slots[place] != 0 {
-                place += 1;
-                if place == slots {
-                    place = 0;
-                }
-            }
-            self.slots[place] = slot;
-        }
-    }
 }
 
-/// Adds a packet to the counts of its row.
-#[inline(always)]
-fn add<A: Address>(row: &mut Row<A>, observation: &Observation<A>, time_us: u32) {
-    row.packets += 1;
-    row.bytes += u64::from(observation.wire_length_bytes);
-    row.flags |= observation.flags;
-    if (time_us, observation.stack) < (row.first_us, row.stack) {
-        row.stack = observation.stack;
-    }
-    row.first_us = row.first_us.min(time_us);
-    row.last_us = row.last_us.max(time_us);
-    if observation.pair == row.pair {
-        row.pair_packets += 1;
-    } else if observation.pair < row.pair {
-        row.pair = observation.pair;
-        row.pair_packets = 1;
-    }
+fn hash_all<A: Address>(seed: Seed, batch: &[Observation<A>], hashes: &mut Vec<u32>) {
+    hashes.clear();
+    hashes.extend(batch.iter().map(|one| seed.hash(one.source, one.kind)));
 }
 
 #[cfg(test)]

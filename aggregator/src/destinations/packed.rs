@@ -21,16 +21,26 @@ const RANK_MAX: u8 = (1 << RANK_BITS) - 1;
 pub struct NoSet;
 
 /// Appends a set to `bytes`: the same set gives the same bytes.
-#[inline]
+#[inline(always)]
 pub fn pack<A: Address>(set: &View<'_, A>, bytes: &mut Vec<u8>) {
-    match set {
+    // Most rows have one destination.
+    if let View::Few([only]) = set {
+        let number = only.number().to_be_bytes();
+        let mut packed = [0; 1 + size_of::<u128>()];
+        packed[0] = A::FAMILY as u8;
+        packed[1..=size_of::<A>()].copy_from_slice(&number[number.len() - size_of::<A>()..]);
+        bytes.extend_from_slice(&packed[..=size_of::<A>()]);
+    } else {
+        pack_more(*set, bytes);
+    }
+}
+
+#[inline(never)]
+fn pack_more<A: Address>(set: View<'_, A>, bytes: &mut Vec<u8>) {
+    match &set {
         View::Estimated(registers) => {
             bytes.push(ESTIMATED);
             pack_registers(registers, bytes);
-        }
-        View::Few([only]) => {
-            bytes.push(A::FAMILY as u8);
-            push_first(*only, bytes);
         }
         few if few.count() <= ROW_MEMBERS as u64 => pack_members::<A, ROW_MEMBERS>(few, bytes),
         few => pack_members::<A, EXACT_DESTINATIONS_MAX>(few, bytes),

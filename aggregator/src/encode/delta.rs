@@ -7,14 +7,14 @@ const MINIBLOCK: usize = BLOCK / MINIBLOCKS;
 /// Values on their way into a page. Those of an INT32 column must fit 32 bits, and so must their differences.
 #[derive(Debug)]
 pub(super) struct Delta {
-    deltas: [i64; BLOCK],
-    /// Differences in `deltas`.
+    /// Values of the current block, behind the last one before it: the first value of all is in no block.
+    values: [i64; BLOCK + 1],
     held: usize,
-    previous: i64,
     /// The blocks; the header with the number of values comes before them in the page.
     blocks: Vec<u8>,
     first: i64,
-    count: u64,
+    /// Values that are in whole blocks, and the smallest and largest of them.
+    written: u64,
     least: i64,
     greatest: i64,
 }
@@ -24,12 +24,11 @@ impl Delta {
     pub(super) fn new(mut blocks: Vec<u8>) -> Self {
         blocks.clear();
         Delta {
-            deltas: [0; BLOCK],
+            values: [0; BLOCK + 1],
             held: 0,
-            previous: 0,
             blocks,
             first: 0,
-            count: 0,
+            written: 0,
             least: i64::MAX,
             greatest: i64::MIN,
         }
@@ -38,53 +37,74 @@ impl Delta {
     /// Appends a value.
     #[inline(always)]
     pub(super) fn push(&mut self, value: i64) {
-        self.least = self.least.min(value);
-        self.greatest = self.greatest.max(value);
-        self.count += 1;
-        let delta = value.wrapping_sub(self.previous);
-        self.previous = value;
-        if self.count == 1 {
-            self.first = value;
-            return;
-        }
-        self.deltas[self.held] = delta;
+        self.values[self.held] = value;
         self.held += 1;
-        if self.held == BLOCK {
-            push_block(&mut self.blocks, &self.deltas);
-            self.held = 0;
+        if self.held == self.values.len() {
+            self.end_block();
         }
+    }
+
+    #[inline(never)]
+    fn end_block(&mut self) {
+        if self.written == 0 {
+            self.first = self.values[0];
+        }
+        push_block(&mut self.blocks, &self.values);
+        let (least, greatest) = bounds_of(&self.values);
+        self.least = self.least.min(least);
+        self.greatest = self.greatest.max(greatest);
+        self.written += BLOCK as u64;
+        self.values[0] = self.values[BLOCK];
+        self.held = 1;
     }
 
     /// Number of values.
     pub(super) const fn count(&self) -> u64 {
-        self.count
+        self.written + self.held as u64
     }
 
     /// The smallest and the largest value, if there is any.
     pub(super) fn bounds(&self) -> Option<(i64, i64)> {
-        (self.count > 0).then_some((self.least, self.greatest))
+        let (least, greatest) = bounds_of(&self.values[..self.held]);
+        (self.held > 0).then_some((self.least.min(least), self.greatest.max(greatest)))
     }
 
     /// Appends header and blocks to `page`; returns the memory for blocks.
     pub(super) fn finish(mut self, page: &mut Vec<u8>) -> Vec<u8> {
-        if self.held > 0 {
-            push_block(&mut self.blocks, &self.deltas[..self.held]);
+        if self.written == 0 {
+            self.first = self.values[0];
+        }
+        if self.held > 1 {
+            push_block(&mut self.blocks, &self.values[..self.held]);
         }
         push_varint(page, BLOCK as u64);
         push_varint(page, MINIBLOCKS as u64);
-        push_varint(page, self.count);
+        push_varint(page, self.count());
         push_zigzag(page, self.first);
         page.extend_from_slice(&self.blocks);
         self.blocks
     }
 }
 
-#[inline(never)]
-fn push_block(page: &mut Vec<u8>, deltas: &[i64]) {
-    let least = deltas.iter().copied().min().unwrap_or(0);
+fn bounds_of(values: &[i64]) -> (i64, i64) {
+    values
+        .iter()
+        .fold((i64::MAX, i64::MIN), |(least, greatest), value| {
+            (least.min(*value), greatest.max(*value))
+        })
+}
+
+/// Appends the block of all values but the first, of which there are up to [`BLOCK`].
+fn push_block(page: &mut Vec<u8>, values: &[i64]) {
+    let mut deltas = [0_i64; BLOCK];
+    let used = values.len() - 1;
+    for (delta, (before, value)) in deltas.iter_mut().zip(values.iter().zip(&values[1..])) {
+        *delta = value.wrapping_sub(*before);
+    }
+    let least = deltas[..used].iter().copied().min().unwrap_or(0);
     push_zigzag(page, least);
-    let mut above = [0u64; BLOCK];
-    for (above, delta) in above.iter_mut().zip(deltas) {
+    let mut above = [0_u64; BLOCK];
+    for (above, delta) in above.iter_mut().zip(&deltas[..used]) {
         *above = delta.wrapping_sub(least) as u64;
     }
     let widths: [u32; MINIBLOCKS] = std::array::from_fn(|index| {
@@ -94,8 +114,8 @@ fn push_block(page: &mut Vec<u8>, deltas: &[i64]) {
         u64::BITS - all.leading_zeros()
     });
     page.extend(widths.map(|width| width as u8));
-    let used = deltas.len().div_ceil(MINIBLOCK);
-    for (index, &width) in widths.iter().enumerate().take(used) {
+    let quarters = used.div_ceil(MINIBLOCK);
+    for (index, &width) in widths.iter().enumerate().take(quarters) {
         pack(&above[index * MINIBLOCK..][..MINIBLOCK], width, page);
     }
 }

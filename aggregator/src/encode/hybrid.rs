@@ -36,16 +36,6 @@ impl Hybrid {
         }
     }
 
-    /// Appends a value.
-    #[inline(always)]
-    pub(super) fn push(&mut self, value: u32, page: &mut Vec<u8>) {
-        if value == self.last && self.repeats >= GROUP {
-            self.repeats += 1;
-            return;
-        }
-        self.push_other(value, page);
-    }
-
     /// Appends a value that does not continue a run.
     #[inline(always)]
     fn push_other(&mut self, value: u32, page: &mut Vec<u8>) {
@@ -71,7 +61,8 @@ impl Hybrid {
         }
     }
 
-    /// Appends the same value many times.
+    /// Appends the same value so many times.
+    #[inline(always)]
     pub(super) fn push_many(&mut self, value: u32, count: usize, page: &mut Vec<u8>) {
         let mut left = count;
         while left > 0 && (value != self.last || self.repeats < GROUP) {
@@ -168,7 +159,7 @@ mod tests {
                 .collect();
             let (mut page, mut many) = (Vec::new(), Vec::new());
             let mut hybrid = Hybrid::new(width);
-            values.iter().for_each(|&value| hybrid.push(value, &mut page));
+            values.iter().for_each(|&value| hybrid.push_many(value, 1, &mut page));
             hybrid.finish(&mut page);
             prop_assert_eq!(decode(&page, width, values.len()), values);
             let mut hybrid = Hybrid::new(width);

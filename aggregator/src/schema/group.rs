@@ -35,6 +35,16 @@ impl<T> Group<T> {
         })
     }
 
+    /// The values of all rows, in order, from the column that each chunk has them in.
+    #[inline(always)]
+    pub(crate) fn column<'g, V: Copy + 'g>(
+        &'g self,
+        of: impl Fn(&'g T) -> &'g [V] + Copy + 'g,
+    ) -> impl Iterator<Item = V> + Clone + 'g {
+        let pieces = self.pieces.iter();
+        pieces.flat_map(move |piece| of(&piece.chunk)[piece.rows.clone()].iter().copied())
+    }
+
     /// Every chunk with its rows, in order.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = (&T, Range<usize>)> + Clone {
         self.pieces
@@ -126,6 +136,9 @@ mod tests {
             .map(|group| group.each(|chunk, row| chunk[row]).collect())
             .collect();
         assert_eq!(rows.concat(), (0..next).collect::<Vec<_>>());
+        for (group, rows) in groups.iter().zip(&rows) {
+            assert_eq!(&group.column(|chunk| chunk).collect::<Vec<_>>(), rows);
+        }
         for (group, rows) in groups.iter().zip(&rows) {
             assert_eq!(group.rows(), rows.len());
             assert!(rows.len() <= 10 && (rows.iter().sum::<usize>() <= 100 || rows.len() == 1));

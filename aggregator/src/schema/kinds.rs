@@ -49,11 +49,11 @@ macro_rules! columns_of_kinds {
             },
             $crate::schema::ColumnRow {
                 column: $crate::schema::ACTOR,
-                fill: |slot, rows| slot.named(rows.actor_numbers(), |number| rows.actors.name(number)),
+                fill: |slot, rows| slot.named_runs(rows.actor_numbers(), |number| rows.actors.name(number)),
             },
             $crate::schema::ColumnRow {
                 column: $crate::schema::COUNTRY,
-                fill: |slot, rows| slot.countries(rows.country_codes()),
+                fill: |slot, rows| slot.country_runs(rows.country_codes()),
             },
             $($counted,)*
         ]

@@ -93,8 +93,13 @@ impl Slot<'_> {
 
     /// Integers of which some are missing.
     pub(crate) fn sparse(self, values: impl Iterator<Item = Option<i64>>) -> Filled {
+        self.sparse_runs(ones(values))
+    }
+
+    /// The same, each with how often it follows itself.
+    pub(crate) fn sparse_runs(self, runs: impl Iterator<Item = (Option<i64>, usize)>) -> Filled {
         self.takes_integers(Repetition::OPTIONAL)?;
-        self.encoder.sparse(&self.column, values)
+        self.encoder.sparse(&self.column, runs)
     }
 
     /// Numbers of which some are missing.
@@ -128,9 +133,8 @@ impl Slot<'_> {
                 return self.encoder.strings(&self.column, texts);
             }
         }
-        let numbers = numbers.into_iter();
         self.encoder
-            .numbered_texts(&self.column, distinct.into_iter(), numbers)
+            .numbered_texts(&self.column, distinct.into_iter(), ones(numbers))
     }
 
     /// Integers of which few are distinct: each is stored once, in the order in which they come; as deltas if they are many.
@@ -155,7 +159,7 @@ impl Slot<'_> {
             numbers.push(number);
         }
         self.encoder
-            .numbered_integers(&self.column, &distinct, numbers.into_iter())
+            .numbered_integers(&self.column, &distinct, ones(numbers))
     }
 
     /// Byte strings of which neighbours begin alike.
@@ -170,52 +174,62 @@ impl Slot<'_> {
         self.encoder.strings(&self.column, strings)
     }
 
-    /// Text by number.
+    /// Text by number, each number with how often it follows itself.
     pub(crate) fn numbered<'t>(
         self,
         texts: impl Iterator<Item = &'t [u8]>,
-        numbers: impl Iterator<Item = u32>,
+        runs: impl Iterator<Item = (u32, usize)>,
     ) -> Filled {
         self.takes_bytes()?;
-        self.encoder.numbered_texts(&self.column, texts, numbers)
+        self.encoder.numbered_texts(&self.column, texts, runs)
     }
 
     /// Text from codes below 2^16: each code that occurs is named once, in the order of the codes.
     pub(crate) fn named<'t>(
         self,
-        codes: impl Iterator<Item = u16> + Clone,
+        codes: impl Iterator<Item = u16>,
         name: impl Fn(u16) -> &'t str,
     ) -> Filled {
-        let (occurring, numbers) = number(codes.clone());
-        let texts = occurring.iter().map(|&code| name(code).as_bytes());
-        self.numbered(texts, codes.map(|code| numbers[usize::from(code)]))
+        self.named_runs(ones(codes), name)
+    }
+
+    /// The same, each with how often it follows itself.
+    pub(crate) fn named_runs<'t>(
+        self,
+        runs: impl Iterator<Item = (u16, usize)>,
+        name: impl Fn(u16) -> &'t str,
+    ) -> Filled {
+        let codes = Codes::of(runs);
+        let texts = codes.occurring.iter().map(|&code| name(code).as_bytes());
+        self.numbered(texts, codes.numbers())
     }
 
     /// Small integers from codes below 2^16: each that occurs is once in the dictionary.
-    pub(crate) fn small_integers(self, codes: impl Iterator<Item = u16> + Clone) -> Filled {
+    pub(crate) fn small_integers(self, codes: impl Iterator<Item = u16>) -> Filled {
         self.takes_integers(Repetition::REQUIRED)?;
-        let (occurring, numbers) = number(codes.clone());
-        let values: Vec<i64> = occurring.into_iter().map(i64::from).collect();
-        let numbers = codes.map(|code| numbers[usize::from(code)]);
+        let codes = Codes::of(ones(codes));
+        let values: Vec<i64> = codes.occurring.iter().copied().map(i64::from).collect();
         self.encoder
-            .numbered_integers(&self.column, &values, numbers)
+            .numbered_integers(&self.column, &values, codes.numbers())
     }
 
     /// Protocol numbers of kinds.
-    pub(crate) fn protocols(
-        self,
-        kinds: impl Iterator<Item = Kind> + Clone,
-        family: Family,
-    ) -> Filled {
+    pub(crate) fn protocols(self, kinds: impl Iterator<Item = Kind>, family: Family) -> Filled {
         self.small_integers(kinds.map(|kind| u16::from(kind.protocol(family))))
     }
 
     /// Country codes from their packed form.
-    pub(crate) fn countries(self, codes: impl Iterator<Item = u16> + Clone) -> Filled {
-        let (occurring, numbers) = number(codes.clone());
-        let countries: Vec<Country> = occurring.into_iter().map(Country::from_code).collect();
+    pub(crate) fn countries(self, codes: impl Iterator<Item = u16>) -> Filled {
+        self.country_runs(ones(codes))
+    }
+
+    /// The same, each with how often it follows itself.
+    pub(crate) fn country_runs(self, runs: impl Iterator<Item = (u16, usize)>) -> Filled {
+        let codes = Codes::of(runs);
+        let occurring = codes.occurring.iter();
+        let countries: Vec<Country> = occurring.map(|&code| Country::from_code(code)).collect();
         let texts = countries.iter().map(|country| country.as_str().as_bytes());
-        self.numbered(texts, codes.map(|code| numbers[usize::from(code)]))
+        self.numbered(texts, codes.numbers())
     }
 
     fn takes_bytes(&self) -> Result<()> {
@@ -241,18 +255,59 @@ impl Slot<'_> {
     }
 }
 
-/// The codes that occur, ascending, and for each code up to the largest its number among them.
-fn number(codes: impl Iterator<Item = u16> + Clone) -> (Vec<u16>, Vec<u32>) {
-    // Most columns have a few small codes, and a table for all codes would cost more than a small row group.
-    let largest = codes.clone().max().unwrap_or(0);
-    let mut numbers = vec![0; usize::from(largest) + 1];
-    codes.for_each(|code| numbers[usize::from(code)] = 1);
-    let mut occurring = Vec::new();
-    for (code, number) in numbers.iter_mut().enumerate() {
-        if *number == 1 {
-            *number = occurring.len() as u32;
-            occurring.push(code as u16);
+/// Values that each come once, as runs.
+#[inline(always)]
+pub(super) fn ones<V>(values: impl IntoIterator<Item = V>) -> impl Iterator<Item = (V, usize)> {
+    values.into_iter().map(|value| (value, 1))
+}
+
+/// The codes of a column.
+struct Codes {
+    /// Each code with how often it follows itself.
+    runs: Vec<(u16, u32)>,
+    /// Those that occur, ascending.
+    occurring: Vec<u16>,
+    /// For each code up to the largest its number among them.
+    numbers: Vec<u32>,
+}
+
+impl Codes {
+    fn of(codes: impl Iterator<Item = (u16, usize)>) -> Self {
+        let mut runs: Vec<(u16, u32)> = Vec::new();
+        let mut last = (0, 0);
+        codes.for_each(|(code, rows)| {
+            if code == last.0 {
+                last.1 += rows as u32;
+            } else {
+                runs.push(last);
+                last = (code, rows as u32);
+            }
+        });
+        runs.push(last);
+        runs.retain(|(_, rows)| *rows > 0);
+        // Most columns have a few small codes, and a table for all codes would cost more than a small row group.
+        let largest = runs.iter().map(|(code, _)| *code).max().unwrap_or(0);
+        let mut numbers = vec![0; usize::from(largest) + 1];
+        for (code, _) in &runs {
+            numbers[usize::from(*code)] = 1;
+        }
+        let mut occurring = Vec::new();
+        for (code, number) in numbers.iter_mut().enumerate() {
+            if *number == 1 {
+                *number = occurring.len() as u32;
+                occurring.push(code as u16);
+            }
+        }
+        Codes {
+            runs,
+            occurring,
+            numbers,
         }
     }
-    (occurring, numbers)
+
+    /// The number of each run's code.
+    fn numbers(&self) -> impl Iterator<Item = (u32, usize)> {
+        let runs = self.runs.iter();
+        runs.map(|&(code, rows)| (self.numbers[usize::from(code)], rows as usize))
+    }
 }

@@ -7,6 +7,7 @@ use foldhash::fast::RandomState;
 
 use super::ColumnType::{Bytes, Int32, Int64, Text, TimestampMicros};
 use super::kinds::columns_of_kinds;
+use super::slot::ones;
 use super::{
     ACTOR, BYTES, CLASS, COUNTED, COUNTRY, Column, ColumnRow, Filled, Group, Holds, NOT_NEGATIVE,
     PACKETS, PORT, PROTOCOL, Slot, TOOL, TRAFFIC_TYPE, counted,
@@ -117,10 +118,6 @@ impl SourceChunk {
         &self.sets[start as usize..self.set_ends[row] as usize]
     }
 
-    fn origin(&self, row: usize) -> &Origin {
-        &self.origins[self.sources[row] as usize]
-    }
-
     fn text(&self, source: u32) -> &[u8] {
         let start = match source.checked_sub(1) {
             Some(before) => self.text_ends[before as usize] as usize,
@@ -142,16 +139,24 @@ pub(crate) struct SourceRows<'r> {
 
 impl SourceRows<'_> {
     fn kinds(&self) -> impl Iterator<Item = Kind> + Clone {
-        self.group.each(|chunk, row| chunk.kinds[row])
+        self.group.column(|chunk| &chunk.kinds)
     }
 
-    fn actor_numbers(&self) -> impl Iterator<Item = u16> + Clone {
-        self.group.each(|chunk, row| chunk.origin(row).actor)
+    /// The origin of each source, and how many rows it has.
+    fn origins(&self) -> impl Iterator<Item = (&Origin, usize)> {
+        self.group.pieces().flat_map(|(chunk, rows)| {
+            let runs = chunk.sources[rows].chunk_by(|left, right| left == right);
+            runs.map(|run| (&chunk.origins[run[0] as usize], run.len()))
+        })
     }
 
-    fn country_codes(&self) -> impl Iterator<Item = u16> + Clone {
-        self.group
-            .each(|chunk, row| chunk.origin(row).country.code())
+    fn actor_numbers(&self) -> impl Iterator<Item = (u16, usize)> {
+        self.origins().map(|(origin, rows)| (origin.actor, rows))
+    }
+
+    fn country_codes(&self) -> impl Iterator<Item = (u16, usize)> {
+        self.origins()
+            .map(|(origin, rows)| (origin.country.code(), rows))
     }
 }
 
@@ -228,34 +233,30 @@ pub(crate) const ROWS: &[ColumnRow<SourceFill>] = columns_of_kinds!(
     ColumnRow {
         column: ASN,
         fill: |slot, rows| {
-            slot.sparse(
-                rows.group
-                    .each(|chunk, row| chunk.origin(row).asn.map(i64::from)),
-            )
+            let asns = rows.origins();
+            slot.sparse_runs(asns.map(|(origin, rows)| (origin.asn.map(i64::from), rows)))
         },
     },
     ColumnRow {
         column: ROLE,
         fill: |slot, rows| {
-            let codes = rows.group.each(|chunk, row| chunk.origin(row).role as u16);
-            slot.named(codes, |code| Role::ALL[usize::from(code)].name())
+            let codes = rows.origins();
+            let codes = codes.map(|(origin, rows)| (origin.role as u16, rows));
+            slot.named_runs(codes, |code| Role::ALL[usize::from(code)].name())
         },
     },
     ColumnRow {
         column: PACKETS,
-        fill: |slot, rows| slot.integers(rows.group.each(|chunk, row| counted(chunk.packets[row]))),
+        fill: |slot, rows| slot.integers(rows.group.column(|chunk| &chunk.packets).map(counted)),
     },
     ColumnRow {
         column: BYTES,
-        fill: |slot, rows| slot.integers(rows.group.each(|chunk, row| counted(chunk.bytes[row]))),
+        fill: |slot, rows| slot.integers(rows.group.column(|chunk| &chunk.bytes).map(counted)),
     },
     ColumnRow {
         column: DESTINATIONS,
         fill: |slot, rows| {
-            slot.integers(
-                rows.group
-                    .each(|chunk, row| i64::from(chunk.destinations[row])),
-            )
+            slot.integers(rows.group.column(|chunk| &chunk.destinations).map(i64::from))
         },
     },
     ColumnRow {
@@ -264,7 +265,7 @@ pub(crate) const ROWS: &[ColumnRow<SourceFill>] = columns_of_kinds!(
             let start_us = rows.hour.start_us();
             slot.integers(
                 rows.group
-                    .each(|chunk, row| chunk.first_us[row])
+                    .column(|chunk| &chunk.first_us)
                     .map(|us| start_us.saturating_add(us.into())),
             )
         },
@@ -275,7 +276,7 @@ pub(crate) const ROWS: &[ColumnRow<SourceFill>] = columns_of_kinds!(
             let start_us = rows.hour.start_us();
             slot.integers(
                 rows.group
-                    .each(|chunk, row| chunk.last_us[row])
+                    .column(|chunk| &chunk.last_us)
                     .map(|us| start_us.saturating_add(us.into())),
             )
         },
@@ -283,10 +284,7 @@ pub(crate) const ROWS: &[ColumnRow<SourceFill>] = columns_of_kinds!(
     ColumnRow {
         column: TOOL_PACKETS,
         fill: |slot, rows| {
-            slot.integers(
-                rows.group
-                    .each(|chunk, row| counted(chunk.tool_packets[row])),
-            )
+            slot.integers(rows.group.column(|chunk| &chunk.tool_packets).map(counted))
         },
     },
     ColumnRow {
@@ -296,10 +294,7 @@ pub(crate) const ROWS: &[ColumnRow<SourceFill>] = columns_of_kinds!(
             "Compatibility flags of all packets together, a bit each; teiten-sensor rules explains them, the metadata's flags_version dates them.",
         ),
         fill: |slot, rows| {
-            slot.few_integers(
-                rows.group
-                    .each(|chunk, row| i64::from(chunk.flags[row] as i32)),
-            )
+            slot.few_integers(rows.group.column(|chunk| &chunk.flags).map(|flags| i64::from(flags as i32)))
         },
     },
     ColumnRow {
@@ -320,7 +315,7 @@ fn stack_column(slot: Slot<'_>, group: &Group<SourceChunk>) -> Filled {
     let mut stacks = Vec::new();
     let mut numbers = Vec::with_capacity(group.rows());
     let mut last = None;
-    for stack in group.each(|chunk, row| chunk.stacks[row]) {
+    for stack in group.column(|chunk| &chunk.stacks) {
         let number = match last {
             Some((same, number)) if same == stack => number,
             _ => *known.entry(stack).or_insert_with(|| {
@@ -336,7 +331,7 @@ fn stack_column(slot: Slot<'_>, group: &Group<SourceChunk>) -> Filled {
         .into_iter()
         .map(|stack| text(stack).unwrap_or_default())
         .collect();
-    slot.numbered(texts.iter().map(String::as_bytes), numbers.into_iter())
+    slot.numbered(texts.iter().map(String::as_bytes), ones(numbers))
 }
 
 /// `src_ip`: by number if sources repeat, plain if most have a single row.
@@ -359,9 +354,8 @@ fn source_column(slot: Slot<'_>, group: &Group<SourceChunk>) -> Filled {
         let first = chunk.sources[rows.start];
         let offset = before;
         before += chunk.sources[rows.end - 1] + 1 - first;
-        chunk.sources[rows]
-            .iter()
-            .map(move |source| source - first + offset)
+        let runs = chunk.sources[rows].chunk_by(|left, right| left == right);
+        runs.map(move |run| (run[0] - first + offset, run.len()))
     });
     slot.numbered(texts, numbers)
 }

@@ -2,6 +2,7 @@
 
 use super::ColumnType::Int64;
 use super::kinds::columns_of_kinds;
+use super::slot::ones;
 use super::{
     BYTES, COUNTED, Column, ColumnRow, Filled, Group, PACKETS, SOURCES_SKETCH, Slot, counted,
 };
@@ -103,15 +104,15 @@ pub(crate) struct TrafficRows<'r> {
 
 impl TrafficRows<'_> {
     fn kinds(&self) -> impl Iterator<Item = Kind> + Clone {
-        self.group.each(|sums, row| sums.keys[row].kind())
+        self.group.column(|sums| &sums.keys).map(Key::kind)
     }
 
-    fn actor_numbers(&self) -> impl Iterator<Item = u16> + Clone {
-        self.group.each(|sums, row| sums.keys[row].actor())
+    fn actor_numbers(&self) -> impl Iterator<Item = (u16, usize)> {
+        ones(self.group.column(|sums| &sums.keys).map(Key::actor))
     }
 
-    fn country_codes(&self) -> impl Iterator<Item = u16> + Clone {
-        self.group.each(|sums, row| sums.keys[row].country_code())
+    fn country_codes(&self) -> impl Iterator<Item = (u16, usize)> {
+        ones(self.group.column(|sums| &sums.keys).map(Key::country_code))
     }
 }
 
@@ -124,16 +125,16 @@ pub(crate) const ROWS: &[ColumnRow<TrafficFill>] = columns_of_kinds!(
     counted: [
     ColumnRow {
         column: PACKETS,
-        fill: |slot, rows| slot.integers(rows.group.each(|sums, row| counted(sums.packets[row]))),
+        fill: |slot, rows| slot.integers(rows.group.column(|sums| &sums.packets).map(counted)),
     },
     ColumnRow {
         column: BYTES,
-        fill: |slot, rows| slot.integers(rows.group.each(|sums, row| counted(sums.bytes[row]))),
+        fill: |slot, rows| slot.integers(rows.group.column(|sums| &sums.bytes).map(counted)),
     },
     ColumnRow {
         column: Column::new("sources", Int64, "Distinct sources of the row, exact.")
             .holding(COUNTED),
-        fill: |slot, rows| slot.integers(rows.group.each(|sums, row| counted(sums.sources[row]))),
+        fill: |slot, rows| slot.integers(rows.group.column(|sums| &sums.sources).map(counted)),
     },
     ColumnRow {
         column: SOURCES_SKETCH,

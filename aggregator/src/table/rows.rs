@@ -81,7 +81,7 @@ impl<A: Address> Row<A> {
 }
 
 /// Rows that lie in the order of their first packet: as many as sort within the second-level cache.
-const FIRST_ROWS: usize = 1 << 14;
+pub(super) const FIRST_ROWS: usize = 1 << 14;
 /// Rows in a run of places of one bucket.
 const RUN_ROWS: usize = 1 << 6;
 

@@ -21,10 +21,15 @@ use crate::source::record::NO_TIME_US;
 pub const LATENESS_US: i64 = 300_000_000;
 /// Blocks that may wait for one worker.
 pub(super) const QUEUE_BLOCKS: usize = 4;
+/// How often a worker with a full queue is waited for, since its queue was last empty, before others get its packets. A thread that the
+/// system holds up for a moment catches up by itself; the worker of a source that sends more than one can count never does.
+const WAITS_MAX: u32 = 16;
 
 /// Deals blocks to workers and decides when hours close.
 pub(super) struct Reader {
     senders: Vec<Sender<Work>>,
+    /// How often each worker was waited for since its queue was last empty.
+    waits: Vec<u32>,
     dealer: Dealer,
     /// The packet time at which the next hour closes; none before the first packet.
     next_close_us: Option<i64>,
@@ -50,6 +55,7 @@ impl Reader {
     ) -> Self {
         Reader {
             dealer: Dealer::new(senders.len()),
+            waits: vec![0; senders.len()],
             senders,
             next_close_us: None,
             closes,
@@ -135,15 +141,30 @@ impl Reader {
         }
     }
 
-    /// The worker, or another that is far less busy: one source can send more than a worker can count; their rows are merged.
-    fn unless_behind(&self, worker: usize) -> usize {
+    /// The worker, or another that is far less busy: one source can send more than a worker can count; their rows are merged, which costs
+    /// more than counting them together.
+    fn unless_behind(&mut self, worker: usize) -> usize {
         let waiting = |worker: usize| self.senders.get(worker).map_or(usize::MAX, Sender::len);
         let least = (0..self.senders.len()).min_by_key(|&worker| waiting(worker));
         let least = least.unwrap_or(0);
-        if waiting(worker) >= waiting(least).saturating_add(QUEUE_BLOCKS / 2) {
-            least
-        } else {
+        let Some(waits) = self.waits.get_mut(worker) else {
+            // For any worker.
+            return least;
+        };
+        let is_behind = match waiting(worker) {
+            0 => {
+                *waits = 0;
+                false
+            }
+            blocks => blocks >= QUEUE_BLOCKS && waiting(least) < QUEUE_BLOCKS / 2,
+        };
+        if !is_behind {
             worker
+        } else if *waits < WAITS_MAX {
+            *waits += 1;
+            worker
+        } else {
+            least
         }
     }
 
