@@ -85,14 +85,14 @@ const RUNS_MAX: usize = 64;
 
 /// What was attacked, what came back, and when: a [`ReplyKey`] without its victim.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Service {
+struct Attacked {
     port: Option<u16>,
     protocol: u8,
     traffic_type: TrafficType,
     minute: u8,
 }
 
-impl Service {
+impl Attacked {
     /// A number whose order is that of the keys.
     #[inline(always)]
     fn order(self) -> u64 {
@@ -109,7 +109,7 @@ impl Service {
 struct Noted<A> {
     victim: A,
     destination: A,
-    service: Service,
+    service: Attacked,
     in_hour_us: u32,
     wire_length_bytes: u32,
 }
@@ -118,7 +118,7 @@ const _: () = assert!(size_of::<Noted<u32>>() == 24);
 
 impl<A: Address> Noted<A> {
     fn key(&self) -> ReplyKey {
-        let Service {
+        let Attacked {
             port,
             protocol,
             traffic_type,
@@ -168,7 +168,7 @@ impl ReplyTable {
         debug_assert!(self.is_empty() || self.hour_start_us == hour_start_us);
         self.hour_start_us = hour_start_us;
         let in_hour_us = (packet.time_us - hour_start_us) as u32;
-        let service = Service {
+        let service = Attacked {
             port: packet.port,
             protocol: packet.protocol,
             traffic_type: packet.traffic_type,
@@ -225,7 +225,7 @@ impl ReplyTable {
 #[inline(always)]
 fn noted<A: Address, N: Address>(
     packet: &ReplyPacket<A>,
-    service: Service,
+    service: Attacked,
     in_hour_us: u32,
 ) -> Noted<N> {
     Noted {

@@ -13,7 +13,7 @@ mod row;
 pub use disk::DiskRun;
 pub use either::Run;
 pub use memory::MemoryRun;
-pub use merge::{LyingRows, Merged, SourceGroup, merge_range, merge_sources, split_sources};
+pub use merge::{Merged, RowsInPlace, RowsOfSource, merge_range, merge_sources, split_sources};
 pub use row::SourceRow;
 
 use teiten_observation::Address;

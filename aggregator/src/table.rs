@@ -11,7 +11,7 @@ pub use rows::{Row, Rows};
 
 use crate::destinations::SetStore;
 use crate::pieces::Spare;
-use index::Index;
+use index::RowIndex;
 use rows::FIRST_ROWS;
 use teiten_observation::{Address, BUCKETS, Kind, Observation};
 
@@ -68,7 +68,7 @@ pub struct RowTable<A> {
     seed: Seed,
     hashes: Vec<u32>,
     /// The index of all rows, or while there are many none.
-    index: Index,
+    index: RowIndex,
     /// While there are many rows: those of each bucket.
     buckets: Vec<Bucket<A>>,
     /// The start of the table's hour.
@@ -78,7 +78,7 @@ pub struct RowTable<A> {
 /// The index of a bucket's rows, and observations that wait.
 #[derive(Debug)]
 struct Bucket<A> {
-    index: Index,
+    index: RowIndex,
     waiting: Vec<Observation<A>>,
 }
 
@@ -98,7 +98,7 @@ impl<A: Address> RowTable<A> {
             sets: SetStore::default(),
             seed,
             hashes: Vec::new(),
-            index: Index::with_room(rows.min(BUCKETED_ROWS_MIN)),
+            index: RowIndex::with_room(rows.min(BUCKETED_ROWS_MIN)),
             buckets: Vec::new(),
             hour_start_us: 0,
         }
@@ -145,7 +145,7 @@ impl<A: Address> RowTable<A> {
     /// Gives each bucket an index of its own.
     fn begin_buckets(&mut self) {
         let bucket = |_| Bucket {
-            index: Index::default(),
+            index: RowIndex::default(),
             waiting: Vec::new(),
         };
         self.buckets = (0..BUCKETS).map(bucket).collect();
@@ -162,7 +162,7 @@ impl<A: Address> RowTable<A> {
             self.count_bucket(number);
         }
         self.buckets = Vec::new();
-        self.index = Index::default();
+        self.index = RowIndex::default();
         (
             std::mem::take(&mut self.rows),
             std::mem::take(&mut self.sets),

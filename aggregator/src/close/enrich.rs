@@ -9,7 +9,7 @@ use crate::actor::{ActorCursor, ActorsOfDay};
 use crate::destinations::View;
 use crate::origin::{OriginCursor, OriginsOfDay};
 use crate::role::{Role, RoleRow, RoleSums};
-use crate::run::{LyingRows, Merged, SourceGroup, SourceRow};
+use crate::run::{Merged, RowsInPlace, RowsOfSource, SourceRow};
 use crate::schema::{Key, Origin, SourceChunk};
 use crate::sketch::Member;
 use teiten_observation::{Address, Tool};
@@ -85,10 +85,10 @@ impl<'a, A: Address> Enricher<'a, A> {
 
     /// Takes the rows of the next source.
     #[inline]
-    pub(super) fn take<'r>(&mut self, group: SourceGroup<'_, 'r, A>) {
+    pub(super) fn take<'r>(&mut self, group: RowsOfSource<'_, 'r, A>) {
         match group {
-            SourceGroup::Lying(rows) => self.take_lying(rows),
-            SourceGroup::Merged(rows) => self.take_merged(rows),
+            RowsOfSource::InPlace(rows) => self.take_in_place(rows),
+            RowsOfSource::Merged(rows) => self.take_merged(rows),
         }
     }
 
@@ -104,11 +104,11 @@ impl<'a, A: Address> Enricher<'a, A> {
     }
 
     /// Rows that lie in a run are read there twice, to judge and to write them; only where some get another kind are they taken out.
-    fn take_lying<'r>(&mut self, rows: LyingRows<'r, A>) {
+    fn take_in_place<'r>(&mut self, rows: RowsInPlace<'r, A>) {
         let mut sums = RoleSums::default();
         let counts = &mut self.counts;
         counts.clear();
-        let judged = self.judge.judge_lying(rows, |row, _| {
+        let judged = self.judge.judge_in_place(rows, |row, _| {
             sums.add(row.kind, row.packets);
             counts.push(row.destinations);
         });
@@ -277,10 +277,10 @@ mod tests {
                 })
                 .collect();
             let folder = tempfile::tempdir().expect("a temporary folder");
-            let lying = [run_of(&observations)];
-            let Run::Memory(memory) = &lying[0] else { unreachable!("made in memory") };
+            let whole = [run_of(&observations)];
+            let Run::Memory(memory) = &whole[0] else { unreachable!("made in memory") };
             let disk = DiskRun::write(&folder.path().join("run"), memory).expect("writable");
-            let expected = enriched(&lying, small_packets);
+            let expected = enriched(&whole, small_packets);
             prop_assert_eq!(&enriched(&[Run::Disk(disk)], small_packets), &expected);
             for parts in [2, 7] {
                 let length = observations.len().div_ceil(parts);

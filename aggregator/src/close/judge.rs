@@ -3,13 +3,13 @@
 
 use crate::destinations::View;
 use crate::evidence::{Confirmed, Evidence};
-use crate::run::{LyingRows, Merged, SourceRow};
+use crate::run::{Merged, RowsInPlace, SourceRow};
 use teiten_observation::Mark;
 use teiten_observation::{Address, Family};
 
 /// The judgement of rows none of which gets another kind.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Judged<'j> {
+pub(super) enum MarkJudgement<'j> {
     /// No packet shows a tool.
     Plain,
     /// Every packet of the only row shows the tool of its mark.
@@ -18,14 +18,14 @@ pub(super) enum Judged<'j> {
     ByRow(&'j Confirmed),
 }
 
-impl Judged<'_> {
+impl MarkJudgement<'_> {
     /// How many packets of a row show its tool.
     #[inline(always)]
     pub(super) fn tool_packets<A: Address>(self, row: &SourceRow<A>) -> u64 {
         match self {
-            Judged::Plain => 0,
-            Judged::Exact => row.packets,
-            Judged::ByRow(confirmed) => confirmed.judge(row).1,
+            MarkJudgement::Plain => 0,
+            MarkJudgement::Exact => row.packets,
+            MarkJudgement::ByRow(confirmed) => confirmed.judge(row).1,
         }
     }
 }
@@ -55,11 +55,11 @@ impl Judge {
     /// The same for rows that lie in a run, which stay as they are; `None` if some get another kind. `each` is given every row, its
     /// destinations counted.
     #[inline]
-    pub(super) fn judge_lying<'r, A: Address>(
+    pub(super) fn judge_in_place<'r, A: Address>(
         &mut self,
-        rows: LyingRows<'r, A>,
+        rows: RowsInPlace<'r, A>,
         mut each: impl FnMut(&SourceRow<A>, View<'r, A>),
-    ) -> Option<Judged<'_>> {
+    ) -> Option<MarkJudgement<'_>> {
         let counted = rows.each().map(|(mut row, view)| {
             row.destinations = view.count() as u32;
             (row, view)
@@ -71,7 +71,7 @@ impl Judge {
                 only = Some(row);
             }
             return match only.filter(|_| A::FAMILY == Family::Ipv4) {
-                None => Some(Judged::Plain),
+                None => Some(MarkJudgement::Plain),
                 Some(row) => self.judge_only(&row),
             };
         }
@@ -84,19 +84,21 @@ impl Judge {
         }
         self.confirmed = self.evidence.decide();
         if !has_marks && self.confirmed.is_nothing_shared() {
-            return Some(Judged::Plain);
+            return Some(MarkJudgement::Plain);
         }
         let confirmed = &self.confirmed;
         let stays = |(row, _): (SourceRow<A>, _)| {
             row.kind.with_mark(Mark::of(confirmed.judge(&row).0)) == row.kind
         };
-        rows.each().all(stays).then_some(Judged::ByRow(confirmed))
+        rows.each()
+            .all(stays)
+            .then_some(MarkJudgement::ByRow(confirmed))
     }
 
-    fn judge_only<A: Address>(&mut self, row: &SourceRow<A>) -> Option<Judged<'_>> {
+    fn judge_only<A: Address>(&mut self, row: &SourceRow<A>) -> Option<MarkJudgement<'_>> {
         match row.kind.mark() {
-            Mark::None if !row.shares_pair() => return Some(Judged::Plain),
-            mark if mark.is_exact() => return Some(Judged::Exact),
+            Mark::None if !row.shares_pair() => return Some(MarkJudgement::Plain),
+            mark if mark.is_exact() => return Some(MarkJudgement::Exact),
             _ => {}
         }
         self.evidence.clear();
@@ -104,7 +106,7 @@ impl Judge {
         self.confirmed = self.evidence.decide();
         let tool = self.confirmed.judge(row).0;
         let stays = row.kind.with_mark(Mark::of(tool)) == row.kind;
-        stays.then_some(Judged::ByRow(&self.confirmed))
+        stays.then_some(MarkJudgement::ByRow(&self.confirmed))
     }
 
     fn judge_all<A: Address>(&mut self, rows: &mut Vec<Merged<'_, A>>) {

@@ -41,8 +41,8 @@ pub fn merge_range<'r, A: Address>(
     mut push: impl FnMut(Merged<'r, A>),
 ) -> Result<()> {
     merge_sources(runs, from, to, |rows| match rows {
-        SourceGroup::Lying(rows) => rows.each().for_each(|row| push(Merged::of(row))),
-        SourceGroup::Merged(rows) => rows.drain(..).for_each(&mut push),
+        RowsOfSource::InPlace(rows) => rows.each().for_each(|row| push(Merged::of(row))),
+        RowsOfSource::Merged(rows) => rows.drain(..).for_each(&mut push),
     })
 }
 
@@ -54,7 +54,7 @@ pub fn merge_sources<'r, A: Address>(
     runs: &'r [Run<A>],
     from: Option<A>,
     to: Option<A>,
-    mut take: impl FnMut(SourceGroup<'_, 'r, A>),
+    mut take: impl FnMut(RowsOfSource<'_, 'r, A>),
 ) -> Result<()> {
     let mut cursors = Vec::with_capacity(runs.len());
     for run in runs {
@@ -67,15 +67,15 @@ pub fn merge_sources<'r, A: Address>(
     // The cursors that are at the next source, and its rows.
     let (mut group, mut rows) = (Vec::new(), Vec::new());
     while let Some(source) = next.find(&cursors, &mut group) {
-        let lying = match group[..] {
-            [only] => cursors[only].take_lying(source),
+        let in_place = match group[..] {
+            [only] => cursors[only].take_in_place(source),
             _ => None,
         };
-        match lying {
-            Some(lying) => take(SourceGroup::Lying(lying)),
+        match in_place {
+            Some(in_place) => take(RowsOfSource::InPlace(in_place)),
             None => {
                 merge_source(&mut cursors, &group, source, &mut rows)?;
-                take(SourceGroup::Merged(&mut rows));
+                take(RowsOfSource::Merged(&mut rows));
                 rows.clear();
             }
         }
@@ -174,21 +174,21 @@ impl<A: Address> NextSource<A> {
 
 /// The rows of one source in all runs, in the order of their kinds.
 #[derive(Debug)]
-pub enum SourceGroup<'g, 'r, A> {
+pub enum RowsOfSource<'g, 'r, A> {
     /// Those of one run in memory: each kind once.
-    Lying(LyingRows<'r, A>),
+    InPlace(RowsInPlace<'r, A>),
     /// Those of several runs, or read from disk.
     Merged(&'g mut Vec<Merged<'r, A>>),
 }
 
 /// Rows of one source that lie in a run.
 #[derive(Clone, Copy, Debug)]
-pub struct LyingRows<'r, A> {
+pub struct RowsInPlace<'r, A> {
     run: &'r MemoryRun<A>,
     places: &'r [RowPlace<A>],
 }
 
-impl<'r, A: Address> LyingRows<'r, A> {
+impl<'r, A: Address> RowsInPlace<'r, A> {
     /// Number of rows, at least one.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -204,7 +204,7 @@ impl<'r, A: Address> LyingRows<'r, A> {
     /// Each row, its destinations not counted, and the destinations.
     #[inline(always)]
     pub fn each(self) -> impl Iterator<Item = (SourceRow<A>, View<'r, A>)> + Clone {
-        let LyingRows { run, places } = self;
+        let RowsInPlace { run, places } = self;
         places.iter().enumerate().map(move |(index, place)| {
             if let Some(ahead) = places.get(index + ROW_AHEAD) {
                 run.rows.prefetch(ahead.row);
@@ -313,7 +313,7 @@ impl<'a, A: Address> Cursor<'a, A> {
 
     /// The rows of `source`, which this place is at, if they lie in memory and each has its own kind; the cursor goes on behind them.
     #[inline]
-    fn take_lying(&mut self, source: A) -> Option<LyingRows<'a, A>> {
+    fn take_in_place(&mut self, source: A) -> Option<RowsInPlace<'a, A>> {
         let Rest::Memory(run, position) = &mut self.rest else {
             return None;
         };
@@ -335,7 +335,7 @@ impl<'a, A: Address> Cursor<'a, A> {
             run.rows.prefetch(ahead.row);
         }
         self.find_key();
-        Some(LyingRows { run, places })
+        Some(RowsInPlace { run, places })
     }
 
     #[inline]

@@ -19,18 +19,18 @@ const fn slots_for(rows: usize) -> usize {
 
 /// Where rows are found.
 #[derive(Debug, Default)]
-pub(super) struct Index {
+pub(super) struct RowIndex {
     /// Hash in the upper half, row number plus one in the lower; 0 is free. A slot's place follows from its hash alone.
     slots: Vec<u64>,
     rows: usize,
 }
 
-impl Index {
+impl RowIndex {
     /// An index of no row that has room for so many.
     pub(super) fn with_room(rows: usize) -> Self {
         let slots = vec![0; slots_for(rows)];
         advise_large_pages(&slots);
-        Index { slots, rows: 0 }
+        RowIndex { slots, rows: 0 }
     }
 
     /// Memory held, bytes.

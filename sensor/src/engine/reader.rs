@@ -222,3 +222,53 @@ impl Reader {
         self.queue_blocks
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crossbeam::channel::{Receiver, bounded};
+
+    use super::*;
+
+    fn reader() -> (Reader, Vec<Receiver<Work>>) {
+        let (senders, works) = (0..2).map(|_| bounded(QUEUE_BLOCKS)).unzip();
+        let queue_blocks = Histogram::new(1).expect("valid bounds");
+        let reader = Reader::new(senders, true, None, None, queue_blocks);
+        (reader, works)
+    }
+
+    fn fill(reader: &mut Reader, worker: usize) {
+        while reader.senders[worker].len() < QUEUE_BLOCKS {
+            reader.send(worker, Work::Observed(0));
+        }
+    }
+
+    #[test]
+    fn a_worker_that_was_held_up_is_waited_for_and_one_that_never_catches_up_is_helped() {
+        let (mut reader, works) = reader();
+        fill(&mut reader, 0);
+        for _ in 0..WAITS_MAX {
+            assert_eq!(reader.unless_behind(0), 0);
+        }
+        assert_eq!(reader.unless_behind(0), 1);
+        // It goes on, but its queue is full again before it is empty.
+        works[0].recv().expect("it waits");
+        assert_eq!(reader.unless_behind(0), 0, "there is room");
+        fill(&mut reader, 0);
+        assert_eq!(reader.unless_behind(0), 1);
+        works[0].try_iter().for_each(drop);
+        assert_eq!(reader.unless_behind(0), 0);
+        fill(&mut reader, 0);
+        assert_eq!(reader.unless_behind(0), 0, "it has caught up");
+    }
+
+    #[test]
+    fn a_worker_is_not_helped_by_one_that_is_behind_itself() {
+        let (mut reader, works) = reader();
+        fill(&mut reader, 0);
+        fill(&mut reader, 1);
+        for _ in 0..3 * WAITS_MAX {
+            assert_eq!(reader.unless_behind(0), 0);
+        }
+        assert_eq!(works.len(), 2);
+    }
+}
