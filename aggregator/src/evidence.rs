@@ -220,6 +220,9 @@ fn is_spread<A>(row: &SourceRow<A>) -> bool {
 /// Calls `found` with each value, ascending, that at least `packets_min` packets share, and with their number. The packets are of different
 /// rows, or of one row with different destinations.
 fn shared(pairs: &mut [Pair], packets_min: u64, mut found: impl FnMut(u32, u64)) {
+    if !may_be_shared(pairs, packets_min) {
+        return;
+    }
     pairs.sort_unstable();
     for like in pairs.chunk_by(|left, right| left.value == right.value) {
         let packets = like.iter().map(|pair| pair.packets).sum::<u64>();
@@ -228,6 +231,23 @@ fn shared(pairs: &mut [Pair], packets_min: u64, mut found: impl FnMut(u32, u64))
             found(like[0].value, packets);
         }
     }
+}
+
+/// Fewer pairs are sorted at once.
+const BINS: usize = 256;
+
+/// Whether `packets_min` packets may share a value: if not, no bin of values has so many. Most sources of many rows share none, and sorting them
+/// takes longer than all the rest of the judgement.
+fn may_be_shared(pairs: &[Pair], packets_min: u64) -> bool {
+    if pairs.len() < BINS {
+        return true;
+    }
+    let mut packets = [0_u64; BINS];
+    for pair in pairs {
+        let bin = &mut packets[(pair.value.wrapping_mul(0x9e37_79b1) >> 24) as usize];
+        *bin = bin.saturating_add(pair.packets);
+    }
+    packets.iter().any(|packets| *packets >= packets_min)
 }
 
 impl Confirmed {

@@ -161,6 +161,30 @@ fn unicornscan_is_one_key_for_different_destinations_or_ports() {
 }
 
 #[test]
+fn a_key_among_very_many_rows_needs_its_share_of_them() {
+    let many = |sharing: u16| {
+        let rows = (0..8_000).map(|port| {
+            let pair = if port < sharing {
+                7
+            } else {
+                100_000 + u32::from(port)
+            };
+            (port, Mark::None, 1, 1, pair, 1)
+        });
+        rows.collect::<Vec<Given>>()
+    };
+    for (sharing, tool) in [
+        (499, NONE),
+        (500, Tool::Unicornscan),
+        (8_000, Tool::Unicornscan),
+    ] {
+        let mut tools = vec![NONE; 8_000];
+        tools[..usize::from(sharing)].fill(tool);
+        check(&many(sharing), &tools);
+    }
+}
+
+#[test]
 fn what_marks_are_not_looked_for_in_says_nothing() {
     let mut reply = row((80, Mark::None, 500, 100, 77, 500));
     let class = Class::Backscatter;

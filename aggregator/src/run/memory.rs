@@ -80,19 +80,42 @@ fn sort_bucket<A: Address>(places: &mut [RowPlace<A>], scratch: &mut Vec<RowPlac
     }
     scratch.clear();
     scratch.extend_from_slice(places);
-    by_octet(scratch, places, 0);
-    by_octet(places, scratch, 8);
-    by_octet(scratch, places, 16);
+    let source = |place: &RowPlace<A>| place.source.number() as u32;
+    by_octet(scratch, places, |place| source(place) as u8);
+    by_octet(places, scratch, |place| (source(place) >> 8) as u8);
+    by_octet(scratch, places, |place| (source(place) >> 16) as u8);
     for places in places.chunk_by_mut(|left, right| left.source == right.source) {
-        if places.len() > 1 {
-            places.sort_unstable_by_key(|place| place.kind);
+        sort_source(places, scratch);
+    }
+}
+
+/// Sorts the places of one source by kind.
+fn sort_source<A: Address>(places: &mut [RowPlace<A>], scratch: &mut [RowPlace<A>]) {
+    if places.len() < COUNTED_MIN {
+        places.sort_unstable_by_key(|place| place.kind);
+        return;
+    }
+    let scratch = &mut scratch[..places.len()];
+    let first = places[0].kind.bits();
+    let differing = places
+        .iter()
+        .fold(0, |bits, place| bits | (place.kind.bits() ^ first));
+    for shift in [0, 8, 16, 24] {
+        // Kinds of one source differ in the port, and hardly in anything else.
+        if differing >> shift & 0xff != 0 {
+            by_octet(places, scratch, |place| (place.kind.bits() >> shift) as u8);
+            places.copy_from_slice(scratch);
         }
     }
 }
 
-/// Copies places in the order of the octet of their source at `shift`; equal ones keep theirs.
-fn by_octet<A: Address>(from: &[RowPlace<A>], to: &mut [RowPlace<A>], shift: u32) {
-    let octet = |place: &RowPlace<A>| (place.source.number() as u32 >> shift) as u8 as usize;
+/// Copies places in the order of an octet of theirs; equal ones keep their order.
+fn by_octet<A: Address>(
+    from: &[RowPlace<A>],
+    to: &mut [RowPlace<A>],
+    octet: impl Fn(&RowPlace<A>) -> u8,
+) {
+    let octet = |place: &RowPlace<A>| usize::from(octet(place));
     let mut next = [0usize; 256];
     for place in from {
         next[octet(place)] += 1;
@@ -115,17 +138,18 @@ mod tests {
     use teiten_observation::{Class, Observation, Tool, TrafficType};
 
     fn check<A: Address>(count: u32, source: impl Fn(u32) -> A) {
+        let udp = |port| Kind::new(TrafficType::Udp, Class::Scan, Tool::None, 17, Some(port));
+        check_kinds(count, |index| {
+            (source(index / 2), udp((index % 2) as u16 ^ 1))
+        });
+    }
+
+    fn check_kinds<A: Address>(count: u32, key: impl Fn(u32) -> (A, Kind)) {
         let observation = |index: u32| Observation {
             time_us: 0,
-            source: source(index / 2),
+            source: key(index).0,
             destination: A::from_number(1),
-            kind: Kind::new(
-                TrafficType::Udp,
-                Class::Scan,
-                Tool::None,
-                17,
-                Some((index % 2) as u16 ^ 1),
-            ),
+            kind: key(index).1,
             wire_length_bytes: 60,
             flags: 0,
             stack: 0,
@@ -151,5 +175,23 @@ mod tests {
             check(count, |index| u128::MAX - u128::from(index) * (1 << 100));
             check(count, |index| (0x2001 << 112) + (u128::from(index) << 107));
         }
+    }
+
+    #[test]
+    fn many_kinds_of_one_source_come_out_in_order() {
+        let kind = |index: u32| {
+            let types = [TrafficType::Udp, TrafficType::TcpSyn, TrafficType::TcpFin];
+            let port = (index / 3).wrapping_mul(40_503) as u16;
+            let class = [Class::Scan, Class::Exploit][index as usize % 2];
+            Kind::new(types[index as usize % 3], class, Tool::None, 6, Some(port))
+        };
+        for count in [255, 256, 1_000, 60_000] {
+            check_kinds(count, |index| (0x0102_0304_u32, kind(index)));
+            check_kinds(count, |index| (7_u128, kind(index)));
+        }
+        // Ports that differ in one octet alone.
+        let udp = |port| Kind::new(TrafficType::Udp, Class::Scan, Tool::None, 17, Some(port));
+        check_kinds(256, |index| (1_u32, udp((255 - index) as u16)));
+        check_kinds(256, |index| (1_u32, udp(((255 - index) << 8) as u16)));
     }
 }
