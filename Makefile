@@ -8,7 +8,7 @@ export TEITEN_MAKE_VERSION := $(MAKE_VERSION)
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-demo: ## A synthetic day of darknet traffic, from packets to a report, in demo/
+demo: ## A synthetic day of darknet traffic, from packets to a report, in demo/; PDF=1 with its pages
 	@.ci/setup demo
 	@.ci/demo
 
@@ -32,6 +32,16 @@ package: ## The Debian package of all programs, in target/debian
 accuracy: ## Confusion matrices of class, type and tool: a synthetic capture packet for packet, then real captures
 	@cargo build --quiet --bins -p teiten-sensor -p teiten-testdata
 	@python3 testdata/crosscheck/accuracy.py --binaries $(TARGET)/debug
+
+.PHONY: pdf
+pdf: ## teiten-pdf, which `teiten-report build --pdf` runs: 300 packages more, some minutes
+	@.ci/setup pdf
+	@.ci/pdf build
+
+.PHONY: pdf-test
+pdf-test: ## Its tests, and the pages of a small report; no part of the gate
+	@.ci/setup pdf
+	@.ci/pdf test
 
 fuzz: ## Every fuzz target for a minute
 	@.ci/fuzz 60

@@ -21,6 +21,8 @@ pub mod years;
 
 /// Width of a chart on a screen or paper, units of its view box.
 pub const WIDTH: f64 = 960.0;
+/// Width of the same chart on a page of A4, so that its text is as large as the page's.
+pub const PAPER: f64 = 720.0;
 /// Width of the same chart drawn for a phone.
 pub const NARROW: f64 = 360.0;
 /// Size of ordinary text in a chart.

@@ -2,6 +2,8 @@
 //!
 //! Sentences come from `text`, figures from `figure::FIGURES`; the renderers decide how it looks.
 
+use std::collections::BTreeSet;
+
 use teiten_observation::Tool;
 
 use crate::chart::Chart;
@@ -33,6 +35,10 @@ pub struct Setting {
     pub revised: Option<(String, Vec<String>)>,
     /// Whether PNG files are written, which needs fonts.
     pub pictures: bool,
+    /// Whether there are pages as PDF beside it.
+    pub pdf: bool,
+    /// Names of the figures whose numbers have their SQL in a file.
+    pub stated: BTreeSet<&'static str>,
     /// The analyst's notes by section and language, Markdown.
     pub notes: Vec<(&'static str, Language, String)>,
 }
@@ -63,6 +69,8 @@ pub struct Placed {
     pub drawn: Drawn,
     /// Its drawing for a phone, and those of its cards.
     pub narrow: (Option<Chart>, Vec<Chart>),
+    /// The same for a page of A4, where there are pages.
+    pub paper: (Option<Chart>, Vec<Chart>),
 }
 
 impl Placed {
@@ -102,6 +110,8 @@ pub struct Document {
     pub language: Language,
     /// Languages of the report.
     pub languages: Vec<Language>,
+    /// When it is made, microseconds since 1970-01-01 UTC.
+    pub as_of_us: i64,
     /// The period as a title.
     pub period: String,
     /// Label and value: sensors, telescope, as-of and the like.
@@ -118,6 +128,10 @@ pub struct Document {
     pub organisation: Option<String>,
     /// Whether there are PNG files beside the SVG files.
     pub pictures: bool,
+    /// Whether there are pages as PDF beside it.
+    pub pdf: bool,
+    /// Names of the figures whose numbers have their SQL in a file.
+    pub stated: BTreeSet<&'static str>,
     /// The period in three sentences.
     pub summary: Vec<String>,
     /// Figures by section.
@@ -137,6 +151,7 @@ impl Document {
         Self {
             language,
             languages: setting.languages.clone(),
+            as_of_us: setting.as_of_us,
             period: title(answer, language),
             facts: facts(answer, setting, language),
             notices: notices(answer, language),
@@ -148,6 +163,8 @@ impl Document {
                 .unwrap_or_else(|| language.text().report_title.to_owned()),
             organisation: setting.organisation.clone(),
             pictures: setting.pictures,
+            pdf: setting.pdf,
+            stated: setting.stated.clone(),
             summary: summary(answer, language),
             sections: sections(answer, setting, language),
             definitions: definitions(language),
@@ -295,6 +312,10 @@ fn sections(answer: &Answer, setting: &Setting, language: Language) -> Vec<Chapt
                         figure,
                         drawn: figure.drawn(answer, language, home),
                         narrow: figure.narrow(answer, language, home),
+                        paper: match setting.pdf {
+                            true => figure.paper(answer, language, home),
+                            false => (None, Vec::new()),
+                        },
                     }
                 });
             let note = setting

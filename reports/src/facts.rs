@@ -1,12 +1,16 @@
 //! The key numbers of a report, each with the SQL that computes it from the Parquet files: anyone can check one with DuckDB, and the
 //! cross-check runs all of them. A number that the report estimates and SQL counts exactly has a tolerance.
 //!
-//! The statements use views of the tables, which [`PREAMBLE`] creates. If a report covers only some sensors, or another timezone, each
+//! The statements use views of the tables, which each file creates first. If a report covers only some sensors, or another timezone, each
 //! statement has the condition.
 
 use teiten_aggregator::schema::names::{
     ACTOR, ADDRESSES, BYTES, CLASS, COUNTRY, HOUR_START, IP_VERSION, MINUTE_START, PACKETS, PORT,
     PROTOCOL, SECONDS, SENSOR, SRC_IP,
+};
+use teiten_aggregator::schema::{
+    ATTACKS, CAMPAIGNS_DAILY, COVERAGE, NOVELTIES, SCANS, SOURCES, SOURCES_DAILY, Span, TRAFFIC,
+    Table,
 };
 use teiten_observation::Class;
 
@@ -15,13 +19,47 @@ use crate::query::distinct::ERROR_PERCENT;
 use crate::query::survey::RULES;
 use crate::query::{Answer, PortRole, SourceGroup};
 
-/// The statements that a DuckDB session needs first; replace `DATA` by the folder of the dataset.
-pub const PREAMBLE: &str = "\
-SET TimeZone = 'UTC';
-CREATE VIEW traffic AS SELECT * FROM read_parquet('DATA/traffic/date=*/hour=*/*.parquet', hive_partitioning = false, union_by_name = true);
-CREATE VIEW sources AS SELECT * FROM read_parquet('DATA/sources/date=*/hour=*/*.parquet', hive_partitioning = false, union_by_name = true);
-CREATE VIEW coverage AS SELECT * FROM read_parquet('DATA/coverage/date=*/hour=*/*.parquet', hive_partitioning = false, union_by_name = true);
-";
+mod rolled_up;
+
+/// The tables that statements read.
+const VIEWS: &[&Table] = &[
+    &TRAFFIC,
+    &SOURCES,
+    &COVERAGE,
+    &ATTACKS,
+    &SCANS,
+    &NOVELTIES,
+    &CAMPAIGNS_DAILY,
+    &SOURCES_DAILY,
+];
+
+/// The statements that a DuckDB session needs before these: a view for each table that they read. `DATA` stands for the folder of the
+/// dataset.
+fn preamble(statements: &[&str]) -> String {
+    let mut text = "SET TimeZone = 'UTC';\n".to_owned();
+    for table in VIEWS {
+        let name = table.name;
+        let reads = |sql: &&str| {
+            let named = format!("FROM {name}");
+            let mut places = sql.match_indices(named.as_str());
+            places.any(|(at, found)| {
+                let next = sql[at + found.len()..].chars().next();
+                next.is_none_or(|next| !next.is_alphanumeric() && next != '_')
+            })
+        };
+        if statements.iter().any(|sql| reads(sql)) {
+            let parts = match table.span {
+                Span::Hour => "date=*/hour=*/*.parquet",
+                Span::Day => "date=*/*.parquet",
+                Span::Month => "month=*/*.parquet",
+            };
+            text.push_str(&format!(
+                "CREATE VIEW {name} AS SELECT * FROM read_parquet('DATA/{name}/{parts}', hive_partitioning = false, union_by_name = true);\n"
+            ));
+        }
+    }
+    text
+}
 
 /// Number of ports that have their own fact.
 const PORTS: usize = 10;
@@ -31,6 +69,8 @@ const PORTS: usize = 10;
 pub struct Fact {
     /// Name, also of its file `sql/NAME.sql`.
     pub name: String,
+    /// The figure that prints it; empty for a number of the head.
+    pub figure: &'static str,
     /// The number as the report has it.
     pub value: f64,
     /// How far SQL may differ, percent; 0 for exact counts.
@@ -44,17 +84,23 @@ pub struct Fact {
 pub fn of(answer: &Answer, sensors: &[String]) -> Vec<Fact> {
     let scope = Scope::of(answer, sensors);
     let mut facts = totals(answer, &scope);
-    facts.extend(classes(answer, &scope));
-    facts.extend(ports(answer, &scope));
-    facts.extend(countries(answer, &scope));
-    facts.extend(survey(answer, &scope));
+    facts.extend(of_figure("classes", classes(answer, &scope)));
+    facts.extend(of_figure("port-ranks", ports(answer, &scope)));
+    facts.extend(of_figure("countries-packets", countries(answer, &scope)));
+    facts.extend(of_figure("survey", survey(answer, &scope)));
     facts.extend(hosts(answer, &scope));
+    facts.extend(rolled_up::of(answer, &scope));
     facts
+}
+
+fn of_figure(figure: &'static str, facts: Vec<Fact>) -> impl Iterator<Item = Fact> {
+    facts.into_iter().map(move |fact| Fact { figure, ..fact })
 }
 
 fn exact(name: impl Into<String>, value: i64, sql: String) -> Fact {
     Fact {
         name: name.into(),
+        figure: "",
         value: value as f64,
         tolerance_percent: 0.0,
         sql,
@@ -67,6 +113,10 @@ struct Scope {
     coverage: String,
     sources: String,
     zone: String,
+    /// The hours of the period, as a condition of a column of times.
+    hours: [String; 2],
+    /// The sensors, as a further condition; empty for all.
+    chosen: String,
 }
 
 impl Scope {
@@ -94,7 +144,10 @@ impl Scope {
         let known = format!(
             "({HOUR_START}, {SENSOR}) IN (SELECT (date_trunc('hour', {MINUTE_START}), {SENSOR}) FROM coverage WHERE {coverage})"
         );
+        let ends = [instant(hours.start), instant(hours.end)];
         Self {
+            hours: ends,
+            chosen: chosen.clone(),
             traffic: format!("{}{chosen} AND {known}", within(HOUR_START)),
             sources: format!("{}{chosen}", within(HOUR_START)),
             coverage,
@@ -181,6 +234,7 @@ fn totals(answer: &Answer, scope: &Scope) -> Vec<Fact> {
         ] {
             facts.push(Fact {
                 name: name.to_owned(),
+                figure: "",
                 value,
                 // Floating point alone.
                 tolerance_percent: 1e-6,
@@ -300,6 +354,7 @@ fn hosts(answer: &Answer, scope: &Scope) -> Vec<Fact> {
     let condition = &scope.sources;
     vec![Fact {
         name: "hosts".to_owned(),
+        figure: "",
         value: answer.group(SourceGroup::Host).sources.estimate(),
         tolerance_percent: 4.0 * ERROR_PERCENT,
         sql: format!(
@@ -309,11 +364,25 @@ fn hosts(answer: &Answer, scope: &Scope) -> Vec<Fact> {
     }]
 }
 
-/// A statement as a file, with the preamble and the report's value.
+/// A statement as a file, with the views that it reads and the report's value.
 #[must_use]
 pub fn file(fact: &Fact) -> String {
+    format!("{}{}{};\n", comment(fact), preamble(&[&fact.sql]), fact.sql)
+}
+
+/// The statements of a figure's numbers as one file.
+#[must_use]
+pub fn figure_file(facts: &[&Fact]) -> String {
+    let statements: Vec<&str> = facts.iter().map(|fact| fact.sql.as_str()).collect();
+    let each = facts
+        .iter()
+        .map(|fact| format!("\n{}{};\n", comment(fact), fact.sql));
+    preamble(&statements) + &each.collect::<String>()
+}
+
+fn comment(fact: &Fact) -> String {
     format!(
-        "-- {}: {} in the report (tolerance {} %). DATA is the folder of the dataset.\n{PREAMBLE}{};\n",
-        fact.name, fact.value, fact.tolerance_percent, fact.sql
+        "-- {}: {} in the report (tolerance {} %). DATA is the folder of the dataset.\n",
+        fact.name, fact.value, fact.tolerance_percent
     )
 }

@@ -3,15 +3,18 @@
 use crate::chart::axis::TimeAxis;
 use crate::chart::ranked::Bar;
 use crate::chart::timeline::{self, TimeBuckets};
-use crate::chart::{Chart, NARROW, Sheet, WIDTH};
+use crate::chart::{Chart, NARROW, PAPER, Sheet, WIDTH};
 use crate::measure::{Completeness, RateUnit};
 use crate::period::HOUR_US;
 use crate::query::distinct::ERROR_PERCENT;
+use crate::query::rolled_up;
 use crate::query::{Answer, SourceGroup};
 use crate::series::{BucketWidth, Buckets, CoverageState, combined};
 use crate::table::DataTable;
 use crate::text::{Both, Language, Text, fill, number, time};
 
+pub(crate) mod attacks;
+mod campaigns;
 mod changes;
 mod classes;
 mod concentration;
@@ -19,10 +22,12 @@ mod countries;
 mod coverage;
 mod events;
 mod infected;
+mod novelties;
 mod origins;
 mod packets;
 mod ports;
 mod ranking;
+mod scans;
 mod sensors;
 mod sources;
 mod tools;
@@ -172,9 +177,14 @@ pub const FIGURES: &[Figure] = &[
     ranking::SURVEY,
     ranking::TRENDS,
     ports::REFLECTORS,
+    scans::FIGURE,
     events::FIGURE,
+    novelties::FIGURE,
+    campaigns::FIGURE,
+    campaigns::BY_DAY,
     infected::FIGURE,
     infected::TABLE,
+    campaigns::INFECTED,
     origins::SLOPE,
     origins::MAP,
     countries::BY_PACKETS,
@@ -182,6 +192,12 @@ pub const FIGURES: &[Figure] = &[
     origins::HOME,
     concentration::ORGANISATIONS,
     concentration::FIGURE,
+    attacks::NUMBERS,
+    attacks::OVER_TIME,
+    attacks::SERVICES,
+    attacks::COUNTRIES,
+    attacks::SIZES,
+    attacks::EVENTS,
     ports::BACKSCATTER,
     countries::VICTIMS,
     years::FIGURE,
@@ -206,8 +222,30 @@ impl Figure {
         language: Language,
         home: Option<&str>,
     ) -> (Option<Chart>, Vec<Chart>) {
-        let name = format!("{}-narrow", self.name);
-        let drawn = self.of_width(answer, language, home, &name, NARROW);
+        self.redrawn(answer, language, home, "narrow", NARROW)
+    }
+
+    /// The same drawings for a page of A4.
+    #[must_use]
+    pub fn paper(
+        &self,
+        answer: &Answer,
+        language: Language,
+        home: Option<&str>,
+    ) -> (Option<Chart>, Vec<Chart>) {
+        self.redrawn(answer, language, home, "paper", PAPER)
+    }
+
+    fn redrawn(
+        &self,
+        answer: &Answer,
+        language: Language,
+        home: Option<&str>,
+        purpose: &str,
+        width: f64,
+    ) -> (Option<Chart>, Vec<Chart>) {
+        let name = format!("{}-{purpose}", self.name);
+        let drawn = self.of_width(answer, language, home, &name, width);
         let cards = drawn.cards.into_iter().map(|card| card.chart);
         (drawn.chart, cards.collect())
     }
@@ -359,6 +397,33 @@ const fn by_step(
         BucketWidth::Day => day,
         BucketWidth::Month => month,
     }
+}
+
+/// Why a table of a rollup has nothing for the period, if that is so: it was not rolled up, or there is `none` of its rows.
+fn in_table(answer: &Answer, is_empty: bool, none: &'static str, text: &Text) -> Option<Drawn> {
+    match is_empty {
+        _ if !answer.rolled_up.is_known() => Some(Drawn::nothing(text.not_rolled_up)),
+        true => Some(Drawn::nothing(none)),
+        false => None,
+    }
+}
+
+/// The notes of every figure of rolled-up tables: how many days they are of, and whose days.
+fn rollup_notes(answer: &Answer, context: &Context<'_>) -> Vec<String> {
+    let text = context.text();
+    let days = rolled_up::civil_days(&answer.period);
+    let (known, all) = (answer.rolled_up.days.len() as i64, days.end - days.start);
+    let mut notes = Vec::new();
+    if known < all {
+        let (known, all) = (number::count(known), number::count(all));
+        let values: [(&str, &dyn std::fmt::Display); 2] = [("known", &known), ("all", &all)];
+        notes.push(fill(text.note_days_rolled_up, &values));
+    }
+    for zone in &answer.rolled_up.other_zones {
+        let own = answer.period.timezone.iana_name().unwrap_or("UTC");
+        notes.push(fill(text.note_other_zone, &[("zone", zone), ("own", &own)]));
+    }
+    notes
 }
 
 /// The name of the state in a language.

@@ -7,6 +7,7 @@ pub mod facts;
 pub mod figure;
 pub mod measure;
 pub mod options;
+pub mod pdf;
 pub mod period;
 pub mod publish;
 pub mod query;

@@ -17,10 +17,11 @@ use teiten_reports::options::{
     BuildArguments, Command, CommandLine, DiffArguments, FigureArguments, ListArguments, Options,
     SETTINGS,
 };
+use teiten_reports::pdf;
 use teiten_reports::period::ReportPeriod;
 use teiten_reports::publish::Folder;
 use teiten_reports::query::{self, Answer, Question};
-use teiten_reports::render::{csv, html, png};
+use teiten_reports::render::{csv, html, png, report_json};
 use teiten_reports::revision::{self, Manifest};
 use teiten_reports::series::CoverageState;
 use teiten_reports::supplied::{self, Supplied};
@@ -73,6 +74,8 @@ fn build(arguments: BuildArguments) -> anyhow::Result<u8> {
     let Some(out) = options.out.clone() else {
         bail!("--out is missing: name the folder the report is written into");
     };
+    // Before the work, so that a missing program costs none.
+    let pdf_program = arguments.pdf.then(pdf::program).transpose()?;
     let answer = ask(&options, true)?;
     let pictures = !arguments.no_png && png::can_draw();
     if !pictures && !arguments.no_png {
@@ -91,15 +94,29 @@ fn build(arguments: BuildArguments) -> anyhow::Result<u8> {
         title: options.title.clone(),
         organisation: options.organisation.clone(),
         pictures,
+        pdf: pdf_program.is_some(),
         notes: notes(&out, arguments.notes.as_deref(), &name)?,
         revised: before.map(|before| (before.as_of.clone(), revised(&before, &facts))),
+        stated: facts.iter().map(|fact| fact.figure).collect(),
     };
     let mut folder = Folder::begin(&out, &name)?;
     for &language in &options.languages {
         folder.add_document(&Document::new(&answer, &setting, language))?;
+        if let Some(program) = &pdf_program {
+            pdf::make(program, folder.partial(), language)?;
+            folder.adopt(&report_json::pdf_name(language))?;
+        }
     }
     for fact in &facts {
         folder.add(&html::sql_name(&fact.name), facts::file(fact).as_bytes())?;
+    }
+    for figure in FIGURES {
+        let of_figure = facts.iter().filter(|fact| fact.figure == figure.name);
+        let of_figure: Vec<&Fact> = of_figure.collect();
+        if !of_figure.is_empty() {
+            let statements = facts::figure_file(&of_figure);
+            folder.add(&html::figure_sql_name(figure.name), statements.as_bytes())?;
+        }
     }
     let mut about = summary(&answer, &options);
     about["as_of"] = json!(time::iso(setting.as_of_us, &options.timezone));
@@ -114,7 +131,7 @@ fn build(arguments: BuildArguments) -> anyhow::Result<u8> {
     } else {
         for path in made.iter().filter(|path| {
             path.extension()
-                .is_some_and(|extension| extension == "html")
+                .is_some_and(|extension| extension == "html" || extension == "pdf")
         }) {
             writeln!(standard, "{}", path.display())?;
         }
@@ -125,6 +142,7 @@ fn build(arguments: BuildArguments) -> anyhow::Result<u8> {
 fn fact_json(fact: &Fact) -> serde_json::Value {
     json!({
         "name": fact.name,
+        "figure": fact.figure,
         "value": fact.value,
         "tolerance_percent": fact.tolerance_percent,
         "sql": fact.sql,

@@ -79,6 +79,10 @@ pub struct BuildArguments {
     /// Write no PNG beside the SVG of each figure.
     #[arg(long)]
     pub no_png: bool,
+    /// Also make report.LANGUAGE.pdf, with the program teiten-pdf (`make pdf` builds it) and the font Noto Sans CJK (Debian:
+    /// fonts-noto-cjk).
+    #[arg(long)]
+    pub pdf: bool,
     /// Folder of the analyst's notes, SECTION.ja.md and SECTION.en.md (sections: overview, ports, events, infected, sources, attacks,
     /// years, conditions), in it or in its subfolder named after the period [default: `notes` in --out].
     #[arg(long, value_name = "DIR")]

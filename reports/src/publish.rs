@@ -10,7 +10,7 @@ use sha2::{Digest as _, Sha256};
 use teiten_aggregator::text::hexadecimal;
 
 use crate::document::Document;
-use crate::render::{csv, html, json, markdown, png};
+use crate::render::{csv, html, json, markdown, png, report_json};
 
 /// Name of the file that lists the others.
 pub const MANIFEST: &str = "manifest.json";
@@ -76,11 +76,15 @@ impl Folder {
         fs::create_dir_all(folder)
             .and_then(|()| fs::write(&path, content))
             .map_err(|source| unwritten(&path, source))?;
+        self.note(name, content);
+        Ok(())
+    }
+
+    fn note(&mut self, name: &str, content: &[u8]) {
         let hash = hexadecimal(&Sha256::digest(content));
         self.files
             .push(json!({"path": name, "bytes": content.len(), "sha256": hash}));
         self.names.push(name.to_owned());
-        Ok(())
     }
 
     /// Adds the page, the Markdown and every figure's drawing and numbers.
@@ -102,6 +106,12 @@ impl Folder {
             self.add(&html::csv_name(name, language), numbers.as_bytes())?;
             let numbers = json::render(&placed.drawn.table);
             self.add(&html::json_name(name, language), numbers.as_bytes())?;
+            let cards = placed.drawn.cards.iter().map(|card| &card.chart);
+            let paper = placed.paper.0.iter().chain(&placed.paper.1);
+            for chart in cards.chain(paper) {
+                let svg = chart.standalone();
+                self.add(&html::svg_name(&chart.name, language), svg.as_bytes())?;
+            }
             if let Some(chart) = &placed.drawn.chart {
                 let svg = chart.standalone();
                 self.add(&html::svg_name(name, language), svg.as_bytes())?;
@@ -113,6 +123,10 @@ impl Folder {
             }
         }
         self.add(
+            &report_json::file_name(language),
+            report_json::render(document).as_bytes(),
+        )?;
+        self.add(
             &markdown::file_name(language),
             markdown::render(document).as_bytes(),
         )?;
@@ -120,6 +134,17 @@ impl Folder {
             &html::file_name(language),
             html::render(document).as_bytes(),
         )
+    }
+
+    /// Names a file that another program has written into the folder.
+    ///
+    /// # Errors
+    /// When it cannot be read.
+    pub fn adopt(&mut self, name: &str) -> Result<(), PublishError> {
+        let path = self.partial.join(name);
+        let content = fs::read(&path).map_err(|source| unwritten(&path, source))?;
+        self.note(name, &content);
+        Ok(())
     }
 
     /// The folder in which files are written until it is published.

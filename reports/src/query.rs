@@ -1,7 +1,8 @@
 //! Queries a dataset: one pass over the hours of a period gives everything that the figures draw.
 //!
-//! Only `coverage`, `traffic` and `sources` are read, only the columns needed, and each hour by one worker. The size of an answer is
-//! bounded by the number of kinds (classes, countries, ports, buckets), not by the rows read. No text and no drawing is made here.
+//! `coverage`, `traffic` and `sources` are read, only the columns needed, and each hour by one worker; then what a rollup has made of them. The
+//! size of an answer is bounded by the number of kinds (classes, countries, ports, buckets) and of events, not by the rows read. No text and
+//! no drawing is made here.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -20,6 +21,7 @@ pub mod distinct;
 pub mod event;
 mod exposure;
 pub mod layout;
+pub mod rolled_up;
 mod rows;
 mod sources;
 pub mod survey;
@@ -209,6 +211,9 @@ fn ask_one(
     if depth == Depth::Whole && question.compare && before.is_some() {
         (answer.events, answer.tested) = detect::find(&answer, before);
         detect::read_details(&job, &mut answer);
+    }
+    if depth == Depth::Whole {
+        answer.rolled_up = rolled_up::read(&question.data, &mut answer, &|name| job.wants(name))?;
     }
     let observed = answer.hours.iter().any(|hour| hour.state.is_observed());
     Ok(observed.then_some(answer))

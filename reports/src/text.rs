@@ -159,6 +159,18 @@ macro_rules! text {
             pub sections: [&'static str; 8],
             /// One per rule of `query::survey::RULES`.
             pub survey_rules: [&'static str; 4],
+            /// One per kind of `AttackKind::ALL`.
+            pub attack_kinds: [&'static str; 8],
+            /// Kinds of attacks as a chart groups them.
+            pub attack_groups: [&'static str; 5],
+            /// Classes of the length of attacks.
+            pub attack_lengths: [&'static str; 5],
+            /// Classes of the replies in an attack's densest minute.
+            pub attack_sizes: [&'static str; 4],
+            /// How a campaign came, by `Came::ALL`.
+            pub campaign_states: [&'static str; 3],
+            /// What may be new, by `NoveltyWhat::ALL`.
+            pub novelty_whats: [&'static str; 4],
             /// Weekdays from Monday, short.
             pub weekdays: [&'static str; 7],
             /// Names of the counters of `coverage`.
@@ -203,6 +215,15 @@ text! {
     definitions, classes_title, types_title, tools_title, states_title, numbers_title, caveats_title, accounting_title, provenance_title,
     provenance_geo, provenance_geo_none, provenance_schema, provenance_program, provenance_configuration, provenance_telescope,
     provenance_report, accounting_note,
+    not_rolled_up, note_days_rolled_up, note_other_zone, measure, value, several_ports, every_port, gone,
+    attacks_none, finding_attacks, attack_events, attack_victims, attack_carpets, attack_carpet_addresses, attack_ongoing, attack_replies,
+    attack_densest, attack_length_median, attack_length_longest, attack_estimated, attack_floor, attack_start, attack_length, attack_addresses,
+    attack_goes_on, axis_attacks, axis_attacks_hour, axis_attacks_day, axis_attacks_month, axis_attacks_grid, note_attacks, note_attack_floor,
+    note_attack_no_floor, note_attack_sensors, note_attack_names, note_denominator_attacks,
+    campaigns_none, finding_campaigns, campaign_first_day, campaign_gone, axis_campaigns_day, note_campaigns,
+    infected_campaigns_none, finding_infected_campaigns, note_infected_campaigns,
+    novelties_none, finding_novelties, novelty_which, novelty_sources, novelty_usual, novelty_score, novelty_never_seen, novelty_unusual,
+    note_novelties, scans_none, finding_scans, scan_events, scans_large, scans_large_packets, note_scans,
 }
 
 #[cfg(test)]

@@ -3,6 +3,8 @@
 
 #[path = "small/boxes.rs"]
 mod boxes;
+#[path = "small/rolled.rs"]
+mod rolled;
 #[allow(dead_code)] // Each test file uses its own part of it.
 mod small;
 
@@ -11,7 +13,7 @@ use std::path::Path;
 
 use jiff::tz::TimeZone;
 use teiten_reports::document::{Document, Setting};
-use teiten_reports::figure;
+use teiten_reports::figure::{self, Drawn};
 use teiten_reports::measure::Completeness;
 use teiten_reports::period::ReportPeriod;
 use teiten_reports::query::answer::Port;
@@ -157,7 +159,8 @@ fn planted_changes_are_found_and_nothing_else() {
 fn both_languages_state_the_same_numbers() {
     let folder = tempfile::tempdir().unwrap();
     dataset(folder.path());
-    let answer = ask(folder.path());
+    let mut answer = ask(folder.path());
+    answer.rolled_up = rolled::rolled_up(&answer);
     let setting = Setting {
         as_of_us: 0,
         home: Some("JP".to_owned()),
@@ -165,6 +168,8 @@ fn both_languages_state_the_same_numbers() {
         title: None,
         organisation: None,
         pictures: false,
+        pdf: false,
+        stated: BTreeSet::new(),
         notes: Vec::new(),
         revised: None,
     };
@@ -183,6 +188,8 @@ fn both_languages_state_the_same_numbers() {
         for (ja, en) in ja.figures.iter().zip(&en.figures) {
             let name = ja.figure.name;
             assert_eq!(ja.drawn.empty.is_some(), en.drawn.empty.is_some(), "{name}");
+            let finding = |drawn: &Drawn| numbers(drawn.finding.as_deref().unwrap_or_default());
+            assert_eq!(finding(&ja.drawn), finding(&en.drawn), "{name}");
             assert_eq!(
                 ja.drawn.table.rows.len(),
                 en.drawn.table.rows.len(),
@@ -204,7 +211,8 @@ fn both_languages_state_the_same_numbers() {
 fn japanese_sets_no_space_after_a_full_stop_and_no_polite_verbs() {
     let folder = tempfile::tempdir().unwrap();
     dataset(folder.path());
-    let answer = ask(folder.path());
+    let mut answer = ask(folder.path());
+    answer.rolled_up = rolled::rolled_up(&answer);
     for figure in figure::FIGURES {
         let drawn = figure.drawn(&answer, Language::Ja, Some("JP"));
         let lines = drawn.cards.iter().flat_map(|card| card.lines.clone());
@@ -227,7 +235,8 @@ fn japanese_sets_no_space_after_a_full_stop_and_no_polite_verbs() {
 fn no_label_is_cut_or_lies_over_another() {
     let folder = tempfile::tempdir().unwrap();
     dataset(folder.path());
-    let answer = ask(folder.path());
+    let mut answer = ask(folder.path());
+    answer.rolled_up = rolled::rolled_up(&answer);
     let fonts = boxes::fonts();
     let mut found = Vec::new();
     let mut measured = 0;
@@ -244,13 +253,16 @@ fn no_label_is_cut_or_lies_over_another() {
             let drawn = figure.drawn(&answer, language, Some("JP"));
             let (narrow, cards) = figure.narrow(&answer, language, Some("JP"));
             assert_eq!(drawn.chart.is_some(), narrow.is_some(), "{}", figure.name);
+            let (paper, paper_cards) = figure.paper(&answer, language, Some("JP"));
             let of_cards = drawn.cards.into_iter().map(|card| card.chart);
             for chart in drawn
                 .chart
                 .into_iter()
                 .chain(narrow)
+                .chain(paper)
                 .chain(of_cards)
                 .chain(cards)
+                .chain(paper_cards)
             {
                 measured += 1;
                 found.extend(

@@ -182,6 +182,77 @@ fn every_figure_says_that_it_uses_lossy_hours() {
 }
 
 #[test]
+fn without_a_rollup_the_page_names_the_command() {
+    let answer = answer();
+    for name in [
+        "attack-numbers",
+        "attack-times",
+        "attack-events",
+        "campaigns",
+        "infected-campaigns",
+        "novelties",
+        "scans",
+    ] {
+        for language in Language::ALL {
+            let drawn = figure::find(name).unwrap().drawn(&answer, language, None);
+            let reason = drawn.empty.expect(name);
+            assert!(reason.contains("teiten-aggregator rollup"), "{reason}");
+        }
+    }
+}
+
+#[test]
+fn no_two_elements_of_a_page_share_an_anchor() {
+    let folder = tempfile::tempdir().unwrap();
+    dataset(folder.path());
+    let (data, out) = (folder.path().to_str().unwrap(), folder.path().join("out"));
+    let period = ["--period", "2026-11-05", "--language", "en", "--no-png"];
+    let build = ["build", "--data", data, "--out", out.to_str().unwrap()];
+    program(&[&build[..], &period[..]].concat());
+    let page = fs::read_to_string(out.join("2026-11-05/report.en.html")).unwrap();
+    let mut anchors: Vec<&str> = page
+        .split(" id=\"")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .collect();
+    let all = anchors.len();
+    anchors.sort_unstable();
+    anchors.dedup();
+    assert!(
+        all > 20 && anchors.len() == all,
+        "{} of {all}",
+        anchors.len()
+    );
+    for link in page.split("href=\"#").skip(1) {
+        let anchor = link.split('"').next().unwrap_or_default();
+        assert!(anchors.contains(&anchor), "{anchor}");
+    }
+}
+
+#[test]
+fn pages_for_print_need_their_program_and_say_so() {
+    let folder = tempfile::tempdir().unwrap();
+    dataset(folder.path());
+    let (data, out) = (folder.path().to_str().unwrap(), folder.path().join("out"));
+    let output = Command::new(env!("CARGO_BIN_EXE_teiten-report"))
+        .args([
+            "build",
+            "--data",
+            data,
+            "--pdf",
+            "--out",
+            out.to_str().unwrap(),
+        ])
+        .env("PATH", folder.path())
+        .output()
+        .unwrap();
+    let errors = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{errors}");
+    assert!(errors.contains("make pdf"), "{errors}");
+    assert!(!out.exists());
+}
+
+#[test]
 fn a_damaged_file_is_left_out_and_named() {
     let folder = tempfile::tempdir().unwrap();
     dataset(folder.path());

@@ -3,6 +3,7 @@
 #[allow(dead_code)] // Each test file uses its own part of it.
 mod small;
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
@@ -72,6 +73,8 @@ fn document(answer: &Answer) -> Document {
         title: None,
         organisation: None,
         pictures: false,
+        pdf: false,
+        stated: BTreeSet::new(),
         revised: None,
         notes: Vec::new(),
     };

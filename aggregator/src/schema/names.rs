@@ -2,7 +2,31 @@
 
 use teiten_observation::Class;
 
-use super::{coverage, sources, sources_daily};
+use super::{
+    ATTACKS, CAMPAIGNS_DAILY, Column, NOVELTIES, SCANS, Table, coverage, rolled_up, sources,
+    sources_daily,
+};
+
+/// The column of a table that has this name; a name that no column has does not compile.
+const fn column(table: &Table, name: &str) -> Column {
+    let mut place = 0;
+    while place < table.columns.len() {
+        if is_equal(table.columns[place].name, name) {
+            return table.columns[place];
+        }
+        place += 1;
+    }
+    panic!("no column of the table has this name");
+}
+
+const fn is_equal(left: &str, right: &str) -> bool {
+    let (left, right) = (left.as_bytes(), right.as_bytes());
+    let mut place = 0;
+    while place < left.len() && place < right.len() && left[place] == right[place] {
+        place += 1;
+    }
+    place == left.len() && place == right.len()
+}
 
 /// Defines each name from its column.
 macro_rules! names {
@@ -35,6 +59,35 @@ names! {
     SECONDS = coverage::SECONDS,
     ADDRESSES_IPV4 = coverage::ADDRESSES_IPV4,
     ADDRESSES_IPV6 = coverage::ADDRESSES_IPV6,
+    DAY = rolled_up::DAY,
+    ID = column(&ATTACKS, "id"),
+    KIND = column(&ATTACKS, "kind"),
+    VICTIM_IP = column(&ATTACKS, "victim_ip"),
+    VICTIMS = column(&ATTACKS, "victims"),
+    PORTS = column(&ATTACKS, "ports"),
+    PORT_COUNT = column(&ATTACKS, "port_count"),
+    START = column(&ATTACKS, "start"),
+    END = column(&ATTACKS, "end"),
+    PACKETS_PER_MINUTE_MAX = column(&ATTACKS, "packets_per_minute_max"),
+    ESTIMATED_PPS = column(&ATTACKS, "estimated_pps"),
+    FLOOR_PPS = column(&ATTACKS, "floor_pps"),
+    ONGOING = column(&ATTACKS, "ongoing"),
+    STATE = column(&CAMPAIGNS_DAILY, "state"),
+    STACK_SIGNATURE = column(&CAMPAIGNS_DAILY, "stack_signature"),
+    PAYLOAD = column(&CAMPAIGNS_DAILY, "payload"),
+    SOURCES = column(&CAMPAIGNS_DAILY, "sources"),
+    COUNTRIES = column(&CAMPAIGNS_DAILY, "countries"),
+    NETWORKS = column(&CAMPAIGNS_DAILY, "networks"),
+    FIRST_DAY = column(&CAMPAIGNS_DAILY, "first_day"),
+    INFECTED = column(&CAMPAIGNS_DAILY, "infected"),
+    WHY = column(&CAMPAIGNS_DAILY, "why"),
+    WHAT = column(&NOVELTIES, "what"),
+    VALUE = column(&NOVELTIES, "value"),
+    USUAL_SOURCES = column(&NOVELTIES, "usual_sources"),
+    RULE = column(&NOVELTIES, "rule"),
+    SCORE = column(&NOVELTIES, "score"),
+    SIZE = column(&SCANS, "size"),
+    DESTINATIONS = column(&SCANS, "destinations"),
 }
 
 /// The column that counts the packets of a class, for each class in its order.

@@ -2,6 +2,13 @@
 
 use super::{Anchor, Chart, NARROW, Pen, legend, text_width};
 
+/// Classes of a scale, from little to much.
+pub const SHADES: [&str; 8] = ["h0", "h1", "h2", "h3", "h4", "h5", "h6", "h7"];
+/// The shades on which text is legible in both colour schemes.
+const SHADES_WRITTEN: [&str; 7] = ["h0", "h1", "h2", "h3", "h5", "h6", "h7"];
+/// The first of them with light text on a light page.
+const DARK_FROM: usize = 4;
+
 /// One cell.
 #[derive(Clone, Debug)]
 pub enum GridCell {
@@ -11,6 +18,8 @@ pub enum GridCell {
     Gap(String),
     /// A cell of a class that fills this share of its height, with its text.
     Full(&'static str, f64, String),
+    /// A cell with its value written in it: the place of its value between nothing (0) and the highest (1), the value, and its text.
+    Written(f64, String, String),
 }
 
 /// A grid with its labels.
@@ -93,6 +102,18 @@ pub fn draw(grid: &Grid) -> Chart {
             match cell {
                 GridCell::Outside => {}
                 GridCell::Gap(told) => pen.gap(&grid.name, x, y, width, height, told),
+                GridCell::Written(place, value, told) => {
+                    let last = (SHADES_WRITTEN.len() - 1) as f64;
+                    let shade = (place.clamp(0.0, 1.0) * last).ceil() as usize;
+                    pen.rect_titled(SHADES_WRITTEN[shade], x, y, width, height, told);
+                    let class = if shade < DARK_FROM {
+                        "value"
+                    } else {
+                        "value on-dark"
+                    };
+                    let (middle, base) = (x + width / 2.0, y + height / 2.0 + 4.5);
+                    pen.text(class, middle, base, Anchor::Middle, value);
+                }
                 GridCell::Full(class, share, told) => {
                     if *share < 1.0 {
                         pen.rect("s-slot", x, y, width, height);

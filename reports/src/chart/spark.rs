@@ -38,6 +38,14 @@ pub fn draw(values: &[Option<f64>]) -> String {
     )
 }
 
+/// The same as a file of its own.
+#[must_use]
+pub fn standalone(values: &[Option<f64>]) -> String {
+    let style = "<style>.spark path{fill:none;stroke:#2f5d9b;stroke-width:1.3;stroke-linejoin:round}.spark .floor{stroke:#d9dde3;stroke-width:1}</style>";
+    let drawn = draw(values).replacen("<svg ", "<svg xmlns=\"http://www.w3.org/2000/svg\" ", 1);
+    drawn.replacen('>', &format!(">{style}"), 1)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

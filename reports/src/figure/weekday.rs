@@ -1,7 +1,7 @@
 //! The rhythm of a week: packets per address and day in each hour of each weekday.
 
 use super::{Context, Drawn, Figure, Section};
-use crate::chart::grid::{self, Grid};
+use crate::chart::grid::{self, Grid, SHADES};
 use crate::period::HOUR_US;
 use crate::query::Answer;
 use crate::table::{Cell, DataTable};
@@ -21,7 +21,6 @@ pub(super) const FIGURE: Figure = Figure {
     draw,
 };
 
-const SHADES: [&str; 8] = ["h0", "h1", "h2", "h3", "h4", "h5", "h6", "h7"];
 const HOURS_MIN: usize = 7 * 24;
 
 fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {

@@ -10,6 +10,7 @@ use teiten_observation::{Class, Tool, TrafficType};
 use super::DamagedFile;
 use super::distinct::{LG_K_SMALL, SourceSketch};
 use super::event::{Event, Tested};
+use super::rolled_up::RolledUp;
 use super::survey::Survey;
 pub use super::tally::{Day, Map, Port, PortDay, PortRole, Protocol, SourceGroup, Tally};
 use crate::period::ReportPeriod;
@@ -199,6 +200,8 @@ pub struct Answer {
     pub events: Vec<Event>,
     /// What the rule was tested on.
     pub tested: Tested,
+    /// What a rollup has found.
+    pub rolled_up: RolledUp,
     /// Data that the user supplied besides the dataset.
     pub supplied: Supplied,
     /// What the period is compared with.
@@ -244,6 +247,7 @@ impl Answer {
             actors: BTreeMap::new(),
             events: Vec::new(),
             tested: Tested::default(),
+            rolled_up: RolledUp::default(),
             supplied: Supplied::default(),
             compared: Compared::default(),
             hours: vec![HourTally::default(); (hours.end - hours.start) as usize],

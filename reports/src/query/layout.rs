@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use teiten_aggregator::store::Store;
+use teiten_aggregator::store::{Period, Store};
 
 use super::QueryError;
 
@@ -33,6 +33,39 @@ pub fn files(
         files.push(part.place().to_owned());
     }
     Ok(hours)
+}
+
+/// Days since 1970-01-01, each with its files in the order of their names, and the sensor of each.
+pub type DayFiles = BTreeMap<i64, Vec<(String, PathBuf)>>;
+
+/// The files of a table of days for the days of `range`, counted from 1970-01-01; empty when the table has no folder.
+///
+/// # Errors
+/// When a folder cannot be listed.
+pub fn day_files(
+    data: &Path,
+    table: &'static str,
+    range: &Range<i64>,
+) -> Result<DayFiles, QueryError> {
+    let store = Store::at(data);
+    let failed = |source| QueryError::Folder {
+        path: data.join(table),
+        source,
+    };
+    let mut days = DayFiles::new();
+    for period in store.periods(table).map_err(failed)? {
+        let Period::Day(first) = period else { continue };
+        let day = first.0.div_euclid(24);
+        if !range.contains(&day) {
+            continue;
+        }
+        for part in store.parts(table, period).map_err(failed)? {
+            let files = days.entry(day).or_default();
+            let sensor = part.sensor().unwrap_or_default();
+            files.push((sensor, part.place().to_owned()));
+        }
+    }
+    Ok(days)
 }
 
 /// First hour and first hour after the last one that have files of `table`.

@@ -5,11 +5,12 @@ use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray, BinaryArray, Float64Array, Int32Array, Int64Array, RecordBatch,
-    StringArray,
+    Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array, Int32Array, Int64Array,
+    RecordBatch, StringArray,
 };
 use arrow::datatypes::{
-    DataType, Field, Float64Type, Int32Type, Int64Type, Schema, TimestampMicrosecondType,
+    DataType, Date32Type, Field, Float64Type, Int32Type, Int64Type, Schema,
+    TimestampMicrosecondType,
 };
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -225,6 +226,27 @@ impl<'a> Columns<'a> {
             array.ok_or_else(|| wrong_type(name))
         };
         array.map(typed).transpose()
+    }
+
+    /// A column of floating-point numbers.
+    pub(super) fn float64(&self, name: &str) -> Result<&'a Float64Array, String> {
+        self.float64_if_there(name)?
+            .ok_or_else(|| format!("no column {name}"))
+    }
+
+    /// A column of true and false.
+    pub(super) fn booleans(&self, name: &str) -> Result<&'a BooleanArray, String> {
+        self.array(name)?
+            .as_boolean_opt()
+            .ok_or_else(|| wrong_type(name))
+    }
+
+    /// A column of dates, days since 1970-01-01.
+    pub(super) fn dates(&self, name: &str) -> Result<&'a [i32], String> {
+        let array = self.array(name)?.as_primitive_opt::<Date32Type>();
+        array
+            .map(|array| array.values().as_ref())
+            .ok_or_else(|| wrong_type(name))
     }
 
     /// A column of timestamps, microseconds since 1970-01-01 UTC.

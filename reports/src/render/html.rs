@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::report_json;
 use crate::chart::{Chart, STYLE, escaped, spark};
 use crate::document::{Document, Placed};
 use crate::table::{Cell, DataTable};
@@ -34,6 +35,12 @@ pub fn json_name(figure: &str, language: Language) -> String {
 #[must_use]
 pub fn sql_name(fact: &str) -> String {
     format!("sql/{fact}.sql")
+}
+
+/// File name of the SQL of a figure's numbers, beside the page.
+#[must_use]
+pub fn figure_sql_name(figure: &str) -> String {
+    format!("sql/figure-{figure}.sql")
 }
 
 /// File name of a figure's picture, beside the page.
@@ -70,7 +77,7 @@ pub fn render(document: &Document) -> String {
     for section in &document.sections {
         let _ = writeln!(
             page,
-            "<section id=\"{}\"><h2>{}</h2>",
+            "<section id=\"section-{}\"><h2>{}</h2>",
             section.name,
             escaped(section.title)
         );
@@ -110,6 +117,10 @@ fn head(page: &mut String, document: &Document, text: &Text) {
             file_name(*language),
             language.own_name()
         );
+    }
+    if document.pdf {
+        let name = report_json::pdf_name(document.language);
+        let _ = write!(page, "<a class=\"language\" href=\"{name}\">PDF</a>");
     }
     let _ = write!(
         page,
@@ -172,7 +183,7 @@ fn contents(page: &mut String, document: &Document, text: &Text) {
     for section in &document.sections {
         let _ = write!(
             page,
-            "<li><a href=\"#{}\">{}</a></li>",
+            "<li><a href=\"#section-{}\">{}</a></li>",
             section.name,
             escaped(section.title)
         );
@@ -216,7 +227,7 @@ fn figure(page: &mut String, placed: &Placed, document: &Document, text: &Text) 
     }
     if placed.drawn.table_shown {
         let rows = placed.drawn.rows_shown.unwrap_or(TABLE_ROWS_MAX);
-        page.push_str("<div class=\"plot\">");
+        scrolling(page, "plot", placed.title(language));
         table(page, &placed.drawn.table, language, text, rows);
         page.push_str("</div>");
     }
@@ -252,19 +263,32 @@ fn figure(page: &mut String, placed: &Placed, document: &Document, text: &Text) 
     if document.pictures && placed.drawn.chart.is_some() {
         let _ = write!(page, "<a href=\"{}\">PNG</a>", png_name(name, language));
     }
+    if document.stated.contains(name) {
+        let _ = write!(page, "<a href=\"{}\">SQL</a>", figure_sql_name(name));
+    }
     page.push_str("</p>");
     let rows = placed.drawn.table.rows.len();
     let cut = placed.drawn.rows_shown.is_some_and(|shown| rows > shown);
     if !placed.drawn.table_shown || cut {
         let _ = write!(
             page,
-            "<details><summary>{}</summary><div class=\"scroll\">",
+            "<details><summary>{}</summary>",
             escaped(text.data_table)
         );
+        scrolling(page, "scroll", text.data_table);
         table(page, &placed.drawn.table, language, text, TABLE_ROWS_MAX);
         page.push_str("</div></details>");
     }
     page.push_str("</figure>\n");
+}
+
+/// Begins a box that scrolls where its table is too wide or long, also by keys.
+fn scrolling(page: &mut String, class: &str, name: &str) {
+    let name = escaped(name);
+    let _ = write!(
+        page,
+        "<div class=\"{class}\" tabindex=\"0\" role=\"group\" aria-label=\"{name}\">"
+    );
 }
 
 /// A drawing, and the one that phones show instead.
@@ -277,7 +301,7 @@ fn plot(page: &mut String, chart: &Chart, narrow: Option<&Chart>) {
 }
 
 /// The question of a figure; under a finding it follows the figure's title.
-fn caption(placed: &Placed, language: Language) -> String {
+pub(super) fn caption(placed: &Placed, language: Language) -> String {
     let question = placed.figure.question.of(language);
     if placed.drawn.finding.is_none() {
         return question.to_owned();
@@ -401,11 +425,9 @@ fn definitions(page: &mut String, document: &Document, text: &Text) {
         }
         page.push_str("</dl>");
     }
-    let _ = write!(
-        page,
-        "<h3>{}</h3><div class=\"scroll\"><table class=\"slim\"><tbody>",
-        escaped(text.accounting_title)
-    );
+    let _ = write!(page, "<h3>{}</h3>", escaped(text.accounting_title));
+    scrolling(page, "scroll", text.accounting_title);
+    page.push_str("<table class=\"slim\"><tbody>");
     for (label, count) in &document.accounting {
         let _ = write!(
             page,

@@ -104,6 +104,22 @@ pub fn instant(us: i64, timezone: &TimeZone, language: Language) -> String {
     )
 }
 
+/// A length of time in whole seconds, minutes, or hours and minutes.
+#[must_use]
+pub fn length(seconds: i64, language: Language) -> String {
+    let minutes = (seconds + 30) / 60;
+    let (hours, rest) = (minutes / 60, minutes % 60);
+    match language {
+        _ if seconds < 0 => String::new(),
+        Language::Ja if seconds < 60 => format!("{seconds}秒"),
+        Language::En if seconds < 60 => format!("{seconds} s"),
+        Language::Ja if hours == 0 => format!("{minutes}分"),
+        Language::En if hours == 0 => format!("{minutes} min"),
+        Language::Ja => format!("{}時間{rest}分", super::number::count(hours)),
+        Language::En => format!("{} h {rest} min", super::number::count(hours)),
+    }
+}
+
 /// The title of a period.
 #[must_use]
 pub fn period(period: &ReportPeriod, language: Language) -> String {
