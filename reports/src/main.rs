@@ -21,7 +21,7 @@ use teiten_reports::pdf;
 use teiten_reports::period::ReportPeriod;
 use teiten_reports::publish::Folder;
 use teiten_reports::query::{self, Answer, Question};
-use teiten_reports::render::{csv, html, png, report_json};
+use teiten_reports::render::{csv, html, png};
 use teiten_reports::revision::{self, Manifest};
 use teiten_reports::series::CoverageState;
 use teiten_reports::supplied::{self, Supplied};
@@ -104,7 +104,7 @@ fn build(arguments: BuildArguments) -> anyhow::Result<u8> {
         folder.add_document(&Document::new(&answer, &setting, language))?;
         if let Some(program) = &pdf_program {
             pdf::make(program, folder.partial(), language)?;
-            folder.adopt(&report_json::pdf_name(language))?;
+            folder.adopt(&html::pdf_name(language))?;
         }
     }
     for fact in &facts {

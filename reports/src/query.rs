@@ -20,6 +20,7 @@ mod detect;
 pub mod distinct;
 pub mod event;
 mod exposure;
+mod gather;
 pub mod layout;
 pub mod rolled_up;
 mod rows;
@@ -213,7 +214,7 @@ fn ask_one(
         detect::read_details(&job, &mut answer);
     }
     if depth == Depth::Whole {
-        answer.rolled_up = rolled_up::read(&question.data, &mut answer, &|name| job.wants(name))?;
+        answer.rolled_up = gather::read(&question.data, &mut answer, &|name| job.wants(name))?;
     }
     let observed = answer.hours.iter().any(|hour| hour.state.is_observed());
     Ok(observed.then_some(answer))

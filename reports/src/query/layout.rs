@@ -36,7 +36,7 @@ pub fn files(
 }
 
 /// Days since 1970-01-01, each with its files in the order of their names, and the sensor of each.
-pub type DayFiles = BTreeMap<i64, Vec<(String, PathBuf)>>;
+pub type FilesByDay = BTreeMap<i64, Vec<(String, PathBuf)>>;
 
 /// The files of a table of days for the days of `range`, counted from 1970-01-01; empty when the table has no folder.
 ///
@@ -46,13 +46,13 @@ pub fn day_files(
     data: &Path,
     table: &'static str,
     range: &Range<i64>,
-) -> Result<DayFiles, QueryError> {
+) -> Result<FilesByDay, QueryError> {
     let store = Store::at(data);
     let failed = |source| QueryError::Folder {
         path: data.join(table),
         source,
     };
-    let mut days = DayFiles::new();
+    let mut days = FilesByDay::new();
     for period in store.periods(table).map_err(failed)? {
         let Period::Day(first) = period else { continue };
         let day = first.0.div_euclid(24);

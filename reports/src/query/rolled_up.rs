@@ -1,17 +1,11 @@
-//! The tables that a rollup makes of the hours, read for the period: denial-of-service events, campaigns, novelties and scan events.
+//! What a rollup has made of the hours of the period: denial-of-service events, campaigns, novelties and scan events.
 //!
 //! A dataset has them only where `teiten-aggregator rollup` was run. Days are those of the rollup's time zone; `other_zones` names it where
 //! it is not the report's. Nothing here is compared with another period: these are counts of events, not of packets per address.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
-use std::path::{Path, PathBuf};
 
-use teiten_aggregator::calendar::TIMEZONE_KEY;
-use teiten_aggregator::schema::{ATTACKS, CAMPAIGNS_DAILY, NOVELTIES, SCANS, SOURCES_DAILY};
-
-use super::layout::{self, DayFiles};
-use super::{Answer, DamagedFile, QueryError};
 use crate::period::{HOUR_US, ReportPeriod};
 
 pub mod attacks;
@@ -76,83 +70,6 @@ pub fn date_of(day: i64) -> jiff::civil::Date {
     let epoch = jiff::civil::date(1970, 1, 1);
     let span = jiff::Span::new().try_days(day).unwrap_or_default();
     epoch.checked_add(span).unwrap_or(epoch)
-}
-
-/// Reads the tables of the period for the sensors that `wants` names. A damaged file is noted in the answer and left out.
-///
-/// # Errors
-/// When a folder cannot be listed.
-pub(super) fn read(
-    data: &Path,
-    answer: &mut Answer,
-    wants: &dyn Fn(&str) -> bool,
-) -> Result<RolledUp, QueryError> {
-    let days = civil_days(&answer.period);
-    let mut found = RolledUp::default();
-    for (day, files) in layout::day_files(data, SOURCES_DAILY.name, &days)? {
-        let sensors = files.into_iter().map(|(sensor, _)| sensor);
-        let sensors: BTreeSet<String> = sensors.filter(|sensor| wants(sensor)).collect();
-        if !sensors.is_empty() {
-            found.days.insert(day, sensors);
-        }
-    }
-    if !found.is_known() {
-        return Ok(found);
-    }
-    let known_zones = answer.metadata.remove(TIMEZONE_KEY);
-    let campaigns = layout::day_files(data, CAMPAIGNS_DAILY.name, &days)?;
-    read_campaigns(&campaigns, answer, wants, &mut found);
-    let hours = answer.period.hours();
-    let files = |table: &'static str| -> Result<Vec<PathBuf>, QueryError> {
-        let hours = layout::files(data, table, &hours)?;
-        Ok(hours.into_values().flatten().collect())
-    };
-    for path in files(ATTACKS.name)? {
-        let read = attacks::read(&path, answer, wants, &mut found.attacks);
-        note(answer, &path, read);
-    }
-    found.attacks.sort_by(attacks::densest_first);
-    for path in files(NOVELTIES.name)? {
-        let read = novelties::read(&path, answer, wants, &mut found.novelties);
-        note(answer, &path, read);
-    }
-    found.novelties.sort_by(novelties::least_likely_first);
-    for path in files(SCANS.name)? {
-        let read = scans::read(&path, answer, wants, &mut found.scans);
-        note(answer, &path, read);
-    }
-    let own = answer.period.timezone.iana_name().unwrap_or("UTC");
-    let zones = answer.metadata.get(TIMEZONE_KEY);
-    let others = zones.into_iter().flatten().filter(|zone| *zone != own);
-    found.other_zones = others.cloned().collect();
-    if let Some(zones) = known_zones {
-        let all = answer.metadata.entry(TIMEZONE_KEY.to_owned()).or_default();
-        all.extend(zones);
-    }
-    Ok(found)
-}
-
-fn read_campaigns(
-    files: &DayFiles,
-    answer: &mut Answer,
-    wants: &dyn Fn(&str) -> bool,
-    found: &mut RolledUp,
-) {
-    let mut rows = Vec::new();
-    for (_, path) in files.values().flatten() {
-        let read = campaigns::read(path, answer, wants, &mut rows);
-        note(answer, path, read);
-    }
-    (found.campaigns, found.campaign_days) = campaigns::over_days(rows, &found.days);
-}
-
-fn note(answer: &mut Answer, path: &Path, read: Result<(), String>) {
-    if let Err(reason) = read {
-        answer.damaged.push(DamagedFile {
-            path: path.to_owned(),
-            reason,
-        });
-    }
 }
 
 #[cfg(test)]

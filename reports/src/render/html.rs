@@ -2,7 +2,6 @@
 
 use std::fmt::Write as _;
 
-use super::report_json;
 use crate::chart::{Chart, STYLE, escaped, spark};
 use crate::document::{Document, Placed};
 use crate::table::{Cell, DataTable};
@@ -17,6 +16,12 @@ const TABLE_ROWS_MAX: usize = 800;
 #[must_use]
 pub fn file_name(language: Language) -> String {
     format!("report.{}.html", language.tag())
+}
+
+/// File name of the pages for print, beside the page.
+#[must_use]
+pub fn pdf_name(language: Language) -> String {
+    format!("report.{}.pdf", language.tag())
 }
 
 /// File name of a figure's numbers, beside the page.
@@ -119,7 +124,7 @@ fn head(page: &mut String, document: &Document, text: &Text) {
         );
     }
     if document.pdf {
-        let name = report_json::pdf_name(document.language);
+        let name = pdf_name(document.language);
         let _ = write!(page, "<a class=\"language\" href=\"{name}\">PDF</a>");
     }
     let _ = write!(

@@ -17,12 +17,6 @@ pub fn file_name(language: Language) -> String {
     format!("report.{}.json", language.tag())
 }
 
-/// File name of the pages in a language.
-#[must_use]
-pub fn pdf_name(language: Language) -> String {
-    format!("report.{}.pdf", language.tag())
-}
-
 /// The report as one JSON object.
 #[must_use]
 pub fn render(document: &Document) -> String {

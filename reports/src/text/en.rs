@@ -461,7 +461,7 @@ pub(super) const TEXT: Text = Text {
     axis_attacks_hour: "attacks per hour",
     axis_attacks_day: "attacks per day",
     axis_attacks_month: "attacks per month",
-    axis_attacks_grid: "attacks by replies in the densest minute (rows) and length (columns)",
+    axis_attacks_grid: "attacks by replies a minute and length",
     note_attacks: "An attack is a series of replies of a victim, to packets forged with our addresses, without a silence of more than 300 s: at least 25 replies over at least 60 s, and 30 in a minute, as the rollup's settings have it. A carpet is many victims of a prefix, each too weakly attacked for an event of its own. Attacks that forge no random addresses do not show.",
     note_attack_floor: "Weakest attack that shows on this telescope: about {floor} packets/s, if sources are forged evenly over IPv4 and each packet is answered once. Weaker ones are not among these numbers.",
     note_attack_no_floor: "The telescope's size is not known, so nothing is said about the strength of attacks.",

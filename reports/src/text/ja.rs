@@ -469,7 +469,7 @@ pub(super) const TEXT: Text = Text {
     axis_campaigns_day: "キャンペーン数/日",
     note_campaigns: "キャンペーンとは、ある日に同じ動き（サービス、スタック、ツール、種別）をする10以上の送信元の集団である。構成員やポートが変わってもidは変わらない。スタック、ペイロード、判定の理由はCSVにある。",
     infected_campaigns_none: "この期間に、Mirai以外の感染ホストとみられるキャンペーンはなかった。",
-    finding_infected_campaigns: "Mirai以外の感染が疑われるホストのキャンペーンは{n}件、1日あたり{hosts}ホストである",
+    finding_infected_campaigns: "Mirai以外の感染が疑われるホストのキャンペーンは{n}件、平均{hosts}ホスト/日である",
     note_infected_campaigns: "既知のツールや組織によらず少数のポートにSYNスキャンを行い、送信元数の半数以上、または100以上のネットワーク（/16）に広がるキャンペーン。機器の台数ではなく、送信元アドレスの数である。",
     novelties_none: "この期間に新規と判定したものはない。過去28日のうち集計済みの日が7日に満たない場合は判定しない。",
     finding_novelties: "新規はポート{ports}件、ペイロード{payloads}件、スタック{stacks}件、キャンペーン{campaigns}件",

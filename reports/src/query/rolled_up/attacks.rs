@@ -1,13 +1,6 @@
-//! Reads `attacks`: denial-of-service events that ended in the period. Victims are known here by a hash alone, because no report names them.
+//! Denial-of-service events that ended in the period, of the table `attacks`. Victims are known here by a hash alone, because no report names them.
 
 use std::cmp::Ordering;
-use std::path::Path;
-
-use arrow::array::Array as _;
-use teiten_aggregator::schema::names;
-
-use crate::query::Answer;
-use crate::query::rows::{self, Columns, unknown};
 
 /// What the replies show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -59,7 +52,7 @@ impl AttackKind {
         }
     }
 
-    fn from_name(name: &str) -> Option<Self> {
+    pub(in crate::query) fn from_name(name: &str) -> Option<Self> {
         AttackKind::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
@@ -130,118 +123,8 @@ impl AttackEvent {
 }
 
 /// The order of the table of attacks.
-pub(super) fn densest_first(left: &AttackEvent, right: &AttackEvent) -> Ordering {
+pub(in crate::query) fn densest_first(left: &AttackEvent, right: &AttackEvent) -> Ordering {
     (right.per_minute_max, right.packets)
         .cmp(&(left.per_minute_max, left.packets))
         .then_with(|| (left.start_us, &left.id).cmp(&(right.start_us, &right.id)))
-}
-
-const COLUMNS: &[&str] = &[
-    names::ID,
-    names::KIND,
-    names::SENSOR,
-    names::VICTIM_IP,
-    names::VICTIMS,
-    names::PROTOCOL,
-    names::PORTS,
-    names::PORT_COUNT,
-    names::COUNTRY,
-    names::ASN,
-    names::START,
-    names::END,
-    names::PACKETS,
-    names::PACKETS_PER_MINUTE_MAX,
-    names::ESTIMATED_PPS,
-    names::FLOOR_PPS,
-    names::ONGOING,
-];
-
-/// Reads a part into `found`.
-///
-/// # Errors
-/// The reason as text, when the file is damaged, lacks a column or holds a word that is not known.
-pub(super) fn read(
-    path: &Path,
-    answer: &mut Answer,
-    wants: &dyn Fn(&str) -> bool,
-    found: &mut Vec<AttackEvent>,
-) -> Result<(), String> {
-    rows::read(path, COLUMNS, answer, |batch, _| add(batch, wants, found))
-}
-
-fn add(
-    batch: &Columns<'_>,
-    wants: &dyn Fn(&str) -> bool,
-    found: &mut Vec<AttackEvent>,
-) -> Result<(), String> {
-    let owned = |text: &str| Ok(text.to_owned());
-    let (ids, sensors) = (
-        batch.text(names::ID, owned)?,
-        batch.text(names::SENSOR, owned)?,
-    );
-    let kinds = batch.text(names::KIND, |name| {
-        AttackKind::from_name(name).ok_or_else(|| unknown(names::KIND, name))
-    })?;
-    let victims = batch.text(names::VICTIM_IP, |text| Ok(hash(text)))?;
-    // The table lists several ports with commas; only a single one is a service.
-    let ports = batch.text(names::PORTS, |text| Ok(text.parse::<u16>().ok()))?;
-    let countries = batch.countries()?;
-    let (protocols, asns) = (batch.int32(names::PROTOCOL)?, batch.int64(names::ASN)?);
-    let (starts, ends) = (
-        batch.timestamps(names::START)?,
-        batch.timestamps(names::END)?,
-    );
-    let (counts, port_counts) = (
-        batch.int64(names::VICTIMS)?,
-        batch.int64(names::PORT_COUNT)?,
-    );
-    let (packets, densest) = (
-        batch.int64(names::PACKETS)?,
-        batch.int64(names::PACKETS_PER_MINUTE_MAX)?,
-    );
-    let (estimates, floors) = (
-        batch.float64(names::ESTIMATED_PPS)?,
-        batch.float64(names::FLOOR_PPS)?,
-    );
-    let ongoing = batch.booleans(names::ONGOING)?;
-    for row in 0..batch.rows() {
-        if !wants(sensors.at(row)) {
-            continue;
-        }
-        let port_count = port_counts.value(row);
-        let ports = match (port_count, ports.at(row)) {
-            (0, _) => AttackedPorts::None,
-            (1, Some(port)) => AttackedPorts::One(*port),
-            _ => AttackedPorts::Several,
-        };
-        found.push(AttackEvent {
-            id: ids.at(row).clone(),
-            kind: *kinds.at(row),
-            sensor: sensors.at(row).clone(),
-            victim: *victims.at(row),
-            victims: counts.value(row),
-            service: AttackedService {
-                protocol: protocols.value(row) as u8,
-                ports,
-            },
-            port_count,
-            country: *countries.at(row),
-            asn: asns.is_valid(row).then(|| asns.value(row)),
-            start_us: starts[row],
-            end_us: ends[row],
-            packets: packets.value(row),
-            per_minute_max: densest.value(row),
-            estimated_pps: estimates.is_valid(row).then(|| estimates.value(row)),
-            floor_pps: floors.is_valid(row).then(|| floors.value(row)),
-            ongoing: ongoing.value(row),
-        });
-    }
-    Ok(())
-}
-
-/// The same for the same address within one run of the program; none for no address.
-fn hash(address: &str) -> Option<u64> {
-    use std::hash::BuildHasher as _;
-    let fixed = foldhash::fast::FixedState::default();
-    (!address.is_empty()).then(|| fixed.hash_one(address))
 }

@@ -1,12 +1,5 @@
-//! Reads `scans` into sums by port: a telescope of a /16 has millions of scan events in a month, and a report prints none of them alone.
+//! Scan events of the table `scans`, summed by port: a telescope of a /16 has millions of scan events in a month, and a report prints none of them alone.
 
-use std::path::Path;
-
-use arrow::array::Array as _;
-use teiten_aggregator::schema::names;
-
-use crate::query::Answer;
-use crate::query::rows::{self, Columns};
 use crate::query::tally::{Map, Port};
 
 /// Scan events of one port.
@@ -23,7 +16,7 @@ pub struct ScanPort {
 }
 
 impl ScanPort {
-    fn add(&mut self, packets: i64, large: bool) {
+    pub(in crate::query) fn add(&mut self, packets: i64, large: bool) {
         self.events += 1;
         self.packets += packets;
         if large {
@@ -44,48 +37,3 @@ pub struct ScanTally {
 
 /// The word of events that reached a large share of the dark addresses.
 pub const LARGE: &str = "large";
-
-const COLUMNS: &[&str] = &[
-    names::SENSOR,
-    names::PROTOCOL,
-    names::PORT,
-    names::PACKETS,
-    names::SIZE,
-];
-
-/// Adds a part.
-///
-/// # Errors
-/// The reason as text, when the file is damaged or lacks a column.
-pub(super) fn read(
-    path: &Path,
-    answer: &mut Answer,
-    wants: &dyn Fn(&str) -> bool,
-    tally: &mut ScanTally,
-) -> Result<(), String> {
-    rows::read(path, COLUMNS, answer, |batch, _| add(batch, wants, tally))
-}
-
-fn add(
-    batch: &Columns<'_>,
-    wants: &dyn Fn(&str) -> bool,
-    tally: &mut ScanTally,
-) -> Result<(), String> {
-    let wanted = batch.text(names::SENSOR, |name| Ok(wants(name)))?;
-    let large = batch.text(names::SIZE, |name| Ok(name == LARGE))?;
-    let (protocols, ports) = (batch.int32(names::PROTOCOL)?, batch.int32(names::PORT)?);
-    let packets = batch.int64(names::PACKETS)?;
-    for row in 0..batch.rows() {
-        if !*wanted.at(row) {
-            continue;
-        }
-        let port = Port {
-            protocol: protocols.value(row) as u8,
-            port: ports.is_valid(row).then(|| ports.value(row) as u16),
-        };
-        let (packets, large) = (packets.value(row), *large.at(row));
-        tally.all.add(packets, large);
-        tally.ports.entry(port).or_default().add(packets, large);
-    }
-    Ok(())
-}

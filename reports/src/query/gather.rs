@@ -1,0 +1,95 @@
+//! Reads the tables that a rollup has made of the hours of the period into [`RolledUp`].
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use teiten_aggregator::calendar::TIMEZONE_KEY;
+use teiten_aggregator::schema::{ATTACKS, CAMPAIGNS_DAILY, NOVELTIES, SCANS, SOURCES_DAILY};
+
+use super::layout::{self, FilesByDay};
+use super::rolled_up::{self, RolledUp, civil_days};
+use super::{Answer, DamagedFile, QueryError};
+
+mod attacks;
+mod campaigns;
+mod novelties;
+mod scans;
+
+/// Reads the tables of the period for the sensors that `wants` names. A damaged file is noted in the answer and left out.
+///
+/// # Errors
+/// When a folder cannot be listed.
+pub(super) fn read(
+    data: &Path,
+    answer: &mut Answer,
+    wants: &dyn Fn(&str) -> bool,
+) -> Result<RolledUp, QueryError> {
+    let days = civil_days(&answer.period);
+    let mut found = RolledUp::default();
+    for (day, files) in layout::day_files(data, SOURCES_DAILY.name, &days)? {
+        let sensors = files.into_iter().map(|(sensor, _)| sensor);
+        let sensors: BTreeSet<String> = sensors.filter(|sensor| wants(sensor)).collect();
+        if !sensors.is_empty() {
+            found.days.insert(day, sensors);
+        }
+    }
+    if !found.is_known() {
+        return Ok(found);
+    }
+    let known_zones = answer.metadata.remove(TIMEZONE_KEY);
+    let campaigns = layout::day_files(data, CAMPAIGNS_DAILY.name, &days)?;
+    read_campaigns(&campaigns, answer, wants, &mut found);
+    let hours = answer.period.hours();
+    let files = |table: &'static str| -> Result<Vec<PathBuf>, QueryError> {
+        let hours = layout::files(data, table, &hours)?;
+        Ok(hours.into_values().flatten().collect())
+    };
+    for path in files(ATTACKS.name)? {
+        let read = attacks::read(&path, answer, wants, &mut found.attacks);
+        note(answer, &path, read);
+    }
+    found.attacks.sort_by(rolled_up::attacks::densest_first);
+    for path in files(NOVELTIES.name)? {
+        let read = novelties::read(&path, answer, wants, &mut found.novelties);
+        note(answer, &path, read);
+    }
+    found
+        .novelties
+        .sort_by(rolled_up::novelties::least_likely_first);
+    for path in files(SCANS.name)? {
+        let read = scans::read(&path, answer, wants, &mut found.scans);
+        note(answer, &path, read);
+    }
+    let own = answer.period.timezone.iana_name().unwrap_or("UTC");
+    let zones = answer.metadata.get(TIMEZONE_KEY);
+    let others = zones.into_iter().flatten().filter(|zone| *zone != own);
+    found.other_zones = others.cloned().collect();
+    if let Some(zones) = known_zones {
+        let all = answer.metadata.entry(TIMEZONE_KEY.to_owned()).or_default();
+        all.extend(zones);
+    }
+    Ok(found)
+}
+
+fn read_campaigns(
+    files: &FilesByDay,
+    answer: &mut Answer,
+    wants: &dyn Fn(&str) -> bool,
+    found: &mut RolledUp,
+) {
+    let mut rows = Vec::new();
+    for (_, path) in files.values().flatten() {
+        let read = campaigns::read(path, answer, wants, &mut rows);
+        note(answer, path, read);
+    }
+    (found.campaigns, found.campaign_days) = rolled_up::campaigns::over_days(rows, &found.days);
+}
+
+fn note(answer: &mut Answer, path: &Path, read: Result<(), String>) {
+    if let Err(reason) = read {
+        answer.damaged.push(DamagedFile {
+            path: path.to_owned(),
+            reason,
+        });
+    }
+}
