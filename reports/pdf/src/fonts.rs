@@ -53,9 +53,16 @@ fn usual_folders() -> Vec<PathBuf> {
     let of_user = home.map(|home| {
         [".local/share/fonts", ".fonts", "Library/Fonts"].map(|folder| home.join(folder))
     });
-    let of_all = ["/usr/share/fonts", "/usr/local/share/fonts", "/Library/Fonts"];
+    let of_all = [
+        "/usr/share/fonts",
+        "/usr/local/share/fonts",
+        "/Library/Fonts",
+    ];
     let of_all = of_all.map(PathBuf::from);
-    of_all.into_iter().chain(of_user.into_iter().flatten()).collect()
+    of_all
+        .into_iter()
+        .chain(of_user.into_iter().flatten())
+        .collect()
 }
 
 fn collect(folder: &Path, depth: usize, files: &mut Vec<PathBuf>) {

@@ -71,7 +71,9 @@ fn program(folder: &Path, more: &[&str]) -> Output {
 }
 
 fn has(bytes: &[u8], text: &str) -> bool {
-    bytes.windows(text.len()).any(|window| window == text.as_bytes())
+    bytes
+        .windows(text.len())
+        .any(|window| window == text.as_bytes())
 }
 
 #[test]
@@ -106,7 +108,11 @@ fn a_missing_drawing_font_or_report_is_named() {
     let folder = folder("en");
     let empty = tempfile::tempdir().unwrap();
     let no_fonts = empty.path().to_str().unwrap();
-    check(folder.path(), &["--fonts", no_fonts], "apt-get install fonts-noto-cjk");
+    check(
+        folder.path(),
+        &["--fonts", no_fonts],
+        "apt-get install fonts-noto-cjk",
+    );
     check(folder.path(), &["--language", "ja"], "report.ja.json");
     check(empty.path(), &[], "teiten-report build");
     fs::remove_file(folder.path().join("figures/ports.ja.svg")).unwrap();
