@@ -47,7 +47,7 @@ fn preamble(statements: &[&str]) -> String {
                 next.is_none_or(|next| !next.is_alphanumeric() && next != '_')
             })
         };
-        if statements.iter().any(|sql| reads(sql)) {
+        if statements.iter().any(reads) {
             let parts = match table.span {
                 Span::Hour => "date=*/hour=*/*.parquet",
                 Span::Day => "date=*/*.parquet",

@@ -55,12 +55,12 @@ fn add(
         batch.float64(names::USUAL_SOURCES)?,
         batch.float64(names::SCORE)?,
     );
-    for row in 0..batch.rows() {
+    for (row, &hour_us) in hours.iter().enumerate() {
         if !wants(sensors.at(row)) {
             continue;
         }
         found.push(Novelty {
-            hour_us: hours[row],
+            hour_us,
             sensor: sensors.at(row).clone(),
             what: *what.at(row),
             value: values.at(row).clone(),
