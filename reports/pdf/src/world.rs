@@ -69,7 +69,7 @@ impl World for ReportWorld {
         if name == DATA {
             return Ok(self.data.clone());
         }
-        if path.package().is_some() {
+        if *path.root() != VirtualRoot::Project {
             return Err(FileError::AccessDenied);
         }
         let on_disk = path.vpath().realize(&self.folder);
