@@ -64,7 +64,7 @@ impl Judge {
             row.destinations = view.count() as u32;
             (row, view)
         });
-        if A::FAMILY == Family::Ipv6 || rows.len() == 1 {
+        if A::FAMILY == Family::Ipv6 || rows.count() == 1 {
             let mut only = None;
             for (row, view) in counted {
                 each(&row, view);

@@ -191,7 +191,7 @@ pub struct RowsInPlace<'r, A> {
 impl<'r, A: Address> RowsInPlace<'r, A> {
     /// Number of rows, at least one.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.places.len()
     }
 
