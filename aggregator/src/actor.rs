@@ -14,6 +14,7 @@ mod name;
 mod read;
 
 pub use self::actors::{ActorCursor, Actors, ActorsOfDay};
+pub(crate) use self::entry::prefix_bounds;
 pub use self::entry::{Actor, Days};
 pub use self::error::{ACTORS_MAX, ActorError};
 #[doc(hidden)]

@@ -3,6 +3,7 @@
 //! `sensor` fills hours with observations, `reports` reads the tables; see the code map in README.md.
 
 pub mod actor;
+pub mod alert;
 pub mod by_source;
 pub mod calendar;
 pub mod close;

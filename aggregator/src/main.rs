@@ -2,6 +2,8 @@
 
 #[path = "main/actors.rs"]
 mod actors;
+#[path = "main/alerts.rs"]
+mod alerts;
 #[path = "main/days.rs"]
 mod days;
 #[path = "main/new.rs"]
@@ -205,6 +207,9 @@ enum Command {
     /// Import lists of organisations that scan, and say how much of a day lists explain.
     #[command(subcommand)]
     Actors(actors::ActorsCommand),
+    /// Deliver the alerts of captures and replays with --watch, and say what waits.
+    #[command(subcommand)]
+    Alerts(alerts::AlertsCommand),
     /// Print the tables with their columns, types and meanings.
     #[command(after_help = concat!(
         "Examples:\n",
@@ -282,6 +287,7 @@ fn main() -> ExitCode {
             json,
         } => readable(&data).and_then(|()| prune::run(&data, &keep, today, dry_run, json)),
         Command::Actors(command) => actors::run(command),
+        Command::Alerts(command) => alerts::run(command),
         Command::Schema { names, format } => run_schema(&names, format),
         Command::Documents { folder } => {
             documents::write(&CommandLine::command(), "teiten-aggregator", &folder)

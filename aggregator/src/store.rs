@@ -11,10 +11,12 @@
 //! always sees whole files; during the milliseconds of the renames one table may be newer than another.
 
 pub mod disk;
+mod document;
 mod identity;
 mod lock;
 mod name;
 mod publish;
+mod queue;
 mod read;
 mod recover;
 mod sealed;
@@ -29,10 +31,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+pub(crate) use document::StoredDocument;
 pub use identity::Identity;
 pub use lock::Lock;
 pub use name::{PART_ENDING, Part, PartName, Period};
 pub use publish::{Publication, Staged};
+pub use queue::{DELIVERED_MAX, Put, Queue, WAITING_MAX};
 pub use read::OpenPart;
 pub use recover::Recovered;
 pub use sealed::{seal, unseal};

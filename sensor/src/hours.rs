@@ -4,7 +4,9 @@ pub mod journaled;
 pub mod once;
 pub(crate) mod opening;
 mod sink;
+mod watching;
 mod written;
 
 pub use sink::{HourShare, HourSink};
+pub use watching::Watching;
 pub use written::{TakenOver, Written};

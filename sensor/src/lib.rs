@@ -1,6 +1,7 @@
 //! The sensor: captures or replays packets, decodes and classifies them, and passes observations to the aggregator's windows.
 
 pub mod command;
+pub mod courier;
 pub mod engine;
 pub mod hours;
 pub mod keep;

@@ -9,11 +9,15 @@ use std::time::{Duration, Instant};
 
 use clap::CommandFactory;
 use indicatif::{ProgressBar, ProgressStyle};
-use signal_hook::consts::{SIGALRM, SIGINT, SIGIO, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM};
+use signal_hook::consts::{
+    SIGALRM, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGTERM, SIGUSR1, SIGUSR2, SIGVTALRM,
+};
+use teiten_aggregator::alert::Telling;
 use teiten_aggregator::config::Refusal;
 use teiten_aggregator::documents;
 use teiten_aggregator::leading::leading;
 use teiten_aggregator::origin::Origins;
+use teiten_aggregator::store::random_name;
 use teiten_packet::telescope::Telescope;
 use teiten_sensor::command::capture::capture;
 use teiten_sensor::command::check::{CheckStatus, Plan};
@@ -23,11 +27,12 @@ use teiten_sensor::command::geo::{self, GeoError, NO_COUNTRIES};
 use teiten_sensor::command::replay::{Outcome, replay};
 use teiten_sensor::command::summary::LEADING_COUNT;
 use teiten_sensor::command::{check, explain, rules, summary};
+use teiten_sensor::courier;
 use teiten_sensor::log::{self, LogLevel};
 use teiten_sensor::memory;
 use teiten_sensor::options::{
-    CaptureArguments, Command, CommandLine, ExplainArguments, GeoCommand, ReplayArguments,
-    RulesArguments, Settings, parse, prefixes,
+    CaptureArguments, Command, CommandLine, DeliverArguments, ExplainArguments, GeoCommand,
+    ReplayArguments, RulesArguments, Settings, parse, prefixes,
 };
 use teiten_sensor::source::{FileReport, Progress, ReadingMode, Replay};
 use teiten_sensor::watch::KeptCounts;
@@ -72,6 +77,7 @@ fn main() -> ExitCode {
         }
         Command::Explain(arguments) => run_explain(&arguments),
         Command::Rules(arguments) => run_rules(&arguments),
+        Command::DeliverAlerts(arguments) => run_deliver(arguments),
     };
     match outcome {
         Ok(code) => ExitCode::from(code),
@@ -109,7 +115,54 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
         .is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
+/// Replays into a folder that goes with the test, and prints what would have been sent.
+fn run_watch_test(mut arguments: ReplayArguments, voice: Voice) -> anyhow::Result<u8> {
+    let folder = std::env::temp_dir().join(format!("teiten-watch-test-{}", random_name()));
+    arguments.shared.data = Some(folder.clone());
+    let outcome = (|| {
+        let (paths, terms, settings) = arguments.resolve()?;
+        say_what_is_known(&settings, voice);
+        Ok::<_, anyhow::Error>(replay(&paths, terms, &settings, &mut |_| {})?)
+    })();
+    // Nothing of it is wanted, and it may not be there.
+    let _ = std::fs::remove_dir_all(&folder);
+    let outcome = outcome?;
+    say_errors(&outcome.files);
+    let mut out = BufWriter::new(stdout().lock());
+    let alerts = outcome.alerts.unwrap_or_default();
+    for telling in &alerts.tellings {
+        match telling {
+            Telling::Alert(alert) => writeln!(out, "{}", serde_json::to_string(alert)?)?,
+            Telling::Withheld(withheld) => {
+                log::say(format_args!(
+                    "not told: {}",
+                    serde_json::to_string(withheld)?
+                ));
+            }
+        }
+    }
+    out.flush()?;
+    let damaged = outcome.files.iter().any(|file| file.error.is_some());
+    Ok(exit_code(damaged, is_nothing(&outcome.files), false))
+}
+
+/// Delivers the alerts of the capture that started this process.
+fn run_deliver(arguments: DeliverArguments) -> anyhow::Result<u8> {
+    // What ends a capture ends this process by the end of its input, once alerts are delivered.
+    for signal in [SIGINT, SIGTERM, SIGHUP] {
+        signal_hook::flag::register(signal, Arc::new(AtomicBool::new(false)))?;
+    }
+    let settings = arguments.shared.resolve()?;
+    log::start(settings.log, settings.log_level, Box::new(log::Stderr));
+    courier::deliver(arguments.user, &settings)?;
+    log::flush();
+    Ok(0)
+}
+
 fn run_replay(arguments: ReplayArguments, voice: Voice) -> anyhow::Result<u8> {
+    if arguments.watch_test {
+        return run_watch_test(arguments, voice);
+    }
     let (paths, terms, settings) = arguments.resolve()?;
     ignore_stray_signals()?;
     say_what_is_known(&settings, voice);
@@ -400,11 +453,33 @@ fn report(outcome: &Outcome, settings: &Settings, voice: Voice) -> anyhow::Resul
             "teiten-sensor: {lost} observed packets are not in the files of --keep-packets"
         ));
     }
+    let untold = say_alerts(outcome, voice);
     let damaged = outcome.files.iter().any(|file| file.error.is_some());
     let written = &outcome.written;
     let lossy = outcome.dropped() + lost + written.lost_packets > 0
+        || untold
         || written.damaged_files + written.damaged_hours > 0;
     Ok(exit_code(damaged, is_nothing(&outcome.files), lossy))
+}
+
+/// Says what became of alerts; whether some did not arrive.
+fn say_alerts(outcome: &Outcome, voice: Voice) -> bool {
+    let Some(alerts) = &outcome.alerts else {
+        return false;
+    };
+    let (raised, delivery) = (&alerts.raised, &alerts.delivery);
+    if raised.alerts + raised.withheld > 0 {
+        voice.note(format_args!(
+            "{} alerts raised, {} delivered; of {} sources nothing is told because they may be forged (.teiten/alerts/withheld.jsonl)",
+            raised.alerts, delivery.delivered, raised.withheld
+        ));
+    }
+    for failure in &delivery.failures {
+        log::say(format_args!(
+            "teiten-sensor: alerts wait in the dataset: {failure}; teiten-aggregator alerts deliver tries again"
+        ));
+    }
+    delivery.refused + raised.dropped > 0 || !delivery.failures.is_empty()
 }
 
 /// The progress line: on a terminal only.

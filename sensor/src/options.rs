@@ -15,12 +15,12 @@ use thiserror::Error;
 #[cfg(feature = "top")]
 pub use arguments::TopArguments;
 pub use arguments::{
-    CaptureArguments, DocumentsArguments, ExplainArguments, GeoArguments, GeoCommand,
-    GeoUpdateArguments, ReplayArguments, RulesArguments, SharedArguments,
+    CaptureArguments, DeliverArguments, DocumentsArguments, ExplainArguments, GeoArguments,
+    GeoCommand, GeoUpdateArguments, ReplayArguments, RulesArguments, SharedArguments,
 };
 pub use file::{SETTINGS_OF_OTHERS, parse};
 pub use live::{LiveArguments, LiveSettings};
-pub use resolve::{CaptureSettings, ReplayTerms, ServiceSettings, Settings};
+pub use resolve::{CaptureSettings, ReplayTerms, ServiceSettings, Settings, WatchSettings};
 pub use size::machine_memory_bytes;
 use teiten_packet::telescope::{Prefix, PrefixError};
 
@@ -110,6 +110,9 @@ pub enum Command {
     /// Write manual pages and shell completions into a folder: a step of making the package.
     #[command(hide = true)]
     Documents(DocumentsArguments),
+    /// Deliver the alerts of a capture: started by `capture` itself, before it confines itself.
+    #[command(hide = true)]
+    DeliverAlerts(DeliverArguments),
     /// Print every rule, tool mark and payload signature with its test, source and dates.
     #[command(after_help = concat!(
         "Examples:\n",
@@ -146,6 +149,12 @@ pub enum OptionsError {
         /// Why.
         reason: String,
     },
+    /// Who is watched.
+    #[error(transparent)]
+    Watch(#[from] teiten_aggregator::alert::WatchError),
+    /// Nobody is watched.
+    #[error("--watch-test needs --watch FILE")]
+    NoWatch,
     /// No interface was named.
     #[error(
         "no interface named: give --interface IF, or interface = [\"IF\"] in the configuration"

@@ -67,7 +67,7 @@ impl Actor {
 
     /// Adds a prefix; the error says why the text is none.
     pub(super) fn add_prefix(&mut self, text: &str, days: Days) -> Result<(), String> {
-        match bounds(text)? {
+        match prefix_bounds(text)? {
             (IpAddr::V4(first), length) => {
                 let first = first.to_bits();
                 let last = first | u32::MAX.checked_shr(length).unwrap_or(0);
@@ -106,7 +106,10 @@ impl Actor {
 }
 
 /// The first address and the length of a prefix; a lone address is the longest one.
-fn bounds(text: &str) -> Result<(IpAddr, u32), String> {
+///
+/// # Errors
+/// Why the text is none.
+pub(crate) fn prefix_bounds(text: &str) -> Result<(IpAddr, u32), String> {
     let form = || format!("{text:?} is no prefix such as 192.0.2.0/24 or 2001:db8::/32");
     let (address, length) = match text.split_once('/') {
         Some((address, length)) => (address, Some(length.parse::<u32>().map_err(|_| form())?)),

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
 use super::work::random_name;
-use super::{DAMAGED, PartName, Store, seal, unseal};
+use super::{DAMAGED, PartName, Store, unseal};
 use crate::text::hexadecimal;
 
 /// The identity of a sensor.
@@ -70,13 +70,8 @@ impl Store {
             None => random_name(),
             Some(seed) => hexadecimal(&Sha256::digest(format!("{name}\n{seed}"))[..8]),
         };
-        let making = folder.join(format!(".{name}-{}", random_name()));
-        let mut file = self.disk().create(&making)?;
         let document = json!({"sensor": name, "identity": text}).to_string();
-        file.write_all(&seal(&document))?;
-        file.sync()?;
-        self.disk().rename(&making, &path)?;
-        self.disk().sync_folder(&folder)?;
+        self.write_document(&folder, name, &document)?;
         Ok(Identity { text, damaged })
     }
 

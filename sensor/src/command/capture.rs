@@ -9,7 +9,8 @@ use teiten_aggregator::minute::hour_of;
 use teiten_aggregator::table::HOUR_US;
 use teiten_aggregator::window::LatePolicy;
 
-use crate::command::replay::{Outcome, RunError, closer, geo_text, origins};
+use crate::command::replay::{AlertOutcome, Outcome, RunError, closer, geo_text, origins};
+use crate::courier::Courier;
 use crate::engine::worker::Reading;
 use crate::engine::{Arrival, LATENESS_US, Passage, run};
 use crate::hours::journaled::{Journaled, JournaledSettings};
@@ -40,6 +41,8 @@ pub fn capture(
     stop: &AtomicBool,
 ) -> Result<Outcome, RunError> {
     let begun = Instant::now();
+    // Before the confinement, which lets no process be started and no connection be opened.
+    let courier = Courier::start(capture, settings)?;
     let live = Live::open(&capture.interfaces, wanted(capture, settings))?;
     let telescope = Arc::new(Telescope::new(&settings.telescope, &settings.exclude));
     let start_us = time_of_day_us();
@@ -61,6 +64,7 @@ pub fn capture(
             status: Some(Arc::clone(service.status())),
             open_from: hour_of(start_us - LATENESS_US),
             memory_bytes: settings.memory_bytes / HELD_SHARE,
+            watch: settings.watch.as_ref().map(|watch| Arc::clone(&watch.list)),
             stop,
         },
     )?;
@@ -96,8 +100,15 @@ pub fn capture(
         keeping.end();
     }
     let counted = counted?;
+    let alerts = hours.watched();
+    let delivery = courier.map(Courier::end);
     interfaces.report.records = counted.tally.records();
     Ok(Outcome {
+        alerts: alerts.map(|raised| AlertOutcome {
+            raised,
+            delivery: delivery.unwrap_or_default(),
+            tellings: Vec::new(),
+        }),
         // The log said so at the start.
         rows_left_out: Vec::new(),
         counted,

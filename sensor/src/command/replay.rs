@@ -8,6 +8,9 @@ use std::time::{Duration, Instant};
 
 use sha2::{Digest, Sha256};
 use teiten_aggregator::actor::{ActorList, Actors};
+use teiten_aggregator::alert::{
+    Committed, Delivery, DeliveryReport, Outbox, Say, Telling, WatchError, Watcher,
+};
 use teiten_aggregator::close::{ClosedHour, Closer};
 use teiten_aggregator::inputs::{counted_hours, remove_hour, restate_inputs};
 use teiten_aggregator::ledger::SILENCE_SECONDS_MAX;
@@ -19,11 +22,12 @@ use teiten_aggregator::writer::WriteError;
 use teiten_observation::Tool;
 use thiserror::Error;
 
+use crate::courier::{CourierError, DELIVERY_WAIT};
 use crate::engine::worker::Reading;
 use crate::engine::{Arrival, Counted, EngineError, Passage, run};
-use crate::hours::Written;
 use crate::hours::once::Once;
 use crate::hours::opening::{identify, open_dataset};
+use crate::hours::{Watching, Written};
 use crate::options::{ReplayTerms, Settings};
 use crate::source::block::Block;
 use crate::source::judge::IMPLAUSIBLE_DAYS_DEFAULT;
@@ -55,14 +59,33 @@ pub enum RunError {
     /// The service around a capture failed.
     #[error(transparent)]
     Service(#[from] crate::service::ServiceError),
+    /// Who is watched.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
+    /// The process or threads that deliver alerts.
+    #[error(transparent)]
+    Courier(#[from] CourierError),
     /// The sensor's name.
     #[error("--sensor: {0}")]
     Name(String),
 }
 
+/// What a run with `--watch` raised.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct AlertOutcome {
+    /// What was put into queues.
+    pub raised: Committed,
+    /// What became of it.
+    pub delivery: DeliveryReport,
+    /// With `--watch-test` what would have been sent.
+    pub tellings: Vec<Telling>,
+}
+
 /// What a run did.
 #[derive(Debug)]
 pub struct Outcome {
+    /// What it raised; `None` without `--watch`.
+    pub alerts: Option<AlertOutcome>,
     /// What was counted.
     pub counted: Counted,
     /// What was written, with the accounts by hour.
@@ -149,7 +172,11 @@ pub fn replay(
     progress: &mut dyn FnMut(&Progress),
 ) -> Result<Outcome, RunError> {
     let begun = Instant::now();
-    let ReplayTerms { reading, recount } = terms.into();
+    let ReplayTerms {
+        reading,
+        recount,
+        watch_test,
+    } = terms.into();
     let replay_settings = ReplaySettings {
         reading,
         implausible_days: settings.implausible_days,
@@ -189,6 +216,30 @@ pub fn replay(
     identify(&mut closer, Some(&seed))?;
     closer.name.run = run_name;
     closer.inputs = Some(Arc::clone(&contributors));
+    let watcher = settings.watch.as_ref().map(|watch| {
+        let outbox = if watch_test {
+            Outbox::Kept
+        } else {
+            Outbox::Queues
+        };
+        let role = (&settings.sensor[..], "replay");
+        Watcher::open(
+            &store,
+            role,
+            Arc::clone(&watch.list),
+            closer.addresses,
+            outbox,
+        )
+    });
+    let mut watching = Watching::by(watcher.transpose()?);
+    let delivery = match &settings.watch {
+        Some(watch) if watch.delivers && !watch_test => {
+            let say: Say = Arc::new(|text| crate::log::say(format_args!("teiten-sensor: {text}")));
+            let started = Delivery::start(&settings.data, &watch.list, &say);
+            Some(started.map_err(CourierError::System)?)
+        }
+        _ => None,
+    };
     let again = source.reopen();
     let policy = if again.is_some() {
         LatePolicy::Reread
@@ -210,7 +261,7 @@ pub fn replay(
     let counted = run(
         &mut |reuse| next(&mut source, reuse, progress),
         &passage,
-        &mut Once::new(&closer, &mut written, true),
+        &mut Once::new(&closer, (&mut written, &mut watching), true),
     )?;
     written.add_late(&counted.late);
     if let (Some(mut source), false) = (again, counted.late.is_empty()) {
@@ -220,7 +271,7 @@ pub fn replay(
         run(
             &mut |reuse| next(&mut source, reuse, progress),
             &passage,
-            &mut Once::new(&closer, &mut written, false),
+            &mut Once::new(&closer, (&mut written, &mut watching), false),
         )?;
     }
     written.flush_coverage(&closer)?;
@@ -231,7 +282,15 @@ pub fn replay(
     let files = source.finish();
     contributors.release();
     restate_inputs(&store, &closer.name, &contributors).map_err(of_dataset)?;
+    let raised = watching.committed();
+    let delivery = delivery.map(|delivery| delivery.finish(DELIVERY_WAIT));
+    let alerts = raised.map(|raised| AlertOutcome {
+        raised,
+        delivery: delivery.unwrap_or_default(),
+        tellings: watching.into_tellings(),
+    });
     Ok(Outcome {
+        alerts,
         counted,
         stale_parts,
         written,

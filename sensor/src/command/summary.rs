@@ -67,6 +67,15 @@ pub fn accounting(outcome: &Outcome) -> Value {
             "lost_packets": outcome.written.lost_packets,
         });
     }
+    if let Some(alerts) = &outcome.alerts {
+        object["alerts"] = json!({
+            "raised": alerts.raised.alerts,
+            "withheld": alerts.raised.withheld,
+            "delivered": alerts.delivery.delivered,
+            "refused": alerts.delivery.refused,
+            "waiting": alerts.delivery.waiting,
+        });
+    }
     if let Some(kept) = outcome.kept() {
         object["kept"] = kept.json();
     }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use teiten_aggregator::alert::{Committed, LookedAt, Outbox, WatchList, Watcher};
 use teiten_aggregator::close::{Closer, HourRuns, State};
 use teiten_aggregator::hour::Hour;
 use teiten_aggregator::journal::{About, Entry, Journal, Published, Target};
@@ -20,6 +21,7 @@ use teiten_aggregator::writer::WriteError;
 
 use super::opening::{identify, open_dataset};
 use super::sink::{HourShare, HourSink};
+use super::watching::Watching;
 use super::written::{TakenOver, Written};
 use crate::origins::OriginsCell;
 use crate::watch::Status;
@@ -51,6 +53,8 @@ pub struct JournaledSettings<'a> {
     pub open_from: i64,
     /// Bytes of rows that may stay in memory while writes fail.
     pub memory_bytes: usize,
+    /// Whose addresses are watched, if anybody's.
+    pub watch: Option<Arc<WatchList>>,
     /// Set by a signal: the end does not wait for the disk.
     pub stop: &'a AtomicBool,
 }
@@ -79,6 +83,7 @@ pub struct Journaled<'a> {
     settings: JournaledSettings<'a>,
     journal: Journal,
     written: Written,
+    watching: Watching,
     held: BTreeMap<i64, HeldHour>,
     refused: bool,
     /// Kind of the last failure.
@@ -190,7 +195,7 @@ impl<'a> Journaled<'a> {
                 .map_err(failed(directory.clone()))?,
         };
         closer.name = journal.name.clone();
-        let mut hours = Journaled::with(closer, journal, settings.clone());
+        let mut hours = Journaled::with(closer, journal, settings.clone())?;
         hours.lock = Some(lock);
         hours.written.damaged_files = damaged_files;
         if adopted {
@@ -206,8 +211,22 @@ impl<'a> Journaled<'a> {
         Ok(hours)
     }
 
-    fn with(closer: Closer, journal: Journal, settings: JournaledSettings<'a>) -> Self {
-        Journaled {
+    fn with(
+        closer: Closer,
+        journal: Journal,
+        settings: JournaledSettings<'a>,
+    ) -> Result<Self, WriteError> {
+        let watcher = settings.watch.as_ref().map(|list| {
+            let role = (&closer.name.sensor[..], "capture");
+            let list = Arc::clone(list);
+            Watcher::open(&closer.store, role, list, closer.addresses, Outbox::Queues)
+        });
+        let watcher = watcher.transpose().map_err(|source| WriteError::File {
+            path: closer.store.private_folder(),
+            source: std::io::Error::other(source),
+        })?;
+        Ok(Journaled {
+            watching: Watching::by(watcher),
             closer,
             settings,
             journal,
@@ -216,13 +235,19 @@ impl<'a> Journaled<'a> {
             refused: false,
             refusal_kind: ErrorKind::Other,
             lock: None,
-        }
+        })
     }
 
     /// What was written.
     #[must_use]
     pub fn into_written(self) -> Written {
         self.written
+    }
+
+    /// Alerts that were raised; `None` if nobody is watched.
+    #[must_use]
+    pub fn watched(&self) -> Option<Committed> {
+        self.watching.committed()
     }
 
     fn adopt(&mut self) -> std::io::Result<()> {
@@ -251,6 +276,9 @@ impl<'a> Journaled<'a> {
         }
         let mut names = Names::default();
         for (hour, mut entries) in entries {
+            for entry in &entries {
+                self.watch_again(entry);
+            }
             if suspect.contains(&hour) {
                 entries = self.rest_of(hour, &entries, &mut names)?;
             }
@@ -262,7 +290,18 @@ impl<'a> Journaled<'a> {
         Ok(())
     }
 
+    /// Shows what an earlier run had journaled and perhaps not shown.
+    fn watch_again(&mut self, entry: &Entry) {
+        let run = &self.closer.name.run;
+        let what = (LookedAt::Stretch(run, entry.number), &*self.closer.origins);
+        self.watching
+            .look(entry.target.hour, &entry.runs(), &entry.account, what);
+    }
+
     fn hold_entry(&mut self, entry: Entry, names: &mut Names, taken_over: &mut TakenOver) {
+        // Also if it was written anew, in place of damaged ones, and has another number.
+        self.watching
+            .pass_through(&self.closer.name.run, entry.number);
         let target = entry.target;
         self.written.ledger.add(target.hour, &entry.account);
         self.written.go_on_with(target);
@@ -344,6 +383,7 @@ impl<'a> Journaled<'a> {
                 refusal.get_or_insert(error);
             }
         }
+        self.watching.commit();
         self.report_refusal(refusal.as_ref());
         match refusal {
             // A retry cannot help: rows are damaged, or the tables do not fit their schema.
@@ -417,6 +457,10 @@ impl<'a> Journaled<'a> {
                 .journal
                 .append(target, &held.fresh, &held.fresh_account)
                 .map_err(|source| journal_error(closer, source))?;
+            let what = LookedAt::Stretch(&closer.name.run, entry.number);
+            let what = (what, &*closer.origins);
+            self.watching
+                .look(hour, &held.fresh, &held.fresh_account, what);
             held.entries.push(entry);
             held.payloads.merge(held.fresh.take_payloads());
             held.fresh = HourRuns::default();
@@ -655,7 +699,7 @@ fn finish_run(
         status: None,
         ..settings.clone()
     };
-    let mut hours = Journaled::with(other, journal, settings);
+    let mut hours = Journaled::with(other, journal, settings)?;
     hours.adopt().map_err(|source| WriteError::File {
         path: closer.store.directory().to_owned(),
         source,

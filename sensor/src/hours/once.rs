@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
+use teiten_aggregator::alert::LookedAt;
 use teiten_aggregator::close::{ClosedHour, Closer, Edition, HourRuns, State};
 use teiten_aggregator::hour::Hour;
 use teiten_aggregator::inputs::HOURS_AT_ONCE;
@@ -13,6 +14,7 @@ use teiten_aggregator::window::HourPart;
 use teiten_aggregator::writer::WriteError;
 
 use super::sink::{HourShare, HourSink};
+use super::watching::Watching;
 use super::written::Written;
 
 /// How long a written hour may wait for others while packets keep coming.
@@ -23,6 +25,7 @@ const WAIT_MAX: Duration = Duration::from_secs(8);
 pub struct Once<'a> {
     closer: &'a Closer,
     written: &'a mut Written,
+    watching: &'a mut Watching,
     /// Whether accounts are kept: a second pass over an input only writes rows.
     accounts: bool,
     open: BTreeMap<i64, HourShare>,
@@ -33,10 +36,15 @@ pub struct Once<'a> {
 
 impl<'a> Once<'a> {
     /// No hour is open.
-    pub fn new(closer: &'a Closer, written: &'a mut Written, accounts: bool) -> Self {
+    pub fn new(
+        closer: &'a Closer,
+        (written, watching): (&'a mut Written, &'a mut Watching),
+        accounts: bool,
+    ) -> Self {
         Once {
             closer,
             written,
+            watching,
             accounts,
             open: BTreeMap::new(),
             waiting: Vec::new(),
@@ -48,6 +56,7 @@ impl<'a> Once<'a> {
         let begun = Instant::now();
         let mut runs = share.spilled;
         runs.append(self.closer.sort(share.parts));
+        self.watch(hour, &runs);
         let mut edition = self.closer.edition(Hour(hour), State::Finished);
         if !runs.is_empty() {
             let part = self.written.take_part(hour);
@@ -66,8 +75,18 @@ impl<'a> Once<'a> {
         if waits { Ok(()) } else { self.publish() }
     }
 
+    /// Shows the rows of a closing hour, which are all that its next part says.
+    fn watch(&mut self, hour: i64, runs: &HourRuns) {
+        let name = format!("{}-{}", self.closer.name.run, self.written.next_part(hour));
+        let what = (LookedAt::Whole(&name), &*self.closer.origins);
+        let account = self.written.ledger.account(hour);
+        self.watching.look(hour, runs, &account, what);
+    }
+
     /// Publishes the written hours, each with its current coverage.
     fn publish(&mut self) -> Result<(), WriteError> {
+        // Alerts come first: a replay that is killed here raises the same ones again, with the same ids.
+        self.watching.commit();
         let mut editions = std::mem::take(&mut self.waiting);
         let hours: Vec<i64> = editions.iter().map(|edition| edition.hour().0).collect();
         if self.accounts {

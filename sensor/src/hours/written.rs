@@ -298,6 +298,11 @@ impl Written {
         }
     }
 
+    /// The next part number of `hour`, when every part is published once.
+    pub(super) fn next_part(&self, hour: i64) -> u32 {
+        self.parts.get(&hour).copied().unwrap_or(0)
+    }
+
     /// Takes the next part number of `hour`, when every part is published once.
     pub(super) fn take_part(&mut self, hour: i64) -> u32 {
         let next = self.parts.entry(hour).or_insert(0);

@@ -24,6 +24,10 @@ pub struct ReplayArguments {
     /// them too. Without this flag such captures are skipped.
     #[arg(long)]
     pub recount: bool,
+    /// Print the alerts that --watch would have sent, as JSON lines, and what it would not tell and why on standard error; nothing is sent or
+    /// stored. Needs no --data.
+    #[arg(long)]
+    pub watch_test: bool,
     /// Settings shared with `capture`.
     #[command(flatten)]
     pub shared: SharedArguments,
@@ -142,6 +146,17 @@ pub struct DocumentsArguments {
     pub folder: PathBuf,
 }
 
+/// `deliver-alerts`.
+#[derive(Debug, Args)]
+pub struct DeliverArguments {
+    /// Continue as this user.
+    #[arg(long, value_name = "NAME")]
+    pub user: Option<String>,
+    /// Settings shared with the capture.
+    #[command(flatten)]
+    pub shared: SharedArguments,
+}
+
 /// `rules`.
 #[derive(Debug, Args)]
 pub struct RulesArguments {
@@ -178,6 +193,13 @@ pub struct SharedArguments {
     /// Do not use the compiled-in list of organisations: without --actors, no source has an actor.
     #[arg(long)]
     pub no_default_actors: bool,
+    /// Raise alerts when addresses of this list (owners with prefixes, AS numbers and contacts, TOML) scan, send exploits or malformed floods, or
+    /// are under attack; the list names who is told [default: nobody is watched].
+    #[arg(long, value_name = "FILE")]
+    pub watch: Option<PathBuf>,
+    /// Do not deliver alerts; they wait for `teiten-aggregator alerts deliver`.
+    #[arg(long)]
+    pub no_deliver: bool,
     /// Worker threads [default: the number of processors]. The tables do not depend on it.
     #[arg(long, value_name = "N")]
     pub workers: Option<usize>,

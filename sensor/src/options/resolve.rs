@@ -2,7 +2,9 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use teiten_aggregator::alert::WatchList;
 use teiten_aggregator::close::SOURCE_ROWS_MAX_DEFAULT;
 use teiten_aggregator::store::{Store, data_folder};
 
@@ -34,6 +36,8 @@ pub struct Settings {
     pub actors: Vec<PathBuf>,
     /// Whether the compiled-in list of actors is used.
     pub default_actors: bool,
+    /// Whose addresses are watched, if anybody's.
+    pub watch: Option<WatchSettings>,
     /// Worker threads.
     pub workers: usize,
     /// Bytes for rows.
@@ -50,6 +54,17 @@ pub struct Settings {
     pub log: LogFormat,
     /// Least weight of them.
     pub log_level: LogLevel,
+}
+
+/// Settings of alerts.
+#[derive(Clone, Debug)]
+pub struct WatchSettings {
+    /// The file.
+    pub path: PathBuf,
+    /// Its content.
+    pub list: Arc<WatchList>,
+    /// Whether this program delivers alerts; otherwise they wait for another one.
+    pub delivers: bool,
 }
 
 /// Default share of the machine's memory for rows: the other half is for the closing hour and the page cache.
@@ -137,6 +152,8 @@ pub struct ReplayTerms {
     pub reading: ReadingMode,
     /// Whether captures that were counted before are counted again and replace their old rows; otherwise they are skipped.
     pub recount: bool,
+    /// Whether alerts are kept in memory and nobody is told.
+    pub watch_test: bool,
 }
 
 impl From<ReadingMode> for ReplayTerms {
@@ -154,6 +171,9 @@ impl ReplayArguments {
     /// # Errors
     /// What is wrong, with the flag.
     pub fn resolve(self) -> Result<(Vec<PathBuf>, ReplayTerms, Settings), OptionsError> {
+        if self.watch_test && self.shared.watch.is_none() {
+            return Err(OptionsError::NoWatch);
+        }
         let terms = ReplayTerms {
             reading: if self.no_map {
                 ReadingMode::Buffered
@@ -161,6 +181,7 @@ impl ReplayArguments {
                 ReadingMode::Mapped
             },
             recount: self.recount,
+            watch_test: self.watch_test,
         };
         Ok((self.paths, terms, self.shared.resolve()?))
     }
@@ -186,7 +207,16 @@ impl SharedArguments {
         let data = data_folder(self.data.ok_or(OptionsError::NoData)?);
         let data = data.map_err(OptionsError::Data)?;
         let store = Store::at(&data);
+        let watch = self.watch.map(|path| {
+            let list = Arc::new(WatchList::load(&path)?);
+            Ok::<_, OptionsError>(WatchSettings {
+                path,
+                list,
+                delivers: !self.no_deliver,
+            })
+        });
         Ok(Settings {
+            watch: watch.transpose()?,
             data,
             telescope: prefixes("telescope", &self.telescope)?,
             exclude: prefixes("exclude", &self.exclude)?,

@@ -60,6 +60,7 @@ pub(crate) fn with_journaled<T>(
         status: None,
         open_from: HOUR,
         memory_bytes: 1 << 20,
+        watch: None,
         stop: &stop,
     };
     let hours = Journaled::start(&closer, &kept).expect("a writable folder");
