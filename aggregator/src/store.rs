@@ -36,7 +36,7 @@ pub use identity::Identity;
 pub use lock::Lock;
 pub use name::{PART_ENDING, Part, PartName, Period};
 pub use publish::{Publication, Staged};
-pub use queue::{DELIVERED_MAX, Put, Queue, WAITING_MAX};
+pub use queue::{DELIVERED_MAX, DocumentQueue, Put, WAITING_MAX};
 pub use read::OpenPart;
 pub use recover::Recovered;
 pub use sealed::{seal, unseal};

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use teiten_aggregator::alert::{Delivery, DeliveryReport, Say};
+use teiten_aggregator::alert::{Delivery, DeliveryReport, Say, WatchError, WatchList};
 
 use crate::options::{CaptureSettings, Settings};
 use crate::privilege::{Needs, PrivilegeError, confine};
@@ -30,6 +30,7 @@ impl Courier {
     pub fn start(
         capture: &CaptureSettings,
         settings: &Settings,
+        list: &WatchList,
     ) -> Result<Option<Courier>, CourierError> {
         let Some(watch) = settings.watch.as_ref().filter(|watch| watch.delivers) else {
             return Ok(None);
@@ -50,7 +51,7 @@ impl Courier {
             .spawn()?;
         tracing::info!(
             process = child.id(),
-            sinks = watch.list.sinks.len(),
+            sinks = list.sinks.len(),
             "alerts are delivered by a process of their own"
         );
         Ok(Some(Courier { child }))
@@ -98,7 +99,8 @@ pub fn deliver(user: Option<String>, settings: &Settings) -> Result<(), CourierE
     };
     confine(&needs)?;
     let say: Say = Arc::new(|text| tracing::warn!("{text}"));
-    let delivery = Delivery::start(&settings.data, &watch.list, &say)?;
+    let list = watch.load()?;
+    let delivery = Delivery::start(&settings.data, &list, &say)?;
     let mut end = Vec::new();
     std::io::stdin().lock().read_to_end(&mut end)?;
     let report = delivery.finish(DELIVERY_WAIT);
@@ -112,6 +114,9 @@ pub enum CourierError {
     /// The user.
     #[error(transparent)]
     Privilege(#[from] PrivilegeError),
+    /// The list.
+    #[error(transparent)]
+    Watch(#[from] WatchError),
     /// A thread or a pipe.
     #[error("alerts cannot be delivered: {0}")]
     System(#[from] std::io::Error),

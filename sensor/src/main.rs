@@ -422,6 +422,10 @@ fn say_what_is_known(settings: &Settings, voice: Voice) {
     if settings.geo.is_empty() && Origins::find_default().is_empty() {
         voice.note(NO_COUNTRIES);
     }
+    let list = settings.watch.as_ref().and_then(|watch| watch.load().ok());
+    if list.is_some_and(|list| list.needs_networks()) && settings.asn.is_empty() {
+        voice.note(check::NO_NETWORKS);
+    }
     if settings.telescope.is_empty() {
         voice.note(
             "no --telescope given: every destination counts, and the telescope's size is unknown",

@@ -149,9 +149,6 @@ pub enum OptionsError {
         /// Why.
         reason: String,
     },
-    /// Who is watched.
-    #[error(transparent)]
-    Watch(#[from] teiten_aggregator::alert::WatchError),
     /// Nobody is watched.
     #[error("--watch-test needs --watch FILE")]
     NoWatch,

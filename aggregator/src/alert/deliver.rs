@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use super::Alert;
 use super::list::WatchList;
 use super::sink::{AlertSink, SinkFailure};
-use crate::store::{Queue, Store};
+use crate::store::{DocumentQueue, Store};
 
 /// The first wait after a failure, and the longest.
 const WAIT_MIN: Duration = Duration::from_secs(1);
@@ -136,7 +136,7 @@ impl Delivery {
 struct Sender {
     data: PathBuf,
     sink: AlertSink,
-    queue: Queue,
+    queue: DocumentQueue,
     signals: Arc<Signals>,
     say: Say,
 }

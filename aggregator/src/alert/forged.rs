@@ -23,9 +23,13 @@ const REQUESTS_PER_ADDRESS_MIN: u64 = 10;
 /// Such requests, at least.
 const REQUESTS_MIN: u64 = 100;
 
+/// Dark addresses that are asked, at least, and requests to each, at most, of a scan for reflectors. Otherwise it is open who asks.
+const ASKED_MIN: u64 = 10;
+const REQUESTS_OF_SCAN_MAX: u64 = 3;
+
 /// Addresses that are compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct Block {
+pub(super) struct AddressBlock {
     /// Of whoever watches them.
     pub owner: u64,
     pub kind: AlertKind,
@@ -34,9 +38,9 @@ pub(super) struct Block {
     pub prefix: u128,
 }
 
-impl Block {
+impl AddressBlock {
     pub(super) fn of(owner: u64, kind: AlertKind, address: WatchedAddress) -> Self {
-        Block {
+        AddressBlock {
             owner,
             kind,
             ip_version: address.ip_version,
@@ -49,7 +53,7 @@ impl Block {
 pub(super) type BlockCounts = BTreeMap<u8, u64>;
 
 /// Packets of an hour by block.
-pub(super) type HourBlocks = BTreeMap<Block, BlockCounts>;
+pub(super) type HourBlocks = BTreeMap<AddressBlock, BlockCounts>;
 
 /// What chance would give an address, beside what came.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -64,7 +68,12 @@ pub(super) struct Chance {
 
 impl Chance {
     /// Adds an hour, of which `blocks` are known.
-    pub(super) fn add(&mut self, block: Block, address: WatchedAddress, blocks: &HourBlocks) {
+    pub(super) fn add(
+        &mut self,
+        block: AddressBlock,
+        address: WatchedAddress,
+        blocks: &HourBlocks,
+    ) {
         let Some(counts) = blocks.get(&block) else {
             return;
         };
@@ -72,11 +81,11 @@ impl Chance {
         let others = counts.len().saturating_sub(1);
         let mut mean = mean_of(others as f64, BLOCK_ADDRESSES as f64).max(2.0 * median(counts));
         if address.family() == Family::Ipv4 {
-            let first = Block {
+            let first = AddressBlock {
                 prefix: block.prefix >> 8 << 8,
                 ..block
             };
-            let last = Block {
+            let last = AddressBlock {
                 prefix: block.prefix | 0xff,
                 ..block
             };
@@ -131,6 +140,13 @@ pub(super) const fn are_reflected(requests: u64, destinations: u64) -> bool {
     requests >= REQUESTS_MIN && requests >= destinations.saturating_mul(REQUESTS_PER_ADDRESS_MIN)
 }
 
+/// Whether it is open who sends requests to reflectors: they are the beginning of a scan, or of an attack on the address.
+pub(super) const fn are_open(requests: u64, destinations: u64) -> bool {
+    requests > 0
+        && (destinations < ASKED_MIN
+            || requests > destinations.saturating_mul(REQUESTS_OF_SCAN_MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,7 +157,7 @@ mod tests {
 
     fn is_explained(number: u32, blocks: &HourBlocks) -> bool {
         let mut chance = Chance::default();
-        let block = Block::of(1, AlertKind::Scan, address(number));
+        let block = AddressBlock::of(1, AlertKind::Scan, address(number));
         chance.add(block, address(number), blocks);
         chance.explains()
     }
@@ -150,7 +166,7 @@ mod tests {
     fn flood(packets: u32, host_bits: u32, own: (u32, u64)) -> HourBlocks {
         let mut blocks = HourBlocks::new();
         let mut add = |number: u32, packets: u64| {
-            let block = Block::of(1, AlertKind::Scan, address(number));
+            let block = AddressBlock::of(1, AlertKind::Scan, address(number));
             *blocks
                 .entry(block)
                 .or_default()
@@ -204,7 +220,7 @@ mod tests {
         assert!(!is_explained(0x0b00_0007, &blocks));
         // Three others of its /24: four packets are enough.
         let mut blocks = flood(0, 8, (0x0b00_0007, 4));
-        let block = Block::of(1, AlertKind::Scan, address(0x0b00_0007));
+        let block = AddressBlock::of(1, AlertKind::Scan, address(0x0b00_0007));
         blocks
             .entry(block)
             .or_default()
@@ -217,5 +233,6 @@ mod tests {
     fn requests_over_and_over_to_few_are_an_attack_on_their_source() {
         assert!(are_reflected(100, 10) && are_reflected(5_000, 1));
         assert!(!are_reflected(99, 1) && !are_reflected(256, 256));
+        assert!(are_open(4, 4) && are_open(99, 20) && !are_open(256, 256) && !are_open(0, 2));
     }
 }

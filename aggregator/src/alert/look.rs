@@ -6,7 +6,7 @@ use std::io;
 
 use super::AlertKind;
 use super::address::WatchedAddress;
-use super::forged::{Block, HourBlocks};
+use super::forged::{AddressBlock, HourBlocks};
 use super::list::{WatchList, WatchedOwner};
 use super::tally::{WatchedPort, WatchedRow, WatchedTally};
 use crate::close::HourRuns;
@@ -92,7 +92,7 @@ impl Sighting {
         address: WatchedAddress,
         row: WatchedRow,
     ) {
-        let block = Block::of(owner.number, kind, address);
+        let block = AddressBlock::of(owner.number, kind, address);
         let counts = match self.blocks.len() < BLOCKS_MAX || self.blocks.contains_key(&block) {
             true => Some(self.blocks.entry(block).or_default()),
             false => None,

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::Alert;
-use webhook::Address;
+use webhook::WebhookAddress;
 
 /// Letters of the name of a sink, which is that of its folder.
 const NAME_BYTES_MAX: usize = 64;
@@ -42,7 +42,7 @@ pub enum SinkKind {
     /// Posts the JSON object.
     Webhook {
         /// Where to.
-        address: Address,
+        address: WebhookAddress,
         /// Further headers: names and values.
         headers: Vec<(String, String)>,
     },
@@ -220,7 +220,7 @@ impl SinkText {
                 command: command(self.command)?.ok_or_else(|| missing("command"))?,
             },
             "webhook" => SinkKind::Webhook {
-                address: Address::parse(&self.url.ok_or_else(|| missing("url"))?)?,
+                address: WebhookAddress::parse(&self.url.ok_or_else(|| missing("url"))?)?,
                 headers: webhook::checked_headers(self.headers)?,
             },
             "syslog" => SinkKind::Syslog {

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::destinations::DestinationSet;
+use crate::schema::BySource;
 use crate::text::{hexadecimal, time};
 
 /// Ports that a tally tells apart; packets to others are counted together.
@@ -152,7 +153,7 @@ impl WatchedTally {
         ports.sort_by_key(|(port, packets)| (std::cmp::Reverse(*packets), *port));
         let named = ports.iter().take(PORTS_SHOWN);
         let named: Vec<Value> = named
-            .map(|(it, packets)| json!({"protocol": it.protocol, "port": it.port, "packets": packets}))
+            .map(|(it, packets)| json!({(BySource::NAMES.protocol): it.protocol, "port": it.port, "packets": packets}))
             .collect();
         let examples = self.examples.iter();
         let examples: Vec<String> = examples

@@ -12,7 +12,7 @@ use serde_json::json;
 use twox_hash::XxHash64;
 
 use super::event::{Told, WatchedEvent, hour_of, is_enough, severity, tellings};
-use super::forged::{Block, Chance, HourBlocks, are_reflected};
+use super::forged::{AddressBlock, Chance, HourBlocks, are_open, are_reflected};
 use super::list::{WatchError, WatchList, WatchedOwner};
 use super::look::{Sighting, WatchedKey};
 use super::tally::WatchedTally;
@@ -22,7 +22,7 @@ use crate::event::{AttackRules, DarkAddresses};
 use crate::hour::Hour;
 use crate::minute::HourAccount;
 use crate::origin::Origins;
-use crate::store::{Put, Queue, Store, StoredDocument};
+use crate::store::{DocumentQueue, Put, Store, StoredDocument};
 use crate::text::{hexadecimal, time};
 use teiten_observation::TelescopeSize;
 
@@ -112,7 +112,7 @@ pub struct Watcher {
     events: BTreeMap<WatchedKey, Vec<WatchedEvent>>,
     blocks: BTreeMap<i64, BTreeMap<String, HourBlocks>>,
     impossible: BTreeMap<WatchedKey, WatchedTally>,
-    queues: BTreeMap<String, Queue>,
+    queues: BTreeMap<String, DocumentQueue>,
     /// What waits to be put into queues.
     untold: Vec<Telling>,
     outbox: Outbox,
@@ -405,8 +405,15 @@ impl Watcher {
                 sum.destinations()
             ));
         }
+        if sum.requests == sum.packets && are_open(sum.requests, sum.destinations()) {
+            return Some(format!(
+                "{} requests to {} dark addresses: too few to tell a scan for reflectors from somebody who sends in the name of this address",
+                sum.requests,
+                sum.destinations()
+            ));
+        }
         let mut chance = Chance::default();
-        let block = Block::of(owner, key.kind, key.address);
+        let block = AddressBlock::of(owner, key.kind, key.address);
         for blocks in event.hours.keys().filter_map(|hour| blocks.get(hour)) {
             chance.add(block, key.address, blocks);
         }
@@ -587,7 +594,7 @@ fn document_of(name: &str) -> String {
 /// Puts an alert into the queues of its owner's sinks; in how many there is no room.
 fn put(
     list: &WatchList,
-    queues: &mut BTreeMap<String, Queue>,
+    queues: &mut BTreeMap<String, DocumentQueue>,
     alert: &Alert,
 ) -> std::io::Result<u64> {
     let owner = list.watched.iter().find(|owner| owner.owner == alert.owner);

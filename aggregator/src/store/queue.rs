@@ -33,7 +33,7 @@ pub enum Put {
 
 /// The queue of a receiver.
 #[derive(Debug)]
-pub struct Queue {
+pub struct DocumentQueue {
     store: Store,
     receiver: String,
     /// Identities of all documents, as found at the start and put since.
@@ -43,8 +43,8 @@ pub struct Queue {
 impl Store {
     /// The queue of `receiver`: letters, digits, `.`, `_` and `-`.
     #[must_use]
-    pub fn queue(&self, receiver: &str) -> Queue {
-        Queue {
+    pub fn queue(&self, receiver: &str) -> DocumentQueue {
+        DocumentQueue {
             store: self.clone(),
             receiver: receiver.to_owned(),
             known: None,
@@ -57,7 +57,7 @@ impl Store {
     }
 }
 
-impl Queue {
+impl DocumentQueue {
     /// Takes the lock of the one who delivers; `None` if another program does.
     ///
     /// # Errors
@@ -187,7 +187,7 @@ fn identity_of(name: &str) -> &str {
 mod tests {
     use super::*;
 
-    fn queue(folder: &tempfile::TempDir) -> Queue {
+    fn queue(folder: &tempfile::TempDir) -> DocumentQueue {
         Store::at(folder.path()).queue("soc")
     }
 

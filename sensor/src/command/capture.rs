@@ -15,7 +15,7 @@ use crate::engine::worker::Reading;
 use crate::engine::{Arrival, LATENESS_US, Passage, run};
 use crate::hours::journaled::{Journaled, JournaledSettings};
 use crate::keep::Keeping;
-use crate::options::{CaptureSettings, Settings};
+use crate::options::{CaptureSettings, Settings, WatchSettings};
 use crate::origins::OriginsCell;
 use crate::service::{Reload, Service, ServiceError};
 use crate::source::FileReport;
@@ -42,7 +42,15 @@ pub fn capture(
 ) -> Result<Outcome, RunError> {
     let begun = Instant::now();
     // Before the confinement, which lets no process be started and no connection be opened.
-    let courier = Courier::start(capture, settings)?;
+    let watch = settings
+        .watch
+        .as_ref()
+        .map(WatchSettings::load)
+        .transpose()?;
+    let courier = match &watch {
+        Some(list) => Courier::start(capture, settings, list)?,
+        None => None,
+    };
     let live = Live::open(&capture.interfaces, wanted(capture, settings))?;
     let telescope = Arc::new(Telescope::new(&settings.telescope, &settings.exclude));
     let start_us = time_of_day_us();
@@ -64,7 +72,7 @@ pub fn capture(
             status: Some(Arc::clone(service.status())),
             open_from: hour_of(start_us - LATENESS_US),
             memory_bytes: settings.memory_bytes / HELD_SHARE,
-            watch: settings.watch.as_ref().map(|watch| Arc::clone(&watch.list)),
+            watch,
             stop,
         },
     )?;

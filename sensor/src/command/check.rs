@@ -6,7 +6,7 @@ mod data;
 mod interfaces;
 mod system;
 
-pub use data::folder_refusal;
+pub use data::{NO_NETWORKS, folder_refusal};
 
 use std::io::{Result, Write};
 
@@ -82,6 +82,10 @@ pub const CHECKS: &[Check] = &[
     Check {
         name: "kept",
         look: data::kept,
+    },
+    Check {
+        name: "alerts",
+        look: data::alerts,
     },
     Check {
         name: "countries",

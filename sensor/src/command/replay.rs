@@ -28,7 +28,7 @@ use crate::engine::{Arrival, Counted, EngineError, Passage, run};
 use crate::hours::once::Once;
 use crate::hours::opening::{identify, open_dataset};
 use crate::hours::{Watching, Written};
-use crate::options::{ReplayTerms, Settings};
+use crate::options::{ReplayTerms, Settings, WatchSettings};
 use crate::source::block::Block;
 use crate::source::judge::IMPLAUSIBLE_DAYS_DEFAULT;
 use crate::source::{
@@ -182,6 +182,11 @@ pub fn replay(
         implausible_days: settings.implausible_days,
     };
     limit_windows(settings.memory_bytes);
+    let watch = settings
+        .watch
+        .as_ref()
+        .map(WatchSettings::load)
+        .transpose()?;
     let admission = Admission::begin(paths, replay_settings)?;
     let telescope = Arc::new(Telescope::new(&settings.telescope, &settings.exclude));
     let mut closer = closer(settings, &telescope, "")?;
@@ -216,26 +221,21 @@ pub fn replay(
     identify(&mut closer, Some(&seed))?;
     closer.name.run = run_name;
     closer.inputs = Some(Arc::clone(&contributors));
-    let watcher = settings.watch.as_ref().map(|watch| {
+    let watcher = watch.as_ref().map(|list| {
         let outbox = if watch_test {
             Outbox::Kept
         } else {
             Outbox::Queues
         };
         let role = (&settings.sensor[..], "replay");
-        Watcher::open(
-            &store,
-            role,
-            Arc::clone(&watch.list),
-            closer.addresses,
-            outbox,
-        )
+        Watcher::open(&store, role, Arc::clone(list), closer.addresses, outbox)
     });
     let mut watching = Watching::by(watcher.transpose()?);
-    let delivery = match &settings.watch {
-        Some(watch) if watch.delivers && !watch_test => {
+    let delivers = settings.watch.as_ref().is_some_and(|watch| watch.delivers);
+    let delivery = match &watch {
+        Some(list) if delivers && !watch_test => {
             let say: Say = Arc::new(|text| crate::log::say(format_args!("teiten-sensor: {text}")));
-            let started = Delivery::start(&settings.data, &watch.list, &say);
+            let started = Delivery::start(&settings.data, list, &say);
             Some(started.map_err(CourierError::System)?)
         }
         _ => None,

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use teiten_aggregator::alert::WatchList;
+use teiten_aggregator::alert::{WatchError, WatchList};
 use teiten_aggregator::close::SOURCE_ROWS_MAX_DEFAULT;
 use teiten_aggregator::store::{Store, data_folder};
 
@@ -59,12 +59,20 @@ pub struct Settings {
 /// Settings of alerts.
 #[derive(Clone, Debug)]
 pub struct WatchSettings {
-    /// The file.
+    /// The list of watched addresses.
     pub path: PathBuf,
-    /// Its content.
-    pub list: Arc<WatchList>,
     /// Whether this program delivers alerts; otherwise they wait for another one.
     pub delivers: bool,
+}
+
+impl WatchSettings {
+    /// Reads the list.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not understood.
+    pub fn load(&self) -> Result<Arc<WatchList>, WatchError> {
+        WatchList::load(&self.path).map(Arc::new)
+    }
 }
 
 /// Default share of the machine's memory for rows: the other half is for the closing hour and the page cache.
@@ -207,16 +215,11 @@ impl SharedArguments {
         let data = data_folder(self.data.ok_or(OptionsError::NoData)?);
         let data = data.map_err(OptionsError::Data)?;
         let store = Store::at(&data);
-        let watch = self.watch.map(|path| {
-            let list = Arc::new(WatchList::load(&path)?);
-            Ok::<_, OptionsError>(WatchSettings {
-                path,
-                list,
-                delivers: !self.no_deliver,
-            })
-        });
         Ok(Settings {
-            watch: watch.transpose()?,
+            watch: self.watch.map(|path| WatchSettings {
+                path,
+                delivers: !self.no_deliver,
+            }),
             data,
             telescope: prefixes("telescope", &self.telescope)?,
             exclude: prefixes("exclude", &self.exclude)?,

@@ -12,7 +12,10 @@ mod network;
 mod planted;
 #[path = "../support/program.rs"]
 mod program;
+#[path = "../support/watched.rs"]
+mod watched;
 
+mod alerts;
 mod attacks_killed;
 mod capture_clock;
 mod journal_faults;

@@ -12,7 +12,10 @@ mod exceptions;
 mod planted;
 #[path = "../support/program.rs"]
 mod program;
+#[path = "../support/watched.rs"]
+mod watched;
 
+mod alerts;
 mod captures_decode;
 mod families;
 mod memory_bound;

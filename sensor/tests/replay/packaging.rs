@@ -8,10 +8,7 @@ use std::process::Command;
 use serde_json::Value;
 use teiten_sensor::watch::METRICS;
 
-const UNIT: &str = concat!(
-    env!("CARGO_MANIFEST_DIR"),
-    "/packaging/teiten-sensor.service"
-);
+const UNITS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/packaging");
 const DASHBOARD: &str = include_str!("../../packaging/grafana-dashboard.json");
 /// The most that `systemd-analyze security` may find exposed, of 10: its word for below 2 is OK, without the capability and sockets
 /// that a capture needs it would be less.
@@ -62,11 +59,17 @@ fn labels_of_the_dashboard_are_labels_of_the_metrics() {
 }
 
 #[test]
-fn the_unit_is_understood_and_exposes_little() {
+fn the_units_are_understood_and_expose_little() {
+    for unit in ["teiten-sensor.service", "teiten-alerts.service"] {
+        check_unit(unit);
+    }
+}
+
+fn check_unit(unit: &str) {
     let analyze = |arguments: &[&str]| {
         Command::new("systemd-analyze")
             .args(arguments)
-            .arg(UNIT)
+            .arg(format!("{UNITS}/{unit}"))
             .output()
     };
     let Ok(output) = analyze(&["security", "--offline=true", "--no-pager"]) else {
@@ -74,8 +77,7 @@ fn the_unit_is_understood_and_exposes_little() {
         return;
     };
     let text = String::from_utf8_lossy(&output.stdout);
-    let Some((_, level)) = text.split_once("Overall exposure level for teiten-sensor.service: ")
-    else {
+    let Some((_, level)) = text.split_once(&format!("Overall exposure level for {unit}: ")) else {
         eprintln!("SKIPPED: this systemd-analyze cannot look at a unit offline: {output:?}");
         return;
     };
@@ -90,9 +92,7 @@ fn the_unit_is_understood_and_exposes_little() {
     // The program is not installed where tests run; nothing else may be wrong.
     let wrong: Vec<&str> = text
         .lines()
-        .filter(|line| {
-            line.contains("teiten-sensor.service") && !line.contains("is not executable")
-        })
+        .filter(|line| line.contains(unit) && !line.contains("is not executable"))
         .collect();
     assert!(wrong.is_empty(), "{wrong:?}");
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
+use teiten_aggregator::alert::WatchList;
 use teiten_aggregator::hour::HOUR_US;
 use teiten_aggregator::window::LatePolicy;
 use teiten_packet::{LinkType, Telescope};
@@ -47,8 +48,27 @@ pub(crate) fn arrival(time_us: i64, packets: impl Iterator<Item = (u32, u16)>) -
 /// Runs `capture` with the terms of a pass and with journaled hours in the dataset `data` of the workshop.
 pub(crate) fn with_journaled<T>(
     workshop: &Workshop,
-    (data, run_name): (&str, &str),
+    names: (&str, &str),
     workers: usize,
+    capture: impl FnOnce(&Passage, Journaled<'_>) -> T,
+) -> T {
+    journaled(workshop, names, (workers, None), capture)
+}
+
+/// The same with two workers, and with watched addresses.
+pub(crate) fn with_journaled_watching<T>(
+    workshop: &Workshop,
+    names: (&str, &str),
+    watch: Option<Arc<WatchList>>,
+    capture: impl FnOnce(&Passage, Journaled<'_>) -> T,
+) -> T {
+    journaled(workshop, names, (2, watch), capture)
+}
+
+fn journaled<T>(
+    workshop: &Workshop,
+    (data, run_name): (&str, &str),
+    (workers, watch): (usize, Option<Arc<WatchList>>),
     capture: impl FnOnce(&Passage, Journaled<'_>) -> T,
 ) -> T {
     let settings = workshop.settings(data, workers);
@@ -60,7 +80,7 @@ pub(crate) fn with_journaled<T>(
         status: None,
         open_from: HOUR,
         memory_bytes: 1 << 20,
-        watch: None,
+        watch,
         stop: &stop,
     };
     let hours = Journaled::start(&closer, &kept).expect("a writable folder");

@@ -19,7 +19,7 @@ const AFTER_SECONDS_MAX: u64 = 3_600;
 
 /// Where to post.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Address {
+pub struct WebhookAddress {
     /// Host name or address, as the header `Host` has it.
     authority: String,
     host: String,
@@ -28,7 +28,7 @@ pub struct Address {
     path: String,
 }
 
-impl Address {
+impl WebhookAddress {
     /// Parses `http://HOST[:PORT]/PATH`.
     pub(super) fn parse(url: &str) -> Result<Self, String> {
         if url.starts_with("https://") {
@@ -61,7 +61,7 @@ impl Address {
         if host.is_empty() || (bare.is_none() && host.contains(':')) {
             return Err(form());
         }
-        Ok(Address {
+        Ok(WebhookAddress {
             authority: authority.to_owned(),
             host: bare.unwrap_or(host).to_owned(),
             port,
@@ -103,7 +103,7 @@ pub(super) fn checked_headers(
 
 /// Posts `body`.
 pub(super) fn post(
-    address: &Address,
+    address: &WebhookAddress,
     headers: &[(String, String)],
     id: &str,
     body: &str,
@@ -181,7 +181,7 @@ fn status_of(head: &str) -> Option<u16> {
     words.next()?.parse().ok()
 }
 
-fn judge(address: &Address, head: &str) -> Result<(), SinkFailure> {
+fn judge(address: &WebhookAddress, head: &str) -> Result<(), SinkFailure> {
     let said = head.lines().next().unwrap_or_default();
     let reason = format!("http://{}{} says {said:?}", address.authority, address.path);
     let header = |wanted: &str| {

@@ -16,6 +16,10 @@ use crate::watch::{FREE_BYTES_MIN, space};
 
 /// Older country data gives a warning: address space moves between countries every week.
 const COUNTRIES_DAYS_MAX: i32 = 180;
+/// AS numbers are watched, and nothing says whose addresses are in them.
+pub const NO_NETWORKS: &str =
+    "AS numbers of --watch match nothing without network data: give --asn FILE";
+
 /// File systems whose renames or syncs are weaker than a local disk's, or that lose their data on a restart.
 const POOR: &[&str] = &[
     "tmpfs",
@@ -44,6 +48,33 @@ pub(super) fn kept(plan: &Plan) -> Vec<(CheckStatus, String)> {
         verdict,
         format!("{text}, for packets of {hours} hours and the current one"),
     )]
+}
+
+/// Whose addresses `--watch` names, and who is told.
+pub(super) fn alerts(plan: &Plan) -> Vec<(CheckStatus, String)> {
+    let Some(watch) = &plan.settings.watch else {
+        return vec![(CheckStatus::Ok, "nobody's addresses are watched".to_owned())];
+    };
+    let list = match watch.load() {
+        Ok(list) => list,
+        Err(error) => return vec![(CheckStatus::Fail, error.to_string())],
+    };
+    let sinks: Vec<&str> = list.sinks.iter().map(|sink| &sink.name[..]).collect();
+    let who = if watch.delivers {
+        "delivered by a process of their own"
+    } else {
+        "wait for teiten-aggregator alerts deliver"
+    };
+    let text = format!(
+        "addresses of {} owners are watched; alerts for {} {who}",
+        list.watched.len(),
+        sinks.join(", ")
+    );
+    let mut found = vec![(CheckStatus::Ok, text)];
+    if list.needs_networks() && plan.settings.asn.is_empty() {
+        found.push((CheckStatus::Warn, NO_NETWORKS.to_owned()));
+    }
+    found
 }
 
 /// Why a dataset cannot be written into a folder; `None` if it can.
