@@ -14,7 +14,7 @@ use crate::destinations::{DestinationSet, View};
 use crate::evidence::Evidence;
 use crate::hour::Hour;
 use crate::origin::OriginsOfDay;
-use crate::reply_run::merge_replies;
+use crate::reply_run::{ReplyRun, merge_replies};
 use crate::reply_table::ReplyRow;
 use crate::run::{Merged, Run, merge_range};
 use teiten_observation::{Address, Class, Family, Mark, StackSignature, Tool};
@@ -69,7 +69,7 @@ impl Sighting {
             look.at_sources(&runs.ipv4, &mut seen)?;
             look.at_sources(&runs.ipv6, &mut seen)?;
         }
-        merge_replies(&runs.replies, |row| {
+        merge_replies(runs.replies.iter().map(ReplyRun::lent), |row| {
             let family = row.key.family;
             let asn = list.needs_networks().then(|| match family {
                 Family::Ipv4 => origins.asn(row.key.victim as u32),
@@ -143,7 +143,7 @@ impl Sighting {
         let key = &row.key;
         let packets = row.counts.packets();
         let address = WatchedAddress::of(key.family, key.victim);
-        let set = row.counts.destinations();
+        let set = DestinationSet::from(row.counts.view());
         let port = WatchedPort {
             protocol: key.protocol,
             port: key.port,
