@@ -32,7 +32,8 @@ pub(crate) use backscatter::{
     BackscatterRows, LocatedReplies, ROWS as BACKSCATTER_ROWS, ReplyColumns, SLOT_COLUMNS,
 };
 pub(crate) use campaigns_daily::{
-    CampaignRow, CampaignRows, CampaignState, ROWS as CAMPAIGNS_DAILY_ROWS,
+    CAMPAIGN_ID, CAMPAIGN_SOURCES, CampaignRow, CampaignRows, CampaignState,
+    ROWS as CAMPAIGNS_DAILY_ROWS,
 };
 pub(crate) use coverage::{CoverageMinute, CoverageRows, ROWS as COVERAGE_ROWS};
 pub(crate) use group::{Group, RowGrouper};
@@ -49,8 +50,8 @@ pub(crate) use slot::{ColumnRow, Filled, Slot, encode_group};
 pub(crate) use sources::{BY_SOURCE_COLUMNS, BySource};
 pub(crate) use sources::{Origin, ROWS as SOURCES_ROWS, SourceChunk, SourceRows};
 pub(crate) use sources_daily::{
-    LATE_ROWS as SOURCES_DAILY_LATE_ROWS, LateSourceRows, ROWS as SOURCES_DAILY_ROWS, SourceDay,
-    SourceDayRows, late_schema,
+    LATE_ROWS as SOURCES_DAILY_LATE_ROWS, LateSourceRows, MEMBER_CAMPAIGN,
+    ROWS as SOURCES_DAILY_ROWS, SourceDay, SourceDayRows, late_schema,
 };
 pub(crate) use traffic::{Key, ROWS as TRAFFIC_ROWS, TrafficRows, TrafficSums};
 

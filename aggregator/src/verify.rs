@@ -2,6 +2,7 @@
 //!
 //! Reads only; what it finds is returned, not printed.
 
+mod campaigns;
 mod column;
 mod days;
 mod part;
@@ -20,6 +21,7 @@ use crate::schema::{
     BACKSCATTER, COVERAGE, EVENTS, PAYLOADS, ROLLUPS, SOURCES, TABLES, TRAFFIC, Table,
 };
 use crate::store::{OpenPart, Part, Period, Store};
+use campaigns::compare_campaigns;
 use days::{DayRead, compare_days};
 use part::{PartSums, Sound};
 
@@ -135,6 +137,7 @@ pub fn verify(directory: &Path) -> std::io::Result<VerifyReport> {
         return Err(error);
     }
     verdict.findings.extend(compare_days(&days, &hours));
+    verdict.findings.extend(compare_campaigns(&days));
     verdict.hours = hours.len() as u64;
     let pruned = PrunedHours::read(&store)?;
     for (hour, sensors) in hours {

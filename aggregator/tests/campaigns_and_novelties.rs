@@ -548,6 +548,36 @@ fn no_way_of_doing_the_work_changes_a_row() {
     assert!(everything(folder.path(), 4) == expected);
 }
 
+#[test]
+fn campaigns_that_are_not_those_of_the_sources_are_found() {
+    let whole = tempfile::tempdir().expect("a temporary folder");
+    let second = tempfile::tempdir().expect("a temporary folder");
+    for day in 0..2 {
+        let planted = planted_day(day);
+        write(&closer(whole.path(), 2), day, &planted, 1, |_| true);
+        // The same day without the one before: its campaigns have other names.
+        if day == 1 {
+            write(&closer(second.path(), 2), day, &planted, 1, |_| true);
+        }
+    }
+    for folder in [&whole, &second] {
+        rollup(folder.path(), &RollupSettings::default()).expect("rolled up");
+        assert_eq!(verify(folder.path()).expect("readable").findings, []);
+    }
+    let path = |folder: &Path| day_path(folder, "campaigns_daily", 1);
+    std::fs::copy(path(second.path()), path(whole.path())).expect("writable");
+    let finding = |reason: &str| {
+        let findings = verify(whole.path()).expect("readable").findings;
+        let found = findings
+            .iter()
+            .any(|finding| finding.reason.contains(reason));
+        assert!(found, "{findings:?}");
+    };
+    finding(" name it in sources_daily: run teiten-aggregator rollup");
+    std::fs::remove_file(path(whole.path())).expect("there");
+    finding(" has 0 sources, and ");
+}
+
 fn program(arguments: &[&str]) -> (Option<i32>, String, String) {
     let run = Command::new(env!("CARGO_BIN_EXE_teiten-aggregator"))
         .args(arguments)

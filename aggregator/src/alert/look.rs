@@ -254,7 +254,7 @@ impl OwnerLook<'_> {
             let row = || self.row(merged, tool);
             match merged.kind().class() {
                 Class::Scan | Class::ReflectorScan => {
-                    seen.add(self.owner, AlertKind::Scan, address, row())
+                    seen.add(self.owner, AlertKind::Scan, address, row());
                 }
                 Class::Exploit => seen.add(self.owner, AlertKind::Exploit, address, row()),
                 Class::Malformed => seen.add(self.owner, AlertKind::Malformed, address, row()),

@@ -122,9 +122,9 @@ impl AlertSink {
             SinkKind::Syslog { address } => syslog::send(address, alert, line),
             SinkKind::Mail { command, from, to } => {
                 let to = to.as_deref().unwrap_or(&alert.contact);
-                if to.is_empty() {
+                if let Err(reason) = mail::checked_address(to.to_owned()) {
                     return Err(SinkFailure::for_good(format!(
-                        "owner {:?} has no contact, and the sink no `to`",
+                        "the contact of owner {:?}: {reason}, and the sink has no `to`",
                         alert.owner
                     )));
                 }

@@ -13,6 +13,10 @@ use super::{
 };
 use teiten_observation::{Tool, TrafficType};
 
+/// The columns that name a campaign, and count its sources.
+pub(crate) const CAMPAIGN_ID: &str = ID.name;
+pub(crate) const CAMPAIGN_SOURCES: &str = "sources";
+
 /// Whether a campaign was there before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum CampaignState {
@@ -120,7 +124,7 @@ pub(crate) const ROWS: &[ColumnRow<DayFill<CampaignRow>>] = columns_of_rows![gro
         meaning: "Organisation that is known to be behind at least half of the sources; empty where none is.",
         ..ACTOR
     } => text(row.actor.as_bytes()),
-    Column::new("sources", Int64, "Sources of the campaign in the day, exact.")
+    Column::new(CAMPAIGN_SOURCES, Int64, "Sources of the campaign in the day, exact.")
         .holding(COUNTED) => count(row.sources),
     SOURCES_SKETCH => string(&row.sketch[..]),
     Column::new(

@@ -63,6 +63,9 @@ const CAMPAIGN: Column = Column::new(
 )
 .holding(Holds::Hash);
 
+/// The column by which a source of the table names its campaign.
+pub(crate) const MEMBER_CAMPAIGN: &str = CAMPAIGN.name;
+
 /// What is known of the sources of a row group only when the whole day has been read.
 #[derive(Debug)]
 pub(crate) struct LateSourceRows<'r> {

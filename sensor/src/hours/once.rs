@@ -77,6 +77,9 @@ impl<'a> Once<'a> {
 
     /// Shows the rows of a closing hour, which are all that its next part says.
     fn watch(&mut self, hour: i64, runs: &HourRuns) {
+        if !self.watching.is_watching() {
+            return;
+        }
         let name = format!("{}-{}", self.closer.name.run, self.written.next_part(hour));
         let what = (LookedAt::Whole(&name), &*self.closer.origins);
         let account = self.written.ledger.account(hour);

@@ -27,6 +27,11 @@ impl Watching {
         }
     }
 
+    /// Whether anybody is watched.
+    pub(super) const fn is_watching(&self) -> bool {
+        self.watcher.is_some()
+    }
+
     /// Shows rows of an hour.
     pub(super) fn look(
         &mut self,

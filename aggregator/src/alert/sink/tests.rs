@@ -237,7 +237,7 @@ fn mail_goes_to_the_contact_by_sendmail() {
         .deliver(folder.path(), &nobody, &line)
         .expect_err("no recipient");
     assert!(
-        failure.is_final && failure.reason.contains("no contact"),
+        failure.is_final && failure.reason.contains("no e-mail address"),
         "{failure:?}"
     );
 }
