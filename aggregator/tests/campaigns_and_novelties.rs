@@ -562,7 +562,13 @@ fn campaigns_that_are_not_those_of_the_sources_are_found() {
     }
     for folder in [&whole, &second] {
         rollup(folder.path(), &RollupSettings::default()).expect("rolled up");
-        assert_eq!(verify(folder.path()).expect("readable").findings, []);
+        // These hours have no coverage, of which nothing is said here.
+        let findings = verify(folder.path()).expect("readable").findings;
+        let mut reasons = findings.iter().map(|finding| &finding.reason);
+        assert!(
+            !reasons.any(|reason| reason.contains("campaign")),
+            "{findings:?}"
+        );
     }
     let path = |folder: &Path| day_path(folder, "campaigns_daily", 1);
     std::fs::copy(path(second.path()), path(whole.path())).expect("writable");
