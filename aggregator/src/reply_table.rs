@@ -332,7 +332,7 @@ mod tests {
         // More than wait, and more runs than are kept.
         let count = (WAITING_MAX * (RUNS_MAX + 3)) as u32;
         let packet = |number: u32| ReplyPacket {
-            victim: 0x0b00_0000 | number % 7,
+            victim: 0x0b00_0000 | (number % 7),
             protocol: [6, 17][number as usize / 7 % 2],
             port: (!number.is_multiple_of(5)).then_some((number % 3) as u16),
             ..reply(
