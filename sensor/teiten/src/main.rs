@@ -24,7 +24,7 @@ const GROUPS: &[(&str, &str, &[&str])] = &[
         "tends a dataset: verify, rollup, merge, export, schema, …",
         &[
             "verify", "rollup", "merge", "export", "actors", "schema", "compact", "prune", "new",
-            "push", "pull",
+            "alerts", "push", "pull",
         ],
     ),
     (
