@@ -4,7 +4,7 @@
 use std::io::Cursor;
 
 use super::compression::ByteSource;
-use super::input::{Input, Terms};
+use super::input::{FORMATS_MAX, Input, Terms};
 use super::judge::IMPLAUSIBLE_DAYS_DEFAULT;
 use super::probe::probe;
 use super::walk::{Stop, WalkLimits};
@@ -89,6 +89,7 @@ fn walk_whole(bytes: &[u8]) -> Vec<Record> {
     let Ok((mut walker, mut from)) = Walker::detect(bytes) else {
         return all;
     };
+    let mut joined = 0;
     loop {
         let mut records = Vec::new();
         let records_max = BLOCK_RECORDS_MAX;
@@ -104,8 +105,16 @@ fn walk_whole(bytes: &[u8]) -> Vec<Record> {
         assert!(walked.next >= from && walked.next <= bytes.len());
         from = walked.next;
         all.append(&mut records);
-        if !matches!(walked.stop, Stop::Full) {
-            return all;
+        match walked.stop {
+            Stop::Full => {}
+            // Another capture begins here, as in files that were joined.
+            Stop::Header | Stop::Cut(_) if joined < FORMATS_MAX => {
+                let Ok((next, header_bytes)) = Walker::detect(&bytes[from..]) else {
+                    return all;
+                };
+                (walker, from, joined) = (next, from + header_bytes, joined + 1);
+            }
+            _ => return all,
         }
     }
 }

@@ -31,7 +31,7 @@ use findings::Findings;
 const ZEROS_MIN: usize = 12;
 
 /// Most changes between the formats within one file.
-const FORMATS_MAX: usize = 100;
+pub(super) const FORMATS_MAX: usize = 100;
 
 /// Settings for reading a capture.
 #[derive(Clone, Debug)]
