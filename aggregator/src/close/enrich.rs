@@ -108,7 +108,7 @@ impl<'a, A: Address> Enricher<'a, A> {
         let mut sums = RoleSums::default();
         let counts = &mut self.counts;
         counts.clear();
-        let judged = self.judge.judge_in_place(rows, |row, _| {
+        let judged = self.judge.judge_in_place(rows, |row| {
             sums.add(row.kind, row.packets);
             counts.push(row.destinations);
         });

@@ -1,7 +1,6 @@
 //! The rows of one source, all of which are here: its marks are confirmed, and rows that differed in a mark alone and no longer do
 //! become one, their packets, bytes and destinations together.
 
-use crate::destinations::View;
 use crate::evidence::{Confirmed, Evidence};
 use crate::run::{Merged, RowsInPlace, SourceRow};
 use teiten_observation::Mark;
@@ -55,19 +54,19 @@ impl Judge {
     /// The same for rows that lie in a run, which stay as they are; `None` if some get another kind. `each` is given every row, its
     /// destinations counted.
     #[inline]
-    pub(super) fn judge_in_place<'r, A: Address>(
+    pub(super) fn judge_in_place<A: Address>(
         &mut self,
-        rows: RowsInPlace<'r, A>,
-        mut each: impl FnMut(&SourceRow<A>, View<'r, A>),
+        rows: RowsInPlace<'_, A>,
+        mut each: impl FnMut(&SourceRow<A>),
     ) -> Option<MarkJudgement<'_>> {
         let counted = rows.each().map(|(mut row, view)| {
             row.destinations = view.count() as u32;
-            (row, view)
+            row
         });
         if A::FAMILY == Family::Ipv6 || rows.count() == 1 {
             let mut only = None;
-            for (row, view) in counted {
-                each(&row, view);
+            for row in counted {
+                each(&row);
                 only = Some(row);
             }
             return match only.filter(|_| A::FAMILY == Family::Ipv4) {
@@ -77,10 +76,10 @@ impl Judge {
         }
         self.evidence.clear();
         let mut has_marks = false;
-        for (row, view) in counted {
+        for row in counted {
             has_marks |= row.kind.mark() != Mark::None;
             self.evidence.add(&row);
-            each(&row, view);
+            each(&row);
         }
         self.confirmed = self.evidence.decide();
         if !has_marks && self.confirmed.is_nothing_shared() {

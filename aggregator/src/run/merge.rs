@@ -459,12 +459,6 @@ impl<'a, A: Address> Merged<'a, A> {
     pub fn view(&self) -> View<'_, A> {
         self.destinations.view()
     }
-
-    /// Its destinations.
-    #[must_use]
-    pub fn destinations(&self) -> DestinationSet<A> {
-        self.destinations.view().into()
-    }
 }
 
 impl<A: Address> DiskRun<A> {

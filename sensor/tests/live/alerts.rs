@@ -9,41 +9,13 @@ use std::time::{Duration, Instant};
 
 use teiten_aggregator::alert::{Delivery, Say, WatchList};
 use teiten_aggregator::hour::HOUR_US;
-use teiten_packet::LinkType;
-use teiten_sensor::engine::{Arrival, run};
-use teiten_sensor::source::block::{Block, BlockBytes};
-use teiten_sensor::source::record::Record;
+use teiten_sensor::engine::run;
 
 use crate::dataset::{Workshop, text};
 use crate::journal_faults::Killed;
-use crate::journaled::{HOUR, with_journaled_watching};
+use crate::journaled::{HOUR, minute_of, with_journaled_watching};
 use crate::network::{Capture, FrameSender, in_a_network_of_its_own};
 use crate::watched::{expected, list, packets, tcp, told};
-
-const MINUTE_US: i64 = 60_000_000;
-
-/// The packets of a minute, and the clock at its end.
-fn arrival(packets: &[(i64, Vec<u8>)], minute: i64) -> Arrival {
-    let mut block = Block::empty();
-    let mut bytes = Vec::new();
-    let of_minute = |it: &&(i64, Vec<u8>)| it.0.div_euclid(MINUTE_US) == minute;
-    for (time_us, frame) in packets.iter().filter(of_minute) {
-        block.records.push(Record {
-            time_us: *time_us,
-            nanoseconds: 0,
-            offset: bytes.len() as u32,
-            captured_bytes: frame.len() as u32,
-            wire_bytes: frame.len() as u32,
-            link_type: LinkType(1),
-        });
-        bytes.extend(frame);
-    }
-    block.bytes = BlockBytes::Owned(bytes);
-    Arrival {
-        clock_us: Some((minute + 1) * MINUTE_US - 1),
-        ..Arrival::of(block)
-    }
-}
 
 #[test]
 fn three_kills_neither_lose_an_alert_nor_tell_it_twice() {
@@ -58,7 +30,7 @@ fn three_kills_neither_lose_an_alert_nor_tell_it_twice() {
         let mut from = all.start;
         for until in kills.iter().copied().chain([all.end]) {
             let mut minutes = from..until;
-            let mut next = |_| Some(arrival(&packets, minutes.next()?));
+            let mut next = |_| Some(minute_of(&packets, minutes.next()?));
             let watch = Some(Arc::clone(&watch));
             with_journaled_watching(
                 &workshop,

@@ -1,9 +1,6 @@
 //! Planted attacks in a capture that is killed three times: what was journaled is there, and the events are those of the truth.
 
-use teiten_packet::LinkType;
-use teiten_sensor::engine::{Arrival, run};
-use teiten_sensor::source::block::{Block, BlockBytes};
-use teiten_sensor::source::record::Record;
+use teiten_sensor::engine::run;
 use teiten_testdata::{Prefix, Scenario, Truth, write};
 
 use teiten_aggregator::hour::HOUR_US;
@@ -12,12 +9,11 @@ use teiten_aggregator::verify::verify;
 
 use crate::dataset::{Workshop, broken_sums};
 use crate::journal_faults::Killed;
-use crate::journaled::{HOUR, with_journaled};
+use crate::journaled::{HOUR, MINUTE_US, minute_of, with_journaled};
 use crate::planted::check_planted;
 
 const FILE_HEADER_BYTES: usize = 24;
 const RECORD_HEADER_BYTES: usize = 16;
-const MINUTE_US: i64 = 60_000_000;
 
 /// Packets with their times, in the order of time.
 fn packets() -> (Vec<(i64, Vec<u8>)>, Truth) {
@@ -49,31 +45,6 @@ fn packets() -> (Vec<(i64, Vec<u8>)>, Truth) {
     (packets, truth)
 }
 
-/// The packets of a minute, and the clock at its end.
-fn arrival(packets: &[(i64, Vec<u8>)], minute: i64) -> Arrival {
-    let mut block = Block::empty();
-    let mut bytes = Vec::new();
-    for (time_us, frame) in packets
-        .iter()
-        .filter(|it| it.0.div_euclid(MINUTE_US) == minute)
-    {
-        block.records.push(Record {
-            time_us: *time_us,
-            nanoseconds: 0,
-            offset: bytes.len() as u32,
-            captured_bytes: frame.len() as u32,
-            wire_bytes: frame.len() as u32,
-            link_type: LinkType(1),
-        });
-        bytes.extend(frame);
-    }
-    block.bytes = BlockBytes::Owned(bytes);
-    Arrival {
-        clock_us: Some((minute + 1) * MINUTE_US - 1),
-        ..Arrival::of(block)
-    }
-}
-
 #[test]
 fn three_kills_lose_no_attack() {
     let workshop = Workshop::new();
@@ -94,7 +65,7 @@ fn three_kills_lose_no_attack() {
                 let again = past && is_killed && minute == until - 1;
                 past |= minute == until - 1;
                 let packets = if again { &[][..] } else { &packets[..] };
-                Some(arrival(packets, minute))
+                Some(minute_of(packets, minute))
             };
             with_journaled(&workshop, (&name, "attacked"), 2, |passage, mut hours| {
                 if is_killed {

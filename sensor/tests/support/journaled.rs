@@ -22,12 +22,30 @@ use super::network::udp_frame;
 /// 2026-11-15T07, the hour in which these captures begin.
 pub(crate) const HOUR: i64 = 498_535;
 
+/// Microseconds in a minute.
+pub(crate) const MINUTE_US: i64 = 60_000_000;
+
 /// Packets of one time, which the clock shows too; each is given by its number, which makes its source, and its port.
 pub(crate) fn arrival(time_us: i64, packets: impl Iterator<Item = (u32, u16)>) -> Arrival {
+    let frame = |(number, port)| {
+        let frame = udp_frame(None, 0x0b00_0000 + number, [198, 18, 0, 1], port);
+        (time_us, frame)
+    };
+    of_frames(time_us, packets.map(frame))
+}
+
+/// The packets of a minute, given with their times, and the clock at its end.
+pub(crate) fn minute_of(packets: &[(i64, Vec<u8>)], minute: i64) -> Arrival {
+    let of_minute = |it: &&(i64, Vec<u8>)| it.0.div_euclid(MINUTE_US) == minute;
+    let packets = packets.iter().filter(of_minute).cloned();
+    of_frames((minute + 1) * MINUTE_US - 1, packets)
+}
+
+/// Ethernet frames with their times, and the clock.
+fn of_frames(clock_us: i64, frames: impl Iterator<Item = (i64, Vec<u8>)>) -> Arrival {
     let mut block = Block::empty();
     let mut bytes = Vec::new();
-    for (number, port) in packets {
-        let frame = udp_frame(None, 0x0b00_0000 + number, [198, 18, 0, 1], port);
+    for (time_us, frame) in frames {
         block.records.push(Record {
             time_us,
             nanoseconds: 0,
@@ -40,7 +58,7 @@ pub(crate) fn arrival(time_us: i64, packets: impl Iterator<Item = (u32, u16)>) -
     }
     block.bytes = BlockBytes::Owned(bytes);
     Arrival {
-        clock_us: Some(time_us),
+        clock_us: Some(clock_us),
         ..Arrival::of(block)
     }
 }
