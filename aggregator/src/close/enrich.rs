@@ -114,7 +114,8 @@ impl<'a, A: Address> Enricher<'a, A> {
         });
         let Some(judged) = judged else {
             let mut held = rows.each().map(Merged::of).collect();
-            self.take_merged(&mut held);
+            self.judge.apply(&mut held);
+            self.write_merged(&held);
             return;
         };
         let role_rows = rows.each().map(|(row, destinations)| RoleRow {
@@ -133,13 +134,17 @@ impl<'a, A: Address> Enricher<'a, A> {
 
     fn take_merged(&mut self, rows: &mut Vec<Merged<'_, A>>) {
         self.judge.judge(rows);
+        self.write_merged(rows);
+    }
+
+    fn write_merged(&mut self, rows: &[Merged<'_, A>]) {
         let Some(first) = rows.first() else {
             return;
         };
         let role = Role::of(rows.iter().map(Merged::role_row));
         self.out
             .begin_source(first.source(), role, packets_of(rows));
-        for merged in &*rows {
+        for merged in rows {
             self.out.push(merged.row(), merged.view());
         }
     }

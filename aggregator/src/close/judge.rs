@@ -51,8 +51,8 @@ impl Judge {
         }
     }
 
-    /// The same for rows that lie in a run, which stay as they are; `None` if some get another kind. `each` is given every row, its
-    /// destinations counted.
+    /// The same for rows that lie in a run, which stay as they are; `None` if some get another kind, which [`Judge::apply`] then gives them.
+    /// `each` is given every row, its destinations counted.
     #[inline]
     pub(super) fn judge_in_place<A: Address>(
         &mut self,
@@ -113,10 +113,15 @@ impl Judge {
         for merged in rows.iter() {
             self.evidence.add(merged.row());
         }
-        let confirmed = self.evidence.decide();
+        self.confirmed = self.evidence.decide();
+        self.apply(rows);
+    }
+
+    /// Gives rows the kinds of the last judgement, which was of them.
+    pub(super) fn apply<A: Address>(&self, rows: &mut Vec<Merged<'_, A>>) {
         let mut is_changed = false;
         for merged in rows.iter_mut() {
-            let (tool, tool_packets) = confirmed.judge(merged.row());
+            let (tool, tool_packets) = self.confirmed.judge(merged.row());
             let kind = merged.kind().with_mark(Mark::of(tool));
             is_changed |= kind != merged.kind();
             merged.settle(kind, tool_packets);
