@@ -11,12 +11,13 @@ mod stack;
 
 use teiten_observation::{Address, Family, Mark, Probes, Tool, TrafficType};
 
-use crate::decode::{Packet, Transport};
+use crate::decode::{Packet, Tcp, Transport};
 use marks::{TESTS, can_stand_in, listed_mark, pair, syn_mark};
 pub use marks::{marks, masscan_shape, nmap_invariant, unicornscan_invariant};
 use probe::syn_probe;
 pub use probe::{Probe, initial_time_to_live, probe};
 pub use stack::stack;
+pub(crate) use stack::stack_of;
 
 /// What a packet shows of its sender.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,12 +44,7 @@ pub fn traces<A: Address>(packet: &Packet<'_, A>, traffic_type: TrafficType) -> 
         return Traces::NONE;
     }
     if let (TrafficType::TcpSyn, Transport::Tcp(tcp)) = (traffic_type, &packet.transport) {
-        let probe = syn_probe(packet, tcp);
-        let mark = syn_mark(&probe);
-        return Traces {
-            mark,
-            pair: pair(&probe, mark),
-        };
+        return syn_traces(packet, tcp);
     }
     if !Probes::SynUdpIcmp.contain(traffic_type) && traffic_type != TrafficType::Sctp {
         return Traces::NONE;
@@ -56,6 +52,17 @@ pub fn traces<A: Address>(packet: &Packet<'_, A>, traffic_type: TrafficType) -> 
     Traces {
         mark: rare_mark(packet, traffic_type),
         pair: 0,
+    }
+}
+
+/// The traces in an IPv4 SYN.
+#[inline(always)]
+pub(crate) fn syn_traces<A: Address>(packet: &Packet<'_, A>, tcp: &Tcp<'_>) -> Traces {
+    let probe = syn_probe(packet, tcp);
+    let mark = syn_mark(&probe);
+    Traces {
+        mark,
+        pair: pair(&probe, mark),
     }
 }
 

@@ -267,6 +267,12 @@ pub fn flags<A: Address>(packet: &Packet<'_, A>) -> Flag {
     composed(own)
 }
 
+/// The flags of an IPv4 packet with this TCP header.
+#[inline(always)]
+pub(crate) fn flags_of_tcp<A: Address>(packet: &Packet<'_, A>, tcp: &Tcp) -> Flag {
+    composed(of_header(packet) | of_tcp(tcp))
+}
+
 #[inline(always)]
 const fn on(condition: bool, flag: Flag) -> Flag {
     // A mask in place of a branch: all bits where the condition holds.

@@ -43,14 +43,17 @@ pub mod classify;
 pub mod decode;
 pub mod fingerprint;
 pub mod flags;
+pub mod fuzz;
 pub mod judge;
 mod link_type;
 pub mod payload;
+pub mod quick;
 #[cfg(any(test, feature = "samples"))]
 pub mod samples;
 pub mod telescope;
 
 pub use judge::{Frame, Judgement, Observed, judge};
 pub use link_type::LinkType;
+pub use quick::PlainSyn;
 pub use teiten_observation as observation;
 pub use telescope::{Place, Prefix, PrefixError, Telescope};

@@ -10,13 +10,13 @@ use teiten_aggregator::payload_table::PayloadPacket;
 use teiten_aggregator::prefetch::prefetch;
 use teiten_aggregator::reply_table::ReplyPacket;
 use teiten_aggregator::window::{Batch, HourPart, Window};
-use teiten_observation::{Address, Class, Observation, TrafficType};
+use teiten_observation::{Address, Class, Family, Observation, TrafficType};
 
 use super::accounting::WorkerTally;
 use crate::source::live::Drops;
 use crate::source::record::{NO_TIME_US, Record};
 use crate::watch::Sample;
-use teiten_packet::{Judgement, Observed, Telescope, judge};
+use teiten_packet::{Frame, Judgement, Observed, Place, PlainSyn, Telescope, judge};
 
 /// How far ahead of a packet its bytes are asked for, and how many of them one request brings.
 const RECORDS_AHEAD: usize = 12;
@@ -207,7 +207,30 @@ impl Worker {
     fn count(&mut self, record: &Record, bytes: &[u8]) {
         self.tally.bytes += u64::from(record.wire_bytes);
         self.now.counts.received += 1;
-        match judge(&self.telescope, record.frame(bytes)) {
+        let frame = record.frame(bytes);
+        let Some(syn) = PlainSyn::read(frame) else {
+            self.count_any(record, frame);
+            return;
+        };
+        match syn.place(&self.telescope) {
+            Place::Observed => {
+                let packet = syn.observed();
+                self.now.counts.observed += 1;
+                self.tally
+                    .observe(Family::Ipv4, packet.protocol, packet.kind);
+                self.batch
+                    .ipv4
+                    .push(packet.at(record.time_us, record.wire_bytes));
+            }
+            Place::Outside => self.now.counts.outside += 1,
+            Place::Excluded => self.now.counts.excluded += 1,
+        }
+    }
+
+    /// Counts a frame that is no plain SYN.
+    #[inline(never)]
+    fn count_any(&mut self, record: &Record, frame: Frame<'_>) {
+        match judge(&self.telescope, frame) {
             Judgement::Ipv4(packet) => {
                 let observation = self.observed(record, &packet);
                 self.batch.ipv4.push(observation);

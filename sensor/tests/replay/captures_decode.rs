@@ -15,6 +15,7 @@ use teiten_observation::{Address, Class, Family, Tool, TrafficType};
 use teiten_packet::classify::{kind, verdict};
 use teiten_packet::decode::{Decoded, Layer, Packet, Transport, decode_record};
 use teiten_packet::fingerprint;
+use teiten_packet::fuzz::check_frame;
 use teiten_sensor::source::Replay;
 use teiten_sensor::source::block::Block;
 use teiten_sensor::source::record::Record;
@@ -125,6 +126,7 @@ fn replayed(path: &Path) -> Counts {
     let mut reuse = Block::empty();
     while let Some(block) = replay.next_block(reuse) {
         for record in &block.records {
+            check_frame(record.frame(block.bytes()));
             counts.record(record, block.bytes());
         }
         reuse = block;

@@ -65,22 +65,23 @@ pub(super) fn syn_mark(probe: &Probe) -> Mark {
         return Mark::MiraiSequence;
     }
     if is_masscan(probe) || is_zmap(probe) {
-        return matched_mark(probe);
+        return matched_mark(*probe);
     }
     match probe.window {
-        65535 => zmap_stack_mark(probe),
+        65535 => zmap_stack_mark(*probe),
         1024 if has_nmap_shape(probe) => Mark::NmapShape,
         _ => Mark::None,
     }
 }
 
+/// By value, as the next: a reference would keep the fields of every SYN in memory.
 #[inline(never)]
-fn matched_mark(probe: &Probe) -> Mark {
-    if is_masscan_with_shape(probe) {
+fn matched_mark(probe: Probe) -> Mark {
+    if is_masscan_with_shape(&probe) {
         Mark::MasscanShape
-    } else if is_zmap_with_shape(probe) {
+    } else if is_zmap_with_shape(&probe) {
         Mark::ZmapIdShape
-    } else if is_zmap(probe) {
+    } else if is_zmap(&probe) {
         Mark::ZmapId
     } else {
         Mark::MasscanHash
@@ -88,14 +89,14 @@ fn matched_mark(probe: &Probe) -> Mark {
 }
 
 #[inline(never)]
-fn zmap_stack_mark(probe: &Probe) -> Mark {
-    if is_zmap_windows(probe) {
+fn zmap_stack_mark(probe: Probe) -> Mark {
+    if is_zmap_windows(&probe) {
         Mark::ZmapWindows
-    } else if is_zmap_linux(probe) {
+    } else if is_zmap_linux(&probe) {
         Mark::ZmapLinux
-    } else if is_zmap_bsd(probe) {
+    } else if is_zmap_bsd(&probe) {
         Mark::ZmapBsd
-    } else if is_zmap_smallest(probe) {
+    } else if is_zmap_smallest(&probe) {
         Mark::ZmapSmallest
     } else {
         Mark::None

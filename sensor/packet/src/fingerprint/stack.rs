@@ -2,7 +2,7 @@
 
 use teiten_observation::{Address, OptionKind, StackSignature, TrafficType};
 
-use crate::decode::{Packet, Transport};
+use crate::decode::{Packet, Tcp, Transport};
 
 const END: u8 = 0;
 const NO_OPERATION: u8 = 1;
@@ -16,13 +16,17 @@ const TIMESTAMPS: u8 = 8;
 #[must_use]
 pub fn stack<A: Address>(packet: &Packet<'_, A>, traffic_type: TrafficType) -> u64 {
     match (traffic_type, &packet.transport) {
-        (TrafficType::TcpSyn, Transport::Tcp(tcp)) if tcp.complete => {
-            let (window, hops) = (tcp.window, packet.time_to_live);
-            let bare = StackSignature::new(window, packet.dont_fragment, hops);
-            with_options(bare, tcp.options).bits()
-        }
+        (TrafficType::TcpSyn, Transport::Tcp(tcp)) if tcp.complete => stack_of(packet, tcp),
         _ => 0,
     }
+}
+
+/// The packed signature of the stack that sent a SYN whose options were all captured.
+#[inline(always)]
+pub(crate) fn stack_of<A: Address>(packet: &Packet<'_, A>, tcp: &Tcp<'_>) -> u64 {
+    let (window, hops) = (tcp.window, packet.time_to_live);
+    let bare = StackSignature::new(window, packet.dont_fragment, hops);
+    with_options(bare, tcp.options).bits()
 }
 
 /// The signature with these options; the most common lists are compared as a whole.
@@ -33,8 +37,81 @@ fn with_options(bare: StackSignature, options: &[u8]) -> StackSignature {
         &[MAXIMUM_SEGMENT_SIZE, 4, high, low] => bare
             .with(0, OptionKind::SegmentSize)
             .with_segment_size(u16::from_be_bytes([high, low])),
+        // Linux.
+        &[
+            MAXIMUM_SEGMENT_SIZE,
+            4,
+            high,
+            low,
+            SELECTIVE_ACK_PERMITTED,
+            2,
+            TIMESTAMPS,
+            10,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+            NO_OPERATION,
+            WINDOW_SCALE,
+            3,
+            scale,
+        ] => {
+            const KINDS: [OptionKind; 5] = [
+                OptionKind::SegmentSize,
+                OptionKind::SelectiveAck,
+                OptionKind::Timestamps,
+                OptionKind::NoOperation,
+                OptionKind::WindowScale,
+            ];
+            listed(bare, &KINDS, [high, low], scale)
+        }
+        // Windows.
+        &[
+            MAXIMUM_SEGMENT_SIZE,
+            4,
+            high,
+            low,
+            NO_OPERATION,
+            WINDOW_SCALE,
+            3,
+            scale,
+            NO_OPERATION,
+            NO_OPERATION,
+            SELECTIVE_ACK_PERMITTED,
+            2,
+        ] => {
+            const KINDS: [OptionKind; 6] = [
+                OptionKind::SegmentSize,
+                OptionKind::NoOperation,
+                OptionKind::WindowScale,
+                OptionKind::NoOperation,
+                OptionKind::NoOperation,
+                OptionKind::SelectiveAck,
+            ];
+            listed(bare, &KINDS, [high, low], scale)
+        }
         _ => walked(bare, options),
     }
+}
+
+#[inline(always)]
+fn listed(
+    bare: StackSignature,
+    kinds: &[OptionKind],
+    segment_size: [u8; 2],
+    scale: u8,
+) -> StackSignature {
+    let mut signature = bare;
+    for (number, &kind) in kinds.iter().enumerate() {
+        signature = signature.with(number as u32, kind);
+    }
+    signature
+        .with_segment_size(u16::from_be_bytes(segment_size))
+        .with_window_scale(scale)
 }
 
 #[inline(never)]
@@ -126,6 +203,27 @@ mod tests {
         assert_eq!(with(&[2, 3, 5, 1]), "1024:M0,N:df0:64");
         assert_eq!(with(&[3, 40, 7, 0]), "1024:W:df0:64");
         assert_eq!(with(&[1, 0, 2, 4]), "1024:N,E:df0:64");
+    }
+
+    #[test]
+    fn lists_compared_as_a_whole_give_what_walking_them_gives() {
+        const WINDOWS: &[u8] = &[2, 4, 5, 0xb4, 1, 3, 3, 8, 1, 1, 4, 2];
+        let bare = StackSignature::new(64240, true, 54);
+        let same = |options: &[u8]| {
+            let signature = with_options(bare, options);
+            assert_eq!(signature, walked(bare, options), "{options:?}");
+        };
+        for list in [LINUX, WINDOWS, BSD, &[2, 4, 0, 0], &[]] {
+            same(list);
+            // Every octet as other lists have it.
+            for place in 0..list.len() {
+                for value in [0, 1, 2, 3, 4, 8, 10, 15, 255] {
+                    let mut options = list.to_vec();
+                    options[place] = value;
+                    same(&options);
+                }
+            }
+        }
     }
 
     #[test]
