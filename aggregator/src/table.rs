@@ -5,15 +5,18 @@
 //! second-level cache once for all. No file, clock, lock or log here.
 
 mod index;
+mod pending;
 mod rows;
 
+pub use pending::Seed;
 pub use rows::{Row, Rows};
 
 use crate::destinations::SetStore;
 use crate::pieces::Spare;
 use index::RowIndex;
+use pending::PendingPacket;
 use rows::FIRST_ROWS;
-use teiten_observation::{Address, BUCKETS, Kind, Observation};
+use teiten_observation::{Address, BUCKETS, Observation};
 
 /// Microseconds in an hour; a time within the hour fits 32 bits.
 pub use crate::hour::HOUR_US;
@@ -26,60 +29,44 @@ const WAITING_MAX: usize = 4096;
 const WAITING_MIN: usize = 64;
 const ROWS_A_WAITING: usize = 256;
 
-/// The seeds of a table's hash, so that sources cannot be chosen to collide.
-#[derive(Clone, Copy, Debug)]
-pub struct Seed(u64, u64);
-
-impl Seed {
-    /// A seed from the operating system's randomness.
-    #[must_use]
-    pub fn random() -> Self {
-        use std::hash::{BuildHasher, RandomState};
-        Seed(
-            RandomState::new().hash_one(1u8),
-            RandomState::new().hash_one(2u8) | 1,
-        )
-    }
-
-    #[inline(always)]
-    fn hash<A: Address>(self, source: A, kind: Kind) -> u32 {
-        let number = source.number();
-        let low = (number as u64) << 32 ^ u64::from(kind.bits());
-        let mut hash = folded_multiply(low ^ self.0, self.1);
-        if A::BITS > 32 {
-            hash = folded_multiply(hash ^ (number >> 32) as u64, self.1);
-            hash = folded_multiply(hash ^ (number >> 96) as u64, self.1);
-        }
-        (folded_multiply(hash, self.0 | 1) >> 32) as u32
-    }
-}
-
-#[inline(always)]
-fn folded_multiply(left: u64, right: u64) -> u64 {
-    let product = u128::from(left) * u128::from(right);
-    (product as u64) ^ ((product >> 64) as u64)
-}
-
 /// Rows of one family in one hour.
 #[derive(Debug)]
 pub struct RowTable<A> {
     rows: Rows<A>,
     sets: SetStore<A>,
     seed: Seed,
-    hashes: Vec<u32>,
-    /// The index of all rows, or while there are many none.
-    index: RowIndex,
+    /// All rows, or while there are many none.
+    all: Bucket<A>,
     /// While there are many rows: those of each bucket.
     buckets: Vec<Bucket<A>>,
-    /// The start of the table's hour.
-    hour_start_us: i64,
 }
 
-/// The index of a bucket's rows, and observations that wait.
+/// The index of a bucket's rows, and packets that wait to be counted in them.
 #[derive(Debug)]
 struct Bucket<A> {
     index: RowIndex,
-    waiting: Vec<Observation<A>>,
+    waiting: Vec<PendingPacket<A>>,
+}
+
+impl<A: Address> Bucket<A> {
+    fn with_room(rows: usize) -> Self {
+        Bucket {
+            index: RowIndex::with_room(rows),
+            waiting: Vec::new(),
+        }
+    }
+
+    /// Counts what waits.
+    #[inline(never)]
+    fn count(&mut self, rows: &mut Rows<A>, sets: &mut SetStore<A>) {
+        self.index.count(rows, sets, &self.waiting);
+        self.waiting.clear();
+    }
+
+    /// Memory held, bytes.
+    fn memory_bytes(&self) -> usize {
+        self.index.memory_bytes() + self.waiting.capacity() * size_of::<PendingPacket<A>>()
+    }
 }
 
 impl<A: Address> RowTable<A> {
@@ -97,59 +84,40 @@ impl<A: Address> RowTable<A> {
             rows: Rows::sparing(spare),
             sets: SetStore::default(),
             seed,
-            hashes: Vec::new(),
-            index: RowIndex::with_room(rows.min(BUCKETED_ROWS_MIN)),
+            all: Bucket::with_room(rows.min(BUCKETED_ROWS_MIN)),
             buckets: Vec::new(),
-            hour_start_us: 0,
         }
     }
 
     /// Counts a batch. All observations are of the hour that starts at `hour_start_us`, which is the same for all batches.
     pub fn observe(&mut self, hour_start_us: i64, batch: &[Observation<A>]) {
-        self.hour_start_us = hour_start_us;
+        let seed = self.seed;
+        let pending = batch
+            .iter()
+            .map(|observation| PendingPacket::new(seed, hour_start_us, observation));
         if self.buckets.is_empty() {
-            let (index, rows, sets) = (&mut self.index, &mut self.rows, &mut self.sets);
-            hash_all(self.seed, batch, &mut self.hashes);
-            index.count(rows, sets, hour_start_us, batch, &self.hashes);
+            self.all.waiting.extend(pending);
+            self.all.count(&mut self.rows, &mut self.sets);
             if self.rows.len() >= BUCKETED_ROWS_MIN {
                 self.begin_buckets();
             }
             return;
         }
         let waiting_max = (self.rows.len() / ROWS_A_WAITING).clamp(WAITING_MIN, WAITING_MAX);
-        for observation in batch {
-            let number = observation.source.bucket();
-            let waiting = &mut self.buckets[number].waiting;
-            waiting.push(*observation);
-            if waiting.len() >= waiting_max {
-                self.count_bucket(number);
+        for packet in pending {
+            let bucket = &mut self.buckets[packet.source.bucket()];
+            bucket.waiting.push(packet);
+            if bucket.waiting.len() >= waiting_max {
+                bucket.count(&mut self.rows, &mut self.sets);
             }
         }
     }
 
-    /// Counts what waits in a bucket.
-    #[inline(never)]
-    fn count_bucket(&mut self, number: usize) {
-        let Bucket { index, waiting } = &mut self.buckets[number];
-        hash_all(self.seed, waiting, &mut self.hashes);
-        index.count(
-            &mut self.rows,
-            &mut self.sets,
-            self.hour_start_us,
-            waiting,
-            &self.hashes,
-        );
-        waiting.clear();
-    }
-
     /// Gives each bucket an index of its own.
     fn begin_buckets(&mut self) {
-        let bucket = |_| Bucket {
-            index: RowIndex::default(),
-            waiting: Vec::new(),
-        };
-        self.buckets = (0..BUCKETS).map(bucket).collect();
-        for (hash, number) in std::mem::take(&mut self.index).entries() {
+        self.buckets = (0..BUCKETS).map(|_| Bucket::with_room(0)).collect();
+        let all = std::mem::replace(&mut self.all, Bucket::with_room(0));
+        for (hash, number) in all.index.entries() {
             let bucket = self.rows.row(number).source.bucket();
             self.buckets[bucket].index.insert(hash, number);
         }
@@ -158,11 +126,10 @@ impl<A: Address> RowTable<A> {
     /// The rows and the destination sets they refer to; the table is empty afterwards.
     #[must_use]
     pub fn take(&mut self) -> (Rows<A>, SetStore<A>) {
-        for number in 0..self.buckets.len() {
-            self.count_bucket(number);
+        for mut bucket in std::mem::take(&mut self.buckets) {
+            bucket.count(&mut self.rows, &mut self.sets);
         }
-        self.buckets = Vec::new();
-        self.index = RowIndex::default();
+        self.all = Bucket::with_room(0);
         (
             std::mem::take(&mut self.rows),
             std::mem::take(&mut self.sets),
@@ -184,19 +151,12 @@ impl<A: Address> RowTable<A> {
     /// Memory held, bytes.
     #[must_use]
     pub fn memory_bytes(&self) -> usize {
-        let buckets = self.buckets.iter().map(|bucket| {
-            bucket.index.memory_bytes() + bucket.waiting.capacity() * size_of::<Observation<A>>()
-        });
-        self.index.memory_bytes()
+        let buckets = self.buckets.iter().map(Bucket::memory_bytes);
+        self.all.memory_bytes()
             + buckets.sum::<usize>()
             + self.rows.memory_bytes()
             + self.sets.memory_bytes()
     }
-}
-
-fn hash_all<A: Address>(seed: Seed, batch: &[Observation<A>], hashes: &mut Vec<u32>) {
-    hashes.clear();
-    hashes.extend(batch.iter().map(|one| seed.hash(one.source, one.kind)));
 }
 
 #[cfg(test)]
@@ -205,7 +165,7 @@ mod tests {
 
     use super::*;
     use crate::destinations::EXACT_DESTINATIONS_MAX;
-    use teiten_observation::{Class, Tool, TrafficType};
+    use teiten_observation::{Class, Kind, Tool, TrafficType};
 
     fn observation(source: u32, destination: u32, port: u16, time_us: i64) -> Observation<u32> {
         let kind = Kind::new(TrafficType::TcpSyn, Class::Scan, Tool::None, 6, Some(port));

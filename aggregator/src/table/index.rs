@@ -1,9 +1,10 @@
 //! The index of rows by hash. It holds 32 bits of the hash and the row's number, so that it grows without looking at the rows.
 
+use super::pending::PendingPacket;
 use super::rows::{OWN_DESTINATIONS, Row, Rows};
 use crate::destinations::{SetNumber, SetStore};
 use crate::prefetch::{advise_large_pages, prefetch};
-use teiten_observation::{Address, Observation};
+use teiten_observation::Address;
 
 /// How far ahead of an update its slot is asked for, then its row, then the place in the row's destination set.
 const SLOT_AHEAD: usize = 32;
@@ -51,35 +52,32 @@ impl RowIndex {
         self.rows += 1;
     }
 
-    /// Counts a batch, whose hashes these are, in rows of this index.
+    /// Counts a batch in rows of this index.
     #[inline]
     pub(super) fn count<A: Address>(
         &mut self,
         rows: &mut Rows<A>,
         sets: &mut SetStore<A>,
-        hour_start_us: i64,
-        batch: &[Observation<A>],
-        hashes: &[u32],
+        batch: &[PendingPacket<A>],
     ) {
         self.reserve(batch.len());
-        for &hash in hashes.iter().take(SLOT_AHEAD) {
-            prefetch(&self.slots, self.place(hash));
+        for packet in batch.iter().take(SLOT_AHEAD) {
+            prefetch(&self.slots, self.place(packet.hash));
         }
-        for (index, observation) in batch.iter().enumerate() {
-            if let Some(&hash) = hashes.get(index + SLOT_AHEAD) {
-                prefetch(&self.slots, self.place(hash));
+        for (index, packet) in batch.iter().enumerate() {
+            if let Some(later) = batch.get(index + SLOT_AHEAD) {
+                prefetch(&self.slots, self.place(later.hash));
             }
-            if let Some(&hash) = hashes.get(index + ROW_AHEAD) {
-                let slot = self.slots[self.place(hash)];
+            if let Some(later) = batch.get(index + ROW_AHEAD) {
+                let slot = self.slots[self.place(later.hash)];
                 rows.prefetch((slot as u32).wrapping_sub(1));
             }
-            if let Some(&hash) = hashes.get(index + PLACE_AHEAD)
-                && let Some(row) = self.likely_row(rows, hash)
+            if let Some(later) = batch.get(index + PLACE_AHEAD)
+                && let Some(row) = self.likely_row(rows, later.hash)
             {
-                sets.prefetch(row.set, batch[index + PLACE_AHEAD].destination);
+                sets.prefetch(row.set, later.destination);
             }
-            let time_us = observation.time_us.wrapping_sub(hour_start_us) as u32;
-            self.count_one(rows, sets, hashes[index], observation, time_us);
+            self.count_one(rows, sets, packet);
         }
     }
 
@@ -103,28 +101,25 @@ impl RowIndex {
         &mut self,
         rows: &mut Rows<A>,
         sets: &mut SetStore<A>,
-        hash: u32,
-        observation: &Observation<A>,
-        time_us: u32,
+        packet: &PendingPacket<A>,
     ) {
-        let mut place = self.place(hash);
+        let mut place = self.place(packet.hash);
         loop {
             let slot = self.slots[place];
             if slot == 0 {
-                self.slots[place] = u64::from(hash) << 32 | begin(rows, observation, time_us);
+                self.slots[place] = u64::from(packet.hash) << 32 | begin(rows, packet);
                 self.rows += 1;
                 return;
             }
-            if (slot >> 32) as u32 == hash {
+            if (slot >> 32) as u32 == packet.hash {
                 let row = rows.row_mut(slot as u32 - 1);
-                if row.source == observation.source && row.kind == observation.kind {
+                if row.source == packet.source && row.kind == packet.kind {
                     if row.packets == u32::MAX {
-                        self.slots[place] =
-                            u64::from(hash) << 32 | begin(rows, observation, time_us);
+                        self.slots[place] = u64::from(packet.hash) << 32 | begin(rows, packet);
                         return;
                     }
-                    add(row, observation, time_us);
-                    row.touch(sets, observation.destination);
+                    add(row, packet);
+                    row.touch(sets, packet.destination);
                     return;
                 }
             }
@@ -162,21 +157,21 @@ impl RowIndex {
     }
 }
 
-/// Adds the row of a first packet; gives its number plus one.
+/// Adds the row of a first packet; gives its number plus packet.
 #[inline]
-fn begin<A: Address>(rows: &mut Rows<A>, observation: &Observation<A>, time_us: u32) -> u64 {
+fn begin<A: Address>(rows: &mut Rows<A>, packet: &PendingPacket<A>) -> u64 {
     let number = rows.push(Row {
-        source: observation.source,
-        destinations: [observation.destination; OWN_DESTINATIONS],
-        kind: observation.kind,
+        source: packet.source,
+        destinations: [packet.destination; OWN_DESTINATIONS],
+        kind: packet.kind,
         set: SetNumber::NONE,
         packets: 1,
-        first_us: time_us,
-        last_us: time_us,
-        flags: observation.flags,
-        bytes: u64::from(observation.wire_length_bytes),
-        stack: observation.stack,
-        pair: observation.pair,
+        first_us: packet.time_us,
+        last_us: packet.time_us,
+        flags: packet.flags,
+        bytes: u64::from(packet.wire_length_bytes),
+        stack: packet.stack,
+        pair: packet.pair,
         pair_packets: 1,
     });
     u64::from(number) + 1
@@ -184,19 +179,19 @@ fn begin<A: Address>(rows: &mut Rows<A>, observation: &Observation<A>, time_us: 
 
 /// Adds a packet to the counts of its row.
 #[inline(always)]
-fn add<A: Address>(row: &mut Row<A>, observation: &Observation<A>, time_us: u32) {
+fn add<A: Address>(row: &mut Row<A>, packet: &PendingPacket<A>) {
     row.packets += 1;
-    row.bytes += u64::from(observation.wire_length_bytes);
-    row.flags |= observation.flags;
-    if (time_us, observation.stack) < (row.first_us, row.stack) {
-        row.stack = observation.stack;
+    row.bytes += u64::from(packet.wire_length_bytes);
+    row.flags |= packet.flags;
+    if (packet.time_us, packet.stack) < (row.first_us, row.stack) {
+        row.stack = packet.stack;
     }
-    row.first_us = row.first_us.min(time_us);
-    row.last_us = row.last_us.max(time_us);
-    if observation.pair == row.pair {
+    row.first_us = row.first_us.min(packet.time_us);
+    row.last_us = row.last_us.max(packet.time_us);
+    if packet.pair == row.pair {
         row.pair_packets += 1;
-    } else if observation.pair < row.pair {
-        row.pair = observation.pair;
+    } else if packet.pair < row.pair {
+        row.pair = packet.pair;
         row.pair_packets = 1;
     }
 }
