@@ -125,8 +125,13 @@ impl<A: Address> SetStore<A> {
         }
         let places = self.classes[class].places_mut(class, set.index());
         let place = if class == LIST {
-            let known = &places[..count as usize];
-            if known.contains(&address) {
+            // Free places hold the first address, which this one is not, so all are compared at once.
+            let list = places.first_chunk::<{ PLACES[LIST] }>();
+            let is_known = list.is_some_and(|list| {
+                let is_it = |known, place: &A| known | (*place == address);
+                list.iter().fold(false, is_it)
+            });
+            if is_known {
                 return (set, count);
             }
             count as usize
