@@ -23,12 +23,12 @@ use crate::encode::{EncodedColumn, Encoder};
 use crate::hour::Hour;
 use crate::inputs::Contributors;
 use crate::origin::Origins;
-use crate::parallel::{ordered, staged};
+use crate::parallel::{beside, ordered, staged};
 use crate::payload_table::{Names, PayloadTable};
 use crate::reply_run::ReplyRun;
 use crate::run::{MemoryRun, Run, merge_range, merge_sources, split_sources};
 use crate::schema::{
-    Key, RowGrouper, SOURCES, SOURCES_ROWS, SourceRows, TABLES, TRAFFIC, encode_group,
+    BACKSCATTER, Key, RowGrouper, SOURCES, SOURCES_ROWS, SourceRows, TABLES, TRAFFIC, encode_group,
 };
 use crate::store::{Part, PartName, Store};
 use crate::window::HourPart;
@@ -206,13 +206,42 @@ impl Closer {
         &self,
         edition: &mut Edition<'_>,
         part: u32,
-        runs: HourRuns,
+        mut runs: HourRuns,
     ) -> Result<ClosedHour, WriteError> {
         let hour = edition.hour;
         let mut closed = ClosedHour::default();
         if runs.is_empty() {
             return Ok(closed);
         }
+        let HourRuns { replies, .. } = &mut runs;
+        let replies = std::mem::take(replies);
+        let mut replies_file = None;
+        if !replies.iter().all(ReplyRun::is_empty) {
+            replies_file = Some(edition.create(&BACKSCATTER, part)?);
+        }
+        let (of_replies, of_sources) = beside(
+            self.threads,
+            || match &mut replies_file {
+                Some(file) => backscatter::write(self, hour, part, file, replies),
+                None => Ok((0, 0)),
+            },
+            || self.write_sources(edition, part, runs, &mut closed),
+        );
+        of_sources?;
+        (closed.reply_rows, closed.replies_left_out) = of_replies?;
+        replies_file.map_or(Ok(()), |file| edition.put(file))?;
+        Ok(closed)
+    }
+
+    /// Writes all tables but the replies'.
+    fn write_sources(
+        &self,
+        edition: &mut Edition<'_>,
+        part: u32,
+        runs: HourRuns,
+        closed: &mut ClosedHour,
+    ) -> Result<(), WriteError> {
+        let hour = edition.hour;
         let threshold = self.fold_threshold(&runs)?;
         let mut file = edition.create(&SOURCES, part)?;
         let HourRuns {
@@ -220,11 +249,11 @@ impl Closer {
             ipv6,
             mut payloads,
             spilled_payloads,
-            replies,
+            replies: _,
         } = runs;
-        let of_ipv4 = self.merge_family(&ipv4, threshold, &mut file, hour, &mut closed)?;
+        let of_ipv4 = self.merge_family(&ipv4, threshold, &mut file, hour, closed)?;
         drop(ipv4);
-        let of_ipv6 = self.merge_family(&ipv6, threshold, &mut file, hour, &mut closed)?;
+        let of_ipv6 = self.merge_family(&ipv6, threshold, &mut file, hour, closed)?;
         drop(ipv6);
         edition.put(file)?;
         let mut file = edition.create(&TRAFFIC, part)?;
@@ -236,7 +265,7 @@ impl Closer {
                 self,
                 family,
                 &contributions,
-                &mut closed,
+                closed,
                 leading,
             )?;
         }
@@ -244,13 +273,9 @@ impl Closer {
         for spilled in spilled_payloads {
             payloads.merge(spilled.read(&mut names)?);
         }
-        let payloads = payloads::write(edition, part, payloads, &mut closed)?;
+        let payloads = payloads::write(edition, part, payloads, closed)?;
         edition.put(file)?;
-        payloads.map_or(Ok(()), |file| edition.put(file))?;
-        if let Some(file) = backscatter::write(edition, part, replies, &mut closed)? {
-            edition.put(file)?;
-        }
-        Ok(closed)
+        payloads.map_or(Ok(()), |file| edition.put(file))
     }
 
     /// Removes parts of this sensor and run that are not among `kept`: what an earlier replay of the same input left behind.

@@ -15,6 +15,22 @@ pub(crate) fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
+/// Runs `aside` on a thread of its own while `task` runs on this one; where there is a single thread, before it.
+pub(crate) fn beside<S: Send, T>(
+    threads: usize,
+    aside: impl FnOnce() -> S + Send,
+    task: impl FnOnce() -> T,
+) -> (S, T) {
+    if threads <= 1 {
+        return (aside(), task());
+    }
+    std::thread::scope(|scope| {
+        let aside = scope.spawn(aside);
+        let done = task();
+        (joined(aside), done)
+    })
+}
+
 /// Runs `task(0)` to `task(tasks - 1)` on `threads` threads and calls `take` with each result, in order, on this thread.
 pub fn ordered<T: Send>(
     threads: usize,

@@ -3,9 +3,9 @@
 //! An hour with more rows than it may have, as a flood with forged sources makes it, keeps those of the prefixes with most replies: an attack
 //! needs many of them, whether it is on one address or on all of a prefix. What is left out is counted.
 
-use super::edition::Edition;
 use super::fold::SizeHistogram;
-use super::{ClosedHour, GROUP_ROWS, encode_with};
+use super::{Closer, GROUP_ROWS, encode_with};
+use crate::hour::Hour;
 use crate::reply_run::{ReplyRun, merge_replies};
 use crate::reply_table::ReplyRow;
 use crate::schema::{BACKSCATTER, BACKSCATTER_ROWS, BackscatterRows, LocatedReplies, encode_group};
@@ -18,30 +18,28 @@ const REPLY_ROWS_MAX: u64 = 4 << 20;
 /// Metadata key of the replies that were left out.
 const LEFT_OUT_KEY: &str = "replies_left_out";
 
-/// Writes the replies of the hour, none of them being no part.
+/// Writes the replies of the hour to its file; gives how many rows it has, and how many replies were left out.
 pub(super) fn write(
-    edition: &Edition<'_>,
+    closer: &Closer,
+    hour: Hour,
     part: u32,
+    file: &mut PartWriter,
     runs: Vec<ReplyRun>,
-    closed: &mut ClosedHour,
-) -> Result<Option<PartWriter>, WriteError> {
-    if runs.iter().all(ReplyRun::is_empty) {
-        return Ok(None);
-    }
+) -> Result<(u64, u64), WriteError> {
     let small = small_prefixes(&runs, REPLY_ROWS_MAX)?;
     let mut out = ReplyWriter {
-        edition,
+        closer,
+        hour,
         part,
-        file: edition.create(&BACKSCATTER, part)?,
+        file,
         group: Vec::new(),
         rows: 0,
     };
     let mut left_out = 0;
     large_prefixes(runs, small, &mut left_out, |row| out.push(row))?;
-    let mut file = out.finish(closed)?;
+    let rows = out.finish()?;
     file.note(LEFT_OUT_KEY, left_out.to_string());
-    closed.replies_left_out = left_out;
-    Ok(Some(file))
+    Ok((rows, left_out))
 }
 
 /// The replies up to which a prefix is left out: 0 unless there are more than `rows_max` rows.
@@ -106,17 +104,18 @@ fn large_prefixes(
 }
 
 /// Writes rows with the origins of their victims.
-struct ReplyWriter<'e, 'c> {
-    edition: &'e Edition<'c>,
+struct ReplyWriter<'c> {
+    closer: &'c Closer,
+    hour: Hour,
     part: u32,
-    file: PartWriter,
+    file: &'c mut PartWriter,
     group: Vec<LocatedReplies>,
     rows: u64,
 }
 
-impl ReplyWriter<'_, '_> {
+impl ReplyWriter<'_> {
     fn push(&mut self, row: ReplyRow) -> Result<(), WriteError> {
-        let origins = self.edition.closer.origins.on(self.edition.hour);
+        let origins = self.closer.origins.on(self.hour);
         let known = self.group.last().filter(|last| {
             (last.row.key.family, last.row.key.victim) == (row.key.family, row.key.victim)
         });
@@ -139,7 +138,7 @@ impl ReplyWriter<'_, '_> {
     }
 
     fn write_group(&mut self) -> Result<(), WriteError> {
-        let (closer, hour) = (self.edition.closer, self.edition.hour);
+        let (closer, hour) = (self.closer, self.hour);
         let path = closer.path(&BACKSCATTER, hour, self.part);
         let schema = self.file.schema();
         let rows = BackscatterRows {
@@ -156,12 +155,11 @@ impl ReplyWriter<'_, '_> {
         Ok(())
     }
 
-    fn finish(mut self, closed: &mut ClosedHour) -> Result<PartWriter, WriteError> {
+    fn finish(mut self) -> Result<u64, WriteError> {
         if !self.group.is_empty() {
             self.write_group()?;
         }
-        closed.reply_rows = self.rows;
-        Ok(self.file)
+        Ok(self.rows)
     }
 }
 
