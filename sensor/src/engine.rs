@@ -32,7 +32,7 @@ pub use accounting::{Counted, WorkerTally};
 pub use arrival::Arrival;
 use observed::ObservedPeriod;
 pub use reader::LATENESS_US;
-use reader::{QUEUE_BLOCKS, Reader};
+use reader::{Reader, queue_capacity};
 use rounds::Rounds;
 use worker::thread::WorkerThread;
 use worker::{Reading, Worker};
@@ -110,7 +110,7 @@ pub fn run(
         let mut senders = Vec::new();
         let mut threads = Vec::new();
         for index in 0..passage.workers {
-            let (sender, works) = bounded(QUEUE_BLOCKS);
+            let (sender, works) = bounded(queue_capacity(passage.workers));
             let thread = WorkerThread {
                 index,
                 worker: worker_of(passage),

@@ -1,6 +1,6 @@
 //! The reader distributes blocks to workers and decides, in input order, where a round ends.
 
-use std::ops::Range;
+use std::ops::{Range, RangeInclusive};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,11 +19,19 @@ use crate::source::record::NO_TIME_US;
 /// How far behind the newest packet another may be and still find its hour open, microseconds: clocks of several interfaces or
 /// files differ by seconds, so five minutes are ample.
 pub const LATENESS_US: i64 = 300_000_000;
-/// Blocks that may wait for one worker.
-pub(super) const QUEUE_BLOCKS: usize = 4;
+/// Blocks that wait for all workers together, which bounds their memory: a block has a mebibyte at most.
+const BLOCKS_WAITING_MAX: usize = 32;
+/// Bounds of the blocks that wait for one worker: with few, workers idle whenever the reader waits for one of them.
+const QUEUE_BLOCKS: RangeInclusive<usize> = 4..=16;
 /// How often a worker with a full queue is waited for, since its queue was last empty, before others get its packets. A thread that the
 /// system holds up for a moment catches up by itself; the worker of a source that sends more than one can count never does.
 const WAITS_MAX: u32 = 16;
+
+/// Blocks that may wait for each of so many workers.
+pub(super) fn queue_capacity(workers: usize) -> usize {
+    let share = BLOCKS_WAITING_MAX / workers.max(1);
+    share.clamp(*QUEUE_BLOCKS.start(), *QUEUE_BLOCKS.end())
+}
 
 /// Deals blocks to workers and decides when hours close.
 pub(super) struct Reader {
@@ -156,7 +164,10 @@ impl Reader {
                 *waits = 0;
                 false
             }
-            blocks => blocks >= QUEUE_BLOCKS && waiting(least) < QUEUE_BLOCKS / 2,
+            blocks => {
+                let most = queue_capacity(self.senders.len());
+                blocks >= most && waiting(least) < most / 2
+            }
         };
         if !is_behind {
             worker
@@ -230,14 +241,14 @@ mod tests {
     use super::*;
 
     fn reader() -> (Reader, Vec<Receiver<Work>>) {
-        let (senders, works) = (0..2).map(|_| bounded(QUEUE_BLOCKS)).unzip();
+        let (senders, works) = (0..2).map(|_| bounded(queue_capacity(2))).unzip();
         let queue_blocks = Histogram::new(1).expect("valid bounds");
         let reader = Reader::new(senders, true, None, None, queue_blocks);
         (reader, works)
     }
 
     fn fill(reader: &mut Reader, worker: usize) {
-        while reader.senders[worker].len() < QUEUE_BLOCKS {
+        while reader.senders[worker].len() < queue_capacity(2) {
             reader.send(worker, Work::Observed(0));
         }
     }
