@@ -14,6 +14,7 @@ use parquet::file::metadata::{
     FileMetaData, KeyValue, ParquetMetaData, ParquetMetaDataReader, ParquetMetaDataWriter,
 };
 use serde::{Deserialize, Serialize};
+use twox_hash::XxHash3_128;
 
 use crate::hour::Hour;
 use crate::part::{self, CHECKSUM_KEY, CHECKSUM_PLACE, PartError};
@@ -108,8 +109,8 @@ struct InputState {
     /// Whether parts mark every capture as unfinished for now.
     withheld: bool,
     hours: BTreeMap<i64, BTreeSet<usize>>,
-    /// The value in the published parts of each hour; `None` where they differ.
-    published: BTreeMap<i64, Option<String>>,
+    /// The value in the published parts of each hour, as a hash because a replay may have very many hours; `None` where they differ.
+    published: BTreeMap<i64, Option<u128>>,
 }
 
 impl Contributors {
@@ -171,12 +172,10 @@ impl Contributors {
     /// The same, for a publication now.
     pub(crate) fn say(&self, hour: i64) -> String {
         let text = self.text(hour);
+        let hash = XxHash3_128::oneshot(text.as_bytes());
         let mut state = self.state();
-        let published = state
-            .published
-            .entry(hour)
-            .or_insert_with(|| Some(text.clone()));
-        if published.as_ref() != Some(&text) {
+        let published = state.published.entry(hour).or_insert(Some(hash));
+        if *published != Some(hash) {
             *published = None;
         }
         text
@@ -184,8 +183,8 @@ impl Contributors {
 
     /// Whether all parts that this run published for the hour have the final value.
     fn has_said_all(&self, hour: i64) -> bool {
-        let text = self.text(hour);
-        self.state().published.get(&hour) == Some(&Some(text))
+        let hash = XxHash3_128::oneshot(self.text(hour).as_bytes());
+        self.state().published.get(&hour) == Some(&Some(hash))
     }
 }
 

@@ -184,7 +184,13 @@ impl HourAccount {
         }
         match self.place(minute) {
             Ok(place) => self.minutes[place].1.add(counts),
-            Err(place) => self.minutes.insert(place, (minute as u8, *counts)),
+            Err(place) => {
+                // Of very many hours most have few minutes with a packet.
+                if self.minutes.is_empty() {
+                    self.minutes.reserve_exact(1);
+                }
+                self.minutes.insert(place, (minute as u8, *counts));
+            }
         }
     }
 

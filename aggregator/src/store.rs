@@ -47,6 +47,8 @@ pub use work::random_name;
 
 /// Folder within a dataset for everything that is not a part.
 pub const PRIVATE_FOLDER: &str = ".teiten";
+/// Folders whose existence is remembered, at most.
+const KNOWN_FOLDERS_MAX: usize = 4096;
 /// Folders in it: the journals of captures, and damaged files kept for inspection.
 const JOURNALS: &str = "journal";
 const DAMAGED: &str = "damaged";
@@ -148,7 +150,7 @@ impl Store {
                 self.disk().make_folder(folder)?;
                 self.disk().sync_folder(parent)?;
             }
-            self.known().insert(folder.to_owned());
+            self.know([folder.to_owned()]);
         }
         Ok(())
     }
@@ -178,7 +180,7 @@ impl Store {
                 .try_for_each(|at| self.disk().make_folder(at))?;
             let parents: Vec<PathBuf> = parents.into_iter().map(Path::to_owned).collect();
             self.disk().sync_folders(&parents)?;
-            self.known().extend(level.into_iter().map(Path::to_owned));
+            self.know(level.into_iter().map(Path::to_owned));
         }
         Ok(())
     }
@@ -193,6 +195,15 @@ impl Store {
     /// Forgets the folders known to exist: other programs may have removed some.
     fn forget_folders(&self) {
         self.known().clear();
+    }
+
+    /// Notes folders that exist durably. Of very many all are forgotten: making one anew changes nothing.
+    fn know(&self, folders: impl IntoIterator<Item = PathBuf>) {
+        let mut known = self.known();
+        if known.len() >= KNOWN_FOLDERS_MAX {
+            known.clear();
+        }
+        known.extend(folders);
     }
 
     fn known(&self) -> MutexGuard<'_, BTreeSet<PathBuf>> {
