@@ -14,6 +14,7 @@ use crate::hour::Hour;
 use crate::pruned::PrunedHours;
 use crate::rollup::{PARTS_KEY, RollupError, attacks_made_of, note_of, parts_sha256};
 use crate::schema::{
+    ASKED_PORTS_DAILY, ASKED_PORTS_MONTHLY, MARGINALS_DAILY, SURVEY_DAILY,
     BACKSCATTER, CAMPAIGNS_DAILY, COVERAGE, EVENTS, PAYLOADS, PORTS_DAILY, ROLLUPS, SCANNERS_DAILY,
     SOURCES, SOURCES_DAILY, TABLES, TRAFFIC, TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table,
 };
@@ -107,11 +108,15 @@ pub fn prune(
         .chain(EVENTS)
         .chain([
             &TRAFFIC_DAILY,
+            &MARGINALS_DAILY,
+            &ASKED_PORTS_DAILY,
+            &SURVEY_DAILY,
             &SOURCES_DAILY,
             &SCANNERS_DAILY,
             &PORTS_DAILY,
             &CAMPAIGNS_DAILY,
             &TRAFFIC_MONTHLY,
+            &ASKED_PORTS_MONTHLY,
         ])
     {
         if let Some(days) = retention.get(table.name) {
@@ -161,7 +166,7 @@ impl Pruning<'_> {
                 let date = self.calendar(table, sensor, hour).day_of(hour);
                 Period::Day(Hour(crate::calendar::day_number(date) * 24))
             }
-            day if table.name == TRAFFIC_DAILY.name => crate::rollup::month_of(day),
+            day if [TRAFFIC_DAILY.name, ASKED_PORTS_DAILY.name].contains(&table.name) => crate::rollup::month_of(day),
             other => other,
         }
     }
@@ -206,14 +211,16 @@ impl Pruning<'_> {
         parts: &[Part],
     ) -> Result<Option<String>, PruneError> {
         let rollups: &[&Table] = match table.name {
-            name if name == TRAFFIC.name => &[&TRAFFIC_DAILY],
+            name if name == TRAFFIC.name => &[&TRAFFIC_DAILY, &MARGINALS_DAILY, &ASKED_PORTS_DAILY],
             name if name == SOURCES.name => &[
+                &SURVEY_DAILY,
                 &SOURCES_DAILY,
                 &SCANNERS_DAILY,
                 &PORTS_DAILY,
                 &CAMPAIGNS_DAILY,
             ],
             name if name == TRAFFIC_DAILY.name => &[&TRAFFIC_MONTHLY],
+            name if name == ASKED_PORTS_DAILY.name => &[&ASKED_PORTS_MONTHLY],
             name if name == BACKSCATTER.name => &[],
             name if name == COVERAGE.name => return Ok(self.uncovered(sensor, parts)),
             _ => return Ok(None),

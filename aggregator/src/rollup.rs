@@ -1,7 +1,8 @@
 //! Days from hours, and months from days, beside the hours and never in their place: `DIR/TABLE/date=YYYY-MM-DD/SENSOR.parquet` and
 //! `DIR/TABLE/month=YYYY-MM/SENSOR.parquet`.
 //!
-//! `traffic` becomes `traffic_daily` and `traffic_monthly`: counts add, sketches merge. `sources` becomes `sources_daily`, `scanners_daily`
+//! `traffic` becomes `traffic_daily` and `traffic_monthly`: counts add, sketches merge; and `marginals_daily`, `asked_ports_daily` and
+//! `asked_ports_monthly`, from which reports read a month without all its hours. `sources` becomes `sources_daily`, `scanners_daily`
 //! and `ports_daily`, and the events of `scans`, source by source over all hours of the day, so memory does not grow with the number of sources.
 //! Sources that act alike become `campaigns_daily`, and what no day before has seen `novelties`. `backscatter` becomes the events of `attacks`,
 //! prefix by prefix of the victims. Days are those of a time zone. A rollup notes which parts it was made of, so running it again makes anew
@@ -14,6 +15,7 @@ mod day_things;
 mod error;
 mod held;
 mod making;
+mod marginals;
 mod noted;
 mod novelties;
 mod read;
@@ -23,6 +25,7 @@ mod source_day;
 mod sources;
 mod sums;
 mod survey;
+mod survey_day;
 mod traffic;
 mod waiting;
 
@@ -41,7 +44,8 @@ use crate::store::{Part, Period, Store};
 pub(crate) use attacks::attacks_made_of;
 pub use error::RollupError;
 use error::file_error;
-pub(crate) use making::{PARTS_KEY, parts_sha256};
+pub use making::{PARTS_KEY, parts_sha256_of};
+pub(crate) use making::parts_sha256;
 pub(crate) use noted::note_of;
 pub(crate) use novelties::JudgedDay;
 pub(crate) use scans::run_of;
@@ -143,8 +147,14 @@ pub fn rollup(directory: &Path, settings: &RollupSettings) -> Result<Rolled, Rol
     let days = days_of(store, &TRAFFIC, settings)?;
     remove_other_zones(store, &[&TRAFFIC_DAILY], &TRAFFIC, settings, &mut rolled)?;
     traffic::roll_days(store, &days, settings, &mut rolled)?;
-    remove_left(store, &TRAFFIC_DAILY, &days, &mut rolled, follows)?;
+    remove_left(store, &TRAFFIC_DAILY, &days, &mut rolled, &follows)?;
     traffic::roll_months(store, settings, &observed, &mut rolled)?;
+    remove_other_zones(store, &marginals::TABLES, &TRAFFIC, settings, &mut rolled)?;
+    marginals::roll_days(store, &days, settings, &mut rolled)?;
+    for table in marginals::TABLES {
+        remove_left(store, table, &days, &mut rolled, &follows)?;
+    }
+    marginals::roll_months(store, settings, &observed, &mut rolled)?;
     let days = days_of(store, &SOURCES, settings)?;
     remove_other_zones(store, &sources::TABLES, &SOURCES, settings, &mut rolled)?;
     sources::roll_days(store, &days, settings, &mut rolled)?;

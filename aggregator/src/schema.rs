@@ -2,12 +2,14 @@
 //! filled from the rows of a row group. The Parquet schema, the builder and the documentation all read these rows, so they cannot
 //! disagree; a column is added by adding its row. Nothing else may spell a column's name for writing.
 
+mod asked_ports;
 mod attacks;
 mod backscatter;
 mod campaigns_daily;
 mod coverage;
 mod group;
 mod kinds;
+mod marginals_daily;
 pub mod names;
 mod novelties;
 mod payloads;
@@ -19,6 +21,7 @@ mod scans;
 mod slot;
 mod sources;
 mod sources_daily;
+mod survey_daily;
 mod traffic;
 
 use std::sync::Arc;
@@ -27,6 +30,8 @@ use parquet::basic::{LogicalType, Repetition, TimeUnit, Type as PhysicalType};
 use parquet::schema::types::{Type, TypePtr};
 use teiten_observation::{Class, Mark, Tool, TrafficType};
 
+pub use asked_ports::PortRole;
+pub(crate) use asked_ports::{AskedPort, AskedPortRow, AskedPortRows, ROWS as ASKED_PORTS_ROWS};
 pub(crate) use attacks::{AttackRow, AttackRows, ROWS as ATTACKS_ROWS};
 pub(crate) use backscatter::{
     BackscatterRows, LocatedReplies, ROWS as BACKSCATTER_ROWS, ReplyColumns, SLOT_COLUMNS,
@@ -37,6 +42,10 @@ pub(crate) use campaigns_daily::{
 };
 pub(crate) use coverage::{CoverageMinute, CoverageRows, ROWS as COVERAGE_ROWS};
 pub(crate) use group::{Group, RowGrouper};
+pub use marginals_daily::Marginal;
+pub(crate) use marginals_daily::{
+    MarginalKey, MarginalRow, MarginalRows, ROWS as MARGINALS_DAILY_ROWS,
+};
 pub(crate) use novelties::{NoveltyRow, NoveltyRows, ROWS as NOVELTIES_ROWS};
 pub use novelties::{NoveltyRule, NoveltyWhat};
 pub(crate) use payloads::{PayloadRows, ROWS as PAYLOADS_ROWS};
@@ -53,6 +62,8 @@ pub(crate) use sources_daily::{
     LATE_ROWS as SOURCES_DAILY_LATE_ROWS, LateSourceRows, MEMBER_CAMPAIGN,
     ROWS as SOURCES_DAILY_ROWS, SourceDay, SourceDayRows, late_schema,
 };
+pub use survey_daily::SurveyWhat;
+pub(crate) use survey_daily::{ROWS as SURVEY_DAILY_ROWS, SurveyRow, SurveyRows};
 pub(crate) use traffic::{Key, ROWS as TRAFFIC_ROWS, TrafficRows, TrafficSums};
 
 /// Version of the meaning of the tables; raised when a column changes its meaning.
@@ -122,6 +133,8 @@ pub enum Holds {
     Hash,
     /// A sketch of distinct values.
     Sketch,
+    /// A sketch of distinct values with fewer registers.
+    SmallSketch,
     /// A set of destinations, or nothing.
     Destinations,
 }
@@ -468,6 +481,58 @@ pub const TRAFFIC_MONTHLY: Table = Table {
     apart: TRAFFIC_DAILY.apart,
 };
 
+/// Day × one property at a time, rolled up from [`TRAFFIC`].
+pub const MARGINALS_DAILY: Table = Table {
+    name: "marginals_daily",
+    row: "day × class × one of hour, traffic type, tool, organisation and country",
+    span: Span::Day,
+    columns: &columns::<_, { MARGINALS_DAILY_ROWS.len() }>(MARGINALS_DAILY_ROWS),
+    order: &[
+        marginals_daily::BY.name,
+        marginals_daily::HOUR.name,
+        IP_VERSION.name,
+        CLASS.name,
+        PROTOCOL.name,
+        novelties::VALUE.name,
+    ],
+    apart: &[],
+};
+
+/// Day × port, rolled up from [`TRAFFIC`].
+pub const ASKED_PORTS_DAILY: Table = Table {
+    name: "asked_ports_daily",
+    row: "day × port asked for, sought as a reflector, or attacked",
+    span: Span::Day,
+    columns: &columns::<_, { ASKED_PORTS_ROWS.len() }>(ASKED_PORTS_ROWS),
+    order: &[asked_ports::ROLE.name, PROTOCOL.name, PORT.name],
+    apart: &[],
+};
+
+/// Month × port, rolled up from [`ASKED_PORTS_DAILY`].
+pub const ASKED_PORTS_MONTHLY: Table = Table {
+    name: "asked_ports_monthly",
+    row: "month × port asked for, sought as a reflector, or attacked",
+    span: Span::Month,
+    columns: &asked_ports::MONTHLY,
+    order: ASKED_PORTS_DAILY.order,
+    apart: &[],
+};
+
+/// Day × survey rule, country of infected hosts, or port of survey scanners, rolled up from [`SOURCES`].
+pub const SURVEY_DAILY: Table = Table {
+    name: "survey_daily",
+    row: "day × survey rule, country of infected hosts, or port of survey scanners",
+    span: Span::Day,
+    columns: &columns::<_, { SURVEY_DAILY_ROWS.len() }>(SURVEY_DAILY_ROWS),
+    order: &[
+        survey_daily::WHAT.name,
+        novelties::VALUE.name,
+        PROTOCOL.name,
+        PORT.name,
+    ],
+    apart: &[],
+};
+
 /// Day × source, rolled up from [`SOURCES`].
 pub const SOURCES_DAILY: Table = Table {
     name: "sources_daily",
@@ -560,6 +625,10 @@ pub const TABLES: &[Table] = &[TRAFFIC, SOURCES, COVERAGE, PAYLOADS, BACKSCATTER
 pub const ROLLUPS: &[Table] = &[
     TRAFFIC_DAILY,
     TRAFFIC_MONTHLY,
+    MARGINALS_DAILY,
+    ASKED_PORTS_DAILY,
+    ASKED_PORTS_MONTHLY,
+    SURVEY_DAILY,
     SOURCES_DAILY,
     SCANNERS_DAILY,
     PORTS_DAILY,

@@ -5,6 +5,7 @@
 //! registers. Most rows of an hour have one or two sources, so a sketch object for each row would cost more than the rest of the row; and the
 //! library's own sketches depend on the order of insertion.
 
+pub mod distinct;
 mod union;
 
 use std::hash::{Hash, Hasher};

@@ -263,7 +263,7 @@ fn classes(answer: &Answer, scope: &Scope) -> Vec<Fact> {
 fn ports(answer: &Answer, scope: &Scope) -> Vec<Fact> {
     let mut packets = std::collections::BTreeMap::new();
     for ((service, port), tally) in &answer.ports {
-        if *service != PortRole::Attacked {
+        if *service == PortRole::Asked {
             *packets.entry(*port).or_insert(0) += tally.packets_ipv4();
         }
     }

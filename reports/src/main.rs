@@ -365,6 +365,7 @@ fn ask(options: &Options, compare: bool) -> anyhow::Result<Answer> {
         workers: options.workers,
         as_of_us: as_of_us()?,
         compare,
+        uses_rolled_up: !options.from_hours,
     };
     let outages = options.outages.as_deref();
     let outages = outages.map(|path| supplied::outages(path, &options.timezone));

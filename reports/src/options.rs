@@ -170,6 +170,9 @@ pub struct QuestionArguments {
     /// Threads that read the dataset [default: one per processor].
     #[arg(long, value_name = "N")]
     pub workers: Option<usize>,
+    /// Read every hour, also of days that `teiten-aggregator rollup` has summed up: the report is the same, and takes much longer.
+    #[arg(long)]
+    pub from_hours: bool,
 }
 
 /// Languages as flags name them.
@@ -242,6 +245,8 @@ pub struct Options {
     pub sensors: Vec<String>,
     /// Threads that read.
     pub workers: usize,
+    /// Whether every hour is read, also of days that were summed up.
+    pub from_hours: bool,
 }
 
 impl Options {
@@ -268,6 +273,7 @@ impl Options {
             organisation: flags.organisation,
             languages: flags.language.unwrap_or(LanguageChoice::Both).languages(),
             sensors: flags.sensors,
+            from_hours: flags.from_hours,
             workers: flags
                 .workers
                 .unwrap_or_else(|| std::thread::available_parallelism().map_or(1, usize::from)),

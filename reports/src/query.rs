@@ -10,6 +10,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use teiten_aggregator::schema::{COVERAGE, SOURCES, TRAFFIC};
+use teiten_aggregator::store::Part;
 
 use crate::period::ReportPeriod;
 use crate::series::Buckets;
@@ -17,17 +18,19 @@ use crate::series::Buckets;
 pub mod answer;
 mod coverage;
 mod detect;
-pub mod distinct;
 pub mod event;
 mod exposure;
 mod gather;
 pub mod layout;
+mod marginals;
 pub mod rolled_up;
 mod rows;
 mod sources;
 pub mod survey;
 pub mod tally;
 mod traffic;
+
+pub use teiten_aggregator::sketch::distinct;
 
 pub use answer::{
     Accounting, Answer, HourTally, PortRole, Protocol, SensorTally, SourceGroup, Tally,
@@ -48,6 +51,8 @@ pub struct Question {
     pub as_of_us: i64,
     /// Whether the periods before are read too.
     pub compare: bool,
+    /// Whether days are read from what a rollup has summed up, where that is of their present hours; the answer is the same.
+    pub uses_rolled_up: bool,
 }
 
 /// Why a dataset gave no answer.
@@ -201,6 +206,7 @@ fn ask_one(
         coverage: &coverage,
         traffic: &traffic,
         sources: &sources,
+        rolled: marginals::RolledDays::of(question, &days)?,
     };
     let work = job.work(&days, question.workers);
     let mut answer = read_all(question, &job, &work, buckets);
@@ -224,6 +230,8 @@ fn ask_one(
 enum Task {
     /// Coverage and traffic of hours of one day, and whether these are all hours of the day.
     Hours(Range<usize>, bool),
+    /// Coverage and traffic of a whole day that was rolled up.
+    Day(usize, Range<usize>),
     /// The sources of a day.
     Sources(usize),
 }
@@ -238,6 +246,7 @@ pub(crate) struct Job<'a> {
     pub coverage: &'a layout::HourFiles,
     pub traffic: &'a layout::HourFiles,
     pub sources: &'a layout::HourFiles,
+    rolled: marginals::RolledDays,
 }
 
 impl Job<'_> {
@@ -253,7 +262,9 @@ impl Job<'_> {
             if self.sources.range(hours).next().is_some() {
                 work.push(Task::Sources(day));
             }
-            if days.ranges.len() >= workers * DAYS_PER_WORKER_MIN {
+            if self.rolled.has(day) {
+                work.push(Task::Day(day, range.clone()));
+            } else if days.ranges.len() >= workers * DAYS_PER_WORKER_MIN {
                 work.push(Task::Hours(range.clone(), true));
             } else {
                 work.extend(range.clone().map(|hour| Task::Hours(hour..hour + 1, false)));
@@ -301,6 +312,7 @@ fn read_all(question: &Question, job: &Job<'_>, work: &[Task], buckets: Buckets)
     for day in 0..answer.days.len() {
         answer.close_day(day);
     }
+    marginals::close_ports(job, question.workers, &mut answer);
     answer.damaged.sort();
     answer.damaged.dedup();
     answer
@@ -310,18 +322,34 @@ fn read_piece(job: &Job<'_>, piece: &Task, part: &mut Answer) {
     match piece {
         Task::Hours(hours, whole_day) => {
             for hour in hours.clone() {
-                read_hour(job, hour, part);
+                // Hours without coverage do not count, so it is read first.
+                read_coverage(job, hour, part);
+                read_traffic(job, hour, part);
             }
             if *whole_day {
                 part.close_day(job.day_of_hour[hours.start]);
             }
         }
+        Task::Day(day, hours) => {
+            hours
+                .clone()
+                .for_each(|hour| read_coverage(job, hour, part));
+            if marginals::read_day(job, *day, part).is_none() {
+                hours
+                    .clone()
+                    .for_each(|hour| read_traffic(job, hour, part));
+                part.close_day(*day);
+            }
+        }
         Task::Sources(day) => {
+            if marginals::read_survey(job, *day, part).is_some() {
+                return;
+            }
             let of_day = |hour: &i64| {
                 let index = (hour - job.first_hour) as usize;
                 index < job.hours && job.day_of_hour[index] == *day
             };
-            let files: Vec<&PathBuf> = job
+            let files: Vec<&Part> = job
                 .sources
                 .iter()
                 .filter(|(hour, _)| of_day(hour))
@@ -332,14 +360,15 @@ fn read_piece(job: &Job<'_>, piece: &Task, part: &mut Answer) {
     }
 }
 
-/// Reads an hour: coverage first, because hours without coverage do not count.
-fn read_hour(job: &Job<'_>, index: usize, part: &mut Answer) {
-    let hour = job.first_hour + index as i64;
-    if let Some(paths) = job.coverage.get(&hour) {
-        coverage::read(job, index, paths, part);
+fn read_coverage(job: &Job<'_>, index: usize, part: &mut Answer) {
+    if let Some(parts) = job.coverage.get(&(job.first_hour + index as i64)) {
+        coverage::read(job, index, parts, part);
     }
-    if let Some(paths) = job.traffic.get(&hour) {
-        traffic::read(job, index, paths, part);
+}
+
+fn read_traffic(job: &Job<'_>, index: usize, part: &mut Answer) {
+    if let Some(parts) = job.traffic.get(&(job.first_hour + index as i64)) {
+        traffic::read(job, index, parts, part);
     }
 }
 

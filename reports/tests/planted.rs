@@ -85,6 +85,7 @@ fn ask(folder: &Path) -> Answer {
         workers: 2,
         as_of_us: i64::MAX,
         compare: true,
+        uses_rolled_up: true,
     };
     query::ask(&question).unwrap()
 }

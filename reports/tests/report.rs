@@ -28,6 +28,7 @@ fn question(folder: &Path, period: &str, workers: usize) -> Question {
         workers,
         as_of_us: i64::MAX,
         compare: false,
+        uses_rolled_up: true,
     }
 }
 

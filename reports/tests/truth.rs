@@ -36,6 +36,7 @@ fn ask_at(folder: &Path, period: &str, as_of_us: i64) -> Answer {
         workers: 2,
         as_of_us,
         compare: true,
+        uses_rolled_up: true,
     };
     query::ask(&question).unwrap()
 }

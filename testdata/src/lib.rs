@@ -17,7 +17,7 @@
 //! The modules: `scenario` the settings · `roles` the model, one row for each kind of sender · `families` planted groups that act alike ·
 //! `attack` planted attacks · `send/` their packets · `source`, `population`, `countries`, `zipf`, `clock`, `telescope` the sources, their
 //! numbers and times, and the destinations · `packet`, `stack`, `format`, `output` bytes · `synth` the generator · `tally`, `truth`, `label`,
-//! `geo` the truth.
+//! `geo` the truth · `tables` whole tables instead of packets.
 
 pub mod attack;
 pub mod clock;
@@ -38,6 +38,7 @@ pub mod send;
 pub mod source;
 pub mod stack;
 pub mod synth;
+pub mod tables;
 pub mod tally;
 pub mod telescope;
 pub mod truth;
@@ -91,6 +92,14 @@ pub enum Error {
     /// The capture cannot be written.
     #[error("cannot write the capture")]
     Write(#[from] std::io::Error),
+    /// A table cannot be written.
+    #[error("cannot write {path}")]
+    Table {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// A worker ended early.
     #[error("a worker thread ended early: this is a defect of the synthesiser")]
     Worker,

@@ -19,7 +19,7 @@ use crate::text::hexadecimal;
 pub(super) const INPUTS: &str = "inputs_sha256";
 
 /// The note of these parts alone, without the settings.
-pub(crate) const PARTS_KEY: &str = "parts_sha256";
+pub const PARTS_KEY: &str = "parts_sha256";
 
 /// What parts say of their making, where they differ all of it.
 #[derive(Clone, Debug, Default)]
@@ -108,6 +108,17 @@ pub(crate) fn parts_sha256(parts: &BTreeSet<Part>) -> Result<String, RollupError
     inputs_sha256(parts, &[])
 }
 
+/// The same, of parts whose notes the caller wants to see too.
+///
+/// # Errors
+/// When a part cannot be opened.
+pub fn parts_sha256_of<'p>(
+    parts: impl IntoIterator<Item = &'p Part>,
+    each: impl FnMut(&[KeyValue]),
+) -> Result<String, RollupError> {
+    hash_of(parts, &[], each)
+}
+
 /// A hash that changes when a part is added, removed or written anew, or what else it is made of.
 ///
 /// # Errors
@@ -116,9 +127,17 @@ pub(super) fn inputs_sha256(
     parts: &BTreeSet<Part>,
     else_of: &[&str],
 ) -> Result<String, RollupError> {
+    hash_of(parts, else_of, |_| ())
+}
+
+fn hash_of<'p>(
+    parts: impl IntoIterator<Item = &'p Part>,
+    else_of: &[&str],
+    mut each: impl FnMut(&[KeyValue]),
+) -> Result<String, RollupError> {
     let mut sum = Sha256::new();
     for part in parts {
-        let content = content_of(part).map_err(|source| RollupError::Part {
+        let content = content_of(part, &mut each).map_err(|source| RollupError::Part {
             path: part.path.clone(),
             source,
         })?;

@@ -5,6 +5,7 @@ use std::io::Read;
 use std::path::Path;
 
 use parquet::errors::Result;
+use parquet::file::metadata::KeyValue;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use twox_hash::XxHash64;
 
@@ -26,11 +27,14 @@ pub(super) fn other_zone(part: &Part, wanted: &str) -> Option<String> {
 }
 
 /// What changes when the rows of a part change: the hash in its metadata, or of the whole file where an older program has written it.
-pub(super) fn content_of(part: &Part) -> Result<String> {
+/// `each` is shown all its notes.
+pub(super) fn content_of(part: &Part, each: &mut impl FnMut(&[KeyValue])) -> Result<String> {
     let noted = part::guarded(|| {
         let reader = SerializedFileReader::new(part.open().map_err(PartError::from)?)?;
         let notes = reader.metadata().file_metadata().key_value_metadata();
-        let noted = notes.and_then(|notes| notes.iter().find(|note| note.key == CHECKSUM_KEY));
+        let notes = notes.map_or(&[][..], Vec::as_slice);
+        each(notes);
+        let noted = notes.iter().find(|note| note.key == CHECKSUM_KEY);
         Ok::<_, PartError>(noted.and_then(|note| note.value.clone()))
     })?;
     if let Some(noted) = noted {

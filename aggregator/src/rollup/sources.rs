@@ -21,6 +21,7 @@ use super::novelties::{PAYLOADS_ENDING, THINGS_ENDING};
 use super::scans::{self, ScanContext, ScanDay};
 use super::source_day::source_day;
 use super::survey::{SurveyGathering, SurveyRules};
+use super::survey_day::SurveyTally;
 use super::{Inputs, Rolled, RollupSettings, waiting};
 use crate::by_source::{LineNames, SourceLines, each_source};
 use crate::calendar::TIMEZONE_KEY;
@@ -36,17 +37,19 @@ use crate::schema::{
     CAMPAIGNS_DAILY, CAMPAIGNS_DAILY_ROWS, COVERAGE, CampaignRow, CampaignRows, LateSourceRows,
     PAYLOADS, PORTS_DAILY, PORTS_DAILY_ROWS, PortDayRows, PortKey, PortSums, SCANNERS_DAILY,
     SCANNERS_DAILY_ROWS, SCANS, SCHEMA_VERSION, SOURCES, SOURCES_DAILY, SOURCES_DAILY_LATE_ROWS,
-    SOURCES_DAILY_ROWS, ScannerDayRows, SourceDay, SourceDayRows, Table, encode_group, late_schema,
+    SOURCES_DAILY_ROWS, SURVEY_DAILY, SURVEY_DAILY_ROWS, ScannerDayRows, SourceDay, SourceDayRows,
+    SurveyRow, SurveyRows, Table, encode_group, late_schema,
 };
 use crate::store::{PART_ENDING, Part, Period, Publication, Staged, Store};
 use crate::writer::{PartWriter, WriteError};
 
 /// The tables that are made here.
-pub(super) const TABLES: [&Table; 4] = [
+pub(super) const TABLES: [&Table; 5] = [
     &SOURCES_DAILY,
     &SCANNERS_DAILY,
     &PORTS_DAILY,
     &CAMPAIGNS_DAILY,
+    &SURVEY_DAILY,
 ];
 /// Rows of a row group.
 const GROUP_ROWS: usize = 100_000;
@@ -362,6 +365,7 @@ impl SourcesDay<'_> {
         let mut held = HeldGroups::new(self.store).map_err(here())?;
         let mut survey = SurveyGathering::new(self.rules, self.notes.largest(ADDRESSES_KEY));
         let mut ports = PortTally::default();
+        let mut asked = SurveyTally::default();
         let context = ScanContext {
             store: self.store,
             sensor: self.sensor,
@@ -386,6 +390,7 @@ impl SourcesDay<'_> {
                 })?;
             let surveys = self.rules.surveys(&day);
             ports.add(key.ip_version, source, surveys);
+            asked.add(key, source);
             things.source(key, source, surveys);
             if !key.is_folded() {
                 survey.add(number, &day, source);
@@ -433,6 +438,7 @@ impl SourcesDay<'_> {
             file.finish()?,
             self.write_ports(ports, &mut rows)?,
             of_campaigns,
+            self.write_survey(&asked.finish())?,
         ];
         for file in staged {
             publication
@@ -577,6 +583,19 @@ impl SourcesDay<'_> {
             let (schema, path) = (file.schema(), self.within(&PORTS_DAILY));
             file.append(encode_with(&path, |encoder| {
                 encode_group(PORTS_DAILY_ROWS, &schema, rows.len(), &group, encoder)
+            })?)?;
+        }
+        Ok(file.finish()?)
+    }
+
+    fn write_survey(&self, all: &[SurveyRow]) -> Result<Staged, RollupError> {
+        let mut file = self.create(&SURVEY_DAILY, &[])?;
+        for rows in all.chunks(GROUP_ROWS) {
+            let (day, sensor) = (self.number(), self.sensor);
+            let group = SurveyRows { day, sensor, rows };
+            let (schema, path) = (file.schema(), self.within(&SURVEY_DAILY));
+            file.append(encode_with(&path, |encoder| {
+                encode_group(SURVEY_DAILY_ROWS, &schema, rows.len(), &group, encoder)
             })?)?;
         }
         Ok(file.finish()?)

@@ -3,8 +3,8 @@
 use teiten_observation::Class;
 
 use super::{
-    ATTACKS, CAMPAIGNS_DAILY, Column, NOVELTIES, SCANS, Table, coverage, rolled_up, sources,
-    sources_daily,
+    ATTACKS, CAMPAIGNS_DAILY, Column, NOVELTIES, SCANS, Table, asked_ports, coverage,
+    marginals_daily, rolled_up, sources, sources_daily, survey_daily,
 };
 
 /// The column of a table that has this name; a name that no column has does not compile.
@@ -60,6 +60,13 @@ names! {
     ADDRESSES_IPV4 = coverage::ADDRESSES_IPV4,
     ADDRESSES_IPV6 = coverage::ADDRESSES_IPV6,
     DAY = rolled_up::DAY,
+    BY = marginals_daily::BY,
+    ROLE = asked_ports::ROLE,
+    PACKETS_IPV6 = asked_ports::PACKETS_IPV6,
+    SOURCES_ESTIMATE = asked_ports::SOURCES_ESTIMATE,
+    HOSTS = survey_daily::HOSTS,
+    HOSTS_SEVERAL = survey_daily::SEVERAL,
+    LARGEST_NETWORK = survey_daily::LARGEST_NETWORK,
     ID = column(&ATTACKS, "id"),
     KIND = column(&ATTACKS, "kind"),
     VICTIM_IP = column(&ATTACKS, "victim_ip"),

@@ -13,6 +13,7 @@ use crate::destinations::{DestinationSet, merge_packed};
 use crate::part::PartError;
 use crate::schema::{Column, Holds};
 use crate::sketch::SketchUnion;
+use crate::sketch::distinct::{LG_K_SMALL, SourceSketch};
 
 /// Values read at a time.
 const BATCH_VALUES: usize = 16 << 10;
@@ -261,6 +262,9 @@ fn bytes(column: &Column, values: Vec<ByteArray>, expected: &Expected) -> Result
         Holds::Destinations => check(&|value| {
             value.is_empty() || merge_packed(value, &mut DestinationSet::<u128>::new()).is_ok()
         })?,
+        Holds::SmallSketch => {
+            check(&|value| SourceSketch::new(LG_K_SMALL).merge_image(value).is_ok())?
+        }
         Holds::Sketch => check(&|value| SketchUnion::default().add(value).is_ok())?,
         Holds::Word(code) => return words(&values, code, &holds),
         Holds::Address => return addresses(&values, &holds),

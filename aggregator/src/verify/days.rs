@@ -8,14 +8,16 @@ use std::path::PathBuf;
 use super::part::PartSums;
 use super::{Finding, SumsByHour};
 use crate::calendar::Calendar;
-use crate::schema::{PORTS_DAILY, SOURCES, SOURCES_DAILY, TRAFFIC, TRAFFIC_DAILY, Table};
+use crate::schema::{
+    MARGINALS_DAILY, Marginal, PORTS_DAILY, SOURCES, SOURCES_DAILY, TRAFFIC, TRAFFIC_DAILY, Table};
 use crate::store::Period;
 
-/// Each table of days that holds all packets of a table of hours, with that table.
-const LAWS: [(&Table, &Table); 3] = [
-    (&TRAFFIC_DAILY, &TRAFFIC),
-    (&SOURCES_DAILY, &SOURCES),
-    (&PORTS_DAILY, &SOURCES),
+/// Each table of days that holds all packets of a table of hours, with that table, and how many times it does.
+const LAWS: [(&Table, &Table, i64); 4] = [
+    (&TRAFFIC_DAILY, &TRAFFIC, 1),
+    (&MARGINALS_DAILY, &TRAFFIC, Marginal::ALL.len() as i64),
+    (&SOURCES_DAILY, &SOURCES, 1),
+    (&PORTS_DAILY, &SOURCES, 1),
 ];
 
 /// A day that was read.
@@ -38,24 +40,27 @@ pub(super) fn compare_days(days: &[DayRead], hours: &SumsByHour) -> Vec<Finding>
     }
     let mut findings = Vec::new();
     for day in days {
-        let Some((_, of_hours)) = LAWS
+        let Some((_, of_hours, times)) = LAWS
             .iter()
-            .find(|(of_days, _)| of_days.name == day.table.name)
+            .find(|(of_days, ..)| of_days.name == day.table.name)
         else {
             continue;
         };
         let Some(sums) = sums_of(day, of_hours, hours) else {
             continue;
         };
-        let counts = |sums: PartSums| (sums.packets, sums.bytes);
-        if counts(sums) == counts(day.sums) || last.get(day.sensor.as_str()) == Some(&day.period) {
+        let wanted = (
+            sums.packets.saturating_mul(*times),
+            sums.bytes.saturating_mul(*times),
+        );
+        if wanted == (day.sums.packets, day.sums.bytes) || last.get(day.sensor.as_str()) == Some(&day.period) {
             continue;
         }
         findings.push(Finding {
             path: day.path.clone(),
             reason: format!(
-                "it holds {} packets and {} bytes, {} of its hours {} and {}: run teiten-aggregator rollup",
-                day.sums.packets, day.sums.bytes, of_hours.name, sums.packets, sums.bytes
+                "it holds {} packets and {} bytes, by {} of its hours these are {} and {}: run teiten-aggregator rollup",
+                day.sums.packets, day.sums.bytes, of_hours.name, wanted.0, wanted.1
             ),
         });
     }

@@ -3,8 +3,10 @@
 use super::{Context, Drawn, Figure, Section};
 use crate::chart::ranked::{self, Bar};
 use crate::query::answer::Port;
-use crate::query::distinct::{ERROR_PERCENT_SMALL, LG_K_SMALL, SourceSketch};
-use crate::query::{Answer, PortRole, Tally};
+use crate::query::distinct::ERROR_PERCENT_SMALL;
+use crate::query::answer::PortTotals;
+use crate::query::{Answer, PortRole};
+use teiten_aggregator::survey;
 use crate::table::{Cell, DataTable};
 use crate::text::{Both, Text, fill, number, service};
 
@@ -23,7 +25,7 @@ pub(super) const PORTS: Figure = Figure {
         draw(
             answer,
             context,
-            &[PortRole::Probed, PortRole::Reflector],
+            PortRole::Asked,
             context.text().note_scan_only,
             true,
         )
@@ -45,7 +47,7 @@ pub(super) const REFLECTORS: Figure = Figure {
         draw(
             answer,
             context,
-            &[PortRole::Reflector],
+            PortRole::Reflector,
             context.text().note_reflector_only,
             false,
         )
@@ -67,7 +69,7 @@ pub(super) const BACKSCATTER: Figure = Figure {
         let mut drawn = draw(
             answer,
             context,
-            &[PortRole::Attacked],
+            PortRole::Attacked,
             context.text().note_attacked_only,
             false,
         );
@@ -81,12 +83,12 @@ const TOP: usize = 10;
 fn draw(
     answer: &Answer,
     context: &Context<'_>,
-    services: &[PortRole],
+    role: PortRole,
     scope: &str,
     devices: bool,
 ) -> Drawn {
     let text = context.text();
-    let ranking = ranking(answer, services);
+    let ranking = ranking(answer, role);
     let total: i64 = ranking.iter().map(|(_, tally)| tally.packets).sum();
     if total == 0 {
         return Drawn {
@@ -99,7 +101,7 @@ fn draw(
         .iter()
         .take(TOP)
         .map(|(port, tally)| {
-            let device = devices && known(*port).is_some_and(|service| service.device);
+            let device = devices && is_device(*port);
             Bar {
                 label: port_label(*port),
                 detail: port_detail(*port, text),
@@ -168,26 +170,16 @@ fn legends(context: &Context<'_>) -> Vec<(String, String)> {
         .into()
 }
 
-/// Ports by packets, services merged; ties in the order of the ports.
-fn ranking(answer: &Answer, services: &[PortRole]) -> Vec<(Port, Tally)> {
-    let mut merged: std::collections::BTreeMap<Port, Tally> = std::collections::BTreeMap::new();
-    for ((_, port), tally) in answer
-        .ports
-        .iter()
-        .filter(|((service, _), _)| services.contains(service))
-    {
-        let empty = || Tally {
-            sources: SourceSketch::new(LG_K_SMALL),
-            ..Tally::default()
-        };
-        merged.entry(*port).or_insert_with(empty).merge(tally);
-    }
-    let mut ranking: Vec<(Port, Tally)> = merged.into_iter().collect();
+/// Ports by packets; ties in the order of the ports.
+fn ranking(answer: &Answer, role: PortRole) -> Vec<(Port, PortTotals)> {
+    let of_role = answer.ports.iter().filter(|((found, _), _)| *found == role);
+    let mut ranking: Vec<(Port, PortTotals)> =
+        of_role.map(|((_, port), tally)| (*port, *tally)).collect();
     ranking.sort_by_key(|(port, tally)| (std::cmp::Reverse(tally.packets), *port));
     ranking
 }
 
-fn table(ranking: &[(Port, Tally)], total: i64, text: &Text) -> DataTable {
+fn table(ranking: &[(Port, PortTotals)], total: i64, text: &Text) -> DataTable {
     let mut table = DataTable::new(&[
         ("rank", text.rank),
         ("port_label", text.port),
@@ -210,7 +202,7 @@ fn table(ranking: &[(Port, Tally)], total: i64, text: &Text) -> DataTable {
             Cell::Count(tally.packets),
             Cell::share(tally.packets as f64, total as f64),
             Cell::Count(tally.bytes),
-            Cell::Estimate(tally.sources.estimate()),
+            Cell::Estimate(tally.hosts),
         ]);
     }
     table
@@ -218,7 +210,8 @@ fn table(ranking: &[(Port, Tally)], total: i64, text: &Text) -> DataTable {
 
 /// Whether scans of a port mostly look for devices.
 pub(super) fn is_device(port: Port) -> bool {
-    known(port).is_some_and(|service| service.device)
+    port.port
+        .is_some_and(|number| survey::is_device(port.protocol, number))
 }
 
 fn known(port: Port) -> Option<&'static service::ServiceName> {

@@ -76,7 +76,7 @@ const SMALL_MAX: usize = 12;
 pub(super) fn ranking(answer: &Answer) -> Vec<(Port, i64, f64)> {
     let mut packets: BTreeMap<Port, i64> = BTreeMap::new();
     for ((service, port), tally) in &answer.ports {
-        if *service != PortRole::Attacked {
+        if *service == PortRole::Asked {
             *packets.entry(*port).or_default() += tally.packets_ipv4();
         }
     }

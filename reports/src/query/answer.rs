@@ -8,11 +8,11 @@ use teiten_aggregator::counter::Counts;
 use teiten_observation::{Class, Tool, TrafficType};
 
 use super::DamagedFile;
-use super::distinct::{LG_K_SMALL, SourceSketch};
+use super::distinct::SourceSketch;
 use super::event::{Event, Tested};
 use super::rolled_up::RolledUp;
 use super::survey::Survey;
-pub use super::tally::{Day, Map, Port, PortDay, PortRole, Protocol, SourceGroup, Tally};
+pub use super::tally::{Day, Map, Port, PortDay, PortRole, PortTotals, Protocol, SourceGroup, Tally};
 use crate::period::ReportPeriod;
 use crate::series::{Buckets, CoverageState};
 use crate::supplied::Supplied;
@@ -192,6 +192,10 @@ pub struct Answer {
     /// Each port on each of the days.
     pub port_days: Map<Port, Box<[PortDay]>>,
     pub(crate) open: BTreeMap<usize, OpenDay>,
+    /// Ports of days whose hours were read; taken once all were.
+    pub(crate) open_ports: OpenDay,
+    /// Days that were read from what a rollup has summed up, by their places, each with its sensor.
+    pub(crate) rolled_days: Vec<(usize, String)>,
     /// Results from single sources: survey scanners, infected hosts, concentration.
     pub survey: Survey,
     /// Named organisations, by packets and hosts.
@@ -217,7 +221,7 @@ pub struct Answer {
     /// By group of sources and country.
     pub countries: Map<(SourceGroup, [u8; 2]), Tally>,
     /// By service and port.
-    pub ports: Map<(PortRole, Port), Tally>,
+    pub ports: Map<(PortRole, Port), PortTotals>,
     /// By sensor; only those asked for.
     pub sensors: BTreeMap<String, SensorTally>,
     /// Every sensor of the period, requested or not.
@@ -244,6 +248,8 @@ impl Answer {
             day_buckets,
             port_days: Map::default(),
             open: BTreeMap::new(),
+            open_ports: OpenDay::default(),
+            rolled_days: Vec::new(),
             actors: BTreeMap::new(),
             events: Vec::new(),
             tested: Tested::default(),
@@ -308,9 +314,13 @@ impl Answer {
         for (key, tally) in other.countries {
             self.countries.entry(key).or_default().merge(&tally);
         }
-        for (key, tally) in other.ports {
-            self.port(key).merge(&tally);
+        for (key, totals) in other.ports {
+            self.ports.entry(key).or_default().add(&totals);
         }
+        for (key, tally) in other.open_ports {
+            self.open_port(key).merge(&tally);
+        }
+        self.rolled_days.extend(other.rolled_days);
         for (name, tally) in other.sensors {
             self.sensors.entry(name).or_default().merge(&tally);
         }
@@ -323,11 +333,11 @@ impl Answer {
         self.damaged.extend(other.damaged);
     }
 
-    pub(crate) fn port(&mut self, key: (PortRole, Port)) -> &mut Tally {
-        self.ports.entry(key).or_insert_with(Tally::small)
+    fn open_port(&mut self, key: (PortRole, Port)) -> &mut Tally {
+        self.open_ports.entry(key).or_insert_with(Tally::small)
     }
 
-    fn port_days(&mut self, port: Port) -> &mut [PortDay] {
+    pub(crate) fn port_days(&mut self, port: Port) -> &mut [PortDay] {
         let days = self.days.len();
         self.port_days
             .entry(port)
@@ -336,22 +346,14 @@ impl Answer {
 
     /// Merges a day into the period once all its hours have been read: the sketches of ports are kept for one day at a time.
     pub(crate) fn close_day(&mut self, day: usize) {
-        let mut hosts: Map<Port, (i64, SourceSketch)> = Map::default();
-        for ((service, port), tally) in self.open.remove(&day).unwrap_or_default() {
-            if service != PortRole::Attacked {
-                let cell = hosts
-                    .entry(port)
-                    .or_insert_with(|| (0, SourceSketch::new(LG_K_SMALL)));
-                cell.0 += tally.packets_ipv4();
-                cell.1.merge(&tally.sources);
+        for ((role, port), tally) in self.open.remove(&day).unwrap_or_default() {
+            if role == PortRole::Asked {
+                self.port_days(port)[day] = PortDay {
+                    packets: tally.packets_ipv4(),
+                    hosts: tally.sources.estimate() as f32,
+                };
             }
-            self.port((service, port)).merge(&tally);
-        }
-        for (port, (packets, distinct)) in hosts {
-            self.port_days(port)[day] = PortDay {
-                packets,
-                hosts: distinct.estimate() as f32,
-            };
+            self.open_port((role, port)).merge(&tally);
         }
     }
 
@@ -400,6 +402,12 @@ impl Answer {
             };
         }
         self.disagreeing_hours = disagreeing;
+    }
+
+    /// Days that were read from what a rollup has summed up, of each sensor.
+    #[must_use]
+    pub const fn days_summed(&self) -> usize {
+        self.rolled_days.len()
     }
 
     /// Packets of the period.

@@ -1,11 +1,10 @@
 //! Reads the `coverage` of one hour: the observed seconds of each sensor, the number of addresses, and the counters.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
-
 use arrow::array::Array as _;
 use teiten_aggregator::counter::COUNTERS;
 use teiten_aggregator::schema::names;
+use teiten_aggregator::store::Part;
 
 use super::rows::{self, Columns};
 use super::{Accounting, Answer, DamagedFile, Job};
@@ -26,7 +25,7 @@ struct Minute {
     addresses_ipv6: f64,
 }
 
-pub(super) fn read(job: &Job<'_>, hour: usize, paths: &[PathBuf], part: &mut Answer) {
+pub(super) fn read(job: &Job<'_>, hour: usize, parts: &[Part], part: &mut Answer) {
     let columns: Vec<&str> = [
         names::MINUTE_START,
         names::SENSOR,
@@ -38,13 +37,14 @@ pub(super) fn read(job: &Job<'_>, hour: usize, paths: &[PathBuf], part: &mut Ans
     .chain(COUNTERS.iter().map(|counter| counter.name))
     .collect();
     let mut minutes = Minutes::new();
-    for path in paths {
+    for one in parts {
+        let path = one.place();
         let result = rows::read_with(path, &columns, &BY_FAMILY, part, |batch, part| {
             add(job, hour, batch, part, &mut minutes)
         });
         if let Err(reason) = result {
             part.damaged.push(DamagedFile {
-                path: path.clone(),
+                path: path.to_owned(),
                 reason,
             });
         }

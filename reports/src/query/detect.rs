@@ -208,13 +208,13 @@ pub(crate) fn read_details(job: &Job<'_>, answer: &mut Answer) {
                 event.detail.sensors.entry(name.clone()).or_default();
             }
             let absolute = job.first_hour + hour as i64;
-            for path in job.traffic.get(&absolute).into_iter().flatten() {
-                let _ = rows::read(path, TRAFFIC_COLUMNS, &mut scratch, |batch, _| {
+            for part in job.traffic.get(&absolute).into_iter().flatten() {
+                let _ = rows::read(part.place(), TRAFFIC_COLUMNS, &mut scratch, |batch, _| {
                     add_traffic(job, batch, event, hour - first)
                 });
             }
-            for path in job.sources.get(&absolute).into_iter().flatten() {
-                let _ = rows::read(path, SOURCE_COLUMNS, &mut scratch, |batch, _| {
+            for part in job.sources.get(&absolute).into_iter().flatten() {
+                let _ = rows::read(part.place(), SOURCE_COLUMNS, &mut scratch, |batch, _| {
                     add_sources(job, batch, event)
                 });
             }

@@ -42,7 +42,8 @@ pub(super) fn read(
     let hours = answer.period.hours();
     let files = |table: &'static str| -> Result<Vec<PathBuf>, QueryError> {
         let hours = layout::files(data, table, &hours)?;
-        Ok(hours.into_values().flatten().collect())
+        let parts = hours.into_values().flatten();
+        Ok(parts.map(|part| part.place().to_owned()).collect())
     };
     for path in files(ATTACKS.name)? {
         let read = attacks::read(&path, answer, wants, &mut found.attacks);

@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use teiten_aggregator::store::{Period, Store};
+use teiten_aggregator::store::{Part, Store};
 
 use super::QueryError;
 
 /// Hours since 1970-01-01 UTC, each with its files in the order of their names.
-pub type HourFiles = BTreeMap<i64, Vec<PathBuf>>;
+pub type HourFiles = BTreeMap<i64, Vec<Part>>;
 
 /// The files of `table` for the hours of `range`; empty when the table has no folder.
 ///
@@ -30,9 +30,37 @@ pub fn files(
     let mut hours = HourFiles::new();
     for part in parts {
         let files = hours.entry(part.period.first_hour().0).or_default();
-        files.push(part.place().to_owned());
+        files.push(part);
     }
     Ok(hours)
+}
+
+/// Days since 1970-01-01, each with its files in the order of their names. A month is at its first day.
+pub type PartsByDay = BTreeMap<i64, Vec<Part>>;
+
+/// The files of a table of days or months for those that begin in `range`, counted from 1970-01-01; empty when the table has no folder.
+///
+/// # Errors
+/// When a folder cannot be listed.
+pub fn day_parts(
+    data: &Path,
+    table: &'static str,
+    range: &Range<i64>,
+) -> Result<PartsByDay, QueryError> {
+    let store = Store::at(data);
+    let failed = |source| QueryError::Folder {
+        path: data.join(table),
+        source,
+    };
+    let mut days = PartsByDay::new();
+    for period in store.periods(table).map_err(failed)? {
+        let day = period.first_hour().0.div_euclid(24);
+        if range.contains(&day) {
+            let parts = store.parts(table, period).map_err(failed)?;
+            days.entry(day).or_default().extend(parts);
+        }
+    }
+    Ok(days)
 }
 
 /// Days since 1970-01-01, each with its files in the order of their names, and the sensor of each.
@@ -47,25 +75,14 @@ pub fn day_files(
     table: &'static str,
     range: &Range<i64>,
 ) -> Result<FilesByDay, QueryError> {
-    let store = Store::at(data);
-    let failed = |source| QueryError::Folder {
-        path: data.join(table),
-        source,
+    let days = day_parts(data, table, range)?.into_iter();
+    let file = |part: Part| {
+        let sensor = part.sensor().unwrap_or_default();
+        (sensor, part.place().to_owned())
     };
-    let mut days = FilesByDay::new();
-    for period in store.periods(table).map_err(failed)? {
-        let Period::Day(first) = period else { continue };
-        let day = first.0.div_euclid(24);
-        if !range.contains(&day) {
-            continue;
-        }
-        for part in store.parts(table, period).map_err(failed)? {
-            let files = days.entry(day).or_default();
-            let sensor = part.sensor().unwrap_or_default();
-            files.push((sensor, part.place().to_owned()));
-        }
-    }
-    Ok(days)
+    Ok(days
+        .map(|(day, parts)| (day, parts.into_iter().map(file).collect()))
+        .collect())
 }
 
 /// First hour and first hour after the last one that have files of `table`.

@@ -69,27 +69,33 @@ impl SourceGroup {
     }
 }
 
-/// Whom a port is counted for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum PortRole {
-    /// Asked for by a scan or an exploit.
-    Probed,
-    /// Asked for by a reflector scan.
-    Reflector,
-    /// Attacked, seen by its backscatter.
-    Attacked,
+pub use teiten_aggregator::schema::PortRole;
+
+/// Packets, bytes and distinct hosts (of attacked ports: victims) of one port.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct PortTotals {
+    /// Packets, IPv4 and IPv6 together.
+    pub packets: i64,
+    /// IPv6 packets among them.
+    pub packets_ipv6: i64,
+    /// Bytes on the wire.
+    pub bytes: i64,
+    /// Distinct sources, estimated.
+    pub hosts: f64,
 }
 
-impl PortRole {
-    /// The kind of service that packets of a class ask for, if any.
+impl PortTotals {
+    /// Adds packets and bytes of other rows. Hosts do not add up.
+    pub(crate) fn add(&mut self, other: &PortTotals) {
+        self.packets += other.packets;
+        self.packets_ipv6 += other.packets_ipv6;
+        self.bytes += other.bytes;
+    }
+
+    /// IPv4 packets, which rates divide by addresses.
     #[must_use]
-    pub const fn of(class: Class) -> Option<Self> {
-        match class {
-            Class::Scan | Class::Exploit => Some(PortRole::Probed),
-            Class::ReflectorScan => Some(PortRole::Reflector),
-            Class::Backscatter => Some(PortRole::Attacked),
-            _ => None,
-        }
+    pub const fn packets_ipv4(&self) -> i64 {
+        self.packets - self.packets_ipv6
     }
 }
 

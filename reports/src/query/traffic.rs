@@ -1,14 +1,13 @@
 //! Reads the `traffic` of one hour into the tallies. This is the hot loop of a report: a few merges of small sets per row.
 
-use std::path::PathBuf;
-
-use arrow::array::Array;
 use teiten_aggregator::schema::names;
+use teiten_aggregator::store::Part;
 use teiten_observation::{Class, Tool, TrafficType};
 
 use super::answer::Port;
 use super::rows::{self, Columns};
-use super::{Answer, DamagedFile, Job, PortRole, Protocol, SourceGroup, Tally};
+use super::distinct::SourceSketch;
+use super::{Answer, DamagedFile, HourTally, Job, PortRole, Protocol, SourceGroup, Tally};
 
 const COLUMNS: &[&str] = &[
     names::SENSOR,
@@ -25,14 +24,15 @@ const COLUMNS: &[&str] = &[
     names::SOURCES_SKETCH,
 ];
 
-pub(super) fn read(job: &Job<'_>, hour: usize, paths: &[PathBuf], part: &mut Answer) {
-    for path in paths {
+pub(super) fn read(job: &Job<'_>, hour: usize, parts: &[Part], part: &mut Answer) {
+    for one in parts {
+        let path = one.place();
         let result = rows::read(path, COLUMNS, part, |batch, part| {
             add(job, hour, batch, part)
         });
         if let Err(reason) = result {
             part.damaged.push(DamagedFile {
-                path: path.clone(),
+                path: path.to_owned(),
                 reason,
             });
         }
@@ -57,7 +57,7 @@ fn add(job: &Job<'_>, hour: usize, batch: &Columns<'_>, part: &mut Answer) -> Re
     let (versions, protocols, ports) = (
         batch.int32(names::IP_VERSION)?,
         batch.int32(names::PROTOCOL)?,
-        batch.int32(names::PORT)?,
+        batch.ports()?,
     );
     let (packets, bytes) = (
         batch.int64(names::PACKETS)?.values(),
@@ -94,22 +94,17 @@ fn add(job: &Job<'_>, hour: usize, batch: &Columns<'_>, part: &mut Answer) -> Re
                 .entry((group, *countries.at(row)))
                 .or_default(),
         )?;
-        if let Some(service) = PortRole::of(class) {
+        for role in PortRole::of(class) {
             let port = Port {
                 protocol: protocols.value(row) as u8,
-                port: (!ports.is_null(row)).then(|| ports.value(row) as u16),
+                port: ports.at(row),
             };
-            let tally = part.open.entry(day).or_default().entry((service, port));
+            let tally = part.open.entry(day).or_default().entry((*role, port));
             fact.add_to(tally.or_insert_with(Tally::small))?;
         }
         if let Some(tally) = part.sensors.get_mut(sensor) {
             fact.add_hosts_to(&mut tally.tally, group)?;
         }
-        let slot = match group {
-            SourceGroup::Host => Some(0),
-            SourceGroup::Victim => Some(1),
-            SourceGroup::Void => None,
-        };
         if group == SourceGroup::Host && !actors.at(row).is_empty() {
             let actor = actors.at(row);
             if !part.actors.contains_key(actor) {
@@ -119,20 +114,9 @@ fn add(job: &Job<'_>, hour: usize, batch: &Columns<'_>, part: &mut Answer) -> Re
                 fact.add_to(tally)?;
             }
         }
-        if let Some(slot) = slot {
-            let distinct = &mut part.days[day];
-            [&mut distinct.hosts, &mut distinct.victims][slot]
-                .merge_image(fact.sketch)
-                .map_err(|error| error.to_string())?;
-            part.bucket_sources[bucket][slot]
-                .merge_image(fact.sketch)
-                .map_err(|error| error.to_string())?;
-        }
-        let cell = &mut part.hours[hour];
-        cell.classes[class as usize] += fact.packets;
-        cell.classes_ipv6[class as usize] += fact.packets_ipv6;
-        cell.protocols[Protocol::of(protocols.value(row)) as usize] += fact.packets;
-        cell.bytes += fact.bytes;
+        fact.add_sources(group, day, bucket, part)?;
+        let protocol = Protocol::of(protocols.value(row));
+        fact.add_hour(class, protocol, &mut part.hours[hour]);
     }
     Ok(())
 }
@@ -159,16 +143,19 @@ impl RowUse {
 }
 
 /// The values that one row adds to its tallies.
-struct RowFacts<'a> {
-    packets: i64,
-    packets_ipv6: i64,
-    bytes: i64,
-    sketch: &'a [u8],
+pub(super) struct RowFacts<'a> {
+    pub packets: i64,
+    pub packets_ipv6: i64,
+    pub bytes: i64,
+    pub sketch: &'a [u8],
 }
 
 impl RowFacts<'_> {
     /// Adds packets and bytes, and the sources only if they are hosts: tables of hosts leave out victims and void addresses.
-    fn add_hosts_to(&self, tally: &mut Tally, group: SourceGroup) -> Result<(), String> {
+    ///
+    /// # Errors
+    /// As of every method here, when the sketch is damaged.
+    pub(super) fn add_hosts_to(&self, tally: &mut Tally, group: SourceGroup) -> Result<(), String> {
         if group == SourceGroup::Host {
             return self.add_to(tally);
         }
@@ -178,13 +165,49 @@ impl RowFacts<'_> {
         Ok(())
     }
 
-    fn add_to(&self, tally: &mut Tally) -> Result<(), String> {
+    /// Adds packets, bytes and sources.
+    ///
+    /// # Errors
+    /// See [`RowFacts::add_hosts_to`].
+    pub(super) fn add_to(&self, tally: &mut Tally) -> Result<(), String> {
         tally.packets += self.packets;
         tally.packets_ipv6 += self.packets_ipv6;
         tally.bytes += self.bytes;
-        tally
-            .sources
+        self.add_sources_to(&mut tally.sources)
+    }
+
+    /// Adds the sources to those of a day and a bucket.
+    ///
+    /// # Errors
+    /// See [`RowFacts::add_hosts_to`].
+    pub(super) fn add_sources(
+        &self,
+        group: SourceGroup,
+        day: usize,
+        bucket: usize,
+        part: &mut Answer,
+    ) -> Result<(), String> {
+        let slot = match group {
+            SourceGroup::Host => 0,
+            SourceGroup::Victim => 1,
+            SourceGroup::Void => return Ok(()),
+        };
+        let distinct = &mut part.days[day];
+        self.add_sources_to([&mut distinct.hosts, &mut distinct.victims][slot])?;
+        self.add_sources_to(&mut part.bucket_sources[bucket][slot])
+    }
+
+    fn add_sources_to(&self, sources: &mut SourceSketch) -> Result<(), String> {
+        sources
             .merge_image(self.sketch)
             .map_err(|error| error.to_string())
+    }
+
+    /// Adds packets and bytes to those of an hour.
+    pub(super) fn add_hour(&self, class: Class, protocol: Protocol, hour: &mut HourTally) {
+        hour.classes[class as usize] += self.packets;
+        hour.classes_ipv6[class as usize] += self.packets_ipv6;
+        hour.protocols[protocol as usize] += self.packets;
+        hour.bytes += self.bytes;
     }
 }

@@ -1,14 +1,15 @@
-//! Counting distinct sources over rows and hours: a union of Apache DataSketches HLL sketches.
+//! Counting distinct sources over rows and hours: a union of Apache DataSketches HLL sketches, for reports and for what a rollup sums up for
+//! them, so that both estimate the same.
 //!
 //! The tables hold one sketch per row, most of a few members. Merging them through whole sketch objects costs microseconds a row, so
 //! the three images a sketch can have (list, set, array of 8-bit registers) are read in place: coupons and registers are all that a
 //! union needs (<https://datasketches.apache.org/docs/HLL/HllSketches.html>). The estimate itself is the library's.
 
 use datasketches::hll::{HllSketch, HllType, HllUnion};
-use teiten_aggregator::schema::names::SOURCES_SKETCH;
 
-/// `lg_k` of the contract's sketches.
-pub const LG_K: u8 = 12;
+use super::{COMPACT, LG_K, LIST_LG, LIST_MAX, LIST_WORDS, OUT_OF_ORDER, REGISTERS_WORDS};
+use super::{SET_LG, SET_WORDS, VERSION_AND_FAMILY, mode};
+
 /// `lg_k` of the counts for every port; there may be a hundred thousand ports.
 pub const LG_K_SMALL: u8 = 10;
 /// Relative standard error of a union at [`LG_K`], percent: √(3 ln 2 − 1) / √4096, the estimator without history.
@@ -19,10 +20,20 @@ pub const ERROR_PERCENT_SMALL: f64 = 3.2;
 /// Members kept one by one before registers are set up.
 const FEW_MAX: usize = 96;
 const PREAMBLE_BYTES: usize = 8;
+/// 2^-n for each value of a register.
+const NEGATIVE_POWERS: [f64; 256] = {
+    let mut powers = [1.0; 256];
+    let mut place = 1;
+    while place < powers.len() {
+        powers[place] = powers[place - 1] / 2.0;
+        place += 1;
+    }
+    powers
+};
 
 /// The bytes are no HLL sketch of the dataset's format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("{SOURCES_SKETCH} is not an Apache DataSketches HLL image with lg_k {LG_K} or more")]
+#[error("a sketch of sources is no Apache DataSketches HLL image, or one of a smaller lg_k than its column's")]
 pub struct SketchError;
 
 /// A set of sources, known by its sketch.
@@ -73,8 +84,8 @@ impl SourceSketch {
                 self.add_coupons(coupons);
             }
             (1, 3) => self.add_coupons(image.get(12..).ok_or(SketchError)?),
-            (2, 10) if (mode >> 2) & 3 == 2 && lg_k == LG_K => {
-                let registers = image.get(40..40 + (1 << LG_K)).ok_or(SketchError)?;
+            (2, 10) if (mode >> 2) & 3 == 2 && lg_k <= LG_K => {
+                let registers = image.get(40..40 + (1 << lg_k)).ok_or(SketchError)?;
                 self.add_registers(registers);
             }
             (2, _) => self.add_registers(&unpacked(image)?),
@@ -100,8 +111,57 @@ impl SourceSketch {
         if self.registers.is_empty() {
             return self.few.len() as f64;
         }
-        HllSketch::deserialize(&image(self.lg_k, &self.registers))
-            .map_or(0.0, |sketch| sketch.composite_estimate())
+        let mut bytes = Vec::with_capacity(PREAMBLE_BYTES * 5 + self.registers.len());
+        self.write_registers(&mut bytes);
+        HllSketch::deserialize(&bytes).map_or(0.0, |sketch| sketch.composite_estimate())
+    }
+
+    /// Appends the serialized sketch: merging it is merging the set.
+    pub fn write_image(&self, bytes: &mut Vec<u8>) {
+        if !self.registers.is_empty() {
+            self.write_registers(bytes);
+            return;
+        }
+        let count = self.few.len();
+        if count <= LIST_MAX {
+            bytes.push(LIST_WORDS);
+            bytes.extend(VERSION_AND_FAMILY);
+            bytes.extend([self.lg_k, LIST_LG, COMPACT, count as u8, mode(0)]);
+        } else {
+            let holds = |lg: &u8| count * 4 <= (1usize << lg) * 3;
+            let lg = SET_LG.clone().find(holds).unwrap_or(*SET_LG.end());
+            bytes.push(SET_WORDS);
+            bytes.extend(VERSION_AND_FAMILY);
+            bytes.extend([self.lg_k, lg, COMPACT, 0, mode(1)]);
+            bytes.extend((count as u32).to_le_bytes());
+        }
+        self.few
+            .iter()
+            .for_each(|coupon| bytes.extend(coupon.to_le_bytes()));
+    }
+
+    /// Appends the image of an HLL8 sketch with these registers and no history.
+    fn write_registers(&self, bytes: &mut Vec<u8>) {
+        // Sums of powers of two this near to each other are exact, in any order.
+        let (mut large, mut small, mut zeros) = (0.0, 0.0, 0_u32);
+        for &register in &self.registers {
+            let term = NEGATIVE_POWERS[usize::from(register)];
+            if register < 32 {
+                large += term;
+            } else {
+                small += term;
+            }
+            zeros += u32::from(register == 0);
+        }
+        bytes.push(REGISTERS_WORDS);
+        bytes.extend(VERSION_AND_FAMILY);
+        bytes.extend([self.lg_k, 0, OUT_OF_ORDER, 0, mode(2)]);
+        for sum in [0.0_f64, large, small] {
+            bytes.extend(sum.to_le_bytes());
+        }
+        bytes.extend(zeros.to_le_bytes());
+        bytes.extend(0_u32.to_le_bytes());
+        bytes.extend_from_slice(&self.registers);
     }
 
     fn add_coupons(&mut self, bytes: &[u8]) {
@@ -160,23 +220,6 @@ fn unpacked(image: &[u8]) -> Result<Vec<u8>, SketchError> {
         .get(40..40 + (1 << LG_K))
         .map(<[u8]>::to_vec)
         .ok_or(SketchError)
-}
-
-/// The image of an HLL8 sketch with these registers and no history.
-fn image(lg_k: u8, registers: &[u8]) -> Vec<u8> {
-    let zeros = registers.iter().filter(|&&value| value == 0).count() as u32;
-    let sum = |part: fn(u8) -> bool| -> f64 {
-        let values = registers.iter().filter(|&&value| part(value));
-        values.map(|&value| (-f64::from(value)).exp2()).sum()
-    };
-    let mut bytes = vec![10, 1, 7, lg_k, 0, 16, 0, 2 | 2 << 2];
-    bytes.extend_from_slice(&0.0_f64.to_le_bytes());
-    bytes.extend_from_slice(&sum(|value| value < 32).to_le_bytes());
-    bytes.extend_from_slice(&sum(|value| value >= 32).to_le_bytes());
-    bytes.extend_from_slice(&zeros.to_le_bytes());
-    bytes.extend_from_slice(&0_u32.to_le_bytes());
-    bytes.extend_from_slice(registers);
-    bytes
 }
 
 #[cfg(test)]
@@ -254,6 +297,28 @@ mod tests {
             .merge_image(&sketch(0..20_000).serialize())
             .unwrap();
         assert!((distinct.estimate() / 20_000.0 - 1.0).abs() < 4.0 * ERROR_PERCENT_SMALL / 100.0);
+    }
+
+    #[test]
+    fn a_set_that_was_written_and_read_is_the_same_set() {
+        for lg_k in [LG_K_SMALL, LG_K] {
+            for count in [0, 1, 7, 8, 96, 97, 400, 30_000] {
+                let mut whole = SourceSketch::new(lg_k);
+                let mut halves = SourceSketch::new(lg_k);
+                whole.merge_image(&sketch(0..count).serialize()).unwrap();
+                for half in [0..count / 2, count / 3..count] {
+                    let mut part = SourceSketch::new(lg_k);
+                    part.merge_image(&sketch(half).serialize()).unwrap();
+                    let mut bytes = Vec::new();
+                    part.write_image(&mut bytes);
+                    HllSketch::deserialize(&bytes).expect("an image for the library");
+                    halves.merge_image(&bytes).unwrap();
+                }
+                assert_eq!(halves.estimate(), whole.estimate(), "{lg_k} {count}");
+                assert_eq!(halves.registers, whole.registers, "{lg_k} {count}");
+                assert_eq!(halves.few, whole.few, "{lg_k} {count}");
+            }
+        }
     }
 
     #[test]

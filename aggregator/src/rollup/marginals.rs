@@ -1,0 +1,295 @@
+//! `marginals_daily` and `asked_ports_daily` from `traffic`, `asked_ports_monthly` from the latter: what reports need of a day, so that they
+//! need not read every kind of every hour. Sums do not depend on the order of rows or the number of threads.
+
+mod sums;
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use foldhash::fast::RandomState;
+
+use super::error::{RollupError, file_error};
+use super::making::{INPUTS, MakingNotes, PARTS_KEY, inputs_sha256, parts_sha256};
+use super::noted::{note_of, other_zone};
+use super::traffic::month_of;
+use super::{Inputs, Rolled, RollupSettings, remove_left};
+use crate::calendar::TIMEZONE_KEY;
+use crate::close::encode_with;
+use crate::columns::PartColumns;
+use crate::parallel::joined;
+use crate::part::{PartError, checked, guarded};
+use crate::schema::{
+    ASKED_PORTS_DAILY, ASKED_PORTS_MONTHLY, ASKED_PORTS_ROWS, AskedPort, AskedPortRow,
+    AskedPortRows, MARGINALS_DAILY, MARGINALS_DAILY_ROWS, MarginalRow, MarginalRows, PortRole,
+    SCHEMA_VERSION, Table, encode_group, names,
+};
+use crate::store::{PART_ENDING, Part, Period, Staged, Store};
+use crate::writer::PartWriter;
+use sums::{DaySums, PortSum};
+
+/// The tables of days that are made here.
+pub(super) const TABLES: [&Table; 2] = [&MARGINALS_DAILY, &ASKED_PORTS_DAILY];
+/// Rows of a row group: those of ports have sketches of a kilobyte.
+const GROUP_ROWS: usize = 16_384;
+/// Raised when the same parts become other rows.
+const LAYOUT: &str = "marginals 1";
+
+/// Rolls up days.
+pub(super) fn roll_days(
+    store: &Store,
+    days: &Inputs,
+    settings: &RollupSettings,
+    rolled: &mut Rolled,
+) -> Result<(), RollupError> {
+    for ((period, sensor), parts) in days {
+        let zone = settings.calendar.name();
+        let inputs = inputs_sha256(parts, &[zone, LAYOUT])?;
+        let file_name = format!("{sensor}.{PART_ENDING}");
+        let is_known = |table: &&Table| {
+            let path = store.path(table.name, *period, &file_name);
+            note_of(&path, INPUTS).is_some_and(|known| known == inputs)
+        };
+        if TABLES.iter().all(is_known) {
+            rolled.unchanged += TABLES.len() as u64;
+            continue;
+        }
+        let mut notes = MakingNotes::default();
+        for part in parts {
+            notes.add_part(part)?;
+        }
+        set_notes(&mut notes, &inputs, parts, zone)?;
+        let day = Making {
+            store,
+            period: *period,
+            sensor,
+            notes,
+        };
+        let parts: Vec<&Part> = parts.iter().collect();
+        let sums = sums_of(&parts)?;
+        let (marginals, ports) = sums.finish();
+        rolled.rows += (marginals.len() + ports.len()) as u64;
+        rolled.written += TABLES.len() as u64;
+        day.publish([day.write_marginals(&marginals)?, day.write_ports(&ASKED_PORTS_DAILY, ports)?])?;
+    }
+    Ok(())
+}
+
+fn set_notes(
+    notes: &mut MakingNotes,
+    inputs: &str,
+    parts: &BTreeSet<Part>,
+    zone: &str,
+) -> Result<(), RollupError> {
+    notes.set(INPUTS, inputs);
+    notes.set(PARTS_KEY, &parts_sha256(parts)?);
+    notes.set(TIMEZONE_KEY, zone);
+    notes.set("schema_version", &SCHEMA_VERSION.to_string());
+    Ok(())
+}
+
+/// The sums of the parts of a day, read by as many threads as there are processors.
+fn sums_of(parts: &[&Part]) -> Result<DaySums, RollupError> {
+    let next = AtomicUsize::new(0);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let work = || {
+        let mut sums = DaySums::default();
+        while let Some(part) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
+            read(part, |columns| sums.read_hour(columns, part.period))?;
+        }
+        Ok::<_, RollupError>(sums)
+    };
+    let mut results = std::thread::scope(|scope| {
+        let threads: Vec<_> = (0..threads.clamp(1, parts.len().max(1)))
+            .map(|_| scope.spawn(work))
+            .collect();
+        let results: Vec<_> = threads.into_iter().map(joined).collect();
+        results.into_iter()
+    });
+    let mut all = results.next().unwrap_or_else(|| Ok(DaySums::default()))?;
+    for sums in results {
+        all.merge(sums?);
+    }
+    Ok(all)
+}
+
+/// Opens a part with a valid checksum, and passes its columns to `each`.
+fn read(
+    part: &Part,
+    each: impl FnOnce(PartColumns) -> Result<(), String>,
+) -> Result<(), RollupError> {
+    let damaged = |reason: String| PartError::Damaged(reason);
+    let outcome = checked(part.place()).and_then(|(file, _)| {
+        guarded(|| each(PartColumns::open(file).map_err(damaged)?).map_err(damaged))
+    });
+    outcome.map_err(|source| RollupError::Part {
+        path: part.path.clone(),
+        source: source.into(),
+    })
+}
+
+/// Rolls up the ports of the months of all days that there are.
+pub(super) fn roll_months(
+    store: &Store,
+    settings: &RollupSettings,
+    observed: &BTreeSet<(Period, String)>,
+    rolled: &mut Rolled,
+) -> Result<(), RollupError> {
+    let failed = file_error(&store.directory().join(ASKED_PORTS_DAILY.name));
+    let zone = settings.calendar.name();
+    let mut months = Inputs::new();
+    for day in store.periods(ASKED_PORTS_DAILY.name).map_err(&failed)? {
+        for part in store.parts(ASKED_PORTS_DAILY.name, day).map_err(&failed)? {
+            if let Some(sensor) = part.sensor()
+                && other_zone(&part, zone).is_none()
+            {
+                let parts = months.entry((month_of(day), sensor)).or_default();
+                parts.insert(part);
+            }
+        }
+    }
+    for ((period, sensor), parts) in &months {
+        let inputs = inputs_sha256(parts, &[zone, LAYOUT])?;
+        let file_name = format!("{sensor}.{PART_ENDING}");
+        let path = store.path(ASKED_PORTS_MONTHLY.name, *period, &file_name);
+        if note_of(&path, INPUTS).is_some_and(|known| known == inputs) {
+            rolled.unchanged += 1;
+            continue;
+        }
+        let mut notes = MakingNotes::default();
+        let mut ports: HashMap<AskedPort, PortSum, RandomState> = HashMap::default();
+        for part in parts {
+            notes.add_part(part)?;
+            read(part, |columns| add_ports(columns, &mut ports))?;
+        }
+        set_notes(&mut notes, &inputs, parts, zone)?;
+        let month = Making {
+            store,
+            period: *period,
+            sensor,
+            notes,
+        };
+        let mut ports: Vec<(AskedPort, PortSum)> = ports.into_iter().collect();
+        ports.sort_unstable_by_key(|(key, _)| *key);
+        rolled.rows += ports.len() as u64;
+        rolled.written += 1;
+        month.publish([month.write_ports(&ASKED_PORTS_MONTHLY, ports)?])?;
+    }
+    let observed: BTreeSet<(Period, String)> = observed
+        .iter()
+        .map(|(day, sensor)| (month_of(*day), sensor.clone()))
+        .collect();
+    let follows = |period, sensor: &str| observed.contains(&(period, sensor.to_owned()));
+    remove_left(store, &ASKED_PORTS_MONTHLY, &months, rolled, follows)
+}
+
+/// Adds the rows of a day to those of its month.
+fn add_ports(
+    columns: PartColumns,
+    ports: &mut HashMap<AskedPort, PortSum, RandomState>,
+) -> Result<(), String> {
+    const COLUMNS: &[&str] = &[
+        names::ROLE,
+        names::PROTOCOL,
+        names::PORT,
+        names::PACKETS,
+        names::PACKETS_IPV6,
+        names::BYTES,
+        names::SOURCES_SKETCH,
+    ];
+    columns.read(COLUMNS, &[], |batch| {
+        let roles = batch.text(names::ROLE, |name| {
+            PortRole::from_name(name).ok_or_else(|| format!("no role is called {name}"))
+        })?;
+        let (protocols, numbers) = (batch.int32(names::PROTOCOL)?, batch.ports()?);
+        let counts = [names::PACKETS, names::PACKETS_IPV6, names::BYTES];
+        let [packets, packets_ipv6, bytes] = counts.map(|name| batch.int64(name));
+        let (packets, packets_ipv6, bytes) = (packets?, packets_ipv6?, bytes?);
+        let sketches = batch.bytes(names::SOURCES_SKETCH)?;
+        for row in 0..batch.rows() {
+            let key = AskedPort {
+                role: *roles.at(row),
+                protocol: protocols.value(row) as u8,
+                port: numbers.at(row),
+            };
+            let sum = ports.entry(key).or_default();
+            let counts = [packets.value(row), packets_ipv6.value(row), bytes.value(row)];
+            sum.add(counts, sketches.value(row))?;
+        }
+        Ok(())
+    })
+}
+
+/// A day or month of a sensor that is written.
+struct Making<'m> {
+    store: &'m Store,
+    period: Period,
+    sensor: &'m str,
+    notes: MakingNotes,
+}
+
+impl Making<'_> {
+    fn publish<const N: usize>(&self, files: [Staged; N]) -> Result<(), RollupError> {
+        let failed = || file_error(self.store.directory());
+        let mut publication = self.store.publication();
+        for file in files {
+            publication.put(file).map_err(failed())?;
+        }
+        publication.commit().map(drop).map_err(failed())
+    }
+
+    fn create(&self, table: &Table) -> Result<(PartWriter, PathBuf), RollupError> {
+        let within = Path::new(table.name)
+            .join(self.period.folder())
+            .join(format!("{}.{PART_ENDING}", self.sensor));
+        let file = PartWriter::create(self.store, &within, table, self.notes.metadata())?;
+        Ok((file, within))
+    }
+
+    /// The day, or the month's first, counted from 1970-01-01.
+    fn day(&self) -> i64 {
+        self.period.first_hour().0.div_euclid(24)
+    }
+
+    fn write_marginals(&self, rows: &[MarginalRow]) -> Result<Staged, RollupError> {
+        let (mut file, path) = self.create(&MARGINALS_DAILY)?;
+        for rows in rows.chunks(GROUP_ROWS) {
+            let group = MarginalRows {
+                day: self.day(),
+                sensor: self.sensor,
+                rows,
+            };
+            let schema = file.schema();
+            file.append(encode_with(&path, |encoder| {
+                encode_group(MARGINALS_DAILY_ROWS, &schema, rows.len(), &group, encoder)
+            })?)?;
+        }
+        Ok(file.finish()?)
+    }
+
+    fn write_ports(
+        &self,
+        table: &Table,
+        ports: Vec<(AskedPort, PortSum)>,
+    ) -> Result<Staged, RollupError> {
+        let (mut file, path) = self.create(table)?;
+        let mut ports = ports.into_iter();
+        loop {
+            // Images of one group at a time are in memory.
+            let next = ports.by_ref().take(GROUP_ROWS);
+            let rows: Vec<AskedPortRow> = next.map(|(key, sum)| sum.row(key)).collect();
+            if rows.is_empty() {
+                return Ok(file.finish()?);
+            }
+            let group = AskedPortRows {
+                day: self.day(),
+                sensor: self.sensor,
+                rows: &rows,
+            };
+            let schema = file.schema();
+            file.append(encode_with(&path, |encoder| {
+                encode_group(ASKED_PORTS_ROWS, &schema, rows.len(), &group, encoder)
+            })?)?;
+        }
+    }
+}

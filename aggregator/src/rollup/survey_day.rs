@@ -1,0 +1,137 @@
+//! `survey_daily`: sums over the sources of a day, from the reading that the other tables of sources are made of.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use foldhash::fast::RandomState;
+
+use crate::by_source::{SourceKey, SourceLines};
+use crate::schema::{SurveyRow, SurveyWhat};
+use crate::survey::{AskedRow, Infected, RULES, SurveyDay, SurveySource, SurveySums};
+use teiten_observation::Tool;
+
+/// The sums of a day so far.
+#[derive(Debug, Default)]
+pub(super) struct SurveyTally {
+    sums: SurveySums,
+    packets: i64,
+    /// Packets and hosts of survey scanners by protocol and port.
+    ports: HashMap<(u8, Option<u16>), [i64; 2], RandomState>,
+    /// The source in hand, and where it asked.
+    source: SurveySource,
+    asked: Vec<(u8, Option<u16>)>,
+}
+
+impl SurveyTally {
+    /// Adds a source of the day.
+    pub(super) fn add(&mut self, key: SourceKey, source: &SourceLines) {
+        if key.ip_version != 4 {
+            return;
+        }
+        self.source.clear();
+        for line in source.lines.iter().filter(|line| line.asks()) {
+            let packets = line.packets as i64;
+            self.packets += packets;
+            if key.is_folded() {
+                continue;
+            }
+            self.source.add(AskedRow {
+                protocol: line.protocol,
+                port: line.port,
+                packets,
+                is_named: line.actor != 0,
+                is_mirai: line.tool == Tool::Mirai,
+                country: line.country,
+                asn: line.asn.map_or(0, i64::from),
+            });
+        }
+        if !self.source.is_known() {
+            return;
+        }
+        self.sums.add(&self.source);
+        if !self.source.surveys() {
+            return;
+        }
+        self.asked.clear();
+        for line in source.lines.iter().filter(|line| line.asks()) {
+            let port = (line.protocol, line.port);
+            self.ports.entry(port).or_default()[0] += line.packets as i64;
+            self.asked.push(port);
+        }
+        self.asked.sort_unstable();
+        self.asked.dedup();
+        for port in &self.asked {
+            self.ports.entry(*port).or_default()[1] += 1;
+        }
+    }
+
+    /// The rows of the table, in its order.
+    pub(super) fn finish(self) -> Vec<SurveyRow> {
+        let day = self.sums.finish(self.packets);
+        let mut rows = rules(&day);
+        for (what, place, countries) in [
+            (SurveyWhat::Mirai, 0, &day.mirai),
+            (SurveyWhat::Device, 1, &day.devices),
+        ] {
+            rows.push(infected(what, "", &day.world[place]));
+            let countries = countries.iter();
+            rows.extend(countries.map(|(code, hosts)| {
+                infected(what, &String::from_utf8_lossy(code), hosts)
+            }));
+        }
+        let ports = self.ports.into_iter();
+        rows.extend(ports.map(|((protocol, port), [packets, hosts])| SurveyRow {
+            protocol: Some(protocol),
+            port,
+            packets,
+            hosts,
+            ..empty(SurveyWhat::Port, "")
+        }));
+        rows.sort_unstable_by(|a, b| {
+            let key = |row: &SurveyRow| (row.what, Arc::clone(&row.value), row.protocol, row.port);
+            key(a).cmp(&key(b))
+        });
+        rows
+    }
+}
+
+fn empty(what: SurveyWhat, value: &str) -> SurveyRow {
+    SurveyRow {
+        what,
+        value: value.into(),
+        protocol: None,
+        port: None,
+        packets: 0,
+        hosts: 0,
+        several: 0,
+        largest_network: 0,
+    }
+}
+
+fn infected(what: SurveyWhat, country: &str, hosts: &Infected) -> SurveyRow {
+    SurveyRow {
+        hosts: hosts.hosts,
+        several: hosts.several,
+        largest_network: hosts.largest_network,
+        ..empty(what, country)
+    }
+}
+
+fn rules(day: &SurveyDay) -> Vec<SurveyRow> {
+    let mut rows = Vec::new();
+    let mut push = |name: &str, packets: i64, hosts: i64| {
+        rows.push(SurveyRow {
+            packets,
+            hosts,
+            ..empty(SurveyWhat::Rule, name)
+        });
+    };
+    push(SurveyDay::ALL, day.packets, day.hosts);
+    for (place, rule) in RULES.iter().enumerate() {
+        push(rule.name, day.rule_packets[place], day.rule_hosts[place]);
+    }
+    push(SurveyDay::NAMED, day.named_packets, 0);
+    push(SurveyDay::SURVEY, day.survey_packets, 0);
+    push(SurveyDay::TOP, day.top_packets, 0);
+    rows
+}

@@ -1,0 +1,294 @@
+//! The rows of `asked_ports_daily` and `asked_ports_monthly`. Days give packets and the hosts of each; the hosts of the period are those of
+//! its month, or the union of the sketches of its months and days.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use teiten_aggregator::calendar::TIMEZONE_KEY;
+use teiten_aggregator::columns::{PartColumns, unknown};
+use teiten_aggregator::rollup::{PARTS_KEY, parts_sha256_of};
+use teiten_aggregator::schema::names;
+use teiten_aggregator::store::Part;
+
+use super::{RolledDays, opened, unpanicked};
+use crate::query::distinct::{LG_K_SMALL, SourceSketch};
+use crate::query::rolled_up::date_of;
+use crate::query::tally::{Map, Port, PortDay, PortRole, PortTotals};
+use crate::query::{Answer, DamagedFile, Job};
+
+/// A port and what it is counted for.
+type PortKey = (PortRole, Port);
+
+/// A row of a day.
+#[derive(Clone, Debug)]
+pub(super) struct PortRow {
+    key: PortKey,
+    totals: PortTotals,
+    /// Empty where it was not asked for.
+    sketch: Vec<u8>,
+}
+
+const COLUMNS: &[&str] = &[
+    names::ROLE,
+    names::PROTOCOL,
+    names::PORT,
+    names::PACKETS,
+    names::PACKETS_IPV6,
+    names::BYTES,
+    names::SOURCES_ESTIMATE,
+];
+
+/// Reads the rows of a day, with their sketches where asked for.
+///
+/// # Errors
+/// The reason as text, when the part is damaged or of a newer program.
+pub(super) fn read(part: PartColumns, with_sketches: bool) -> Result<Vec<PortRow>, String> {
+    let mut rows = Vec::new();
+    let mut columns = COLUMNS.to_vec();
+    columns.extend(with_sketches.then_some(names::SOURCES_SKETCH));
+    part.read(&columns, &[], |batch| {
+        let roles = batch.text(names::ROLE, |name| {
+            PortRole::from_name(name).ok_or_else(|| unknown(names::ROLE, name))
+        })?;
+        let (protocols, ports) = (batch.int32(names::PROTOCOL)?, batch.ports()?);
+        let (packets, bytes) = (batch.int64(names::PACKETS)?, batch.int64(names::BYTES)?);
+        let packets_ipv6 = batch.int64(names::PACKETS_IPV6)?;
+        let estimates = batch.float64(names::SOURCES_ESTIMATE)?;
+        let sketches = match with_sketches {
+            true => Some(batch.bytes(names::SOURCES_SKETCH)?),
+            false => None,
+        };
+        rows.reserve(batch.rows());
+        for row in 0..batch.rows() {
+            let sketch = sketches.map_or(&[][..], |sketches| sketches.value(row));
+            let port = Port {
+                protocol: protocols.value(row) as u8,
+                port: ports.at(row),
+            };
+            rows.push(PortRow {
+                key: (*roles.at(row), port),
+                totals: PortTotals {
+                    packets: packets.value(row),
+                    packets_ipv6: packets_ipv6.value(row),
+                    bytes: bytes.value(row),
+                    hosts: estimates.value(row),
+                },
+                sketch: sketch.to_vec(),
+            });
+            if with_sketches {
+                SourceSketch::new(LG_K_SMALL)
+                    .merge_image(sketch)
+                    .map_err(|error| error.to_string())?;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
+/// Adds the rows of a day, of each sensor.
+pub(super) fn add(day: usize, of_sensors: Vec<Vec<PortRow>>, part: &mut Answer) {
+    if let [rows] = &of_sensors[..] {
+        for row in rows {
+            add_row(day, row.key, row.totals, part);
+        }
+        return;
+    }
+    let mut joint: Map<PortKey, (PortTotals, SourceSketch)> = Map::default();
+    for row in of_sensors.iter().flatten() {
+        let empty = || (PortTotals::default(), SourceSketch::new(LG_K_SMALL));
+        let (totals, sources) = joint.entry(row.key).or_insert_with(empty);
+        totals.add(&row.totals);
+        // They were merged once when they were read.
+        let _ = sources.merge_image(&row.sketch);
+    }
+    for (key, (mut totals, sources)) in joint {
+        totals.hosts = sources.estimate();
+        add_row(day, key, totals, part);
+    }
+}
+
+fn add_row(day: usize, key: PortKey, totals: PortTotals, part: &mut Answer) {
+    if key.0 == PortRole::Asked {
+        part.port_days(key.1)[day] = PortDay {
+            packets: totals.packets_ipv4(),
+            hosts: totals.hosts as f32,
+        };
+    }
+    part.ports.entry(key).or_default().add(&totals);
+}
+
+/// Sets the hosts of every port over the period, once all days were read.
+pub(in crate::query) fn close(job: &Job<'_>, workers: usize, answer: &mut Answer) {
+    let raw = std::mem::take(&mut answer.open_ports);
+    let files = job.rolled.files_of(&answer.rolled_days);
+    if let ([PortFile { part, is_month: true }], true) = (&files[..], raw.is_empty()) {
+        let read = opened(part.place()).and_then(|opened| unpanicked(|| read(opened, false)));
+        match read {
+            Ok(rows) => {
+                for row in rows {
+                    answer.ports.entry(row.key).or_default().hosts = row.totals.hosts;
+                }
+            }
+            Err(reason) => damaged(part, reason, answer),
+        }
+        return;
+    }
+    let mut sketches = union_of(&files, workers, answer);
+    for (key, tally) in raw {
+        let totals = PortTotals {
+            packets: tally.packets,
+            packets_ipv6: tally.packets_ipv6,
+            bytes: tally.bytes,
+            hosts: 0.0,
+        };
+        answer.ports.entry(key).or_default().add(&totals);
+        match sketches.get_mut(&key) {
+            Some(sources) => sources.merge(&tally.sources),
+            None => drop(sketches.insert(key, tally.sources)),
+        }
+    }
+    for (key, totals) in &mut answer.ports {
+        totals.hosts = sketches.get(key).map_or(0.0, SourceSketch::estimate);
+    }
+}
+
+fn damaged(part: &Part, reason: String, answer: &mut Answer) {
+    answer.damaged.push(DamagedFile {
+        path: part.place().to_owned(),
+        reason,
+    });
+}
+
+/// A part with sketches of ports.
+struct PortFile<'p> {
+    part: &'p Part,
+    is_month: bool,
+}
+
+impl RolledDays {
+    /// The parts that hold the hosts of these days and sensors: months where they are made of nothing else.
+    fn files_of(&self, days: &[(usize, String)]) -> Vec<PortFile<'_>> {
+        let mut months: BTreeMap<(i64, &str), BTreeSet<i64>> = BTreeMap::new();
+        for (day, sensor) in days {
+            if let Some(number) = self.number(*day) {
+                let month = number - i64::from(date_of(number).day()) + 1;
+                months.entry((month, sensor)).or_default().insert(number);
+            }
+        }
+        let mut files = Vec::new();
+        for ((month, sensor), days) in months {
+            let of_sensor = |part: &&Part| part.sensor().as_deref() == Some(sensor);
+            let of_month = self.ports.range(month..month + 31);
+            let of_month = of_month.filter(|(day, _)| {
+                *day - i64::from(date_of(**day).day()) + 1 == month
+            });
+            let parts: Vec<(i64, &Part)> = of_month
+                .filter_map(|(day, parts)| Some((*day, parts.iter().find(of_sensor)?)))
+                .collect();
+            let is_whole = parts.len() == days.len();
+            let file = self.months.get(&month);
+            let file = file.and_then(|parts| parts.iter().find(of_sensor));
+            match file.filter(|file| is_whole && self.is_of(file, &parts)) {
+                Some(part) => files.push(PortFile {
+                    part,
+                    is_month: true,
+                }),
+                None => files.extend(
+                    parts
+                        .into_iter()
+                        .filter(|(day, _)| days.contains(day))
+                        .map(|(_, part)| PortFile {
+                            part,
+                            is_month: false,
+                        }),
+                ),
+            }
+        }
+        files
+    }
+
+    /// Whether a month is made of these days, in the report's time zone.
+    fn is_of(&self, month: &Part, days: &[(i64, &Part)]) -> bool {
+        let days: BTreeSet<&Part> = days.iter().map(|(_, part)| *part).collect();
+        let Ok(opened) = opened(month.place()) else {
+            return false;
+        };
+        let made_of = parts_sha256_of(days, |_| ()).ok();
+        made_of.as_deref() == opened.note(PARTS_KEY)
+            && opened.note(TIMEZONE_KEY) == Some(&self.zone)
+    }
+}
+
+/// The union of the sketches of these files.
+fn union_of(
+    files: &[PortFile<'_>],
+    workers: usize,
+    answer: &mut Answer,
+) -> Map<PortKey, SourceSketch> {
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut sketches = Map::default();
+        let mut failed = Vec::new();
+        while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            let read = opened(file.part.place())
+                .and_then(|opened| unpanicked(|| add_sketches(opened, &mut sketches)));
+            failed.extend(read.err().map(|reason| (file.part, reason)));
+        }
+        (sketches, failed)
+    };
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let workers = workers.clamp(1, files.len().max(1));
+        let threads: Vec<_> = (0..workers).map(|_| scope.spawn(work)).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().map(join).collect()
+    });
+    let mut all: Map<PortKey, SourceSketch> = Map::default();
+    for (sketches, failed) in results {
+        for (key, sources) in sketches {
+            match all.get_mut(&key) {
+                Some(known) => known.merge(&sources),
+                None => drop(all.insert(key, sources)),
+            }
+        }
+        for (part, reason) in failed {
+            damaged(part, reason, answer);
+        }
+    }
+    all
+}
+
+fn add_sketches(
+    part: PartColumns,
+    sketches: &mut Map<PortKey, SourceSketch>,
+) -> Result<(), String> {
+    let columns = [
+        names::ROLE,
+        names::PROTOCOL,
+        names::PORT,
+        names::SOURCES_SKETCH,
+    ];
+    part.read(&columns, &[], |batch| {
+        let roles = batch.text(names::ROLE, |name| {
+            PortRole::from_name(name).ok_or_else(|| unknown(names::ROLE, name))
+        })?;
+        let (protocols, ports) = (batch.int32(names::PROTOCOL)?, batch.ports()?);
+        let images = batch.bytes(names::SOURCES_SKETCH)?;
+        for row in 0..batch.rows() {
+            let port = Port {
+                protocol: protocols.value(row) as u8,
+                port: ports.at(row),
+            };
+            sketches
+                .entry((*roles.at(row), port))
+                .or_insert_with(|| SourceSketch::new(LG_K_SMALL))
+                .merge_image(images.value(row))
+                .map_err(|error| error.to_string())?;
+        }
+        Ok(())
+    })
+}

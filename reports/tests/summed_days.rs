@@ -1,0 +1,172 @@
+//! Days that a rollup has summed up give the report that their hours give, to the last figure; and hours that have changed since are read.
+
+use std::path::Path;
+
+use jiff::tz::TimeZone;
+use teiten_aggregator::calendar::Calendar;
+use teiten_aggregator::rollup::{RollupSettings, rollup};
+use teiten_reports::figure::FIGURES;
+use teiten_reports::period::ReportPeriod;
+use teiten_reports::query::{self, Answer, Question};
+use teiten_reports::render::csv;
+use teiten_reports::text::Language;
+use teiten_testdata::tables::{self, TablesPlan};
+
+/// Hours since 1970-01-01 of 2026-10-04, four weeks before the month.
+const FIRST_HOUR: i64 = 498_192 - 28 * 24;
+/// 2026-11-01T00 UTC.
+const MONTH: i64 = 498_192;
+
+fn plan(folder: &Path, sensors: &[&str], first_hour: i64, hours: i64) -> TablesPlan {
+    TablesPlan {
+        folder: folder.to_owned(),
+        sensors: sensors.iter().map(|name| (*name).to_owned()).collect(),
+        first_hour,
+        hours,
+        rows: 60,
+        addresses: 65_536,
+        seed: 11,
+    }
+}
+
+fn roll(folder: &Path, zone: &str) {
+    let settings = RollupSettings {
+        calendar: Calendar::of(zone).unwrap(),
+        ..RollupSettings::default()
+    };
+    rollup(folder, &settings).unwrap();
+}
+
+fn question(folder: &Path, period: &str, zone: &str) -> Question {
+    Question {
+        data: folder.to_owned(),
+        period: ReportPeriod::parse(period, &TimeZone::get(zone).unwrap()).unwrap(),
+        sensors: Vec::new(),
+        workers: 2,
+        as_of_us: i64::MAX,
+        compare: true,
+        uses_rolled_up: true,
+    }
+}
+
+/// Everything that a report shows of an answer.
+fn shown(answer: &Answer) -> Vec<(String, String)> {
+    let mut shown = Vec::new();
+    for figure in FIGURES {
+        for language in Language::ALL {
+            let drawn = figure.drawn(answer, language, Some("JP"));
+            let name = format!("{} {}", figure.name, language.tag());
+            shown.push((format!("{name} table"), csv::render(&drawn.table)));
+            shown.push((format!("{name} notes"), format!("{:?}", drawn.notes)));
+        
+            let body = |chart: teiten_reports::chart::Chart| chart.body + &chart.hover;
+            let chart = drawn.chart.map(body).unwrap_or_default();
+            shown.push((format!("{name} chart"), chart));
+            shown.push((format!("{name} finding"), format!("{:?}", drawn.finding)));
+            for card in drawn.cards {
+                let lines = card.lines.join("\n");
+                shown.push((format!("{name} card"), lines + &body(card.chart)));
+            }
+        }
+    }
+    shown.push(("metadata".to_owned(), format!("{:?}", answer.metadata)));
+    shown.push(("hours".to_owned(), format!("{:?}", answer.hours)));
+    shown
+}
+
+/// Asks both ways; how many days were read from their sums.
+fn check(question: &Question) -> usize {
+    let summed = query::ask(question).unwrap();
+    let hours = query::ask(&Question {
+        uses_rolled_up: false,
+        ..question.clone()
+    })
+    .unwrap();
+    assert_eq!(hours.days_summed(), 0);
+    assert!(hours.packets() > 0);
+    for (summed, hours) in shown(&summed).iter().zip(&shown(&hours)) {
+        assert_eq!(summed.0, hours.0);
+        assert!(summed.1 == hours.1, "{}:\n{}\n{}", summed.0, summed.1, hours.1);
+    }
+    summed.days_summed()
+}
+
+#[test]
+fn a_month_of_summed_days_is_the_month_of_their_hours() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let hours = 58 * 24;
+    tables::write(&plan(folder, &["tokyo"], FIRST_HOUR, hours), 2).unwrap();
+    roll(folder, "UTC");
+    // The month as a whole, from its own sums.
+    assert_eq!(check(&question(folder, "2026-11", "UTC")), 30);
+    // Days of it, and days that are cut.
+    assert_eq!(check(&question(folder, "2026-W46", "UTC")), 7);
+    assert_eq!(check(&question(folder, "2026-11-05T08..2026-11-07", "UTC")), 2);
+    // Two months, one of them in part.
+    assert_eq!(check(&question(folder, "2026-10-20..2026-11-30", "UTC")), 42);
+    // Days of another time zone are not those of the report.
+    assert_eq!(check(&question(folder, "2026-11-03..2026-11-06", "Asia/Tokyo")), 0);
+    // A zone whose days begin within an hour.
+    assert_eq!(check(&question(folder, "2026-11-03..2026-11-04", "Asia/Kolkata")), 0);
+}
+
+#[test]
+fn days_of_japan_are_summed_as_days_of_japan() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    tables::write(&plan(folder, &["tokyo"], MONTH, 6 * 24), 2).unwrap();
+    roll(folder, "Asia/Tokyo");
+    assert_eq!(check(&question(folder, "2026-11-02..2026-11-05", "Asia/Tokyo")), 4);
+    assert_eq!(check(&question(folder, "2026-11-02..2026-11-05", "UTC")), 0);
+}
+
+#[test]
+fn sensors_are_united_as_in_their_hours() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    tables::write(&plan(folder, &["osaka", "tokyo"], MONTH, 4 * 24), 2).unwrap();
+    // A sensor that joins later.
+    tables::write(&plan(folder, &["nara"], MONTH + 48, 24), 2).unwrap();
+    roll(folder, "UTC");
+    let mut question = question(folder, "2026-11-01..2026-11-04", "UTC");
+    assert_eq!(check(&question), 2 + 2 + 3 + 2);
+    question.sensors = vec!["osaka".to_owned()];
+    assert_eq!(check(&question), 4);
+    question.sensors.push("nara".to_owned());
+    assert_eq!(check(&question), 5);
+}
+
+#[test]
+fn an_hour_that_has_changed_or_was_not_observed_is_read() {
+    let folder = tempfile::tempdir().unwrap();
+    let folder = folder.path();
+    let mut plan = plan(folder, &["tokyo"], MONTH, 5 * 24);
+    tables::write(&plan, 2).unwrap();
+    roll(folder, "UTC");
+    let question = question(folder, "2026-11-01..2026-11-05", "UTC");
+    assert_eq!(check(&question), 5);
+    let before = query::ask(&question).unwrap().packets();
+    // An hour is replayed with other packets.
+    (plan.first_hour, plan.hours, plan.seed) = (MONTH + 30, 1, 12);
+    tables::write(&plan, 1).unwrap();
+    assert_eq!(check(&question), 4);
+    assert_ne!(query::ask(&question).unwrap().packets(), before);
+    // An hour is added to a day.
+    (plan.first_hour, plan.sensors) = (MONTH + 80, vec!["tokyo".to_owned()]);
+    let hour = folder.join("traffic/date=2026-11-04/hour=08");
+    std::fs::copy(hour.join("tokyo-1-0.parquet"), hour.join("tokyo-2-0.parquet")).unwrap();
+    assert_eq!(check(&question), 3);
+    // An hour was not observed: its packets count nowhere.
+    std::fs::remove_dir_all(folder.join("coverage/date=2026-11-05/hour=03")).unwrap();
+    assert_eq!(check(&question), 2);
+    roll(folder, "UTC");
+    assert_eq!(check(&question), 4);
+    // A day whose sums are damaged.
+    let sums = folder.join("marginals_daily/date=2026-11-01/tokyo.parquet");
+    let mut bytes = std::fs::read(&sums).unwrap();
+    let middle = bytes.len() / 3;
+    bytes[middle] ^= 0x55;
+    std::fs::write(&sums, bytes).unwrap();
+    assert_eq!(check(&question), 3);
+}
