@@ -48,8 +48,9 @@ fuzz: ## Every fuzz target for a minute
 
 bench: ## Packets per second, CPU-seconds and peak memory of the whole line; FLAGS="--save NAME" keeps them
 	@.ci/setup demo
-	@cargo build --quiet --release --bins -p teiten-benches -p teiten-sensor -p teiten-testdata
+	@cargo build --quiet --release --bins -p teiten-benches -p teiten-sensor -p teiten-testdata -p teiten-aggregator -p teiten-reports
 	@$(TARGET)/release/teiten-bench all $(FLAGS)
+	@$(TARGET)/release/teiten-bench report
 
 bench-small: ## The same on a small input: does it run
 	@[ -n "$$TEITEN_BUILT" ] || cargo build --quiet --bins -p teiten-benches -p teiten-sensor -p teiten-testdata

@@ -101,7 +101,8 @@ enum Command {
     },
     /// Roll up hours into days and months, beside the hours.
     ///
-    /// `traffic` becomes `traffic_daily` and `traffic_monthly`; `sources` becomes `sources_daily`, `scanners_daily` (which survey rules name a
+    /// `traffic` becomes `traffic_daily` and `traffic_monthly`, and `marginals_daily`, `asked_ports_daily`, `asked_ports_monthly` and, from
+    /// `sources`, `survey_daily`, from which reports read days without their hours; `sources` becomes `sources_daily`, `scanners_daily` (which survey rules name a
     /// source), `ports_daily`, `campaigns_daily` (groups of sources that act alike) and the events of `scans`; `backscatter` becomes the events of
     /// `attacks`; what no day before has seen becomes `novelties`. Counts are added, sketches and sets of destinations merged, by sensor. Days
     /// and months that have not changed since the last rollup are skipped.

@@ -14,9 +14,9 @@ use crate::hour::Hour;
 use crate::pruned::PrunedHours;
 use crate::rollup::{PARTS_KEY, RollupError, attacks_made_of, note_of, parts_sha256};
 use crate::schema::{
-    ASKED_PORTS_DAILY, ASKED_PORTS_MONTHLY, MARGINALS_DAILY, SURVEY_DAILY,
-    BACKSCATTER, CAMPAIGNS_DAILY, COVERAGE, EVENTS, PAYLOADS, PORTS_DAILY, ROLLUPS, SCANNERS_DAILY,
-    SOURCES, SOURCES_DAILY, TABLES, TRAFFIC, TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table,
+    ASKED_PORTS_DAILY, ASKED_PORTS_MONTHLY, BACKSCATTER, CAMPAIGNS_DAILY, COVERAGE, EVENTS,
+    MARGINALS_DAILY, PAYLOADS, PORTS_DAILY, ROLLUPS, SCANNERS_DAILY, SOURCES, SOURCES_DAILY,
+    SURVEY_DAILY, TABLES, TRAFFIC, TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table,
 };
 use crate::store::{Part, Period, Store};
 
@@ -166,7 +166,9 @@ impl Pruning<'_> {
                 let date = self.calendar(table, sensor, hour).day_of(hour);
                 Period::Day(Hour(crate::calendar::day_number(date) * 24))
             }
-            day if [TRAFFIC_DAILY.name, ASKED_PORTS_DAILY.name].contains(&table.name) => crate::rollup::month_of(day),
+            day if [TRAFFIC_DAILY.name, ASKED_PORTS_DAILY.name].contains(&table.name) => {
+                crate::rollup::month_of(day)
+            }
             other => other,
         }
     }

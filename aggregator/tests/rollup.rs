@@ -132,11 +132,16 @@ fn days_and_months_hold_what_their_hours_hold() {
     write_part(&osaka, HOUR, 0, 0..7);
     let rolled = rollup(directory, &RollupSettings::default()).expect("a dataset");
     let expected = Rolled {
-        written: 4 + 3 + 4 * 4,
+        // Days and months of traffic, the same of its marginals and ports, and five tables of sources.
+        written: 4 + 3 + 4 * 2 + 3 + 4 * 5,
         unchanged: 0,
         removed: 0,
         // Of traffic, sources, ports, and campaigns: of seven sources that act alike there is none.
-        rows: 7 * u64::from(PORTS) + (3_000 + 7 + 10 + 15) + 4 * u64::from(PORTS) + 3,
+        rows: 7 * u64::from(PORTS) + (3_000 + 7 + 10 + 15) + 4 * u64::from(PORTS) + 3
+            // A marginal for each hour, and by type, tool, organisation and country; ports; rules and hosts of the world.
+            + (5 + 4 * 4)
+            + 7 * u64::from(PORTS)
+            + 4 * 10,
     };
     assert_eq!(rolled, expected);
     let day = HOUR - 22;
@@ -189,11 +194,11 @@ fn days_and_months_hold_what_their_hours_hold() {
         day + 48,
     );
     let again = rollup(directory, &RollupSettings::default()).expect("a dataset");
-    assert_eq!((again.written, again.unchanged), (0, 23));
-    // An hour more: its day and month, and no other; of sources four tables a day.
+    assert_eq!((again.written, again.unchanged), (0, 38));
+    // An hour more: its day and month, and no other; of sources five tables a day.
     write_part(&tokyo, HOUR + 3 + 24, 0, 18..30);
     let again = rollup(directory, &RollupSettings::default()).expect("a dataset");
-    assert_eq!((again.written, again.unchanged), (6, 17));
+    assert_eq!((again.written, again.unchanged), (10, 28));
     check(
         directory,
         "traffic_daily/date=2026-12-01/tokyo.parquet",
@@ -228,11 +233,14 @@ fn what_is_left_of_hours_that_hold_nothing_goes_and_what_was_pruned_stays() {
     covered.expect("writable");
     let rolled = rollup(directory, &RollupSettings::default()).expect("a dataset");
     // Until when Tokyo is known has changed, and with it which scans have ended.
-    assert_eq!((rolled.written, rolled.removed), (4, 2));
+    assert_eq!((rolled.written, rolled.removed), (5, 5));
     let is_there = |part: &str| directory.join(part).is_file();
     for period in [
         "traffic_daily/date=2026-11-29",
         "traffic_monthly/month=2026-11",
+        "marginals_daily/date=2026-11-29",
+        "asked_ports_daily/date=2026-11-29",
+        "asked_ports_monthly/month=2026-11",
     ] {
         assert!(!is_there(&format!("{period}/tokyo.parquet")), "{period}");
         assert!(is_there(&format!("{period}/osaka.parquet")), "{period}");
@@ -405,7 +413,12 @@ fn verify_finds_days_that_are_behind_their_hours_but_for_the_last() {
     write_part(&tokyo, HOUR + 24, 1, 0..3);
     assert_eq!(behind(), BTreeSet::new());
     write_part(&tokyo, HOUR, 1, 0..3);
-    let tables = ["ports_daily", "sources_daily", "traffic_daily"];
+    let tables = [
+        "marginals_daily",
+        "ports_daily",
+        "sources_daily",
+        "traffic_daily",
+    ];
     let days = tables.map(|table| format!("{table}/date=2026-11-29/tokyo.parquet"));
     assert_eq!(behind(), BTreeSet::from(days));
     rollup(directory, &RollupSettings::default()).expect("rolled up");

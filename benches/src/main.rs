@@ -14,6 +14,7 @@ use teiten_benches::model::Model;
 use teiten_benches::outcome::{self, Outcome, comparisons, disagreements};
 use teiten_benches::program::SENSOR;
 use teiten_benches::record::{Circumstances, RUNS_FOLDER};
+use teiten_benches::report::{self, ReportBench};
 use teiten_benches::stage::{self, Bench, Measured, conclusions};
 use teiten_benches::whole::Whole;
 use teiten_benches::{decompress, peer, send};
@@ -43,6 +44,8 @@ enum Command {
     Model(ModelArguments),
     /// A live capture between two network namespaces: loss, processor time, memory; needs root
     Live(Shared),
+    /// The report of a month of tables, from the sums of its days and from its hours, and DuckDB on the same files
+    Report(ReportArguments),
     /// Whole job, stages, live capture and model, in one record
     All(Shared),
     /// Send the packets of an Ethernet pcap through an interface, and print how many and how fast; needs root
@@ -91,6 +94,18 @@ struct ModelArguments {
     /// From the costs of a kept record, without measuring
     #[arg(long, value_name = "FILE")]
     from: Option<PathBuf>,
+    #[command(flatten)]
+    shared: Shared,
+}
+
+#[derive(Args)]
+struct ReportArguments {
+    /// Sources in an hour of the month, about as many as rows of `sources`; with --small 200 and two days
+    #[arg(long, value_name = "N", default_value_t = report::ROWS)]
+    rows: usize,
+    /// A Python that has the module duckdb, where there is no program duckdb
+    #[arg(long, value_name = "FILE", default_value = "python3")]
+    python: PathBuf,
     #[command(flatten)]
     shared: Shared,
 }
@@ -180,6 +195,16 @@ fn run(command: Command) -> Result<u8> {
         Command::Model(ModelArguments {
             from: Some(file), ..
         }) => model_of(&file),
+        Command::Report(arguments) => measured(&arguments.shared, |shared, page| {
+            let bench = ReportBench {
+                work: shared.work.clone(),
+                rows: if shared.small { 200 } else { arguments.rows },
+                days: if shared.small { 2 } else { report::DAYS },
+                runs: shared.runs(),
+                python: arguments.python.clone(),
+            };
+            report_of_month(&bench, page)
+        }),
         Command::All(shared) => measured(&shared, |shared, page| {
             whole(shared, page)?;
             page.say("");
@@ -297,6 +322,19 @@ fn live(shared: &Shared, page: &mut Page) -> Result<()> {
             page.results.insert("live".to_owned(), objects);
         }
     }
+    Ok(())
+}
+
+fn report_of_month(bench: &ReportBench, page: &mut Page) -> Result<()> {
+    page.say("a month of tables rolled up, and its report: the aim is 2 s and 1,024 MiB from sums, on two cores");
+    page.say(report::HEADINGS);
+    let outcome = bench.run(&mut |step| page.say(step.row()))?;
+    page.say(outcome.about());
+    if let Some(reason) = &outcome.skipped {
+        page.say(format!("SKIPPED DuckDB: {reason}"));
+    }
+    page.results.insert("report".to_owned(), outcome.json());
+    page.problems.extend(outcome.problems);
     Ok(())
 }
 

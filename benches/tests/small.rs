@@ -75,6 +75,16 @@ fn every_command_runs_on_small_captures_and_keeps_its_results() {
 }
 
 #[test]
+fn a_small_month_is_reported_alike_from_sums_and_hours() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    check(
+        folder.path(),
+        &["report", "--small"],
+        &["report from sums", "report from hours", "48 hours: traffic"],
+    );
+}
+
+#[test]
 fn an_unknown_case_is_named_with_those_there_are() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let output = bench(folder.path(), &["run", "--small", "--case", "plane"]);

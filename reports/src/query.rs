@@ -335,9 +335,7 @@ fn read_piece(job: &Job<'_>, piece: &Task, part: &mut Answer) {
                 .clone()
                 .for_each(|hour| read_coverage(job, hour, part));
             if marginals::read_day(job, *day, part).is_none() {
-                hours
-                    .clone()
-                    .for_each(|hour| read_traffic(job, hour, part));
+                hours.clone().for_each(|hour| read_traffic(job, hour, part));
                 part.close_day(*day);
             }
         }

@@ -311,7 +311,8 @@ def check_days(binaries, connection, data, capture, telescope, folder):
     again = json.loads(run(*command))
     check("a second rollup writes nothing", (again["written"], again["rows"], digests(data)), (0, 0, before))
     run(binaries / "teiten-aggregator", "verify", "--data", data)
-    for table, depth in (("traffic_daily", "*"), ("sources_daily", "*"), ("scanners_daily", "*"), ("ports_daily", "*"), ("campaigns_daily", "*"), ("scans", "*/*")):
+    for table, depth in (("traffic_daily", "*"), ("sources_daily", "*"), ("scanners_daily", "*"), ("ports_daily", "*"), ("campaigns_daily", "*"),
+                         ("marginals_daily", "*"), ("asked_ports_daily", "*"), ("survey_daily", "*"), ("scans", "*/*")):
         connection.execute(f"CREATE VIEW {table} AS SELECT * FROM read_parquet('{data}/{table}/{depth}/*.parquet', hive_partitioning = false)")
     packets = folder / "packets.json"
     flags = [flag for prefix in telescope for flag in ("--telescope", prefix)]
@@ -325,6 +326,19 @@ def check_days(binaries, connection, data, capture, telescope, folder):
     check("traffic_daily against traffic", differing(connection,
           f"SELECT day, {kinds}, packets, bytes FROM traffic_daily",
           f"SELECT {day}, {kinds}, sum(packets)::bigint, sum(bytes)::bigint FROM traffic GROUP BY ALL"), (0, 0))
+    for by, value in (("hour", "''"), ("traffic_type", "traffic_type"), ("tool", "tool"), ("actor", "actor"), ("country", "country")):
+        hour, protocol = ("hour_start", "protocol") if by == "hour" else ("NULL", "NULL")
+        check(f"marginals_daily by {by} against traffic", differing(connection,
+              f"SELECT day, hour_start, ip_version, class, protocol, value, packets, bytes FROM marginals_daily WHERE by = '{by}'",
+              f"SELECT {day}, {hour}, ip_version, class, {protocol}, {value}, sum(packets)::bigint, sum(bytes)::bigint FROM traffic GROUP BY ALL"), (0, 0))
+    for role, of_role in (("asked", ASKS), ("reflector", "class = 'reflector-scan'"), ("attacked", "class = 'backscatter'")):
+        check(f"asked_ports_daily, {role}, against traffic", differing(connection,
+              f"SELECT day, protocol, port, packets, packets_ipv6, bytes FROM asked_ports_daily WHERE role = '{role}'",
+              f"SELECT {day}, protocol, port, sum(packets)::bigint, coalesce(sum(packets) FILTER (ip_version = 6), 0)::bigint, sum(bytes)::bigint "
+              f"FROM traffic WHERE {of_role} GROUP BY ALL"), (0, 0))
+    check("survey_daily, all sources, against sources", differing(connection,
+          "SELECT day, hosts, packets FROM survey_daily WHERE what = 'rule' AND value = 'all'",
+          f"SELECT {day}, count(DISTINCT src_ip), sum(packets)::bigint FROM sources WHERE {ASKS} AND ip_version = 4 GROUP BY ALL"), (0, 0))
     classes = ("scan", "reflector-scan", "exploit", "backscatter", "misconfiguration", "spoofed", "malformed", "other")
     ours = ", ".join(f"{name.replace('-', '_')}_packets" for name in classes)
     theirs = ", ".join(f"coalesce(sum(packets) FILTER (class = '{name}'), 0)::bigint" for name in classes)

@@ -80,18 +80,7 @@ const PEERS: Words = ("udp", "misconfiguration", "none");
 
 /// The words in the order in which tables sort them.
 const ORDER: [Words; 12] = [
-    SCAN,
-    SURVEY,
-    MASSCAN,
-    MIRAI,
-    SPOOFED,
-    ANSWER,
-    RESET,
-    PING,
-    PROBE,
-    REFLECTOR,
-    EXPLOIT,
-    PEERS,
+    SCAN, SURVEY, MASSCAN, MIRAI, SPOOFED, ANSWER, RESET, PING, PROBE, REFLECTOR, EXPLOIT, PEERS,
 ];
 
 /// How many of a thousand rows are of a kind of packets.
@@ -118,7 +107,12 @@ const COUNTRIES: [&str; 40] = [
     "UA", "IR", "BG", "CA", "IT", "TH", "PL", "RO", "TR", "MX", "AR", "ES", "SE", "EG", "ZA", "PK",
     "CO", "MY", "PH", "CL", "CZ", "GR", "NA", "ZZ",
 ];
-const ACTORS: [&str; 4] = ["Example Survey", "Port Census", "Internet Atlas", "Scan Lab"];
+const ACTORS: [&str; 4] = [
+    "Example Survey",
+    "Port Census",
+    "Internet Atlas",
+    "Scan Lab",
+];
 
 /// One row of `sources`, without its hour.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -134,7 +128,13 @@ struct SourceRow {
 
 impl SourceRow {
     fn key(&self) -> (bool, u128, usize, Option<u16>, u8) {
-        (self.is_ipv6, self.source, self.words, self.port, self.protocol)
+        (
+            self.is_ipv6,
+            self.source,
+            self.words,
+            self.port,
+            self.protocol,
+        )
     }
 
     fn text(&self) -> String {
@@ -250,7 +250,10 @@ fn draw(random: &mut Random, ports: &Zipf, hour: i64) -> SourceRow {
     };
     let (protocol, port) = match words {
         SURVEY | MASSCAN => (6, Some(random.next_u16().max(1))),
-        MIRAI => (6, Some(DEVICES[random.below(random.clone().below(5) + 1) as usize])),
+        MIRAI => (
+            6,
+            Some(DEVICES[random.below(random.clone().below(5) + 1) as usize]),
+        ),
         PING => (if is_ipv6 { 58 } else { 1 }, None),
         PROBE | PEERS => (17, Some(ports.draw(random) as u16)),
         REFLECTOR | EXPLOIT => (17, Some(AMPLIFIERS[random.below(6) as usize])),
@@ -326,7 +329,10 @@ fn sources(rows: &[SourceRow], hour: i64, sensor: &str) -> NamedColumns {
         ("sensor", texts(each().map(|_| sensor))),
         ("src_ip", texts(addresses.iter().map(String::as_str))),
         ("ip_version", small(each().map(|row| version(row.is_ipv6)))),
-        ("protocol", small(each().map(|row| Some(row.protocol.into())))),
+        (
+            "protocol",
+            small(each().map(|row| Some(row.protocol.into()))),
+        ),
         ("port", small(each().map(|row| row.port.map(i32::from)))),
         ("traffic_type", word(|words| words.0)),
         ("class", word(|words| words.1)),
@@ -395,7 +401,13 @@ fn coverage(plan: &TablesPlan, hour: i64, sensor: &str, packets: i64) -> NamedCo
     let minutes = 0..60_i64;
     let each = |value: i64| counts(minutes.clone().map(|_| value));
     // All packets are in the first minute.
-    let observed = || counts(minutes.clone().map(|minute| if minute == 0 { packets } else { 0 }));
+    let observed = || {
+        counts(
+            minutes
+                .clone()
+                .map(|minute| if minute == 0 { packets } else { 0 }),
+        )
+    };
     let start = |minute: i64| hour * HOUR_US + minute * 60_000_000;
     let mut columns: NamedColumns = vec![
         ("minute_start", times(minutes.clone().map(start))),
@@ -405,7 +417,10 @@ fn coverage(plan: &TablesPlan, hour: i64, sensor: &str, packets: i64) -> NamedCo
         ("addresses", each(plan.addresses)),
         ("seconds", each(60)),
         ("addresses_ipv4", each(plan.addresses)),
-        ("addresses_ipv6", Arc::new(Float64Array::from(vec![0.0; 60]))),
+        (
+            "addresses_ipv6",
+            Arc::new(Float64Array::from(vec![0.0; 60])),
+        ),
     ];
     let zeros = [
         "outside",
@@ -442,7 +457,13 @@ impl Place<'_> {
     }
 
     fn encoded(&self, columns: NamedColumns) -> std::io::Result<Vec<u8>> {
-        let nullable = ["port", "asn", "addresses", "addresses_ipv4", "addresses_ipv6"];
+        let nullable = [
+            "port",
+            "asn",
+            "addresses",
+            "addresses_ipv4",
+            "addresses_ipv6",
+        ];
         let columns = columns.into_iter();
         let columns = columns.map(|(name, array)| (name, array, nullable.contains(&name)));
         let batch = RecordBatch::try_from_iter_with_nullable(columns);

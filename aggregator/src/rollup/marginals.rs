@@ -70,7 +70,10 @@ pub(super) fn roll_days(
         let (marginals, ports) = sums.finish();
         rolled.rows += (marginals.len() + ports.len()) as u64;
         rolled.written += TABLES.len() as u64;
-        day.publish([day.write_marginals(&marginals)?, day.write_ports(&ASKED_PORTS_DAILY, ports)?])?;
+        day.publish([
+            day.write_marginals(&marginals)?,
+            day.write_ports(&ASKED_PORTS_DAILY, ports)?,
+        ])?;
     }
     Ok(())
 }
@@ -213,7 +216,11 @@ fn add_ports(
                 port: numbers.at(row),
             };
             let sum = ports.entry(key).or_default();
-            let counts = [packets.value(row), packets_ipv6.value(row), bytes.value(row)];
+            let counts = [
+                packets.value(row),
+                packets_ipv6.value(row),
+                bytes.value(row),
+            ];
             sum.add(counts, sketches.value(row))?;
         }
         Ok(())

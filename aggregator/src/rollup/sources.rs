@@ -1,4 +1,4 @@
-//! `sources_daily`, `scanners_daily`, `ports_daily`, `campaigns_daily` and the scan events of a day: one reading of its `sources`, source by source.
+//! `sources_daily`, `scanners_daily`, `ports_daily`, `campaigns_daily`, `survey_daily` and the scan events of a day: one reading of its `sources`, source by source.
 //! They appear together. Days follow one another, for a day begins with the events that were open behind the one before.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -422,6 +422,8 @@ impl SourcesDay<'_> {
                 encode_group(SCANNERS_DAILY_ROWS, &schema, rows.len(), &group, encoder)
             })?)?;
         }
+        let asked = asked.finish();
+        rows += asked.len() as u64;
         let campaigns = self.finish_campaigns(campaigns, &names, &ports, &mut publication)?;
         rows += campaigns.rows.len() as u64;
         let mut notes = campaigns.notes.clone();
@@ -438,7 +440,7 @@ impl SourcesDay<'_> {
             file.finish()?,
             self.write_ports(ports, &mut rows)?,
             of_campaigns,
-            self.write_survey(&asked.finish())?,
+            self.write_survey(&asked)?,
         ];
         for file in staged {
             publication

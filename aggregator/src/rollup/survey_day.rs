@@ -75,9 +75,10 @@ impl SurveyTally {
         ] {
             rows.push(infected(what, "", &day.world[place]));
             let countries = countries.iter();
-            rows.extend(countries.map(|(code, hosts)| {
-                infected(what, &String::from_utf8_lossy(code), hosts)
-            }));
+            rows.extend(
+                countries
+                    .map(|(code, hosts)| infected(what, &String::from_utf8_lossy(code), hosts)),
+            );
         }
         let ports = self.ports.into_iter();
         rows.extend(ports.map(|((protocol, port), [packets, hosts])| SurveyRow {

@@ -48,22 +48,21 @@ const VALUE: Column = Column::new(
     Text,
     "The rule (all: every source; survey: named organisations and sources with 30 ports and more; top-1-percent: of the sources by packets); the country of hosts, empty for the world; empty for ports.",
 );
-const OF_PROTOCOL: Column =
-    Column::new(PROTOCOL.name, Int32, "IANA protocol number of a port; else null.")
-        .or_null()
-        .holding(Holds::Between(0, 255));
+const OF_PROTOCOL: Column = Column::new(
+    PROTOCOL.name,
+    Int32,
+    "IANA protocol number of a port; else null.",
+)
+.or_null()
+.holding(Holds::Between(0, 255));
 const SUMMED_PACKETS: Column = Column::new(
     PACKETS.name,
     Int64,
     "Packets over IPv4 that ask; 0 for hosts that look infected.",
 )
 .holding(NOT_NEGATIVE);
-pub(super) const HOSTS: Column = Column::new(
-    "hosts",
-    Int64,
-    "Hosts; 0 where only packets are summed.",
-)
-.holding(NOT_NEGATIVE);
+pub(super) const HOSTS: Column =
+    Column::new("hosts", Int64, "Hosts; 0 where only packets are summed.").holding(NOT_NEGATIVE);
 pub(super) const SEVERAL: Column = Column::new(
     "hosts_several",
     Int64,

@@ -33,7 +33,9 @@ const NEGATIVE_POWERS: [f64; 256] = {
 
 /// The bytes are no HLL sketch of the dataset's format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a sketch of sources is no Apache DataSketches HLL image, or one of a smaller lg_k than its column's")]
+#[error(
+    "a sketch of sources is no Apache DataSketches HLL image, or one of a smaller lg_k than its column's"
+)]
 pub struct SketchError;
 
 /// A set of sources, known by its sketch.

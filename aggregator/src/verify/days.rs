@@ -9,7 +9,8 @@ use super::part::PartSums;
 use super::{Finding, SumsByHour};
 use crate::calendar::Calendar;
 use crate::schema::{
-    MARGINALS_DAILY, Marginal, PORTS_DAILY, SOURCES, SOURCES_DAILY, TRAFFIC, TRAFFIC_DAILY, Table};
+    MARGINALS_DAILY, Marginal, PORTS_DAILY, SOURCES, SOURCES_DAILY, TRAFFIC, TRAFFIC_DAILY, Table,
+};
 use crate::store::Period;
 
 /// Each table of days that holds all packets of a table of hours, with that table, and how many times it does.
@@ -53,7 +54,9 @@ pub(super) fn compare_days(days: &[DayRead], hours: &SumsByHour) -> Vec<Finding>
             sums.packets.saturating_mul(*times),
             sums.bytes.saturating_mul(*times),
         );
-        if wanted == (day.sums.packets, day.sums.bytes) || last.get(day.sensor.as_str()) == Some(&day.period) {
+        if wanted == (day.sums.packets, day.sums.bytes)
+            || last.get(day.sensor.as_str()) == Some(&day.period)
+        {
             continue;
         }
         findings.push(Finding {

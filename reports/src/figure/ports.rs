@@ -3,12 +3,12 @@
 use super::{Context, Drawn, Figure, Section};
 use crate::chart::ranked::{self, Bar};
 use crate::query::answer::Port;
-use crate::query::distinct::ERROR_PERCENT_SMALL;
 use crate::query::answer::PortTotals;
+use crate::query::distinct::ERROR_PERCENT_SMALL;
 use crate::query::{Answer, PortRole};
-use teiten_aggregator::survey;
 use crate::table::{Cell, DataTable};
 use crate::text::{Both, Text, fill, number, service};
+use teiten_aggregator::survey;
 
 pub(super) const PORTS: Figure = Figure {
     name: "ports",

@@ -12,7 +12,9 @@ use super::distinct::SourceSketch;
 use super::event::{Event, Tested};
 use super::rolled_up::RolledUp;
 use super::survey::Survey;
-pub use super::tally::{Day, Map, Port, PortDay, PortRole, PortTotals, Protocol, SourceGroup, Tally};
+pub use super::tally::{
+    Day, Map, Port, PortDay, PortRole, PortTotals, Protocol, SourceGroup, Tally,
+};
 use crate::period::ReportPeriod;
 use crate::series::{Buckets, CoverageState};
 use crate::supplied::Supplied;

@@ -1,7 +1,7 @@
 //! Reads the `coverage` of one hour: the observed seconds of each sensor, the number of addresses, and the counters.
 
-use std::collections::BTreeMap;
 use arrow::array::Array as _;
+use std::collections::BTreeMap;
 use teiten_aggregator::counter::COUNTERS;
 use teiten_aggregator::schema::names;
 use teiten_aggregator::store::Part;

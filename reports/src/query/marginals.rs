@@ -21,7 +21,7 @@ use teiten_aggregator::store::Part;
 use super::layout::{self, HourFiles, PartsByDay};
 use super::rolled_up::civil_days;
 use super::rows::note;
-use super::{Answer, Job, Question, QueryError};
+use super::{Answer, Job, QueryError, Question};
 use crate::series::Buckets;
 
 mod ports;
@@ -61,9 +61,8 @@ impl RolledDays {
         if numbers.len() != days.ranges.len() || !question.uses_rolled_up {
             return Ok(RolledDays::default());
         }
-        let parts = |table: &'static str, days: &Range<i64>| {
-            layout::day_parts(&question.data, table, days)
-        };
+        let parts =
+            |table: &'static str, days: &Range<i64>| layout::day_parts(&question.data, table, days);
         // A month begins up to 30 days before a day of it, and ends as many behind it.
         let months = civil.start - 31..civil.end + 31;
         Ok(RolledDays {

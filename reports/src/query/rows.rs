@@ -4,8 +4,8 @@ use std::fs::File;
 use std::path::Path;
 
 use parquet::file::metadata::KeyValue;
-pub(super) use teiten_aggregator::columns::{Columns, unknown};
 use teiten_aggregator::columns::PartColumns;
+pub(super) use teiten_aggregator::columns::{Columns, unknown};
 use teiten_aggregator::part::{CHECKSUM_KEY, PartError, checked, guarded};
 
 use super::Answer;

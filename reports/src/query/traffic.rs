@@ -5,8 +5,8 @@ use teiten_aggregator::store::Part;
 use teiten_observation::{Class, Tool, TrafficType};
 
 use super::answer::Port;
-use super::rows::{self, Columns};
 use super::distinct::SourceSketch;
+use super::rows::{self, Columns};
 use super::{Answer, DamagedFile, HourTally, Job, PortRole, Protocol, SourceGroup, Tally};
 
 const COLUMNS: &[&str] = &[

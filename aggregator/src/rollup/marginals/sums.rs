@@ -8,9 +8,7 @@ use foldhash::fast::RandomState;
 use teiten_observation::{Class, Tool, TrafficType};
 
 use crate::columns::{Columns, PartColumns, unknown};
-use crate::schema::{
-    AskedPort, AskedPortRow, Marginal, MarginalKey, MarginalRow, PortRole, names,
-};
+use crate::schema::{AskedPort, AskedPortRow, Marginal, MarginalKey, MarginalRow, PortRole, names};
 use crate::sketch::distinct::{LG_K_SMALL, SourceSketch};
 use crate::store::Period;
 
@@ -109,7 +107,8 @@ impl Marginals {
     fn at(&mut self, group: usize, number: usize) -> &mut MarginalSum {
         let place = number * GROUPS + group;
         if self.0.len() <= place {
-            self.0.resize_with((number + 1) * GROUPS, MarginalSum::default);
+            self.0
+                .resize_with((number + 1) * GROUPS, MarginalSum::default);
         }
         &mut self.0[place]
     }
@@ -330,9 +329,10 @@ impl DaySums {
         ];
         for (by, sums, texts) in fixed {
             let occurring = sums.occurring();
-            rows.extend(occurring.map(|(group, number, sum)| {
-                row(by, group, Arc::clone(&texts[number]), sum)
-            }));
+            rows.extend(
+                occurring
+                    .map(|(group, number, sum)| row(by, group, Arc::clone(&texts[number]), sum)),
+            );
         }
         rows.sort_unstable_by(|a, b| a.key.cmp(&b.key));
         let mut ports: Vec<(AskedPort, PortSum)> = self.ports.occurring().collect();

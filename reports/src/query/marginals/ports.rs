@@ -122,7 +122,16 @@ fn add_row(day: usize, key: PortKey, totals: PortTotals, part: &mut Answer) {
 pub(in crate::query) fn close(job: &Job<'_>, workers: usize, answer: &mut Answer) {
     let raw = std::mem::take(&mut answer.open_ports);
     let files = job.rolled.files_of(&answer.rolled_days);
-    if let ([PortFile { part, is_month: true }], true) = (&files[..], raw.is_empty()) {
+    if let (
+        [
+            PortFile {
+                part,
+                is_month: true,
+            },
+        ],
+        true,
+    ) = (&files[..], raw.is_empty())
+    {
         let read = opened(part.place()).and_then(|opened| unpanicked(|| read(opened, false)));
         match read {
             Ok(rows) => {
@@ -180,9 +189,8 @@ impl RolledDays {
         for ((month, sensor), days) in months {
             let of_sensor = |part: &&Part| part.sensor().as_deref() == Some(sensor);
             let of_month = self.ports.range(month..month + 31);
-            let of_month = of_month.filter(|(day, _)| {
-                *day - i64::from(date_of(**day).day()) + 1 == month
-            });
+            let of_month =
+                of_month.filter(|(day, _)| *day - i64::from(date_of(**day).day()) + 1 == month);
             let parts: Vec<(i64, &Part)> = of_month
                 .filter_map(|(day, parts)| Some((*day, parts.iter().find(of_sensor)?)))
                 .collect();
@@ -194,15 +202,12 @@ impl RolledDays {
                     part,
                     is_month: true,
                 }),
-                None => files.extend(
-                    parts
-                        .into_iter()
-                        .filter(|(day, _)| days.contains(day))
-                        .map(|(_, part)| PortFile {
-                            part,
-                            is_month: false,
-                        }),
-                ),
+                None => files.extend(parts.into_iter().filter(|(day, _)| days.contains(day)).map(
+                    |(_, part)| PortFile {
+                        part,
+                        is_month: false,
+                    },
+                )),
             }
         }
         files
