@@ -13,9 +13,11 @@ use arrow::datatypes::{
 };
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+    ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
+    RowFilter,
 };
 use parquet::file::metadata::KeyValue;
+use parquet::file::statistics::Statistics;
 use teiten_observation::Class;
 
 use crate::schema::{SCHEMA_VERSION, names};
@@ -66,8 +68,60 @@ impl PartColumns {
         self,
         columns: &[&str],
         optional: &[&str],
-        mut each: impl FnMut(&Columns<'_>) -> Result<(), String>,
+        each: impl FnMut(&Columns<'_>) -> Result<(), String>,
     ) -> Result<(), String> {
+        let builder = self.builder(columns, optional)?;
+        read_batches(builder, each)
+    }
+
+    /// As [`PartColumns::read`], of rows with one of these ports alone: row groups without them are not read, nor the other columns of other
+    /// rows decoded where that can be helped.
+    ///
+    /// # Errors
+    /// As [`PartColumns::read`].
+    pub fn read_ports(
+        self,
+        columns: &[&str],
+        wanted: &[u16],
+        each: impl FnMut(&Columns<'_>) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let schema = self.metadata.parquet_schema();
+        let of_port = ProjectionMask::columns(schema, [names::PORT]);
+        let mut found = schema.columns().iter();
+        let place = found.position(|column| column.name() == names::PORT);
+        let place = place.ok_or_else(|| format!("no column {}", names::PORT))?;
+        let groups = self.metadata.metadata().row_groups().iter();
+        let groups = groups.map(|group| match group.column(place).statistics() {
+            Some(Statistics::Int32(known)) => match (known.min_opt(), known.max_opt()) {
+                (Some(least), Some(most)) => {
+                    let inside = |port: &u16| (*least..=*most).contains(&i32::from(*port));
+                    wanted.iter().any(inside)
+                }
+                // Rows without ports have no least one.
+                _ => true,
+            },
+            _ => true,
+        });
+        let groups = groups.enumerate();
+        let groups = groups.filter_map(|(group, may_hold)| may_hold.then_some(group));
+        let groups: Vec<usize> = groups.collect();
+        let wanted: Vec<u16> = wanted.to_vec();
+        let is_wanted =
+            move |port: Option<i32>| wanted.iter().any(|it| Some(i32::from(*it)) == port);
+        let filter = ArrowPredicateFn::new(of_port, move |batch| {
+            let ports = batch.column(0).as_primitive::<Int32Type>();
+            Ok(ports.iter().map(|port| Some(is_wanted(port))).collect())
+        });
+        let builder = self.builder(columns, &[])?.with_row_groups(groups);
+        let filter = RowFilter::new(vec![Box::new(filter)]);
+        read_batches(builder.with_row_filter(filter), each)
+    }
+
+    fn builder(
+        self,
+        columns: &[&str],
+        optional: &[&str],
+    ) -> Result<ParquetRecordBatchReaderBuilder<File>, String> {
         for column in columns {
             self.metadata
                 .schema()
@@ -76,17 +130,20 @@ impl PartColumns {
         }
         let wanted = columns.iter().chain(optional).copied();
         let mask = ProjectionMask::columns(self.metadata.parquet_schema(), wanted);
-        let reader = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file, self.metadata)
-            .with_projection(mask)
-            .with_batch_size(BATCH_ROWS)
-            .build()
-            .map_err(|error| error.to_string())?;
-        for batch in reader {
-            let batch = batch.map_err(|error| error.to_string())?;
-            each(&Columns(&batch))?;
-        }
-        Ok(())
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(self.file, self.metadata);
+        Ok(builder.with_projection(mask).with_batch_size(BATCH_ROWS))
     }
+}
+
+fn read_batches(
+    builder: ParquetRecordBatchReaderBuilder<File>,
+    mut each: impl FnMut(&Columns<'_>) -> Result<(), String>,
+) -> Result<(), String> {
+    for batch in builder.build().map_err(|error| error.to_string())? {
+        let batch = batch.map_err(|error| error.to_string())?;
+        each(&Columns(&batch))?;
+    }
+    Ok(())
 }
 
 fn with_dictionaries(schema: &Schema) -> Arc<Schema> {

@@ -217,7 +217,7 @@ fn ask_one(
     );
     if depth == Depth::Whole && question.compare && before.is_some() {
         (answer.events, answer.tested) = detect::find(&answer, before);
-        detect::read_details(&job, &mut answer);
+        detect::read_details(&job, question.workers, &mut answer);
     }
     if depth == Depth::Whole {
         answer.rolled_up = gather::read(&question.data, &mut answer, &|name| job.wants(name))?;

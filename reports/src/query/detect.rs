@@ -3,12 +3,17 @@
 //! The rule counts hosts and not packets, so that one loud source is no event. It is tested over every port and day, with the false
 //! discovery rate bounded; see [`crate::trend`]. The cards are read again from the tables of the event's days only.
 
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use arrow::array::Array as _;
 use teiten_aggregator::schema::names;
 use teiten_observation::Tool;
 
 use super::distinct::SourceSketch;
 use super::event::{CARDS_MAX, Event, EventDetail, EventKind, PORTS_TESTED, Tested};
+use super::layout::HourFiles;
 use super::rows::{self, Columns};
 use super::tally::{Port, PortDay};
 use super::{Answer, Job};
@@ -190,37 +195,100 @@ const SOURCE_COLUMNS: &[&str] = &[
     names::PACKETS,
 ];
 
-/// Reads the cards of the first [`CARDS_MAX`] events; a file that cannot be read was reported when the period was read.
-pub(crate) fn read_details(job: &Job<'_>, answer: &mut Answer) {
-    let mut events = std::mem::take(&mut answer.events);
+/// An event of which a card is shown, and the hours of its days.
+struct CardEvent {
+    place: usize,
+    port: Port,
+    hours: Range<usize>,
+}
+
+/// Reads the cards of the first [`CARDS_MAX`] events, each hour once for all of them; a file that cannot be read was reported when the period
+/// was read.
+pub(crate) fn read_details(job: &Job<'_>, workers: usize, answer: &mut Answer) {
     // The largest events, which are shown.
-    let mut order: Vec<usize> = (0..events.len()).collect();
-    order.sort_by(|&a, &b| events[b].hosts.total_cmp(&events[a].hosts));
+    let mut order: Vec<usize> = (0..answer.events.len()).collect();
+    let hosts = |place: usize| answer.events[place].hosts;
+    order.sort_by(|&a, &b| hosts(b).total_cmp(&hosts(a)));
     order.truncate(CARDS_MAX);
-    let mut scratch = Answer::empty(answer.period.clone(), answer.buckets.clone());
-    for place in order {
-        let event = &mut events[place];
-        let first = answer.day_buckets.ranges[event.days.start].start;
-        let end = answer.day_buckets.ranges[event.days.end - 1].end;
-        event.detail.hours = vec![0; end - first];
-        for hour in first..end {
+    let shown: Vec<CardEvent> = order
+        .into_iter()
+        .map(|place| {
+            let event = &answer.events[place];
+            let ranges = &answer.day_buckets.ranges;
+            CardEvent {
+                place,
+                port: event.port,
+                hours: ranges[event.days.start].start..ranges[event.days.end - 1].end,
+            }
+        })
+        .collect();
+    let hours: BTreeSet<usize> = shown.iter().flat_map(|card| card.hours.clone()).collect();
+    let hours: Vec<usize> = hours.into_iter().collect();
+    let next = AtomicUsize::new(0);
+    let work = || {
+        let mut details: Vec<EventDetail> = shown.iter().map(empty_detail).collect();
+        while let Some(hour) = hours.get(next.fetch_add(1, Ordering::Relaxed)) {
+            read_hour(job, *hour, &shown, &mut details);
+        }
+        details
+    };
+    let found: Vec<Vec<EventDetail>> = std::thread::scope(|scope| {
+        let threads = 0..workers.clamp(1, hours.len().max(1));
+        let threads: Vec<_> = threads.map(|_| scope.spawn(work)).collect();
+        let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        };
+        threads.into_iter().map(join).collect()
+    });
+    for (number, card) in shown.iter().enumerate() {
+        let mut detail = empty_detail(card);
+        for of_thread in &found {
+            detail.merge(&of_thread[number]);
+        }
+        for hour in card.hours.clone() {
             for name in answer.hours[hour].seconds.keys() {
-                event.detail.sensors.entry(name.clone()).or_default();
-            }
-            let absolute = job.first_hour + hour as i64;
-            for part in job.traffic.get(&absolute).into_iter().flatten() {
-                let _ = rows::read(part.place(), TRAFFIC_COLUMNS, &mut scratch, |batch, _| {
-                    add_traffic(job, batch, event, hour - first)
-                });
-            }
-            for part in job.sources.get(&absolute).into_iter().flatten() {
-                let _ = rows::read(part.place(), SOURCE_COLUMNS, &mut scratch, |batch, _| {
-                    add_sources(job, batch, event)
-                });
+                detail.sensors.entry(name.clone()).or_default();
             }
         }
+        answer.events[card.place].detail = detail;
     }
-    answer.events = events;
+}
+
+fn empty_detail(card: &CardEvent) -> EventDetail {
+    EventDetail {
+        hours: vec![0; card.hours.len()],
+        ..EventDetail::default()
+    }
+}
+
+fn read_hour(job: &Job<'_>, hour: usize, shown: &[CardEvent], details: &mut [EventDetail]) {
+    let absolute = job.first_hour + hour as i64;
+    let of_hour = || shown.iter().filter(|card| card.hours.contains(&hour));
+    let ports: Vec<u16> = of_hour().filter_map(|card| card.port.port).collect();
+    let mut read = |files: &HourFiles,
+                    columns: &[&str],
+                    add: fn(
+        &Job<'_>,
+        &Columns<'_>,
+        &CardEvent,
+        &mut EventDetail,
+        usize,
+    ) -> Result<(), String>| {
+        for part in files.get(&absolute).into_iter().flatten() {
+            let _ = rows::read_ports(part.place(), columns, &ports, |batch| {
+                for (card, detail) in shown.iter().zip(&mut *details) {
+                    if card.hours.contains(&hour) {
+                        add(job, batch, card, detail, hour)?;
+                    }
+                }
+                Ok(())
+            });
+        }
+    };
+    read(job.traffic, TRAFFIC_COLUMNS, add_traffic);
+    read(job.sources, SOURCE_COLUMNS, add_sources);
 }
 
 /// Rows of the event's port that ask for it over IPv4.
@@ -245,10 +313,11 @@ fn matching(job: &Job<'_>, batch: &Columns<'_>, port: Port) -> Result<Vec<usize>
 fn add_traffic(
     job: &Job<'_>,
     batch: &Columns<'_>,
-    event: &mut Event,
+    card: &CardEvent,
+    detail: &mut EventDetail,
     hour: usize,
 ) -> Result<(), String> {
-    let rows = matching(job, batch, event.port)?;
+    let rows = matching(job, batch, card.port)?;
     let sensors = batch.text(names::SENSOR, |name| Ok(name.to_owned()))?;
     let tools = batch.text(names::TOOL, |name| {
         Tool::from_name(name).ok_or_else(|| rows::unknown(names::TOOL, name))
@@ -258,7 +327,6 @@ fn add_traffic(
         batch.int64(names::PACKETS)?,
         batch.bytes(names::SOURCES_SKETCH)?,
     );
-    let detail = &mut event.detail;
     for row in rows {
         let count = packets.value(row);
         let merged = |distinct: &mut SourceSketch| {
@@ -266,7 +334,7 @@ fn add_traffic(
                 .merge_image(sketches.value(row))
                 .map_err(|error| error.to_string())
         };
-        detail.hours[hour] += count;
+        detail.hours[hour - card.hours.start] += count;
         detail.packets += count;
         detail.tools[*tools.at(row) as usize] += count;
         *detail.sensors.entry(sensors.at(row).clone()).or_default() += count;
@@ -278,11 +346,17 @@ fn add_traffic(
     Ok(())
 }
 
-fn add_sources(job: &Job<'_>, batch: &Columns<'_>, event: &mut Event) -> Result<(), String> {
+fn add_sources(
+    job: &Job<'_>,
+    batch: &Columns<'_>,
+    card: &CardEvent,
+    detail: &mut EventDetail,
+    _: usize,
+) -> Result<(), String> {
     let asns = batch.int64(names::ASN)?;
-    for row in matching(job, batch, event.port)? {
+    for row in matching(job, batch, card.port)? {
         if !asns.is_null(row) {
-            *event.detail.networks.entry(asns.value(row)).or_default() += 1;
+            *detail.networks.entry(asns.value(row)).or_default() += 1;
         }
     }
     Ok(())

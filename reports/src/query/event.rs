@@ -75,6 +75,31 @@ pub struct EventDetail {
     pub networks: Map<i64, i64>,
 }
 
+impl EventDetail {
+    /// Adds what other rows of the same event tell.
+    pub(crate) fn merge(&mut self, other: &EventDetail) {
+        for (mine, theirs) in self.hours.iter_mut().zip(&other.hours) {
+            *mine += theirs;
+        }
+        self.packets += other.packets;
+        self.hosts.merge(&other.hosts);
+        for (code, (packets, hosts)) in &other.countries {
+            let mine = self.countries.entry(*code).or_default();
+            mine.0 += packets;
+            mine.1.merge(hosts);
+        }
+        for (mine, theirs) in self.tools.iter_mut().zip(other.tools) {
+            *mine += theirs;
+        }
+        for (name, packets) in &other.sensors {
+            *self.sensors.entry(name.clone()).or_default() += packets;
+        }
+        for (network, hosts) in &other.networks {
+            *self.networks.entry(*network).or_default() += hosts;
+        }
+    }
+}
+
 /// What was tested.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tested {

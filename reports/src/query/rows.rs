@@ -61,6 +61,29 @@ pub(super) fn read_with(
     })
 }
 
+/// Reads the named columns of the rows with one of these ports.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_ports(
+    path: &Path,
+    columns: &[&str],
+    ports: &[u16],
+    each: impl FnMut(&Columns<'_>) -> Result<(), String>,
+) -> Result<(), String> {
+    // Its pages have checksums of their own, and most of them are not read.
+    let read = || {
+        let file = File::open(path).map_err(|error| ReadFailure::Text(error.to_string()))?;
+        let opened = PartColumns::open(file).map_err(ReadFailure::Text)?;
+        let read = opened.read_ports(columns, ports, each);
+        read.map_err(ReadFailure::Text)
+    };
+    guarded(read).map_err(|reason| match reason {
+        ReadFailure::Text(text) => text,
+        ReadFailure::Part(error) => error.to_string(),
+    })
+}
+
 /// Why a file is not read: a text, or the error of opening it.
 enum ReadFailure {
     Text(String),
