@@ -296,6 +296,9 @@ fn notices(answer: &Answer, language: Language) -> Vec<String> {
     notices
 }
 
+/// Draws a figure in another width.
+type Redraw = fn(&Figure, &Answer, Language, Option<&str>) -> (Option<Chart>, Vec<Chart>);
+
 fn sections(answer: &Answer, setting: &Setting, language: Language) -> Vec<Chapter> {
     let mut count = 0;
     Section::ALL
@@ -307,15 +310,19 @@ fn sections(answer: &Answer, setting: &Setting, language: Language) -> Vec<Chapt
                 .map(|figure| {
                     count += 1;
                     let home = setting.home.as_deref();
+                    let drawn = figure.drawn(answer, language, home);
+                    // A table alone is the same in any width.
+                    let is_drawing = drawn.chart.is_some() || !drawn.cards.is_empty();
+                    let redrawn = |wanted: bool, draw: Redraw| match wanted && is_drawing {
+                        true => draw(figure, answer, language, home),
+                        false => (None, Vec::new()),
+                    };
                     Placed {
                         number: count,
                         figure,
-                        drawn: figure.drawn(answer, language, home),
-                        narrow: figure.narrow(answer, language, home),
-                        paper: match setting.pdf {
-                            true => figure.paper(answer, language, home),
-                            false => (None, Vec::new()),
-                        },
+                        narrow: redrawn(true, Figure::narrow),
+                        paper: redrawn(setting.pdf, Figure::paper),
+                        drawn,
                     }
                 });
             let note = setting

@@ -294,6 +294,11 @@ impl Context<'_> {
         self.language.text()
     }
 
+    /// Rows of a table that are needed: the same drawing in another width has no table.
+    fn rows_max(&self) -> usize {
+        if self.width < WIDTH { 0 } else { usize::MAX }
+    }
+
     fn sheet(&self) -> Sheet<'_> {
         Sheet {
             name: self.name,

@@ -147,7 +147,11 @@ fn draw(
             &bars,
             &legends,
         )),
-        table: table(&ranking, total, text),
+        table: table(
+            &ranking[..ranking.len().min(context.rows_max())],
+            total,
+            text,
+        ),
         notes: vec![
             scope,
             fill(text.note_error, &[("error", &ERROR_PERCENT_SMALL)]),

@@ -7,7 +7,7 @@ use super::{Context, Drawn, Figure, Section};
 use crate::chart::dumbbell::{self, DumbbellPair};
 use crate::chart::multiples::{self, Small};
 use crate::measure::{Change, Completeness};
-use crate::query::answer::Port;
+use crate::query::answer::{Map, Port};
 use crate::query::survey::RULES;
 use crate::query::{Answer, PortRole};
 use crate::table::{Cell, DataTable};
@@ -154,13 +154,11 @@ fn ranks(answer: &Answer, context: &Context<'_>) -> Drawn {
             None => Cell::text(text.outside),
         },
     };
+    let before = previous.as_ref().map(|ranking| rates(ranking));
+    let days = day_exposures(answer);
     for (place, (port, packets, rate)) in now.iter().enumerate() {
-        let before = previous.as_ref().map(|ranking| {
-            ranking
-                .iter()
-                .find(|row| row.0 == *port)
-                .map_or(0.0, |row| row.2)
-        });
+        let before = before.as_ref().map(|rates| rates.get(port).copied());
+        let before = before.map(Option::unwrap_or_default);
         let change = before.map(|before| Change::between(before, *rate, 0.0));
         let shown = |change: &Change| match change.percent {
             _ if change.unchanged => Cell::text(text.unchanged),
@@ -181,7 +179,7 @@ fn ranks(answer: &Answer, context: &Context<'_>) -> Drawn {
                 .as_ref()
                 .map_or(Cell::Gap, |change| Cell::Difference(change.difference)),
             change.as_ref().map_or(Cell::Gap, shown),
-            Cell::Spark(daily(answer, *port)),
+            Cell::Spark(daily(answer, &days, *port)),
         ]);
     }
     let mut notes = vec![text.note_outside.to_owned(), text.note_iana.to_owned()];
@@ -236,20 +234,33 @@ fn device_detail(port: Port, context: &Context<'_>) -> String {
     }
 }
 
-/// A port's packets per address on each day; a gap if the day had too little observation.
-fn daily(answer: &Answer, port: Port) -> Vec<Option<f64>> {
-    let days = answer.port_days.get(&port);
-    answer
-        .day_buckets
-        .ranges
+/// The rate of each port of a ranking.
+fn rates(ranking: &[(Port, i64, f64)]) -> Map<Port, f64> {
+    ranking
         .iter()
-        .enumerate()
+        .map(|(port, _, rate)| (*port, *rate))
+        .collect()
+}
+
+/// The exposure of each day; none of a day with too little observation.
+fn day_exposures(answer: &Answer) -> Vec<Option<f64>> {
+    let ranges = answer.day_buckets.ranges.iter().enumerate();
+    ranges
         .map(|(day, range)| {
             let exposure = answer.exposure(range);
-            let packets = days.map_or(0, |days| days[day].packets);
             let whole = answer.completeness(&answer.day_buckets, day) == Completeness::Whole;
-            (whole && exposure > 0.0).then(|| packets as f64 / exposure)
+            (whole && exposure > 0.0).then_some(exposure)
         })
+        .collect()
+}
+
+/// A port's packets per address on each day; a gap if the day had too little observation.
+fn daily(answer: &Answer, exposures: &[Option<f64>], port: Port) -> Vec<Option<f64>> {
+    let days = answer.port_days.get(&port);
+    let packets = |day: usize| days.map_or(0, |days| days[day].packets);
+    let exposures = exposures.iter().enumerate();
+    exposures
+        .map(|(day, exposure)| exposure.map(|exposure| packets(day) as f64 / exposure))
         .collect()
 }
 
@@ -262,12 +273,8 @@ fn without_survey(answer: &Answer, context: &Context<'_>) -> Drawn {
             ..Drawn::default()
         };
     };
-    let rate = |port: Port| {
-        without
-            .iter()
-            .find(|row| row.0 == port)
-            .map_or(0.0, |row| row.2)
-    };
+    let rates = rates(&without);
+    let rate = |port: Port| rates.get(&port).copied().unwrap_or(0.0);
     let mut table = DataTable::new(&[
         ("rank", text.rank),
         ("port_label", text.port),
@@ -280,7 +287,7 @@ fn without_survey(answer: &Answer, context: &Context<'_>) -> Drawn {
         ),
         ("survey_share_percent", text.survey_share),
     ]);
-    for (place, (port, _, all)) in all.iter().enumerate() {
+    for (place, (port, _, all)) in all.iter().enumerate().take(context.rows_max()) {
         let part = rate(*port);
         table.push(vec![
             Cell::Count(place as i64 + 1),
@@ -394,11 +401,12 @@ fn trends(answer: &Answer, context: &Context<'_>) -> Drawn {
             ..Drawn::default()
         };
     }
+    let exposures = day_exposures(answer);
     let charts: Vec<Small> = ranking
         .iter()
         .take(SMALL_MAX)
         .map(|(port, ..)| {
-            let values = daily(answer, *port);
+            let values = daily(answer, &exposures, *port);
             Small {
                 label: port_label(*port),
                 detail: port_detail(*port, text),
@@ -420,7 +428,7 @@ fn trends(answer: &Answer, context: &Context<'_>) -> Drawn {
         ("hosts_estimate", text.sources_about),
     ]);
     for (port, ..) in ranking.iter().take(SMALL_MAX) {
-        for (day, value) in daily(answer, *port).into_iter().enumerate() {
+        for (day, value) in daily(answer, &exposures, *port).into_iter().enumerate() {
             let hosts = answer
                 .port_days
                 .get(port)
