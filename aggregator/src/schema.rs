@@ -63,7 +63,7 @@ pub(crate) use sources_daily::{
     ROWS as SOURCES_DAILY_ROWS, SourceDay, SourceDayRows, late_schema,
 };
 pub use survey_daily::SurveyWhat;
-pub(crate) use survey_daily::{ROWS as SURVEY_DAILY_ROWS, SurveyRow, SurveyRows};
+pub(crate) use survey_daily::{ROWS as SURVEY_DAILY_ROWS, SurveyDayRow, SurveyDayRows};
 pub(crate) use traffic::{Key, ROWS as TRAFFIC_ROWS, TrafficRows, TrafficSums};
 
 /// Version of the meaning of the tables; raised when a column changes its meaning.

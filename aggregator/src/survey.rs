@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use foldhash::fast::RandomState;
 
 /// A map with a seeded hash, because its keys come from packets.
-type Map<K, V> = HashMap<K, V, RandomState>;
+type SurveyMap<K, V> = HashMap<K, V, RandomState>;
 
 /// Distinct ports of a source are counted up to this number, above the largest threshold of [`RULES`].
 const PORTS_MAX: usize = 101;
@@ -131,9 +131,9 @@ pub struct SurveyDay {
     /// Packets of the one percent of hosts that send most.
     pub top_packets: i64,
     /// With the fingerprint of Mirai, by country.
-    pub mirai: Map<[u8; 2], Infected>,
+    pub mirai: SurveyMap<[u8; 2], Infected>,
     /// Without it, towards Telnet and other ports of devices, by country.
-    pub devices: Map<[u8; 2], Infected>,
+    pub devices: SurveyMap<[u8; 2], Infected>,
     /// The same two over all countries.
     pub world: [Infected; 2],
 }
@@ -247,7 +247,7 @@ impl SurveySource {
 }
 
 /// Hosts that look infected by network: Mirai, and other scanners of devices.
-type Networks<K> = [Map<K, i64>; 2];
+type Networks<K> = [SurveyMap<K, i64>; 2];
 
 /// Sums over the sources of a day.
 #[derive(Clone, Debug, Default)]

@@ -130,7 +130,7 @@ pub fn dataset_span(data: &std::path::Path) -> Result<Range<i64>, QueryError> {
 /// in [`Answer::damaged`].
 pub fn ask(question: &Question) -> Result<Answer, QueryError> {
     let baseline = look_back(question)?;
-    let mut answer = ask_one(question, Depth::Whole, baseline.as_ref())?
+    let mut answer = ask_one(question, Depth::Printed, baseline.as_ref())?
         .ok_or_else(|| nothing_in_period(question).unwrap_or_else(|error| error))?;
     if question.compare {
         let compared = |period: Option<ReportPeriod>| -> Result<Option<Box<Answer>>, QueryError> {
@@ -171,6 +171,8 @@ enum Depth {
     Coverage,
     Traffic,
     Whole,
+    /// All tables, and the hosts of every port over the period, which are printed of one period alone.
+    Printed,
 }
 
 /// Reads one period; `None` if no hour of it was observed.
@@ -207,6 +209,7 @@ fn ask_one(
         traffic: &traffic,
         sources: &sources,
         rolled: marginals::RolledDays::of(question, &days)?,
+        counts_hosts: depth == Depth::Printed,
     };
     let work = job.work(&days, question.workers);
     let mut answer = read_all(question, &job, &work, buckets);
@@ -215,11 +218,11 @@ fn ask_one(
         question.as_of_us,
         before.map_or(&BTreeMap::new(), |before| &before.sensors),
     );
-    if depth == Depth::Whole && question.compare && before.is_some() {
+    if depth >= Depth::Whole && question.compare && before.is_some() {
         (answer.events, answer.tested) = detect::find(&answer, before);
         detect::read_details(&job, question.workers, &mut answer);
     }
-    if depth == Depth::Whole {
+    if depth >= Depth::Whole {
         answer.rolled_up = gather::read(&question.data, &mut answer, &|name| job.wants(name))?;
     }
     let observed = answer.hours.iter().any(|hour| hour.state.is_observed());
@@ -247,6 +250,8 @@ pub(crate) struct Job<'a> {
     pub traffic: &'a layout::HourFiles,
     pub sources: &'a layout::HourFiles,
     rolled: marginals::RolledDays,
+    /// Whether hosts of ports over the period are counted.
+    counts_hosts: bool,
 }
 
 impl Job<'_> {

@@ -38,7 +38,7 @@ use crate::schema::{
     PAYLOADS, PORTS_DAILY, PORTS_DAILY_ROWS, PortDayRows, PortKey, PortSums, SCANNERS_DAILY,
     SCANNERS_DAILY_ROWS, SCANS, SCHEMA_VERSION, SOURCES, SOURCES_DAILY, SOURCES_DAILY_LATE_ROWS,
     SOURCES_DAILY_ROWS, SURVEY_DAILY, SURVEY_DAILY_ROWS, ScannerDayRows, SourceDay, SourceDayRows,
-    SurveyRow, SurveyRows, Table, encode_group, late_schema,
+    SurveyDayRow, SurveyDayRows, Table, encode_group, late_schema,
 };
 use crate::store::{PART_ENDING, Part, Period, Publication, Staged, Store};
 use crate::writer::{PartWriter, WriteError};
@@ -590,11 +590,11 @@ impl SourcesDay<'_> {
         Ok(file.finish()?)
     }
 
-    fn write_survey(&self, all: &[SurveyRow]) -> Result<Staged, RollupError> {
+    fn write_survey(&self, all: &[SurveyDayRow]) -> Result<Staged, RollupError> {
         let mut file = self.create(&SURVEY_DAILY, &[])?;
         for rows in all.chunks(GROUP_ROWS) {
             let (day, sensor) = (self.number(), self.sensor);
-            let group = SurveyRows { day, sensor, rows };
+            let group = SurveyDayRows { day, sensor, rows };
             let (schema, path) = (file.schema(), self.within(&SURVEY_DAILY));
             file.append(encode_with(&path, |encoder| {
                 encode_group(SURVEY_DAILY_ROWS, &schema, rows.len(), &group, encoder)

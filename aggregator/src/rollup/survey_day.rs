@@ -6,7 +6,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use crate::by_source::{SourceKey, SourceLines};
-use crate::schema::{SurveyRow, SurveyWhat};
+use crate::schema::{SurveyDayRow, SurveyWhat};
 use crate::survey::{AskedRow, Infected, RULES, SurveyDay, SurveySource, SurveySums};
 use teiten_observation::Tool;
 
@@ -66,7 +66,7 @@ impl SurveyTally {
     }
 
     /// The rows of the table, in its order.
-    pub(super) fn finish(self) -> Vec<SurveyRow> {
+    pub(super) fn finish(self) -> Vec<SurveyDayRow> {
         let day = self.sums.finish(self.packets);
         let mut rows = rules(&day);
         for (what, place, countries) in [
@@ -81,23 +81,26 @@ impl SurveyTally {
             );
         }
         let ports = self.ports.into_iter();
-        rows.extend(ports.map(|((protocol, port), [packets, hosts])| SurveyRow {
-            protocol: Some(protocol),
-            port,
-            packets,
-            hosts,
-            ..empty(SurveyWhat::Port, "")
-        }));
+        rows.extend(
+            ports.map(|((protocol, port), [packets, hosts])| SurveyDayRow {
+                protocol: Some(protocol),
+                port,
+                packets,
+                hosts,
+                ..empty(SurveyWhat::Port, "")
+            }),
+        );
         rows.sort_unstable_by(|a, b| {
-            let key = |row: &SurveyRow| (row.what, Arc::clone(&row.value), row.protocol, row.port);
+            let key =
+                |row: &SurveyDayRow| (row.what, Arc::clone(&row.value), row.protocol, row.port);
             key(a).cmp(&key(b))
         });
         rows
     }
 }
 
-fn empty(what: SurveyWhat, value: &str) -> SurveyRow {
-    SurveyRow {
+fn empty(what: SurveyWhat, value: &str) -> SurveyDayRow {
+    SurveyDayRow {
         what,
         value: value.into(),
         protocol: None,
@@ -109,8 +112,8 @@ fn empty(what: SurveyWhat, value: &str) -> SurveyRow {
     }
 }
 
-fn infected(what: SurveyWhat, country: &str, hosts: &Infected) -> SurveyRow {
-    SurveyRow {
+fn infected(what: SurveyWhat, country: &str, hosts: &Infected) -> SurveyDayRow {
+    SurveyDayRow {
         hosts: hosts.hosts,
         several: hosts.several,
         largest_network: hosts.largest_network,
@@ -118,10 +121,10 @@ fn infected(what: SurveyWhat, country: &str, hosts: &Infected) -> SurveyRow {
     }
 }
 
-fn rules(day: &SurveyDay) -> Vec<SurveyRow> {
+fn rules(day: &SurveyDay) -> Vec<SurveyDayRow> {
     let mut rows = Vec::new();
     let mut push = |name: &str, packets: i64, hosts: i64| {
-        rows.push(SurveyRow {
+        rows.push(SurveyDayRow {
             packets,
             hosts,
             ..empty(SurveyWhat::Rule, name)

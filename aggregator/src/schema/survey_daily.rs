@@ -21,7 +21,7 @@ spelled! {
 
 /// A row.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct SurveyRow {
+pub(crate) struct SurveyDayRow {
     pub what: SurveyWhat,
     pub value: Arc<str>,
     pub protocol: Option<u8>,
@@ -33,7 +33,7 @@ pub(crate) struct SurveyRow {
 }
 
 /// The rows of a row group.
-pub(crate) type SurveyRows<'r> = DayRows<'r, SurveyRow>;
+pub(crate) type SurveyDayRows<'r> = DayRows<'r, SurveyDayRow>;
 
 pub(super) const WHAT: Column = Column::new(
     super::novelties::WHAT.name,
@@ -77,7 +77,7 @@ pub(super) const LARGEST_NETWORK: Column = Column::new(
 .holding(NOT_NEGATIVE);
 
 /// The columns, and how they are filled.
-pub(crate) const ROWS: &[ColumnRow<DayFill<SurveyRow>>] = columns_of_rows![group, row:
+pub(crate) const ROWS: &[ColumnRow<DayFill<SurveyDayRow>>] = columns_of_rows![group, row:
     DAY => every(group.day),
     SENSOR => every_text(group.sensor),
     WHAT => text(row.what.name().as_bytes()),

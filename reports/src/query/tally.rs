@@ -80,7 +80,7 @@ pub struct PortTotals {
     pub packets_ipv6: i64,
     /// Bytes on the wire.
     pub bytes: i64,
-    /// Distinct sources, estimated.
+    /// Distinct sources, estimated; 0 in a period that is compared with.
     pub hosts: f64,
 }
 

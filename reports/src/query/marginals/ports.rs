@@ -17,12 +17,12 @@ use crate::query::tally::{Map, Port, PortDay, PortRole, PortTotals};
 use crate::query::{Answer, DamagedFile, Job};
 
 /// A port and what it is counted for.
-type PortKey = (PortRole, Port);
+type RolePort = (PortRole, Port);
 
 /// A row of a day.
 #[derive(Clone, Debug)]
 pub(super) struct PortRow {
-    key: PortKey,
+    key: RolePort,
     totals: PortTotals,
     /// Empty where it was not asked for.
     sketch: Vec<u8>,
@@ -94,7 +94,7 @@ pub(super) fn add(day: usize, of_sensors: Vec<Vec<PortRow>>, part: &mut Answer) 
         }
         return;
     }
-    let mut joint: Map<PortKey, (PortTotals, SourceSketch)> = Map::default();
+    let mut joint: Map<RolePort, (PortTotals, SourceSketch)> = Map::default();
     for row in of_sensors.iter().flatten() {
         let empty = || (PortTotals::default(), SourceSketch::new(LG_K_SMALL));
         let (totals, sources) = joint.entry(row.key).or_insert_with(empty);
@@ -108,7 +108,7 @@ pub(super) fn add(day: usize, of_sensors: Vec<Vec<PortRow>>, part: &mut Answer) 
     }
 }
 
-fn add_row(day: usize, key: PortKey, totals: PortTotals, part: &mut Answer) {
+fn add_row(day: usize, key: RolePort, totals: PortTotals, part: &mut Answer) {
     if key.0 == PortRole::Asked {
         part.port_days(key.1)[day] = PortDay {
             packets: totals.packets_ipv4(),
@@ -121,7 +121,10 @@ fn add_row(day: usize, key: PortKey, totals: PortTotals, part: &mut Answer) {
 /// Sets the hosts of every port over the period, once all days were read.
 pub(in crate::query) fn close(job: &Job<'_>, workers: usize, answer: &mut Answer) {
     let raw = std::mem::take(&mut answer.open_ports);
-    let files = job.rolled.files_of(&answer.rolled_days);
+    let files = match job.counts_hosts {
+        true => job.rolled.files_of(&answer.rolled_days),
+        false => Vec::new(),
+    };
     if let (
         [
             PortFile {
@@ -152,12 +155,16 @@ pub(in crate::query) fn close(job: &Job<'_>, workers: usize, answer: &mut Answer
             hosts: 0.0,
         };
         answer.ports.entry(key).or_default().add(&totals);
+        if !job.counts_hosts {
+            continue;
+        }
         match sketches.get_mut(&key) {
             Some(sources) => sources.merge(&tally.sources),
             None => drop(sketches.insert(key, tally.sources)),
         }
     }
     for (key, totals) in &mut answer.ports {
+        // Those of the days do not add up.
         totals.hosts = sketches.get(key).map_or(0.0, SourceSketch::estimate);
     }
 }
@@ -230,7 +237,7 @@ fn union_of(
     files: &[PortFile<'_>],
     workers: usize,
     answer: &mut Answer,
-) -> Map<PortKey, SourceSketch> {
+) -> Map<RolePort, SourceSketch> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut sketches = Map::default();
@@ -252,7 +259,7 @@ fn union_of(
         };
         threads.into_iter().map(join).collect()
     });
-    let mut all: Map<PortKey, SourceSketch> = Map::default();
+    let mut all: Map<RolePort, SourceSketch> = Map::default();
     for (sketches, failed) in results {
         for (key, sources) in sketches {
             match all.get_mut(&key) {
@@ -269,7 +276,7 @@ fn union_of(
 
 fn add_sketches(
     part: PartColumns,
-    sketches: &mut Map<PortKey, SourceSketch>,
+    sketches: &mut Map<RolePort, SourceSketch>,
 ) -> Result<(), String> {
     let columns = [
         names::ROLE,
