@@ -147,12 +147,12 @@ pub fn rollup(directory: &Path, settings: &RollupSettings) -> Result<Rolled, Rol
     let days = days_of(store, &TRAFFIC, settings)?;
     remove_other_zones(store, &[&TRAFFIC_DAILY], &TRAFFIC, settings, &mut rolled)?;
     traffic::roll_days(store, &days, settings, &mut rolled)?;
-    remove_left(store, &TRAFFIC_DAILY, &days, &mut rolled, &follows)?;
+    remove_left(store, &TRAFFIC_DAILY, &days, &mut rolled, follows)?;
     traffic::roll_months(store, settings, &observed, &mut rolled)?;
     remove_other_zones(store, &marginals::TABLES, &TRAFFIC, settings, &mut rolled)?;
     marginals::roll_days(store, &days, settings, &mut rolled)?;
     for table in marginals::TABLES {
-        remove_left(store, table, &days, &mut rolled, &follows)?;
+        remove_left(store, table, &days, &mut rolled, follows)?;
     }
     marginals::roll_months(store, settings, &observed, &mut rolled)?;
     let days = days_of(store, &SOURCES, settings)?;

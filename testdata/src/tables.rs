@@ -148,8 +148,8 @@ impl SourceRow {
     fn origin(&self) -> (&'static str, Option<i64>, &'static str) {
         let bits = hash(7, (self.source >> 4) as u64);
         let country = COUNTRIES[(bits % 61).min(bits / 61 % 61).min(39) as usize];
-        let asn = (bits % 11 > 0).then_some(1_000 + (bits >> 20) as i64 % 5_000);
-        let is_named = ORDER[self.words] == SURVEY && hash(8, self.source as u64) % 4 == 0;
+        let asn = (!bits.is_multiple_of(11)).then_some(1_000 + (bits >> 20) as i64 % 5_000);
+        let is_named = ORDER[self.words] == SURVEY && hash(8, self.source as u64).is_multiple_of(4);
         let actor = if is_named {
             ACTORS[(bits >> 40) as usize % ACTORS.len()]
         } else {
@@ -243,10 +243,10 @@ fn draw(random: &mut Random, ports: &Zipf, hour: i64) -> SourceRow {
     let number = hash(pool, random.below(size));
     let is_ipv6 = words == PING && random.below(2) == 0;
     let source = if is_ipv6 {
-        0x2001_0db8 << 96 | u128::from(number % 5_000)
+        (0x2001_0db8 << 96) | u128::from(number % 5_000)
     } else {
         // 1.0.0.0 to 126.255.255.255
-        u128::from(1 << 24 | number as u32 % (126 << 24))
+        u128::from((1 << 24) | (number as u32 % (126 << 24)))
     };
     let (protocol, port) = match words {
         SURVEY | MASSCAN => (6, Some(random.next_u16().max(1))),

@@ -263,7 +263,7 @@ fn bytes(column: &Column, values: Vec<ByteArray>, expected: &Expected) -> Result
             value.is_empty() || merge_packed(value, &mut DestinationSet::<u128>::new()).is_ok()
         })?,
         Holds::SmallSketch => {
-            check(&|value| SourceSketch::new(LG_K_SMALL).merge_image(value).is_ok())?
+            check(&|value| SourceSketch::new(LG_K_SMALL).merge_image(value).is_ok())?;
         }
         Holds::Sketch => check(&|value| SketchUnion::default().add(value).is_ok())?,
         Holds::Word(code) => return words(&values, code, &holds),

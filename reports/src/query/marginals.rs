@@ -170,7 +170,7 @@ pub(super) fn read_day(job: &Job<'_>, day: usize, part: &mut Answer) -> Option<(
         of_ports.push(ports);
         part.rolled_days.push((day, sensor));
     }
-    ports::add(day, of_ports, part);
+    ports::add(day, &of_ports, part);
     Some(())
 }
 

@@ -42,5 +42,6 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
         workers: 1,
         as_of_us: i64::MAX,
         compare: false,
+        uses_rolled_up: true,
     });
 });

@@ -307,7 +307,7 @@ impl DaySums {
         let empty: Arc<str> = "".into();
         for (hour, sums) in self.hours {
             rows.extend(sums.occurring().map(|(group, protocol, sum)| {
-                let mut row = row(Marginal::Hour, group, Arc::clone(&empty), sum);
+                let mut row = row(Marginal::Hour, group, Arc::clone(&empty), &sum);
                 row.key.hour_us = Some(hour);
                 row.key.protocol = u8::try_from(protocol).ok();
                 row
@@ -331,7 +331,7 @@ impl DaySums {
             let occurring = sums.occurring();
             rows.extend(
                 occurring
-                    .map(|(group, number, sum)| row(by, group, Arc::clone(&texts[number]), sum)),
+                    .map(|(group, number, sum)| row(by, group, Arc::clone(&texts[number]), &sum)),
             );
         }
         rows.sort_unstable_by(|a, b| a.key.cmp(&b.key));
@@ -341,7 +341,7 @@ impl DaySums {
     }
 }
 
-fn row(by: Marginal, group: usize, value: Arc<str>, sum: MarginalSum) -> MarginalRow {
+fn row(by: Marginal, group: usize, value: Arc<str>, sum: &MarginalSum) -> MarginalRow {
     let mut sketch = Vec::new();
     sum.sources.write_image(&mut sketch);
     MarginalRow {

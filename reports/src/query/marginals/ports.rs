@@ -87,8 +87,8 @@ pub(super) fn read(part: PartColumns, with_sketches: bool) -> Result<Vec<PortRow
 }
 
 /// Adds the rows of a day, of each sensor.
-pub(super) fn add(day: usize, of_sensors: Vec<Vec<PortRow>>, part: &mut Answer) {
-    if let [rows] = &of_sensors[..] {
+pub(super) fn add(day: usize, of_sensors: &[Vec<PortRow>], part: &mut Answer) {
+    if let [rows] = of_sensors {
         for row in rows {
             add_row(day, row.key, row.totals, part);
         }

@@ -75,12 +75,12 @@ pub(super) fn read(part: PartColumns, first_hour: i64) -> Result<Vec<SummedRow>,
         );
         let (packets, bytes) = (batch.int64(names::PACKETS)?, batch.int64(names::BYTES)?);
         let sketches = batch.bytes(names::SOURCES_SKETCH)?;
-        for row in 0..batch.rows() {
+        for (row, start_us) in starts.iter().enumerate() {
             let value = values.at(row);
             let wrong = || unknown(names::VALUE, value);
             let by = match properties.at(row) {
                 Marginal::Hour => {
-                    let hour = starts[row].div_euclid(HOUR_US) - first_hour;
+                    let hour = start_us.div_euclid(HOUR_US) - first_hour;
                     let hour = usize::try_from(hour).map_err(|_| wrong())?;
                     SummedBy::Hour(hour, protocols.value(row) as u8)
                 }
