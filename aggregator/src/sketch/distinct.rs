@@ -20,6 +20,8 @@ pub const ERROR_PERCENT_SMALL: f64 = 3.2;
 /// Members kept one by one before registers are set up.
 const FEW_MAX: usize = 96;
 const PREAMBLE_BYTES: usize = 8;
+/// Nothing was added to the sketch.
+const EMPTY: u8 = 4;
 /// 2^-n for each value of a register.
 const NEGATIVE_POWERS: [f64; 256] = {
     let mut powers = [1.0; 256];
@@ -128,7 +130,8 @@ impl SourceSketch {
         if count <= LIST_MAX {
             bytes.push(LIST_WORDS);
             bytes.extend(VERSION_AND_FAMILY);
-            bytes.extend([self.lg_k, LIST_LG, COMPACT, count as u8, mode(0)]);
+            let flags = COMPACT | if count == 0 { EMPTY } else { 0 };
+            bytes.extend([self.lg_k, LIST_LG, flags, count as u8, mode(0)]);
         } else {
             let holds = |lg: &u8| count * 4 <= (1usize << lg) * 3;
             let lg = SET_LG.clone().find(holds).unwrap_or(*SET_LG.end());
