@@ -10,9 +10,10 @@ use std::sync::{Arc, PoisonError};
 
 use serde_json::{Value, json};
 
+use super::day::PUBLISH_LOCK;
 use super::disk::{Disk, DiskFile};
 use super::work::WorkFolder;
-use super::{Store, seal, unseal};
+use super::{OpenPart, Part, Period, Store, seal, unseal};
 
 /// Ending of a committed list.
 const COMMIT: &str = "commit";
@@ -58,6 +59,43 @@ impl Staged {
     pub fn length(&self) -> u64 {
         self.length
     }
+
+    /// Opens its bytes as those of a part that is or would be at `path`.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) fn opened(
+        &self,
+        table: &'static str,
+        period: Period,
+        path: PathBuf,
+    ) -> io::Result<OpenPart> {
+        let name = path.file_name().unwrap_or_default();
+        let part = Part {
+            table,
+            period,
+            file_name: name.to_string_lossy().into_owned(),
+            place: self.place(),
+            path,
+        };
+        let file = part.open()?;
+        Ok(OpenPart { part, file })
+    }
+
+    /// Its path within the dataset once it is published.
+    pub(super) fn within(&self) -> &Path {
+        &self.within
+    }
+
+    /// Where its bytes are until then.
+    pub(super) fn place(&self) -> PathBuf {
+        self.work.folder.join(&self.name)
+    }
+
+    /// The open file, to be synced and closed.
+    pub(super) fn take_file(&mut self) -> Option<Box<dyn DiskFile>> {
+        self.file.take()
+    }
 }
 
 fn finished() -> io::Error {
@@ -83,7 +121,7 @@ impl Drop for Staged {
         if !self.published {
             self.file = None;
             // A file that cannot be removed now is removed with the work folder.
-            let _ = self.store.disk().remove(&self.work.folder.join(&self.name));
+            let _ = self.store.disk().remove(&self.place());
         }
     }
 }
@@ -279,13 +317,14 @@ impl Publication {
                 "the folder for parts under way was removed",
             ));
         }
-        store.finish_pending(&work)?;
         for staged in &self.puts {
             self.removals.remove(&staged.within);
         }
         let disk = store.disk();
-        let files = self.puts.iter_mut().filter_map(|staged| staged.file.take());
+        let files = self.puts.iter_mut().filter_map(Staged::take_file);
         disk.sync_files(files.collect())?;
+        let _names_stay = store.lock(PUBLISH_LOCK)?;
+        store.finish_pending(&work)?;
         let number = work.next_number();
         let list = List {
             puts: self
