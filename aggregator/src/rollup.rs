@@ -149,12 +149,17 @@ pub fn rollup(directory: &Path, settings: &RollupSettings) -> Result<Rolled, Rol
     store.recover().map_err(file_error(directory))?;
     // What two at once have read may not be of the same age.
     let _one_at_a_time = store.lock("rollup").map_err(file_error(directory))?;
-    // Both read hours and write tables of their own, each from its own work folder.
+    // `sources` take as long as `traffic` and `backscatter` together; both write tables of their own, each from its own work folder.
     std::thread::scope(|scope| {
-        let of_traffic = scope.spawn(|| roll_traffic(&Store::at(directory), settings));
+        let of_others = scope.spawn(|| {
+            let store = &Store::at(directory);
+            let mut rolled = roll_traffic(store, settings)?;
+            attacks::roll_days(store, settings, &mut rolled)?;
+            Ok::<_, RollupError>(rolled)
+        });
         let of_sources = roll_sources(store, settings);
-        let of_traffic = joined(of_traffic)?;
-        Ok(of_traffic.and(of_sources?))
+        let of_others = joined(of_others)?;
+        Ok(of_others.and(of_sources?))
     })
 }
 
@@ -173,7 +178,7 @@ fn roll_traffic(store: &Store, settings: &RollupSettings) -> Result<Rolled, Roll
     Ok(rolled)
 }
 
-/// Rolls up `sources` and what is made of them, and `backscatter`.
+/// Rolls up `sources` and what is made of them.
 fn roll_sources(store: &Store, settings: &RollupSettings) -> Result<Rolled, RollupError> {
     let mut rolled = Rolled::default();
     let days = days_of(store, &SOURCES, settings)?;
@@ -189,7 +194,6 @@ fn roll_sources(store: &Store, settings: &RollupSettings) -> Result<Rolled, Roll
     let sensors = observed.iter().chain(days.keys());
     let sensors = sensors.map(|(_, sensor)| sensor.clone());
     novelties::judge_days(store, settings, &sensors.collect(), &mut rolled)?;
-    attacks::roll_days(store, settings, &mut rolled)?;
     Ok(rolled)
 }
 
