@@ -116,6 +116,7 @@ pub fn prune(
         gone: BTreeSet::new(),
         days: Vec::new(),
         is_dry,
+        has_taken_apart: false,
     };
     // Tables that rollups read come before the tables that show what was rolled up.
     for table in [&TRAFFIC, &SOURCES, &PAYLOADS, &BACKSCATTER, &COVERAGE]
@@ -163,6 +164,7 @@ struct Pruning<'p> {
     gone: BTreeSet<HourPart>,
     days: Vec<PruneDay>,
     is_dry: bool,
+    has_taken_apart: bool,
 }
 
 impl Pruning<'_> {
@@ -181,6 +183,11 @@ impl Pruning<'_> {
             if hours.end > before {
                 continue;
             }
+            // Another group may have had its day taken apart.
+            let parts = match self.has_taken_apart {
+                true => self.found_again(table, &parts),
+                false => parts,
+            };
             let kept = self.needed(table, &sensor, group, &parts)?;
             let parts = match kept.is_none() && !self.is_dry {
                 true => self.apart(table, parts, &hours)?,
@@ -212,13 +219,18 @@ impl Pruning<'_> {
         }
         take_apart(self.store, &[table], &days)?;
         self.all.insert(table.name, parts_of(self.store, table)?);
-        let wanted = |part: &&HourPart| {
-            parts
-                .iter()
-                .any(|known| known.period == part.period && known.file_name == part.file_name)
-        };
+        self.has_taken_apart = true;
+        Ok(self.found_again(table, &parts))
+    }
+
+    /// These parts, wherever they are now.
+    fn found_again(&self, table: &Table, parts: &[HourPart]) -> Vec<HourPart> {
+        let key = |part: &HourPart| (part.period, part.file_name.clone());
+        let wanted: BTreeSet<_> = parts.iter().map(key).collect();
         let all = self.all.get(table.name).into_iter().flatten();
-        Ok(all.filter(wanted).cloned().collect())
+        all.filter(|part| wanted.contains(&key(part)))
+            .cloned()
+            .collect()
     }
 
     /// The unit of removal of a part: the day or month that it is rolled up into.
