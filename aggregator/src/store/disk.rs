@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, RenameFlags};
 
 /// A file that is being written.
@@ -247,7 +248,14 @@ impl Disk for LocalDisk {
 
     fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
         let flags = RenameFlags::RENAME_EXCHANGE;
-        nix::fcntl::renameat2(AT_FDCWD, one, AT_FDCWD, other, flags).map_err(io::Error::from)
+        let exchanged = nix::fcntl::renameat2(AT_FDCWD, one, AT_FDCWD, other, flags);
+        exchanged.map_err(|errno| match errno {
+            Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP => io::Error::new(
+                io::ErrorKind::Unsupported,
+                "this file system cannot exchange the names of two folders (RENAME_EXCHANGE)",
+            ),
+            other => other.into(),
+        })
     }
 
     fn remove_folder(&self, folder: &Path) -> io::Result<()> {
