@@ -343,7 +343,7 @@ impl SensorDay {
         let mut files = Vec::new();
         for rows in files_of(&parts) {
             let part = rows.part;
-            let opened = part.open().and_then(|file| Ok((notes_of(&file), file)));
+            let opened = part.open().map(|file| (notes_of(&file), file));
             let (notes, file) =
                 opened.map_err(|error| format!("{} {error}", part.path.display()))?;
             let notes = notes.map_err(|error| format!("{} {error}", part.path.display()))?;
