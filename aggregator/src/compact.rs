@@ -27,7 +27,7 @@ use crate::part::{CHECKSUM_KEY, PartError, notes_of};
 use crate::schema::{COVERAGE, SOURCES, TRAFFIC, Table};
 use crate::store::{Lock, OpenPart, PartName, Period, Staged, Store};
 use crate::whole_day::{
-    CONTENT_KEY, HELD_PARTS_KEY, HeldPart, HourPart, files_of, hour_parts, notes_of_held,
+    CONTENT_KEY, HELD_PARTS_KEY, HeldPart, PartOfHour, files_of, hour_parts, notes_of_held,
 };
 use crate::writer::PartWriter;
 
@@ -179,7 +179,7 @@ struct TableCompaction<'c> {
 /// A day of a sensor that is to be compacted: its files are opened before anything is read, and looked at again before they are replaced.
 struct SensorDay {
     sensor: String,
-    parts: Vec<HourPart>,
+    parts: Vec<PartOfHour>,
     files: Vec<OpenPart>,
 }
 
@@ -228,7 +228,7 @@ impl<'c> TableCompaction<'c> {
                 return Ok(());
             }
         };
-        let mut by_sensor = BTreeMap::<String, Vec<HourPart>>::new();
+        let mut by_sensor = BTreeMap::<String, Vec<PartOfHour>>::new();
         for part in parts {
             if let Some(sensor) = part.sensor()
                 && self.sensors.get(&sensor).is_some_and(|end| first.0 < *end)
@@ -339,7 +339,7 @@ fn run_of(day: Hour) -> String {
 
 impl SensorDay {
     /// Opens the files of a day; why it cannot be compacted.
-    fn open(sensor: String, parts: Vec<HourPart>) -> Result<Self, String> {
+    fn open(sensor: String, parts: Vec<PartOfHour>) -> Result<Self, String> {
         let mut files = Vec::new();
         for rows in files_of(&parts) {
             let part = rows.part;
@@ -365,8 +365,8 @@ impl SensorDay {
 }
 
 /// The parts of a day, of each hour one in each list: those of one list stand in one file.
-fn one_of_each_hour(parts: &[HourPart]) -> Vec<Vec<HourPart>> {
-    let mut lists = Vec::<Vec<HourPart>>::new();
+fn one_of_each_hour(parts: &[PartOfHour]) -> Vec<Vec<PartOfHour>> {
+    let mut lists = Vec::<Vec<PartOfHour>>::new();
     for of_hour in parts.chunk_by(|left, right| left.period == right.period) {
         let mut names = BTreeSet::new();
         for (place, part) in of_hour.iter().enumerate() {
@@ -389,10 +389,10 @@ fn one_of_each_hour(parts: &[HourPart]) -> Vec<Vec<HourPart>> {
 
 /// What the file that holds these parts says of them, and all of its metadata.
 fn metadata_of(
-    parts: &[HourPart],
+    parts: &[PartOfHour],
     name: &PartName,
 ) -> Result<(Vec<HeldPart>, Vec<KeyValue>), CompactError> {
-    let mut all = Vec::<(&HourPart, String, u64, BTreeMap<String, String>)>::new();
+    let mut all = Vec::<(&PartOfHour, String, u64, BTreeMap<String, String>)>::new();
     for part in parts {
         let read = || -> Result<_, PartError> {
             let file = part.part.open()?;

@@ -20,7 +20,7 @@ use crate::schema::{
     SOURCES, SOURCES_DAILY, Span, TABLES, TRAFFIC, TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table,
 };
 use crate::store::{Part, Period, Store};
-use crate::whole_day::{HourPart, hour_parts};
+use crate::whole_day::{PartOfHour, hour_parts};
 
 /// Number of days of a table to keep, including the last one.
 pub type KeptDays = BTreeMap<&'static str, u64>;
@@ -141,7 +141,7 @@ pub fn prune(
 }
 
 /// The parts of a table, also those in parts of whole days.
-fn parts_of(store: &Store, table: &'static Table) -> Result<Vec<HourPart>, PruneError> {
+fn parts_of(store: &Store, table: &'static Table) -> Result<Vec<PartOfHour>, PruneError> {
     if table.span == Span::Hour {
         return hour_parts(store, table.name, &(i64::MIN..i64::MAX)).map_err(|source| {
             PruneError::Part {
@@ -155,13 +155,13 @@ fn parts_of(store: &Store, table: &'static Table) -> Result<Vec<HourPart>, Prune
         path: store.directory().join(table.name),
         source,
     })?;
-    Ok(listed.into_iter().map(HourPart::from).collect())
+    Ok(listed.into_iter().map(PartOfHour::from).collect())
 }
 
 struct Pruning<'p> {
     store: &'p Store,
-    all: BTreeMap<&'static str, Vec<HourPart>>,
-    gone: BTreeSet<HourPart>,
+    all: BTreeMap<&'static str, Vec<PartOfHour>>,
+    gone: BTreeSet<PartOfHour>,
     days: Vec<PruneDay>,
     is_dry: bool,
     has_taken_apart: bool,
@@ -170,7 +170,7 @@ struct Pruning<'p> {
 impl Pruning<'_> {
     /// Prunes the parts of a table whose day or month ends before the hour `before`.
     fn table(&mut self, table: &'static Table, before: i64) -> Result<(), PruneError> {
-        let mut groups = BTreeMap::<(String, Period), Vec<HourPart>>::new();
+        let mut groups = BTreeMap::<(String, Period), Vec<PartOfHour>>::new();
         let parts = self.all.get(table.name).cloned().unwrap_or_default();
         for part in parts {
             if let Some(sensor) = part.sensor() {
@@ -202,10 +202,10 @@ impl Pruning<'_> {
     fn apart(
         &mut self,
         table: &'static Table,
-        parts: Vec<HourPart>,
+        parts: Vec<PartOfHour>,
         hours: &std::ops::Range<i64>,
-    ) -> Result<Vec<HourPart>, PruneError> {
-        let cuts = |part: &&HourPart| {
+    ) -> Result<Vec<PartOfHour>, PruneError> {
+        let cuts = |part: &&PartOfHour| {
             let day = part.part.period.first_hour().0;
             part.held.is_some() && !(hours.start <= day && day + 24 <= hours.end)
         };
@@ -224,8 +224,8 @@ impl Pruning<'_> {
     }
 
     /// These parts, wherever they are now.
-    fn found_again(&self, table: &Table, parts: &[HourPart]) -> Vec<HourPart> {
-        let key = |part: &HourPart| (part.period, part.file_name.clone());
+    fn found_again(&self, table: &Table, parts: &[PartOfHour]) -> Vec<PartOfHour> {
+        let key = |part: &PartOfHour| (part.period, part.file_name.clone());
         let wanted: BTreeSet<_> = parts.iter().map(key).collect();
         let all = self.all.get(table.name).into_iter().flatten();
         all.filter(|part| wanted.contains(&key(part)))
@@ -234,7 +234,7 @@ impl Pruning<'_> {
     }
 
     /// The unit of removal of a part: the day or month that it is rolled up into.
-    fn group(&self, table: &Table, sensor: &str, part: &HourPart) -> Period {
+    fn group(&self, table: &Table, sensor: &str, part: &PartOfHour) -> Period {
         let hour = part.period.first_hour();
         match part.period {
             Period::Hour(_) => {
@@ -252,7 +252,7 @@ impl Pruning<'_> {
             name if name == TRAFFIC.name => TRAFFIC_DAILY.name,
             _ => SOURCES_DAILY.name,
         };
-        let near = |part: &&HourPart| {
+        let near = |part: &&PartOfHour| {
             let distance = part.period.first_hour().0 - hour.0;
             part.sensor().as_deref() == Some(sensor) && distance.abs() <= 48
         };
@@ -283,7 +283,7 @@ impl Pruning<'_> {
         table: &Table,
         sensor: &str,
         group: Period,
-        parts: &[HourPart],
+        parts: &[PartOfHour],
     ) -> Result<Option<String>, PruneError> {
         let rollups: &[&Table] = match table.name {
             name if name == TRAFFIC.name => &[&TRAFFIC_DAILY],
@@ -320,12 +320,12 @@ impl Pruning<'_> {
     }
 
     /// Hours without coverage would be gaps, so coverage is kept as long as any other table has the hour.
-    fn uncovered(&self, sensor: &str, parts: &[HourPart]) -> Option<String> {
+    fn uncovered(&self, sensor: &str, parts: &[PartOfHour]) -> Option<String> {
         let hours: BTreeSet<Hour> = parts.iter().map(|part| part.period.first_hour()).collect();
         for table in TABLES.iter().filter(|table| table.name != COVERAGE.name) {
             let others = self.all.get(table.name).into_iter().flatten();
             let mut others = others.filter(|part| !self.gone.contains(*part));
-            let needs = |part: &HourPart| {
+            let needs = |part: &PartOfHour| {
                 hours.contains(&part.period.first_hour())
                     && part.sensor().as_deref() == Some(sensor)
             };
@@ -342,7 +342,7 @@ impl Pruning<'_> {
         sensor: &str,
         group: Period,
         hours: &std::ops::Range<i64>,
-        parts: &[HourPart],
+        parts: &[PartOfHour],
         kept: Option<String>,
     ) -> Result<(), PruneError> {
         let files: BTreeSet<&Part> = parts.iter().map(|part| &part.part).collect();

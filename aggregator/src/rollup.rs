@@ -38,7 +38,7 @@ use crate::parallel::joined;
 use crate::pruned::PrunedHours;
 use crate::schema::{COVERAGE, SOURCES, TRAFFIC, TRAFFIC_DAILY, Table};
 use crate::store::{Period, Store};
-use crate::whole_day::{HourPart, hour_parts};
+use crate::whole_day::{PartOfHour, hour_parts};
 
 pub(crate) use attacks::attacks_made_of;
 pub use error::RollupError;
@@ -138,7 +138,7 @@ impl Rolled {
 }
 
 /// By period and sensor the parts that it is made of: several parts of an hour are of one hour.
-type Inputs = BTreeMap<(Period, String), BTreeSet<HourPart>>;
+type Inputs = BTreeMap<(Period, String), BTreeSet<PartOfHour>>;
 
 /// Rolls up the days that `settings` ask for of the dataset `directory`, and every month that has a rolled-up day.
 ///
@@ -198,7 +198,7 @@ fn roll_sources(store: &Store, settings: &RollupSettings) -> Result<Rolled, Roll
 }
 
 /// The parts of a table in all hours.
-fn all_hours(store: &Store, table: &Table) -> Result<Vec<HourPart>, RollupError> {
+fn all_hours(store: &Store, table: &Table) -> Result<Vec<PartOfHour>, RollupError> {
     hour_parts(store, table.name, &(i64::MIN..i64::MAX)).map_err(|error| RollupError::Part {
         path: store.directory().join(table.name),
         source: error.into(),

@@ -56,7 +56,7 @@ pub(crate) fn notes_of_held(mut notes: Vec<KeyValue>, held: &HeldPart) -> Vec<Ke
 
 /// The part of an hour, as a file or among the rows of a whole day's; or a rolled-up part.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct HourPart {
+pub struct PartOfHour {
     /// Its period.
     pub period: Period,
     /// Its name in the folder of the period.
@@ -67,9 +67,9 @@ pub struct HourPart {
     pub held: Option<HeldPart>,
 }
 
-impl From<Part> for HourPart {
+impl From<Part> for PartOfHour {
     fn from(part: Part) -> Self {
-        HourPart {
+        PartOfHour {
             period: part.period,
             file_name: part.file_name.clone(),
             part,
@@ -78,7 +78,7 @@ impl From<Part> for HourPart {
     }
 }
 
-impl HourPart {
+impl PartOfHour {
     /// The sensor, the run and the number; `None` for files of other programs.
     #[must_use]
     pub fn name(&self) -> Option<(PartName, u32)> {
@@ -106,15 +106,15 @@ pub fn hour_parts(
     store: &Store,
     table: &'static str,
     range: &Range<i64>,
-) -> Result<Vec<HourPart>, PartError> {
+) -> Result<Vec<PartOfHour>, PartError> {
     let (hours, days) = listed(store, table, range)?;
-    let mut parts: Vec<HourPart> = hours.into_iter().map(HourPart::from).collect();
+    let mut parts: Vec<PartOfHour> = hours.into_iter().map(PartOfHour::from).collect();
     let none_held = days.is_empty();
     for day in days {
         let notes = notes_of(&day.open()?)?;
         for held in held_parts(&notes)? {
             if range.contains(&held.hour) {
-                parts.push(HourPart {
+                parts.push(PartOfHour {
                     period: Period::Hour(Hour(held.hour)),
                     file_name: held.file_name.clone(),
                     part: day.clone(),
@@ -163,10 +163,10 @@ pub struct PartRows {
 
 /// The files that have the rows of these parts, each once, in the order of their first parts.
 #[must_use]
-pub fn files_of<'p>(parts: impl IntoIterator<Item = &'p HourPart>) -> Vec<PartRows> {
+pub fn files_of<'p>(parts: impl IntoIterator<Item = &'p PartOfHour>) -> Vec<PartRows> {
     let mut files = Vec::<PartRows>::new();
     let mut places = BTreeMap::<&Part, usize>::new();
-    for HourPart { part, held, .. } in parts {
+    for PartOfHour { part, held, .. } in parts {
         let place = *places.entry(part).or_insert_with(|| {
             files.push(PartRows {
                 part: part.clone(),

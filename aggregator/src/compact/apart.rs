@@ -126,7 +126,7 @@ pub(crate) fn restore(
     let notes = notes.and_then(|file| notes_of(&file)).map_err(error)?;
     let mut hours = BTreeMap::new();
     for held in held_parts(&notes).map_err(error)? {
-        hours.insert(held.hour, HourFile::create(into, table, &notes, held)?);
+        hours.insert(held.hour, RestoredHour::create(into, table, &notes, held)?);
     }
     let mut batches = open(table, part).map_err(error)?;
     while let Some(batch) = batches.next(|batch| Ok(batch.clone())).map_err(error)? {
@@ -187,7 +187,7 @@ fn by_hour(batch: &RecordBatch) -> Result<Vec<(i64, RecordBatch)>, PartError> {
 }
 
 /// A part of an hour that is being written.
-struct HourFile {
+struct RestoredHour {
     held: HeldPart,
     within: PathBuf,
     file: PartWriter,
@@ -196,7 +196,7 @@ struct HourFile {
     rows: u64,
 }
 
-impl HourFile {
+impl RestoredHour {
     fn create(
         store: &Store,
         table: &'static Table,
@@ -208,7 +208,7 @@ impl HourFile {
         let mut metadata = notes_of_held(notes.to_vec(), &held);
         metadata.push(KeyValue::new(CONTENT_KEY.to_owned(), held.content.clone()));
         let file = PartWriter::create(store, &within, table, metadata)?;
-        Ok(HourFile {
+        Ok(RestoredHour {
             held,
             within,
             file,

@@ -28,7 +28,7 @@ use crate::schema::{
     encode_group,
 };
 use crate::store::{Part, PartName, Period, Publication, Store};
-use crate::whole_day::HourPart;
+use crate::whole_day::PartOfHour;
 use crate::writer::PartWriter;
 
 /// Events of a day, at most; more are counted.
@@ -140,7 +140,7 @@ fn days_of(store: &Store, settings: &RollupSettings) -> Result<Inputs, RollupErr
     Ok(days)
 }
 
-fn notes_of(coverage: &BTreeSet<HourPart>, zone: &str) -> Result<MakingNotes, RollupError> {
+fn notes_of(coverage: &BTreeSet<PartOfHour>, zone: &str) -> Result<MakingNotes, RollupError> {
     let mut notes = NotedParts::read(coverage)?.notes();
     notes.set(TIMEZONE_KEY, zone);
     notes.set("schema_version", &SCHEMA_VERSION.to_string());
@@ -247,7 +247,7 @@ impl AttackDay<'_> {
     /// Writes and publishes the events of a day in place of what it said before, and what waits behind it; how many rows there are.
     fn write(
         &self,
-        parts: &BTreeSet<HourPart>,
+        parts: &BTreeSet<PartOfHour>,
         before: Option<&Path>,
         within: &Path,
         (run, said_before): (&str, &[Part]),

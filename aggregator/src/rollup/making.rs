@@ -12,7 +12,7 @@ use super::error::RollupError;
 use super::noted::NotedPart;
 use crate::part::{CHECKSUM_KEY, PartError, notes_of};
 use crate::text::hexadecimal;
-use crate::whole_day::HourPart;
+use crate::whole_day::PartOfHour;
 
 /// The note of the parts that a rollup was made of.
 pub(super) const INPUTS: &str = "inputs_sha256";
@@ -89,7 +89,7 @@ impl MakingNotes {
 ///
 /// # Errors
 /// When a part cannot be opened.
-pub(crate) fn parts_sha256(parts: &BTreeSet<HourPart>) -> Result<String, RollupError> {
+pub(crate) fn parts_sha256(parts: &BTreeSet<PartOfHour>) -> Result<String, RollupError> {
     Ok(NotedParts::read(parts)?.sha256(&[]))
 }
 
@@ -101,7 +101,7 @@ impl<'p> NotedParts<'p> {
     ///
     /// # Errors
     /// When a part cannot be opened.
-    pub(super) fn read(parts: &'p BTreeSet<HourPart>) -> Result<Self, RollupError> {
+    pub(super) fn read(parts: &'p BTreeSet<PartOfHour>) -> Result<Self, RollupError> {
         let noted = parts.iter().map(|part| {
             NotedPart::of(part).map_err(|source| RollupError::Part {
                 path: part.part.path.clone(),

@@ -12,7 +12,7 @@ use twox_hash::XxHash64;
 use crate::calendar::{TIMEZONE_DEFAULT, TIMEZONE_KEY};
 use crate::part::{self, CHECKSUM_KEY, PartError};
 use crate::store::Part;
-use crate::whole_day::{CONTENT_KEY, HourPart, notes_of_held};
+use crate::whole_day::{CONTENT_KEY, PartOfHour, notes_of_held};
 
 /// A note of a part; none where there is no such part or note.
 pub(crate) fn note_of(path: &Path, key: &str) -> Option<String> {
@@ -30,7 +30,7 @@ pub(super) fn other_zone(part: &Part, wanted: &str) -> Option<String> {
 /// What a part says of itself, read once for all who ask.
 #[derive(Clone, Debug)]
 pub(super) struct NotedPart<'p> {
-    pub part: &'p HourPart,
+    pub part: &'p PartOfHour,
     /// What changes when the rows of the part change: the hash in its metadata, or of the whole file where an older program has written it.
     pub content: String,
     /// Its metadata.
@@ -42,7 +42,7 @@ impl<'p> NotedPart<'p> {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub(super) fn of(part: &'p HourPart) -> Result<Self> {
+    pub(super) fn of(part: &'p PartOfHour) -> Result<Self> {
         let mut file = part.part.open()?;
         let mut notes = part::notes_of(&file)?;
         if let Some(held) = &part.held {

@@ -39,7 +39,7 @@ use crate::schema::{
     SOURCES_DAILY_ROWS, ScannerDayRows, SourceDay, SourceDayRows, Table, encode_group, late_schema,
 };
 use crate::store::{PART_ENDING, Part, Period, Publication, Staged, Store};
-use crate::whole_day::{HourPart, files_of};
+use crate::whole_day::{PartOfHour, files_of};
 use crate::writer::{PartWriter, WriteError};
 
 /// The tables that are made here.
@@ -336,7 +336,7 @@ struct SourcesDay<'d> {
     store: &'d Store,
     period: Period,
     sensor: &'d str,
-    parts: &'d BTreeSet<HourPart>,
+    parts: &'d BTreeSet<PartOfHour>,
     notes: MakingNotes,
     rules: SurveyRules,
     zone: &'d str,

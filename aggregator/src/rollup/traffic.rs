@@ -14,7 +14,7 @@ use crate::calendar::TIMEZONE_KEY;
 use crate::hour::Hour;
 use crate::schema::{TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table};
 use crate::store::{PART_ENDING, Part, Period, Store};
-use crate::whole_day::{HourPart, files_of};
+use crate::whole_day::{PartOfHour, files_of};
 use crate::writer::PartWriter;
 
 /// What is rolled up into what.
@@ -135,7 +135,7 @@ fn write(
     within: &Path,
     span: &RollupSpan,
     (period, sensor): (Period, &str),
-    parts: &BTreeSet<HourPart>,
+    parts: &BTreeSet<PartOfHour>,
     notes: &MakingNotes,
 ) -> Result<u64, RollupError> {
     let mut sums = PeriodSums::default();

@@ -10,13 +10,35 @@ use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use super::lock::PUBLISH_LOCK;
 use super::name::is_part;
 use super::publish::Staged;
 use super::read::has_its_name;
 use super::{OpenPart, Part, Period, Store};
 
-/// The lock that changes of names take: a day's folder is not exchanged while a part gets its name in it.
-pub(super) const PUBLISH_LOCK: &str = "publish";
+impl Staged {
+    /// Opens its bytes as those of a part that is or would be at `path`.
+    ///
+    /// # Errors
+    /// When the disk fails.
+    pub(crate) fn opened(
+        &self,
+        table: &'static str,
+        period: Period,
+        path: PathBuf,
+    ) -> io::Result<OpenPart> {
+        let name = path.file_name().unwrap_or_default();
+        let part = Part {
+            table,
+            period,
+            file_name: name.to_string_lossy().into_owned(),
+            place: self.place(),
+            path,
+        };
+        let file = part.open()?;
+        Ok(OpenPart { part, file })
+    }
+}
 
 impl Store {
     /// The parts of whole days of `table` that have hours within `range`, day by day.

@@ -10,10 +10,10 @@ use std::sync::{Arc, PoisonError};
 
 use serde_json::{Value, json};
 
-use super::day::PUBLISH_LOCK;
 use super::disk::{Disk, DiskFile};
+use super::lock::PUBLISH_LOCK;
 use super::work::WorkFolder;
-use super::{OpenPart, Part, Period, Store, seal, unseal};
+use super::{Store, seal, unseal};
 
 /// Ending of a committed list.
 const COMMIT: &str = "commit";
@@ -58,28 +58,6 @@ impl Staged {
     #[must_use]
     pub fn length(&self) -> u64 {
         self.length
-    }
-
-    /// Opens its bytes as those of a part that is or would be at `path`.
-    ///
-    /// # Errors
-    /// When the disk fails.
-    pub(crate) fn opened(
-        &self,
-        table: &'static str,
-        period: Period,
-        path: PathBuf,
-    ) -> io::Result<OpenPart> {
-        let name = path.file_name().unwrap_or_default();
-        let part = Part {
-            table,
-            period,
-            file_name: name.to_string_lossy().into_owned(),
-            place: self.place(),
-            path,
-        };
-        let file = part.open()?;
-        Ok(OpenPart { part, file })
     }
 
     /// Its path within the dataset once it is published.

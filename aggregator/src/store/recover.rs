@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::day::PUBLISH_LOCK;
+use super::lock::PUBLISH_LOCK;
 use super::publish::committed;
 use super::work::{GATE, LIFE, WORK, is_absent};
 use super::{DAMAGED, Store};
