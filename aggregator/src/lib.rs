@@ -4,9 +4,11 @@
 
 pub mod actor;
 pub mod alert;
+mod batch;
 pub mod by_source;
 pub mod calendar;
 pub mod close;
+pub mod compact;
 pub mod config;
 pub mod counter;
 pub mod describe;
@@ -45,5 +47,6 @@ pub mod store;
 pub mod table;
 pub mod text;
 pub mod verify;
+pub mod whole_day;
 pub mod window;
 pub mod writer;

@@ -4,7 +4,7 @@
 //! size of an answer is bounded by the number of kinds (classes, countries, ports, buckets) and of events, not by the rows read. No text and
 //! no drawing is made here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,6 +13,7 @@ use teiten_aggregator::schema::{COVERAGE, SOURCES, TRAFFIC};
 
 use crate::period::ReportPeriod;
 use crate::series::Buckets;
+use layout::HourFile;
 
 pub mod answer;
 mod coverage;
@@ -250,10 +251,13 @@ impl Job<'_> {
         let mut work = Vec::new();
         for (day, range) in days.ranges.iter().enumerate() {
             let hours = self.first_hour + range.start as i64..self.first_hour + range.end as i64;
-            if self.sources.range(hours).next().is_some() {
+            if self.sources.range(hours.clone()).next().is_some() {
                 work.push(Task::Sources(day));
             }
-            if days.ranges.len() >= workers * DAYS_PER_WORKER_MIN {
+            // A file of a whole day is read once.
+            let mut files = self.traffic.range(hours).flat_map(|(_, files)| files);
+            let is_compacted = files.any(|file| file.is_whole_day);
+            if is_compacted || days.ranges.len() >= workers * DAYS_PER_WORKER_MIN {
                 work.push(Task::Hours(range.clone(), true));
             } else {
                 work.extend(range.clone().map(|hour| Task::Hours(hour..hour + 1, false)));
@@ -309,9 +313,7 @@ fn read_all(question: &Question, job: &Job<'_>, work: &[Task], buckets: Buckets)
 fn read_piece(job: &Job<'_>, piece: &Task, part: &mut Answer) {
     match piece {
         Task::Hours(hours, whole_day) => {
-            for hour in hours.clone() {
-                read_hour(job, hour, part);
-            }
+            read_hours(job, hours, part);
             if *whole_day {
                 part.close_day(job.day_of_hour[hours.start]);
             }
@@ -321,26 +323,31 @@ fn read_piece(job: &Job<'_>, piece: &Task, part: &mut Answer) {
                 let index = (hour - job.first_hour) as usize;
                 index < job.hours && job.day_of_hour[index] == *day
             };
-            let files: Vec<&PathBuf> = job
-                .sources
-                .iter()
-                .filter(|(hour, _)| of_day(hour))
-                .flat_map(|(_, paths)| paths)
-                .collect();
-            sources::read(job, *day, &files, part);
+            let of_day = || job.sources.iter().filter(|(hour, _)| of_day(hour));
+            let mut files: Vec<&HourFile> = Vec::new();
+            let mut days = BTreeSet::new();
+            for file in of_day().flat_map(|(_, files)| files) {
+                if !file.is_whole_day || days.insert(&file.path) {
+                    files.push(file);
+                }
+            }
+            let mut hours = of_day().map(|(hour, _)| *hour);
+            let first = hours.next().unwrap_or_default();
+            let hours = first..hours.next_back().unwrap_or(first) + 1;
+            sources::read(job, *day, (&files, &hours), part);
         }
     }
 }
 
-/// Reads an hour: coverage first, because hours without coverage do not count.
-fn read_hour(job: &Job<'_>, index: usize, part: &mut Answer) {
-    let hour = job.first_hour + index as i64;
-    if let Some(paths) = job.coverage.get(&hour) {
-        coverage::read(job, index, paths, part);
+/// Reads hours: coverage first, because hours without coverage do not count.
+fn read_hours(job: &Job<'_>, hours: &Range<usize>, part: &mut Answer) {
+    for index in hours.clone() {
+        let hour = job.first_hour + index as i64;
+        if let Some(files) = job.coverage.get(&hour) {
+            coverage::read(job, index, files, part);
+        }
     }
-    if let Some(paths) = job.traffic.get(&hour) {
-        traffic::read(job, index, paths, part);
-    }
+    traffic::read(job, hours, part);
 }
 
 fn nothing_in_period(question: &Question) -> Result<QueryError, QueryError> {

@@ -1,12 +1,12 @@
 //! Reads the `coverage` of one hour: the observed seconds of each sensor, the number of addresses, and the counters.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 
 use arrow::array::Array as _;
 use teiten_aggregator::counter::COUNTERS;
 use teiten_aggregator::schema::names;
 
+use super::layout::HourFile;
 use super::rows::{self, Columns};
 use super::{Accounting, Answer, DamagedFile, Job};
 
@@ -26,7 +26,7 @@ struct Minute {
     addresses_ipv6: f64,
 }
 
-pub(super) fn read(job: &Job<'_>, hour: usize, paths: &[PathBuf], part: &mut Answer) {
+pub(super) fn read(job: &Job<'_>, hour: usize, files: &[HourFile], part: &mut Answer) {
     let columns: Vec<&str> = [
         names::MINUTE_START,
         names::SENSOR,
@@ -38,7 +38,7 @@ pub(super) fn read(job: &Job<'_>, hour: usize, paths: &[PathBuf], part: &mut Ans
     .chain(COUNTERS.iter().map(|counter| counter.name))
     .collect();
     let mut minutes = Minutes::new();
-    for path in paths {
+    for HourFile { path, .. } in files {
         let result = rows::read_with(path, &columns, &BY_FAMILY, part, |batch, part| {
             add(job, hour, batch, part, &mut minutes)
         });

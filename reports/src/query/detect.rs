@@ -208,13 +208,15 @@ pub(crate) fn read_details(job: &Job<'_>, answer: &mut Answer) {
                 event.detail.sensors.entry(name.clone()).or_default();
             }
             let absolute = job.first_hour + hour as i64;
-            for path in job.traffic.get(&absolute).into_iter().flatten() {
-                let _ = rows::read(path, TRAFFIC_COLUMNS, &mut scratch, |batch, _| {
-                    add_traffic(job, batch, event, hour - first)
-                });
+            let hours = absolute..absolute + 1;
+            for file in job.traffic.get(&absolute).into_iter().flatten() {
+                let _ =
+                    rows::read_hours(file, &hours, TRAFFIC_COLUMNS, &mut scratch, |batch, _| {
+                        add_traffic(job, batch, event, hour - first)
+                    });
             }
-            for path in job.sources.get(&absolute).into_iter().flatten() {
-                let _ = rows::read(path, SOURCE_COLUMNS, &mut scratch, |batch, _| {
+            for file in job.sources.get(&absolute).into_iter().flatten() {
+                let _ = rows::read_hours(file, &hours, SOURCE_COLUMNS, &mut scratch, |batch, _| {
                     add_sources(job, batch, event)
                 });
             }

@@ -42,7 +42,11 @@ pub(super) fn read(
     let hours = answer.period.hours();
     let files = |table: &'static str| -> Result<Vec<PathBuf>, QueryError> {
         let hours = layout::files(data, table, &hours)?;
-        Ok(hours.into_values().flatten().collect())
+        Ok(hours
+            .into_values()
+            .flatten()
+            .map(|file| file.path)
+            .collect())
     };
     for path in files(ATTACKS.name)? {
         let read = attacks::read(&path, answer, wants, &mut found.attacks);

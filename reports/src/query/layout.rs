@@ -1,15 +1,26 @@
-//! The files of a dataset by hour, as the store lists them. No file is opened.
+//! The files of a dataset by hour, as the store lists them. Only those of whole days are opened, as they say which hours they hold.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use teiten_aggregator::part::PartError;
 use teiten_aggregator::store::{Period, Store};
+use teiten_aggregator::whole_day::hour_parts;
 
 use super::QueryError;
 
+/// A file with rows of an hour.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HourFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Whether it is of a whole day, so that only some of its rows are of the hour.
+    pub is_whole_day: bool,
+}
+
 /// Hours since 1970-01-01 UTC, each with its files in the order of their names.
-pub type HourFiles = BTreeMap<i64, Vec<PathBuf>>;
+pub type HourFiles = BTreeMap<i64, Vec<HourFile>>;
 
 /// The files of `table` for the hours of `range`; empty when the table has no folder.
 ///
@@ -21,16 +32,20 @@ pub fn files(
     range: &Range<i64>,
 ) -> Result<HourFiles, QueryError> {
     let store = Store::at(data);
-    let parts = store
-        .parts_within(table, range)
-        .map_err(|source| QueryError::Folder {
-            path: data.join(table),
-            source,
-        })?;
+    let parts = hour_parts(&store, table, range).map_err(|error| QueryError::Folder {
+        path: data.join(table),
+        source: match error {
+            PartError::File(source) => source,
+            other => std::io::Error::other(other),
+        },
+    })?;
     let mut hours = HourFiles::new();
     for part in parts {
         let files = hours.entry(part.period.first_hour().0).or_default();
-        files.push(part.place().to_owned());
+        files.push(HourFile {
+            path: part.part.place().to_owned(),
+            is_whole_day: part.held.is_some(),
+        });
     }
     Ok(hours)
 }

@@ -1,6 +1,7 @@
 //! Columns of a Parquet file as arrow arrays: text as dictionaries, so that a name is parsed once per batch and not once per row.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -8,6 +9,7 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array, Int32Array, Int64Array,
     RecordBatch, StringArray,
 };
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::{
     DataType, Date32Type, Field, Float64Type, Int32Type, Int64Type, Schema,
     TimestampMicrosecondType,
@@ -20,15 +22,24 @@ use parquet::file::metadata::KeyValue;
 
 use teiten_aggregator::part::{CHECKSUM_KEY, PartError, checked, guarded};
 use teiten_aggregator::schema::names;
+use teiten_aggregator::whole_day::{CONTENT_KEY, HELD_PARTS_KEY};
 use teiten_observation::Class;
 
 use super::Answer;
+use super::layout::HourFile;
 use super::tally::PortRole;
+use crate::period::HOUR_US;
 
 /// Rows in a batch.
 const BATCH_ROWS: usize = 16_384;
 /// Metadata keys that a writer adds for its own use.
-const FOREIGN_KEYS: &[&str] = &["ARROW:schema", "pandas", CHECKSUM_KEY];
+const FOREIGN_KEYS: &[&str] = &[
+    "ARROW:schema",
+    "pandas",
+    CHECKSUM_KEY,
+    CONTENT_KEY,
+    HELD_PARTS_KEY,
+];
 
 /// Name, date and hash of each file of country and network data. Parts of one report can differ in them; a part names its first file under
 /// `geo_`, further ones under `geo_2_`, `geo_3_` and so on.
@@ -57,6 +68,30 @@ pub(super) fn read(
     each: impl FnMut(&Columns<'_>, &mut Answer) -> Result<(), String>,
 ) -> Result<(), String> {
     read_with(path, columns, &[], part, each)
+}
+
+/// As [`read`], of the rows of some hours, which are those of the period `hours` since 1970-01-01 UTC.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_hours(
+    file: &HourFile,
+    hours: &Range<i64>,
+    columns: &[&str],
+    part: &mut Answer,
+    mut each: impl FnMut(&Columns<'_>, &mut Answer) -> Result<(), String>,
+) -> Result<(), String> {
+    if !file.is_whole_day {
+        return read(&file.path, columns, part, each);
+    }
+    let columns = [columns, &[names::HOUR_START]].concat();
+    read(&file.path, &columns, part, |batch, part| {
+        let starts = batch.timestamps(names::HOUR_START)?;
+        let is_wanted = |start: &i64| hours.contains(&start.div_euclid(HOUR_US));
+        let wanted: BooleanArray = starts.iter().map(|start| Some(is_wanted(start))).collect();
+        let rows = filter_record_batch(batch.0, &wanted).map_err(|error| error.to_string())?;
+        each(&Columns(&rows), part)
+    })
 }
 
 /// As [`read`]; columns of `optional` are read where the file has them, as not every writer of datasets knows them.
@@ -152,6 +187,21 @@ impl<'a> Columns<'a> {
     /// Number of rows.
     pub(super) fn rows(&self) -> usize {
         self.0.num_rows()
+    }
+
+    /// The rows of each hour since 1970-01-01 UTC, of rows that are in the order of their hours.
+    pub(super) fn by_hour(
+        &self,
+        mut each: impl FnMut(i64, &Columns<'_>) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let starts = self.timestamps(names::HOUR_START)?;
+        let mut first = 0;
+        for of_hour in starts.chunk_by(|left, right| left == right) {
+            let rows = self.0.slice(first, of_hour.len());
+            each(of_hour[0].div_euclid(HOUR_US), &Columns(&rows))?;
+            first += of_hour.len();
+        }
+        Ok(())
     }
 
     /// A text column with each distinct value converted by `meaning`.

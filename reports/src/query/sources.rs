@@ -1,12 +1,13 @@
 //! Reads `sources` day by day into `survey.rs`. Sources are kept for one day at a time, so memory is that of a day.
 
 use std::net::IpAddr;
-use std::path::PathBuf;
+use std::ops::Range;
 
 use arrow::array::Array;
 use teiten_aggregator::schema::names;
 use teiten_observation::Tool;
 
+use super::layout::HourFile;
 use super::rows::{self, Columns};
 use super::survey::{DEFAULT_RULE, RULES, SEVERAL_PACKETS, SurveyDay, SurveyRule};
 use super::tally::{Map, Port};
@@ -49,25 +50,30 @@ impl DaySource {
 type Sources = Map<u128, DaySource>;
 
 /// Reads a day: its sources first, then the ports of those that turned out to be survey scanners.
-pub(crate) fn read(job: &Job<'_>, day: usize, files: &[&PathBuf], part: &mut Answer) {
+pub(crate) fn read(
+    job: &Job<'_>,
+    day: usize,
+    (files, hours): (&[&HourFile], &Range<i64>),
+    part: &mut Answer,
+) {
     let mut sources = Sources::default();
     let mut total = 0;
-    for path in files {
-        let result = rows::read(path, COLUMNS, part, |batch, _| {
+    for file in files {
+        let result = rows::read_hours(file, hours, COLUMNS, part, |batch, _| {
             gather(job, batch, &mut sources, &mut total)
         });
         if let Err(reason) = result {
             part.damaged.push(DamagedFile {
-                path: (*path).clone(),
+                path: file.path.clone(),
                 reason,
             });
         }
     }
     part.survey.days[day] = summed(&sources, total);
     let mut ports = std::mem::take(&mut part.survey.ports);
-    for path in files {
+    for file in files {
         // Files that cannot be read were reported above.
-        let _ = rows::read(path, COLUMNS, part, |batch, _| {
+        let _ = rows::read_hours(file, hours, COLUMNS, part, |batch, _| {
             add_ports(job, batch, &sources, &mut ports)
         });
     }

@@ -1,6 +1,7 @@
-//! Reads the `traffic` of one hour into the tallies. This is the hot loop of a report: a few merges of small sets per row.
+//! Reads the `traffic` of hours into the tallies. This is the hot loop of a report: a few merges of small sets per row.
 
-use std::path::PathBuf;
+use std::collections::BTreeSet;
+use std::ops::Range;
 
 use arrow::array::Array;
 use teiten_aggregator::schema::names;
@@ -25,16 +26,30 @@ const COLUMNS: &[&str] = &[
     names::SOURCES_SKETCH,
 ];
 
-pub(super) fn read(job: &Job<'_>, hour: usize, paths: &[PathBuf], part: &mut Answer) {
-    for path in paths {
-        let result = rows::read(path, COLUMNS, part, |batch, part| {
-            add(job, hour, batch, part)
-        });
-        if let Err(reason) = result {
-            part.damaged.push(DamagedFile {
-                path: path.clone(),
-                reason,
-            });
+/// Reads these hours, counted from the first of the period.
+pub(super) fn read(job: &Job<'_>, hours: &Range<usize>, part: &mut Answer) {
+    let absolute = job.first_hour + hours.start as i64..job.first_hour + hours.end as i64;
+    let mut days = BTreeSet::new();
+    for (hour, files) in job.traffic.range(absolute.clone()) {
+        let index = (hour - job.first_hour) as usize;
+        for file in files {
+            let result = match file.is_whole_day {
+                true if !days.insert(&file.path) => continue,
+                true => rows::read_hours(file, &absolute, COLUMNS, part, |batch, part| {
+                    batch.by_hour(|hour, rows| {
+                        add(job, (hour - job.first_hour) as usize, rows, part)
+                    })
+                }),
+                false => rows::read(&file.path, COLUMNS, part, |batch, part| {
+                    add(job, index, batch, part)
+                }),
+            };
+            if let Err(reason) = result {
+                part.damaged.push(DamagedFile {
+                    path: file.path.clone(),
+                    reason,
+                });
+            }
         }
     }
 }
