@@ -219,8 +219,10 @@ impl Closer {
         if !replies.iter().all(ReplyRun::is_empty) {
             replies_file = Some(edition.create(&BACKSCATTER, part)?);
         }
+        // Of an hour that was spilled memory is short: one after the other, the replies first, which frees theirs.
+        let is_in_memory = replies.iter().all(ReplyRun::is_in_memory);
         let (of_replies, of_sources) = beside(
-            self.threads,
+            if is_in_memory { self.threads } else { 1 },
             || match &mut replies_file {
                 Some(file) => backscatter::write(self, hour, part, file, replies),
                 None => Ok((0, 0)),

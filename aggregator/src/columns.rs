@@ -7,6 +7,7 @@ use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, BooleanArray, Float64Array, Int32Array, Int64Array,
     RecordBatch, StringArray,
 };
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::{
     DataType, Date32Type, Field, Float64Type, Int32Type, Int64Type, Schema,
     TimestampMicrosecondType,
@@ -20,6 +21,7 @@ use parquet::file::metadata::KeyValue;
 use parquet::file::statistics::Statistics;
 use teiten_observation::Class;
 
+use crate::hour::HOUR_US;
 use crate::schema::{SCHEMA_VERSION, names};
 
 /// Rows in a batch.
@@ -165,6 +167,44 @@ impl<'a> Columns<'a> {
     /// Number of rows.
     pub fn rows(&self) -> usize {
         self.0.num_rows()
+    }
+
+    /// The rows of each hour since 1970-01-01 UTC, of rows that are in the order of their hours.
+    ///
+    /// # Errors
+    /// When there is no column of hours, or what `each` says.
+    pub fn by_hour(
+        &self,
+        mut each: impl FnMut(i64, &Columns<'_>) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let starts = self.timestamps(names::HOUR_START)?;
+        let mut first = 0;
+        for of_hour in starts.chunk_by(|left, right| left == right) {
+            let rows = self.0.slice(first, of_hour.len());
+            each(of_hour[0].div_euclid(HOUR_US), &Columns(&rows))?;
+            first += of_hour.len();
+        }
+        Ok(())
+    }
+
+    /// The rows of the hours since 1970-01-01 UTC that are wanted.
+    ///
+    /// # Errors
+    /// When there is no column of hours, or what `each` says.
+    pub fn of_hours(
+        &self,
+        is_wanted: impl Fn(i64) -> bool,
+        each: impl FnOnce(&Columns<'_>) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let starts = self.timestamps(names::HOUR_START)?.iter();
+        let wanted: BooleanArray = starts
+            .map(|start_us| Some(is_wanted(start_us.div_euclid(HOUR_US))))
+            .collect();
+        if wanted.true_count() == self.rows() {
+            return each(self);
+        }
+        let rows = filter_record_batch(self.0, &wanted).map_err(|error| error.to_string())?;
+        each(&Columns(&rows))
     }
 
     /// A text column with each distinct value converted by `meaning`.

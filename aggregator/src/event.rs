@@ -4,6 +4,7 @@
 
 pub(crate) mod attack;
 pub(crate) mod campaign;
+mod lines;
 pub(crate) mod novelty;
 pub(crate) mod open;
 mod rule;

@@ -13,6 +13,7 @@ use crate::hour::Hour;
 use crate::part::{self, CheckedPart, PartError};
 use crate::schema::{SOURCES, names};
 use crate::store::{self, Store};
+use crate::whole_day;
 
 /// Why a day cannot be explained.
 #[derive(Debug, thiserror::Error)]
@@ -178,11 +179,15 @@ fn parts_of_day(data: &Path, day: Option<&str>) -> Result<(Hour, Vec<store::Part
         }
         None => i64::MIN..i64::MAX,
     };
-    let hours = store.hours(SOURCES.name, &range).map_err(failed)?;
-    let last = hours.last().ok_or_else(no_day)?.0;
+    let listed = |range| whole_day::listed(&store, SOURCES.name, range).map_err(failed);
+    let (hours, days) = listed(&range)?;
+    let of_all = hours.iter().chain(&days);
+    let last = of_all.map(|part| part.period.first_hour()).max();
+    let last = last.ok_or_else(no_day)?.0;
     let first = last - last.rem_euclid(24);
-    let parts = store.parts_within(SOURCES.name, &(first..first + 24));
-    Ok((Hour(first), parts.map_err(failed)?))
+    let (mut parts, days) = listed(&(first..first + 24))?;
+    parts.extend(days);
+    Ok((Hour(first), parts))
 }
 
 /// Every source of these parts.

@@ -1,7 +1,8 @@
-//! Exports a table as CSV or JSON lines, row by row in the order of the hours, for programs that do not read Parquet. CSV quotes all text
+//! Exports a table as CSV or JSON lines, row by row in the order of the hours (of compacted days in the order of their files), for programs that do not read Parquet. CSV quotes all text
 //! (the country NA is not a missing value) and leaves null fields empty; bytes are hexadecimal, times RFC 3339.
 
 use std::io::Write;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use parquet::file::reader::FileReader;
@@ -9,11 +10,12 @@ use parquet::record::{Field, Row};
 use serde_json::{Map, Value};
 use thiserror::Error;
 
-use crate::hour::Hour;
+use crate::hour::{HOUR_US, Hour};
 use crate::part::{self, PartError, listed};
-use crate::schema::Table;
-use crate::store::Part;
+use crate::schema::{Span, Table, names};
+use crate::store::{Part, Period, Store};
 use crate::text;
+use crate::whole_day;
 
 /// The form of an export.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,15 +71,27 @@ pub fn export(
         writeln!(out, "{}", names.join(","))?;
     }
     let mut rows = 0;
-    let parts = listed(directory, table).map_err(|source| ExportError::File {
+    let failed = |source| ExportError::File {
         path: directory.join(table.name),
         source,
-    })?;
-    for part in parts {
-        let hour = part.period.first_hour().0;
-        if from.is_none_or(|from| hour >= from) && to.is_none_or(|to| hour < to) {
-            rows += export_part(&part, &names, format, out)?;
+    };
+    let wanted = from.unwrap_or(i64::MIN)..to.unwrap_or(i64::MAX);
+    let parts = match table.span {
+        Span::Hour => {
+            let (mut parts, days) =
+                whole_day::listed(&Store::at(directory), table.name, &wanted).map_err(failed)?;
+            parts.extend(days);
+            parts.sort_by_key(|part| part.period.first_hour());
+            parts
         }
+        Span::Day | Span::Month => {
+            let mut parts = listed(directory, table).map_err(failed)?;
+            parts.retain(|part| wanted.contains(&part.period.first_hour().0));
+            parts
+        }
+    };
+    for part in parts {
+        rows += export_part(&part, &wanted, &names, format, out)?;
     }
     Ok(rows)
 }
@@ -105,18 +119,27 @@ impl From<PartError> for ExportStop {
 
 fn export_part(
     part: &Part,
-    names: &[&str],
+    wanted: &Range<i64>,
+    columns: &[&str],
     format: ExportFormat,
     out: &mut dyn Write,
 ) -> Result<u64, ExportError> {
     let unreadable = |error| ExportStop::Part(PartError::Parquet(error));
+    let is_whole_day = matches!(part.period, Period::WholeDay(_));
+    let is_wanted = |row: &Row| match field(row, names::HOUR_START) {
+        Field::TimestampMicros(start) => wanted.contains(&start.div_euclid(HOUR_US)),
+        _ => true,
+    };
     let written = part::read(part.place(), |part| {
         let mut rows = 0;
         for row in part.reader().get_row_iter(None).map_err(unreadable)? {
             let row = row.map_err(unreadable)?;
+            if is_whole_day && !is_wanted(&row) {
+                continue;
+            }
             let written = match format {
-                ExportFormat::Csv => write_csv(&row, names, out),
-                ExportFormat::JsonLines => write_json(&row, names, out),
+                ExportFormat::Csv => write_csv(&row, columns, out),
+                ExportFormat::JsonLines => write_json(&row, columns, out),
             };
             written.map_err(ExportStop::Write)?;
             rows += 1;

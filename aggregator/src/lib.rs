@@ -4,10 +4,12 @@
 
 pub mod actor;
 pub mod alert;
+mod batch;
 pub mod by_source;
 pub mod calendar;
 pub mod close;
 pub mod columns;
+pub mod compact;
 pub mod config;
 pub mod counter;
 pub mod describe;
@@ -47,5 +49,6 @@ pub mod survey;
 pub mod table;
 pub mod text;
 pub mod verify;
+pub mod whole_day;
 pub mod window;
 pub mod writer;

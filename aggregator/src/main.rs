@@ -4,6 +4,8 @@
 mod actors;
 #[path = "main/alerts.rs"]
 mod alerts;
+#[path = "main/compact.rs"]
+mod compact;
 #[path = "main/days.rs"]
 mod days;
 #[path = "main/new.rs"]
@@ -152,6 +154,32 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Put the finished days of `traffic` and `sources` into one sorted file each, in the place of their hours.
+    ///
+    /// A day is finished once its sensor has observed a later one. Every row is in the dataset exactly once at any moment, for every program that
+    /// reads it. A replay that counts a compacted hour again takes its day apart; hours that come later stand beside the file until the next
+    /// compaction. Exit code 0: done; 1: some day could not be compacted, each on a line; 2: nothing could be done.
+    #[command(after_help = concat!(
+        "Examples:\n",
+        "  # after the nightly rollup\n",
+        "  teiten-aggregator compact --data /var/lib/teiten\n",
+        "  # all but the last weeks\n",
+        "  teiten-aggregator compact --data /var/lib/teiten --to 2026-11-01"
+    ))]
+    Compact {
+        /// Folder of the dataset.
+        #[arg(long, value_name = "DIR")]
+        data: PathBuf,
+        /// First day, UTC, such as 2026-11-05 [default: the first there is].
+        #[arg(long, value_name = "DATE")]
+        from: Option<DayArgument>,
+        /// The day to end before [default: the last of each sensor].
+        #[arg(long, value_name = "DATE")]
+        to: Option<DayArgument>,
+        /// Print one JSON object on standard output.
+        #[arg(long)]
+        json: bool,
+    },
     /// Remove parts that are older than their table's days, but never what a rollup still needs.
     ///
     /// Hours are removed a whole day at once, and only if the day was rolled up from them; coverage is removed last. Age is counted from the
@@ -287,6 +315,12 @@ fn main() -> ExitCode {
             dry_run,
             json,
         } => readable(&data).and_then(|()| prune::run(&data, &keep, today, dry_run, json)),
+        Command::Compact {
+            data,
+            from,
+            to,
+            json,
+        } => readable(&data).and_then(|()| compact::run(&data, (from, to), json)),
         Command::Actors(command) => actors::run(command),
         Command::Alerts(command) => alerts::run(command),
         Command::Schema { names, format } => run_schema(&names, format),

@@ -10,10 +10,12 @@ mod copy;
 mod edition;
 mod error;
 mod rename;
+mod source;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use crate::compact::{COMPACTED_TABLES, take_apart};
 use crate::hour::Hour;
 use crate::part::CHECKSUM_KEY;
 use crate::pruned::PrunedHours;
@@ -24,6 +26,7 @@ use copies::{HourRunParts, SharedCaptures, relate};
 use copy::write_copy;
 use edition::{Decision, MergePart, RunParts, decide, is_same};
 use error::file_error;
+use source::MergeSource;
 
 pub use error::MergeError;
 pub use rename::{Rename, RenameError};
@@ -64,8 +67,10 @@ pub fn merge_renaming(
     if into.is_dir() {
         ours.recover().map_err(file_error(into))?;
     }
-    let stores = open(into, datasets)?;
+    let stores = open(&ours, datasets)?;
     let hours = hours(&stores)?;
+    // Parts of these hours may be replaced.
+    take_apart(&ours, &COMPACTED_TABLES, &hours)?;
     let mut merging = MergeState {
         ours: &ours,
         renames,
@@ -76,7 +81,7 @@ pub fn merge_renaming(
         replaced: BTreeSet::new(),
     };
     for hour in hours_of(&ours)? {
-        let present = edition::editions(&ours, hour, &[])?;
+        let present = editions_of(&ours, hour)?;
         for edition in present.values() {
             merging.identities.note(edition)?;
         }
@@ -88,6 +93,7 @@ pub fn merge_renaming(
     rename::all_found(renames, &merging.found, &merging.sensors)?;
     // Decided again here, so that two merges at once cannot restore an earlier state.
     let _one_at_a_time = ours.lock("merge").map_err(file_error(into))?;
+    take_apart(&ours, &COMPACTED_TABLES, &hours)?;
     let mut merged = MergeReport::default();
     for hour in hours {
         for theirs in &stores {
@@ -97,7 +103,18 @@ pub fn merge_renaming(
     Ok(merged)
 }
 
-fn open(into: &Path, datasets: &[PathBuf]) -> Result<Vec<Store>, MergeError> {
+/// The editions of an hour in the target, of which no day that is merged is compacted.
+fn editions_of(ours: &Store, hour: Hour) -> Result<HourRunParts, MergeError> {
+    let tables: Vec<&'static str> = TABLES.iter().map(|table| table.name).collect();
+    let open = ours.open_period(&tables, Period::Hour(hour));
+    Ok(edition::editions(
+        open.map_err(file_error(ours.directory()))?,
+        &[],
+    ))
+}
+
+fn open<'m>(ours: &'m Store, datasets: &[PathBuf]) -> Result<Vec<MergeSource<'m>>, MergeError> {
+    let into = ours.directory();
     let mut stores = Vec::new();
     for dataset in datasets {
         let path = dataset.clone();
@@ -108,17 +125,21 @@ fn open(into: &Path, datasets: &[PathBuf]) -> Result<Vec<Store>, MergeError> {
         if hours_of(&store)?.is_empty() {
             return Err(MergeError::NoDataset { path });
         }
-        stores.push(store);
+        stores.push(MergeSource::new(store, ours));
     }
     Ok(stores)
 }
 
-fn hours(stores: &[Store]) -> Result<BTreeSet<Hour>, MergeError> {
+fn hours(stores: &[MergeSource<'_>]) -> Result<BTreeSet<Hour>, MergeError> {
     let mut hours = BTreeSet::new();
     for store in stores {
-        hours.extend(hours_of(store)?);
+        hours.extend(hours_of(&store.store)?);
     }
     Ok(hours)
+}
+
+fn pruned(store: &Store) -> Result<PrunedHours, MergeError> {
+    PrunedHours::read(store).map_err(file_error(store.directory()))
 }
 
 /// The hours for which a dataset has parts.
@@ -148,11 +169,11 @@ struct MergeState<'m> {
 
 impl MergeState<'_> {
     /// Checks an hour for conflicts.
-    fn look_at(&mut self, hour: Hour, stores: &[Store]) -> Result<(), MergeError> {
-        let mut best = edition::editions(self.ours, hour, &[])?;
+    fn look_at(&mut self, hour: Hour, stores: &[MergeSource<'_>]) -> Result<(), MergeError> {
+        let mut best = editions_of(self.ours, hour)?;
         for theirs in stores {
-            let pruned = PrunedHours::read(theirs).map_err(file_error(theirs.directory()))?;
-            let theirs = edition::editions(theirs, hour, self.renames)?;
+            let pruned = pruned(&theirs.store)?;
+            let theirs = edition::editions(theirs.open(hour)?, self.renames);
             let mut copies = relate(&theirs, &best)?;
             for (name, theirs) in theirs {
                 self.note(&theirs);
@@ -215,12 +236,12 @@ impl MergeState<'_> {
     fn copy_hour(
         &mut self,
         hour: Hour,
-        theirs: &Store,
+        theirs: &MergeSource<'_>,
         merged: &mut MergeReport,
     ) -> Result<(), MergeError> {
-        let mut present = edition::editions(self.ours, hour, &[])?;
-        let pruned = PrunedHours::read(theirs).map_err(file_error(theirs.directory()))?;
-        let theirs = edition::editions(theirs, hour, self.renames)?;
+        let mut present = editions_of(self.ours, hour)?;
+        let pruned = pruned(&theirs.store)?;
+        let theirs = edition::editions(theirs.open(hour)?, self.renames);
         let SharedCaptures {
             mut replaced,
             counted,

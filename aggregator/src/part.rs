@@ -9,9 +9,13 @@ use std::io::{Error, ErrorKind, Read, Seek};
 use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::sync::Arc;
 
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{FileMetaData, KeyValue, ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{
+    FileMetaData, KeyValue, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader,
+    ParquetStatisticsPolicy,
+};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use thiserror::Error;
 use twox_hash::XxHash64;
@@ -130,7 +134,7 @@ pub fn read_open<T, E: From<PartError>>(
     read: impl FnOnce(&CheckedPart) -> Result<T, E>,
 ) -> Result<T, E> {
     guarded(|| {
-        let (file, is_checked) = checked_open(file)?;
+        let (file, _, is_checked) = checked_open(file)?;
         let reader = SerializedFileReader::new(file).map_err(PartError::from)?;
         read(&CheckedPart { reader, is_checked })
     })
@@ -152,25 +156,70 @@ pub fn guarded<T, E: From<PartError>>(read: impl FnOnce() -> Result<T, E>) -> Re
 /// # Errors
 /// When the file cannot be read, is no Parquet file, or has a wrong checksum.
 pub fn checked(path: &Path) -> Result<(File, bool), PartError> {
-    checked_open(File::open(path)?)
+    let (file, _, is_checked) = checked_open(File::open(path)?)?;
+    Ok((file, is_checked))
 }
 
-fn checked_open(mut file: File) -> Result<(File, bool), PartError> {
+/// As [`checked`], with the metadata, which then need not be decoded again.
+///
+/// # Errors
+/// As [`checked`].
+pub(crate) fn checked_with_metadata(
+    path: &Path,
+) -> Result<(File, Arc<ParquetMetaData>), PartError> {
+    let (file, metadata, _) = checked_open(File::open(path)?)?;
+    Ok((file, Arc::new(metadata)))
+}
+
+fn checked_open(mut file: File) -> Result<(File, ParquetMetaData, bool), PartError> {
     guarded(|| {
         let length = file.metadata()?.len();
         let (start, footer) = footer(length, |offset, bytes| file.read_exact_at(bytes, offset))?;
         let metadata = ParquetMetaDataReader::decode_metadata(&footer)?;
         let Some((at, stored)) = checksum_place(&metadata, &footer)? else {
-            return Ok((file, false));
+            return Ok((file, metadata, false));
         };
-        let found = checksum(&mut file, start + at as u64)?;
+        let found = checksum(&mut file, length, start + at as u64)?;
         if found != stored && !cfg!(fuzzing) {
             let reason =
                 format!("its bytes have the checksum {found}, it was written with {stored}");
             return Err(PartError::Damaged(reason));
         }
         file.rewind()?;
-        Ok((file, true))
+        Ok((file, metadata, true))
+    })
+}
+
+/// The key-value metadata of an open part, without a look at its rows: neither its checksum nor its statistics are read.
+///
+/// # Errors
+/// When the file is no Parquet file.
+pub fn notes_of(file: &File) -> Result<Vec<KeyValue>, PartError> {
+    let metadata = footer_of(file)?;
+    let notes = metadata.file_metadata().key_value_metadata();
+    Ok(notes.cloned().unwrap_or_default())
+}
+
+/// The number of rows that an open part says it has.
+///
+/// # Errors
+/// When the file is no Parquet file.
+pub(crate) fn rows_of(file: &File) -> Result<u64, PartError> {
+    Ok(footer_of(file)?.file_metadata().num_rows().unsigned_abs())
+}
+
+fn footer_of(file: &File) -> Result<ParquetMetaData, PartError> {
+    guarded(|| {
+        let length = file.metadata()?.len();
+        let (_, footer) = footer(length, |offset, bytes| file.read_exact_at(bytes, offset))?;
+        let options = ParquetMetaDataOptions::new()
+            .with_column_stats_policy(ParquetStatisticsPolicy::SkipAll)
+            .with_encoding_stats_policy(ParquetStatisticsPolicy::SkipAll)
+            .with_size_stats_policy(ParquetStatisticsPolicy::SkipAll);
+        Ok(ParquetMetaDataReader::decode_metadata_with_options(
+            &footer,
+            Some(&options),
+        )?)
     })
 }
 
@@ -223,9 +272,11 @@ fn value_place(footer: &[u8], value: &str) -> Option<usize> {
 }
 
 /// The checksum of a file in which the value at `place` counts as zeros.
-fn checksum(file: &mut File, place: u64) -> Result<String, PartError> {
+fn checksum(file: &mut File, length: u64, place: u64) -> Result<String, PartError> {
     let mut hash = XxHash64::with_seed(0);
-    let mut piece = vec![0; PIECE_BYTES];
+    // One more than the file has shows its end.
+    let piece_bytes = usize::try_from(length + 1).map_or(PIECE_BYTES, |it| it.min(PIECE_BYTES));
+    let mut piece = vec![0; piece_bytes];
     let (mut offset, zeros) = (0_u64, place..place + CHECKSUM_PLACE.len() as u64);
     file.rewind()?;
     loop {

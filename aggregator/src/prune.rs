@@ -10,15 +10,18 @@ use std::path::{Path, PathBuf};
 use thiserror::Error;
 
 use crate::calendar::{Calendar, TIMEZONE_DEFAULT, TIMEZONE_KEY};
+use crate::compact::{CompactError, take_apart};
 use crate::hour::Hour;
+use crate::part::PartError;
 use crate::pruned::PrunedHours;
 use crate::rollup::{PARTS_KEY, RollupError, attacks_made_of, note_of, parts_sha256};
 use crate::schema::{
     ASKED_PORTS_DAILY, ASKED_PORTS_MONTHLY, BACKSCATTER, CAMPAIGNS_DAILY, COVERAGE, EVENTS,
     MARGINALS_DAILY, PAYLOADS, PORTS_DAILY, ROLLUPS, SCANNERS_DAILY, SOURCES, SOURCES_DAILY,
-    SURVEY_DAILY, TABLES, TRAFFIC, TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table,
+    SURVEY_DAILY, Span, TABLES, TRAFFIC, TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table,
 };
 use crate::store::{Part, Period, Store};
+use crate::whole_day::{PartOfHour, hour_parts};
 
 /// Number of days of a table to keep, including the last one.
 pub type KeptDays = BTreeMap<&'static str, u64>;
@@ -51,6 +54,17 @@ pub enum PruneError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// A part.
+    #[error("{path} {source}; teiten-aggregator verify says what else is wrong", path = .path.display())]
+    Part {
+        /// Which, or its table.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: PartError,
+    },
+    /// A whole day's file cannot be taken apart.
+    #[error(transparent)]
+    Apart(#[from] CompactError),
     /// The days of a time zone cannot be determined.
     #[error(transparent)]
     Rollup(#[from] RollupError),
@@ -80,12 +94,14 @@ pub fn prune(
         source,
     };
     store.recover().map_err(failed)?;
+    // What others roll up or compact is not removed under their hands.
+    let _one_at_a_time = match is_dry {
+        true => None,
+        false => Some(store.lock("rollup").map_err(failed)?),
+    };
     let mut all = BTreeMap::new();
     for table in TABLES.iter().chain(ROLLUPS).chain(EVENTS) {
-        all.insert(
-            table.name,
-            crate::part::listed(directory, table).map_err(failed)?,
-        );
+        all.insert(table.name, parts_of(&store, table)?);
     }
     let last = all
         .values()
@@ -101,6 +117,7 @@ pub fn prune(
         gone: BTreeSet::new(),
         days: Vec::new(),
         is_dry,
+        has_taken_apart: false,
     };
     // Tables that rollups read come before the tables that show what was rolled up.
     for table in [&TRAFFIC, &SOURCES, &PAYLOADS, &BACKSCATTER, &COVERAGE]
@@ -128,18 +145,37 @@ pub fn prune(
     Ok(pruning.days)
 }
 
+/// The parts of a table, also those in parts of whole days.
+fn parts_of(store: &Store, table: &'static Table) -> Result<Vec<PartOfHour>, PruneError> {
+    if table.span == Span::Hour {
+        return hour_parts(store, table.name, &(i64::MIN..i64::MAX)).map_err(|source| {
+            PruneError::Part {
+                path: store.directory().join(table.name),
+                source,
+            }
+        });
+    }
+    let listed = crate::part::listed(store.directory(), table);
+    let listed = listed.map_err(|source| PruneError::File {
+        path: store.directory().join(table.name),
+        source,
+    })?;
+    Ok(listed.into_iter().map(PartOfHour::from).collect())
+}
+
 struct Pruning<'p> {
     store: &'p Store,
-    all: BTreeMap<&'static str, Vec<Part>>,
-    gone: BTreeSet<PathBuf>,
+    all: BTreeMap<&'static str, Vec<PartOfHour>>,
+    gone: BTreeSet<PartOfHour>,
     days: Vec<PruneDay>,
     is_dry: bool,
+    has_taken_apart: bool,
 }
 
 impl Pruning<'_> {
     /// Prunes the parts of a table whose day or month ends before the hour `before`.
     fn table(&mut self, table: &'static Table, before: i64) -> Result<(), PruneError> {
-        let mut groups = BTreeMap::<(String, Period), Vec<Part>>::new();
+        let mut groups = BTreeMap::<(String, Period), Vec<PartOfHour>>::new();
         let parts = self.all.get(table.name).cloned().unwrap_or_default();
         for part in parts {
             if let Some(sensor) = part.sensor() {
@@ -152,14 +188,58 @@ impl Pruning<'_> {
             if hours.end > before {
                 continue;
             }
+            // Another group may have had its day taken apart.
+            let parts = match self.has_taken_apart {
+                true => self.found_again(table, &parts),
+                false => parts,
+            };
             let kept = self.needed(table, &sensor, group, &parts)?;
+            let parts = match kept.is_none() && !self.is_dry {
+                true => self.apart(table, parts, &hours)?,
+                false => parts,
+            };
             self.remove(table, &sensor, group, &hours, &parts, kept)?;
         }
         Ok(())
     }
 
+    /// The same parts as files of their own, where a whole day's file has hours besides: days of a time zone are not those of UTC.
+    fn apart(
+        &mut self,
+        table: &'static Table,
+        parts: Vec<PartOfHour>,
+        hours: &std::ops::Range<i64>,
+    ) -> Result<Vec<PartOfHour>, PruneError> {
+        let cuts = |part: &&PartOfHour| {
+            let day = part.part.period.first_hour().0;
+            part.held.is_some() && !(hours.start <= day && day + 24 <= hours.end)
+        };
+        let days: BTreeSet<Hour> = parts
+            .iter()
+            .filter(cuts)
+            .map(|part| part.part.period.first_hour())
+            .collect();
+        if days.is_empty() {
+            return Ok(parts);
+        }
+        take_apart(self.store, &[table], &days)?;
+        self.all.insert(table.name, parts_of(self.store, table)?);
+        self.has_taken_apart = true;
+        Ok(self.found_again(table, &parts))
+    }
+
+    /// These parts, wherever they are now.
+    fn found_again(&self, table: &Table, parts: &[PartOfHour]) -> Vec<PartOfHour> {
+        let key = |part: &PartOfHour| (part.period, part.file_name.clone());
+        let wanted: BTreeSet<_> = parts.iter().map(key).collect();
+        let all = self.all.get(table.name).into_iter().flatten();
+        all.filter(|part| wanted.contains(&key(part)))
+            .cloned()
+            .collect()
+    }
+
     /// The unit of removal of a part: the day or month that it is rolled up into.
-    fn group(&self, table: &Table, sensor: &str, part: &Part) -> Period {
+    fn group(&self, table: &Table, sensor: &str, part: &PartOfHour) -> Period {
         let hour = part.period.first_hour();
         match part.period {
             Period::Hour(_) => {
@@ -179,12 +259,12 @@ impl Pruning<'_> {
             name if name == TRAFFIC.name => TRAFFIC_DAILY.name,
             _ => SOURCES_DAILY.name,
         };
-        let near = |part: &&Part| {
+        let near = |part: &&PartOfHour| {
             let distance = part.period.first_hour().0 - hour.0;
             part.sensor().as_deref() == Some(sensor) && distance.abs() <= 48
         };
         let day = self.all.get(days).and_then(|days| days.iter().find(near));
-        let zone = day.and_then(|day| note_of(day.place(), TIMEZONE_KEY));
+        let zone = day.and_then(|day| note_of(day.part.place(), TIMEZONE_KEY));
         Calendar::of(zone.as_deref().unwrap_or(TIMEZONE_DEFAULT))
             .unwrap_or_else(|_| Calendar::utc())
     }
@@ -210,7 +290,7 @@ impl Pruning<'_> {
         table: &Table,
         sensor: &str,
         group: Period,
-        parts: &[Part],
+        parts: &[PartOfHour],
     ) -> Result<Option<String>, PruneError> {
         let rollups: &[&Table] = match table.name {
             name if name == TRAFFIC.name => &[&TRAFFIC_DAILY, &MARGINALS_DAILY, &ASKED_PORTS_DAILY],
@@ -249,12 +329,12 @@ impl Pruning<'_> {
     }
 
     /// Hours without coverage would be gaps, so coverage is kept as long as any other table has the hour.
-    fn uncovered(&self, sensor: &str, parts: &[Part]) -> Option<String> {
+    fn uncovered(&self, sensor: &str, parts: &[PartOfHour]) -> Option<String> {
         let hours: BTreeSet<Hour> = parts.iter().map(|part| part.period.first_hour()).collect();
         for table in TABLES.iter().filter(|table| table.name != COVERAGE.name) {
             let others = self.all.get(table.name).into_iter().flatten();
-            let mut others = others.filter(|part| !self.gone.contains(&part.within()));
-            let needs = |part: &Part| {
+            let mut others = others.filter(|part| !self.gone.contains(*part));
+            let needs = |part: &PartOfHour| {
                 hours.contains(&part.period.first_hour())
                     && part.sensor().as_deref() == Some(sensor)
             };
@@ -271,12 +351,13 @@ impl Pruning<'_> {
         sensor: &str,
         group: Period,
         hours: &std::ops::Range<i64>,
-        parts: &[Part],
+        parts: &[PartOfHour],
         kept: Option<String>,
     ) -> Result<(), PruneError> {
-        let bytes = parts
+        let files: BTreeSet<&Part> = parts.iter().map(|part| &part.part).collect();
+        let bytes = files
             .iter()
-            .filter_map(|part| std::fs::metadata(part.place()).ok());
+            .filter_map(|file| std::fs::metadata(file.place()).ok());
         let day = PruneDay {
             table: table.name,
             sensor: sensor.to_owned(),
@@ -290,7 +371,7 @@ impl Pruning<'_> {
         if !goes {
             return Ok(());
         }
-        self.gone.extend(parts.iter().map(Part::within));
+        self.gone.extend(parts.iter().cloned());
         if self.is_dry {
             return Ok(());
         }
@@ -299,9 +380,9 @@ impl Pruning<'_> {
             source,
         };
         let mut publication = self.store.publication();
-        parts
+        files
             .iter()
-            .for_each(|part| publication.remove(&part.within()));
+            .for_each(|file| publication.remove(&file.within()));
         let is_of_hours = TABLES.iter().any(|observed| observed.name == table.name);
         if is_of_hours {
             let note = PrunedHours::stage(self.store, (table.name, sensor), &group.text(), hours);

@@ -6,6 +6,7 @@ use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
 use std::fs::File;
 use std::io::{self, BufReader, BufWriter, Read, Seek, SeekFrom, Write};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use crate::reply_table::{ReplyCounts, ReplyKey, ReplyRow, ReplyTable};
@@ -13,8 +14,9 @@ use teiten_observation::{Family, TrafficType};
 
 /// Bytes of a key in a file.
 const KEY_BYTES: usize = 1 + 16 + 1 + 3 + 1 + 1;
-/// Bytes read at a time: there are as many buffers as runs.
-const BUFFER_BYTES: usize = 32 << 10;
+/// Bytes read at a time, and of all runs together: there are as many buffers as runs.
+const BUFFER_BYTES: RangeInclusive<usize> = 4 << 10..=32 << 10;
+const BUFFERS_BYTES: usize = 4 << 20;
 
 /// Rows in order.
 #[derive(Debug)]
@@ -96,6 +98,12 @@ impl ReplyRun {
         self.len() == 0
     }
 
+    /// Whether the rows are in memory.
+    #[must_use]
+    pub const fn is_in_memory(&self) -> bool {
+        matches!(self, ReplyRun::Memory(_))
+    }
+
     /// Writes the rows of these runs, merged, to a new file at `path`, which is removed when the run is dropped.
     ///
     /// # Errors
@@ -165,10 +173,13 @@ pub fn merge_replies<'r, E: From<io::Error>>(
     runs: impl Iterator<Item = RowsLeft<'r>>,
     mut take: impl FnMut(Cow<'r, ReplyRow>) -> Result<(), E>,
 ) -> Result<(), E> {
-    let mut readers = Vec::new();
+    let runs: Vec<_> = runs.collect();
+    let mut readers = Vec::with_capacity(runs.len());
     let mut heap = BinaryHeap::new();
+    let buffer_bytes =
+        (BUFFERS_BYTES / runs.len().max(1)).clamp(*BUFFER_BYTES.start(), *BUFFER_BYTES.end());
     for rows in runs {
-        let mut reader = ReplyReader::of(rows)?;
+        let mut reader = ReplyReader::of(rows, buffer_bytes)?;
         if let Some(key) = reader.advance()? {
             heap.push(Reverse((key, readers.len())));
         }
@@ -219,12 +230,12 @@ enum Source<'r> {
 }
 
 impl<'r> ReplyReader<'r> {
-    fn of(rows: RowsLeft<'r>) -> io::Result<Self> {
+    fn of(rows: RowsLeft<'r>, buffer_bytes: usize) -> io::Result<Self> {
         let rows = match rows {
             RowsLeft::Disk(file) => {
                 let mut opened = File::open(&file.path)?;
                 opened.seek(SeekFrom::Start(file.offset))?;
-                Source::File(BufReader::with_capacity(BUFFER_BYTES, opened), file.rows)
+                Source::File(BufReader::with_capacity(buffer_bytes, opened), file.rows)
             }
             rows => Source::Memory(rows),
         };

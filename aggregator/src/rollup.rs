@@ -37,9 +37,11 @@ use jiff::civil::Date;
 use crate::calendar::Calendar;
 use crate::event::{AttackRules, CampaignRules, NoveltyRules, ScanRules};
 use crate::hour::Hour;
+use crate::parallel::joined;
 use crate::pruned::PrunedHours;
 use crate::schema::{COVERAGE, SOURCES, TRAFFIC, TRAFFIC_DAILY, Table};
-use crate::store::{Part, Period, Store};
+use crate::store::{Period, Store};
+use crate::whole_day::{PartOfHour, hour_parts};
 
 pub(crate) use attacks::attacks_made_of;
 pub use error::RollupError;
@@ -127,19 +129,47 @@ pub struct Rolled {
     pub rows: u64,
 }
 
-/// By period and sensor the parts that it is made of, each with its folder: several parts of an hour are of one hour.
-type Inputs = BTreeMap<(Period, String), BTreeSet<Part>>;
+impl Rolled {
+    /// Both together.
+    fn and(self, other: Rolled) -> Rolled {
+        Rolled {
+            written: self.written + other.written,
+            unchanged: self.unchanged + other.unchanged,
+            removed: self.removed + other.removed,
+            rows: self.rows + other.rows,
+        }
+    }
+}
+
+/// By period and sensor the parts that it is made of: several parts of an hour are of one hour.
+type Inputs = BTreeMap<(Period, String), BTreeSet<PartOfHour>>;
 
 /// Rolls up the days that `settings` ask for of the dataset `directory`, and every month that has a rolled-up day.
 ///
 /// # Errors
 /// When a part cannot be read, or a rollup not be written; what was written before stays.
 pub fn rollup(directory: &Path, settings: &RollupSettings) -> Result<Rolled, RollupError> {
-    let mut rolled = Rolled::default();
     let store = &Store::at(directory);
     store.recover().map_err(file_error(directory))?;
     // What two at once have read may not be of the same age.
     let _one_at_a_time = store.lock("rollup").map_err(file_error(directory))?;
+    // `sources` take as long as `traffic` and `backscatter` together; both write tables of their own, each from its own work folder.
+    std::thread::scope(|scope| {
+        let of_others = scope.spawn(|| {
+            let store = &Store::at(directory);
+            let mut rolled = roll_traffic(store, settings)?;
+            attacks::roll_days(store, settings, &mut rolled)?;
+            Ok::<_, RollupError>(rolled)
+        });
+        let of_sources = roll_sources(store, settings);
+        let of_others = joined(of_others)?;
+        Ok(of_others.and(of_sources?))
+    })
+}
+
+/// Rolls up `traffic`.
+fn roll_traffic(store: &Store, settings: &RollupSettings) -> Result<Rolled, RollupError> {
+    let mut rolled = Rolled::default();
     let observed = observed_days(store, &TRAFFIC, settings)?;
     let follows = |period: Period, sensor: &str| {
         settings.wants(period) && observed.contains(&(period, sensor.to_owned()))
@@ -155,6 +185,12 @@ pub fn rollup(directory: &Path, settings: &RollupSettings) -> Result<Rolled, Rol
         remove_left(store, table, &days, &mut rolled, follows)?;
     }
     marginals::roll_months(store, settings, &observed, &mut rolled)?;
+    Ok(rolled)
+}
+
+/// Rolls up `sources` and what is made of them.
+fn roll_sources(store: &Store, settings: &RollupSettings) -> Result<Rolled, RollupError> {
+    let mut rolled = Rolled::default();
     let days = days_of(store, &SOURCES, settings)?;
     remove_other_zones(store, &sources::TABLES, &SOURCES, settings, &mut rolled)?;
     sources::roll_days(store, &days, settings, &mut rolled)?;
@@ -168,8 +204,15 @@ pub fn rollup(directory: &Path, settings: &RollupSettings) -> Result<Rolled, Rol
     let sensors = observed.iter().chain(days.keys());
     let sensors = sensors.map(|(_, sensor)| sensor.clone());
     novelties::judge_days(store, settings, &sensors.collect(), &mut rolled)?;
-    attacks::roll_days(store, settings, &mut rolled)?;
     Ok(rolled)
+}
+
+/// The parts of a table in all hours.
+fn all_hours(store: &Store, table: &Table) -> Result<Vec<PartOfHour>, RollupError> {
+    hour_parts(store, table.name, &(i64::MIN..i64::MAX)).map_err(|error| RollupError::Part {
+        path: store.directory().join(table.name),
+        source: error.into(),
+    })
 }
 
 /// The parts of a table of hours, by day and sensor; a file of another program is of none. A day of which hours were pruned is rolled up for
@@ -182,8 +225,7 @@ fn days_of(
     let mut days = Inputs::new();
     let pruned = PrunedHours::read(store).map_err(file_error(store.directory()))?;
     let mut for_good = BTreeSet::new();
-    let parts = store.parts_within(table.name, &(i64::MIN..i64::MAX));
-    for part in parts.map_err(file_error(&store.directory().join(table.name)))? {
+    for part in all_hours(store, table)? {
         let day = settings.day(part.period.first_hour())?;
         if let Some(sensor) = part.sensor()
             && settings.wants(day)
@@ -205,8 +247,7 @@ fn observed_days(
     table: &Table,
     settings: &RollupSettings,
 ) -> Result<BTreeSet<(Period, String)>, RollupError> {
-    let hours = store.parts_within(COVERAGE.name, &(i64::MIN..i64::MAX));
-    let hours = hours.map_err(file_error(&store.directory().join(COVERAGE.name)))?;
+    let hours = all_hours(store, &COVERAGE)?;
     let pruned = PrunedHours::read(store).map_err(file_error(store.directory()))?;
     let mut days = BTreeSet::new();
     for part in hours {
@@ -228,8 +269,7 @@ fn remove_other_zones(
     rolled: &mut Rolled,
 ) -> Result<(), RollupError> {
     let failed = file_error(store.directory());
-    let parts = store.parts_within(hours.name, &(i64::MIN..i64::MAX));
-    let parts = parts.map_err(&failed)?;
+    let parts = all_hours(store, hours)?;
     let hours: BTreeSet<(String, i64)> = parts
         .iter()
         .filter_map(|part| Some((part.sensor()?, part.period.first_hour().0)))

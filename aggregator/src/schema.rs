@@ -14,6 +14,7 @@ pub mod names;
 mod novelties;
 mod payloads;
 mod ports_daily;
+mod recoded;
 mod rolled_up;
 mod rows;
 mod scanners_daily;
@@ -50,6 +51,7 @@ pub(crate) use novelties::{NoveltyRow, NoveltyRows, ROWS as NOVELTIES_ROWS};
 pub use novelties::{NoveltyRule, NoveltyWhat};
 pub(crate) use payloads::{PayloadRows, ROWS as PAYLOADS_ROWS};
 pub(crate) use ports_daily::{PortDayRows, PortKey, PortSums, ROWS as PORTS_DAILY_ROWS};
+pub(crate) use recoded::encode_batch;
 pub(crate) use rolled_up::{ROWS as ROLLED_UP_ROWS, RolledKey, RolledRow, RolledRows};
 pub(crate) use scanners_daily::{
     ROWS as SCANNERS_DAILY_ROWS, RULES as SURVEY_RULES, ScannerDay, ScannerDayRows,

@@ -10,6 +10,7 @@
 //! the last rename, and also if the program was killed there. A program that reads the folder without this module (DuckDB, Spark, pandas)
 //! always sees whole files; during the milliseconds of the renames one table may be newer than another.
 
+mod day;
 pub mod disk;
 mod document;
 mod identity;

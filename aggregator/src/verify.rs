@@ -66,8 +66,8 @@ pub struct VerifyReport {
 enum VerifyTask {
     /// All tables of an hour, as they are at one moment: its sensor may be publishing it.
     Hour(Hour),
-    /// A rolled-up part.
-    Rolled(&'static Table, Part),
+    /// A rolled-up part, or one of a whole day.
+    Part(&'static Table, Part),
 }
 
 /// What was read of a part.
@@ -94,11 +94,13 @@ pub fn verify(directory: &Path) -> std::io::Result<VerifyReport> {
     let mut all = BTreeSet::new();
     for table in TABLES {
         all.extend(store.hours(table.name, &(i64::MIN..i64::MAX))?);
+        let days = store.whole_days(table.name, &(i64::MIN..i64::MAX))?;
+        work.extend(days.into_iter().map(|part| VerifyTask::Part(table, part)));
     }
     work.extend(all.into_iter().map(VerifyTask::Hour));
     for table in ROLLUPS.iter().chain(EVENTS) {
         let parts = listed(directory, table)?.into_iter();
-        work.extend(parts.map(|part| VerifyTask::Rolled(table, part)));
+        work.extend(parts.map(|part| VerifyTask::Part(table, part)));
     }
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let mut hours = SumsByHour::new();
@@ -214,7 +216,7 @@ fn read(store: &Store, work: &VerifyTask) -> io::Result<Vec<VerifiedPart>> {
             };
             Ok(open.into_iter().filter_map(of_table).collect())
         }
-        VerifyTask::Rolled(table, part) => {
+        VerifyTask::Part(table, part) => {
             let file = match part.open() {
                 // The file was renamed or removed since the folder was listed.
                 Err(error) if error.kind() == ErrorKind::NotFound => File::open(&part.path),
@@ -236,11 +238,12 @@ fn read(store: &Store, work: &VerifyTask) -> io::Result<Vec<VerifiedPart>> {
 }
 
 fn sound(table: &Table, part: &Part, file: io::Result<File>) -> Result<Sound, PartError> {
-    part::check(file?, table, part.period.span_us())
+    part::check(file?, table, part.period)
 }
 
 fn note(verdict: &mut VerifyReport, hours: &mut SumsByHour, read: VerifiedPart) {
     let (table, path, folder) = (read.table, &read.part.path, read.part.period.folder());
+    let is_whole_day = matches!(read.part.period, Period::WholeDay(_));
     verdict.parts += 1;
     let outcome = read
         .outcome
@@ -249,18 +252,26 @@ fn note(verdict: &mut VerifyReport, hours: &mut SumsByHour, read: VerifiedPart) 
             if !is_observed(table) {
                 return Ok(sound.rows);
             }
-            let sensors = hours.entry(folder.clone()).or_default();
-            let sums = sensors
-                .entry(sound.sensor)
-                .or_default()
-                .entry(table.name)
-                .or_default();
-            *sums = sums
-                .add(sound.sums)
-                .ok_or("with the other parts of its hour it has more packets or bytes than 2^63")?;
+            let mut parts = vec![(folder.clone(), sound.sums)];
+            if is_whole_day {
+                let by_hour = sound.by_hour.iter();
+                let by_hour = by_hour.map(|(hour, sums)| (Hour(*hour).folder(), *sums));
+                parts = by_hour.collect();
+            }
+            for (folder, of_part) in parts {
+                let sensors = hours.entry(folder).or_default();
+                let sums = sensors
+                    .entry(sound.sensor.clone())
+                    .or_default()
+                    .entry(table.name)
+                    .or_default();
+                *sums = sums.add(of_part).ok_or(
+                    "with the other parts of its hour it has more packets or bytes than 2^63",
+                )?;
+            }
             Ok(sound.rows)
         });
-    if is_observed(table) {
+    if is_observed(table) && !is_whole_day {
         hours.entry(folder).or_default();
     }
     if let Err(reason) = &outcome {

@@ -1,10 +1,11 @@
 //! Denial-of-service events against an independent reading of the same replies, one by one: whatever is rolled up when, in whichever time
 //! zone, however often, and from however many runs, the table says the same.
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 use std::path::Path;
-use std::sync::Arc;
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::Field;
@@ -13,15 +14,14 @@ use teiten_aggregator::close::Closer;
 use teiten_aggregator::event::AttackRules;
 use teiten_aggregator::hour::{HOUR_US, Hour};
 use teiten_aggregator::minute::{HourAccount, SecondSet};
-use teiten_aggregator::origin::Origins;
 use teiten_aggregator::prune::{KeptDays, PruneDay, prune};
 use teiten_aggregator::reply_table::ReplyPacket;
 use teiten_aggregator::rollup::{RollupSettings, rollup};
-use teiten_aggregator::store::{PartName, Store};
+use teiten_aggregator::store::Store;
 use teiten_aggregator::table::Seed;
 use teiten_aggregator::verify::verify;
 use teiten_aggregator::window::{Batch, LatePolicy, Window};
-use teiten_observation::{Class, Kind, Observation, TelescopeSize, Tool, TrafficType};
+use teiten_observation::{Class, Kind, Observation, Tool, TrafficType};
 
 /// 2026-11-29T13.
 const FIRST_HOUR: i64 = 498_877;
@@ -31,22 +31,7 @@ const SILENCE_US: i64 = 300 * SECOND_US;
 const ADDRESSES: u64 = 65_536;
 
 fn closer(directory: &Path, run: &str) -> Closer {
-    Closer {
-        store: Store::at(directory),
-        name: PartName::new("tokyo", run).expect("a good name"),
-        identity: "0123456789abcdef".to_owned(),
-        origins: Arc::new(Origins::empty()),
-        addresses: Some(TelescopeSize {
-            ipv4: ADDRESSES,
-            ipv6: 0,
-        }),
-        configuration_sha256: "none".to_owned(),
-        threads: 2,
-        source_rows_max: 1 << 20,
-        contributions_bytes: 1 << 20,
-        inputs: None,
-        journal_through: None,
-    }
+    common::closer(directory, ("tokyo", run), ADDRESSES)
 }
 
 fn settings(timezone: &str) -> RollupSettings {

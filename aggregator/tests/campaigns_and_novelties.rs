@@ -1,11 +1,12 @@
 //! Campaigns and novelties of planted days: the families that were planted are found and followed, what was planted as new is called new and
 //! nothing else, and no way of cutting or repeating the work changes a row.
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::Arc;
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
@@ -13,16 +14,13 @@ use teiten_aggregator::calendar::Calendar;
 use teiten_aggregator::close::Closer;
 use teiten_aggregator::hour::{HOUR_US, Hour};
 use teiten_aggregator::minute::{HourAccount, SecondSet};
-use teiten_aggregator::origin::Origins;
 use teiten_aggregator::payload_table::PayloadPacket;
 use teiten_aggregator::rollup::{RollupSettings, rollup};
-use teiten_aggregator::store::{PartName, Store};
+use teiten_aggregator::store::Store;
 use teiten_aggregator::table::Seed;
 use teiten_aggregator::verify::verify;
 use teiten_aggregator::window::{Batch, LatePolicy, Window};
-use teiten_observation::{
-    Class, Kind, Observation, StackSignature, TelescopeSize, Tool, TrafficType,
-};
+use teiten_observation::{Class, Kind, Observation, StackSignature, Tool, TrafficType};
 
 /// 2026-11-29T00.
 const FIRST_HOUR: i64 = 498_864;
@@ -31,20 +29,8 @@ const HOURS: [i64; 3] = [1, 9, 20];
 
 fn closer(directory: &Path, threads: usize) -> Closer {
     Closer {
-        store: Store::at(directory),
-        name: PartName::new("tokyo", "0123").expect("a good name"),
-        identity: "0123456789abcdef".to_owned(),
-        origins: Arc::new(Origins::empty()),
-        addresses: Some(TelescopeSize {
-            ipv4: 65_536,
-            ipv6: 0,
-        }),
-        configuration_sha256: "none".to_owned(),
         threads,
-        source_rows_max: 1 << 20,
-        contributions_bytes: 1 << 20,
-        inputs: None,
-        journal_through: None,
+        ..common::closer(directory, ("tokyo", "0123"), 65_536)
     }
 }
 

@@ -1,5 +1,7 @@
 //! An hour closed into parts, and the checks of `verify` on it: sound, and damaged in every way.
 
+mod common;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,11 +16,10 @@ use teiten_aggregator::origin::Origins;
 use teiten_aggregator::part::CHECKSUM_KEY;
 use teiten_aggregator::payload_table::PayloadPacket;
 use teiten_aggregator::schema::{COVERAGE, PAYLOADS, SOURCES, TRAFFIC};
-use teiten_aggregator::store::{PartName, Store};
 use teiten_aggregator::table::{HOUR_US, Seed};
 use teiten_aggregator::verify::verify;
 use teiten_aggregator::window::{Batch, LatePolicy, Window};
-use teiten_observation::{Class, Kind, Observation, TelescopeSize, Tool, TrafficType};
+use teiten_observation::{Class, Kind, Observation, Tool, TrafficType};
 use twox_hash::XxHash64;
 
 /// An hour of this test: 2026-11-15T07.
@@ -29,20 +30,9 @@ const PAYLOAD_PACKETS: u64 = 10;
 
 fn closer(directory: &Path, source_rows_max: u64) -> Closer {
     Closer {
-        store: Store::at(directory),
-        name: PartName::new("test", "0123").expect("a good name"),
-        identity: "0123456789abcdef".to_owned(),
-        origins: Arc::new(Origins::empty()),
-        addresses: Some(TelescopeSize {
-            ipv4: 65_536,
-            ipv6: 0,
-        }),
-        configuration_sha256: "none".to_owned(),
-        threads: 2,
         source_rows_max,
         contributions_bytes: 1 << 16,
-        inputs: None,
-        journal_through: None,
+        ..common::closer(directory, ("test", "0123"), 65_536)
     }
 }
 

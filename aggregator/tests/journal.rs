@@ -1,15 +1,15 @@
 //! A run's journal: appended entries are read unchanged, finished hours are gone, and damage is reported.
 
+mod common;
+
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use teiten_aggregator::close::{Closer, HourRuns};
 use teiten_aggregator::hour::Hour;
 use teiten_aggregator::journal::{About, Journal, Target};
 use teiten_aggregator::minute::{HourAccount, MinuteCounts};
-use teiten_aggregator::origin::Origins;
 use teiten_aggregator::schema::{SOURCES, TRAFFIC};
-use teiten_aggregator::store::{PRIVATE_FOLDER, PartName, Store};
+use teiten_aggregator::store::PRIVATE_FOLDER;
 use teiten_aggregator::table::{HOUR_US, Seed};
 use teiten_aggregator::window::{Batch, LatePolicy, Window};
 use teiten_observation::{Address, Class, Kind, Observation, TelescopeSize, Tool, TrafficType};
@@ -19,20 +19,8 @@ const HOUR: i64 = 498_535;
 
 fn closer(directory: &Path) -> Closer {
     Closer {
-        store: Store::at(directory),
-        name: PartName::new("test", "0123").expect("a good name"),
-        identity: "0123456789abcdef".to_owned(),
-        origins: Arc::new(Origins::empty()),
-        addresses: Some(TelescopeSize {
-            ipv4: 65_536,
-            ipv6: 1 << 80,
-        }),
-        configuration_sha256: "none".to_owned(),
-        threads: 2,
-        source_rows_max: 1 << 20,
-        contributions_bytes: 1 << 20,
-        inputs: None,
-        journal_through: None,
+        addresses: about().addresses,
+        ..common::closer(directory, ("test", "0123"), 65_536)
     }
 }
 

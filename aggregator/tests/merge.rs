@@ -1,5 +1,7 @@
 //! Datasets merged while their sensors run, and datasets that must not be merged.
 
+mod common;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -9,7 +11,6 @@ use teiten_aggregator::hour::Hour;
 use teiten_aggregator::inputs::{Capture, Contributors};
 use teiten_aggregator::merge::{MergeError, MergeReport, Rename, merge, merge_renaming};
 use teiten_aggregator::minute::{HourAccount, MinuteCounts, SecondSet};
-use teiten_aggregator::origin::Origins;
 use teiten_aggregator::schema::{COVERAGE, SOURCES, TRAFFIC};
 use teiten_aggregator::store::{PartName, Store};
 use teiten_aggregator::table::{HOUR_US, Seed};
@@ -23,17 +24,11 @@ const PART: &str = "coverage/date=2026-11-15/hour=07/test-0123-0000.parquet";
 
 fn closer(directory: &Path, identity: &str) -> Closer {
     Closer {
-        store: Store::at(directory),
-        name: PartName::new("test", "0123").expect("a good name"),
         identity: identity.to_owned(),
-        origins: Arc::new(Origins::empty()),
         addresses: None,
-        configuration_sha256: "none".to_owned(),
-        threads: 1,
         source_rows_max: 1000,
         contributions_bytes: 1 << 16,
-        inputs: None,
-        journal_through: None,
+        ..common::closer(directory, ("test", "0123"), 256)
     }
 }
 

@@ -1,37 +1,25 @@
 //! Retention: old parts are removed, parts that a rollup still needs are kept, and rollups outlive their hours.
 
+mod common;
+
 use std::path::Path;
-use std::sync::Arc;
 
 use teiten_aggregator::close::Closer;
 use teiten_aggregator::hour::{HOUR_US, Hour};
 use teiten_aggregator::minute::{HourAccount, SecondSet};
-use teiten_aggregator::origin::Origins;
 use teiten_aggregator::prune::{KeptDays, PruneDay, prune};
 use teiten_aggregator::rollup::{RollupSettings, rollup};
-use teiten_aggregator::store::{PartName, Store};
+use teiten_aggregator::store::Store;
 use teiten_aggregator::table::Seed;
 use teiten_aggregator::window::{Batch, LatePolicy, Window};
-use teiten_observation::{Class, Kind, Observation, TelescopeSize, Tool, TrafficType};
+use teiten_observation::{Class, Kind, Observation, Tool, TrafficType};
 
 /// 2026-11-05T00.
 const FIRST_HOUR: i64 = 498_288;
 const DAYS: i64 = 5;
 
 fn closer(directory: &Path) -> Closer {
-    Closer {
-        store: Store::at(directory),
-        name: PartName::new("tokyo", "0123").expect("a good name"),
-        identity: "0123456789abcdef".to_owned(),
-        origins: Arc::new(Origins::empty()),
-        addresses: Some(TelescopeSize { ipv4: 256, ipv6: 0 }),
-        configuration_sha256: "none".to_owned(),
-        threads: 1,
-        source_rows_max: 1 << 20,
-        contributions_bytes: 1 << 20,
-        inputs: None,
-        journal_through: None,
-    }
+    common::closer(directory, ("tokyo", "0123"), 256)
 }
 
 fn write(closer: &Closer, hour: i64, part: u32) {

@@ -1,10 +1,11 @@
 //! Days and months of `traffic`: counts are those of the hours, sketches those of all sources together, and unchanged days and months are
 //! skipped.
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::Path;
-use std::sync::Arc;
 
 use datasketches::hll::HllSketch;
 use jiff::civil::{Date, date};
@@ -14,32 +15,18 @@ use teiten_aggregator::calendar::Calendar;
 use teiten_aggregator::close::Closer;
 use teiten_aggregator::hour::Hour;
 use teiten_aggregator::minute::{HourAccount, SecondSet};
-use teiten_aggregator::origin::Origins;
 use teiten_aggregator::rollup::{Rolled, RollupSettings, rollup};
-use teiten_aggregator::store::{PartName, Store};
 use teiten_aggregator::table::{HOUR_US, Seed};
 use teiten_aggregator::verify::verify;
 use teiten_aggregator::window::{Batch, LatePolicy, Window};
-use teiten_observation::{Class, Kind, Observation, TelescopeSize, Tool, TrafficType};
+use teiten_observation::{Class, Kind, Observation, Tool, TrafficType};
 
 /// 2026-11-29T22.
 const HOUR: i64 = 498_886;
 const PORTS: u32 = 5;
 
 fn closer(directory: &Path, sensor: &str) -> Closer {
-    Closer {
-        store: Store::at(directory),
-        name: PartName::new(sensor, "0123").expect("a good name"),
-        identity: "0123456789abcdef".to_owned(),
-        origins: Arc::new(Origins::empty()),
-        addresses: Some(TelescopeSize { ipv4: 256, ipv6: 0 }),
-        configuration_sha256: "none".to_owned(),
-        threads: 2,
-        source_rows_max: 1 << 20,
-        contributions_bytes: 1 << 20,
-        inputs: None,
-        journal_through: None,
-    }
+    common::closer(directory, (sensor, "0123"), 256)
 }
 
 /// A packet of each of these sources to each port.

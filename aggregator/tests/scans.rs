@@ -1,9 +1,10 @@
 //! Scan events compared with an independent reading of the same packets, one by one: for any order of rollups, in any time zone and however
 //! often, the table says the same.
 
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use parquet::record::{Field, Row};
@@ -12,13 +13,12 @@ use teiten_aggregator::close::Closer;
 use teiten_aggregator::event::ScanRules;
 use teiten_aggregator::hour::{HOUR_US, Hour};
 use teiten_aggregator::minute::{HourAccount, SecondSet};
-use teiten_aggregator::origin::Origins;
 use teiten_aggregator::rollup::{RollupSettings, rollup};
-use teiten_aggregator::store::{PartName, Store};
+use teiten_aggregator::store::Store;
 use teiten_aggregator::table::Seed;
 use teiten_aggregator::verify::verify;
 use teiten_aggregator::window::{Batch, LatePolicy, Window};
-use teiten_observation::{Class, Kind, Observation, TelescopeSize, Tool, TrafficType};
+use teiten_observation::{Class, Kind, Observation, Tool, TrafficType};
 
 /// 2026-11-29T22.
 const FIRST_HOUR: i64 = 498_886;
@@ -27,22 +27,7 @@ const SILENCE_US: i64 = 2 * HOUR_US;
 const ADDRESSES: u64 = 65_536;
 
 fn closer(directory: &Path) -> Closer {
-    Closer {
-        store: Store::at(directory),
-        name: PartName::new("tokyo", "0123").expect("a good name"),
-        identity: "0123456789abcdef".to_owned(),
-        origins: Arc::new(Origins::empty()),
-        addresses: Some(TelescopeSize {
-            ipv4: ADDRESSES,
-            ipv6: 0,
-        }),
-        configuration_sha256: "none".to_owned(),
-        threads: 2,
-        source_rows_max: 1 << 20,
-        contributions_bytes: 1 << 20,
-        inputs: None,
-        journal_through: None,
-    }
+    common::closer(directory, ("tokyo", "0123"), ADDRESSES)
 }
 
 fn settings(timezone: &str) -> RollupSettings {

@@ -4,13 +4,13 @@
 //! size of an answer is bounded by the number of kinds (classes, countries, ports, buckets) and of events, not by the rows read. No text and
 //! no drawing is made here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use teiten_aggregator::schema::{COVERAGE, SOURCES, TRAFFIC};
-use teiten_aggregator::store::Part;
+use teiten_aggregator::whole_day::PartOfHour;
 
 use crate::period::ReportPeriod;
 use crate::series::Buckets;
@@ -264,12 +264,15 @@ impl Job<'_> {
         let mut work = Vec::new();
         for (day, range) in days.ranges.iter().enumerate() {
             let hours = self.first_hour + range.start as i64..self.first_hour + range.end as i64;
-            if self.sources.range(hours).next().is_some() {
+            if self.sources.range(hours.clone()).next().is_some() {
                 work.push(Task::Sources(day));
             }
+            // A file of a whole day is read once.
+            let mut files = self.traffic.range(hours).flat_map(|(_, files)| files);
+            let is_compacted = files.any(|file| file.held.is_some());
             if self.rolled.has(day) {
                 work.push(Task::Day(day, range.clone()));
-            } else if days.ranges.len() >= workers * DAYS_PER_WORKER_MIN {
+            } else if is_compacted || days.ranges.len() >= workers * DAYS_PER_WORKER_MIN {
                 work.push(Task::Hours(range.clone(), true));
             } else {
                 work.extend(range.clone().map(|hour| Task::Hours(hour..hour + 1, false)));
@@ -326,21 +329,17 @@ fn read_all(question: &Question, job: &Job<'_>, work: &[Task], buckets: Buckets)
 fn read_piece(job: &Job<'_>, piece: &Task, part: &mut Answer) {
     match piece {
         Task::Hours(hours, whole_day) => {
-            for hour in hours.clone() {
-                // Hours without coverage do not count, so it is read first.
-                read_coverage(job, hour, part);
-                read_traffic(job, hour, part);
-            }
+            // Hours without coverage do not count, so it is read first.
+            read_coverage(job, hours, part);
+            traffic::read(job, hours, part);
             if *whole_day {
                 part.close_day(job.day_of_hour[hours.start]);
             }
         }
         Task::Day(day, hours) => {
-            hours
-                .clone()
-                .for_each(|hour| read_coverage(job, hour, part));
+            read_coverage(job, hours, part);
             if marginals::read_day(job, *day, part).is_none() {
-                hours.clone().for_each(|hour| read_traffic(job, hour, part));
+                traffic::read(job, hours, part);
                 part.close_day(*day);
             }
         }
@@ -352,26 +351,28 @@ fn read_piece(job: &Job<'_>, piece: &Task, part: &mut Answer) {
                 let index = (hour - job.first_hour) as usize;
                 index < job.hours && job.day_of_hour[index] == *day
             };
-            let files: Vec<&Part> = job
-                .sources
-                .iter()
-                .filter(|(hour, _)| of_day(hour))
-                .flat_map(|(_, paths)| paths)
-                .collect();
-            sources::read(job, *day, &files, part);
+            let of_day = || job.sources.iter().filter(|(hour, _)| of_day(hour));
+            let mut files: Vec<&PartOfHour> = Vec::new();
+            let mut days = BTreeSet::new();
+            for file in of_day().flat_map(|(_, files)| files) {
+                if file.held.is_none() || days.insert(&file.part) {
+                    files.push(file);
+                }
+            }
+            let mut hours = of_day().map(|(hour, _)| *hour);
+            let first = hours.next().unwrap_or_default();
+            let hours = first..hours.next_back().unwrap_or(first) + 1;
+            sources::read(job, *day, (&files, &hours), part);
         }
     }
 }
 
-fn read_coverage(job: &Job<'_>, index: usize, part: &mut Answer) {
-    if let Some(parts) = job.coverage.get(&(job.first_hour + index as i64)) {
-        coverage::read(job, index, parts, part);
-    }
-}
-
-fn read_traffic(job: &Job<'_>, index: usize, part: &mut Answer) {
-    if let Some(parts) = job.traffic.get(&(job.first_hour + index as i64)) {
-        traffic::read(job, index, parts, part);
+fn read_coverage(job: &Job<'_>, hours: &Range<usize>, part: &mut Answer) {
+    for index in hours.clone() {
+        let hour = job.first_hour + index as i64;
+        if let Some(files) = job.coverage.get(&hour) {
+            coverage::read(job, index, files, part);
+        }
     }
 }
 

@@ -4,6 +4,9 @@ use std::net::IpAddr;
 
 use teiten_observation::Address;
 
+/// Bit of a source as bytes: it is a prefix.
+const PREFIX: u8 = 0x80;
+
 /// A source in the order of the tables: IPv4 before IPv6, addresses before prefixes, then by their numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SourceKey {
@@ -47,6 +50,40 @@ impl SourceKey {
     #[must_use]
     pub const fn is_folded(&self) -> bool {
         self.is_prefix
+    }
+
+    /// Appends the source as bytes, which [`SourceKey::read_from`] reads.
+    pub(crate) fn write_to(&self, bytes: &mut Vec<u8>) {
+        bytes.push(self.ip_version | if self.is_prefix { PREFIX } else { 0 });
+        if self.is_prefix {
+            bytes.push(self.prefix_bits);
+        }
+        match self.ip_version {
+            4 => bytes.extend((self.number as u32).to_be_bytes()),
+            _ => bytes.extend(self.number.to_be_bytes()),
+        }
+    }
+
+    /// Takes a source from bytes; `None` if there is none.
+    pub(crate) fn read_from(bytes: &mut &[u8]) -> Option<Self> {
+        let first = *bytes.split_off_first()?;
+        let is_prefix = first & PREFIX != 0;
+        let prefix_bits = match is_prefix {
+            true => *bytes.split_off_first()?,
+            false => 0,
+        };
+        let ip_version = first & !PREFIX;
+        let number = match ip_version {
+            4 => u32::from_be_bytes(bytes.split_off(..4)?.try_into().ok()?).into(),
+            6 => u128::from_be_bytes(bytes.split_off(..16)?.try_into().ok()?),
+            _ => return None,
+        };
+        Some(SourceKey {
+            ip_version,
+            is_prefix,
+            number,
+            prefix_bits,
+        })
     }
 
     /// Appends the text of the column `src_ip`.
@@ -106,6 +143,9 @@ mod tests {
         ] {
             let key = SourceKey::parse(text).expect(text);
             assert_eq!(key.text(), text.as_bytes());
+            let mut bytes = Vec::new();
+            key.write_to(&mut bytes);
+            assert_eq!(SourceKey::read_from(&mut &bytes[..]), Some(key));
             assert_eq!(key.is_folded(), text.contains('/'));
         }
         for text in [

@@ -2,26 +2,19 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::fs::File;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
-use arrow::array::AsArray;
-use arrow::array::{Array, BinaryArray, RecordBatch, StringArray};
-use arrow::datatypes::{DataType, Field, Schema};
-use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder,
-};
+use arrow::array::{Array, AsArray, BinaryArray, RecordBatch, StringArray};
+use arrow::datatypes::Int64Type;
 use thiserror::Error;
 
 use super::{LineNames, SourceKey, SourceLine, SourceLines};
-use crate::part::{PartError, checked, guarded};
-use crate::schema::{BY_SOURCE_COLUMNS, BySource};
-use crate::store::Part;
+use crate::batch::{PartBatches, column, damaged, int32, int64, numbers, texts, times};
+use crate::hour::HOUR_US;
+use crate::part::PartError;
+use crate::schema::{BY_SOURCE_COLUMNS, BySource, names};
+use crate::whole_day::PartRows;
 use teiten_observation::{Class, Tool, TrafficType};
 
 /// Rows in a batch. For each part of a day one batch is in memory and one more waits.
@@ -43,13 +36,12 @@ pub struct LinesError {
     pub source: PartError,
 }
 
-/// Calls `take` for every source of these parts of `sources`, in the order of the tables, with all its rows: those of the first part
-/// first. The texts that rows refer to by number are added to `names`.
+/// Calls `take` for every source of these rows of `sources`, in the order of the tables, with all its rows: hour by hour. The texts that rows refer to by number are added to `names`.
 ///
 /// # Errors
 /// When a part cannot be read, or what `take` returns.
 pub fn each_source<E: From<LinesError>>(
-    parts: &[Part],
+    parts: &[PartRows],
     names: &mut LineNames,
     mut take: impl FnMut(SourceKey, &SourceLines, &LineNames) -> Result<(), E>,
 ) -> Result<(), E> {
@@ -57,8 +49,8 @@ pub fn each_source<E: From<LinesError>>(
         let mut heads = Vec::with_capacity(parts.len());
         let mut threads = 0;
         for part in parts {
-            let is_large =
-                std::fs::metadata(part.place()).is_ok_and(|about| about.len() >= THREAD_BYTES_MIN);
+            let is_large = std::fs::metadata(part.part.place())
+                .is_ok_and(|about| about.len() >= THREAD_BYTES_MIN);
             let feed = if is_large && threads < THREADS_MAX {
                 threads += 1;
                 let (sender, batches) = sync_channel(BATCHES_AHEAD);
@@ -90,15 +82,19 @@ pub fn each_source<E: From<LinesError>>(
                     None => drop(std::collections::binary_heap::PeekMut::pop(top)),
                 }
             }
+            // Hours of a whole day's part, and those that came later.
+            if !lines.lines.is_sorted_by_key(|line| line.hour) {
+                lines.lines.sort_by_key(|line| line.hour);
+            }
             take(key, &lines, names)?;
         }
         Ok(())
     })
 }
 
-fn error(part: &Part, source: PartError) -> LinesError {
+fn error(part: &PartRows, source: PartError) -> LinesError {
     LinesError {
-        path: part.path.clone(),
+        path: part.part.path.clone(),
         source,
     }
 }
@@ -120,7 +116,7 @@ enum BatchFeed {
 
 /// A part in the merge, with its current batch.
 struct PartHead<'p> {
-    part: &'p Part,
+    part: &'p PartRows,
     feed: BatchFeed,
     batch: Option<LineBatch>,
     /// The number among all names for each text of the batch.
@@ -131,7 +127,7 @@ struct PartHead<'p> {
 }
 
 impl<'p> PartHead<'p> {
-    fn new(part: &'p Part, feed: BatchFeed) -> Self {
+    fn new(part: &'p PartRows, feed: BatchFeed) -> Self {
         PartHead {
             part,
             feed,
@@ -195,7 +191,7 @@ impl<'p> PartHead<'p> {
     }
 }
 
-fn send_all(part: &Part, batches: &SyncSender<Result<LineBatch, PartError>>) {
+fn send_all(part: &PartRows, batches: &SyncSender<Result<LineBatch, PartError>>) {
     let mut opened = match LineReader::of(part) {
         Ok(opened) => opened,
         Err(error) => {
@@ -221,126 +217,54 @@ fn send_all(part: &Part, batches: &SyncSender<Result<LineBatch, PartError>>) {
 
 /// The decoder of a part.
 struct LineReader {
-    reader: ParquetRecordBatchReader,
-    hour: i64,
+    batches: PartBatches,
+    /// The hour of every row; none in a whole day's part, whose rows say it.
+    hour: Option<i64>,
 }
 
 impl LineReader {
-    fn of(part: &Part) -> Result<Self, PartError> {
-        let (file, _) = checked(part.place())?;
-        let reader = guarded(|| open(file))?;
+    fn of(rows: &PartRows) -> Result<Self, PartError> {
+        let distinct = [BySource::NAMES.src_ip];
+        let batches = PartBatches::open_rows(rows, &BY_SOURCE_COLUMNS, &distinct, BATCH_ROWS);
+        let hour = rows.part.period.first_hour().0;
         Ok(LineReader {
-            reader,
-            hour: part.period.first_hour().0,
+            batches: batches?,
+            hour: rows.hours.is_none().then_some(hour),
         })
     }
 
     fn next(&mut self) -> Result<Option<LineBatch>, PartError> {
-        guarded(|| {
-            let Some(batch) = self.reader.next() else {
-                return Ok(None);
-            };
-            let batch = batch.map_err(|error| PartError::Damaged(error.to_string()))?;
-            decode(&batch, self.hour).map(Some)
-        })
+        let hour = self.hour;
+        self.batches.next(|batch| decode(batch, hour))
     }
 }
 
-fn open(file: File) -> Result<ParquetRecordBatchReader, PartError> {
-    let plain = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-    let metadata = ArrowReaderMetadata::load(&file, plain.clone())?;
-    let options = plain.with_schema(with_dictionaries(metadata.schema()));
-    let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)?;
-    let mask = ProjectionMask::columns(metadata.parquet_schema(), BY_SOURCE_COLUMNS);
-    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
-    let builder = builder.with_projection(mask).with_batch_size(BATCH_ROWS);
-    Ok(builder.build()?)
-}
-
-/// Reads texts as dictionaries, so that each distinct text is parsed once in a batch; except addresses, most of which are distinct.
-fn with_dictionaries(schema: &Schema) -> Arc<Schema> {
-    let fields = schema.fields().iter().map(|field| match field.data_type() {
-        DataType::Utf8 if field.name() != BySource::NAMES.src_ip => {
-            let dictionary =
-                DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-            Field::new(field.name(), dictionary, field.is_nullable())
-        }
-        _ => field.as_ref().clone(),
-    });
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
-}
-
-fn damaged(name: &str, what: &str) -> PartError {
-    PartError::Damaged(format!("its column {name} {what}"))
-}
-
-fn column<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b Arc<dyn Array>, PartError> {
-    let missing = || PartError::Damaged(format!("it has no column {name}"));
-    batch.column_by_name(name).ok_or_else(missing)
-}
-
-fn int64<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b [i64], PartError> {
-    let array = column(batch, name)?.as_primitive_opt::<Int64Type>();
-    Ok(array
-        .ok_or_else(|| damaged(name, "is of another type"))?
-        .values())
-}
-
-fn times<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b [i64], PartError> {
-    let array = column(batch, name)?.as_primitive_opt::<TimestampMicrosecondType>();
-    Ok(array
-        .ok_or_else(|| damaged(name, "is of another type"))?
-        .values())
-}
-
-/// The keys of a text column, and the parsed value of each distinct text.
-fn texts<'b, T>(
-    batch: &'b RecordBatch,
-    name: &str,
-    meaning: impl Fn(&str) -> Option<T>,
-) -> Result<(&'b [i32], Vec<T>), PartError> {
-    let array = column(batch, name)?.as_dictionary_opt::<Int32Type>();
-    let array = array.ok_or_else(|| damaged(name, "is of another type"))?;
-    let values: Option<&StringArray> = array.values().as_string_opt();
-    let values = values.ok_or_else(|| damaged(name, "is of another type"))?;
-    let mut meanings = Vec::with_capacity(values.len());
-    for value in values.iter() {
-        let value = value.unwrap_or_default();
-        let unknown = || damaged(name, &format!("holds `{}`", value.escape_default()));
-        meanings.push(meaning(value).ok_or_else(unknown)?);
-    }
-    if array.null_count() > 0 {
-        return Err(damaged(name, "holds nothing in some row"));
-    }
-    Ok((array.keys().values(), meanings))
-}
-
-fn decode(batch: &RecordBatch, hour: i64) -> Result<LineBatch, PartError> {
-    let names = BySource::NAMES;
-    let sources: Option<&StringArray> = column(batch, names.src_ip)?.as_string_opt();
-    let sources = sources.ok_or_else(|| damaged(names.src_ip, "is of another type"))?;
-    let (type_keys, types) = texts(batch, names.traffic_type, TrafficType::from_name)?;
-    let (class_keys, classes) = texts(batch, names.class, Class::from_name)?;
-    let (tool_keys, tools) = texts(batch, names.tool, Tool::from_name)?;
-    let (country_keys, countries) =
-        texts(batch, names.country, |text| text.as_bytes().try_into().ok())?;
-    let (actor_keys, actors) = texts(batch, names.actor, |text| Some(text.to_owned()))?;
-    let (stack_keys, stacks) = texts(batch, names.stack, |text| Some(text.to_owned()))?;
-    let int32 = |name: &str| {
-        let array = column(batch, name)?.as_primitive_opt::<Int32Type>();
-        array.ok_or_else(|| damaged(name, "is of another type"))
-    };
-    let (protocols, ports) = (int32(names.protocol)?, int32(names.port)?);
-    let asns = column(batch, names.asn)?.as_primitive_opt::<Int64Type>();
-    let asns = asns.ok_or_else(|| damaged(names.asn, "is of another type"))?;
-    let (packets, bytes) = (int64(batch, names.packets)?, int64(batch, names.bytes)?);
-    let destinations = int64(batch, names.destinations)?;
-    let tool_packets = int64(batch, names.tool_packets)?;
+fn decode(batch: &RecordBatch, hour: Option<i64>) -> Result<LineBatch, PartError> {
+    let columns = BySource::NAMES;
+    let sources: &StringArray = column(batch, columns.src_ip, |it| it.as_string_opt())?;
+    let (type_keys, types) = texts(batch, columns.traffic_type, TrafficType::from_name)?;
+    let (class_keys, classes) = texts(batch, columns.class, Class::from_name)?;
+    let (tool_keys, tools) = texts(batch, columns.tool, Tool::from_name)?;
+    let (country_keys, countries) = texts(batch, columns.country, |text| {
+        text.as_bytes().try_into().ok()
+    })?;
+    let (actor_keys, actors) = texts(batch, columns.actor, |text| Some(text.to_owned()))?;
+    let (stack_keys, stacks) = texts(batch, columns.stack, |text| Some(text.to_owned()))?;
+    let (protocols, ports) = (int32(batch, columns.protocol)?, int32(batch, columns.port)?);
+    let asns = numbers::<Int64Type>(batch, columns.asn)?;
+    let (packets, bytes) = (int64(batch, columns.packets)?, int64(batch, columns.bytes)?);
+    let destinations = int64(batch, columns.destinations)?;
+    let tool_packets = int64(batch, columns.tool_packets)?;
     let (first, last) = (
-        times(batch, names.first_seen)?,
-        times(batch, names.last_seen)?,
+        times(batch, columns.first_seen)?,
+        times(batch, columns.last_seen)?,
     );
-    let sets = batch.column_by_name(names.destinations_set);
+    let starts = match hour {
+        Some(_) => &[],
+        None => times(batch, names::HOUR_START)?,
+    };
+    let hour_of = |row: usize| hour.unwrap_or_else(|| starts[row].div_euclid(HOUR_US));
+    let sets = batch.column_by_name(columns.destinations_set);
     let sets = sets.and_then(|sets| sets.as_binary_opt::<i32>()).cloned();
     let count = |number: i64| u64::try_from(number).unwrap_or(0);
     let mut decoded = LineBatch {
@@ -355,12 +279,15 @@ fn decode(batch: &RecordBatch, hour: i64) -> Result<LineBatch, PartError> {
         let key = match (row.checked_sub(1), decoded.keys.last()) {
             (Some(before), Some(last)) if sources.value(before) == text => *last,
             _ => SourceKey::parse(text).ok_or_else(|| {
-                damaged(names.src_ip, &format!("holds `{}`", text.escape_default()))
+                damaged(
+                    columns.src_ip,
+                    &format!("holds `{}`", text.escape_default()),
+                )
             })?,
         };
         decoded.keys.push(key);
         decoded.lines.push(SourceLine {
-            hour,
+            hour: hour_of(row),
             traffic_type: types[type_keys[row] as usize],
             class: classes[class_keys[row] as usize],
             tool: tools[tool_keys[row] as usize],

@@ -10,11 +10,11 @@ use super::error::{MergeError, file_error};
 use super::rename::{RENAMED_FROM_KEY, Rename, new_name};
 use crate::close::{IDENTITY_KEY, STATE_KEY, State};
 use crate::counter::COUNTERS;
-use crate::hour::Hour;
 use crate::inputs::{Capture, INPUTS_KEY};
 use crate::part::{self, CHECKSUM_KEY, PartError};
-use crate::schema::{COVERAGE, TABLES};
-use crate::store::{OpenPart, PartName, Period, Store};
+use crate::schema::COVERAGE;
+use crate::store::{OpenPart, PartName};
+use crate::whole_day::CONTENT_KEY;
 
 /// Bytes compared at a time.
 const PIECE_BYTES: usize = 1 << 20;
@@ -55,15 +55,9 @@ pub(super) enum Decision {
 }
 
 /// The parts of an hour by sensor and run, with the names that `renames` gives them; parts of other programs by their file names.
-pub(super) fn editions(
-    store: &Store,
-    hour: Hour,
-    renames: &[Rename],
-) -> Result<BTreeMap<String, RunParts>, MergeError> {
-    let tables: Vec<&'static str> = TABLES.iter().map(|table| table.name).collect();
-    let open = store.open_period(&tables, Period::Hour(hour));
+pub(super) fn editions(parts: Vec<OpenPart>, renames: &[Rename]) -> BTreeMap<String, RunParts> {
     let mut editions = BTreeMap::<String, RunParts>::new();
-    for open in open.map_err(file_error(store.directory()))? {
+    for open in parts {
         let notes = notes_of(&open);
         let Some((name, number)) = open.part.name() else {
             let edition = editions.entry(open.part.file_name.clone()).or_default();
@@ -107,7 +101,7 @@ pub(super) fn editions(
             },
         );
     }
-    Ok(editions)
+    editions
 }
 
 /// The metadata of a part; empty where it cannot be read, which is found when the part is checked.
@@ -226,11 +220,24 @@ fn number(field: &Field) -> i64 {
     }
 }
 
+/// The checksum of a part as its sensor wrote it.
+fn content(part: &MergePart) -> Option<&String> {
+    let known = part.notes.get(CONTENT_KEY);
+    known.or_else(|| part.notes.get(CHECKSUM_KEY))
+}
+
 /// Whether two parts have the same bytes, or would have once renamed.
 pub(super) fn is_same(theirs: &MergePart, ours: &MergePart) -> Result<bool, MergeError> {
     if theirs.renamed.is_some() {
-        let checksum = theirs.notes.get(CHECKSUM_KEY);
+        let checksum = content(theirs);
         return Ok(checksum.is_some() && ours.notes.get(RENAMED_FROM_KEY) == checksum);
+    }
+    // A part that was in a whole day's has the rows that it had, but not its bytes.
+    let was_held = [theirs, ours]
+        .iter()
+        .any(|part| part.notes.contains_key(CONTENT_KEY));
+    if was_held {
+        return Ok(content(theirs) == content(ours));
     }
     let length = |open: &OpenPart| {
         let about = open.file.metadata();

@@ -4,12 +4,17 @@ use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
+use crate::compact::CompactError;
+
 use super::rename::RenameError;
 use crate::part::PartError;
 
 /// Why datasets were not merged.
 #[derive(Debug, Error)]
 pub enum MergeError {
+    /// A compacted day cannot be taken apart.
+    #[error(transparent)]
+    Compact(#[from] CompactError),
     /// A file or folder.
     #[error("{path}: {source}", path = .path.display())]
     File {

@@ -8,7 +8,7 @@ use std::fs::File;
 use std::path::Path;
 
 use super::error::{RollupError, file_error};
-use super::making::{INPUTS, MakingNotes, PARTS_KEY, inputs_sha256, parts_sha256};
+use super::making::{INPUTS, MakingNotes, NotedParts, PARTS_KEY};
 use super::noted::{note_of, other_zone};
 use super::replies::each_prefix;
 use super::scans::{ONGOING, run_of};
@@ -28,6 +28,7 @@ use crate::schema::{
     encode_group,
 };
 use crate::store::{Part, PartName, Period, Publication, Store};
+use crate::whole_day::PartOfHour;
 use crate::writer::PartWriter;
 
 /// Events of a day, at most; more are counted.
@@ -86,9 +87,10 @@ pub(super) fn roll_days(
         let rules = settings.attacks.text();
         let (horizon, hash_before) = (horizon_us.to_string(), hash_before.unwrap_or_default());
         let else_of = [zone, LAYOUT, &rules, &horizon, &hash_before];
+        let noted = NotedParts::read(&parts)?;
         let head = UndecidedHead {
-            inputs: inputs_sha256(&parts, &else_of)?,
-            parts: parts_sha256(&parts)?,
+            inputs: noted.sha256(&else_of),
+            parts: noted.sha256(&[]),
             horizon_us,
         };
         let within = waiting::path(sensor, zone, *period, ENDING);
@@ -138,11 +140,8 @@ fn days_of(store: &Store, settings: &RollupSettings) -> Result<Inputs, RollupErr
     Ok(days)
 }
 
-fn notes_of(coverage: &BTreeSet<Part>, zone: &str) -> Result<MakingNotes, RollupError> {
-    let mut notes = MakingNotes::default();
-    for part in coverage {
-        notes.add_part(part)?;
-    }
+fn notes_of(coverage: &BTreeSet<PartOfHour>, zone: &str) -> Result<MakingNotes, RollupError> {
+    let mut notes = NotedParts::read(coverage)?.notes();
     notes.set(TIMEZONE_KEY, zone);
     notes.set("schema_version", &SCHEMA_VERSION.to_string());
     Ok(notes)
@@ -248,7 +247,7 @@ impl AttackDay<'_> {
     /// Writes and publishes the events of a day in place of what it said before, and what waits behind it; how many rows there are.
     fn write(
         &self,
-        parts: &BTreeSet<Part>,
+        parts: &BTreeSet<PartOfHour>,
         before: Option<&Path>,
         within: &Path,
         (run, said_before): (&str, &[Part]),
@@ -290,7 +289,8 @@ impl AttackDay<'_> {
             }
             Ok::<_, RollupError>(waiting)
         };
-        let parts: Vec<Part> = parts.iter().cloned().collect();
+        // Hours of replies are in parts of their own.
+        let parts: Vec<Part> = parts.iter().map(|part| part.part.clone()).collect();
         let replies_left_out = each_prefix(&parts, |prefix, minutes| {
             let mut minutes = Some(minutes);
             for (next, undecided) in pass_before(Some(prefix))? {

@@ -3,18 +3,19 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
+use arrow::array::{Array, AsArray, BinaryArray, RecordBatch, StringArray};
 use foldhash::fast::RandomState;
-use parquet::errors::{ParquetError, Result};
-use parquet::file::reader::FileReader;
-use parquet::record::Field;
 
+use crate::batch::{PartBatches, column, int32, int64, texts};
 use crate::event::campaign::traits::AskedService;
 use crate::event::novelty::tally::Thing;
-use crate::part::{self, CheckedPart};
+use crate::part::PartError;
 use crate::schema::{NoveltyWhat, PAYLOAD_COLUMNS};
 use crate::store::Part;
 use crate::text::hexadecimal;
 
+/// Rows in a batch.
+const BATCH_ROWS: usize = 8 << 10;
 /// Unknown payloads of a day, at most: more are left out, the later ones.
 const UNKNOWN_MAX: usize = 1 << 17;
 /// Sources of an hour from which on an unknown payload counts: most come from one source and never again.
@@ -52,36 +53,34 @@ impl DayPayloads {
     ///
     /// # Errors
     /// When it cannot be read.
-    pub(super) fn add(&mut self, part: &Part) -> Result<()> {
+    pub(super) fn add(&mut self, part: &Part) -> Result<(), PartError> {
         let hour_us = part.period.first_hour().start_us();
-        part::read(part.place(), |part| self.add_rows(part, hour_us))
+        let [.., hash, _, _, _] = PAYLOAD_COLUMNS;
+        let mut batches = PartBatches::open(part.place(), &PAYLOAD_COLUMNS, &[hash], BATCH_ROWS)?;
+        while batches
+            .next(|batch| self.add_batch(batch, hour_us))?
+            .is_some()
+        {}
+        Ok(())
     }
 
-    fn add_rows(&mut self, part: &CheckedPart, hour_us: i64) -> Result<()> {
-        let about = part.about().schema_descr();
-        let mut places = [0; PAYLOAD_COLUMNS.len()];
-        for (found, name) in places.iter_mut().zip(PAYLOAD_COLUMNS) {
-            let place = about.columns().iter().position(|it| it.name() == name);
-            let missing = || ParquetError::General(format!("it has no column {name}"));
-            *found = place.ok_or_else(missing)?;
-        }
-        for row in part.reader().get_row_iter(None)? {
-            let row = row?;
-            let fields: Vec<&Field> = row.get_column_iter().map(|(_, field)| field).collect();
-            let [protocol, port, signature, hash, packets, sources, bytes] =
-                places.map(|place| fields[place]);
-            let (Field::Str(signature), Field::Str(hash), Field::Bytes(bytes)) =
-                (signature, hash, bytes)
-            else {
-                return Err(unexpected(signature));
-            };
-            let (packets, sources) = (number(packets)?, number(sources)?);
-            let name = match (signature.is_empty(), hash.is_empty()) {
-                (false, _) => PayloadName::Signature(signature.as_str().into()),
-                (true, false) if sources >= UNKNOWN_SOURCES_MIN => {
-                    PayloadName::Unknown(hash.as_str().into())
+    fn add_batch(&mut self, batch: &RecordBatch, hour_us: i64) -> Result<(), PartError> {
+        let [protocol, port, signature, hash, packets, sources, bytes] = PAYLOAD_COLUMNS;
+        let (protocols, ports) = (int32(batch, protocol)?.values(), int32(batch, port)?);
+        let (signature_keys, signatures) = texts(batch, signature, |text| {
+            Some((!text.is_empty()).then(|| PayloadName::Signature(text.into())))
+        })?;
+        let hashes: &StringArray = column(batch, hash, |array| array.as_string_opt())?;
+        let (packets, sources) = (int64(batch, packets)?, int64(batch, sources)?);
+        let first_bytes: &BinaryArray = column(batch, bytes, |array| array.as_binary_opt())?;
+        let count = |number: i64| u64::try_from(number).unwrap_or(0);
+        for row in 0..batch.num_rows() {
+            let name = match &signatures[signature_keys[row] as usize] {
+                Some(signature) => signature.clone(),
+                None if !hashes.value(row).is_empty() && sources[row] >= UNKNOWN_SOURCES_MIN => {
+                    PayloadName::Unknown(hashes.value(row).into())
                 }
-                _ => continue,
+                None => continue,
             };
             let is_unknown = matches!(name, PayloadName::Unknown(_));
             if is_unknown && !self.by_name.contains_key(&name) {
@@ -90,20 +89,20 @@ impl DayPayloads {
                 }
                 self.unknown += 1;
             }
-            let count = |number: i64| u64::try_from(number).unwrap_or(0);
             let sums = self.by_name.entry(name.clone()).or_default();
             if sums.packets == 0 {
                 sums.first_hour_us = hour_us;
-                let shown = bytes.data().len().min(SHOWN_BYTES);
-                sums.first_bytes = bytes.data()[..shown].to_vec();
+                let bytes = first_bytes.value(row);
+                sums.first_bytes = bytes[..bytes.len().min(SHOWN_BYTES)].to_vec();
             }
             sums.first_hour_us = sums.first_hour_us.min(hour_us);
-            sums.packets = sums.packets.saturating_add(count(packets));
-            sums.sources = sums.sources.max(count(sources));
-            if let Field::Int(port) = port {
-                let service = AskedService::new(number(protocol)? as u8, Some(*port as u16));
+            sums.packets = sums.packets.saturating_add(count(packets[row]));
+            sums.sources = sums.sources.max(count(sources[row]));
+            if !ports.is_null(row) {
+                let service =
+                    AskedService::new(protocols[row] as u8, Some(ports.value(row) as u16));
                 let of_service = self.by_service.entry((service, name)).or_default();
-                *of_service = of_service.saturating_add(count(packets));
+                *of_service = of_service.saturating_add(count(packets[row]));
             }
         }
         Ok(())
@@ -145,16 +144,4 @@ impl DayPayloads {
         things.sort_unstable();
         things
     }
-}
-
-fn number(field: &Field) -> Result<i64> {
-    match field {
-        Field::Int(number) => Ok(i64::from(*number)),
-        Field::Long(number) => Ok(*number),
-        other => Err(unexpected(other)),
-    }
-}
-
-fn unexpected(field: &Field) -> ParquetError {
-    ParquetError::General(format!("a column holds {field}, which is not of its type"))
 }

@@ -6,14 +6,13 @@ use std::fs::File;
 use std::path::Path;
 
 use parquet::file::metadata::KeyValue;
-use parquet::file::reader::{FileReader, SerializedFileReader};
 use sha2::{Digest, Sha256};
 
 use super::error::RollupError;
-use super::noted::content_of;
-use crate::part::{CHECKSUM_KEY, PartError, guarded};
-use crate::store::Part;
+use super::noted::NotedPart;
+use crate::part::{CHECKSUM_KEY, PartError, notes_of};
 use crate::text::hexadecimal;
+use crate::whole_day::PartOfHour;
 
 /// The note of the parts that a rollup was made of.
 pub(super) const INPUTS: &str = "inputs_sha256";
@@ -26,29 +25,10 @@ pub const PARTS_KEY: &str = "parts_sha256";
 pub(super) struct MakingNotes(BTreeMap<String, BTreeSet<String>>);
 
 impl MakingNotes {
-    /// Adds the notes of a part.
-    ///
-    /// # Errors
-    /// When it cannot be opened.
-    pub(super) fn add_part(&mut self, part: &Part) -> Result<(), RollupError> {
-        self.add_opened(part.open(), &part.path)
-    }
-
-    fn add_opened(&mut self, file: std::io::Result<File>, path: &Path) -> Result<(), RollupError> {
-        let read = guarded(|| {
-            let reader = SerializedFileReader::new(file.map_err(PartError::from)?)?;
-            let notes = reader.metadata().file_metadata().key_value_metadata();
-            for note in notes.into_iter().flatten() {
-                if note.key != CHECKSUM_KEY {
-                    self.add(&note.key, note.value.as_deref().unwrap_or_default());
-                }
-            }
-            Ok::<_, PartError>(())
-        });
-        read.map_err(|error| RollupError::Part {
-            path: path.to_owned(),
-            source: error.into(),
-        })
+    fn add_all(&mut self, notes: &[KeyValue]) {
+        for note in notes.iter().filter(|note| note.key != CHECKSUM_KEY) {
+            self.add(&note.key, note.value.as_deref().unwrap_or_default());
+        }
     }
 
     /// Adds the notes of a file, where there is one.
@@ -56,27 +36,32 @@ impl MakingNotes {
     /// # Errors
     /// When it cannot be read.
     pub(super) fn add_file(&mut self, path: &Path) -> Result<(), RollupError> {
-        match File::open(path) {
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
-            file => self.add_opened(file, path),
-        }
+        let noted = match File::open(path) {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            file => file.map_err(PartError::from),
+        };
+        let noted = noted.and_then(|file| notes_of(&file));
+        let noted = noted.map_err(|error| RollupError::Part {
+            path: path.to_owned(),
+            source: error.into(),
+        })?;
+        self.add_all(&noted);
+        Ok(())
     }
 
-    /// Adds a value to a key.
-    pub(super) fn add(&mut self, key: &str, value: &str) {
-        let values = self.0.entry(key.to_owned()).or_default();
-        values.insert(value.to_owned());
+    fn add(&mut self, key: &str, value: &str) {
+        // Most parts of a day say the same.
+        match self.0.get_mut(key) {
+            Some(values) if values.contains(value) => {}
+            Some(values) => drop(values.insert(value.to_owned())),
+            None => self.set(key, value),
+        }
     }
 
     /// Gives a key this value alone.
     pub(super) fn set(&mut self, key: &str, value: &str) {
         self.0
             .insert(key.to_owned(), BTreeSet::from([value.to_owned()]));
-    }
-
-    /// Gives the keys of `other` its values alone.
-    pub(super) fn replace(&mut self, other: &MakingNotes) {
-        self.0.extend(other.0.clone());
     }
 
     /// The largest number among the values of a key.
@@ -104,8 +89,8 @@ impl MakingNotes {
 ///
 /// # Errors
 /// When a part cannot be opened.
-pub(crate) fn parts_sha256(parts: &BTreeSet<Part>) -> Result<String, RollupError> {
-    inputs_sha256(parts, &[])
+pub(crate) fn parts_sha256(parts: &BTreeSet<PartOfHour>) -> Result<String, RollupError> {
+    Ok(NotedParts::read(parts)?.sha256(&[]))
 }
 
 /// The same, of parts whose notes the caller wants to see too.
@@ -113,39 +98,55 @@ pub(crate) fn parts_sha256(parts: &BTreeSet<Part>) -> Result<String, RollupError
 /// # Errors
 /// When a part cannot be opened.
 pub fn parts_sha256_of<'p>(
-    parts: impl IntoIterator<Item = &'p Part>,
-    each: impl FnMut(&[KeyValue]),
-) -> Result<String, RollupError> {
-    hash_of(parts, &[], each)
-}
-
-/// A hash that changes when a part is added, removed or written anew, or what else it is made of.
-///
-/// # Errors
-/// When a part cannot be opened.
-pub(super) fn inputs_sha256(
-    parts: &BTreeSet<Part>,
-    else_of: &[&str],
-) -> Result<String, RollupError> {
-    hash_of(parts, else_of, |_| ())
-}
-
-fn hash_of<'p>(
-    parts: impl IntoIterator<Item = &'p Part>,
-    else_of: &[&str],
+    parts: impl IntoIterator<Item = &'p PartOfHour>,
     mut each: impl FnMut(&[KeyValue]),
 ) -> Result<String, RollupError> {
-    let mut sum = Sha256::new();
-    for part in parts {
-        let content = content_of(part, &mut each).map_err(|source| RollupError::Part {
-            path: part.path.clone(),
-            source,
-        })?;
-        let (period, name) = (part.period.text(), &part.file_name);
-        sum.update(format!("{} {period} {name} {content}\n", part.table).as_bytes());
+    let noted = NotedParts::read(parts)?;
+    noted.0.iter().for_each(|part| each(&part.notes));
+    Ok(noted.sha256(&[]))
+}
+
+/// The parts that something is made of, with what they say of themselves.
+pub(super) struct NotedParts<'p>(Vec<NotedPart<'p>>);
+
+impl<'p> NotedParts<'p> {
+    /// Reads the metadata of these parts, of each file once.
+    ///
+    /// # Errors
+    /// When a part cannot be opened.
+    pub(super) fn read(
+        parts: impl IntoIterator<Item = &'p PartOfHour>,
+    ) -> Result<Self, RollupError> {
+        let mut of_days = BTreeMap::new();
+        let noted = parts.into_iter().map(|part| {
+            NotedPart::of(part, &mut of_days).map_err(|source| RollupError::Part {
+                path: part.part.path.clone(),
+                source,
+            })
+        });
+        noted.collect::<Result<_, _>>().map(NotedParts)
     }
-    for text in else_of {
-        sum.update(format!("{text}\n").as_bytes());
+
+    /// A hash that changes when a part is added, removed or written anew, or what else it is made of.
+    pub(super) fn sha256(&self, else_of: &[&str]) -> String {
+        let mut sum = Sha256::new();
+        for NotedPart { part, content, .. } in &self.0 {
+            let (period, name) = (part.period.text(), &part.file_name);
+            let table = part.part.table;
+            sum.update(format!("{table} {period} {name} {content}\n").as_bytes());
+        }
+        for text in else_of {
+            sum.update(format!("{text}\n").as_bytes());
+        }
+        hexadecimal(&sum.finalize())
     }
-    Ok(hexadecimal(&sum.finalize()))
+
+    /// What they say of their making.
+    pub(super) fn notes(&self) -> MakingNotes {
+        let mut notes = MakingNotes::default();
+        for part in &self.0 {
+            notes.add_all(&part.notes);
+        }
+        notes
+    }
 }

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use foldhash::fast::RandomState;
 
 use super::error::{RollupError, file_error};
-use super::making::{INPUTS, MakingNotes, PARTS_KEY, inputs_sha256, parts_sha256};
+use super::making::{INPUTS, MakingNotes, NotedParts, PARTS_KEY};
 use super::noted::{note_of, other_zone};
 use super::traffic::month_of;
 use super::{Inputs, Rolled, RollupSettings, remove_left};
@@ -25,6 +25,7 @@ use crate::schema::{
     SCHEMA_VERSION, Table, encode_group, names,
 };
 use crate::store::{PART_ENDING, Part, Period, Staged, Store};
+use crate::whole_day::{PartRows, files_of};
 use crate::writer::PartWriter;
 use sums::{DaySums, PortSum};
 
@@ -44,7 +45,8 @@ pub(super) fn roll_days(
 ) -> Result<(), RollupError> {
     for ((period, sensor), parts) in days {
         let zone = settings.calendar.name();
-        let inputs = inputs_sha256(parts, &[zone, LAYOUT])?;
+        let noted = NotedParts::read(parts)?;
+        let inputs = noted.sha256(&[zone, LAYOUT]);
         let file_name = format!("{sensor}.{PART_ENDING}");
         let is_known = |table: &&Table| {
             let path = store.path(table.name, *period, &file_name);
@@ -54,19 +56,13 @@ pub(super) fn roll_days(
             rolled.unchanged += TABLES.len() as u64;
             continue;
         }
-        let mut notes = MakingNotes::default();
-        for part in parts {
-            notes.add_part(part)?;
-        }
-        set_notes(&mut notes, &inputs, parts, zone)?;
         let day = Making {
             store,
             period: *period,
             sensor,
-            notes,
+            notes: notes_of(&noted, &inputs, zone),
         };
-        let parts: Vec<&Part> = parts.iter().collect();
-        let sums = sums_of(&parts)?;
+        let sums = sums_of(&files_of(parts))?;
         let (marginals, ports) = sums.finish();
         rolled.rows += (marginals.len() + ports.len()) as u64;
         rolled.written += TABLES.len() as u64;
@@ -78,32 +74,28 @@ pub(super) fn roll_days(
     Ok(())
 }
 
-fn set_notes(
-    notes: &mut MakingNotes,
-    inputs: &str,
-    parts: &BTreeSet<Part>,
-    zone: &str,
-) -> Result<(), RollupError> {
+fn notes_of(parts: &NotedParts<'_>, inputs: &str, zone: &str) -> MakingNotes {
+    let mut notes = parts.notes();
     notes.set(INPUTS, inputs);
-    notes.set(PARTS_KEY, &parts_sha256(parts)?);
+    notes.set(PARTS_KEY, &parts.sha256(&[]));
     notes.set(TIMEZONE_KEY, zone);
     notes.set("schema_version", &SCHEMA_VERSION.to_string());
-    Ok(())
+    notes
 }
 
-/// The sums of the parts of a day, read by as many threads as there are processors.
-fn sums_of(parts: &[&Part]) -> Result<DaySums, RollupError> {
+/// The sums of the files of a day, read by as many threads as there are processors: one that was compacted by one.
+fn sums_of(files: &[PartRows]) -> Result<DaySums, RollupError> {
     let next = AtomicUsize::new(0);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let work = || {
         let mut sums = DaySums::default();
-        while let Some(part) = parts.get(next.fetch_add(1, Ordering::Relaxed)) {
-            read(part, |columns| sums.read_hour(columns, part.period))?;
+        while let Some(rows) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            read(&rows.part, |columns| sums.read(columns, rows))?;
         }
         Ok::<_, RollupError>(sums)
     };
     let mut results = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads.clamp(1, parts.len().max(1)))
+        let threads: Vec<_> = (0..threads.clamp(1, files.len().max(1)))
             .map(|_| scope.spawn(work))
             .collect();
         let results: Vec<_> = threads.into_iter().map(joined).collect();
@@ -147,30 +139,28 @@ pub(super) fn roll_months(
                 && other_zone(&part, zone).is_none()
             {
                 let parts = months.entry((month_of(day), sensor)).or_default();
-                parts.insert(part);
+                parts.insert(part.into());
             }
         }
     }
     for ((period, sensor), parts) in &months {
-        let inputs = inputs_sha256(parts, &[zone, LAYOUT])?;
+        let noted = NotedParts::read(parts)?;
+        let inputs = noted.sha256(&[zone, LAYOUT]);
         let file_name = format!("{sensor}.{PART_ENDING}");
         let path = store.path(ASKED_PORTS_MONTHLY.name, *period, &file_name);
         if note_of(&path, INPUTS).is_some_and(|known| known == inputs) {
             rolled.unchanged += 1;
             continue;
         }
-        let mut notes = MakingNotes::default();
         let mut ports: HashMap<AskedPort, PortSum, RandomState> = HashMap::default();
-        for part in parts {
-            notes.add_part(part)?;
-            read(part, |columns| add_ports(columns, &mut ports))?;
+        for of_day in parts {
+            read(&of_day.part, |columns| add_ports(columns, &mut ports))?;
         }
-        set_notes(&mut notes, &inputs, parts, zone)?;
         let month = Making {
             store,
             period: *period,
             sensor,
-            notes,
+            notes: notes_of(&noted, &inputs, zone),
         };
         let mut ports: Vec<(AskedPort, PortSum)> = ports.into_iter().collect();
         ports.sort_unstable_by_key(|(key, _)| *key);

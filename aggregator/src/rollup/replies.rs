@@ -6,16 +6,14 @@ use std::collections::binary_heap::PeekMut;
 use std::net::IpAddr;
 
 use arrow::array::{Array, AsArray, BinaryArray, RecordBatch, StringArray};
-use arrow::datatypes::{ArrowPrimitiveType, Int32Type, Int64Type, TimestampMicrosecondType};
-use parquet::arrow::arrow_reader::{
-    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-};
+use arrow::datatypes::Int64Type;
 
+use crate::batch::{PartBatches, column, damaged, int32, int64, numbers, texts, times};
 use crate::by_source::LinesError;
 use crate::destinations::{DestinationSet, merge_packed};
 use crate::event::attack::{AttackScope, ReplyMinute, ReplyTally, VictimPrefix, reply_number};
 use crate::minute::MINUTE_US;
-use crate::part::{PartError, checked, guarded};
+use crate::part::PartError;
 use crate::reply_table::{MINUTE_SLOTS, host_bits};
 use crate::schema::{ReplyColumns, SLOT_COLUMNS};
 use crate::store::Part;
@@ -71,23 +69,39 @@ pub(super) fn each_prefix<E: From<LinesError>>(
     Ok(left_out)
 }
 
+const VICTIM: &str = ReplyColumns::NAMES.victim_ip;
+
+/// The columns that are read.
+fn columns() -> Vec<&'static str> {
+    let names = ReplyColumns::NAMES;
+    let mut columns = vec![
+        names.minute_start,
+        names.victim_ip,
+        names.protocol,
+        names.port,
+        names.traffic_type,
+        names.country,
+        names.asn,
+        names.bytes,
+        names.destinations_set,
+        names.first_seen,
+        names.last_seen,
+    ];
+    columns.extend(SLOT_COLUMNS);
+    columns
+}
+
 /// A part that is being read: the batch in hand.
 struct ReplyPart {
-    reader: ParquetRecordBatchReader,
+    batches: PartBatches,
     rows: std::vec::IntoIter<(VictimPrefix, ReplyMinute)>,
     last: Option<VictimPrefix>,
 }
 
 impl ReplyPart {
     fn open(part: &Part) -> Result<Self, PartError> {
-        let (file, _) = checked(part.place())?;
-        let reader = guarded(|| {
-            let plain = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-            let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(file, plain)?;
-            Ok::<_, PartError>(builder.with_batch_size(BATCH_ROWS).build()?)
-        })?;
         Ok(ReplyPart {
-            reader,
+            batches: PartBatches::open(part.place(), &columns(), &[VICTIM], BATCH_ROWS)?,
             rows: Vec::new().into_iter(),
             last: None,
         })
@@ -96,14 +110,7 @@ impl ReplyPart {
     /// The prefix at this place; none at the end.
     fn next_prefix(&mut self) -> Result<Option<VictimPrefix>, PartError> {
         while self.rows.as_slice().is_empty() {
-            let reader = &mut self.reader;
-            let batch = guarded(|| {
-                let Some(batch) = reader.next() else {
-                    return Ok(None);
-                };
-                let batch = batch.map_err(|error| PartError::Damaged(error.to_string()))?;
-                decode(&batch).map(Some)
-            })?;
+            let batch = self.batches.next(decode)?;
             let Some(batch) = batch else { return Ok(None) };
             self.rows = batch.into_iter();
         }
@@ -140,47 +147,24 @@ impl ReplyPart {
     }
 }
 
-fn damaged(name: &str, what: &str) -> PartError {
-    PartError::Damaged(format!("its column {name} {what}"))
-}
-
-/// A column of a batch as its type.
-fn column<'b, T>(
-    batch: &'b RecordBatch,
-    name: &str,
-    typed: impl Fn(&'b dyn Array) -> Option<T>,
-) -> Result<T, PartError> {
-    let missing = || PartError::Damaged(format!("it has no column {name}"));
-    let array = batch.column_by_name(name).ok_or_else(missing)?;
-    typed(array.as_ref()).ok_or_else(|| damaged(name, "is of another type"))
-}
-
-fn numbers<'b, T: ArrowPrimitiveType>(
-    batch: &'b RecordBatch,
-    name: &str,
-) -> Result<&'b arrow::array::PrimitiveArray<T>, PartError> {
-    column(batch, name, |array| array.as_primitive_opt::<T>())
-}
-
 fn decode(batch: &RecordBatch) -> Result<Vec<(VictimPrefix, ReplyMinute)>, PartError> {
     let names = ReplyColumns::NAMES;
-    let texts = |name: &str| column(batch, name, |array| array.as_string_opt::<i32>());
-    let victims: &StringArray = texts(names.victim_ip)?;
-    let (types, countries) = (texts(names.traffic_type)?, texts(names.country)?);
-    let protocols = numbers::<Int32Type>(batch, names.protocol)?;
-    let ports = numbers::<Int32Type>(batch, names.port)?;
+    let victims: &StringArray = column(batch, VICTIM, |array| array.as_string_opt())?;
+    let (type_keys, types) = texts(batch, names.traffic_type, TrafficType::from_name)?;
+    let (country_keys, countries) =
+        texts(batch, names.country, |text| text.as_bytes().try_into().ok())?;
+    let (protocols, ports) = (int32(batch, names.protocol)?, int32(batch, names.port)?);
     let asns = numbers::<Int64Type>(batch, names.asn)?;
-    let bytes = numbers::<Int64Type>(batch, names.bytes)?;
-    let times = |name: &str| numbers::<TimestampMicrosecondType>(batch, name);
-    let starts = times(names.minute_start)?;
-    let (first, last) = (times(names.first_seen)?, times(names.last_seen)?);
-    let sets = column(batch, names.destinations_set, |array| {
-        array.as_binary_opt::<i32>()
-    })?;
-    let sets: &BinaryArray = sets;
+    let bytes = int64(batch, names.bytes)?;
+    let starts = times(batch, names.minute_start)?;
+    let (first, last) = (
+        times(batch, names.first_seen)?,
+        times(batch, names.last_seen)?,
+    );
+    let sets: &BinaryArray = column(batch, names.destinations_set, |array| array.as_binary_opt())?;
     let mut slots = Vec::with_capacity(MINUTE_SLOTS);
     for name in SLOT_COLUMNS {
-        slots.push(numbers::<Int64Type>(batch, name)?);
+        slots.push(int64(batch, name)?);
     }
     let count = |number: i64| u64::try_from(number).unwrap_or(0);
     let mut rows = Vec::with_capacity(batch.num_rows());
@@ -198,36 +182,32 @@ fn decode(batch: &RecordBatch) -> Result<Vec<(VictimPrefix, ReplyMinute)>, PartE
         };
         let mut counts = [0; MINUTE_SLOTS];
         for (count_of, slot) in counts.iter_mut().zip(&slots) {
-            *count_of = count(slot.value(row));
+            *count_of = count(slot[row]);
         }
         let packets = counts.iter().fold(0_u64, |sum, it| sum.saturating_add(*it));
-        let word = types.value(row);
-        let traffic_type = TrafficType::from_name(word)
-            .ok_or_else(|| damaged(names.traffic_type, &format!("holds `{word}`")))?;
+        let traffic_type = types[type_keys[row] as usize];
         let mut replies = [0; 4];
         replies[reply_number(traffic_type)] = packets;
         let mut set = DestinationSet::new();
         merge_packed(sets.value(row), &mut set)
             .map_err(|error| damaged(names.destinations_set, &format!("holds no set: {error}")))?;
-        let country = countries.value(row).as_bytes().try_into();
-        let country = country.map_err(|_| damaged(names.country, "holds no country"))?;
         let port = (!ports.is_null(row)).then(|| (ports.value(row) as u16, packets));
         let tally = ReplyTally {
             protocol: protocols.value(row) as u8,
             victims: vec![victim],
             ports: port.into_iter().collect(),
-            first_us: first.value(row),
-            last_us: last.value(row),
+            first_us: first[row],
+            last_us: last[row],
             packets,
-            bytes: count(bytes.value(row)),
+            bytes: count(bytes[row]),
             replies,
             set,
-            country,
+            country: countries[country_keys[row] as usize],
             asn: (!asns.is_null(row)).then(|| asns.value(row) as u32),
         };
         let minute = ReplyMinute {
             scope: AttackScope::Service,
-            minute: starts.value(row).div_euclid(MINUTE_US),
+            minute: starts[row].div_euclid(MINUTE_US),
             slots: counts,
             tally,
         };

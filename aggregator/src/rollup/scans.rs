@@ -116,11 +116,17 @@ impl<'c> ScanDay<'c> {
     /// Takes the events of sources that did not come, before `source`.
     fn pass_before(&mut self, source: Option<SourceKey>) -> Result<(), RollupError> {
         while let Some(before) = &mut self.before
-            && let Some(next) = before.next_source()
-            && source.is_none_or(|source| next < source)
+            && let Some(next) = before.next_event()
+            && source.is_none_or(|source| next.source < source)
         {
-            let open = before.take_source(next).map_err(self.failed())?;
-            self.follow(next, open, None)?;
+            let goes_on = self.context.horizon_us - next.end_us <= self.silence_us;
+            if goes_on && self.open_count < OPEN_MAX {
+                before.pass(&mut self.open).map_err(self.failed())?;
+                self.open_count += 1;
+                continue;
+            }
+            let open = before.take().map_err(self.failed())?;
+            self.follow(next.source, vec![open], None)?;
         }
         Ok(())
     }
@@ -261,19 +267,18 @@ pub(super) fn publish_ongoing(
         .map_err(&failed)?;
     let mut hours = BTreeMap::<Hour, Vec<ScanRow>>::new();
     let mut count = 0;
-    while let Some(source) = reader.next_source() {
-        for scan in reader.take_source(source).map_err(&failed)? {
-            let row = scan.row(context.sensor, context.rules, &context.telescope, true);
-            let damaged = |source| RollupError::Destinations {
-                day: Hour(scan.end_us.div_euclid(HOUR_US)).date(),
-                source,
-            };
-            if let Some(row) = row.map_err(damaged)?
-                && count < SCANS_MAX as u64
-            {
-                count += 1;
-                hours.entry(hour_of(&row)).or_default().push(row);
-            }
+    while reader.next_event().is_some() {
+        let scan = reader.take().map_err(&failed)?;
+        let row = scan.row(context.sensor, context.rules, &context.telescope, true);
+        let damaged = |source| RollupError::Destinations {
+            day: Hour(scan.end_us.div_euclid(HOUR_US)).date(),
+            source,
+        };
+        if let Some(row) = row.map_err(damaged)?
+            && count < SCANS_MAX as u64
+        {
+            count += 1;
+            hours.entry(hour_of(&row)).or_default().push(row);
         }
     }
     let mut publication = context.store.publication();

@@ -15,7 +15,7 @@ use super::day_payloads::DayPayloads;
 use super::day_things::DayThings;
 use super::error::{RollupError, file_error};
 use super::held::HeldGroups;
-use super::making::{INPUTS, MakingNotes, PARTS_KEY, inputs_sha256, parts_sha256};
+use super::making::{INPUTS, MakingNotes, NotedParts, PARTS_KEY};
 use super::noted::{note_of, other_zone};
 use super::novelties::{PAYLOADS_ENDING, THINGS_ENDING};
 use super::scans::{self, ScanContext, ScanDay};
@@ -41,6 +41,7 @@ use crate::schema::{
     SurveyDayRow, SurveyDayRows, Table, encode_group, late_schema,
 };
 use crate::store::{PART_ENDING, Part, Period, Publication, Staged, Store};
+use crate::whole_day::{PartOfHour, files_of};
 use crate::writer::{PartWriter, WriteError};
 
 /// The tables that are made here.
@@ -99,7 +100,8 @@ pub(super) fn roll_days(
             &campaigns,
             &known_before,
         ];
-        let inputs = inputs_sha256(parts, &else_of)?;
+        let noted = NotedParts::read(parts)?;
+        let inputs = noted.sha256(&else_of);
         let is_known = |table: &&Table| {
             let path = store.path(table.name, *period, &file_name);
             note_of(&path, INPUTS).is_some_and(|known| known == inputs)
@@ -115,12 +117,9 @@ pub(super) fn roll_days(
             rolled.unchanged += TABLES.len() as u64;
             continue;
         }
-        let mut notes = MakingNotes::default();
-        for part in parts {
-            notes.add_part(part)?;
-        }
+        let mut notes = noted.notes();
         notes.set(INPUTS, &inputs);
-        notes.set(PARTS_KEY, &parts_sha256(parts)?);
+        notes.set(PARTS_KEY, &noted.sha256(&[]));
         notes.set(TIMEZONE_KEY, zone);
         notes.set("schema_version", &SCHEMA_VERSION.to_string());
         let day = SourcesDay {
@@ -340,7 +339,7 @@ struct SourcesDay<'d> {
     store: &'d Store,
     period: Period,
     sensor: &'d str,
-    parts: &'d BTreeSet<Part>,
+    parts: &'d BTreeSet<PartOfHour>,
     notes: MakingNotes,
     rules: SurveyRules,
     zone: &'d str,
@@ -381,8 +380,7 @@ impl SourcesDay<'_> {
         let mut names = LineNames::default();
         let mut pending = Vec::new();
         let mut number = 0;
-        let parts: Vec<Part> = self.parts.iter().cloned().collect();
-        each_source(&parts, &mut names, |key, source, names| {
+        each_source(&files_of(self.parts), &mut names, |key, source, names| {
             let day =
                 source_day(key, source, names).map_err(|source| RollupError::Destinations {
                     day: self.period.text(),
@@ -471,7 +469,7 @@ impl SourcesDay<'_> {
         for part in self.payloads.iter().flatten() {
             payloads.add(part).map_err(|source| RollupError::Part {
                 path: part.path.clone(),
-                source,
+                source: source.into(),
             })?;
         }
         if self.payloads.is_some() {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::error::{RollupError, file_error};
-use super::making::{INPUTS, MakingNotes, PARTS_KEY, inputs_sha256, parts_sha256};
+use super::making::{INPUTS, MakingNotes, NotedParts, PARTS_KEY};
 use super::noted::{note_of, other_zone};
 use super::read::add_part;
 use super::sums::PeriodSums;
@@ -14,6 +14,7 @@ use crate::calendar::TIMEZONE_KEY;
 use crate::hour::Hour;
 use crate::schema::{TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table};
 use crate::store::{PART_ENDING, Part, Period, Store};
+use crate::whole_day::{PartOfHour, files_of};
 use crate::writer::PartWriter;
 
 /// What is rolled up into what.
@@ -55,7 +56,7 @@ pub(super) fn roll_months(
         for part in store.parts(TRAFFIC_DAILY.name, day).map_err(&failed)? {
             if let Some(sensor) = part.sensor() {
                 let parts = months.entry((month_of(day), sensor)).or_default();
-                parts.insert(part);
+                parts.insert(part.into());
             }
         }
     }
@@ -92,9 +93,12 @@ fn roll(
         let path = store.path(span.table.name, *period, &file_name);
         let zone = settings.calendar.name();
         if span.hours_of_part.is_none() {
-            parts.iter().try_for_each(|part| is_of_zone(part, zone))?;
+            parts
+                .iter()
+                .try_for_each(|part| is_of_zone(&part.part, zone))?;
         }
-        let inputs = inputs_sha256(parts, &[zone, LAYOUT])?;
+        let noted = NotedParts::read(parts)?;
+        let inputs = noted.sha256(&[zone, LAYOUT]);
         if note_of(&path, INPUTS).is_some_and(|known| known == inputs) {
             rolled.unchanged += 1;
             continue;
@@ -102,9 +106,9 @@ fn roll(
         let within = Path::new(span.table.name)
             .join(period.folder())
             .join(&file_name);
-        let mut notes = MakingNotes::default();
+        let mut notes = noted.notes();
         notes.set(INPUTS, &inputs);
-        notes.set(PARTS_KEY, &parts_sha256(parts)?);
+        notes.set(PARTS_KEY, &noted.sha256(&[]));
         notes.set(TIMEZONE_KEY, zone);
         rolled.rows += write(store, &within, span, (*period, sensor), parts, &notes)?;
         rolled.written += 1;
@@ -131,22 +135,21 @@ fn write(
     within: &Path,
     span: &RollupSpan,
     (period, sensor): (Period, &str),
-    parts: &BTreeSet<Part>,
-    made_of: &MakingNotes,
+    parts: &BTreeSet<PartOfHour>,
+    notes: &MakingNotes,
 ) -> Result<u64, RollupError> {
     let mut sums = PeriodSums::default();
-    let mut notes = MakingNotes::default();
-    let mut last = None;
-    for part in parts {
-        let is_next = last != Some(part.period);
-        last = Some(part.period);
-        let hours = span.hours_of_part.map(|hours| hours * i64::from(is_next));
-        add_part(part, hours, &mut sums, &mut notes).map_err(|source| RollupError::Part {
-            path: part.path.clone(),
-            source,
+    if let Some(hours) = span.hours_of_part {
+        let periods: BTreeSet<Period> = parts.iter().map(|part| part.period).collect();
+        sums.hours = hours * periods.len() as i64;
+    }
+    let says_hours = span.hours_of_part.is_none();
+    for rows in files_of(parts) {
+        add_part(&rows, says_hours, &mut sums).map_err(|source| RollupError::Part {
+            path: rows.part.path.clone(),
+            source: source.into(),
         })?;
     }
-    notes.replace(made_of);
     let mut file = PartWriter::create(store, within, span.table, notes.metadata())?;
     let day = period.first_hour().0.div_euclid(24);
     let rows = sums.append(&mut file, within, sensor, day)?;

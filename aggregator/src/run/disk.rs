@@ -143,8 +143,8 @@ impl<A: Address> DiskRun<A> {
         &self.marks
     }
 
-    /// Reads rows in order, from a row at or before the first one of `source`.
-    pub(super) fn reader(&self, source: Option<A>) -> Result<RowReader<A>> {
+    /// Reads rows in order, from a row at or before the first one of `source`, as one of `readers` that read at once.
+    pub(super) fn reader(&self, source: Option<A>, readers: usize) -> Result<RowReader<A>> {
         // The mark before the first that reaches the source: rows of the source may begin between the two.
         let mark = source.map_or(0, |source| {
             self.marks.partition_point(|mark| mark.source < source)
@@ -152,7 +152,7 @@ impl<A: Address> DiskRun<A> {
         let mark = mark.saturating_sub(1);
         let offset = self.marks.get(mark).map_or(0, |mark| mark.offset);
         let rows = self.rows - (mark * MARK_ROWS).min(self.rows);
-        RowReader::new(File::open(&self.path)?, offset, rows)
+        RowReader::among(readers, File::open(&self.path)?, offset, rows)
     }
 }
 

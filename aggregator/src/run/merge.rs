@@ -58,7 +58,7 @@ pub fn merge_sources<'r, A: Address>(
 ) -> Result<()> {
     let mut cursors = Vec::with_capacity(runs.len());
     for run in runs {
-        let cursor = Cursor::open(run, from, to)?;
+        let cursor = Cursor::open(run, from, to, runs.len())?;
         if cursor.key.is_some() {
             cursors.push(cursor);
         }
@@ -252,7 +252,7 @@ enum Rest<'a, A: Address> {
 }
 
 impl<'a, A: Address> Cursor<'a, A> {
-    fn open(run: &'a Run<A>, from: Option<A>, to: Option<A>) -> Result<Self> {
+    fn open(run: &'a Run<A>, from: Option<A>, to: Option<A>, runs: usize) -> Result<Self> {
         let rest = match run {
             Run::Memory(run) => {
                 let start = from.map_or(0, |from| {
@@ -261,7 +261,7 @@ impl<'a, A: Address> Cursor<'a, A> {
                 Rest::Memory(run, start)
             }
             Run::Disk(run) => {
-                let mut reader = run.reader(from)?;
+                let mut reader = run.reader(from, runs)?;
                 let mut head = reader.next()?;
                 while let (Some(from), Some((row, _))) = (from, &head)
                     && row.source < from

@@ -28,8 +28,11 @@ const ROW_BYTES_MAX: usize = 1 + 16 + 4 + 8 + 4 + 16 + 8 + 12 + 8 + 1;
 const EXACT_BYTES_MAX: usize = ROW_BYTES_MAX + u8::MAX as usize * 16;
 /// Small: many runs are read at once, by several threads. Large enough for an estimate.
 const BUFFER_BYTES: usize = 64 << 10;
+/// Of several readers together, and of one of very many.
+const BUFFERS_BYTES: usize = 4 << 20;
+const BUFFER_BYTES_MIN: usize = 8 << 10;
 const _: () =
-    assert!(EXACT_BYTES_MAX < BUFFER_BYTES && ROW_BYTES_MAX + REGISTERS < EXACT_BYTES_MAX);
+    assert!(EXACT_BYTES_MAX < BUFFER_BYTES_MIN && ROW_BYTES_MAX + REGISTERS < EXACT_BYTES_MAX);
 
 /// Appends a row and its destinations; `before` is the source of the row before where the reader knows it.
 pub(super) fn write_row<A: Address>(
@@ -120,11 +123,17 @@ impl<A: Address> RowReader<A> {
     ///
     /// # Errors
     /// When the file cannot be read there.
-    pub(super) fn new(mut file: File, offset: u64, rows: usize) -> Result<Self> {
+    pub(super) fn new(file: File, offset: u64, rows: usize) -> Result<Self> {
+        RowReader::among(1, file, offset, rows)
+    }
+
+    /// The same as one of `readers` that read at once: of many each has a smaller buffer.
+    pub(super) fn among(readers: usize, mut file: File, offset: u64, rows: usize) -> Result<Self> {
         file.seek(SeekFrom::Start(offset))?;
+        let bytes = (BUFFERS_BYTES / readers.max(1)).clamp(BUFFER_BYTES_MIN, BUFFER_BYTES);
         Ok(RowReader {
             file,
-            buffer: vec![0; BUFFER_BYTES + EXACT_BYTES_MAX].into_boxed_slice(),
+            buffer: vec![0; bytes + EXACT_BYTES_MAX].into_boxed_slice(),
             place: 0,
             end: 0,
             offset,
@@ -176,8 +185,9 @@ impl<A: Address> RowReader<A> {
         self.offset += self.place as u64;
         self.end -= self.place;
         self.place = 0;
-        while self.end < BUFFER_BYTES {
-            match self.file.read(&mut self.buffer[self.end..BUFFER_BYTES]) {
+        let full = self.buffer.len() - EXACT_BYTES_MAX;
+        while self.end < full {
+            match self.file.read(&mut self.buffer[self.end..full]) {
                 Ok(0) => break,
                 Ok(read) => self.end += read,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -357,9 +367,19 @@ mod tests {
         assert!(bytes.len() > 2 * BUFFER_BYTES);
         let mut file = tempfile::tempfile().expect("a temporary file");
         file.write_all(&bytes).expect("room");
+        let small = file.try_clone().expect("a second handle");
         let mut reader = RowReader::<u32>::new(file, 0, 20_000).expect("readable");
+        let of_one: Vec<_> = std::iter::from_fn(|| reader.next().expect("readable")).collect();
+        let mut reader = RowReader::<u32>::among(1_000, small, 0, 20_000).expect("readable");
+        assert!(reader.buffer.len() < BUFFER_BYTES / 4);
         for source in 0..20_000_u32 {
             let (read, own) = reader.next().expect("readable").expect("a row");
+            let (same, its_own) = &of_one[source as usize];
+            assert_eq!(read, *same);
+            assert_eq!(
+                DestinationSet::from(own.view()),
+                DestinationSet::from(its_own.view())
+            );
             assert_eq!(read, row(source / 2, u64::from(source % 3 + 1)));
             assert_eq!(
                 DestinationSet::from(own.view()),

@@ -43,11 +43,7 @@ pub(crate) fn encode_group<G>(
 ) -> Result<Vec<EncodedColumn>> {
     let mut encoded = Vec::with_capacity(rows.len());
     for (index, row) in rows.iter().enumerate() {
-        let slot = Slot {
-            encoder,
-            column: schema.column(index),
-            rows: count,
-        };
+        let slot = Slot::new(encoder, schema.column(index), count);
         let column = (row.fill)(slot, group)?;
         if column.close.rows_written != count as u64 {
             let (name, got) = (row.column.name, column.close.rows_written);
@@ -64,6 +60,17 @@ pub(crate) struct Slot<'e> {
     encoder: &'e mut Encoder,
     column: ColumnDescPtr,
     rows: usize,
+}
+
+impl<'e> Slot<'e> {
+    /// The place of `column` in a row group of so many rows.
+    pub(super) fn new(encoder: &'e mut Encoder, column: ColumnDescPtr, rows: usize) -> Self {
+        Slot {
+            encoder,
+            column,
+            rows,
+        }
+    }
 }
 
 impl Slot<'_> {

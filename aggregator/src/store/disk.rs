@@ -6,6 +6,9 @@ use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, RenameFlags};
+
 /// A file that is being written.
 pub trait DiskFile: Write + Send + Debug {
     /// Syncs the file.
@@ -68,7 +71,21 @@ pub trait Disk: Debug + Send + Sync {
     /// # Errors
     /// When the disk fails.
     fn remove(&self, path: &Path) -> io::Result<()>;
-    /// Removes a folder with its contents; callers keep no subfolders in it.
+    /// Gives a file a second name.
+    ///
+    /// # Errors
+    /// When the names are on two file systems, the new one exists, or the disk fails.
+    fn link(&self, _from: &Path, _to: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// Exchanges the names of two folders at one moment.
+    ///
+    /// # Errors
+    /// When the file system cannot do that, or the disk fails; then nothing has changed.
+    fn exchange(&self, _one: &Path, _other: &Path) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+    /// Removes a folder with its contents.
     ///
     /// # Errors
     /// When the disk fails.
@@ -223,6 +240,22 @@ impl Disk for LocalDisk {
 
     fn remove(&self, path: &Path) -> io::Result<()> {
         std::fs::remove_file(path)
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        std::fs::hard_link(from, to)
+    }
+
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        let flags = RenameFlags::RENAME_EXCHANGE;
+        let exchanged = nix::fcntl::renameat2(AT_FDCWD, one, AT_FDCWD, other, flags);
+        exchanged.map_err(|errno| match errno {
+            Errno::EINVAL | Errno::ENOSYS | Errno::EOPNOTSUPP => io::Error::new(
+                io::ErrorKind::Unsupported,
+                "this file system cannot exchange the names of two folders (RENAME_EXCHANGE)",
+            ),
+            other => other.into(),
+        })
     }
 
     fn remove_folder(&self, folder: &Path) -> io::Result<()> {

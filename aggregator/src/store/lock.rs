@@ -7,6 +7,9 @@ use std::path::PathBuf;
 use super::disk::HeldLock;
 use super::{PRIVATE_FOLDER, Store};
 
+/// The lock that changes of names take: a day's folder is not exchanged while a part gets its name in it.
+pub(super) const PUBLISH_LOCK: &str = "publish";
+
 /// A held lock.
 #[derive(Debug)]
 pub struct Lock {

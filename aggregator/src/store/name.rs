@@ -21,16 +21,22 @@ pub enum Period {
     Day(Hour),
     /// The month whose first day this is.
     Month(Hour),
+    /// All hours of a day, UTC, in one part, by the first of them.
+    WholeDay(Hour),
 }
 
+/// The folder of parts of whole days: what Hive, Spark, Trino, DuckDB, polars and pyarrow write and read for a partition that is null.
+const ALL_HOURS_FOLDER: &str = "hour=__HIVE_DEFAULT_PARTITION__";
+
 impl Period {
-    /// `date=2009-03-15/hour=08`, `date=2009-03-15`, `month=2009-03`
+    /// `date=2009-03-15/hour=08`, `date=2009-03-15`, `month=2009-03`, `date=2009-03-15/hour=__HIVE_DEFAULT_PARTITION__`
     #[must_use]
     pub fn folder(self) -> PathBuf {
         match self {
             Period::Hour(hour) => hour.folder(),
             Period::Day(day) => PathBuf::from(format!("date={}", day.date())),
             Period::Month(day) => PathBuf::from(format!("month={}", month_of(&day.date()))),
+            Period::WholeDay(day) => Period::Day(day).folder().join(ALL_HOURS_FOLDER),
         }
     }
 
@@ -39,7 +45,7 @@ impl Period {
     pub fn text(self) -> String {
         match self {
             Period::Hour(hour) => hour.to_string(),
-            Period::Day(day) => day.date(),
+            Period::Day(day) | Period::WholeDay(day) => day.date(),
             Period::Month(day) => month_of(&day.date()).to_owned(),
         }
     }
@@ -47,7 +53,8 @@ impl Period {
     /// The first hour of it.
     #[must_use]
     pub fn first_hour(self) -> Hour {
-        let (Period::Hour(hour) | Period::Day(hour) | Period::Month(hour)) = self;
+        let (Period::Hour(hour) | Period::Day(hour) | Period::Month(hour) | Period::WholeDay(hour)) =
+            self;
         hour
     }
 
@@ -56,7 +63,7 @@ impl Period {
     pub fn span_us(self) -> Range<i64> {
         let hours = match self {
             Period::Hour(_) => 1,
-            Period::Day(_) => 24,
+            Period::Day(_) | Period::WholeDay(_) => 24,
             Period::Month(day) => 24 * i64::from(day.day().days_in_month()),
         };
         let first = self.first_hour();
@@ -179,10 +186,10 @@ impl Part {
         &self.place
     }
 
-    /// The sensor, the run and the number; `None` for files of other programs, days and months.
+    /// The sensor, the run and the number; `None` for files of other programs, rolled-up days and months.
     #[must_use]
     pub fn name(&self) -> Option<(PartName, u32)> {
-        matches!(self.period, Period::Hour(_))
+        matches!(self.period, Period::Hour(_) | Period::WholeDay(_))
             .then(|| PartName::parse(&self.file_name))
             .flatten()
     }
@@ -191,7 +198,7 @@ impl Part {
     #[must_use]
     pub fn sensor(&self) -> Option<String> {
         match self.period {
-            Period::Hour(_) => self.name().map(|(name, _)| name.sensor),
+            Period::Hour(_) | Period::WholeDay(_) => self.name().map(|(name, _)| name.sensor),
             Period::Day(_) | Period::Month(_) => stem(&self.file_name).map(str::to_owned),
         }
     }
@@ -255,6 +262,7 @@ mod tests {
         };
         assert_eq!(hours(hour), (day.0 + 8, 1));
         assert_eq!(hours(Period::Day(day)), (day.0, 24));
+        assert_eq!(hours(Period::WholeDay(day)), (day.0, 24));
         assert_eq!(hours(month).1, 30 * 24);
         let february = Period::of_folder("month=2028-02").expect("a month");
         assert_eq!(hours(february).1, 29 * 24);

@@ -11,6 +11,7 @@ use std::sync::{Arc, PoisonError};
 use serde_json::{Value, json};
 
 use super::disk::{Disk, DiskFile};
+use super::lock::PUBLISH_LOCK;
 use super::work::WorkFolder;
 use super::{Store, seal, unseal};
 
@@ -58,6 +59,21 @@ impl Staged {
     pub fn length(&self) -> u64 {
         self.length
     }
+
+    /// Its path within the dataset once it is published.
+    pub(super) fn within(&self) -> &Path {
+        &self.within
+    }
+
+    /// Where its bytes are until then.
+    pub(super) fn place(&self) -> PathBuf {
+        self.work.folder.join(&self.name)
+    }
+
+    /// The open file, to be synced and closed.
+    pub(super) fn take_file(&mut self) -> Option<Box<dyn DiskFile>> {
+        self.file.take()
+    }
 }
 
 fn finished() -> io::Error {
@@ -83,7 +99,7 @@ impl Drop for Staged {
         if !self.published {
             self.file = None;
             // A file that cannot be removed now is removed with the work folder.
-            let _ = self.store.disk().remove(&self.work.folder.join(&self.name));
+            let _ = self.store.disk().remove(&self.place());
         }
     }
 }
@@ -279,13 +295,14 @@ impl Publication {
                 "the folder for parts under way was removed",
             ));
         }
-        store.finish_pending(&work)?;
         for staged in &self.puts {
             self.removals.remove(&staged.within);
         }
         let disk = store.disk();
-        let files = self.puts.iter_mut().filter_map(|staged| staged.file.take());
+        let files = self.puts.iter_mut().filter_map(Staged::take_file);
         disk.sync_files(files.collect())?;
+        let _names_stay = store.lock(PUBLISH_LOCK)?;
+        store.finish_pending(&work)?;
         let number = work.next_number();
         let list = List {
             puts: self

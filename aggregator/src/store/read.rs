@@ -232,7 +232,7 @@ impl Store {
     }
 
     /// Names in a folder; empty if there is no such folder.
-    fn names_in(&self, folder: &Path) -> io::Result<Vec<(String, bool)>> {
+    pub(super) fn names_in(&self, folder: &Path) -> io::Result<Vec<(String, bool)>> {
         match self.disk().list(folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             other => other,
@@ -240,7 +240,7 @@ impl Store {
     }
 }
 
-fn has_its_name(open: &OpenPart) -> bool {
+pub(super) fn has_its_name(open: &OpenPart) -> bool {
     let mine = open.file.metadata();
     let named = std::fs::metadata(&open.part.place);
     match (mine, named) {

@@ -3,6 +3,7 @@
 use std::io;
 use std::path::Path;
 
+use super::lock::PUBLISH_LOCK;
 use super::publish::committed;
 use super::work::{GATE, LIFE, WORK, is_absent};
 use super::{DAMAGED, Store};
@@ -33,6 +34,7 @@ impl Store {
         };
         // A second one waits until the first has finished what both found.
         let _gate = disk.lock(&private.join(GATE), true)?;
+        let _names_stay = self.lock(PUBLISH_LOCK)?;
         for folder in self.work_folders()? {
             let life = match disk.lock(&folder.join(LIFE), false) {
                 Ok(Some(life)) => life,

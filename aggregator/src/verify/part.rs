@@ -1,6 +1,6 @@
 //! Checks all of a part: schema, metadata, values, statistics, the order of its rows, and its sums.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
 
 use parquet::file::metadata::ParquetMetaData;
@@ -10,13 +10,15 @@ use super::column::{self, Expected, Values};
 use crate::calendar::{Calendar, CalendarError, TIMEZONE_DEFAULT, TIMEZONE_KEY};
 use crate::close::IDENTITY_KEY;
 use crate::counter::{COUNTERS, OUTCOMES};
-use crate::hour::HOUR_US;
+use crate::hour::{HOUR_US, Hour};
 use crate::part::{self, CHECKSUM_KEY, CheckedPart, PartError};
 use crate::schema::{
-    BACKSCATTER, COVERAGE, KIND_ORDER, NEVER_ABOVE, OBSERVED_COLUMN, SCHEMA_VERSION, SLOT_COLUMNS,
-    Span, Table, names, parquet_field,
+    BACKSCATTER, COVERAGE, Holds, KIND_ORDER, NEVER_ABOVE, OBSERVED_COLUMN, SCHEMA_VERSION,
+    SLOT_COLUMNS, Span, Table, names, parquet_field,
 };
+use crate::store::Period;
 use crate::text::date_of_day;
+use crate::whole_day::held_parts;
 use teiten_observation::Class;
 
 /// Maximum rows of a row group: far more than any writer of parts puts into one.
@@ -57,29 +59,28 @@ pub(super) struct Sound {
     pub zone: String,
     pub rows: u64,
     pub sums: PartSums,
+    /// Of a whole day's part the sums of each hour, since 1970-01-01 UTC.
+    pub by_hour: BTreeMap<i64, PartSums>,
 }
 
-/// Reads all of a part of `table` whose period is `time_us`.
+/// Reads all of a part of `table` and this period.
 ///
 /// # Errors
 /// What is wrong with it.
-pub(super) fn check(
-    file: File,
-    table: &Table,
-    time_us: std::ops::Range<i64>,
-) -> Result<Sound, PartError> {
-    part::read_open(file, |part| check_part(part, table, time_us))
+pub(super) fn check(file: File, table: &Table, period: Period) -> Result<Sound, PartError> {
+    part::read_open(file, |part| check_part(part, table, period))
 }
 
 fn damaged<T>(reason: String) -> Result<T, PartError> {
     Err(PartError::Damaged(reason))
 }
 
-fn check_part(
-    part: &CheckedPart,
-    table: &Table,
-    time_us: std::ops::Range<i64>,
-) -> Result<Sound, PartError> {
+fn check_part(part: &CheckedPart, table: &Table, period: Period) -> Result<Sound, PartError> {
+    let time_us = period.span_us();
+    let held = match period {
+        Period::WholeDay(_) => Some(held_rows(part)?),
+        _ => None,
+    };
     let version = part.note("schema_version").unwrap_or("missing");
     if version != SCHEMA_VERSION.to_string() {
         return damaged(format!(
@@ -101,6 +102,10 @@ fn check_part(
         sensor: sensor.to_owned(),
         time_us,
         date: Some(date),
+        starts_us: held.as_ref().map(|held| {
+            let hours = held.keys();
+            hours.map(|hour| Hour(*hour).start_us()).collect()
+        }),
     };
     let reader = part.reader();
     let places = places(reader.metadata(), table)?;
@@ -113,7 +118,8 @@ fn check_part(
             .to_owned(),
         ..Sound::default()
     };
-    let mut order = Order::new(table);
+    let mut order = Order::new(table, held.is_some());
+    let mut rows_by_hour = BTreeMap::<i64, u64>::new();
     for index in 0..reader.num_row_groups() {
         let group = reader.get_row_group(index)?;
         let rows = group.metadata().num_rows();
@@ -130,11 +136,17 @@ fn check_part(
             count: rows as usize,
         };
         group.check()?;
-        let sums = group.sums().and_then(|sums| sound.sums.add(sums));
-        let Some(sums) = sums else {
-            return damaged("its packets or bytes are more than 2^63".to_owned());
-        };
-        sound.sums = sums;
+        let too_many = || PartError::Damaged("its packets or bytes are more than 2^63".to_owned());
+        let sums = group.sums(0..group.count).ok_or_else(too_many)?;
+        sound.sums = sound.sums.add(sums).ok_or_else(too_many)?;
+        if held.is_some() {
+            for (hour, rows) in group.rows_by_hour()? {
+                *rows_by_hour.entry(hour).or_default() += rows.len() as u64;
+                let sums = group.sums(rows.into_iter()).ok_or_else(too_many)?;
+                let of_hour = sound.by_hour.entry(hour).or_default();
+                *of_hour = of_hour.add(sums).ok_or_else(too_many)?;
+            }
+        }
         sound.rows += rows.unsigned_abs();
         order.follow(group)?;
     }
@@ -142,7 +154,30 @@ fn check_part(
     if u64::try_from(declared) != Ok(sound.rows) {
         return damaged(format!("it has {} rows and says {declared}", sound.rows));
     }
+    if let Some((hour, rows)) = held.into_iter().flatten().find(|(hour, rows)| {
+        let found = rows_by_hour.get(hour).copied().unwrap_or(0);
+        found != *rows
+    }) {
+        let found = rows_by_hour.get(&hour).copied().unwrap_or(0);
+        return damaged(format!(
+            "it has {found} rows of {} and says {rows}",
+            Hour(hour)
+        ));
+    }
     Ok(sound)
+}
+
+/// The rows of each hour that a whole day's part says it holds.
+fn held_rows(part: &CheckedPart) -> Result<BTreeMap<i64, u64>, PartError> {
+    let notes = part.about().key_value_metadata();
+    let mut rows = BTreeMap::new();
+    for held in held_parts(notes.map_or(&[][..], |notes| notes))? {
+        if rows.insert(held.hour, held.rows).is_some() {
+            let hour = Hour(held.hour);
+            return damaged(format!("it says that it holds two parts of {hour}"));
+        }
+    }
+    Ok(rows)
 }
 
 /// The day or month `time_us` in UTC, moved to a time zone.
@@ -244,14 +279,38 @@ impl GroupRows<'_> {
         Ok(())
     }
 
-    /// Packets, bytes and kinds of all rows; `None` on overflow (2^63).
-    fn sums(&self) -> Option<PartSums> {
+    /// The rows of each hour; a row's times lie in its hour.
+    fn rows_by_hour(&self) -> Result<BTreeMap<i64, Vec<usize>>, PartError> {
+        let mut hours = BTreeMap::<i64, Vec<usize>>::new();
+        let Some(starts) = self.column(names::HOUR_START) else {
+            return Ok(hours);
+        };
+        let columns = self.table.columns.iter().zip(&self.columns);
+        let inside = columns.filter(|(column, _)| matches!(column.holds, Holds::Inside));
+        let inside: Vec<_> = inside.collect();
+        for row in 0..self.count {
+            let hour = starts.number(row).div_euclid(HOUR_US);
+            for (column, values) in &inside {
+                let time_us = values.number(row);
+                if time_us.div_euclid(HOUR_US) != hour {
+                    let (name, hour) = (column.name, Hour(hour));
+                    return damaged(format!("a row of {hour} has {name} {time_us}"));
+                }
+            }
+            hours.entry(hour).or_default().push(row);
+        }
+        Ok(hours)
+    }
+
+    /// Packets, bytes and kinds of these rows; `None` on overflow (2^63).
+    fn sums(&self, rows: impl Iterator<Item = usize> + Clone) -> Option<PartSums> {
         let sum = |name: &str| {
             let column = self.column(name);
-            let numbers = (0..self.count).map(|row| column.map_or(0, |column| column.number(row)));
-            numbers
-                .into_iter()
-                .try_fold(0_i64, |sum, number| sum.checked_add(number))
+            let numbers = rows
+                .clone()
+                .map(|row| column.map_or(0, |column| column.number(row)));
+            let mut numbers = numbers;
+            numbers.try_fold(0_i64, |sum, number| sum.checked_add(number))
         };
         if self.table.name == COVERAGE.name {
             return Some(PartSums {
@@ -276,12 +335,12 @@ impl GroupRows<'_> {
             class.is_some_and(|class| class.number(*row) == Class::Backscatter as i64)
         };
         // Each is part of a sum that is checked.
-        let replies = (0..self.count).filter(is_reply);
+        let replies = rows.clone().filter(is_reply);
         let replies = replies.fold(0_i64, |sum, row| sum.saturating_add(packets.number(row)));
         Some(PartSums {
             packets: sum(names::PACKETS)?,
             bytes: sum(names::BYTES)?,
-            kinds: (0..self.count).map(of_row).fold(0, u64::wrapping_add),
+            kinds: rows.map(of_row).fold(0, u64::wrapping_add),
             replies,
         })
     }
@@ -290,15 +349,23 @@ impl GroupRows<'_> {
 /// The order of a part's rows, over its row groups.
 struct Order<'t> {
     table: &'t Table,
+    order: Vec<&'static str>,
     before: Option<GroupRows<'t>>,
     /// The distinguishing columns of the rows that are equal in `order` so far.
     equal: HashSet<Vec<Vec<u8>>>,
 }
 
 impl<'t> Order<'t> {
-    fn new(table: &'t Table) -> Self {
+    fn new(table: &'t Table, is_whole_day: bool) -> Self {
+        let mut order = table.order.to_vec();
+        if is_whole_day {
+            // The hours of a source stand together.
+            let source = order.iter().position(|name| *name == names::SRC_IP);
+            order.insert(source.map_or(0, |place| place + 1), names::HOUR_START);
+        }
         Order {
             table,
+            order,
             before: None,
             equal: HashSet::new(),
         }
@@ -306,13 +373,13 @@ impl<'t> Order<'t> {
 
     /// Checks the next row group.
     fn follow(&mut self, group: GroupRows<'t>) -> Result<(), PartError> {
-        let ours = group.columns(self.table.order);
+        let ours = group.columns(&self.order);
         let apart = group.columns(self.table.apart);
         for row in 0..group.count {
             let order = match (row.checked_sub(1), &self.before) {
                 (Some(last), _) => compare(&ours, last, &ours, row),
                 (None, Some(before)) => {
-                    let theirs = before.columns(self.table.order);
+                    let theirs = before.columns(&self.order);
                     compare(&theirs, before.count - 1, &ours, row)
                 }
                 (None, None) => std::cmp::Ordering::Less,

@@ -1,10 +1,11 @@
 //! Reads the `coverage` of one hour: the observed seconds of each sensor, the number of addresses, and the counters.
 
-use arrow::array::Array as _;
 use std::collections::BTreeMap;
+
+use arrow::array::Array as _;
 use teiten_aggregator::counter::COUNTERS;
 use teiten_aggregator::schema::names;
-use teiten_aggregator::store::Part;
+use teiten_aggregator::whole_day::PartOfHour;
 
 use super::rows::{self, Columns};
 use super::{Accounting, Answer, DamagedFile, Job};
@@ -25,7 +26,7 @@ struct Minute {
     addresses_ipv6: f64,
 }
 
-pub(super) fn read(job: &Job<'_>, hour: usize, parts: &[Part], part: &mut Answer) {
+pub(super) fn read(job: &Job<'_>, hour: usize, files: &[PartOfHour], part: &mut Answer) {
     let columns: Vec<&str> = [
         names::MINUTE_START,
         names::SENSOR,
@@ -37,8 +38,8 @@ pub(super) fn read(job: &Job<'_>, hour: usize, parts: &[Part], part: &mut Answer
     .chain(COUNTERS.iter().map(|counter| counter.name))
     .collect();
     let mut minutes = Minutes::new();
-    for one in parts {
-        let path = one.place();
+    for file in files {
+        let path = file.part.place();
         let result = rows::read_with(path, &columns, &BY_FAMILY, part, |batch, part| {
             add(job, hour, batch, part, &mut minutes)
         });

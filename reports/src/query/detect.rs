@@ -3,12 +3,13 @@
 //! The rule counts hosts and not packets, so that one loud source is no event. It is tested over every port and day, with the false
 //! discovery rate bounded; see [`crate::trend`]. The cards are read again from the tables of the event's days only.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::Array as _;
 use teiten_aggregator::schema::names;
+use teiten_aggregator::whole_day::PartOfHour;
 use teiten_observation::Tool;
 
 use super::distinct::SourceSketch;
@@ -202,7 +203,7 @@ struct CardEvent {
     hours: Range<usize>,
 }
 
-/// Reads the cards of the first [`CARDS_MAX`] events, each hour once for all of them; a file that cannot be read was reported when the period
+/// Reads the cards of the first [`CARDS_MAX`] events, each file once for all of them; a file that cannot be read was reported when the period
 /// was read.
 pub(crate) fn read_details(job: &Job<'_>, workers: usize, answer: &mut Answer) {
     // The largest events, which are shown.
@@ -222,18 +223,18 @@ pub(crate) fn read_details(job: &Job<'_>, workers: usize, answer: &mut Answer) {
             }
         })
         .collect();
-    let hours: BTreeSet<usize> = shown.iter().flat_map(|card| card.hours.clone()).collect();
-    let hours: Vec<usize> = hours.into_iter().collect();
+    let files = card_files(job, &shown);
     let next = AtomicUsize::new(0);
     let work = || {
         let mut details: Vec<EventDetail> = shown.iter().map(empty_detail).collect();
-        while let Some(hour) = hours.get(next.fetch_add(1, Ordering::Relaxed)) {
-            read_hour(job, *hour, &shown, &mut details);
+        while let Some(file) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
+            // One that cannot be read was reported.
+            let _ = file.read(job, &shown, &mut details);
         }
         details
     };
     let found: Vec<Vec<EventDetail>> = std::thread::scope(|scope| {
-        let threads = 0..workers.clamp(1, hours.len().max(1));
+        let threads = 0..workers.clamp(1, files.len().max(1));
         let threads: Vec<_> = threads.map(|_| scope.spawn(work)).collect();
         let join = |thread: std::thread::ScopedJoinHandle<'_, _>| {
             thread
@@ -263,32 +264,78 @@ fn empty_detail(card: &CardEvent) -> EventDetail {
     }
 }
 
-fn read_hour(job: &Job<'_>, hour: usize, shown: &[CardEvent], details: &mut [EventDetail]) {
-    let absolute = job.first_hour + hour as i64;
-    let of_hour = || shown.iter().filter(|card| card.hours.contains(&hour));
-    let ports: Vec<u16> = of_hour().filter_map(|card| card.port.port).collect();
-    let mut read = |files: &HourFiles,
-                    columns: &[&str],
-                    add: fn(
-        &Job<'_>,
-        &Columns<'_>,
-        &CardEvent,
-        &mut EventDetail,
-        usize,
-    ) -> Result<(), String>| {
-        for part in files.get(&absolute).into_iter().flatten() {
-            let _ = rows::read_ports(part.place(), columns, &ports, |batch| {
-                for (card, detail) in shown.iter().zip(&mut *details) {
-                    if card.hours.contains(&hour) {
-                        add(job, batch, card, detail, hour)?;
-                    }
-                }
-                Ok(())
-            });
+type AddRows =
+    fn(&Job<'_>, &Columns<'_>, &CardEvent, &mut EventDetail, usize) -> Result<(), String>;
+
+/// A file with rows of hours of cards.
+struct CardFile<'j> {
+    part: &'j PartOfHour,
+    /// Its hours that cards need, counted from the first of the period.
+    hours: BTreeSet<usize>,
+    columns: &'static [&'static str],
+    add: AddRows,
+}
+
+/// The files of the hours of the cards.
+fn card_files<'j>(job: &Job<'j>, shown: &[CardEvent]) -> Vec<CardFile<'j>> {
+    let hours: BTreeSet<usize> = shown.iter().flat_map(|card| card.hours.clone()).collect();
+    let tables: [(&HourFiles, &[&str], AddRows); 2] = [
+        (job.traffic, TRAFFIC_COLUMNS, add_traffic),
+        (job.sources, SOURCE_COLUMNS, add_sources),
+    ];
+    let mut files = Vec::new();
+    for (table, columns, add) in tables {
+        let mut of_table = BTreeMap::new();
+        for hour in &hours {
+            let absolute = job.first_hour + *hour as i64;
+            for part in table.get(&absolute).into_iter().flatten() {
+                let file = of_table.entry(&part.part).or_insert_with(|| CardFile {
+                    part,
+                    hours: BTreeSet::new(),
+                    columns,
+                    add,
+                });
+                file.hours.insert(*hour);
+            }
         }
-    };
-    read(job.traffic, TRAFFIC_COLUMNS, add_traffic);
-    read(job.sources, SOURCE_COLUMNS, add_sources);
+        files.extend(of_table.into_values());
+    }
+    files
+}
+
+impl CardFile<'_> {
+    /// Adds its rows to the cards.
+    ///
+    /// # Errors
+    /// The reason as text, when it is damaged.
+    fn read(
+        &self,
+        job: &Job<'_>,
+        shown: &[CardEvent],
+        details: &mut [EventDetail],
+    ) -> Result<(), String> {
+        let of_file = |card: &&CardEvent| self.hours.range(card.hours.clone()).next().is_some();
+        let ports = shown.iter().filter(of_file);
+        let ports: Vec<u16> = ports.filter_map(|card| card.port.port).collect();
+        let mut add_hour = |hour: usize, rows: &Columns<'_>| {
+            let of_cards = shown.iter().zip(&mut *details);
+            let mut of_cards = of_cards.filter(|(card, _)| card.hours.contains(&hour));
+            of_cards.try_for_each(|(card, detail)| (self.add)(job, rows, card, detail, hour))
+        };
+        let is_whole_day = self.part.held.is_some();
+        let mut columns = self.columns.to_vec();
+        columns.extend(is_whole_day.then_some(names::HOUR_START));
+        rows::read_ports(self.part.part.place(), &columns, &ports, |batch| {
+            for hour in &self.hours {
+                let absolute = job.first_hour + *hour as i64;
+                match is_whole_day {
+                    true => batch.of_hours(|it| it == absolute, |rows| add_hour(*hour, rows))?,
+                    false => add_hour(*hour, batch)?,
+                }
+            }
+            Ok(())
+        })
+    }
 }
 
 /// Rows of the event's port that ask for it over IPv4.

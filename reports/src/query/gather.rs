@@ -43,7 +43,7 @@ pub(super) fn read(
     let files = |table: &'static str| -> Result<Vec<PathBuf>, QueryError> {
         let hours = layout::files(data, table, &hours)?;
         let parts = hours.into_values().flatten();
-        Ok(parts.map(|part| part.place().to_owned()).collect())
+        Ok(parts.map(|one| one.part.place().to_owned()).collect())
     };
     for path in files(ATTACKS.name)? {
         let read = attacks::read(&path, answer, wants, &mut found.attacks);

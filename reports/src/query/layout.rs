@@ -1,15 +1,17 @@
-//! The files of a dataset by hour, as the store lists them. No file is opened.
+//! The files of a dataset by hour, as the store lists them. Only those of whole days are opened, as they say which hours they hold.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
+use teiten_aggregator::part::PartError;
 use teiten_aggregator::store::{Part, Store};
+use teiten_aggregator::whole_day::{PartOfHour, hour_parts};
 
 use super::QueryError;
 
 /// Hours since 1970-01-01 UTC, each with its files in the order of their names.
-pub type HourFiles = BTreeMap<i64, Vec<Part>>;
+pub type HourFiles = BTreeMap<i64, Vec<PartOfHour>>;
 
 /// The files of `table` for the hours of `range`; empty when the table has no folder.
 ///
@@ -21,12 +23,13 @@ pub fn files(
     range: &Range<i64>,
 ) -> Result<HourFiles, QueryError> {
     let store = Store::at(data);
-    let parts = store
-        .parts_within(table, range)
-        .map_err(|source| QueryError::Folder {
-            path: data.join(table),
-            source,
-        })?;
+    let parts = hour_parts(&store, table, range).map_err(|error| QueryError::Folder {
+        path: data.join(table),
+        source: match error {
+            PartError::File(source) => source,
+            other => std::io::Error::other(other),
+        },
+    })?;
     let mut hours = HourFiles::new();
     for part in parts {
         let files = hours.entry(part.period.first_hour().0).or_default();

@@ -16,7 +16,7 @@ use teiten_aggregator::rollup::{PARTS_KEY, parts_sha256_of};
 use teiten_aggregator::schema::{
     ASKED_PORTS_DAILY, ASKED_PORTS_MONTHLY, MARGINALS_DAILY, SURVEY_DAILY,
 };
-use teiten_aggregator::store::Part;
+use teiten_aggregator::whole_day::PartOfHour;
 
 use super::layout::{self, HourFiles, PartsByDay};
 use super::rolled_up::civil_days;
@@ -125,11 +125,11 @@ fn hashes(
     part: &mut Answer,
 ) -> Option<BTreeMap<String, String>> {
     let hours = job.first_hour + hours.start as i64..job.first_hour + hours.end as i64;
-    let mut sensors: BTreeMap<String, BTreeSet<&Part>> = BTreeMap::new();
+    let mut sensors: BTreeMap<String, BTreeSet<&PartOfHour>> = BTreeMap::new();
     for one in files.range(hours).flat_map(|(_, parts)| parts) {
         sensors.entry(one.sensor()?).or_default().insert(one);
     }
-    let hash = |(sensor, parts): (String, BTreeSet<&Part>)| {
+    let hash = |(sensor, parts): (String, BTreeSet<&PartOfHour>)| {
         let hash = parts_sha256_of(parts, |notes| note(notes, part)).ok()?;
         Some((sensor, hash))
     };

@@ -1,17 +1,28 @@
 //! Reads columns of parts of hours, and notes in the answer what the parts say of their making.
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 
 use parquet::file::metadata::KeyValue;
 use teiten_aggregator::columns::PartColumns;
 pub(super) use teiten_aggregator::columns::{Columns, unknown};
 use teiten_aggregator::part::{CHECKSUM_KEY, PartError, checked, guarded};
+use teiten_aggregator::schema::names;
+use teiten_aggregator::whole_day::{
+    CONTENT_KEY, HELD_PARTS_KEY, PartOfHour, held_parts, notes_of_held,
+};
 
 use super::Answer;
 
 /// Metadata keys that a writer adds for its own use.
-const FOREIGN_KEYS: &[&str] = &["ARROW:schema", "pandas", CHECKSUM_KEY];
+const FOREIGN_KEYS: &[&str] = &[
+    "ARROW:schema",
+    "pandas",
+    CHECKSUM_KEY,
+    CONTENT_KEY,
+    HELD_PARTS_KEY,
+];
 
 /// Name, date and hash of each file of country and network data. Parts of one report can differ in them; a part names its first file under
 /// `geo_`, further ones under `geo_2_`, `geo_3_` and so on.
@@ -42,6 +53,34 @@ pub(super) fn read(
     read_with(path, columns, &[], part, each)
 }
 
+/// As [`read`], of the rows of some hours, which are those of the period `hours` since 1970-01-01 UTC.
+///
+/// # Errors
+/// As [`read`].
+pub(super) fn read_hours(
+    file: &PartOfHour,
+    hours: &Range<i64>,
+    columns: &[&str],
+    part: &mut Answer,
+    mut each: impl FnMut(&Columns<'_>, &mut Answer) -> Result<(), String>,
+) -> Result<(), String> {
+    let path = file.part.place();
+    if file.held.is_none() {
+        return read(path, columns, part, each);
+    }
+    let columns = [columns, &[names::HOUR_START]].concat();
+    read_opened(path, |opened| {
+        for held in held_parts(opened.notes()).map_err(|error| error.to_string())? {
+            if hours.contains(&held.hour) {
+                note(&notes_of_held(opened.notes(), &held), part);
+            }
+        }
+        opened.read(&columns, &[], |batch| {
+            batch.of_hours(|hour| hours.contains(&hour), |rows| each(rows, part))
+        })
+    })
+}
+
 /// As [`read`]; columns of `optional` are read where the file has them, as not every writer of datasets knows them.
 ///
 /// # Errors
@@ -51,10 +90,25 @@ pub(super) fn read_with(
     columns: &[&str],
     optional: &[&str],
     part: &mut Answer,
-    each: impl FnMut(&Columns<'_>, &mut Answer) -> Result<(), String>,
+    mut each: impl FnMut(&Columns<'_>, &mut Answer) -> Result<(), String>,
+) -> Result<(), String> {
+    read_opened(path, |opened| {
+        note(opened.notes(), part);
+        opened.read(columns, optional, |batch| each(batch, part))
+    })
+}
+
+/// Opens a file with a valid checksum, and passes it to `read`.
+fn read_opened(
+    path: &Path,
+    read: impl FnOnce(PartColumns) -> Result<(), String>,
 ) -> Result<(), String> {
     let (file, _) = checked(path).map_err(|error| error.to_string())?;
-    let read = || read_checked(file, columns, optional, part, each).map_err(ReadFailure::Text);
+    let read = || {
+        PartColumns::open(file)
+            .and_then(read)
+            .map_err(ReadFailure::Text)
+    };
     guarded(read).map_err(|reason| match reason {
         ReadFailure::Text(text) => text,
         ReadFailure::Part(error) => error.to_string(),
@@ -94,18 +148,6 @@ impl From<PartError> for ReadFailure {
     fn from(error: PartError) -> Self {
         ReadFailure::Part(error)
     }
-}
-
-fn read_checked(
-    file: File,
-    columns: &[&str],
-    optional: &[&str],
-    part: &mut Answer,
-    mut each: impl FnMut(&Columns<'_>, &mut Answer) -> Result<(), String>,
-) -> Result<(), String> {
-    let opened = PartColumns::open(file)?;
-    note(opened.notes(), part);
-    opened.read(columns, optional, |batch| each(batch, part))
 }
 
 /// Adds what a part says of its making.

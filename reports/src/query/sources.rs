@@ -1,11 +1,12 @@
 //! Reads `sources` day by day into `survey.rs`. Sources are kept for one day at a time, so memory is that of a day.
 
 use std::net::IpAddr;
+use std::ops::Range;
 
 use arrow::array::Array;
 use teiten_aggregator::schema::names;
-use teiten_aggregator::store::Part;
 use teiten_aggregator::survey::{AskedRow, SurveySource, SurveySums};
+use teiten_aggregator::whole_day::PartOfHour;
 use teiten_observation::Tool;
 
 use super::rows::{self, Columns};
@@ -15,17 +16,21 @@ use super::{Answer, DamagedFile, Job};
 type Sources = Map<u128, SurveySource>;
 
 /// Reads a day: its sources first, then the ports of those that turned out to be survey scanners.
-pub(crate) fn read(job: &Job<'_>, day: usize, files: &[&Part], part: &mut Answer) {
+pub(crate) fn read(
+    job: &Job<'_>,
+    day: usize,
+    (files, hours): (&[&PartOfHour], &Range<i64>),
+    part: &mut Answer,
+) {
     let mut sources = Sources::default();
     let mut total = 0;
     for file in files {
-        let path = file.place();
-        let result = rows::read(path, COLUMNS, part, |batch, _| {
+        let result = rows::read_hours(file, hours, COLUMNS, part, |batch, _| {
             gather(job, batch, &mut sources, &mut total)
         });
         if let Err(reason) = result {
             part.damaged.push(DamagedFile {
-                path: path.to_owned(),
+                path: file.part.place().to_owned(),
                 reason,
             });
         }
@@ -35,9 +40,8 @@ pub(crate) fn read(job: &Job<'_>, day: usize, files: &[&Part], part: &mut Answer
     part.survey.days[day] = sums.finish(total);
     let mut ports = std::mem::take(&mut part.survey.ports);
     for file in files {
-        let path = file.place();
         // Files that cannot be read were reported above.
-        let _ = rows::read(path, COLUMNS, part, |batch, _| {
+        let _ = rows::read_hours(file, hours, COLUMNS, part, |batch, _| {
             add_ports(job, batch, &sources, &mut ports)
         });
     }

@@ -1,7 +1,9 @@
-//! Reads the `traffic` of one hour into the tallies. This is the hot loop of a report: a few merges of small sets per row.
+//! Reads the `traffic` of hours into the tallies. This is the hot loop of a report: a few merges of small sets per row.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
 
 use teiten_aggregator::schema::names;
-use teiten_aggregator::store::Part;
 use teiten_observation::{Class, Tool, TrafficType};
 
 use super::answer::Port;
@@ -24,17 +26,30 @@ const COLUMNS: &[&str] = &[
     names::SOURCES_SKETCH,
 ];
 
-pub(super) fn read(job: &Job<'_>, hour: usize, parts: &[Part], part: &mut Answer) {
-    for one in parts {
-        let path = one.place();
-        let result = rows::read(path, COLUMNS, part, |batch, part| {
-            add(job, hour, batch, part)
-        });
-        if let Err(reason) = result {
-            part.damaged.push(DamagedFile {
-                path: path.to_owned(),
-                reason,
-            });
+/// Reads these hours, counted from the first of the period.
+pub(super) fn read(job: &Job<'_>, hours: &Range<usize>, part: &mut Answer) {
+    let absolute = job.first_hour + hours.start as i64..job.first_hour + hours.end as i64;
+    let mut days = BTreeSet::new();
+    for (hour, files) in job.traffic.range(absolute.clone()) {
+        let index = (hour - job.first_hour) as usize;
+        for file in files {
+            let result = match file.held.is_some() {
+                true if !days.insert(&file.part) => continue,
+                true => rows::read_hours(file, &absolute, COLUMNS, part, |batch, part| {
+                    batch.by_hour(|hour, rows| {
+                        add(job, (hour - job.first_hour) as usize, rows, part)
+                    })
+                }),
+                false => rows::read(file.part.place(), COLUMNS, part, |batch, part| {
+                    add(job, index, batch, part)
+                }),
+            };
+            if let Err(reason) = result {
+                part.damaged.push(DamagedFile {
+                    path: file.part.place().to_owned(),
+                    reason,
+                });
+            }
         }
     }
 }

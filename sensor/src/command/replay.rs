@@ -12,6 +12,7 @@ use teiten_aggregator::alert::{
     Committed, Delivery, DeliveryReport, Outbox, Say, Telling, WatchError, Watcher,
 };
 use teiten_aggregator::close::{ClosedHour, Closer};
+use teiten_aggregator::compact::{CompactError, take_apart_runs};
 use teiten_aggregator::inputs::{counted_hours, remove_hour, restate_inputs};
 use teiten_aggregator::ledger::SILENCE_SECONDS_MAX;
 use teiten_aggregator::origin::{OriginError, Origins, Provenance};
@@ -53,6 +54,9 @@ pub enum RunError {
     /// The dataset cannot be written.
     #[error(transparent)]
     Write(#[from] WriteError),
+    /// A compacted day cannot be taken apart.
+    #[error(transparent)]
+    Compact(#[from] CompactError),
     /// A thread was lost, or a part cannot be written.
     #[error(transparent)]
     Engine(#[from] EngineError),
@@ -213,6 +217,13 @@ pub fn replay(
             recount,
         })
         .map_err(of_dataset)?;
+    // Parts that this run replaces or removes are files of their own again, also where their day was compacted.
+    let replaced_runs = replaced.iter().map(|(name, _)| name.clone());
+    let own_run = PartName {
+        run: run_name.clone(),
+        ..closer.name.clone()
+    };
+    take_apart_runs(&store, &replaced_runs.chain([own_run]).collect())?;
     if !replaced.is_empty() {
         contributors.withhold();
     }

@@ -17,6 +17,7 @@ mod watched;
 
 mod alerts;
 mod captures_decode;
+mod compacted;
 mod families;
 mod memory_bound;
 mod origins_by_date;

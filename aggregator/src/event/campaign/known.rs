@@ -1,34 +1,26 @@
-//! Known campaigns on disk: what the next day goes on with. A line of JSON for each, compressed, and with a checksum that is compared while
-//! they are read.
+//! Known campaigns on disk: what the next day goes on with. A line of JSON for each.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 
 use serde_json::{Value, json};
 
 use super::follow::{KNOWN_MAX, KnownCampaign};
 use super::profile::{MemberSample, SAMPLE_MAX};
 use super::traits::{AskedService, Core, SERVICES_MAX, WindowTrait};
+use crate::event::lines::{read_lines, write_lines};
 use teiten_observation::{Class, Tool, TrafficType};
 
 /// First line of the file.
-const MAGIC: &str = "teiten-campaigns-1";
+const FORM: &str = "teiten-campaigns-1";
 /// Bytes of a line, at most.
 const LINE_BYTES_MAX: u64 = 1 << 16;
-/// Compression of the file: it is read once a day.
-const ZSTD_LEVEL: i32 = 1;
 
 /// Writes known campaigns.
 ///
 /// # Errors
 /// When the file cannot be written.
 pub(crate) fn write_known<W: Write>(file: W, known: &[KnownCampaign]) -> io::Result<W> {
-    let mut file = zstd::Encoder::new(file, ZSTD_LEVEL)?;
-    file.include_checksum(true)?;
-    writeln!(file, "{MAGIC}")?;
-    for campaign in known {
-        writeln!(file, "{}", to_json(campaign))?;
-    }
-    file.finish()
+    write_lines(file, FORM, known.iter().map(to_json))
 }
 
 /// Reads known campaigns.
@@ -36,32 +28,15 @@ pub(crate) fn write_known<W: Write>(file: W, known: &[KnownCampaign]) -> io::Res
 /// # Errors
 /// When the file cannot be read, or is damaged.
 pub(crate) fn read_known(file: impl Read) -> io::Result<Vec<KnownCampaign>> {
-    let mut file = BufReader::new(zstd::Decoder::new(file)?);
     let mut known = Vec::new();
-    let mut line = String::new();
-    let mut is_first = true;
-    loop {
-        line.clear();
-        (&mut file).take(LINE_BYTES_MAX).read_line(&mut line)?;
-        let Some(text) = line.strip_suffix('\n') else {
-            return match line.is_empty() && !is_first {
-                true => Ok(known),
-                false => Err(damaged()),
-            };
-        };
-        if is_first {
-            is_first = false;
-            if text != MAGIC {
-                return Err(damaged());
-            }
-            continue;
-        }
-        let value = serde_json::from_str(text).map_err(|_| damaged())?;
-        known.push(from_json(&value).ok_or_else(damaged)?);
-        if known.len() > KNOWN_MAX {
-            return Err(damaged());
-        }
-    }
+    read_lines(file, (FORM, LINE_BYTES_MAX), damaged, |line| {
+        let campaign = serde_json::from_str(line).ok();
+        let campaign = campaign.and_then(|value| from_json(&value));
+        let is_known = campaign.is_some() && known.len() < KNOWN_MAX;
+        known.extend(campaign);
+        is_known
+    })?;
+    Ok(known)
 }
 
 fn damaged() -> io::Error {

@@ -1,16 +1,14 @@
-//! What a day leaves to the days behind it: every port, payload, stack signature and campaign of it with its sources. A line for each,
-//! compressed, and with a checksum that is compared while they are read.
+//! What a day leaves to the days behind it: every port, payload, stack signature and campaign of it with its sources. A line for each.
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 
+use crate::event::lines::{read_lines, write_lines};
 use crate::schema::NoveltyWhat;
 
 /// First line of the file.
-const MAGIC: &str = "teiten-things-1";
+const FORM: &str = "teiten-things-1";
 /// Bytes of a line, at most.
 const LINE_BYTES_MAX: u64 = 1 << 12;
-/// Compression of the file.
-const ZSTD_LEVEL: i32 = 1;
 
 /// A thing of a day.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,12 +29,8 @@ pub(crate) struct Thing {
 /// # Errors
 /// When the file cannot be written.
 pub(crate) fn write_things<W: Write>(file: W, things: &[Thing]) -> io::Result<W> {
-    let mut file = zstd::Encoder::new(file, ZSTD_LEVEL)?;
-    file.include_checksum(true)?;
-    writeln!(file, "{MAGIC}")?;
-    for it in things {
-        writeln!(
-            file,
+    let line = |it: &Thing| {
+        format!(
             "{}\t{}\t{}\t{}\t{}\t{}",
             it.what.name(),
             it.value,
@@ -44,9 +38,9 @@ pub(crate) fn write_things<W: Write>(file: W, things: &[Thing]) -> io::Result<W>
             it.packets,
             it.first_us,
             it.countries
-        )?;
-    }
-    file.finish()
+        )
+    };
+    write_lines(file, FORM, things.iter().map(line))
 }
 
 /// Reads the things of a day.
@@ -54,26 +48,14 @@ pub(crate) fn write_things<W: Write>(file: W, things: &[Thing]) -> io::Result<W>
 /// # Errors
 /// When the file cannot be read, or is damaged.
 pub(crate) fn read_things(file: impl Read) -> io::Result<Vec<Thing>> {
-    let mut file = BufReader::new(zstd::Decoder::new(file)?);
     let mut things = Vec::new();
-    let mut line = String::new();
-    let mut is_first = true;
-    loop {
-        line.clear();
-        (&mut file).take(LINE_BYTES_MAX).read_line(&mut line)?;
-        let Some(text) = line.strip_suffix('\n') else {
-            return match line.is_empty() && !is_first {
-                true => Ok(things),
-                false => Err(damaged()),
-            };
-        };
-        if !is_first {
-            things.push(thing(text).ok_or_else(damaged)?);
-        } else if text != MAGIC {
-            return Err(damaged());
-        }
-        is_first = false;
-    }
+    read_lines(file, (FORM, LINE_BYTES_MAX), damaged, |line| {
+        let read = thing(line);
+        let is_known = read.is_some();
+        things.extend(read);
+        is_known
+    })?;
+    Ok(things)
 }
 
 fn damaged() -> io::Error {

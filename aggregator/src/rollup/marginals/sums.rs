@@ -8,9 +8,10 @@ use foldhash::fast::RandomState;
 use teiten_observation::{Class, Tool, TrafficType};
 
 use crate::columns::{Columns, PartColumns, unknown};
+use crate::hour::Hour;
 use crate::schema::{AskedPort, AskedPortRow, Marginal, MarginalKey, MarginalRow, PortRole, names};
 use crate::sketch::distinct::{LG_K_SMALL, SourceSketch};
-use crate::store::Period;
+use crate::whole_day::PartRows;
 
 /// Packets, bytes and sources of a marginal.
 #[derive(Clone, Debug, Default)]
@@ -220,14 +221,28 @@ const COLUMNS: &[&str] = &[
 ];
 
 impl DaySums {
-    /// Adds the rows of an hour.
+    /// Adds the rows of a file that are of the day.
     ///
     /// # Errors
-    /// The reason as text, when the part is damaged.
-    pub(super) fn read_hour(&mut self, part: PartColumns, hour: Period) -> Result<(), String> {
-        let start_us = hour.first_hour().start_us();
+    /// The reason as text, when the file is damaged.
+    pub(super) fn read(&mut self, file: PartColumns, rows: &PartRows) -> Result<(), String> {
+        let Some(hours) = &rows.hours else {
+            let hour = rows.part.period.first_hour();
+            return file.read(COLUMNS, &[], |batch| self.add_hour(batch, hour));
+        };
+        let columns = [COLUMNS, &[names::HOUR_START]].concat();
+        file.read(&columns, &[], |batch| {
+            batch.by_hour(|hour, rows| match hours.contains(&hour) {
+                true => self.add_hour(rows, Hour(hour)),
+                false => Ok(()),
+            })
+        })
+    }
+
+    fn add_hour(&mut self, batch: &Columns<'_>, hour: Hour) -> Result<(), String> {
+        let start_us = hour.start_us();
         let mut protocols = self.hours.remove(&start_us).unwrap_or_default();
-        part.read(COLUMNS, &[], |batch| self.add(batch, &mut protocols))?;
+        self.add(batch, &mut protocols)?;
         self.hours.insert(start_us, protocols);
         Ok(())
     }

@@ -9,6 +9,7 @@ use teiten_aggregator::columns::{PartColumns, unknown};
 use teiten_aggregator::rollup::{PARTS_KEY, parts_sha256_of};
 use teiten_aggregator::schema::names;
 use teiten_aggregator::store::Part;
+use teiten_aggregator::whole_day::PartOfHour;
 
 use super::{RolledDays, opened, unpanicked};
 use crate::query::distinct::{LG_K_SMALL, SourceSketch};
@@ -222,11 +223,14 @@ impl RolledDays {
 
     /// Whether a month is made of these days, in the report's time zone.
     fn is_of(&self, month: &Part, days: &[(i64, &Part)]) -> bool {
-        let days: BTreeSet<&Part> = days.iter().map(|(_, part)| *part).collect();
+        let days = days
+            .iter()
+            .map(|(_, part)| PartOfHour::from((*part).clone()));
+        let days: BTreeSet<PartOfHour> = days.collect();
         let Ok(opened) = opened(month.place()) else {
             return false;
         };
-        let made_of = parts_sha256_of(days, |_| ()).ok();
+        let made_of = parts_sha256_of(&days, |_| ()).ok();
         made_of.as_deref() == opened.note(PARTS_KEY)
             && opened.note(TIMEZONE_KEY) == Some(&self.zone)
     }

@@ -1,0 +1,213 @@
+//! Parts decoded batch by batch as arrow arrays, of the columns that a reader asks for, by name. Texts are dictionaries, so that each distinct
+//! one is parsed once in a batch.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use arrow::array::{
+    Array, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray, RecordBatch, StringArray,
+};
+use arrow::compute::filter_record_batch;
+use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, TimestampMicrosecondType};
+use parquet::arrow::ProjectionMask;
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder,
+};
+
+use crate::hour::HOUR_US;
+use crate::part::{PartError, checked_with_metadata, guarded};
+use crate::schema::names;
+use crate::whole_day::PartRows;
+
+/// The batches of a part, whose checksum was verified.
+pub(crate) struct PartBatches {
+    reader: ParquetRecordBatchReader,
+    /// Of a whole day's part the hours whose rows are meant.
+    hours: Option<BTreeSet<i64>>,
+    columns: usize,
+}
+
+impl PartBatches {
+    /// Opens the part at `path` for these columns, of which a part of an older program may lack some; texts of `distinct` are no dictionaries, as
+    /// most of them differ.
+    ///
+    /// # Errors
+    /// When the part cannot be read, or is damaged.
+    pub(crate) fn open(
+        path: &Path,
+        columns: &[&str],
+        distinct: &[&str],
+        batch_rows: usize,
+    ) -> Result<Self, PartError> {
+        let (file, metadata) = checked_with_metadata(path)?;
+        guarded(|| {
+            let plain = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
+            let metadata = ArrowReaderMetadata::try_new(metadata, plain.clone())?;
+            let options = plain.with_schema(with_dictionaries(metadata.schema(), distinct));
+            let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)?;
+            let columns_there = metadata.parquet_schema().num_columns();
+            let mask = ProjectionMask::columns(metadata.parquet_schema(), columns.iter().copied());
+            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
+            let builder = builder.with_projection(mask).with_batch_size(batch_rows);
+            Ok(PartBatches {
+                reader: builder.build()?,
+                hours: None,
+                columns: columns_there,
+            })
+        })
+    }
+
+    /// As [`PartBatches::open`], of the rows of a file that are meant; those of a whole day's part have their `hour_start`.
+    ///
+    /// # Errors
+    /// As [`PartBatches::open`].
+    pub(crate) fn open_rows(
+        rows: &PartRows,
+        columns: &[&str],
+        distinct: &[&str],
+        batch_rows: usize,
+    ) -> Result<Self, PartError> {
+        let mut columns = columns.to_vec();
+        if rows.hours.is_some() {
+            columns.push(names::HOUR_START);
+        }
+        let batches = PartBatches::open(rows.part.place(), &columns, distinct, batch_rows)?;
+        Ok(PartBatches {
+            hours: rows.hours.clone(),
+            ..batches
+        })
+    }
+
+    /// How many columns the part has, read or not.
+    pub(crate) fn columns(&self) -> usize {
+        self.columns
+    }
+
+    /// The next batch as `decode` reads it; none at the end.
+    ///
+    /// # Errors
+    /// When the part is damaged, or `decode` fails.
+    pub(crate) fn next<T>(
+        &mut self,
+        decode: impl FnOnce(&RecordBatch) -> Result<T, PartError>,
+    ) -> Result<Option<T>, PartError> {
+        guarded(|| {
+            let Some(batch) = self.reader.next() else {
+                return Ok(None);
+            };
+            let mut batch = batch.map_err(|error| PartError::Damaged(error.to_string()))?;
+            if let Some(hours) = &self.hours {
+                batch = only(&batch, hours)?;
+            }
+            decode(&batch).map(Some)
+        })
+    }
+}
+
+/// The rows of these hours.
+fn only(batch: &RecordBatch, hours: &BTreeSet<i64>) -> Result<RecordBatch, PartError> {
+    let starts = times(batch, names::HOUR_START)?;
+    let wanted = starts
+        .iter()
+        .map(|start| Some(hours.contains(&start.div_euclid(HOUR_US))));
+    let wanted: BooleanArray = wanted.collect();
+    if wanted.true_count() == batch.num_rows() {
+        return Ok(batch.clone());
+    }
+    filter_record_batch(batch, &wanted).map_err(|error| PartError::Damaged(error.to_string()))
+}
+
+fn with_dictionaries(schema: &Schema, distinct: &[&str]) -> Arc<Schema> {
+    let fields = schema.fields().iter().map(|field| match field.data_type() {
+        DataType::Utf8 if !distinct.contains(&field.name().as_str()) => {
+            let dictionary =
+                DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
+            Field::new(field.name(), dictionary, field.is_nullable())
+        }
+        _ => field.as_ref().clone(),
+    });
+    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+}
+
+/// The error of a column.
+pub(crate) fn damaged(name: &str, what: &str) -> PartError {
+    PartError::Damaged(format!("its column {name} {what}"))
+}
+
+/// A column of a batch as its type.
+///
+/// # Errors
+/// When the part lacks it, or has it as another type.
+pub(crate) fn column<'b, T>(
+    batch: &'b RecordBatch,
+    name: &str,
+    typed: impl Fn(&'b dyn Array) -> Option<T>,
+) -> Result<T, PartError> {
+    let missing = || PartError::Damaged(format!("it has no column {name}"));
+    let array = batch.column_by_name(name).ok_or_else(missing)?;
+    typed(array.as_ref()).ok_or_else(|| damaged(name, "is of another type"))
+}
+
+/// A column of numbers.
+///
+/// # Errors
+/// As [`column`].
+pub(crate) fn numbers<'b, T: ArrowPrimitiveType>(
+    batch: &'b RecordBatch,
+    name: &str,
+) -> Result<&'b PrimitiveArray<T>, PartError> {
+    column(batch, name, |array| array.as_primitive_opt::<T>())
+}
+
+/// A column of 32-bit numbers, some of which may be null.
+///
+/// # Errors
+/// As [`column`].
+pub(crate) fn int32<'b>(
+    batch: &'b RecordBatch,
+    name: &str,
+) -> Result<&'b PrimitiveArray<Int32Type>, PartError> {
+    numbers(batch, name)
+}
+
+/// A column of 64-bit numbers, none of which is null.
+///
+/// # Errors
+/// As [`column`].
+pub(crate) fn int64<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b [i64], PartError> {
+    Ok(numbers::<Int64Type>(batch, name)?.values())
+}
+
+/// A column of times, microseconds since 1970-01-01 UTC.
+///
+/// # Errors
+/// As [`column`].
+pub(crate) fn times<'b>(batch: &'b RecordBatch, name: &str) -> Result<&'b [i64], PartError> {
+    Ok(numbers::<TimestampMicrosecondType>(batch, name)?.values())
+}
+
+/// The keys of a text column, and the meaning of each distinct text.
+///
+/// # Errors
+/// As [`column`], and when a text has no meaning, or is missing in some row.
+pub(crate) fn texts<'b, T>(
+    batch: &'b RecordBatch,
+    name: &str,
+    mut meaning: impl FnMut(&str) -> Option<T>,
+) -> Result<(&'b [i32], Vec<T>), PartError> {
+    let array = column(batch, name, |array| array.as_dictionary_opt::<Int32Type>())?;
+    let values: Option<&StringArray> = array.values().as_string_opt();
+    let values = values.ok_or_else(|| damaged(name, "is of another type"))?;
+    let mut meanings = Vec::with_capacity(values.len());
+    for value in values.iter() {
+        let value = value.unwrap_or_default();
+        let unknown = || damaged(name, &format!("holds `{}`", value.escape_default()));
+        meanings.push(meaning(value).ok_or_else(unknown)?);
+    }
+    if array.null_count() > 0 {
+        return Err(damaged(name, "holds nothing in some row"));
+    }
+    Ok((array.keys().values(), meanings))
+}
