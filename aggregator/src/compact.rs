@@ -27,7 +27,7 @@ use crate::part::{CHECKSUM_KEY, PartError, notes_of};
 use crate::schema::{COVERAGE, SOURCES, TRAFFIC, Table};
 use crate::store::{Lock, OpenPart, PartName, Period, Staged, Store};
 use crate::whole_day::{
-    CONTENT_KEY, HELD_PARTS_KEY, HeldPart, PartOfHour, files_of, hour_parts, notes_of_held,
+    CONTENT_KEY, HELD_PARTS_KEY, HeldPart, PartOfHour, RUN_KEY, files_of, hour_parts, notes_of_held,
 };
 use crate::writer::PartWriter;
 
@@ -426,24 +426,23 @@ fn metadata_of(
             *values.entry(key).or_default().entry(value).or_default() += 1;
         }
     }
-    // What all say alike is said once.
+    // What all say alike is said once, and what some do not say at all only of the others.
     let mut common = BTreeMap::<String, String>::new();
     let mut differing = BTreeMap::<String, String>::new();
     for (key, values) in values {
         let first = values.keys().next().copied().unwrap_or_default();
-        let is_common = values.len() == 1 && values.values().sum::<usize>() == all.len();
-        match is_common {
-            true => common.insert(key.to_owned(), first.to_owned()),
-            false => {
+        let is_of_all = values.values().sum::<usize>() == all.len();
+        match (is_of_all, values.len()) {
+            (false, _) => None,
+            (true, 1) => common.insert(key.to_owned(), first.to_owned()),
+            (true, _) => {
                 let texts: Vec<&str> = values.into_keys().collect();
                 differing.insert(key.to_owned(), together(key, &texts))
             }
         };
     }
     // A file of a whole day has a run of its own.
-    if let Some(run) = common.remove("run") {
-        differing.insert("run".to_owned(), run);
-    }
+    common.remove(RUN_KEY);
     let held: Vec<HeldPart> = all
         .into_iter()
         .map(|(part, content, rows, mut notes)| {
@@ -457,7 +456,7 @@ fn metadata_of(
             }
         })
         .collect();
-    differing.insert("run".to_owned(), name.run.clone());
+    differing.insert(RUN_KEY.to_owned(), name.run.clone());
     let text = serde_json::to_string(&held).unwrap_or_default();
     differing.insert(HELD_PARTS_KEY.to_owned(), text);
     let pairs = common.into_iter().chain(differing);

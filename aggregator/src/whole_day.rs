@@ -15,6 +15,8 @@ use crate::store::{Part, PartName, Period, Store};
 pub const HELD_PARTS_KEY: &str = "held_parts";
 /// Metadata key of a part that was in a whole day's: its checksum before, by which it is known to have the same rows.
 pub const CONTENT_KEY: &str = "content_xxh64";
+/// Metadata key of the run that has written a part: a whole day's is of none of the runs whose parts it holds.
+pub(crate) const RUN_KEY: &str = "run";
 /// Attempts to list a table while its days are exchanged, which takes milliseconds.
 const ATTEMPTS: usize = 50;
 
@@ -48,8 +50,10 @@ pub fn held_parts(notes: &[KeyValue]) -> Result<Vec<HeldPart>, PartError> {
 /// The metadata of a held part, from that of the whole day's part.
 #[must_use]
 pub fn notes_of_held(of_day: &[KeyValue], held: &HeldPart) -> Vec<KeyValue> {
-    let is_common =
-        |note: &&KeyValue| note.key != HELD_PARTS_KEY && !held.notes.contains_key(&note.key);
+    let is_common = |note: &&KeyValue| {
+        let key = note.key.as_str();
+        ![HELD_PARTS_KEY, RUN_KEY].contains(&key) && !held.notes.contains_key(key)
+    };
     let mut notes: Vec<KeyValue> = of_day.iter().filter(is_common).cloned().collect();
     let own = held.notes.iter();
     notes.extend(own.map(|(key, value)| KeyValue::new(key.clone(), value.clone())));

@@ -262,6 +262,10 @@ fn a_day_is_taken_apart_into_the_parts_that_it_was_made_of() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let directory = folder.path();
     dataset(directory);
+    // A part whose metadata lack what those of others have.
+    let mut unknown = closer(directory, "tokyo", "0123");
+    unknown.addresses = None;
+    write(&unknown, FIRST_HOUR + 2, 0, 40);
     let contents = |table: &'static str| {
         files(directory, table)
             .into_iter()

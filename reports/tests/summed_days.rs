@@ -4,6 +4,7 @@ use std::path::Path;
 
 use jiff::tz::TimeZone;
 use teiten_aggregator::calendar::Calendar;
+use teiten_aggregator::compact::{CompactSettings, compact};
 use teiten_aggregator::rollup::{RollupSettings, rollup};
 use teiten_reports::figure::FIGURES;
 use teiten_reports::period::ReportPeriod;
@@ -72,6 +73,19 @@ fn shown(answer: &Answer) -> Vec<(String, String)> {
     shown
 }
 
+/// Compacts all days but the last of each sensor.
+fn compact_days(folder: &Path, days: u64) {
+    let report = compact(folder, &CompactSettings::default()).unwrap();
+    assert_eq!((report.days, report.left.len()), (days, 0));
+}
+
+fn assert_same(left: &Answer, right: &Answer) {
+    for (left, right) in shown(left).iter().zip(&shown(right)) {
+        assert_eq!(left.0, right.0);
+        assert!(left.1 == right.1, "{}:\n{}\n{}", left.0, left.1, right.1);
+    }
+}
+
 /// Asks both ways; how many days were read from their sums.
 fn check(question: &Question) -> usize {
     let summed = query::ask(question).unwrap();
@@ -82,16 +96,7 @@ fn check(question: &Question) -> usize {
     .unwrap();
     assert_eq!(hours.days_summed(), 0);
     assert!(hours.packets() > 0);
-    for (summed, hours) in shown(&summed).iter().zip(&shown(&hours)) {
-        assert_eq!(summed.0, hours.0);
-        assert!(
-            summed.1 == hours.1,
-            "{}:\n{}\n{}",
-            summed.0,
-            summed.1,
-            hours.1
-        );
-    }
+    assert_same(&summed, &hours);
     summed.days_summed()
 }
 
@@ -188,4 +193,49 @@ fn an_hour_that_has_changed_or_was_not_observed_is_read() {
     bytes[middle] ^= 0x55;
     std::fs::write(&sums, bytes).unwrap();
     assert_eq!(check(&question), 3);
+}
+
+#[test]
+fn compacted_days_are_reported_as_their_hours() {
+    for zone in ["UTC", "Asia/Tokyo"] {
+        let folders = [(); 2].map(|()| tempfile::tempdir().unwrap());
+        let [plain, compacted] = folders.each_ref().map(tempfile::TempDir::path);
+        for folder in [plain, compacted] {
+            let mut plan = plan(folder, &["osaka", "tokyo"], MONTH, 11 * 24);
+            tables::write(&plan, 2).unwrap();
+            // A day with many more sources is an event, of which a card is read.
+            (plan.first_hour, plan.hours, plan.rows) = (MONTH + 9 * 24, 24, 1500);
+            tables::write(&plan, 2).unwrap();
+        }
+        compact_days(compacted, 2 * 2 * 10);
+        // Its first day and its last are cut.
+        let ask = |folder: &Path, uses_rolled_up| {
+            query::ask(&Question {
+                uses_rolled_up,
+                ..question(folder, "2026-11-08T08..2026-11-11T12", zone)
+            })
+            .unwrap()
+        };
+        let of_hours = ask(plain, false);
+        assert!(!of_hours.events.is_empty());
+        assert_same(&ask(compacted, false), &of_hours);
+        roll(plain, zone);
+        roll(compacted, zone);
+        let of_sums = ask(plain, true);
+        assert!(of_sums.days_summed() > 0);
+        let of_compacted = ask(compacted, true);
+        assert_eq!(of_compacted.days_summed(), of_sums.days_summed());
+        assert_same(&of_compacted, &of_sums);
+        assert_eq!(
+            check(&question(compacted, "2026-11-03..2026-11-09", zone)),
+            2 * 7
+        );
+        // Sums of hours stay those of the day that the hours are in now.
+        compact_days(plain, 2 * 2 * 10);
+        assert_eq!(
+            check(&question(plain, "2026-11-03..2026-11-09", zone)),
+            2 * 7
+        );
+        assert_same(&ask(plain, true), &of_sums);
+    }
 }
