@@ -490,7 +490,7 @@ pub const MARGINALS_DAILY: Table = Table {
     span: Span::Day,
     columns: &columns::<_, { MARGINALS_DAILY_ROWS.len() }>(MARGINALS_DAILY_ROWS),
     order: &[
-        marginals_daily::BY.name,
+        marginals_daily::PROPERTY.name,
         marginals_daily::HOUR.name,
         IP_VERSION.name,
         CLASS.name,
@@ -646,6 +646,23 @@ mod tests {
         for table in TABLES.iter().chain(ROLLUPS) {
             let message = table.parquet_type();
             assert_eq!(message.get_fields().len(), table.columns.len());
+        }
+    }
+
+    /// Words that DuckDB, Spark or Trino do not take for a column without quotes.
+    const RESERVED: &str = "all analyse analyze and any array as asc asymmetric between both by case cast check collate column constraint \
+        create cross current_date current_time default deferrable desc describe distinct do else end escape except exists false fetch for \
+        foreign from full group having in initially inner intersect into is join lateral leading left like limit natural not null offset \
+        on only or order outer pivot placing primary qualify references returning right select show some summarize symmetric table then \
+        to trailing true union unique unpivot using values variadic when where window with";
+
+    #[test]
+    fn every_column_can_be_named_without_quotes() {
+        for table in TABLES.iter().chain(ROLLUPS) {
+            for column in table.columns {
+                let is_reserved = RESERVED.split_whitespace().any(|word| word == column.name);
+                assert!(!is_reserved, "{}.{}", table.name, column.name);
+            }
         }
     }
 

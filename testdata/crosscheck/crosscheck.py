@@ -329,7 +329,7 @@ def check_days(binaries, connection, data, capture, telescope, folder):
     for by, value in (("hour", "''"), ("traffic_type", "traffic_type"), ("tool", "tool"), ("actor", "actor"), ("country", "country")):
         hour, protocol = ("hour_start", "protocol") if by == "hour" else ("NULL", "NULL")
         check(f"marginals_daily by {by} against traffic", differing(connection,
-              f"SELECT day, hour_start, ip_version, class, protocol, value, packets, bytes FROM marginals_daily WHERE by = '{by}'",
+              f"SELECT day, hour_start, ip_version, class, protocol, value, packets, bytes FROM marginals_daily WHERE property = '{by}'",
               f"SELECT {day}, {hour}, ip_version, class, {protocol}, {value}, sum(packets)::bigint, sum(bytes)::bigint FROM traffic GROUP BY ALL"), (0, 0))
     for role, of_role in (("asked", ASKS), ("reflector", "class = 'reflector-scan'"), ("attacked", "class = 'backscatter'")):
         check(f"asked_ports_daily, {role}, against traffic", differing(connection,

@@ -48,8 +48,8 @@ pub(crate) struct MarginalRow {
 /// The rows of a row group.
 pub(crate) type MarginalRows<'r> = DayRows<'r, MarginalRow>;
 
-pub(super) const BY: Column = Column::new(
-    "by",
+pub(super) const PROPERTY: Column = Column::new(
+    "property",
     Text,
     "The property that is summed by: hour (with the protocol), traffic_type, tool, actor or country. Each holds all packets of the day.",
 )
@@ -80,7 +80,7 @@ const VALUE: Column = Column::new(
 pub(crate) const ROWS: &[ColumnRow<DayFill<MarginalRow>>] = columns_of_rows![group, row:
     DAY => every(group.day),
     SENSOR => every_text(group.sensor),
-    BY => text(row.key.by.name().as_bytes()),
+    PROPERTY => text(row.key.by.name().as_bytes()),
     HOUR => sparse(row.key.hour_us),
     IP_VERSION => few(row.key.ip_version.into()),
     CLASS => text(row.key.class.name().as_bytes()),

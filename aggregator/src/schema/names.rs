@@ -60,7 +60,7 @@ names! {
     ADDRESSES_IPV4 = coverage::ADDRESSES_IPV4,
     ADDRESSES_IPV6 = coverage::ADDRESSES_IPV6,
     DAY = rolled_up::DAY,
-    BY = marginals_daily::BY,
+    PROPERTY = marginals_daily::PROPERTY,
     ROLE = asked_ports::ROLE,
     PACKETS_IPV6 = asked_ports::PACKETS_IPV6,
     SOURCES_ESTIMATE = asked_ports::SOURCES_ESTIMATE,

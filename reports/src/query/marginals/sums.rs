@@ -43,7 +43,7 @@ impl SummedRow {
 }
 
 const COLUMNS: &[&str] = &[
-    names::BY,
+    names::PROPERTY,
     names::HOUR_START,
     names::IP_VERSION,
     names::CLASS,
@@ -61,8 +61,8 @@ const COLUMNS: &[&str] = &[
 pub(super) fn read(part: PartColumns, first_hour: i64) -> Result<Vec<SummedRow>, String> {
     let mut rows = Vec::new();
     part.read(COLUMNS, &[], |batch| {
-        let properties = batch.text(names::BY, |name| {
-            Marginal::from_name(name).ok_or_else(|| unknown(names::BY, name))
+        let properties = batch.text(names::PROPERTY, |name| {
+            Marginal::from_name(name).ok_or_else(|| unknown(names::PROPERTY, name))
         })?;
         let classes = batch.text(names::CLASS, |name| {
             Class::from_name(name).ok_or_else(|| unknown(names::CLASS, name))
