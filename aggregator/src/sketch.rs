@@ -145,28 +145,44 @@ impl SketchRegisters {
 
     /// Appends the serialized sketch.
     pub fn write_to(&self, bytes: &mut Vec<u8>) {
-        // The sum of 2^-register in two parts, so that large terms do not absorb small ones.
-        let (mut large, mut small, mut zeros) = (0.0, 0.0, 0u32);
-        for &register in self.0.iter() {
-            let term = 1.0 / (1u64 << register) as f64;
-            if register < 32 {
-                large += term;
-            } else {
-                small += term;
-            }
-            zeros += u32::from(register == 0);
-        }
-        bytes.push(REGISTERS_WORDS);
-        bytes.extend(VERSION_AND_FAMILY);
-        bytes.extend([LG_K, 0, OUT_OF_ORDER, 0, mode(2)]);
-        // The first sum belongs to the estimator by order of arrival (HIP), which a merged sketch does not use.
-        for sum in [0.0f64, large, small] {
-            bytes.extend(sum.to_le_bytes());
-        }
-        bytes.extend(zeros.to_le_bytes());
-        bytes.extend(0u32.to_le_bytes());
-        bytes.extend_from_slice(self.0.as_slice());
+        write_registers(LG_K, self.0.as_slice(), bytes);
     }
+}
+
+/// 2^-n for each value of a register.
+const NEGATIVE_POWERS: [f64; 256] = {
+    let mut powers = [1.0; 256];
+    let mut place = 1;
+    while place < powers.len() {
+        powers[place] = powers[place - 1] / 2.0;
+        place += 1;
+    }
+    powers
+};
+
+/// Appends the image of an HLL8 sketch with these registers and no history.
+fn write_registers(lg_k: u8, registers: &[u8], bytes: &mut Vec<u8>) {
+    // The sum of 2^-register in two parts, so that large terms do not absorb small ones.
+    let (mut large, mut small, mut zeros) = (0.0, 0.0, 0_u32);
+    for &register in registers {
+        let term = NEGATIVE_POWERS[usize::from(register)];
+        if register < 32 {
+            large += term;
+        } else {
+            small += term;
+        }
+        zeros += u32::from(register == 0);
+    }
+    bytes.push(REGISTERS_WORDS);
+    bytes.extend(VERSION_AND_FAMILY);
+    bytes.extend([lg_k, 0, OUT_OF_ORDER, 0, mode(2)]);
+    // The first sum belongs to the estimator by order of arrival (HIP), which a merged sketch does not use.
+    for sum in [0.0_f64, large, small] {
+        bytes.extend(sum.to_le_bytes());
+    }
+    bytes.extend(zeros.to_le_bytes());
+    bytes.extend(0_u32.to_le_bytes());
+    bytes.extend_from_slice(registers);
 }
 
 #[cfg(test)]

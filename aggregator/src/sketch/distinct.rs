@@ -7,8 +7,10 @@
 
 use datasketches::hll::{HllSketch, HllType, HllUnion};
 
-use super::{COMPACT, LG_K, LIST_LG, LIST_MAX, LIST_WORDS, OUT_OF_ORDER, REGISTERS_WORDS};
-use super::{SET_LG, SET_WORDS, VERSION_AND_FAMILY, mode};
+use super::{
+    COMPACT, LG_K, LIST_LG, LIST_MAX, LIST_WORDS, SET_LG, SET_WORDS, VERSION_AND_FAMILY, mode,
+    write_registers,
+};
 
 /// `lg_k` of the counts for every port; there may be a hundred thousand ports.
 pub const LG_K_SMALL: u8 = 10;
@@ -22,16 +24,6 @@ const FEW_MAX: usize = 96;
 const PREAMBLE_BYTES: usize = 8;
 /// Nothing was added to the sketch.
 const EMPTY: u8 = 4;
-/// 2^-n for each value of a register.
-const NEGATIVE_POWERS: [f64; 256] = {
-    let mut powers = [1.0; 256];
-    let mut place = 1;
-    while place < powers.len() {
-        powers[place] = powers[place - 1] / 2.0;
-        place += 1;
-    }
-    powers
-};
 
 /// The bytes are no HLL sketch of the dataset's format.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -116,14 +108,14 @@ impl SourceSketch {
             return self.few.len() as f64;
         }
         let mut bytes = Vec::with_capacity(PREAMBLE_BYTES * 5 + self.registers.len());
-        self.write_registers(&mut bytes);
+        write_registers(self.lg_k, &self.registers, &mut bytes);
         HllSketch::deserialize(&bytes).map_or(0.0, |sketch| sketch.composite_estimate())
     }
 
     /// Appends the serialized sketch: merging it is merging the set.
     pub fn write_image(&self, bytes: &mut Vec<u8>) {
         if !self.registers.is_empty() {
-            self.write_registers(bytes);
+            write_registers(self.lg_k, &self.registers, bytes);
             return;
         }
         let count = self.few.len();
@@ -143,30 +135,6 @@ impl SourceSketch {
         self.few
             .iter()
             .for_each(|coupon| bytes.extend(coupon.to_le_bytes()));
-    }
-
-    /// Appends the image of an HLL8 sketch with these registers and no history.
-    fn write_registers(&self, bytes: &mut Vec<u8>) {
-        // Sums of powers of two this near to each other are exact, in any order.
-        let (mut large, mut small, mut zeros) = (0.0, 0.0, 0_u32);
-        for &register in &self.registers {
-            let term = NEGATIVE_POWERS[usize::from(register)];
-            if register < 32 {
-                large += term;
-            } else {
-                small += term;
-            }
-            zeros += u32::from(register == 0);
-        }
-        bytes.push(REGISTERS_WORDS);
-        bytes.extend(VERSION_AND_FAMILY);
-        bytes.extend([self.lg_k, 0, OUT_OF_ORDER, 0, mode(2)]);
-        for sum in [0.0_f64, large, small] {
-            bytes.extend(sum.to_le_bytes());
-        }
-        bytes.extend(zeros.to_le_bytes());
-        bytes.extend(0_u32.to_le_bytes());
-        bytes.extend_from_slice(&self.registers);
     }
 
     fn add_coupons(&mut self, bytes: &[u8]) {
