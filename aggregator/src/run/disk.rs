@@ -13,8 +13,8 @@ use super::row::SourceRow;
 use crate::destinations::View;
 use teiten_observation::{Address, Kind};
 
-/// Rows between two marks of the in-memory index.
-const MARK_ROWS: usize = 4096;
+/// Rows between two marks of the in-memory index: who reads a range begins at a mark, and what lies before the range is read in vain.
+const MARK_ROWS: usize = 256;
 /// Rows ahead of the reading whose cache lines are asked for.
 pub(super) const ROW_AHEAD: usize = 16;
 /// Bytes that are handed to the file at a time: they are made within the second-level cache.
@@ -30,7 +30,7 @@ pub struct DiskRun<A> {
     stays: bool,
 }
 
-/// Every 4096th row of a run.
+/// A row of every [`MARK_ROWS`]th place of a run.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct RowMark<A> {
     pub source: A,
@@ -114,7 +114,7 @@ impl<A: Address> DiskRun<A> {
         }
     }
 
-    /// Counts a row that begins at `offset`, and records every 4096th.
+    /// Counts a row that begins at `offset`, and records the first of each [`MARK_ROWS`].
     fn mark(&mut self, row: &SourceRow<A>, offset: u64) {
         if self.rows.is_multiple_of(MARK_ROWS) {
             self.marks.push(RowMark {
