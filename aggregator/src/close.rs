@@ -292,14 +292,17 @@ impl Closer {
         let mut publication = self.store.publication();
         let mut removed = 0;
         for table in TABLES {
-            let parts = self.store.parts_within(table.name, &(i64::MIN..i64::MAX));
-            for part in parts.map_err(failed)? {
+            let take = |part: Part| {
                 let is_own = part.name().is_some_and(|(name, _)| name == self.name);
                 if is_own && !kept(&part) {
                     publication.remove(&part.within());
                     removed += 1;
                 }
-            }
+            };
+            let hours = i64::MIN..i64::MAX;
+            self.store
+                .each_part_within(table.name, &hours, take)
+                .map_err(failed)?;
         }
         publication.commit().map_err(failed)?;
         Ok(removed)

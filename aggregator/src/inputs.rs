@@ -212,12 +212,12 @@ pub fn counted_hours(store: &Store) -> io::Result<Vec<CountedHour>> {
     let tables =
         std::iter::once(&COVERAGE).chain(TABLES.iter().filter(|table| table.name != COVERAGE.name));
     for table in tables {
-        for part in store.parts_within(table.name, &(i64::MIN..i64::MAX))? {
+        store.each_part_within(table.name, &(i64::MIN..i64::MAX), |part| {
             let (Period::Hour(hour), Some((name, _))) = (part.period, part.name()) else {
-                continue;
+                return;
             };
             if !seen.insert((hour, name.clone())) {
-                continue;
+                return;
             }
             if let Some((configuration_sha256, captures)) = inputs_of(part.place()) {
                 counted.push(CountedHour {
@@ -227,7 +227,7 @@ pub fn counted_hours(store: &Store) -> io::Result<Vec<CountedHour>> {
                     captures,
                 });
             }
-        }
+        })?;
     }
     Ok(counted)
 }
@@ -291,12 +291,12 @@ pub fn restate_inputs(
 ) -> io::Result<()> {
     let mut hours = BTreeMap::<Period, Vec<Part>>::new();
     for table in TABLES {
-        for part in store.parts_within(table.name, &(i64::MIN..i64::MAX))? {
+        store.each_part_within(table.name, &(i64::MIN..i64::MAX), |part| {
             let is_own = part.name().is_some_and(|(found, _)| found == *name);
             if is_own && !contributors.has_said_all(part.period.first_hour().0) {
                 hours.entry(part.period).or_default().push(part);
             }
-        }
+        })?;
     }
     let mut publication = store.publication();
     for (number, (period, parts)) in hours.into_iter().enumerate() {

@@ -22,36 +22,72 @@ pub struct Case {
     pub name: &'static str,
     /// What the case represents.
     pub about: &'static str,
-    /// Its packets as a fraction of the plain capture's, the denominator.
+    /// The input whose packets are sent.
+    pub input: &'static str,
+    /// They are a fraction of the input's, the denominator.
     pub part: u64,
     /// Threads that send.
     pub senders: usize,
     /// Packets a second of all senders; none: as many as they can.
     pub rate: Option<u64>,
+    /// Prefixes of the telescope besides [`TELESCOPE`].
+    pub more_telescope: &'static [&'static str],
+    /// The sensor's `--memory`, MiB; none: its default. Its own memory may then be so much and [`BESIDE_MIB`].
+    pub memory_mib: Option<u64>,
 }
+
+impl Case {
+    fn telescope_flags(&self) -> impl Iterator<Item = &'static str> {
+        let prefixes = self.more_telescope.iter();
+        prefixes.flat_map(|prefix| ["--telescope", prefix])
+    }
+}
+
+/// What the sensor may hold besides `--memory`, MiB.
+const BESIDE_MIB: u64 = 128;
 
 /// Every case, in the order of the table.
 pub const CASES: &[Case] = &[
     Case {
         name: "full-rate",
         about: "one thread sends as fast as it can",
+        input: "plain",
         part: 1,
         senders: 1,
         rate: None,
+        more_telescope: &[],
+        memory_mib: None,
     },
     Case {
         name: "two-senders",
         about: "two threads send, and the sensor uses the rest of two processors",
+        input: "plain",
         part: 1,
         senders: 2,
         rate: None,
+        more_telescope: &[],
+        memory_mib: None,
     },
     Case {
         name: "steady",
         about: "20,000 packets a second",
+        input: "plain",
         part: 5,
         senders: 1,
         rate: Some(20_000),
+        more_telescope: &[],
+        memory_mib: None,
+    },
+    Case {
+        name: "flood-mixed",
+        about: "forged packets of all kinds as fast as one thread can, with little memory",
+        input: "flood-mixed",
+        // All of it comes in one hour here, and an hour of more sources is folded, which a replay of two hours is not.
+        part: 2,
+        senders: 1,
+        rate: None,
+        more_telescope: &["2001:db8::/32"],
+        memory_mib: Some(64),
     },
 ];
 /// The target: the sensor's processor time for the whole job, microseconds a packet.
@@ -184,17 +220,18 @@ impl LiveBench {
     }
 
     fn once(&self, case: &'static Case) -> Result<Outcome> {
-        let plain = input("plain").context("no plain capture")?;
-        let capture = plain.capture(&self.work, (self.scale.packets / case.part).max(1))?;
+        let of_case = input(case.input).context("no such input")?;
+        let packets = self.scale.packets_of(of_case) / case.part;
+        let capture = of_case.capture(&self.work, packets.max(1))?;
         capture.warm()?;
         let (data, replayed) = (self.work.join("data-live"), self.work.join("data-replayed"));
         remove(&data)?;
         remove(&replayed)?;
-        let expected = self.replayed(&capture, &replayed)?;
+        let expected = self.replayed(case, &capture, &replayed)?;
         let network = Network::new()?;
         let messages = self.work.join("live.messages");
         let printed = self.work.join("live.printed");
-        let child = self.listen(&network, &data, &messages, &printed)?;
+        let child = self.listen(case, &network, &data, &messages, &printed)?;
         let sensor_id = child.id();
         let watch = std::thread::spawn(move || {
             let mut looks: Vec<(Instant, u64)> = Vec::new();
@@ -238,7 +275,7 @@ impl LiveBench {
         Ok(outcome)
     }
 
-    fn replayed(&self, capture: &Capture, data: &Path) -> Result<Counts> {
+    fn replayed(&self, case: &Case, capture: &Capture, data: &Path) -> Result<Counts> {
         let mut command = Command::new(&self.sensor);
         command
             .arg("replay")
@@ -246,6 +283,7 @@ impl LiveBench {
             .arg("--data")
             .arg(data);
         command.args(["--telescope", TELESCOPE, "--json"]);
+        command.args(case.telescope_flags());
         let usage = measure(command.stdout(Stdio::null()).stderr(Stdio::null()))?;
         ensure!(
             usage.status.success(),
@@ -257,6 +295,7 @@ impl LiveBench {
 
     fn listen(
         &self,
+        case: &Case,
         network: &Network,
         data: &Path,
         messages: &Path,
@@ -272,7 +311,10 @@ impl LiveBench {
             "--json",
             "--data",
         ]);
-        command.arg(data);
+        command.arg(data).args(case.telescope_flags());
+        if let Some(memory_mib) = case.memory_mib {
+            command.args(["--memory", &format!("{memory_mib}M")]);
+        }
         command
             .stdin(Stdio::null())
             .stdout(File::create(printed)?)
@@ -403,6 +445,7 @@ impl Outcome {
             "aim_processor_microseconds_per_packet": AIM_US,
             "peak_bytes": self.sensor.peak_bytes,
             "own_bytes_by_quarter": self.own_bytes,
+            "memory_mib": self.case.memory_mib,
             "received": self.reported("records"),
             "dropped": self.dropped(),
             "missing": self.missing(),
@@ -420,6 +463,15 @@ impl Outcome {
                 "{}: {} packets are neither received nor counted as lost",
                 self.case.name,
                 self.missing()
+            ));
+        }
+        let own_mib = self.own_bytes.iter().max().unwrap_or(&0) >> 20;
+        if let Some(memory_mib) = self.case.memory_mib
+            && own_mib > memory_mib + BESIDE_MIB
+        {
+            problems.push(format!(
+                "{}: {own_mib} MiB of own memory, more than {memory_mib} and {BESIDE_MIB}",
+                self.case.name
             ));
         }
         if self.dropped() == 0 && self.differing > 0 {

@@ -1,7 +1,6 @@
 //! Merged rows, source by source: each source gets its origin once, the marks of its packets are confirmed, and its rows go on to
 //! `sources` and to the sums of `traffic`.
 
-use super::GROUP_ROWS;
 use super::contributions::{Bounds, Contribution, Scattered, Wide};
 use super::fold::Fold;
 use super::judge::Judge;
@@ -202,7 +201,8 @@ fn packets_of<A: Address>(rows: &[Merged<'_, A>]) -> u64 {
 pub(super) fn folded_chunk<A: Address>(
     rows: impl Iterator<Item = (SourceRow<A>, u8)>,
 ) -> SourceChunk {
-    let mut chunk = SourceChunk::with_capacity(GROUP_ROWS);
+    // Most hours have none.
+    let mut chunk = SourceChunk::with_capacity(0);
     let mut text = Vec::new();
     for (row, prefix_bits) in rows {
         text.clear();

@@ -90,12 +90,27 @@ impl Store {
     /// # Errors
     /// When a folder cannot be listed.
     pub fn parts_within(&self, table: &'static str, range: &Range<i64>) -> io::Result<Vec<Part>> {
-        let lists = self.committed_lists()?;
         let mut parts = Vec::new();
-        for hour in self.hours(table, range)? {
-            parts.extend(self.parts_with(table, Period::Hour(hour), &lists)?);
-        }
+        self.each_part_within(table, range, |part| parts.push(part))?;
         Ok(parts)
+    }
+
+    /// The same, one after the other: a list of all parts of many years takes memory.
+    ///
+    /// # Errors
+    /// When a folder cannot be listed.
+    pub fn each_part_within(
+        &self,
+        table: &'static str,
+        range: &Range<i64>,
+        mut take: impl FnMut(Part),
+    ) -> io::Result<()> {
+        let lists = self.committed_lists()?;
+        for hour in self.hours(table, range)? {
+            let parts = self.parts_with(table, Period::Hour(hour), &lists)?;
+            parts.into_iter().for_each(&mut take);
+        }
+        Ok(())
     }
 
     /// The parts of a sensor and run.
