@@ -23,12 +23,13 @@ use crate::encode::{EncodedColumn, Encoder};
 use crate::hour::Hour;
 use crate::inputs::Contributors;
 use crate::origin::Origins;
-use crate::parallel::{beside, ordered, staged};
+use crate::parallel::{WINDOW_PER_THREAD, beside, ordered, staged};
 use crate::payload_table::{Names, PayloadTable};
 use crate::reply_run::ReplyRun;
 use crate::run::{MemoryRun, Run, merge_range, merge_sources, split_sources};
 use crate::schema::{
-    BACKSCATTER, Key, RowGrouper, SOURCES, SOURCES_ROWS, SourceRows, TABLES, TRAFFIC, encode_group,
+    BACKSCATTER, Group, Key, RowGrouper, SOURCES, SOURCES_ROWS, SourceChunk, SourceRows, TABLES,
+    TRAFFIC, encode_group,
 };
 use crate::store::{Part, PartName, Store};
 use crate::window::HourPart;
@@ -38,7 +39,7 @@ use teiten_observation::{Address, Family, TelescopeSize};
 pub use closed::ClosedHour;
 use contributions::{Bounds, Contributions};
 pub use edition::{Edition, IDENTITY_KEY, SENSOR_KEY, STATE_KEY, State};
-use enrich::{Enricher, folded_chunk};
+use enrich::{Enricher, push_folded};
 use fold::SizeHistogram;
 use folding::Folding;
 use spill::SpilledPayloads;
@@ -200,6 +201,13 @@ impl Closer {
         let threads = self.threads.max(1);
         let rows = wanted.min((rows_max / threads).max(RANGE_ROWS / 2));
         (rows, (rows_max / rows.max(1)).clamp(1, threads))
+    }
+
+    /// Threads for tasks of so many bytes each.
+    fn threads_of(&self, task_bytes: usize) -> usize {
+        let memory_bytes = self.contributions_bytes.saturating_mul(TASKS_SHARE);
+        let tasks = memory_bytes / task_bytes.max(1);
+        (tasks / WINDOW_PER_THREAD).clamp(1, self.threads.max(1))
     }
 
     fn write_rows(
@@ -379,6 +387,19 @@ impl Closer {
         let mut grouper = RowGrouper::new(GROUP_ROWS, usize::MAX);
         let mut folding = Folding::new(&self.store, self.contributions_bytes);
         let (mut merged, mut written) = (Ok(()), Ok(()));
+        let encode = |group: Group<SourceChunk>| {
+            let count = group.rows();
+            let rows = SourceRows {
+                hour,
+                sensor: &self.name.sensor,
+                family: A::FAMILY,
+                actors: self.origins.actors(),
+                group,
+            };
+            encode_with(&path, |encoder| {
+                encode_group(SOURCES_ROWS, &schema, count, &rows, encoder)
+            })
+        };
         staged(
             threads,
             ranges.count(),
@@ -390,54 +411,24 @@ impl Closer {
                 Ok(enricher.finish())
             },
             |enriched: Option<std::io::Result<enrich::Enriched<A>>>| {
-                let is_end = enriched.is_none();
-                let chunk = match enriched {
-                    Some(Ok(enriched)) => {
-                        if merged.is_ok() {
-                            merged = contributions.extend(enriched.contributions);
-                        }
-                        if merged.is_ok() {
-                            merged = folding.add(enriched.fold);
-                        }
-                        closed.add_tools(&enriched.tools);
-                        enriched.chunk
-                    }
+                let enriched = match enriched {
+                    Some(Ok(enriched)) if merged.is_ok() => enriched,
                     Some(Err(error)) => {
-                        merged = Err(error);
+                        merged = Err(WriteError::from(error));
                         return Vec::new();
                     }
-                    None => {
-                        closed.add_collapsed(&folding.collapsed());
-                        match folding.take_rows() {
-                            Ok(rows) => folded_chunk(rows),
-                            Err(error) => {
-                                merged = Err(error);
-                                return Vec::new();
-                            }
-                        }
-                    }
+                    _ => return Vec::new(),
                 };
-                let rows = chunk.len();
+                merged = contributions
+                    .extend(enriched.contributions)
+                    .map_err(WriteError::from)
+                    .and_then(|()| folding.add(enriched.fold));
+                closed.add_tools(&enriched.tools);
+                let rows = enriched.chunk.len();
                 closed.source_rows += rows as u64;
-                let mut groups = grouper.push(chunk, rows, |_, _| 0);
-                if is_end {
-                    groups.extend(grouper.finish());
-                }
-                groups
+                grouper.push(enriched.chunk, rows, |_, _| 0)
             },
-            |group| {
-                let count = group.rows();
-                let rows = SourceRows {
-                    hour,
-                    sensor: &self.name.sensor,
-                    family: A::FAMILY,
-                    actors: self.origins.actors(),
-                    group,
-                };
-                encode_with(&path, |encoder| {
-                    encode_group(SOURCES_ROWS, &schema, count, &rows, encoder)
-                })
-            },
+            encode,
             |encoded| {
                 if written.is_ok() {
                     written = encoded.and_then(|columns| file.append(columns));
@@ -446,6 +437,26 @@ impl Closer {
         );
         merged?;
         written?;
+        closed.add_collapsed(&folding.collapsed());
+        // There may be as many folded rows as kinds, so they are written as they come.
+        let mut chunk = SourceChunk::with_capacity(0);
+        let mut pass = |chunk: SourceChunk| {
+            let rows = chunk.len();
+            closed.source_rows += rows as u64;
+            let mut groups = grouper.push(chunk, rows, |_, _| 0).into_iter();
+            groups.try_for_each(|group| file.append(encode(group)?))
+        };
+        let mut passed = Ok(());
+        folding.take_rows(|row, prefix_bits| {
+            push_folded(&mut chunk, row, prefix_bits);
+            if chunk.len() == RANGE_ROWS && passed.is_ok() {
+                let full = std::mem::replace(&mut chunk, SourceChunk::with_capacity(0));
+                passed = pass(full);
+            }
+        })?;
+        passed.and_then(|()| pass(chunk))?;
+        let last = grouper.finish().map(encode).transpose()?;
+        last.map_or(Ok(()), |columns| file.append(columns))?;
         Ok(contributions)
     }
 

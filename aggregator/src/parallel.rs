@@ -6,7 +6,7 @@ use std::thread::ScopedJoinHandle;
 use crossbeam::channel::{Receiver, Sender, bounded, select_biased, unbounded};
 
 /// Most results in work or waiting, per thread.
-const WINDOW_PER_THREAD: usize = 2;
+pub(crate) const WINDOW_PER_THREAD: usize = 2;
 
 /// The result of a thread; its panic is resumed in this one.
 pub(crate) fn joined<T>(thread: ScopedJoinHandle<'_, T>) -> T {

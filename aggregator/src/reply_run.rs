@@ -35,6 +35,8 @@ pub struct ReplyFile {
     rows: u64,
     /// Whether the file belongs to another owner and stays when this is dropped.
     stays: bool,
+    /// How many times its rows were merged from files.
+    level: u8,
 }
 
 impl Drop for ReplyFile {
@@ -55,6 +57,7 @@ impl ReplyFile {
             offset,
             rows,
             stays: true,
+            level: 0,
         }
     }
 
@@ -104,6 +107,15 @@ impl ReplyRun {
         matches!(self, ReplyRun::Memory(_))
     }
 
+    /// How many times the rows of a file were merged from files; none of rows in memory.
+    #[must_use]
+    pub const fn level(&self) -> Option<u8> {
+        match self {
+            ReplyRun::Memory(_) => None,
+            ReplyRun::Disk(file) => Some(file.level),
+        }
+    }
+
     /// Writes the rows of these runs, merged, to a new file at `path`, which is removed when the run is dropped.
     ///
     /// # Errors
@@ -111,6 +123,8 @@ impl ReplyRun {
     pub fn spill(runs: &[ReplyRun], path: &Path) -> io::Result<ReplyRun> {
         let mut file = ReplyFile::found(path, 0, 0);
         file.stays = false;
+        let levels = runs.iter().filter_map(ReplyRun::level);
+        file.level = levels.max().map_or(0, |level| level + 1);
         let mut out = BufWriter::new(File::create_new(path)?);
         (file.rows, _) = write_merged(runs, &mut out)?;
         out.flush()?;

@@ -239,6 +239,10 @@ mod tests {
         fn spill(&mut self, _: HourPart) -> Result<HourRuns, WriteError> {
             Ok(HourRuns::default())
         }
+
+        fn spilled(&mut self, _: &mut HourRuns) -> Result<(), WriteError> {
+            Ok(())
+        }
     }
 
     /// A block with one record of eight bytes, at `offset` of as many.

@@ -35,6 +35,8 @@ pub(super) struct Contribution {
 
 const _: () = assert!(size_of::<Contribution>() == CONTRIBUTION_BYTES);
 const CONTRIBUTION_BYTES: usize = 24;
+/// Bytes of a contribution that is being summed: as it is in the file, as it lies in memory, its place in the order, its share of a row.
+const SUMMED_BYTES: usize = 2 * CONTRIBUTION_BYTES + 16 + 16;
 const PACKETS_MAX: u64 = (1 << 40) - 1;
 const BYTES_MAX: u64 = (1 << 56) - 1;
 
@@ -165,7 +167,9 @@ pub(super) struct Contributions {
     bounds: Bounds,
     partitions: Vec<Mutex<Partition>>,
     chunks: Vec<Scattered>,
-    /// Contributions in memory.
+    /// All contributions.
+    total: usize,
+    /// Those in memory.
     waiting: usize,
     waiting_max: usize,
     store: Store,
@@ -179,6 +183,7 @@ impl Contributions {
             bounds: bounds.clone(),
             partitions,
             chunks: Vec::new(),
+            total: 0,
             waiting: 0,
             waiting_max: (memory_bytes / CONTRIBUTION_BYTES).max(PARTITIONS),
             store: store.clone(),
@@ -195,6 +200,7 @@ impl Contributions {
             let partition = partition.get_mut().unwrap_or_else(PoisonError::into_inner);
             partition.add_wide(wide);
         }
+        self.total += more.all.len();
         self.waiting += more.all.len();
         self.chunks.push(more);
         if self.waiting > self.waiting_max {
@@ -206,6 +212,11 @@ impl Contributions {
     /// Number of partitions: each is summed by [`Contributions::sum`], and their sums follow each other.
     pub(super) fn partitions(&self) -> usize {
         self.partitions.len()
+    }
+
+    /// Memory for the sums of one partition, bytes, roughly: the partitions are of like size.
+    pub(super) fn bytes_of_sums(&self) -> usize {
+        self.total / self.partitions.len() * SUMMED_BYTES
     }
 
     /// The rows of one partition in ascending order of their keys; to be asked for once.

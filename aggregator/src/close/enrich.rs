@@ -197,21 +197,17 @@ fn packets_of<A: Address>(rows: &[Merged<'_, A>]) -> u64 {
     packets.fold(0, u64::saturating_add)
 }
 
-/// Rows of folded sources as a chunk: their source is a prefix of so many bits, without country and actor.
-pub(super) fn folded_chunk<A: Address>(
-    rows: impl Iterator<Item = (SourceRow<A>, u8)>,
-) -> SourceChunk {
-    // Most hours have none.
-    let mut chunk = SourceChunk::with_capacity(0);
+/// Appends a row of folded sources: its source is a prefix of so many bits, without country and actor.
+pub(super) fn push_folded<A: Address>(
+    chunk: &mut SourceChunk,
+    row: &SourceRow<A>,
+    prefix_bits: u8,
+) {
     let mut text = Vec::new();
-    for (row, prefix_bits) in rows {
-        text.clear();
-        row.source.write_text(&mut text);
-        text.extend_from_slice(format!("/{prefix_bits}").as_bytes());
-        chunk.begin_source(&text, Origin::default());
-        chunk.push(&row, None);
-    }
-    chunk
+    row.source.write_text(&mut text);
+    text.extend_from_slice(format!("/{prefix_bits}").as_bytes());
+    chunk.begin_source(&text, Origin::default());
+    chunk.push(row, None);
 }
 
 #[cfg(test)]

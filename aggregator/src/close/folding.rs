@@ -1,12 +1,14 @@
 //! All folded rows of a family in bounded memory: the rest is spilled to disk and merged at the end.
 
-use std::io::Result;
-
 use super::fold::Fold;
+use super::spill::unite_files;
 use crate::minute::MINUTES;
 use crate::run::{Run, SourceRow, merge_range};
 use crate::store::Store;
+use crate::writer::WriteError;
 use teiten_observation::Address;
+
+type WriteResult = Result<(), WriteError>;
 
 /// The folds of all tasks together.
 pub(super) struct Folding<A: Address> {
@@ -28,7 +30,7 @@ impl<A: Address> Folding<A> {
     }
 
     /// Adds the fold of a task.
-    pub(super) fn add(&mut self, fold: Fold<A>) -> Result<()> {
+    pub(super) fn add(&mut self, fold: Fold<A>) -> WriteResult {
         self.fold.add(fold);
         if self.fold.memory_bytes() > self.memory_bytes {
             self.spill()?;
@@ -41,29 +43,24 @@ impl<A: Address> Folding<A> {
         self.fold.collapsed
     }
 
-    /// The rows in order, each with the bits of its prefix.
-    pub(super) fn take_rows(&mut self) -> Result<impl Iterator<Item = (SourceRow<A>, u8)>> {
-        let mut rows = Vec::new();
+    /// Gives the rows in order, each with the bits of its prefix.
+    pub(super) fn take_rows(mut self, mut take: impl FnMut(&SourceRow<A>, u8)) -> WriteResult {
         if self.spilled.is_empty() {
-            let mut empty = Fold::default();
-            empty.collapsed = self.fold.collapsed;
-            let folded = std::mem::replace(&mut self.fold, empty).into_rows();
-            rows.extend(folded.map(|folded| (folded.row, folded.prefix_bits)));
-        } else {
-            self.spill()?;
-            merge_range(&self.spilled, None, None, |merged| {
-                rows.push((*merged.row(), 0));
-            })?;
-            self.spilled.clear();
+            let rows = self.fold.into_rows();
+            rows.for_each(|folded| take(&folded.row, folded.prefix_bits));
+            return Ok(());
         }
-        Ok(rows.into_iter())
+        self.spill()?;
+        Ok(merge_range(&self.spilled, None, None, |merged| {
+            take(merged.row(), 0);
+        })?)
     }
 
     /// Only rows without a prefix are spilled; others are few.
-    fn spill(&mut self) -> Result<()> {
+    fn spill(&mut self) -> WriteResult {
         let run = self.fold.spill(&self.store.scratch_path("run")?)?;
         self.spilled.extend(run.map(Run::Disk));
-        Ok(())
+        unite_files(&mut self.spilled, "run", &self.store)
     }
 }
 
@@ -103,9 +100,11 @@ mod tests {
                 }
                 folding.add(fold).expect("writable");
             }
-            let is_spilled = !folding.spilled.is_empty();
-            let rows: Vec<_> = folding.take_rows().expect("readable").collect();
-            (rows, folding.collapsed(), is_spilled)
+            let (is_spilled, collapsed) = (!folding.spilled.is_empty(), folding.collapsed());
+            let mut rows = Vec::new();
+            let taken = folding.take_rows(|row, bits| rows.push((*row, bits)));
+            taken.expect("readable");
+            (rows, collapsed, is_spilled)
         };
         let (much, little) = (folded(usize::MAX), folded(1 << 20));
         assert!(!much.2 && little.2);

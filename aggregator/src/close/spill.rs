@@ -1,8 +1,8 @@
 //! Spills rows of open hours to disk when memory is short.
 
 use std::fs::File;
-use std::io::BufReader;
-use std::path::PathBuf;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
 
 use super::{Closer, HourRuns};
 use crate::payload_table::{Names, PayloadTable};
@@ -28,6 +28,16 @@ impl Closer {
                 .push(SpilledPayloads::write(&self.store, &payloads)?);
         }
         Ok(runs)
+    }
+
+    /// Merges files of an hour where there are many of them.
+    ///
+    /// # Errors
+    /// When a file cannot be read or written: the rows are where they were.
+    pub fn unite(&self, runs: &mut HourRuns) -> Result<(), WriteError> {
+        unite_files(&mut runs.ipv4, "run", &self.store)?;
+        unite_files(&mut runs.ipv6, "run", &self.store)?;
+        unite_files(&mut runs.replies, "replies", &self.store)
     }
 
     /// Spills sorted rows to disk.
@@ -59,6 +69,67 @@ impl Closer {
     }
 }
 
+/// Files of one level that are merged into one of the next: a merge of more of them at once looks into too many buffers for each row, and
+/// reads too little from each.
+const UNITED_FILES: usize = 64;
+
+/// A run that may lie in a file.
+pub(super) trait Spilled: Sized {
+    /// How many times the rows of its file were merged from files; none of rows in memory.
+    fn level(&self) -> Option<u8>;
+
+    /// Merges `runs` into a new file.
+    fn unite(path: &Path, runs: &[Self]) -> io::Result<Self>;
+}
+
+impl<A: Address> Spilled for Run<A> {
+    fn level(&self) -> Option<u8> {
+        Run::level(self)
+    }
+
+    fn unite(path: &Path, runs: &[Self]) -> io::Result<Self> {
+        DiskRun::unite(path, runs).map(Run::Disk)
+    }
+}
+
+impl Spilled for ReplyRun {
+    fn level(&self) -> Option<u8> {
+        ReplyRun::level(self)
+    }
+
+    fn unite(path: &Path, runs: &[Self]) -> io::Result<Self> {
+        ReplyRun::spill(runs, path)
+    }
+}
+
+/// Merges the files of a level as soon as there are [`UNITED_FILES`] of them; where that fails they stay.
+pub(super) fn unite_files<R: Spilled>(
+    runs: &mut Vec<R>,
+    name: &str,
+    store: &Store,
+) -> Result<(), WriteError> {
+    for level in 0.. {
+        let is_of_level = |run: &R| run.level() == Some(level);
+        if runs.iter().filter(|run| is_of_level(run)).count() < UNITED_FILES {
+            return Ok(());
+        }
+        let files: Vec<R> = runs.extract_if(.., |run| is_of_level(run)).collect();
+        let refused = |path: PathBuf| move |source| WriteError::File { path, source };
+        let united = store
+            .scratch_path(name)
+            .map_err(refused(store.private_folder()))
+            .and_then(|path| R::unite(&path, &files).map_err(refused(path)));
+        match united {
+            Ok(united) => runs.push(united),
+            Err(error) => {
+                runs.extend(files);
+                return Err(error);
+            }
+        }
+    }
+    Ok(())
+}
+
 /// Payloads of an open hour in a file of this program, which is removed when this is dropped.
 #[derive(Debug)]
 pub(crate) struct SpilledPayloads(PathBuf);
@@ -76,7 +147,7 @@ impl SpilledPayloads {
     }
 
     /// Reads them back.
-    pub(super) fn read(self, names: &mut Names) -> std::io::Result<PayloadTable> {
+    pub(super) fn read(self, names: &mut Names) -> io::Result<PayloadTable> {
         let mut file = BufReader::new(File::open(&self.0)?);
         PayloadTable::read_from(&mut file, names)
     }

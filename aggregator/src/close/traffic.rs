@@ -27,7 +27,7 @@ pub(super) fn append(
     let mut grouper = RowGrouper::new(GROUP_ROWS, GROUP_SKETCH_BYTES);
     let (mut summed, mut written) = (Ok(()), Ok(()));
     staged(
-        closer.tasks(1).1,
+        closer.threads_of(contributions.bytes_of_sums()),
         contributions.partitions(),
         |partition| contributions.sum(partition),
         |sums| match sums {

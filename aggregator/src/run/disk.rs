@@ -27,7 +27,9 @@ pub struct DiskRun<A> {
     rows: usize,
     marks: Vec<RowMark<A>>,
     /// Whether the file belongs to another owner and stays when the run is dropped.
-    stays: bool,
+    pub(super) stays: bool,
+    /// How many times its rows were merged from files.
+    pub(super) level: u8,
 }
 
 /// A row of every [`MARK_ROWS`]th place of a run.
@@ -111,6 +113,7 @@ impl<A: Address> DiskRun<A> {
             rows: 0,
             marks: Vec::new(),
             stays: true,
+            level: 0,
         }
     }
 
@@ -136,6 +139,12 @@ impl<A: Address> DiskRun<A> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.rows == 0
+    }
+
+    /// How many times its rows were merged from files.
+    #[must_use]
+    pub(crate) const fn level(&self) -> u8 {
+        self.level
     }
 
     /// Rows at even distances, for splitting the work.

@@ -29,6 +29,15 @@ impl<A: Address> Run<A> {
         self.len() == 0
     }
 
+    /// How many times the rows of a file were merged from files; none of rows in memory.
+    #[must_use]
+    pub fn level(&self) -> Option<u8> {
+        match self {
+            Run::Memory(_) => None,
+            Run::Disk(run) => Some(run.level()),
+        }
+    }
+
     /// Source and kind of rows at even distances, about `count` of them where the run has so many.
     pub fn samples(&self, count: usize) -> impl Iterator<Item = (A, Kind)> + '_ {
         let (order, marks) = match self {

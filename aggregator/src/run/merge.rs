@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::collections::binary_heap::PeekMut;
+use std::fs::File;
 use std::io::{Result, Write};
 use std::path::Path;
 
@@ -40,9 +41,13 @@ pub fn merge_range<'r, A: Address>(
     to: Option<A>,
     mut push: impl FnMut(Merged<'r, A>),
 ) -> Result<()> {
-    merge_sources(runs, from, to, |rows| match rows {
-        RowsOfSource::InPlace(rows) => rows.each().for_each(|row| push(Merged::of(row))),
-        RowsOfSource::Merged(rows) => rows.drain(..).for_each(&mut push),
+    merge(runs, from, to, |cursors, group, source| {
+        match take_in_place(cursors, group, source) {
+            Some(in_place) => in_place.each().for_each(|row| push(Merged::of(row))),
+            // A source may have very many rows, as folded ones have: none is held here.
+            None => merge_source(cursors, group, source, &mut push)?,
+        }
+        Ok(())
     })
 }
 
@@ -56,6 +61,28 @@ pub fn merge_sources<'r, A: Address>(
     to: Option<A>,
     mut take: impl FnMut(RowsOfSource<'_, 'r, A>),
 ) -> Result<()> {
+    let mut rows = Vec::new();
+    merge(runs, from, to, |cursors, group, source| {
+        match take_in_place(cursors, group, source) {
+            Some(in_place) => take(RowsOfSource::InPlace(in_place)),
+            None => {
+                merge_source(cursors, group, source, |row| rows.push(row))?;
+                take(RowsOfSource::Merged(&mut rows));
+                rows.clear();
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Calls `pass` for each source with the cursors that are at it; it takes that source's rows.
+#[inline(always)]
+fn merge<'r, A: Address>(
+    runs: &'r [Run<A>],
+    from: Option<A>,
+    to: Option<A>,
+    mut pass: impl FnMut(&mut [Cursor<'r, A>], &[usize], A) -> Result<()>,
+) -> Result<()> {
     let mut cursors = Vec::with_capacity(runs.len());
     for run in runs {
         let cursor = Cursor::open(run, from, to, runs.len())?;
@@ -64,24 +91,26 @@ pub fn merge_sources<'r, A: Address>(
         }
     }
     let mut next = NextSource::of(&cursors);
-    // The cursors that are at the next source, and its rows.
-    let (mut group, mut rows) = (Vec::new(), Vec::new());
+    // The cursors that are at the next source.
+    let mut group = Vec::new();
     while let Some(source) = next.find(&cursors, &mut group) {
-        let in_place = match group[..] {
-            [only] => cursors[only].take_in_place(source),
-            _ => None,
-        };
-        match in_place {
-            Some(in_place) => take(RowsOfSource::InPlace(in_place)),
-            None => {
-                merge_source(&mut cursors, &group, source, &mut rows)?;
-                take(RowsOfSource::Merged(&mut rows));
-                rows.clear();
-            }
-        }
+        pass(&mut cursors, &group, source)?;
         next.passed(&cursors, &group);
     }
     Ok(())
+}
+
+/// The rows of `source` where they lie in one run in memory.
+#[inline(always)]
+fn take_in_place<'r, A: Address>(
+    cursors: &mut [Cursor<'r, A>],
+    group: &[usize],
+    source: A,
+) -> Option<RowsInPlace<'r, A>> {
+    match *group {
+        [only] => cursors[only].take_in_place(source),
+        _ => None,
+    }
 }
 
 /// Merges the rows of one source, which these cursors are at.
@@ -89,7 +118,7 @@ fn merge_source<'r, A: Address>(
     cursors: &mut [Cursor<'r, A>],
     group: &[usize],
     source: A,
-    rows: &mut Vec<Merged<'r, A>>,
+    mut take: impl FnMut(Merged<'r, A>),
 ) -> Result<()> {
     let kind_at =
         |cursor: &Cursor<'r, A>| cursor.key.filter(|key| key.0 == source).map(|key| key.1);
@@ -110,7 +139,9 @@ fn merge_source<'r, A: Address>(
                 }
             }
         }
-        rows.extend(merged.map(Merged::counted));
+        if let Some(merged) = merged {
+            take(merged.counted());
+        }
     }
     Ok(())
 }
@@ -462,6 +493,27 @@ impl<'a, A: Address> Merged<'a, A> {
 }
 
 impl<A: Address> DiskRun<A> {
+    /// Merges `runs` into a new file at `path`, which is removed when the run is dropped.
+    ///
+    /// # Errors
+    /// When the file cannot be made or written, or a run cannot be read; then it is gone.
+    pub(crate) fn unite(path: &Path, runs: &[Run<A>]) -> Result<Self> {
+        let mut file = File::create_new(path)?;
+        match DiskRun::append_merged(&mut file, path, 0, runs) {
+            Ok((mut united, _)) => {
+                united.stays = false;
+                let levels = runs.iter().filter_map(Run::level);
+                united.level = levels.max().map_or(0, |level| level + 1);
+                Ok(united)
+            }
+            Err(error) => {
+                // The partial file is useless and takes disk space.
+                let _ = std::fs::remove_file(path);
+                Err(error)
+            }
+        }
+    }
+
     /// Appends what `runs` hold together to `file`, which has `offset` bytes already and will be found at `path`. The file stays
     /// when the run is dropped.
     ///
@@ -569,5 +621,32 @@ mod tests {
             std::fs::read_dir(folder.path()).expect("readable").count(),
             0
         );
+    }
+
+    #[test]
+    fn runs_that_were_united_before_merge_to_the_same_rows() {
+        let all = observations(100_000);
+        let whole = merged(&[Run::Memory(Box::new(run_of(&all)))], 1);
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = |name: &str, number: usize| folder.path().join(format!("{name}-{number}"));
+        let spilled = all.chunks(5_000).enumerate().map(|(number, chunk)| {
+            let run = run_of(chunk);
+            Run::Disk(DiskRun::write(&path("run", number), &run).expect("writable"))
+        });
+        let mut level: Vec<Run<u32>> = spilled.collect();
+        for depth in 1..4 {
+            let united = level.chunks(3).enumerate().map(|(number, runs)| {
+                let path = path("united", depth * 100 + number);
+                let run = DiskRun::unite(&path, runs).expect("writable");
+                assert_eq!(usize::from(run.level()), depth);
+                Run::Disk(run)
+            });
+            level = united.collect();
+            assert_eq!(merged(&level, 5), whole, "{depth}");
+        }
+        assert_eq!(level.len(), 1);
+        drop(level);
+        let left = std::fs::read_dir(folder.path()).expect("readable");
+        assert_eq!(left.count(), 0);
     }
 }

@@ -82,8 +82,11 @@ impl<'s> Rounds<'s> {
             Handover::Spill(worker, part) => {
                 let hour = part.hour;
                 let spilled = self.sink.spill(*part)?;
-                self.share_of(worker, hour).spilled.append(spilled);
-                Ok(())
+                let round = self.round_index(worker);
+                let Rounds { sink, rounds, .. } = self;
+                let share = rounds[round].hours.entry(hour).or_default();
+                share.spilled.append(spilled);
+                sink.spilled(&mut share.spilled)
             }
             Handover::Finished { worker, before } => {
                 let round = self.round_of(worker);
@@ -117,10 +120,16 @@ impl<'s> Rounds<'s> {
     }
 
     fn round_of(&mut self, worker: usize) -> &mut Round {
+        let index = self.round_index(worker);
+        &mut self.rounds[index]
+    }
+
+    /// The place of the round that a worker is in.
+    fn round_index(&mut self, worker: usize) -> usize {
         let index = self.finished[worker];
         while self.rounds.len() <= index {
             self.rounds.push_back(Round::default());
         }
-        &mut self.rounds[index]
+        index
     }
 }

@@ -617,6 +617,14 @@ impl HourSink for Journaled<'_> {
             std::thread::sleep(RETRY_INTERVAL);
         }
     }
+
+    /// Where the disk refuses, the files stay as they are.
+    fn spilled(&mut self, runs: &mut HourRuns) -> Result<(), WriteError> {
+        if let Err(error) = self.closer.unite(runs) {
+            self.report_refusal(Some(&error));
+        }
+        Ok(())
+    }
 }
 
 /// What the system said.

@@ -152,4 +152,8 @@ impl HourSink for Once<'_> {
     fn spill(&mut self, part: HourPart) -> Result<HourRuns, WriteError> {
         self.closer.spill(part)
     }
+
+    fn spilled(&mut self, runs: &mut HourRuns) -> Result<(), WriteError> {
+        self.closer.unite(runs)
+    }
 }

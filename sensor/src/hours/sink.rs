@@ -34,4 +34,7 @@ pub trait HourSink: Send {
 
     /// Spills rows of an hour to disk, sorted, if possible: memory is short. [`HourSink::hold`] gets them back.
     fn spill(&mut self, part: HourPart) -> Result<HourRuns, WriteError>;
+
+    /// Sees all that was spilled of an hour in a round, after more came: many files can become one.
+    fn spilled(&mut self, runs: &mut HourRuns) -> Result<(), WriteError>;
 }

@@ -50,6 +50,10 @@ impl HourSink for Killed<'_> {
     fn spill(&mut self, part: HourPart) -> Result<HourRuns, WriteError> {
         self.0.spill(part)
     }
+
+    fn spilled(&mut self, runs: &mut HourRuns) -> Result<(), WriteError> {
+        self.0.spilled(runs)
+    }
 }
 
 /// Packets numbered from `first` on by their ports.
