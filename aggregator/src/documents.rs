@@ -56,19 +56,24 @@ pub fn write(command: &Command, name: &str, folder: &Path) -> Result<()> {
     pages(&built, name, &man)?;
     for shell in [Shell::Bash, Shell::Zsh, Shell::Fish] {
         let path = clap_complete::generate_to(shell, &mut command.clone(), name, &completions)?;
-        if shell == Shell::Bash {
-            let script = std::fs::read_to_string(&path)?;
-            std::fs::write(&path, corrected(&script, name))?;
-        }
+        let script = std::fs::read_to_string(&path)?;
+        std::fs::write(&path, corrected(&script, name, shell))?;
     }
     Ok(())
 }
 
-/// Corrects a completion script: clap_complete 4.6 takes the dash in a program's name for the separator of a subcommand (clap-rs/clap issue
-/// 6421), so that nothing is completed after a subcommand.
-fn corrected(script: &str, name: &str) -> String {
-    let wrong = format!("{}__subcmd__", name.replace('-', "__subcmd__"));
-    script.replace(&wrong, &format!("{}__subcmd__", name.replace('-', "__")))
+/// Corrects a completion script of clap_complete 4.6. For bash it takes the dash in a program's name for the separator of a subcommand
+/// (clap-rs/clap issue 6421), so that nothing is completed after a subcommand. For zsh it writes a repeated argument as `*::`, so that no
+/// flag is completed behind the first such argument (zsh manual, `_arguments`: the words are then the arguments alone).
+fn corrected(script: &str, name: &str, shell: Shell) -> String {
+    match shell {
+        Shell::Bash => {
+            let wrong = format!("{}__subcmd__", name.replace('-', "__subcmd__"));
+            script.replace(&wrong, &format!("{}__subcmd__", name.replace('-', "__")))
+        }
+        Shell::Zsh => script.replace("\n'*::", "\n'*:"),
+        _ => script.to_owned(),
+    }
 }
 
 fn pages(command: &Command, name: &str, folder: &Path) -> Result<()> {

@@ -5,6 +5,13 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+/// Completion scripts of `teiten`, which name the commands themselves.
+const COMPLETIONS: [&str; 3] = [
+    include_str!("../../packaging/completions/teiten.bash"),
+    include_str!("../../packaging/completions/_teiten"),
+    include_str!("../../packaging/completions/teiten.fish"),
+];
+
 /// Held while a program is written and while one is started: a child that inherits the descriptor
 /// of a program that is being written makes the start of that program fail with "text file busy".
 fn alone() -> MutexGuard<'static, ()> {
@@ -91,6 +98,10 @@ fn every_command_of_every_program_is_found_without_its_group() {
             let text = String::from_utf8_lossy(&output.stdout);
             let usage = format!("Usage: {group} {name}");
             assert!(text.contains(&usage), "teiten {name} --help: {text}");
+            for script in COMPLETIONS {
+                let mut words = script.split(|letter: char| !letter.is_ascii_alphabetic());
+                assert!(words.any(|word| word == name), "{name}: {script}");
+            }
         }
     }
 }
