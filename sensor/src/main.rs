@@ -177,14 +177,19 @@ fn run_replay(arguments: ReplayArguments, voice: Voice) -> anyhow::Result<u8> {
     let tally = &outcome.counted.tally;
     let is_all_known =
         tally.records() == 0 && outcome.files.iter().any(|file| file.already_counted);
+    let is_plain = voice != Voice::Quiet && !settings.json;
     if is_all_known {
+        if is_plain {
+            voice.note("all of it is in the dataset; --recount counts it again");
+            summary::write_next(&settings.data, &mut stdout().lock())?;
+        }
         return Ok(code);
     }
     if tally.counts.observed == 0 {
         say_where_packets_went(&outcome, &paths, terms.reading, voice)?;
         return Ok(code.max(INCOMPLETE));
     }
-    if voice != Voice::Quiet && !settings.json {
+    if is_plain {
         let leading = if outcome.written.rewritten {
             leading(&settings.data, &outcome.name, LEADING_COUNT)?
         } else {

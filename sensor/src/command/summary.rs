@@ -169,6 +169,14 @@ pub fn write_ending(
             share_rows(out, title, &rows, observed)?;
         }
     }
+    write_next(data, out)
+}
+
+/// Writes the dataset and the next command.
+///
+/// # Errors
+/// When `out` cannot be written.
+pub fn write_next(data: &Path, out: &mut dyn Write) -> Result<()> {
     let data = shell_word(&data.display().to_string());
     writeln!(out, "\ndataset: {data}")?;
     writeln!(out, "next: teiten-report build --data {data} --out report")

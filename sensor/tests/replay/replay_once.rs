@@ -157,6 +157,22 @@ fn a_folder_that_grows_is_counted_once() {
 }
 
 #[test]
+fn a_replay_of_what_is_known_names_the_dataset_and_the_next_command() {
+    let place = Place::new();
+    let file = place.workshop.file("in.pcap", &capture(BEGIN, 500));
+    place.replay(&[&file], 0);
+    let mut arguments = place.workshop.arguments("data", &[text(&file)]);
+    arguments.retain(|argument| argument != "--json");
+    let run = program::run(arguments);
+    assert_eq!(run.exit_code, Some(0), "{}", run.messages);
+    assert!(run.messages.contains("--recount"), "{}", run.messages);
+    let data = text(&place.data()).to_owned();
+    let ending =
+        format!("\ndataset: {data}\nnext: teiten-report build --data {data} --out report\n");
+    assert!(run.output.ends_with(&ending), "{}", run.output);
+}
+
+#[test]
 fn name_packing_and_place_do_not_matter() {
     let place = Place::new();
     let bytes = capture(BEGIN, 500);
