@@ -199,7 +199,7 @@ fn finished_days_are_one_file_for_each_part_of_an_hour_and_hold_the_same_rows() 
             let day = directory.join(table.name).join(format!("date={day}"));
             let hours = std::fs::read_dir(&day).expect("a day");
             let hours: Vec<_> = hours.map(|it| it.expect("an hour").file_name()).collect();
-            assert_eq!(hours, ["hour=__HIVE_DEFAULT_PARTITION__"]);
+            assert_eq!(hours, ["hour=-1"]);
             // One hour has two runs.
             assert_eq!(
                 std::fs::read_dir(day.join(&hours[0]))

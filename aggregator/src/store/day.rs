@@ -1,5 +1,5 @@
-//! Whole days of a table: the parts of many hours in the place of which one part stands, in the folder `hour=__HIVE_DEFAULT_PARTITION__` of
-//! the day, which programs that read Hive-style folders take for a null hour.
+//! Whole days of a table: the parts of many hours in the place of which one part stands, in the folder `hour=-1` of the
+//! day, which programs that read Hive-style folders take for a number as they do with those of hours.
 //!
 //! A day's folder is made anew beside the old one, with links to the files that stay, and both change their names in one call of the
 //! system. So every program sees each row exactly once at any moment, and a kill leaves the one folder or the other. What programs read that have

@@ -25,11 +25,12 @@ pub enum Period {
     WholeDay(Hour),
 }
 
-/// The folder of parts of whole days: what Hive, Spark, Trino, DuckDB, polars and pyarrow write and read for a partition that is null.
-const ALL_HOURS_FOLDER: &str = "hour=__HIVE_DEFAULT_PARTITION__";
+/// The folder of parts of whole days. A number, because every reader of Hive-style folders takes it for one: pandas cannot join a null
+/// `hour` with others.
+const ALL_HOURS_FOLDER: &str = "hour=-1";
 
 impl Period {
-    /// `date=2009-03-15/hour=08`, `date=2009-03-15`, `month=2009-03`, `date=2009-03-15/hour=__HIVE_DEFAULT_PARTITION__`
+    /// `date=2009-03-15/hour=08`, `date=2009-03-15`, `month=2009-03`, `date=2009-03-15/hour=-1`
     #[must_use]
     pub fn folder(self) -> PathBuf {
         match self {

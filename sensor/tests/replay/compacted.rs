@@ -18,7 +18,7 @@ fn compacted(place: &Place) -> u64 {
 
 fn whole_days(place: &Place) -> usize {
     let names = files(&place.workshop.path("data"));
-    let is_whole = |name: &&String| name.contains("hour=__HIVE_DEFAULT_PARTITION__");
+    let is_whole = |name: &&String| name.contains("hour=-1");
     names.keys().filter(is_whole).count()
 }
 
