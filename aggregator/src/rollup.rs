@@ -175,15 +175,13 @@ fn roll_traffic(store: &Store, settings: &RollupSettings) -> Result<Rolled, Roll
         settings.wants(period) && observed.contains(&(period, sensor.to_owned()))
     };
     let days = days_of(store, &TRAFFIC, settings)?;
-    remove_other_zones(store, &[&TRAFFIC_DAILY], &TRAFFIC, settings, &mut rolled)?;
+    let tables = [&[&TRAFFIC_DAILY], &marginals::TABLES[..]].concat();
+    remove_other_zones(store, &tables, &TRAFFIC, settings, &mut rolled)?;
     traffic::roll_days(store, &days, settings, &mut rolled)?;
-    remove_left(store, &TRAFFIC_DAILY, &days, &mut rolled, follows)?;
-    traffic::roll_months(store, settings, &observed, &mut rolled)?;
-    remove_other_zones(store, &marginals::TABLES, &TRAFFIC, settings, &mut rolled)?;
-    marginals::roll_days(store, &days, settings, &mut rolled)?;
-    for table in marginals::TABLES {
+    for table in tables {
         remove_left(store, table, &days, &mut rolled, follows)?;
     }
+    traffic::roll_months(store, settings, &observed, &mut rolled)?;
     marginals::roll_months(store, settings, &observed, &mut rolled)?;
     Ok(rolled)
 }
