@@ -18,6 +18,7 @@ mod making;
 mod marginals;
 mod noted;
 mod novelties;
+mod period;
 mod read;
 mod replies;
 mod scans;
@@ -50,9 +51,9 @@ pub(crate) use making::parts_sha256;
 pub use making::{PARTS_KEY, parts_sha256_of};
 pub(crate) use noted::note_of;
 pub(crate) use novelties::JudgedDay;
+pub(crate) use period::month_of;
 pub(crate) use scans::run_of;
 pub use survey::SurveyRules;
-pub(crate) use traffic::month_of;
 
 /// What is rolled up, and how.
 #[derive(Clone, Debug)]

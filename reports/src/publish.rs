@@ -79,8 +79,8 @@ impl Folder {
         Ok(())
     }
 
-    fn note(&mut self, name: &str, sum: Sum) {
-        let Sum { bytes, sha256 } = sum;
+    fn note(&mut self, name: &str, sum: FileSum) {
+        let FileSum { bytes, sha256 } = sum;
         self.files
             .push(json!({"path": name, "bytes": bytes, "sha256": sha256}));
         self.names.push(name.to_owned());
@@ -114,7 +114,7 @@ impl Folder {
     pub fn adopt(&mut self, name: &str) -> Result<(), PublishError> {
         let path = self.partial.join(name);
         let content = fs::read(&path).map_err(|source| unwritten(&path, source))?;
-        self.note(name, Sum::of(&content));
+        self.note(name, FileSum::of(&content));
         Ok(())
     }
 
@@ -166,15 +166,15 @@ impl Drop for Folder {
 }
 
 /// Length and hash of a file.
-struct Sum {
+struct FileSum {
     bytes: usize,
     /// Hexadecimal.
     sha256: String,
 }
 
-impl Sum {
+impl FileSum {
     fn of(content: &[u8]) -> Self {
-        Sum {
+        FileSum {
             bytes: content.len(),
             sha256: hexadecimal(&Sha256::digest(content)),
         }
@@ -205,7 +205,7 @@ impl Write for SummedFile {
 fn write(
     path: &Path,
     content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> Result<Sum, PublishError> {
+) -> Result<FileSum, PublishError> {
     let made = || {
         fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
         let mut file = SummedFile {
@@ -214,7 +214,7 @@ fn write(
             hash: Sha256::new(),
         };
         content(&mut file)?;
-        Ok(Sum {
+        Ok(FileSum {
             bytes: file.bytes,
             sha256: hexadecimal(&file.hash.finalize()),
         })
@@ -225,11 +225,11 @@ fn write(
 /// A file of a document.
 struct DocumentFile<'d> {
     name: String,
-    content: Content<'d>,
+    content: FileContent<'d>,
 }
 
 /// What is in it.
-enum Content<'d> {
+enum FileContent<'d> {
     Csv(&'d DataTable),
     Json(&'d DataTable),
     Drawing(&'d Chart),
@@ -242,14 +242,16 @@ enum Content<'d> {
 const PICTURE_COST: usize = 100_000;
 const PAGE_COST: usize = 400_000;
 
-impl Content<'_> {
+impl FileContent<'_> {
     /// How long it takes, roughly.
     fn cost(&self) -> usize {
         match self {
-            Content::Csv(table) | Content::Json(table) => table.rows.len() * table.columns.len(),
-            Content::Drawing(_) => 1,
-            Content::Picture(_) => PICTURE_COST,
-            Content::Page(..) => PAGE_COST,
+            FileContent::Csv(table) | FileContent::Json(table) => {
+                table.rows.len() * table.columns.len()
+            }
+            FileContent::Drawing(_) => 1,
+            FileContent::Picture(_) => PICTURE_COST,
+            FileContent::Page(..) => PAGE_COST,
         }
     }
 
@@ -257,21 +259,21 @@ impl Content<'_> {
     ///
     /// # Errors
     /// When the file cannot be written.
-    fn write(&self, path: &Path) -> Result<Option<Sum>, PublishError> {
+    fn write(&self, path: &Path) -> Result<Option<FileSum>, PublishError> {
         let sum = match self {
-            Content::Csv(table) => write(path, |out| {
+            FileContent::Csv(table) => write(path, |out| {
                 out.write_all(BYTE_ORDER_MARK.as_bytes())?;
                 csv::write(table, out)
             }),
-            Content::Json(table) => write(path, |out| json::write(table, out)),
-            Content::Drawing(chart) => {
+            FileContent::Json(table) => write(path, |out| json::write(table, out)),
+            FileContent::Drawing(chart) => {
                 write(path, |out| out.write_all(chart.standalone().as_bytes()))
             }
-            Content::Picture(chart) => match png::render(&chart.standalone()) {
+            FileContent::Picture(chart) => match png::render(&chart.standalone()) {
                 Ok(picture) => write(path, |out| out.write_all(&picture)),
                 Err(_) => return Ok(None),
             },
-            Content::Page(document, render) => {
+            FileContent::Page(document, render) => {
                 write(path, |out| out.write_all(render(document).as_bytes()))
             }
         };
@@ -288,18 +290,24 @@ fn files_of(document: &Document) -> Vec<DocumentFile<'_>> {
     let figures = figures.flat_map(|section| &section.figures);
     for placed in figures.filter(|placed| placed.drawn.empty.is_none()) {
         let (name, drawn) = (placed.figure.name, &placed.drawn);
-        add(html::csv_name(name, language), Content::Csv(&drawn.table));
-        add(html::json_name(name, language), Content::Json(&drawn.table));
+        add(
+            html::csv_name(name, language),
+            FileContent::Csv(&drawn.table),
+        );
+        add(
+            html::json_name(name, language),
+            FileContent::Json(&drawn.table),
+        );
         let cards = drawn.cards.iter().map(|card| &card.chart);
         let paper = placed.paper.0.iter().chain(&placed.paper.1);
         for chart in cards.chain(paper) {
             let name = html::svg_name(&chart.name, language);
-            add(name, Content::Drawing(chart));
+            add(name, FileContent::Drawing(chart));
         }
         if let Some(chart) = &drawn.chart {
-            add(html::svg_name(name, language), Content::Drawing(chart));
+            add(html::svg_name(name, language), FileContent::Drawing(chart));
             if document.pictures {
-                add(html::png_name(name, language), Content::Picture(chart));
+                add(html::png_name(name, language), FileContent::Picture(chart));
             }
         }
     }
@@ -311,7 +319,7 @@ fn files_of(document: &Document) -> Vec<DocumentFile<'_>> {
         (markdown::file_name(language), markdown::render),
         (html::file_name(language), html::render),
     ] {
-        add(name, Content::Page(document, render));
+        add(name, FileContent::Page(document, render));
     }
     files
 }

@@ -9,11 +9,10 @@ use std::path::{Path, PathBuf};
 use foldhash::fast::RandomState;
 
 use super::error::{RollupError, file_error};
-use super::making::{INPUTS, MakingNotes, NotedParts, PARTS_KEY};
+use super::making::{INPUTS, MakingNotes, NotedParts};
 use super::noted::{note_of, other_zone};
-use super::traffic::month_of;
+use super::period::{RolledPeriod, month_of};
 use super::{Inputs, Rolled, RollupSettings, remove_left};
-use crate::calendar::TIMEZONE_KEY;
 use crate::close::encode_with;
 use crate::columns::PartColumns;
 use crate::part::{PartError, guarded};
@@ -41,29 +40,21 @@ pub(super) struct MarginalDay<'d>(Making<'d>);
 impl<'d> MarginalDay<'d> {
     /// The day of a sensor; `None` if its tables are of these parts already.
     pub(super) fn of(
-        store: &'d Store,
-        (period, sensor): (Period, &'d str),
+        of: RolledPeriod<'d>,
         noted: &NotedParts<'_>,
-        settings: &RollupSettings,
         rolled: &mut Rolled,
     ) -> Option<Self> {
-        let zone = settings.calendar.name();
-        let inputs = noted.sha256(&[zone, LAYOUT]);
-        let file_name = format!("{sensor}.{PART_ENDING}");
+        let inputs = of.inputs(noted, LAYOUT);
+        let file_name = format!("{}.{PART_ENDING}", of.sensor);
         let is_known = |table: &&Table| {
-            let path = store.path(table.name, period, &file_name);
+            let path = of.store.path(table.name, of.period, &file_name);
             note_of(&path, INPUTS).is_some_and(|known| known == inputs)
         };
         if TABLES.iter().all(is_known) {
             rolled.unchanged += TABLES.len() as u64;
             return None;
         }
-        Some(MarginalDay(Making {
-            store,
-            period,
-            sensor,
-            notes: notes_of(noted, &inputs, zone),
-        }))
+        Some(MarginalDay(Making::of(of, noted, &inputs)))
     }
 
     /// Writes the tables for `publication`.
@@ -86,15 +77,6 @@ impl<'d> MarginalDay<'d> {
         }
         Ok(())
     }
-}
-
-fn notes_of(parts: &NotedParts<'_>, inputs: &str, zone: &str) -> MakingNotes {
-    let mut notes = parts.notes();
-    notes.set(INPUTS, inputs);
-    notes.set(PARTS_KEY, &parts.sha256(&[]));
-    notes.set(TIMEZONE_KEY, zone);
-    notes.set("schema_version", &SCHEMA_VERSION.to_string());
-    notes
 }
 
 /// Opens a part with a valid checksum, and passes its columns to `each`.
@@ -132,7 +114,14 @@ pub(super) fn roll_months(
     }
     for ((period, sensor), parts) in &months {
         let noted = NotedParts::read(parts)?;
-        let inputs = noted.sha256(&[zone, LAYOUT]);
+        let month = RolledPeriod {
+            store,
+            period: *period,
+            sensor,
+            zone,
+            as_of: None,
+        };
+        let inputs = month.inputs(&noted, LAYOUT);
         let file_name = format!("{sensor}.{PART_ENDING}");
         let path = store.path(ASKED_PORTS_MONTHLY.name, *period, &file_name);
         if note_of(&path, INPUTS).is_some_and(|known| known == inputs) {
@@ -143,12 +132,7 @@ pub(super) fn roll_months(
         for of_day in parts {
             read(&of_day.part, |columns| add_ports(columns, &mut ports))?;
         }
-        let month = Making {
-            store,
-            period: *period,
-            sensor,
-            notes: notes_of(&noted, &inputs, zone),
-        };
+        let month = Making::of(month, &noted, &inputs);
         let mut ports: Vec<(AskedPort, PortSum)> = ports.into_iter().collect();
         ports.sort_unstable_by_key(|(key, _)| *key);
         rolled.rows += ports.len() as u64;
@@ -212,7 +196,18 @@ struct Making<'m> {
     notes: MakingNotes,
 }
 
-impl Making<'_> {
+impl<'m> Making<'m> {
+    fn of(of: RolledPeriod<'m>, noted: &NotedParts<'_>, inputs: &str) -> Self {
+        let mut notes = of.notes(noted, inputs);
+        notes.set("schema_version", &SCHEMA_VERSION.to_string());
+        Making {
+            store: of.store,
+            period: of.period,
+            sensor: of.sensor,
+            notes,
+        }
+    }
+
     fn publish(&self, file: Staged) -> Result<(), RollupError> {
         let failed = || file_error(self.store.directory());
         let mut publication = self.store.publication();

@@ -24,7 +24,7 @@ use super::survey::{SurveyGathering, SurveyRules};
 use super::survey_day::SurveyTally;
 use super::{Inputs, Rolled, RollupSettings, waiting};
 use crate::by_source::{DecodedParts, LineNames, SourceLines, each_source};
-use crate::calendar::TIMEZONE_KEY;
+use crate::calendar::{AS_OF_KEY, TIMEZONE_KEY, instant_text};
 use crate::close::{STATE_KEY, State, encode_with};
 use crate::event::campaign::follow::FollowDay;
 use crate::event::campaign::known::{read_known, write_known};
@@ -127,6 +127,7 @@ pub(super) fn roll_days(
             notes.set(INPUTS, &inputs);
             notes.set(PARTS_KEY, &noted.sha256(&[]));
             notes.set(TIMEZONE_KEY, zone);
+            notes.set(AS_OF_KEY, &instant_text(horizon_us));
             notes.set("schema_version", &SCHEMA_VERSION.to_string());
             let day = SourcesDay {
                 store,

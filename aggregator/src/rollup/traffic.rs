@@ -5,14 +5,15 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::error::{RollupError, file_error};
-use super::making::{INPUTS, MakingNotes, NotedParts, PARTS_KEY};
+use super::making::{INPUTS, MakingNotes, NotedParts};
 use super::marginals::{DaySums, MarginalDay};
 use super::noted::{note_of, other_zone};
+use super::period::{RolledPeriod, month_of};
 use super::read::{add_days, add_hours};
+use super::sources::known_until;
 use super::sums::PeriodSums;
 use super::{Inputs, Rolled, RollupSettings, remove_left};
-use crate::calendar::TIMEZONE_KEY;
-use crate::hour::Hour;
+use crate::calendar::instant_text;
 use crate::schema::{TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table};
 use crate::store::{PART_ENDING, Part, Period, Publication, Store};
 use crate::whole_day::files_of;
@@ -25,11 +26,21 @@ pub(super) fn roll_days(
     settings: &RollupSettings,
     rolled: &mut Rolled,
 ) -> Result<(), RollupError> {
+    let known_until = known_until(store)?;
     for ((period, sensor), parts) in days {
         let noted = NotedParts::read(parts)?;
-        let day = (*period, sensor.as_str());
-        let by_kind = KindMaking::of(store, &TRAFFIC_DAILY, day, &noted, settings, rolled);
-        let marginals = MarginalDay::of(store, day, &noted, settings, rolled);
+        let end_us = settings.end_us(*period)?;
+        let until_us = known_until.get(sensor).copied().unwrap_or(end_us);
+        let as_of = instant_text(end_us.min(until_us));
+        let day = RolledPeriod {
+            store,
+            period: *period,
+            sensor,
+            zone: settings.calendar.name(),
+            as_of: Some(&as_of),
+        };
+        let by_kind = KindMaking::of(day, &TRAFFIC_DAILY, &noted, rolled);
+        let marginals = MarginalDay::of(day, &noted, rolled);
         let periods: BTreeSet<Period> = parts.iter().map(|part| part.period).collect();
         let mut of_kinds = by_kind.as_ref().map(|_| PeriodSums::default());
         if let Some(sums) = &mut of_kinds {
@@ -75,8 +86,14 @@ pub(super) fn roll_months(
             .iter()
             .try_for_each(|part| is_of_zone(&part.part, zone))?;
         let noted = NotedParts::read(parts)?;
-        let month = (*period, sensor.as_str());
-        let making = KindMaking::of(store, &TRAFFIC_MONTHLY, month, &noted, settings, rolled);
+        let month = RolledPeriod {
+            store,
+            period: *period,
+            sensor,
+            zone,
+            as_of: None,
+        };
+        let making = KindMaking::of(month, &TRAFFIC_MONTHLY, &noted, rolled);
         let Some(making) = making else {
             continue;
         };
@@ -103,13 +120,6 @@ pub(super) fn roll_months(
     )
 }
 
-/// The month that a day is in.
-pub(crate) fn month_of(day: Period) -> Period {
-    let first = day.first_hour();
-    let (_, _, day, _) = first.civil();
-    Period::Month(Hour(first.0 - (i64::from(day) - 1) * 24))
-}
-
 /// Raised when the same parts become another file.
 const LAYOUT: &str = "layout 2";
 
@@ -126,10 +136,8 @@ fn is_of_zone(part: &Part, wanted: &str) -> Result<(), RollupError> {
 
 /// A day or month of a sensor whose rows by kind are made.
 struct KindMaking<'m> {
-    store: &'m Store,
+    of: RolledPeriod<'m>,
     table: &'static Table,
-    period: Period,
-    sensor: &'m str,
     within: PathBuf,
     notes: MakingNotes,
 }
@@ -137,32 +145,25 @@ struct KindMaking<'m> {
 impl<'m> KindMaking<'m> {
     /// `None` if the part is of these parts already.
     fn of(
-        store: &'m Store,
+        of: RolledPeriod<'m>,
         table: &'static Table,
-        (period, sensor): (Period, &'m str),
         noted: &NotedParts<'_>,
-        settings: &RollupSettings,
         rolled: &mut Rolled,
     ) -> Option<Self> {
-        let zone = settings.calendar.name();
-        let file_name = format!("{sensor}.{PART_ENDING}");
-        let path = store.path(table.name, period, &file_name);
-        let inputs = noted.sha256(&[zone, LAYOUT]);
+        let file_name = format!("{}.{PART_ENDING}", of.sensor);
+        let path = of.store.path(table.name, of.period, &file_name);
+        let inputs = of.inputs(noted, LAYOUT);
         if note_of(&path, INPUTS).is_some_and(|known| known == inputs) {
             rolled.unchanged += 1;
             return None;
         }
-        let mut notes = noted.notes();
-        notes.set(INPUTS, &inputs);
-        notes.set(PARTS_KEY, &noted.sha256(&[]));
-        notes.set(TIMEZONE_KEY, zone);
         Some(KindMaking {
-            store,
+            of,
             table,
-            period,
-            sensor,
-            within: Path::new(table.name).join(period.folder()).join(&file_name),
-            notes,
+            within: Path::new(table.name)
+                .join(of.period.folder())
+                .join(&file_name),
+            notes: of.notes(noted, &inputs),
         })
     }
 
@@ -175,9 +176,9 @@ impl<'m> KindMaking<'m> {
     ) -> Result<(), RollupError> {
         let within = &self.within;
         let notes = self.notes.metadata();
-        let mut file = PartWriter::create(self.store, within, self.table, notes)?;
-        let day = self.period.first_hour().0.div_euclid(24);
-        rolled.rows += sums.append(&mut file, within, self.sensor, day)?;
+        let mut file = PartWriter::create(self.of.store, within, self.table, notes)?;
+        let day = self.of.period.first_hour().0.div_euclid(24);
+        rolled.rows += sums.append(&mut file, within, self.of.sensor, day)?;
         rolled.written += 1;
         publication.put(file.finish()?).map_err(file_error(within))
     }
