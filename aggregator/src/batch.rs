@@ -9,16 +9,14 @@ use arrow::array::{
     Array, ArrowPrimitiveType, AsArray, BooleanArray, PrimitiveArray, RecordBatch, StringArray,
 };
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{DataType, Field, Int32Type, Int64Type, Schema, TimestampMicrosecondType};
+use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder,
-};
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 
 use crate::hour::HOUR_US;
 use crate::part::{PartError, checked_with_metadata, guarded};
 use crate::schema::names;
+use crate::schema_cache::with_dictionaries;
 use crate::whole_day::PartRows;
 
 /// The batches of a part, whose checksum was verified.
@@ -41,12 +39,9 @@ impl PartBatches {
         distinct: &[&str],
         batch_rows: usize,
     ) -> Result<Self, PartError> {
-        let (file, metadata) = checked_with_metadata(path)?;
+        let (file, metadata) = checked_with_metadata(path, false)?;
         guarded(|| {
-            let plain = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-            let metadata = ArrowReaderMetadata::try_new(metadata, plain.clone())?;
-            let options = plain.with_schema(with_dictionaries(metadata.schema(), distinct));
-            let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)?;
+            let metadata = with_dictionaries(Arc::new(metadata), distinct)?;
             let columns_there = metadata.parquet_schema().num_columns();
             let mask = ProjectionMask::columns(metadata.parquet_schema(), columns.iter().copied());
             let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
@@ -117,18 +112,6 @@ fn only(batch: &RecordBatch, hours: &BTreeSet<i64>) -> Result<RecordBatch, PartE
         return Ok(batch.clone());
     }
     filter_record_batch(batch, &wanted).map_err(|error| PartError::Damaged(error.to_string()))
-}
-
-fn with_dictionaries(schema: &Schema, distinct: &[&str]) -> Arc<Schema> {
-    let fields = schema.fields().iter().map(|field| match field.data_type() {
-        DataType::Utf8 if !distinct.contains(&field.name().as_str()) => {
-            let dictionary =
-                DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-            Field::new(field.name(), dictionary, field.is_nullable())
-        }
-        _ => field.as_ref().clone(),
-    });
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
 }
 
 /// The error of a column.

@@ -9,4 +9,4 @@ mod read;
 
 pub use key::SourceKey;
 pub use line::{LineNames, SourceLine, SourceLines};
-pub use read::{LinesError, each_source};
+pub use read::{DecodedParts, LinesError, each_source};

@@ -12,6 +12,15 @@ use crate::hour::{HOUR_US, Hour};
 pub const TIMEZONE_DEFAULT: &str = "UTC";
 /// Key of the metadata that names the time zone of a day.
 pub const TIMEZONE_KEY: &str = "timezone";
+/// Metadata key of rolled-up parts: until when the hours of the period were known, as RFC 3339 in UTC. It is the end of the period once they are
+/// all there.
+pub const AS_OF_KEY: &str = "as_of";
+
+/// An instant as RFC 3339 in UTC, from microseconds since 1970-01-01.
+#[must_use]
+pub(crate) fn instant_text(us: i64) -> String {
+    jiff::Timestamp::from_microsecond(us).map_or_else(|_| String::new(), |it| it.to_string())
+}
 
 /// Why the days of a time zone cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -1,6 +1,7 @@
 //! Columns of a part as arrow arrays, by name and type: text as dictionaries, so that a name is parsed once per batch and not once per row.
 
 use std::fs::File;
+use std::path::Path;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -8,21 +9,19 @@ use arrow::array::{
     RecordBatch, StringArray,
 };
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{
-    DataType, Date32Type, Field, Float64Type, Int32Type, Int64Type, Schema,
-    TimestampMicrosecondType,
-};
+use arrow::datatypes::{Date32Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
-    ArrowPredicateFn, ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder,
-    RowFilter,
+    ArrowPredicateFn, ArrowReaderMetadata, ParquetRecordBatchReaderBuilder, RowFilter,
 };
-use parquet::file::metadata::KeyValue;
+use parquet::file::metadata::{KeyValue, ParquetMetaData, ParquetMetaDataReader};
 use parquet::file::statistics::Statistics;
 use teiten_observation::Class;
 
 use crate::hour::HOUR_US;
+use crate::part::{PartError, checked_with_metadata, guarded};
 use crate::schema::{SCHEMA_VERSION, names};
+use crate::schema_cache::with_dictionaries;
 
 /// Rows in a batch.
 const BATCH_ROWS: usize = 16_384;
@@ -39,12 +38,23 @@ impl PartColumns {
     /// # Errors
     /// The reason as text, when it is no Parquet file.
     pub fn open(file: File) -> Result<Self, String> {
-        let plain = ArrowReaderOptions::new().with_skip_arrow_metadata(true);
-        let metadata =
-            ArrowReaderMetadata::load(&file, plain.clone()).map_err(|error| error.to_string())?;
-        let options = plain.with_schema(with_dictionaries(metadata.schema()));
-        let metadata = ArrowReaderMetadata::try_new(Arc::clone(metadata.metadata()), options)
-            .map_err(|error| error.to_string())?;
+        let metadata = ParquetMetaDataReader::new().parse_and_finish(&file);
+        let metadata = metadata.map_err(|error| error.to_string())?;
+        Self::of(file, metadata)
+    }
+
+    /// Opens a part whose checksum, if it has one, is valid.
+    ///
+    /// # Errors
+    /// When it cannot be read, or is damaged.
+    pub fn open_checked(path: &Path) -> Result<Self, PartError> {
+        let (file, metadata) = checked_with_metadata(path, true)?;
+        guarded(|| Self::of(file, metadata).map_err(PartError::Damaged))
+    }
+
+    fn of(file: File, metadata: ParquetMetaData) -> Result<Self, String> {
+        let metadata = with_dictionaries(Arc::new(metadata), &[]);
+        let metadata = metadata.map_err(|error| error.to_string())?;
         Ok(PartColumns { file, metadata })
     }
 
@@ -148,20 +158,14 @@ fn read_batches(
     Ok(())
 }
 
-fn with_dictionaries(schema: &Schema) -> Arc<Schema> {
-    let fields = schema.fields().iter().map(|field| match field.data_type() {
-        DataType::Utf8 => {
-            let dictionary =
-                DataType::Dictionary(Box::new(DataType::Int32), Box::new(DataType::Utf8));
-            Field::new(field.name(), dictionary, field.is_nullable())
-        }
-        _ => field.as_ref().clone(),
-    });
-    Arc::new(Schema::new(fields.collect::<Vec<_>>()))
-}
-
 /// The columns of one batch, by name and type.
 pub struct Columns<'a>(&'a RecordBatch);
+
+impl<'a> From<&'a RecordBatch> for Columns<'a> {
+    fn from(batch: &'a RecordBatch) -> Self {
+        Columns(batch)
+    }
+}
 
 impl<'a> Columns<'a> {
     /// Number of rows.

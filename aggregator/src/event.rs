@@ -2,6 +2,7 @@
 //! `backscatter` victim by victim. An event is a function of the rows of all hours and of
 //! the settings; how the hours were replayed, cut, or spread over workers and days shows nowhere in it.
 
+mod aside;
 pub(crate) mod attack;
 pub(crate) mod campaign;
 mod lines;

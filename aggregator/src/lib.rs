@@ -43,6 +43,7 @@ pub mod role;
 pub mod rollup;
 pub mod run;
 pub mod schema;
+mod schema_cache;
 pub mod sketch;
 pub mod store;
 pub mod survey;

@@ -9,7 +9,6 @@ use std::io::{Error, ErrorKind, Read, Seek};
 use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
-use std::sync::Arc;
 
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{
@@ -134,7 +133,7 @@ pub fn read_open<T, E: From<PartError>>(
     read: impl FnOnce(&CheckedPart) -> Result<T, E>,
 ) -> Result<T, E> {
     guarded(|| {
-        let (file, _, is_checked) = checked_open(file)?;
+        let (file, _, is_checked) = checked_open(file, ParquetStatisticsPolicy::SkipAll)?;
         let reader = SerializedFileReader::new(file).map_err(PartError::from)?;
         read(&CheckedPart { reader, is_checked })
     })
@@ -156,26 +155,37 @@ pub fn guarded<T, E: From<PartError>>(read: impl FnOnce() -> Result<T, E>) -> Re
 /// # Errors
 /// When the file cannot be read, is no Parquet file, or has a wrong checksum.
 pub fn checked(path: &Path) -> Result<(File, bool), PartError> {
-    let (file, _, is_checked) = checked_open(File::open(path)?)?;
+    let file = File::open(path)?;
+    let (file, _, is_checked) = checked_open(file, ParquetStatisticsPolicy::SkipAll)?;
     Ok((file, is_checked))
 }
 
-/// As [`checked`], with the metadata, which then need not be decoded again.
+/// As [`checked`], with the metadata, which then need not be decoded again; without the statistics of its columns where nobody needs them.
 ///
 /// # Errors
 /// As [`checked`].
 pub(crate) fn checked_with_metadata(
     path: &Path,
-) -> Result<(File, Arc<ParquetMetaData>), PartError> {
-    let (file, metadata, _) = checked_open(File::open(path)?)?;
-    Ok((file, Arc::new(metadata)))
+    statistics: bool,
+) -> Result<(File, ParquetMetaData), PartError> {
+    let policy = match statistics {
+        true => ParquetStatisticsPolicy::KeepAll,
+        false => ParquetStatisticsPolicy::SkipAll,
+    };
+    let (file, metadata, _) = checked_open(File::open(path)?, policy)?;
+    Ok((file, metadata))
 }
 
-fn checked_open(mut file: File) -> Result<(File, ParquetMetaData, bool), PartError> {
+fn checked_open(
+    mut file: File,
+    statistics: ParquetStatisticsPolicy,
+) -> Result<(File, ParquetMetaData, bool), PartError> {
     guarded(|| {
         let length = file.metadata()?.len();
         let (start, footer) = footer(length, |offset, bytes| file.read_exact_at(bytes, offset))?;
-        let metadata = ParquetMetaDataReader::decode_metadata(&footer)?;
+        let options = ParquetMetaDataOptions::new().with_column_stats_policy(statistics);
+        let metadata =
+            ParquetMetaDataReader::decode_metadata_with_options(&footer, Some(&options))?;
         let Some((at, stored)) = checksum_place(&metadata, &footer)? else {
             return Ok((file, metadata, false));
         };

@@ -18,6 +18,7 @@ mod making;
 mod marginals;
 mod noted;
 mod novelties;
+mod period;
 mod read;
 mod replies;
 mod scans;
@@ -50,9 +51,9 @@ pub(crate) use making::parts_sha256;
 pub use making::{PARTS_KEY, parts_sha256_of};
 pub(crate) use noted::note_of;
 pub(crate) use novelties::JudgedDay;
+pub(crate) use period::month_of;
 pub(crate) use scans::run_of;
 pub use survey::SurveyRules;
-pub(crate) use traffic::month_of;
 
 /// What is rolled up, and how.
 #[derive(Clone, Debug)]
@@ -175,15 +176,13 @@ fn roll_traffic(store: &Store, settings: &RollupSettings) -> Result<Rolled, Roll
         settings.wants(period) && observed.contains(&(period, sensor.to_owned()))
     };
     let days = days_of(store, &TRAFFIC, settings)?;
-    remove_other_zones(store, &[&TRAFFIC_DAILY], &TRAFFIC, settings, &mut rolled)?;
+    let tables = [&[&TRAFFIC_DAILY], &marginals::TABLES[..]].concat();
+    remove_other_zones(store, &tables, &TRAFFIC, settings, &mut rolled)?;
     traffic::roll_days(store, &days, settings, &mut rolled)?;
-    remove_left(store, &TRAFFIC_DAILY, &days, &mut rolled, follows)?;
-    traffic::roll_months(store, settings, &observed, &mut rolled)?;
-    remove_other_zones(store, &marginals::TABLES, &TRAFFIC, settings, &mut rolled)?;
-    marginals::roll_days(store, &days, settings, &mut rolled)?;
-    for table in marginals::TABLES {
+    for table in tables {
         remove_left(store, table, &days, &mut rolled, follows)?;
     }
+    traffic::roll_months(store, settings, &observed, &mut rolled)?;
     marginals::roll_months(store, settings, &observed, &mut rolled)?;
     Ok(rolled)
 }

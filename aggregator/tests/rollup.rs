@@ -15,6 +15,7 @@ use teiten_aggregator::calendar::Calendar;
 use teiten_aggregator::close::Closer;
 use teiten_aggregator::hour::Hour;
 use teiten_aggregator::minute::{HourAccount, SecondSet};
+use teiten_aggregator::part;
 use teiten_aggregator::rollup::{Rolled, RollupSettings, rollup};
 use teiten_aggregator::table::{HOUR_US, Seed};
 use teiten_aggregator::verify::verify;
@@ -180,12 +181,35 @@ fn days_and_months_hold_what_their_hours_hold() {
         1,
         day + 48,
     );
+    // Until when a day or month was known.
+    let as_of = |within: &str| {
+        let of = |part: &part::CheckedPart| {
+            Ok::<_, part::PartError>(part.note("as_of").map(str::to_owned))
+        };
+        part::read(&directory.join(within), of).expect("a part")
+    };
+    let known = |within: &str, until: &str| assert_eq!(as_of(within).as_deref(), Some(until));
+    for table in [
+        "traffic_daily",
+        "marginals_daily",
+        "asked_ports_daily",
+        "sources_daily",
+    ] {
+        let day = |day: &str| format!("{table}/date={day}/tokyo.parquet");
+        known(&day("2026-11-29"), "2026-11-30T00:00:00Z");
+        known(&day("2026-12-01"), "2026-12-01T01:00:00Z");
+    }
+    let month = |month: &str| format!("traffic_monthly/month={month}/tokyo.parquet");
+    known(&month("2026-11"), "2026-12-01T00:00:00Z");
+    known(&month("2026-12"), "2026-12-01T01:00:00Z");
     let again = rollup(directory, &RollupSettings::default()).expect("a dataset");
     assert_eq!((again.written, again.unchanged), (0, 38));
     // An hour more: its day and month, and no other; of sources five tables a day.
     write_part(&tokyo, HOUR + 3 + 24, 0, 18..30);
     let again = rollup(directory, &RollupSettings::default()).expect("a dataset");
     assert_eq!((again.written, again.unchanged), (10, 28));
+    known(&month("2026-11"), "2026-12-01T00:00:00Z");
+    known(&month("2026-12"), "2026-12-01T02:00:00Z");
     check(
         directory,
         "traffic_daily/date=2026-12-01/tokyo.parquet",

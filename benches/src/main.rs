@@ -44,7 +44,7 @@ enum Command {
     Model(ModelArguments),
     /// A live capture between two network namespaces: loss, processor time, memory; needs root
     Live(Shared),
-    /// The report of a month of tables, from the sums of its days and from its hours, and DuckDB on the same files
+    /// The report of a month or year of tables, from the sums of its days and from its hours, and DuckDB on the same files
     Report(ReportArguments),
     /// Whole job, stages, live capture and model, in one record
     All(Shared),
@@ -100,9 +100,12 @@ struct ModelArguments {
 
 #[derive(Args)]
 struct ReportArguments {
-    /// Sources in an hour of the month, about as many as rows of `sources`; with --small 200 and two days
+    /// Sources in an hour, about as many as rows of `sources`; with --small 200 and two days
     #[arg(long, value_name = "N", default_value_t = report::ROWS)]
     rows: usize,
+    /// Of a year instead of a month: takes twelve times the disk and time
+    #[arg(long)]
+    year: bool,
     /// A Python that has the module duckdb, where there is no program duckdb
     #[arg(long, value_name = "FILE", default_value = "python3")]
     python: PathBuf,
@@ -196,14 +199,22 @@ fn run(command: Command) -> Result<u8> {
             from: Some(file), ..
         }) => model_of(&file),
         Command::Report(arguments) => measured(&arguments.shared, |shared, page| {
+            let mut period = if arguments.year {
+                report::YEAR
+            } else {
+                report::MONTH
+            };
+            if shared.small {
+                period.days = 2;
+            }
             let bench = ReportBench {
                 work: shared.work.clone(),
                 rows: if shared.small { 200 } else { arguments.rows },
-                days: if shared.small { 2 } else { report::DAYS },
+                period,
                 runs: shared.runs(),
                 python: arguments.python.clone(),
             };
-            report_of_month(&bench, page)
+            report_of_tables(&bench, page)
         }),
         Command::All(shared) => measured(&shared, |shared, page| {
             whole(shared, page)?;
@@ -325,8 +336,11 @@ fn live(shared: &Shared, page: &mut Page) -> Result<()> {
     Ok(())
 }
 
-fn report_of_month(bench: &ReportBench, page: &mut Page) -> Result<()> {
-    page.say("a month of tables rolled up, and its report: the aim is 2 s and 1,024 MiB from sums, on two cores");
+fn report_of_tables(bench: &ReportBench, page: &mut Page) -> Result<()> {
+    page.say(format!(
+        "{} days of tables rolled up, and their report: the aim is {} s and 1,024 MiB from sums, on two cores",
+        bench.period.days, bench.period.aim_seconds
+    ));
     page.say(report::HEADINGS);
     let outcome = bench.run(&mut |step| page.say(step.row()))?;
     page.say(outcome.about());

@@ -1,4 +1,4 @@
-//! A month of tables and the report of it: written straight by the synthesiser, rolled up, then read by `teiten-report build` from the sums of
+//! A month or year of tables and the report of it: written straight by the synthesiser, rolled up, then read by `teiten-report build` from the sums of
 //! the days and from every hour, and the question for the leading ports put to DuckDB on the same files.
 
 use std::fs;
@@ -26,11 +26,33 @@ pub const AGGREGATOR: Program = Program {
     package: "teiten-aggregator",
 };
 
-/// 2026-10-01T00 UTC, hours since 1970-01-01.
-const FIRST_HOUR: i64 = 497_448;
-const PERIOD: &str = "2026-10";
-/// Days of the month.
-pub const DAYS: i64 = 31;
+/// What the tables and the report are of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BenchPeriod {
+    /// As the report calls it.
+    pub name: &'static str,
+    /// First hour, counted from 1970-01-01T00 UTC.
+    pub first_hour: i64,
+    /// Days that are written.
+    pub days: i64,
+    /// How long the report may take, seconds.
+    pub aim_seconds: u32,
+}
+
+/// A month.
+pub const MONTH: BenchPeriod = BenchPeriod {
+    name: "2026-10",
+    first_hour: 497_448,
+    days: 31,
+    aim_seconds: 2,
+};
+/// A year.
+pub const YEAR: BenchPeriod = BenchPeriod {
+    name: "2026",
+    first_hour: 490_896,
+    days: 365,
+    aim_seconds: 10,
+};
 /// Sources in an hour; the telescope of a /16 has some fifty times as many rows.
 pub const ROWS: usize = 50_000;
 /// Rows of `traffic` in a month of a /16 telescope, the aim's input.
@@ -45,8 +67,8 @@ pub struct ReportBench {
     pub work: PathBuf,
     /// Sources in an hour.
     pub rows: usize,
-    /// Days, from the first of the month.
-    pub days: i64,
+    /// The period.
+    pub period: BenchPeriod,
     /// Runs of each program.
     pub runs: usize,
     /// A Python with the module `duckdb`, where there is no program `duckdb`.
@@ -177,7 +199,8 @@ impl ReportBench {
             for _ in 0..count.max(1) {
                 remove(out)?;
                 let mut command = Command::new(&report);
-                command.args(["build", "--period", PERIOD, "--language", "en", "--no-png"]);
+                command.args(["build", "--period", self.period.name]);
+                command.args(["--language", "en", "--no-png"]);
                 command.arg("--data").arg(&data).arg("--out").arg(out);
                 command.args(flags);
                 runs.push(self.measured(&mut command)?);
@@ -229,7 +252,13 @@ impl ReportBench {
 
     /// The tables of hours, written unless they are there.
     fn dataset(&self) -> Result<PathBuf> {
-        let name = format!("month-{}-{}", self.days, self.rows);
+        let BenchPeriod {
+            name,
+            first_hour,
+            days,
+            ..
+        } = self.period;
+        let name = format!("tables-{name}-{days}-{}", self.rows);
         let folder = self.work.join(name);
         let done = folder.join(".written");
         if !done.exists() {
@@ -237,8 +266,8 @@ impl ReportBench {
             let plan = TablesPlan {
                 folder: folder.clone(),
                 sensors: vec!["bench".to_owned()],
-                first_hour: FIRST_HOUR,
-                hours: self.days * 24,
+                first_hour,
+                hours: days * 24,
                 rows: self.rows,
                 addresses: 1 << 16,
                 seed: 1,

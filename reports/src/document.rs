@@ -8,6 +8,7 @@ use teiten_observation::Tool;
 
 use crate::chart::Chart;
 use crate::figure::{Drawn, FIGURES, Figure, Section};
+use crate::parallel;
 use crate::query::Answer;
 use crate::series::CoverageState;
 use crate::text::{Language, Term, fill, number, time, tool_term};
@@ -145,9 +146,45 @@ pub struct Document {
 }
 
 impl Document {
-    /// Composes the report.
+    /// Composes the report in a language.
     #[must_use]
     pub fn new(answer: &Answer, setting: &Setting, language: Language) -> Self {
+        let figures = FIGURES.iter().map(|figure| {
+            let task = DrawTask { figure, language };
+            task.draw(answer, setting)
+        });
+        Self::of_figures(
+            answer,
+            setting,
+            language,
+            &mut figures.collect::<Vec<_>>().into_iter(),
+        )
+    }
+
+    /// Composes the report in every language of the setting, with as many figures at once as there are `workers`.
+    #[must_use]
+    pub fn all(answer: &Answer, setting: &Setting, workers: usize) -> Vec<Self> {
+        let languages = setting.languages.iter();
+        let tasks = languages.flat_map(|&language| {
+            let figures = FIGURES.iter();
+            figures.map(move |figure| DrawTask { figure, language })
+        });
+        let tasks: Vec<DrawTask> = tasks.collect();
+        let draw = |task: &DrawTask| task.draw(answer, setting);
+        let mut drawn = parallel::map(workers, &tasks, DrawTask::cost, draw).into_iter();
+        let languages = setting.languages.iter();
+        languages
+            .map(|&language| Self::of_figures(answer, setting, language, &mut drawn))
+            .collect()
+    }
+
+    /// Composes the report of the next figures of `drawn`, which are in the order of [`FIGURES`].
+    fn of_figures(
+        answer: &Answer,
+        setting: &Setting,
+        language: Language,
+        drawn: &mut dyn Iterator<Item = DrawnWidths>,
+    ) -> Self {
         Self {
             language,
             languages: setting.languages.clone(),
@@ -166,7 +203,7 @@ impl Document {
             pdf: setting.pdf,
             stated: setting.stated.clone(),
             summary: summary(answer, language),
-            sections: sections(answer, setting, language),
+            sections: sections(setting, language, drawn),
             definitions: definitions(language),
             accounting: accounting(answer, language),
             provenance: provenance(answer, setting, language),
@@ -299,32 +336,70 @@ fn notices(answer: &Answer, language: Language) -> Vec<String> {
 /// Draws a figure in another width.
 type Redraw = fn(&Figure, &Answer, Language, Option<&str>) -> (Option<Chart>, Vec<Chart>);
 
-fn sections(answer: &Answer, setting: &Setting, language: Language) -> Vec<Chapter> {
+/// A figure to draw.
+struct DrawTask {
+    figure: &'static Figure,
+    language: Language,
+}
+
+/// A figure in all widths.
+struct DrawnWidths {
+    drawn: Drawn,
+    narrow: (Option<Chart>, Vec<Chart>),
+    paper: (Option<Chart>, Vec<Chart>),
+}
+
+impl DrawTask {
+    /// How long it takes, roughly: figures of all ports have the longest tables.
+    fn cost(&self) -> usize {
+        usize::from(self.figure.section == Section::Ports)
+    }
+
+    fn draw(&self, answer: &Answer, setting: &Setting) -> DrawnWidths {
+        let (figure, language) = (self.figure, self.language);
+        let home = setting.home.as_deref();
+        let drawn = figure.drawn(answer, language, home);
+        // A table alone is the same in any width.
+        let is_drawing = drawn.chart.is_some() || !drawn.cards.is_empty();
+        let redrawn = |wanted: bool, draw: Redraw| match wanted && is_drawing {
+            true => draw(figure, answer, language, home),
+            false => (None, Vec::new()),
+        };
+        DrawnWidths {
+            narrow: redrawn(true, Figure::narrow),
+            paper: redrawn(setting.pdf, Figure::paper),
+            drawn,
+        }
+    }
+}
+
+fn sections(
+    setting: &Setting,
+    language: Language,
+    drawn: &mut dyn Iterator<Item = DrawnWidths>,
+) -> Vec<Chapter> {
     let mut count = 0;
+    let mut figures: Vec<(&'static Figure, DrawnWidths)> = FIGURES.iter().zip(drawn).collect();
     Section::ALL
         .iter()
         .map(|&section| {
-            let figures = FIGURES
-                .iter()
-                .filter(|figure| figure.section == section)
-                .map(|figure| {
-                    count += 1;
-                    let home = setting.home.as_deref();
-                    let drawn = figure.drawn(answer, language, home);
-                    // A table alone is the same in any width.
-                    let is_drawing = drawn.chart.is_some() || !drawn.cards.is_empty();
-                    let redrawn = |wanted: bool, draw: Redraw| match wanted && is_drawing {
-                        true => draw(figure, answer, language, home),
-                        false => (None, Vec::new()),
-                    };
-                    Placed {
-                        number: count,
-                        figure,
-                        narrow: redrawn(true, Figure::narrow),
-                        paper: redrawn(setting.pdf, Figure::paper),
-                        drawn,
-                    }
-                });
+            let of_section = figures.extract_if(.., |(figure, _)| figure.section == section);
+            let of_section = of_section.map(|(figure, widths)| {
+                count += 1;
+                let DrawnWidths {
+                    drawn,
+                    narrow,
+                    paper,
+                } = widths;
+                Placed {
+                    number: count,
+                    figure,
+                    drawn,
+                    narrow,
+                    paper,
+                }
+            });
+            let of_section: Vec<Placed> = of_section.collect();
             let note = setting
                 .notes
                 .iter()
@@ -333,7 +408,7 @@ fn sections(answer: &Answer, setting: &Setting, language: Language) -> Vec<Chapt
                 name: section.name(),
                 title: language.text().sections[section as usize],
                 note: note.map(|(.., text)| text.clone()),
-                figures: figures.collect(),
+                figures: of_section,
             }
         })
         .collect()

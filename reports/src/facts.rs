@@ -15,6 +15,7 @@ use teiten_aggregator::schema::{
 use teiten_observation::Class;
 
 use crate::measure::RateUnit;
+use crate::query::answer::Port;
 use crate::query::distinct::ERROR_PERCENT;
 use crate::query::survey::RULES;
 use crate::query::{Answer, PortRole, SourceGroup};
@@ -261,13 +262,9 @@ fn classes(answer: &Answer, scope: &Scope) -> Vec<Fact> {
 }
 
 fn ports(answer: &Answer, scope: &Scope) -> Vec<Fact> {
-    let mut packets = std::collections::BTreeMap::new();
-    for ((service, port), tally) in &answer.ports {
-        if *service == PortRole::Asked {
-            *packets.entry(*port).or_insert(0) += tally.packets_ipv4();
-        }
-    }
-    let mut rows: Vec<_> = packets.into_iter().collect();
+    let asked = answer.ports_of(PortRole::Asked).iter();
+    let asked = asked.map(|(port, totals)| (port, totals.packets_ipv4()));
+    let mut rows: Vec<(Port, i64)> = asked.collect();
     rows.sort_by_key(|(port, packets)| (std::cmp::Reverse(*packets), *port));
     rows.truncate(PORTS);
     rows.into_iter()

@@ -2,11 +2,13 @@
 //! step knows only the one before it; see the code map in README.md.
 
 pub mod chart;
+mod decimal;
 pub mod document;
 pub mod facts;
 pub mod figure;
 pub mod measure;
 pub mod options;
+mod parallel;
 pub mod pdf;
 pub mod period;
 pub mod publish;

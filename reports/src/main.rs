@@ -100,8 +100,11 @@ fn build(arguments: BuildArguments) -> anyhow::Result<u8> {
         stated: facts.iter().map(|fact| fact.figure).collect(),
     };
     let mut folder = Folder::begin(&out, &name)?;
+    let documents = Document::all(&answer, &setting, options.workers);
+    folder.add_documents(&documents, options.workers)?;
+    // Their tables are large; the system takes the memory back faster.
+    std::mem::forget(documents);
     for &language in &options.languages {
-        folder.add_document(&Document::new(&answer, &setting, language))?;
         if let Some(program) = &pdf_program {
             pdf::make(program, folder.partial(), language)?;
             folder.adopt(&html::pdf_name(language))?;

@@ -1,16 +1,19 @@
 //! Publishes a report as a folder: all files are written to a temporary folder, which then replaces the earlier one by a rename, so that no
 //! file of an earlier report survives and no reader sees half of a new one. `manifest.json` names every file with its SHA-256.
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 use teiten_aggregator::text::hexadecimal;
 
+use crate::chart::Chart;
 use crate::document::Document;
+use crate::parallel;
 use crate::render::{csv, html, json, markdown, png, report_json};
+use crate::table::DataTable;
 
 /// Name of the file that lists the others.
 pub const MANIFEST: &str = "manifest.json";
@@ -71,69 +74,37 @@ impl Folder {
     /// # Errors
     /// When it cannot be written.
     pub fn add(&mut self, name: &str, content: &[u8]) -> Result<(), PublishError> {
-        let path = self.partial.join(name);
-        let folder = path.parent().unwrap_or(&self.partial);
-        fs::create_dir_all(folder)
-            .and_then(|()| fs::write(&path, content))
-            .map_err(|source| unwritten(&path, source))?;
-        self.note(name, content);
+        let sum = write(&self.partial.join(name), |out| out.write_all(content))?;
+        self.note(name, sum);
         Ok(())
     }
 
-    fn note(&mut self, name: &str, content: &[u8]) {
-        let hash = hexadecimal(&Sha256::digest(content));
+    fn note(&mut self, name: &str, sum: FileSum) {
+        let FileSum { bytes, sha256 } = sum;
         self.files
-            .push(json!({"path": name, "bytes": content.len(), "sha256": hash}));
+            .push(json!({"path": name, "bytes": bytes, "sha256": sha256}));
         self.names.push(name.to_owned());
     }
 
-    /// Adds the page, the Markdown and every figure's drawing and numbers.
+    /// Adds the pages, the Markdown and every figure's drawing and numbers, on as many threads as `workers`. The files do not depend on their
+    /// number.
     ///
     /// # Errors
     /// When a file cannot be written.
-    pub fn add_document(&mut self, document: &Document) -> Result<(), PublishError> {
-        let language = document.language;
-        for placed in document
-            .sections
-            .iter()
-            .flat_map(|section| &section.figures)
-        {
-            if placed.drawn.empty.is_some() {
-                continue;
-            }
-            let name = placed.figure.name;
-            let numbers = BYTE_ORDER_MARK.to_owned() + &csv::render(&placed.drawn.table);
-            self.add(&html::csv_name(name, language), numbers.as_bytes())?;
-            let numbers = json::render(&placed.drawn.table);
-            self.add(&html::json_name(name, language), numbers.as_bytes())?;
-            let cards = placed.drawn.cards.iter().map(|card| &card.chart);
-            let paper = placed.paper.0.iter().chain(&placed.paper.1);
-            for chart in cards.chain(paper) {
-                let svg = chart.standalone();
-                self.add(&html::svg_name(&chart.name, language), svg.as_bytes())?;
-            }
-            if let Some(chart) = &placed.drawn.chart {
-                let svg = chart.standalone();
-                self.add(&html::svg_name(name, language), svg.as_bytes())?;
-                if document.pictures
-                    && let Ok(picture) = png::render(&svg)
-                {
-                    self.add(&html::png_name(name, language), &picture)?;
-                }
+    pub fn add_documents(
+        &mut self,
+        documents: &[Document],
+        workers: usize,
+    ) -> Result<(), PublishError> {
+        let files: Vec<DocumentFile<'_>> = documents.iter().flat_map(files_of).collect();
+        let written = |file: &DocumentFile<'_>| file.content.write(&self.partial.join(&file.name));
+        let sums = parallel::map(workers, &files, |file| file.content.cost(), written);
+        for (file, sum) in files.iter().zip(sums) {
+            if let Some(sum) = sum? {
+                self.note(&file.name, sum);
             }
         }
-        self.add(
-            &report_json::file_name(language),
-            report_json::render(document).as_bytes(),
-        )?;
-        self.add(
-            &markdown::file_name(language),
-            markdown::render(document).as_bytes(),
-        )?;
-        self.add(
-            &html::file_name(language),
-            html::render(document).as_bytes(),
-        )
+        Ok(())
     }
 
     /// Names a file that another program has written into the folder.
@@ -143,7 +114,7 @@ impl Folder {
     pub fn adopt(&mut self, name: &str) -> Result<(), PublishError> {
         let path = self.partial.join(name);
         let content = fs::read(&path).map_err(|source| unwritten(&path, source))?;
-        self.note(name, &content);
+        self.note(name, FileSum::of(&content));
         Ok(())
     }
 
@@ -192,6 +163,165 @@ impl Drop for Folder {
             let _ = fs::remove_dir_all(&self.partial);
         }
     }
+}
+
+/// Length and hash of a file.
+struct FileSum {
+    bytes: usize,
+    /// Hexadecimal.
+    sha256: String,
+}
+
+impl FileSum {
+    fn of(content: &[u8]) -> Self {
+        FileSum {
+            bytes: content.len(),
+            sha256: hexadecimal(&Sha256::digest(content)),
+        }
+    }
+}
+
+/// A file whose bytes are summed while they are written.
+struct SummedFile {
+    file: File,
+    bytes: usize,
+    hash: Sha256,
+}
+
+impl Write for SummedFile {
+    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(piece)?;
+        self.hash.update(&piece[..written]);
+        self.bytes += written;
+        Ok(written)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.file.flush()
+    }
+}
+
+/// Makes a file, and its folder if that is missing.
+fn write(
+    path: &Path,
+    content: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<FileSum, PublishError> {
+    let made = || {
+        fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
+        let mut file = SummedFile {
+            file: File::create(path)?,
+            bytes: 0,
+            hash: Sha256::new(),
+        };
+        content(&mut file)?;
+        Ok(FileSum {
+            bytes: file.bytes,
+            sha256: hexadecimal(&file.hash.finalize()),
+        })
+    };
+    made().map_err(|source| unwritten(path, source))
+}
+
+/// A file of a document.
+struct DocumentFile<'d> {
+    name: String,
+    content: FileContent<'d>,
+}
+
+/// What is in it.
+enum FileContent<'d> {
+    Csv(&'d DataTable),
+    Json(&'d DataTable),
+    Drawing(&'d Chart),
+    /// The same as PNG; there is no file where no font has its characters.
+    Picture(&'d Chart),
+    Page(&'d Document, fn(&Document) -> String),
+}
+
+/// What a picture and a page cost, in cells of a table.
+const PICTURE_COST: usize = 100_000;
+const PAGE_COST: usize = 400_000;
+
+impl FileContent<'_> {
+    /// How long it takes, roughly.
+    fn cost(&self) -> usize {
+        match self {
+            FileContent::Csv(table) | FileContent::Json(table) => {
+                table.rows.len() * table.columns.len()
+            }
+            FileContent::Drawing(_) => 1,
+            FileContent::Picture(_) => PICTURE_COST,
+            FileContent::Page(..) => PAGE_COST,
+        }
+    }
+
+    /// Writes it to `path`; `None` for a picture that cannot be drawn.
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    fn write(&self, path: &Path) -> Result<Option<FileSum>, PublishError> {
+        let sum = match self {
+            FileContent::Csv(table) => write(path, |out| {
+                out.write_all(BYTE_ORDER_MARK.as_bytes())?;
+                csv::write(table, out)
+            }),
+            FileContent::Json(table) => write(path, |out| json::write(table, out)),
+            FileContent::Drawing(chart) => {
+                write(path, |out| out.write_all(chart.standalone().as_bytes()))
+            }
+            FileContent::Picture(chart) => match png::render(&chart.standalone()) {
+                Ok(picture) => write(path, |out| out.write_all(&picture)),
+                Err(_) => return Ok(None),
+            },
+            FileContent::Page(document, render) => {
+                write(path, |out| out.write_all(render(document).as_bytes()))
+            }
+        };
+        sum.map(Some)
+    }
+}
+
+/// The files of a document.
+fn files_of(document: &Document) -> Vec<DocumentFile<'_>> {
+    let language = document.language;
+    let mut files = Vec::new();
+    let mut add = |name: String, content| files.push(DocumentFile { name, content });
+    let figures = document.sections.iter();
+    let figures = figures.flat_map(|section| &section.figures);
+    for placed in figures.filter(|placed| placed.drawn.empty.is_none()) {
+        let (name, drawn) = (placed.figure.name, &placed.drawn);
+        add(
+            html::csv_name(name, language),
+            FileContent::Csv(&drawn.table),
+        );
+        add(
+            html::json_name(name, language),
+            FileContent::Json(&drawn.table),
+        );
+        let cards = drawn.cards.iter().map(|card| &card.chart);
+        let paper = placed.paper.0.iter().chain(&placed.paper.1);
+        for chart in cards.chain(paper) {
+            let name = html::svg_name(&chart.name, language);
+            add(name, FileContent::Drawing(chart));
+        }
+        if let Some(chart) = &drawn.chart {
+            add(html::svg_name(name, language), FileContent::Drawing(chart));
+            if document.pictures {
+                add(html::png_name(name, language), FileContent::Picture(chart));
+            }
+        }
+    }
+    for (name, render) in [
+        (
+            report_json::file_name(language),
+            report_json::render as fn(&Document) -> String,
+        ),
+        (markdown::file_name(language), markdown::render),
+        (html::file_name(language), html::render),
+    ] {
+        add(name, FileContent::Page(document, render));
+    }
+    files
 }
 
 fn unwritten(path: &Path, source: io::Error) -> PublishError {

@@ -23,6 +23,8 @@ mod exposure;
 mod gather;
 pub mod layout;
 mod marginals;
+pub mod port_days;
+pub mod port_map;
 pub mod rolled_up;
 mod rows;
 mod sources;
@@ -219,11 +221,16 @@ fn ask_one(
         before.map_or(&BTreeMap::new(), |before| &before.sensors),
     );
     if depth >= Depth::Whole && question.compare && before.is_some() {
-        (answer.events, answer.tested) = detect::find(&answer, before);
+        (answer.events, answer.tested) = detect::find(&answer, before, question.workers);
         detect::read_details(&job, question.workers, &mut answer);
     }
     if depth >= Depth::Whole {
-        answer.rolled_up = gather::read(&question.data, &mut answer, &|name| job.wants(name))?;
+        answer.rolled_up = gather::read(
+            &question.data,
+            &mut answer,
+            &|name| job.wants(name),
+            question.workers,
+        )?;
     }
     let observed = answer.hours.iter().any(|hour| hour.state.is_observed());
     Ok(observed.then_some(answer))

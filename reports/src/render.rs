@@ -6,3 +6,16 @@ pub mod json;
 pub mod markdown;
 pub mod png;
 pub mod report_json;
+
+use std::io::{self, Write};
+
+/// Bytes that are written at once.
+const PIECE_BYTES: usize = 128 << 10;
+
+/// What `write` writes, as text.
+fn text_of(write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> String {
+    let mut bytes = Vec::new();
+    // Memory takes everything.
+    let _ = write(&mut bytes);
+    String::from_utf8(bytes).unwrap_or_default()
+}

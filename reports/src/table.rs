@@ -2,6 +2,7 @@
 //!
 //! Cells keep their values; the renderer decides how to write a value. A gap is empty, never zero.
 
+use crate::decimal::{push_fixed, push_integer};
 use crate::text::{Language, number};
 
 /// One column: its heading for readers, and its CSV name, which carries the unit.
@@ -134,24 +135,38 @@ impl Cell {
         }
     }
 
-    /// As a CSV field: text quoted always (the country code NA is no missing value), numbers plain, gaps empty.
-    #[must_use]
-    pub fn csv(&self) -> String {
+    /// Appends the cell as a CSV field: text quoted always (the country code NA is no missing value), numbers plain, gaps empty.
+    pub(crate) fn push_csv(&self, text: &mut Vec<u8>) {
         match self {
-            Cell::Text(text) => format!("\"{}\"", text.replace('"', "\"\"")),
-            Cell::Count(value) => value.to_string(),
-            Cell::Estimate(value) => format!("{:.0}", value.round()),
-            Cell::Percent(value) => format!("{value:.4}"),
-            Cell::Measure(value) | Cell::Change(value) => format!("{value:.4}"),
-            Cell::Rate(value) | Cell::Difference(value) => format!("{value:.6}"),
-            Cell::Spark(values) => {
-                let values: Vec<String> = values
-                    .iter()
-                    .map(|value| value.map_or_else(String::new, |value| format!("{value:.6}")))
-                    .collect();
-                format!("\"{}\"", values.join(";"))
+            Cell::Text(words) => {
+                text.push(b'"');
+                for (place, part) in words.split('"').enumerate() {
+                    if place > 0 {
+                        text.extend_from_slice(b"\"\"");
+                    }
+                    text.extend_from_slice(part.as_bytes());
+                }
+                text.push(b'"');
             }
-            Cell::Gap => String::new(),
+            Cell::Count(value) => push_integer(*value, text),
+            Cell::Estimate(value) => push_fixed(value.round(), 0, text),
+            Cell::Percent(value) | Cell::Measure(value) | Cell::Change(value) => {
+                push_fixed(*value, 4, text);
+            }
+            Cell::Rate(value) | Cell::Difference(value) => push_fixed(*value, 6, text),
+            Cell::Spark(values) => {
+                text.push(b'"');
+                for (place, value) in values.iter().enumerate() {
+                    if place > 0 {
+                        text.push(b';');
+                    }
+                    if let Some(value) = value {
+                        push_fixed(*value, 6, text);
+                    }
+                }
+                text.push(b'"');
+            }
+            Cell::Gap => {}
         }
     }
 }
@@ -162,10 +177,17 @@ mod tests {
 
     #[test]
     fn text_is_quoted_and_gaps_are_empty() {
-        assert_eq!(Cell::text("NA").csv(), "\"NA\"");
-        assert_eq!(Cell::text("a \"b\"").csv(), "\"a \"\"b\"\"\"");
-        assert_eq!(Cell::Gap.csv(), "");
-        assert_eq!(Cell::Count(0).csv(), "0");
+        let csv = |cell: Cell| {
+            let mut text = Vec::new();
+            cell.push_csv(&mut text);
+            String::from_utf8(text).unwrap()
+        };
+        assert_eq!(csv(Cell::text("NA")), "\"NA\"");
+        assert_eq!(csv(Cell::text("a \"b\"")), "\"a \"\"b\"\"\"");
+        assert_eq!(csv(Cell::Gap), "");
+        assert_eq!(csv(Cell::Count(0)), "0");
+        let spark = Cell::Spark(vec![None, Some(0.5), None, Some(-1.0)]);
+        assert_eq!(csv(spark), "\";0.500000;;-1.000000\"");
         assert_eq!(Cell::share(1.0, 0.0), Cell::Gap);
     }
 }

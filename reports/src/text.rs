@@ -196,7 +196,7 @@ text! {
     finding_untested, finding_no_event, finding_events, median, outside, event_short_spike, event_short_new, events_untested,
     events_rule, events_more, event_spike, event_new, event_size, event_countries, event_network, event_tools, event_no_tool,
     event_sensors, event_sensors_all, event_judgement, days, kind, hosts_of_peak, dispersion, kind_spike, kind_new, rank_previous,
-    rank_year_before, rank_without_survey, difference, change_previous, daily, note_outside, note_iana, finding_entered,
+    rank_year_before, rank_without_survey, difference, change_previous, daily, monthly, note_outside, note_iana, finding_entered,
     finding_leads, device_mark, no_sources_table, without_survey, all_packets, survey_share, note_survey_rule, rule,
     sources_per_day, survey_named, survey_either, finding_survey, note_survey, mirai_world, devices_world, mirai_home,
     devices_home, axis_sources_day_exact, note_infected, hosts_a_day, largest_network, several_packets, note_days, rank_shared,

@@ -398,7 +398,7 @@ fn traffic(
 }
 
 fn coverage(plan: &TablesPlan, hour: i64, sensor: &str, packets: i64) -> NamedColumns {
-    let minutes = 0..60_i64;
+    let minutes = 0..MINUTES as i64;
     let each = |value: i64| counts(minutes.clone().map(|_| value));
     // All packets are in the first minute.
     let observed = || {
@@ -419,7 +419,7 @@ fn coverage(plan: &TablesPlan, hour: i64, sensor: &str, packets: i64) -> NamedCo
         ("addresses_ipv4", each(plan.addresses)),
         (
             "addresses_ipv6",
-            Arc::new(Float64Array::from(vec![0.0; 60])),
+            Arc::new(Float64Array::from(vec![0.0; MINUTES])),
         ),
     ];
     let zeros = [
@@ -435,6 +435,9 @@ fn coverage(plan: &TablesPlan, hour: i64, sensor: &str, packets: i64) -> NamedCo
     columns.extend(zeros.map(|name| (name, each(0))));
     columns
 }
+
+/// Rows of the coverage of an hour.
+const MINUTES: usize = 60;
 
 /// Where the tables of an hour go.
 struct Place<'p> {
@@ -477,8 +480,13 @@ impl Place<'_> {
             (CHECKSUM_KEY, CHECKSUM_PLACE.to_owned()),
         ];
         let notes = notes.map(|(key, value)| KeyValue::new(key.to_owned(), value));
+        // As in the sensor's files, columns of a few values are not compressed: they would only grow.
+        let compression = match batch.num_rows() <= MINUTES {
+            true => Compression::UNCOMPRESSED,
+            false => Compression::ZSTD(ZstdLevel::default()),
+        };
         let properties = WriterProperties::builder()
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_compression(compression)
             .set_max_row_group_row_count(Some(GROUP_ROWS))
             .set_key_value_metadata(Some(notes.into()))
             .build();

@@ -1,7 +1,8 @@
 //! Decodes parts batch by batch on threads, and merges them by source.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, VecDeque};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 
@@ -36,19 +37,27 @@ pub struct LinesError {
     pub source: PartError,
 }
 
-/// Calls `take` for every source of these rows of `sources`, in the order of the tables, with all its rows: hour by hour. The texts that rows refer to by number are added to `names`.
+/// Calls `take` for every source of these rows of `sources`, in the order of the tables, with all its rows: hour by hour. Parts that were decoded
+/// before need not be decoded again. The texts that rows refer to by number are added to `names`.
 ///
 /// # Errors
 /// When a part cannot be read, or what `take` returns.
 pub fn each_source<E: From<LinesError>>(
     parts: &[PartRows],
+    decoded: Option<DecodedParts>,
     names: &mut LineNames,
     mut take: impl FnMut(SourceKey, &SourceLines, &LineNames) -> Result<(), E>,
 ) -> Result<(), E> {
     std::thread::scope(|scope| {
         let mut heads = Vec::with_capacity(parts.len());
         let mut threads = 0;
+        let decoded = decoded.filter(|decoded| decoded.are_of(parts));
+        let mut decoded = decoded.map(|decoded| decoded.batches.into_iter());
         for part in parts {
+            if let Some(batches) = decoded.as_mut().and_then(Iterator::next) {
+                heads.push(PartHead::new(part, BatchFeed::Ready(batches)));
+                continue;
+            }
             let is_large = std::fs::metadata(part.part.place())
                 .is_ok_and(|about| about.len() >= THREAD_BYTES_MIN);
             let feed = if is_large && threads < THREADS_MAX {
@@ -108,8 +117,73 @@ struct LineBatch {
     stacks: Vec<String>,
 }
 
-/// The origin of batches: a thread, or this thread's own decoder.
+/// Small parts that were decoded before anybody asked.
+pub struct DecodedParts {
+    /// What told the files apart before they were read.
+    files: Vec<FileForm>,
+    batches: Vec<VecDeque<Result<LineBatch, PartError>>>,
+}
+
+/// A file that is decoded ahead is smaller, and all of them together, bytes.
+const AHEAD_BYTES_MAX: u64 = 8 << 20;
+
+impl DecodedParts {
+    /// Decodes parts; `None` if one of them, or all together, are too large to be kept in memory.
+    #[must_use]
+    pub fn of(parts: &[PartRows]) -> Option<Self> {
+        let files = found_files(parts)?;
+        let is_small = files.iter().all(|file| file.length < THREAD_BYTES_MIN)
+            && files.iter().map(|file| file.length).sum::<u64>() < AHEAD_BYTES_MAX;
+        let decoded = |part: &PartRows| {
+            let mut reader = match LineReader::of(part) {
+                Ok(reader) => reader,
+                Err(error) => return VecDeque::from([Err(error)]),
+            };
+            let mut batches = VecDeque::new();
+            while let Some(next) = reader.next().transpose() {
+                let is_last = next.is_err();
+                batches.push_back(next);
+                if is_last {
+                    break;
+                }
+            }
+            batches
+        };
+        is_small.then(|| DecodedParts {
+            files,
+            batches: parts.iter().map(decoded).collect(),
+        })
+    }
+
+    /// Whether these are the parts as they are now.
+    fn are_of(&self, parts: &[PartRows]) -> bool {
+        found_files(parts).is_some_and(|files| files == self.files)
+    }
+}
+
+/// What tells a file from another that had its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct FileForm {
+    inode: (u64, u64),
+    length: u64,
+    modified: (i64, i64),
+}
+
+fn found_files(parts: &[PartRows]) -> Option<Vec<FileForm>> {
+    let form = |part: &PartRows| {
+        let about = std::fs::metadata(part.part.place()).ok()?;
+        Some(FileForm {
+            inode: (about.dev(), about.ino()),
+            length: about.len(),
+            modified: (about.mtime(), about.mtime_nsec()),
+        })
+    };
+    parts.iter().map(form).collect()
+}
+
+/// The origin of batches: a thread, this thread's own decoder, or memory.
 enum BatchFeed {
+    Ready(VecDeque<Result<LineBatch, PartError>>),
     Thread(Receiver<Result<LineBatch, PartError>>),
     Here(LineReader),
 }
@@ -151,6 +225,7 @@ impl<'p> PartHead<'p> {
                 // A thread that has ended has sent all batches.
                 BatchFeed::Thread(batches) => batches.recv().ok().transpose(),
                 BatchFeed::Here(opened) => opened.next(),
+                BatchFeed::Ready(batches) => batches.pop_front().transpose(),
             };
             let Some(batch) = next.map_err(|source| error(self.part, source))? else {
                 return Ok(None);

@@ -2,11 +2,12 @@
 //! checksum that is compared while they are read.
 
 use std::collections::HashSet;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, Read, Write};
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
+use super::aside::{ReadAside, WriteAside};
 use super::scan::{Scan, ScanKey};
 use crate::by_source::SourceKey;
 use teiten_observation::{Tool, TrafficType};
@@ -18,18 +19,18 @@ const WIDE_MAGIC: &[u8; 8] = b"teiten-1";
 const EVENT_BYTES_MAX: usize = 1 << 19;
 /// Texts that are kept to be shared, at most.
 const TEXTS_MAX: usize = 1 << 12;
-/// Bytes that are compressed at once: an event has some fifty, and each call of the compressor has its price.
+/// Bytes that are read at once.
 const BUFFER_BYTES: usize = 64 << 10;
 /// Compression of the file: it is read once a day.
 const ZSTD_LEVEL: i32 = 1;
 
 /// Writes open events.
-pub(crate) struct OpenWriter<W: Write> {
-    file: BufWriter<zstd::Encoder<'static, W>>,
+pub(crate) struct OpenWriter<W: Write + Send + 'static> {
+    file: WriteAside<W>,
     bytes: Vec<u8>,
 }
 
-impl<W: Write> OpenWriter<W> {
+impl<W: Write + Send + 'static> OpenWriter<W> {
     /// Begins a file.
     ///
     /// # Errors
@@ -37,7 +38,7 @@ impl<W: Write> OpenWriter<W> {
     pub(crate) fn new(file: W) -> io::Result<Self> {
         let mut file = zstd::Encoder::new(file, ZSTD_LEVEL)?;
         file.include_checksum(true)?;
-        let mut file = BufWriter::with_capacity(BUFFER_BYTES, file);
+        let mut file = WriteAside::new(file, zstd::Encoder::finish)?;
         file.write_all(MAGIC)?;
         Ok(OpenWriter {
             file,
@@ -91,8 +92,7 @@ impl<W: Write> OpenWriter<W> {
     /// When it cannot be written.
     pub(crate) fn finish(mut self) -> io::Result<W> {
         self.file.write_all(&0_u32.to_le_bytes())?;
-        let file = self.file.into_inner();
-        file.map_err(io::IntoInnerError::into_error)?.finish()
+        self.file.finish()
     }
 }
 
@@ -115,8 +115,8 @@ pub(crate) struct OpenHead {
 }
 
 /// Reads open events, in the order in which they were written.
-pub(crate) struct OpenReader<R: Read> {
-    file: BufReader<zstd::Decoder<'static, BufReader<R>>>,
+pub(crate) struct OpenReader {
+    file: BufReader<ReadAside>,
     head: Option<OpenHead>,
     /// The event that is next.
     bytes: Vec<u8>,
@@ -127,13 +127,14 @@ pub(crate) struct OpenReader<R: Read> {
 /// Texts that came before: most events share them.
 type KnownTexts = HashSet<Arc<str>, RandomState>;
 
-impl<R: Read> OpenReader<R> {
+impl OpenReader {
     /// Opens a file.
     ///
     /// # Errors
     /// When it is none, or is damaged.
-    pub(crate) fn new(file: R) -> io::Result<Self> {
-        let mut file = BufReader::with_capacity(BUFFER_BYTES, zstd::Decoder::new(file)?);
+    pub(crate) fn new(file: impl Read + Send + 'static) -> io::Result<Self> {
+        let unpacked = ReadAside::new(zstd::Decoder::new(file)?)?;
+        let mut file = BufReader::with_capacity(BUFFER_BYTES, unpacked);
         let mut magic = [0; MAGIC.len()];
         file.read_exact(&mut magic)?;
         if ![MAGIC, WIDE_MAGIC].contains(&&magic) {
@@ -186,7 +187,10 @@ impl<R: Read> OpenReader<R> {
     ///
     /// # Errors
     /// When this file is damaged, or that one cannot be written.
-    pub(crate) fn pass<W: Write>(&mut self, file: &mut OpenWriter<W>) -> io::Result<()> {
+    pub(crate) fn pass<W: Write + Send + 'static>(
+        &mut self,
+        file: &mut OpenWriter<W>,
+    ) -> io::Result<()> {
         match self.is_wide {
             true => {
                 let scan = self.take()?;
@@ -424,13 +428,13 @@ mod tests {
             .iter()
             .for_each(|scan| file.push(scan).expect("a Vec takes all"));
         let written = file.finish().expect("a Vec takes all");
-        let mut reader = OpenReader::new(&written[..]).expect("open events");
+        let mut reader = OpenReader::new(io::Cursor::new(written.clone())).expect("open events");
         let mut copy = OpenWriter::new(Vec::new()).expect("a Vec takes all");
         while reader.next_event().is_some() {
             reader.pass(&mut copy).expect("sound");
         }
         assert!(copy.finish().expect("a Vec takes all") == written);
-        let mut reader = OpenReader::new(&written[..]).expect("open events");
+        let mut reader = OpenReader::new(io::Cursor::new(written.clone())).expect("open events");
         assert_eq!(
             reader.next_event().map(|head| head.end_us),
             Some(scans[0].end_us)
@@ -442,7 +446,8 @@ mod tests {
         assert_eq!(reader.take().expect("sound"), scans[2]);
         assert_eq!(reader.next_event(), None);
         for length in 0..written.len() {
-            let read = OpenReader::new(&written[..length]).and_then(|mut reader| {
+            let cut = io::Cursor::new(written[..length].to_vec());
+            let read = OpenReader::new(cut).and_then(|mut reader| {
                 while reader.next_event().is_some() {
                     reader.take()?;
                 }

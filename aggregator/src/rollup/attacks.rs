@@ -14,7 +14,7 @@ use super::replies::each_prefix;
 use super::scans::{ONGOING, run_of};
 use super::sources::{file_hash, known_until, telescope_of};
 use super::{Inputs, Rolled, RollupSettings, waiting};
-use crate::calendar::TIMEZONE_KEY;
+use crate::calendar::{AS_OF_KEY, TIMEZONE_KEY, instant_text};
 use crate::close::encode_with;
 use crate::event::attack::{
     Attack, Settled, Undecided, UndecidedHead, UndecidedReader, UndecidedWriter, VictimPrefix,
@@ -99,7 +99,8 @@ pub(super) fn roll_days(
         if known.as_ref() == Some(&head) {
             continue;
         }
-        let notes = notes_of(coverage, zone)?;
+        let mut notes = notes_of(coverage, zone)?;
+        notes.set(AS_OF_KEY, &instant_text(horizon_us));
         let day = AttackDay {
             store,
             sensor,

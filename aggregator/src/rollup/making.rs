@@ -71,6 +71,15 @@ impl MakingNotes {
         values.filter_map(|value| value.parse().ok()).max()
     }
 
+    /// Leaves of the values of a key the last one in the order of texts.
+    pub(super) fn keep_last(&mut self, key: &str) {
+        if let Some(values) = self.0.get_mut(key)
+            && let Some(last) = values.pop_last()
+        {
+            *values = BTreeSet::from([last]);
+        }
+    }
+
     /// As the metadata of a file.
     #[must_use]
     pub(super) fn metadata(&self) -> Vec<KeyValue> {

@@ -5,29 +5,27 @@ mod sums;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use foldhash::fast::RandomState;
 
 use super::error::{RollupError, file_error};
-use super::making::{INPUTS, MakingNotes, NotedParts, PARTS_KEY};
+use super::making::{INPUTS, MakingNotes, NotedParts};
 use super::noted::{note_of, other_zone};
-use super::traffic::month_of;
+use super::period::{RolledPeriod, month_of};
 use super::{Inputs, Rolled, RollupSettings, remove_left};
-use crate::calendar::TIMEZONE_KEY;
 use crate::close::encode_with;
 use crate::columns::PartColumns;
-use crate::parallel::joined;
-use crate::part::{PartError, checked, guarded};
+use crate::part::{PartError, guarded};
 use crate::schema::{
     ASKED_PORTS_DAILY, ASKED_PORTS_MONTHLY, ASKED_PORTS_ROWS, AskedPort, AskedPortRow,
     AskedPortRows, MARGINALS_DAILY, MARGINALS_DAILY_ROWS, MarginalRow, MarginalRows, PortRole,
     SCHEMA_VERSION, Table, encode_group, names,
 };
-use crate::store::{PART_ENDING, Part, Period, Staged, Store};
-use crate::whole_day::{PartRows, files_of};
+use crate::store::{PART_ENDING, Part, Period, Publication, Staged, Store};
 use crate::writer::PartWriter;
-use sums::{DaySums, PortSum};
+use sums::PortSum;
+
+pub(super) use sums::DaySums;
 
 /// The tables of days that are made here.
 pub(super) const TABLES: [&Table; 2] = [&MARGINALS_DAILY, &ASKED_PORTS_DAILY];
@@ -36,76 +34,49 @@ const GROUP_ROWS: usize = 16_384;
 /// Raised when the same parts become other rows.
 const LAYOUT: &str = "marginals 1";
 
-/// Rolls up days.
-pub(super) fn roll_days(
-    store: &Store,
-    days: &Inputs,
-    settings: &RollupSettings,
-    rolled: &mut Rolled,
-) -> Result<(), RollupError> {
-    for ((period, sensor), parts) in days {
-        let zone = settings.calendar.name();
-        let noted = NotedParts::read(parts)?;
-        let inputs = noted.sha256(&[zone, LAYOUT]);
-        let file_name = format!("{sensor}.{PART_ENDING}");
+/// A day whose tables are made.
+pub(super) struct MarginalDay<'d>(Making<'d>);
+
+impl<'d> MarginalDay<'d> {
+    /// The day of a sensor; `None` if its tables are of these parts already.
+    pub(super) fn of(
+        of: RolledPeriod<'d>,
+        noted: &NotedParts<'_>,
+        rolled: &mut Rolled,
+    ) -> Option<Self> {
+        let inputs = of.inputs(noted, LAYOUT);
+        let file_name = format!("{}.{PART_ENDING}", of.sensor);
         let is_known = |table: &&Table| {
-            let path = store.path(table.name, *period, &file_name);
+            let path = of.store.path(table.name, of.period, &file_name);
             note_of(&path, INPUTS).is_some_and(|known| known == inputs)
         };
         if TABLES.iter().all(is_known) {
             rolled.unchanged += TABLES.len() as u64;
-            continue;
+            return None;
         }
-        let day = Making {
-            store,
-            period: *period,
-            sensor,
-            notes: notes_of(&noted, &inputs, zone),
-        };
-        let sums = sums_of(&files_of(parts))?;
+        Some(MarginalDay(Making::of(of, noted, &inputs)))
+    }
+
+    /// Writes the tables for `publication`.
+    pub(super) fn write(
+        self,
+        sums: DaySums,
+        publication: &mut Publication,
+        rolled: &mut Rolled,
+    ) -> Result<(), RollupError> {
+        let MarginalDay(day) = self;
         let (marginals, ports) = sums.finish();
         rolled.rows += (marginals.len() + ports.len()) as u64;
         rolled.written += TABLES.len() as u64;
-        day.publish([
+        let failed = || file_error(day.store.directory());
+        for file in [
             day.write_marginals(&marginals)?,
             day.write_ports(&ASKED_PORTS_DAILY, ports)?,
-        ])?;
-    }
-    Ok(())
-}
-
-fn notes_of(parts: &NotedParts<'_>, inputs: &str, zone: &str) -> MakingNotes {
-    let mut notes = parts.notes();
-    notes.set(INPUTS, inputs);
-    notes.set(PARTS_KEY, &parts.sha256(&[]));
-    notes.set(TIMEZONE_KEY, zone);
-    notes.set("schema_version", &SCHEMA_VERSION.to_string());
-    notes
-}
-
-/// The sums of the files of a day, read by as many threads as there are processors: one that was compacted by one.
-fn sums_of(files: &[PartRows]) -> Result<DaySums, RollupError> {
-    let next = AtomicUsize::new(0);
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let work = || {
-        let mut sums = DaySums::default();
-        while let Some(rows) = files.get(next.fetch_add(1, Ordering::Relaxed)) {
-            read(&rows.part, |columns| sums.read(columns, rows))?;
+        ] {
+            publication.put(file).map_err(failed())?;
         }
-        Ok::<_, RollupError>(sums)
-    };
-    let mut results = std::thread::scope(|scope| {
-        let threads: Vec<_> = (0..threads.clamp(1, files.len().max(1)))
-            .map(|_| scope.spawn(work))
-            .collect();
-        let results: Vec<_> = threads.into_iter().map(joined).collect();
-        results.into_iter()
-    });
-    let mut all = results.next().unwrap_or_else(|| Ok(DaySums::default()))?;
-    for sums in results {
-        all.merge(sums?);
+        Ok(())
     }
-    Ok(all)
 }
 
 /// Opens a part with a valid checksum, and passes its columns to `each`.
@@ -113,10 +84,8 @@ fn read(
     part: &Part,
     each: impl FnOnce(PartColumns) -> Result<(), String>,
 ) -> Result<(), RollupError> {
-    let damaged = |reason: String| PartError::Damaged(reason);
-    let outcome = checked(part.place()).and_then(|(file, _)| {
-        guarded(|| each(PartColumns::open(file).map_err(damaged)?).map_err(damaged))
-    });
+    let opened = PartColumns::open_checked(part.place());
+    let outcome = opened.and_then(|columns| guarded(|| each(columns).map_err(PartError::Damaged)));
     outcome.map_err(|source| RollupError::Part {
         path: part.path.clone(),
         source: source.into(),
@@ -145,7 +114,14 @@ pub(super) fn roll_months(
     }
     for ((period, sensor), parts) in &months {
         let noted = NotedParts::read(parts)?;
-        let inputs = noted.sha256(&[zone, LAYOUT]);
+        let month = RolledPeriod {
+            store,
+            period: *period,
+            sensor,
+            zone,
+            as_of: None,
+        };
+        let inputs = month.inputs(&noted, LAYOUT);
         let file_name = format!("{sensor}.{PART_ENDING}");
         let path = store.path(ASKED_PORTS_MONTHLY.name, *period, &file_name);
         if note_of(&path, INPUTS).is_some_and(|known| known == inputs) {
@@ -156,17 +132,12 @@ pub(super) fn roll_months(
         for of_day in parts {
             read(&of_day.part, |columns| add_ports(columns, &mut ports))?;
         }
-        let month = Making {
-            store,
-            period: *period,
-            sensor,
-            notes: notes_of(&noted, &inputs, zone),
-        };
+        let month = Making::of(month, &noted, &inputs);
         let mut ports: Vec<(AskedPort, PortSum)> = ports.into_iter().collect();
         ports.sort_unstable_by_key(|(key, _)| *key);
         rolled.rows += ports.len() as u64;
         rolled.written += 1;
-        month.publish([month.write_ports(&ASKED_PORTS_MONTHLY, ports)?])?;
+        month.publish(month.write_ports(&ASKED_PORTS_MONTHLY, ports)?)?;
     }
     let observed: BTreeSet<(Period, String)> = observed
         .iter()
@@ -225,13 +196,22 @@ struct Making<'m> {
     notes: MakingNotes,
 }
 
-impl Making<'_> {
-    fn publish<const N: usize>(&self, files: [Staged; N]) -> Result<(), RollupError> {
+impl<'m> Making<'m> {
+    fn of(of: RolledPeriod<'m>, noted: &NotedParts<'_>, inputs: &str) -> Self {
+        let mut notes = of.notes(noted, inputs);
+        notes.set("schema_version", &SCHEMA_VERSION.to_string());
+        Making {
+            store: of.store,
+            period: of.period,
+            sensor: of.sensor,
+            notes,
+        }
+    }
+
+    fn publish(&self, file: Staged) -> Result<(), RollupError> {
         let failed = || file_error(self.store.directory());
         let mut publication = self.store.publication();
-        for file in files {
-            publication.put(file).map_err(failed())?;
-        }
+        publication.put(file).map_err(failed())?;
         publication.commit().map(drop).map_err(failed())
     }
 

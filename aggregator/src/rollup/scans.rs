@@ -57,7 +57,7 @@ pub(super) struct ScanContext<'c> {
 pub(super) struct ScanDay<'c> {
     context: ScanContext<'c>,
     silence_us: i64,
-    before: Option<OpenReader<File>>,
+    before: Option<OpenReader>,
     open: OpenWriter<Staged>,
     open_count: u64,
     cut: u64,

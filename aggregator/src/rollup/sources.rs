@@ -23,8 +23,8 @@ use super::source_day::source_day;
 use super::survey::{SurveyGathering, SurveyRules};
 use super::survey_day::SurveyTally;
 use super::{Inputs, Rolled, RollupSettings, waiting};
-use crate::by_source::{LineNames, SourceLines, each_source};
-use crate::calendar::TIMEZONE_KEY;
+use crate::by_source::{DecodedParts, LineNames, SourceLines, each_source};
+use crate::calendar::{AS_OF_KEY, TIMEZONE_KEY, instant_text};
 use crate::close::{STATE_KEY, State, encode_with};
 use crate::event::campaign::follow::FollowDay;
 use crate::event::campaign::known::{read_known, write_known};
@@ -32,6 +32,7 @@ use crate::event::campaign::traits::AskedService;
 use crate::event::novelty::tally::write_things;
 use crate::event::{CampaignRules, DarkAddresses, ScanRules};
 use crate::hour::Hour;
+use crate::parallel::joined;
 use crate::pruned::PrunedHours;
 use crate::schema::{
     CAMPAIGNS_DAILY, CAMPAIGNS_DAILY_ROWS, COVERAGE, CampaignRow, CampaignRows, LateSourceRows,
@@ -71,78 +72,88 @@ pub(super) fn roll_days(
     let mut said = said_before(store)?;
     take_back(store, days, settings, &said)?;
     let known_until = known_until(store)?;
-    let mut sensors = BTreeSet::new();
-    for ((period, sensor), parts) in days {
-        sensors.insert(sensor.as_str());
-        let end_us = settings.end_us(*period)?;
-        let until_us = known_until.get(sensor).copied().unwrap_or(end_us);
-        let horizon_us = end_us.min(until_us);
-        let before = latest_open(store, sensor, settings, Some(*period))?;
-        let open_before = before.as_deref().map(file_hash).transpose()?;
-        let open_before = open_before.unwrap_or_default();
-        let campaigns_before = latest_known(store, sensor, settings, *period)?;
-        let known_before = match &campaigns_before {
-            Some((_, path)) => file_hash(path)?,
-            None => String::new(),
-        };
-        let file_name = format!("{sensor}.{PART_ENDING}");
-        let zone = settings.calendar.name();
-        let rules = settings.survey.text();
-        let (scans, horizon) = (settings.scans.text(), horizon_us.to_string());
-        let campaigns = settings.campaigns.text();
-        let else_of = [
-            zone,
-            LAYOUT,
-            &rules,
-            &scans,
-            &horizon,
-            &open_before,
-            &campaigns,
-            &known_before,
-        ];
-        let noted = NotedParts::read(parts)?;
-        let inputs = noted.sha256(&else_of);
-        let is_known = |table: &&Table| {
-            let path = store.path(table.name, *period, &file_name);
-            note_of(&path, INPUTS).is_some_and(|known| known == inputs)
-        };
-        let run = scans::run_of(*period);
-        let said = said.remove(&(sensor.clone(), run)).unwrap_or_default();
-        let within = scans::open_path(sensor, zone, *period);
-        let is_there = |within: &Path| store.directory().join(within).is_file();
-        let of_day = [KNOWN_ENDING, THINGS_ENDING];
-        let of_day = of_day.map(|ending| waiting::path(sensor, zone, *period, ending));
-        let is_left = is_there(&within) && of_day.iter().all(|within| is_there(within));
-        if TABLES.iter().all(is_known) && is_left {
-            rolled.unchanged += TABLES.len() as u64;
-            continue;
+    let sensors: BTreeSet<&str> = days.keys().map(|(_, sensor)| sensor.as_str()).collect();
+    // While a day is made, the next one is decoded: days follow one another, and what is read of one does not depend on the day before.
+    std::thread::scope(|scope| {
+        let mut ahead = None;
+        let mut following = days.values().skip(1);
+        for ((period, sensor), parts) in days {
+            let decoded = ahead.take();
+            let next = following.next();
+            let end_us = settings.end_us(*period)?;
+            let until_us = known_until.get(sensor).copied().unwrap_or(end_us);
+            let horizon_us = end_us.min(until_us);
+            let before = latest_open(store, sensor, settings, Some(*period))?;
+            let open_before = before.as_deref().map(file_hash).transpose()?;
+            let open_before = open_before.unwrap_or_default();
+            let campaigns_before = latest_known(store, sensor, settings, *period)?;
+            let known_before = match &campaigns_before {
+                Some((_, path)) => file_hash(path)?,
+                None => String::new(),
+            };
+            let file_name = format!("{sensor}.{PART_ENDING}");
+            let zone = settings.calendar.name();
+            let rules = settings.survey.text();
+            let (scans, horizon) = (settings.scans.text(), horizon_us.to_string());
+            let campaigns = settings.campaigns.text();
+            let else_of = [
+                zone,
+                LAYOUT,
+                &rules,
+                &scans,
+                &horizon,
+                &open_before,
+                &campaigns,
+                &known_before,
+            ];
+            let noted = NotedParts::read(parts)?;
+            let inputs = noted.sha256(&else_of);
+            let is_known = |table: &&Table| {
+                let path = store.path(table.name, *period, &file_name);
+                note_of(&path, INPUTS).is_some_and(|known| known == inputs)
+            };
+            let run = scans::run_of(*period);
+            let said = said.remove(&(sensor.clone(), run)).unwrap_or_default();
+            let within = scans::open_path(sensor, zone, *period);
+            let is_there = |within: &Path| store.directory().join(within).is_file();
+            let of_day = [KNOWN_ENDING, THINGS_ENDING];
+            let of_day = of_day.map(|ending| waiting::path(sensor, zone, *period, ending));
+            let is_left = is_there(&within) && of_day.iter().all(|within| is_there(within));
+            if TABLES.iter().all(is_known) && is_left {
+                rolled.unchanged += TABLES.len() as u64;
+                continue;
+            }
+            let mut notes = noted.notes();
+            notes.set(INPUTS, &inputs);
+            notes.set(PARTS_KEY, &noted.sha256(&[]));
+            notes.set(TIMEZONE_KEY, zone);
+            notes.set(AS_OF_KEY, &instant_text(horizon_us));
+            notes.set("schema_version", &SCHEMA_VERSION.to_string());
+            let day = SourcesDay {
+                store,
+                period: *period,
+                sensor,
+                parts,
+                telescope: telescope_of(&notes),
+                notes,
+                rules: settings.survey,
+                zone,
+                scans: &settings.scans,
+                horizon_us,
+                before,
+                said,
+                campaigns: settings.campaigns,
+                campaigns_before,
+                payloads: payloads_of(store, sensor, settings, *period)?,
+                first_hour: settings.calendar.hours(period.first_hour().day())?.start,
+            };
+            ahead = next.map(|parts| scope.spawn(move || DecodedParts::of(&files_of(parts))));
+            let decoded = decoded.and_then(joined);
+            rolled.rows += day.write(decoded)?;
+            rolled.written += TABLES.len() as u64;
         }
-        let mut notes = noted.notes();
-        notes.set(INPUTS, &inputs);
-        notes.set(PARTS_KEY, &noted.sha256(&[]));
-        notes.set(TIMEZONE_KEY, zone);
-        notes.set("schema_version", &SCHEMA_VERSION.to_string());
-        let day = SourcesDay {
-            store,
-            period: *period,
-            sensor,
-            parts,
-            telescope: telescope_of(&notes),
-            notes,
-            rules: settings.survey,
-            zone,
-            scans: &settings.scans,
-            horizon_us,
-            before,
-            said,
-            campaigns: settings.campaigns,
-            campaigns_before,
-            payloads: payloads_of(store, sensor, settings, *period)?,
-            first_hour: settings.calendar.hours(period.first_hour().day())?.start,
-        };
-        rolled.rows += day.write()?;
-        rolled.written += TABLES.len() as u64;
-    }
+        Ok::<_, RollupError>(())
+    })?;
     let mut sensors = sensors.into_iter();
     sensors.try_for_each(|sensor| roll_ongoing(store, sensor, settings, &said, rolled))
 }
@@ -358,7 +369,7 @@ struct SourcesDay<'d> {
 
 impl SourcesDay<'_> {
     /// Writes and publishes the tables; how many rows they have.
-    fn write(&self) -> Result<u64, RollupError> {
+    fn write(&self, decoded: Option<DecodedParts>) -> Result<u64, RollupError> {
         let here = || file_error(self.store.directory());
         let mut sources = self.create(&SOURCES_DAILY, &[])?;
         let mut held = HeldGroups::new(self.store).map_err(here())?;
@@ -380,7 +391,8 @@ impl SourcesDay<'_> {
         let mut names = LineNames::default();
         let mut pending = Vec::new();
         let mut number = 0;
-        each_source(&files_of(self.parts), &mut names, |key, source, names| {
+        let files = files_of(self.parts);
+        each_source(&files, decoded, &mut names, |key, source, names| {
             let day =
                 source_day(key, source, names).map_err(|source| RollupError::Destinations {
                     day: self.period.text(),

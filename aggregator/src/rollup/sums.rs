@@ -1,6 +1,6 @@
 //! Running sums: a row for each kind and country, finally sorted by their columns.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -23,24 +23,37 @@ struct Sum {
     sources: SketchUnion,
 }
 
+/// What a row is summed by, with the numbers of its texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct NumberedKey {
+    pub ip_version: i32,
+    pub protocol: i32,
+    pub port: Option<i32>,
+    /// Traffic type, class, tool, actor and country, as [`PeriodSums::number`] gives them.
+    pub texts: [u32; 5],
+}
+
 /// All sums of a period.
 #[derive(Debug, Default)]
 pub(super) struct PeriodSums {
     /// Hours of which there are rows.
     pub hours: i64,
-    rows: HashMap<Key, Sum, RandomState>,
-    names: BTreeSet<Arc<str>>,
+    rows: HashMap<NumberedKey, Sum, RandomState>,
+    texts: Vec<Arc<str>>,
+    numbers: HashMap<Arc<str>, u32, RandomState>,
 }
 
 impl PeriodSums {
-    /// A text of the few that columns hold, once for all rows.
-    pub(super) fn name(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.names.get(text) {
-            return Arc::clone(known);
+    /// The number of a text of the few that columns hold.
+    pub(super) fn number(&mut self, text: &str) -> u32 {
+        if let Some(known) = self.numbers.get(text) {
+            return *known;
         }
-        let name: Arc<str> = text.into();
-        self.names.insert(Arc::clone(&name));
-        name
+        let text: Arc<str> = text.into();
+        let number = self.texts.len() as u32;
+        self.texts.push(Arc::clone(&text));
+        self.numbers.insert(text, number);
+        number
     }
 
     /// Adds a row.
@@ -49,7 +62,7 @@ impl PeriodSums {
     /// When its sketch is none.
     pub(super) fn add(
         &mut self,
-        key: Key,
+        key: NumberedKey,
         [packets, bytes]: [i64; 2],
         sketch: &[u8],
     ) -> Result<(), NoSketch> {
@@ -74,7 +87,15 @@ impl PeriodSums {
     ) -> Result<u64, WriteError> {
         let schema = file.schema();
         let hours = self.hours;
-        let mut rows: Vec<(Key, Sum)> = self.rows.into_iter().collect();
+        let texts = &self.texts;
+        let key = |key: NumberedKey| Key {
+            ip_version: key.ip_version.into(),
+            protocol: key.protocol.into(),
+            port: key.port.map(i64::from),
+            texts: key.texts.map(|number| Arc::clone(&texts[number as usize])),
+        };
+        let rows = self.rows.into_iter();
+        let mut rows: Vec<(Key, Sum)> = rows.map(|(it, sum)| (key(it), sum)).collect();
         rows.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
         let count = rows.len() as u64;
         let mut rows = rows.into_iter().peekable();

@@ -1,46 +1,66 @@
-//! `traffic_daily` from `traffic`, `traffic_monthly` from that. Memory grows with the rows of a day or month of one sensor, and is that of
+//! `traffic_daily` from `traffic`, `traffic_monthly` from that; the days of `marginals.rs` are made here of the same rows. Memory grows with the rows of a day or month of one sensor, and is that of
 //! their sketches: 4 KB at most for each.
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::error::{RollupError, file_error};
-use super::making::{INPUTS, MakingNotes, NotedParts, PARTS_KEY};
+use super::making::{INPUTS, MakingNotes, NotedParts};
+use super::marginals::{DaySums, MarginalDay};
 use super::noted::{note_of, other_zone};
-use super::read::add_part;
+use super::period::{RolledPeriod, month_of};
+use super::read::{add_days, add_hours};
+use super::sources::known_until;
 use super::sums::PeriodSums;
 use super::{Inputs, Rolled, RollupSettings, remove_left};
-use crate::calendar::TIMEZONE_KEY;
-use crate::hour::Hour;
+use crate::calendar::instant_text;
 use crate::schema::{TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table};
-use crate::store::{PART_ENDING, Part, Period, Store};
-use crate::whole_day::{PartOfHour, files_of};
+use crate::store::{PART_ENDING, Part, Period, Publication, Store};
+use crate::whole_day::files_of;
 use crate::writer::PartWriter;
 
-/// What is rolled up into what.
-struct RollupSpan {
-    table: &'static Table,
-    /// Hours that a part stands for; of a day that was rolled up its rows say it.
-    hours_of_part: Option<i64>,
-}
-
-const DAY: RollupSpan = RollupSpan {
-    table: &TRAFFIC_DAILY,
-    hours_of_part: Some(1),
-};
-const MONTH: RollupSpan = RollupSpan {
-    table: &TRAFFIC_MONTHLY,
-    hours_of_part: None,
-};
-
-/// Rolls up days.
+/// Rolls up days: `traffic_daily`, and what `marginals.rs` makes of the same rows, which are read once for both.
 pub(super) fn roll_days(
     store: &Store,
     days: &Inputs,
     settings: &RollupSettings,
     rolled: &mut Rolled,
 ) -> Result<(), RollupError> {
-    roll(store, &DAY, days, settings, rolled)
+    let known_until = known_until(store)?;
+    for ((period, sensor), parts) in days {
+        let noted = NotedParts::read(parts)?;
+        let end_us = settings.end_us(*period)?;
+        let until_us = known_until.get(sensor).copied().unwrap_or(end_us);
+        let as_of = instant_text(end_us.min(until_us));
+        let day = RolledPeriod {
+            store,
+            period: *period,
+            sensor,
+            zone: settings.calendar.name(),
+            as_of: Some(&as_of),
+        };
+        let by_kind = KindMaking::of(day, &TRAFFIC_DAILY, &noted, rolled);
+        let marginals = MarginalDay::of(day, &noted, rolled);
+        let periods: BTreeSet<Period> = parts.iter().map(|part| part.period).collect();
+        let mut of_kinds = by_kind.as_ref().map(|_| PeriodSums::default());
+        if let Some(sums) = &mut of_kinds {
+            sums.hours = periods.len() as i64;
+        }
+        let mut of_reports = marginals.as_ref().map(|_| DaySums::default());
+        let (for_kinds, for_reports) = (of_kinds.as_mut(), of_reports.as_mut());
+        add_hours(&files_of(parts), for_kinds, for_reports)?;
+        let mut publication = store.publication();
+        if let (Some(making), Some(sums)) = (by_kind, of_kinds) {
+            making.write(sums, &mut publication, rolled)?;
+        }
+        if let (Some(making), Some(sums)) = (marginals, of_reports) {
+            making.write(sums, &mut publication, rolled)?;
+        }
+        publication
+            .commit()
+            .map_err(file_error(store.directory()))?;
+    }
+    Ok(())
 }
 
 /// Rolls up the months of all days that there are.
@@ -60,7 +80,33 @@ pub(super) fn roll_months(
             }
         }
     }
-    roll(store, &MONTH, &months, settings, rolled)?;
+    let zone = settings.calendar.name();
+    for ((period, sensor), parts) in &months {
+        parts
+            .iter()
+            .try_for_each(|part| is_of_zone(&part.part, zone))?;
+        let noted = NotedParts::read(parts)?;
+        let month = RolledPeriod {
+            store,
+            period: *period,
+            sensor,
+            zone,
+            as_of: None,
+        };
+        let making = KindMaking::of(month, &TRAFFIC_MONTHLY, &noted, rolled);
+        let Some(making) = making else {
+            continue;
+        };
+        let mut sums = PeriodSums::default();
+        for rows in files_of(parts) {
+            add_days(&rows, &mut sums)?;
+        }
+        let mut publication = store.publication();
+        making.write(sums, &mut publication, rolled)?;
+        publication
+            .commit()
+            .map_err(file_error(store.directory()))?;
+    }
     let observed: BTreeSet<(Period, String)> = observed
         .iter()
         .map(|(day, sensor)| (month_of(*day), sensor.clone()))
@@ -72,48 +118,6 @@ pub(super) fn roll_months(
         rolled,
         |period, sensor| observed.contains(&(period, sensor.to_owned())),
     )
-}
-
-/// The month that a day is in.
-pub(crate) fn month_of(day: Period) -> Period {
-    let first = day.first_hour();
-    let (_, _, day, _) = first.civil();
-    Period::Month(Hour(first.0 - (i64::from(day) - 1) * 24))
-}
-
-fn roll(
-    store: &Store,
-    span: &RollupSpan,
-    inputs: &Inputs,
-    settings: &RollupSettings,
-    rolled: &mut Rolled,
-) -> Result<(), RollupError> {
-    for ((period, sensor), parts) in inputs {
-        let file_name = format!("{sensor}.{PART_ENDING}");
-        let path = store.path(span.table.name, *period, &file_name);
-        let zone = settings.calendar.name();
-        if span.hours_of_part.is_none() {
-            parts
-                .iter()
-                .try_for_each(|part| is_of_zone(&part.part, zone))?;
-        }
-        let noted = NotedParts::read(parts)?;
-        let inputs = noted.sha256(&[zone, LAYOUT]);
-        if note_of(&path, INPUTS).is_some_and(|known| known == inputs) {
-            rolled.unchanged += 1;
-            continue;
-        }
-        let within = Path::new(span.table.name)
-            .join(period.folder())
-            .join(&file_name);
-        let mut notes = noted.notes();
-        notes.set(INPUTS, &inputs);
-        notes.set(PARTS_KEY, &noted.sha256(&[]));
-        notes.set(TIMEZONE_KEY, zone);
-        rolled.rows += write(store, &within, span, (*period, sensor), parts, &notes)?;
-        rolled.written += 1;
-    }
-    Ok(())
 }
 
 /// Raised when the same parts become another file.
@@ -130,33 +134,52 @@ fn is_of_zone(part: &Part, wanted: &str) -> Result<(), RollupError> {
     }
 }
 
-fn write(
-    store: &Store,
-    within: &Path,
-    span: &RollupSpan,
-    (period, sensor): (Period, &str),
-    parts: &BTreeSet<PartOfHour>,
-    notes: &MakingNotes,
-) -> Result<u64, RollupError> {
-    let mut sums = PeriodSums::default();
-    if let Some(hours) = span.hours_of_part {
-        let periods: BTreeSet<Period> = parts.iter().map(|part| part.period).collect();
-        sums.hours = hours * periods.len() as i64;
+/// A day or month of a sensor whose rows by kind are made.
+struct KindMaking<'m> {
+    of: RolledPeriod<'m>,
+    table: &'static Table,
+    within: PathBuf,
+    notes: MakingNotes,
+}
+
+impl<'m> KindMaking<'m> {
+    /// `None` if the part is of these parts already.
+    fn of(
+        of: RolledPeriod<'m>,
+        table: &'static Table,
+        noted: &NotedParts<'_>,
+        rolled: &mut Rolled,
+    ) -> Option<Self> {
+        let file_name = format!("{}.{PART_ENDING}", of.sensor);
+        let path = of.store.path(table.name, of.period, &file_name);
+        let inputs = of.inputs(noted, LAYOUT);
+        if note_of(&path, INPUTS).is_some_and(|known| known == inputs) {
+            rolled.unchanged += 1;
+            return None;
+        }
+        Some(KindMaking {
+            of,
+            table,
+            within: Path::new(table.name)
+                .join(of.period.folder())
+                .join(&file_name),
+            notes: of.notes(noted, &inputs),
+        })
     }
-    let says_hours = span.hours_of_part.is_none();
-    for rows in files_of(parts) {
-        add_part(&rows, says_hours, &mut sums).map_err(|source| RollupError::Part {
-            path: rows.part.path.clone(),
-            source: source.into(),
-        })?;
+
+    /// Writes the part for `publication`.
+    fn write(
+        self,
+        sums: PeriodSums,
+        publication: &mut Publication,
+        rolled: &mut Rolled,
+    ) -> Result<(), RollupError> {
+        let within = &self.within;
+        let notes = self.notes.metadata();
+        let mut file = PartWriter::create(self.of.store, within, self.table, notes)?;
+        let day = self.of.period.first_hour().0.div_euclid(24);
+        rolled.rows += sums.append(&mut file, within, self.of.sensor, day)?;
+        rolled.written += 1;
+        publication.put(file.finish()?).map_err(file_error(within))
     }
-    let mut file = PartWriter::create(store, within, span.table, notes.metadata())?;
-    let day = period.first_hour().0.div_euclid(24);
-    let rows = sums.append(&mut file, within, sensor, day)?;
-    let mut publication = store.publication();
-    publication
-        .put(file.finish()?)
-        .map_err(file_error(within))?;
-    publication.commit().map_err(file_error(within))?;
-    Ok(rows)
 }

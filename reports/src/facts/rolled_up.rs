@@ -350,7 +350,9 @@ fn scans(answer: &Answer, asked: &Asked) -> Vec<Fact> {
         ),
     ];
     let mut rows: Vec<_> = tally.ports.iter().collect();
-    rows.sort_by_key(|(port, sums)| (std::cmp::Reverse((sums.events, sums.packets)), **port));
+    rows.sort_unstable_by_key(|(port, sums)| {
+        (std::cmp::Reverse((sums.events, sums.packets)), *port)
+    });
     for (port, sums) in rows.into_iter().take(TOP) {
         let (name, matches) = match port.port {
             Some(number) => (number.to_string(), format!("{PORT} = {number}")),

@@ -176,10 +176,10 @@ fn legends(context: &Context<'_>) -> Vec<(String, String)> {
 
 /// Ports by packets; ties in the order of the ports.
 fn ranking(answer: &Answer, role: PortRole) -> Vec<(Port, PortTotals)> {
-    let of_role = answer.ports.iter().filter(|((found, _), _)| *found == role);
+    let of_role = answer.ports_of(role).iter();
     let mut ranking: Vec<(Port, PortTotals)> =
-        of_role.map(|((_, port), tally)| (*port, *tally)).collect();
-    ranking.sort_by_key(|(port, tally)| (std::cmp::Reverse(tally.packets), *port));
+        of_role.map(|(port, totals)| (port, *totals)).collect();
+    ranking.sort_unstable_by_key(|(port, tally)| (std::cmp::Reverse(tally.packets), *port));
     ranking
 }
 

@@ -1,15 +1,16 @@
 //! Ports by rank: the table with the ranks of the periods before, the ranking without survey scans, and the days of each port.
 
-use std::collections::BTreeMap;
-
 use super::ports::{is_device, port_detail, port_label};
 use super::{Context, Drawn, Figure, Section};
 use crate::chart::dumbbell::{self, DumbbellPair};
 use crate::chart::multiples::{self, Small};
 use crate::measure::{Change, Completeness};
-use crate::query::answer::{Map, Port};
+use crate::query::answer::Port;
+use crate::query::port_days::PacketSums;
+use crate::query::port_map::PortMap;
 use crate::query::survey::RULES;
 use crate::query::{Answer, PortRole};
+use crate::series::{BucketWidth, Buckets};
 use crate::table::{Cell, DataTable};
 use crate::text::{Both, fill, number, time};
 
@@ -71,15 +72,13 @@ pub(super) const TRENDS: Figure = Figure {
 
 const TOP: usize = 10;
 const SMALL_MAX: usize = 12;
+/// In longer periods the trend of every port is by month: a line of more days cannot be told apart, and its numbers would take gigabytes.
+const TREND_DAYS_MAX: usize = 100;
 
 /// Packets per address and day of each port, highest first.
 pub(super) fn ranking(answer: &Answer) -> Vec<(Port, i64, f64)> {
-    let mut packets: BTreeMap<Port, i64> = BTreeMap::new();
-    for ((service, port), tally) in &answer.ports {
-        if *service == PortRole::Asked {
-            *packets.entry(*port).or_default() += tally.packets_ipv4();
-        }
-    }
+    let asked = answer.ports_of(PortRole::Asked).iter();
+    let packets = asked.map(|(port, totals)| (port, totals.packets_ipv4()));
     ranked(packets, answer.exposure_of_period())
 }
 
@@ -89,14 +88,14 @@ fn ranking_without_survey(answer: &Answer) -> Option<Vec<(Port, i64, f64)>> {
         return None;
     }
     let all = ranking(answer);
-    let less = |port: &Port| answer.survey.ports.get(port).copied().unwrap_or(0);
+    let less = |port: &Port| answer.survey.ports.get(*port).copied().unwrap_or(0);
     let packets = all
         .iter()
         .map(|(port, packets, _)| (*port, (packets - less(port)).max(0)));
-    Some(ranked(packets.collect(), answer.exposure_of_period()))
+    Some(ranked(packets, answer.exposure_of_period()))
 }
 
-fn ranked(packets: BTreeMap<Port, i64>, exposure: f64) -> Vec<(Port, i64, f64)> {
+fn ranked(packets: impl Iterator<Item = (Port, i64)>, exposure: f64) -> Vec<(Port, i64, f64)> {
     let rate = |packets: i64| {
         if exposure > 0.0 {
             packets as f64 / exposure
@@ -105,11 +104,10 @@ fn ranked(packets: BTreeMap<Port, i64>, exposure: f64) -> Vec<(Port, i64, f64)> 
         }
     };
     let mut found: Vec<(Port, i64, f64)> = packets
-        .into_iter()
         .filter(|(_, packets)| *packets > 0)
         .map(|(port, packets)| (port, packets, rate(packets)))
         .collect();
-    found.sort_by_key(|(port, packets, _)| (std::cmp::Reverse(*packets), *port));
+    found.sort_unstable_by_key(|(port, packets, _)| (std::cmp::Reverse(*packets), *port));
     found
 }
 
@@ -133,6 +131,11 @@ fn ranks(answer: &Answer, context: &Context<'_>) -> Drawn {
         answer.year_before().map(ranking),
     );
     let without = ranking_without_survey(answer);
+    let by_month = answer.days.len() > TREND_DAYS_MAX;
+    let trend_column = match by_month {
+        true => ("monthly_packets_per_address_day", text.monthly),
+        false => ("daily_packets_per_address", text.daily),
+    };
     let mut table = DataTable::new(&[
         ("rank", text.rank),
         ("port_label", text.port),
@@ -145,7 +148,7 @@ fn ranks(answer: &Answer, context: &Context<'_>) -> Drawn {
         ("packets_per_address_day", text.rate_short),
         ("difference", text.difference),
         ("change_percent", text.change_previous),
-        ("daily_packets_per_address", text.daily),
+        trend_column,
     ]);
     let written = |ranking: &Option<Vec<(Port, i64, f64)>>, port: Port| match ranking {
         None => Cell::Gap,
@@ -156,8 +159,9 @@ fn ranks(answer: &Answer, context: &Context<'_>) -> Drawn {
     };
     let before = previous.as_ref().map(|ranking| rates(ranking));
     let days = day_exposures(answer);
+    let months = by_month.then(|| MonthPorts::all(answer, &days));
     for (place, (port, packets, rate)) in now.iter().enumerate() {
-        let before = before.as_ref().map(|rates| rates.get(port).copied());
+        let before = before.as_ref().map(|rates| rates.get(*port).copied());
         let before = before.map(Option::unwrap_or_default);
         let change = before.map(|before| Change::between(before, *rate, 0.0));
         let shown = |change: &Change| match change.percent {
@@ -179,7 +183,10 @@ fn ranks(answer: &Answer, context: &Context<'_>) -> Drawn {
                 .as_ref()
                 .map_or(Cell::Gap, |change| Cell::Difference(change.difference)),
             change.as_ref().map_or(Cell::Gap, shown),
-            Cell::Spark(daily(answer, &days, *port)),
+            Cell::Spark(match &months {
+                Some(months) => months.iter().map(|month| month.rate(*port)).collect(),
+                None => daily(answer, &days, *port),
+            }),
         ]);
     }
     let mut notes = vec![text.note_outside.to_owned(), text.note_iana.to_owned()];
@@ -235,11 +242,12 @@ fn device_detail(port: Port, context: &Context<'_>) -> String {
 }
 
 /// The rate of each port of a ranking.
-fn rates(ranking: &[(Port, i64, f64)]) -> Map<Port, f64> {
-    ranking
-        .iter()
-        .map(|(port, _, rate)| (*port, *rate))
-        .collect()
+fn rates(ranking: &[(Port, i64, f64)]) -> PortMap<f64> {
+    let mut rates = PortMap::default();
+    for (port, _, rate) in ranking {
+        rates.at(*port, || *rate);
+    }
+    rates
 }
 
 /// The exposure of each day; none of a day with too little observation.
@@ -254,10 +262,39 @@ fn day_exposures(answer: &Answer) -> Vec<Option<f64>> {
         .collect()
 }
 
+/// The ports of a month, over its days with enough observation.
+struct MonthPorts {
+    packets: PacketSums,
+    exposure: f64,
+}
+
+impl MonthPorts {
+    /// The months of the period.
+    fn all(answer: &Answer, exposures: &[Option<f64>]) -> Vec<Self> {
+        let months = Buckets::by(&answer.period, BucketWidth::Month);
+        let ranges = months.ranges.iter().map(|hours| {
+            let days = answer.day_buckets.ranges.iter().zip(exposures).enumerate();
+            let days = days.filter(|(_, (day, _))| hours.contains(&day.start));
+            let days = days.filter_map(|(day, (_, exposure))| Some((day, (*exposure)?)));
+            let days: Vec<(usize, f64)> = days.collect();
+            MonthPorts {
+                packets: PacketSums::of(days.iter().map(|(day, _)| &answer.port_days[*day])),
+                exposure: days.iter().map(|(_, exposure)| exposure).sum(),
+            }
+        });
+        ranges.collect()
+    }
+
+    /// A port's packets per address and day; a gap if the month had too little observation.
+    fn rate(&self, port: Port) -> Option<f64> {
+        let packets = self.packets.get(port) as f64;
+        (self.exposure > 0.0).then(|| packets / self.exposure)
+    }
+}
+
 /// A port's packets per address on each day; a gap if the day had too little observation.
 fn daily(answer: &Answer, exposures: &[Option<f64>], port: Port) -> Vec<Option<f64>> {
-    let days = answer.port_days.get(&port);
-    let packets = |day: usize| days.map_or(0, |days| days[day].packets);
+    let packets = |day: usize| answer.port_days[day].get(port).packets;
     let exposures = exposures.iter().enumerate();
     exposures
         .map(|(day, exposure)| exposure.map(|exposure| packets(day) as f64 / exposure))
@@ -274,7 +311,7 @@ fn without_survey(answer: &Answer, context: &Context<'_>) -> Drawn {
         };
     };
     let rates = rates(&without);
-    let rate = |port: Port| rates.get(&port).copied().unwrap_or(0.0);
+    let rate = |port: Port| rates.get(port).copied().unwrap_or(0.0);
     let mut table = DataTable::new(&[
         ("rank", text.rank),
         ("port_label", text.port),
@@ -429,10 +466,7 @@ fn trends(answer: &Answer, context: &Context<'_>) -> Drawn {
     ]);
     for (port, ..) in ranking.iter().take(SMALL_MAX) {
         for (day, value) in daily(answer, &exposures, *port).into_iter().enumerate() {
-            let hosts = answer
-                .port_days
-                .get(port)
-                .map_or(0.0, |days| f64::from(days[day].hosts));
+            let hosts = f64::from(answer.port_days[day].get(*port).hosts);
             table.push(vec![
                 Cell::text(date(day).to_string()),
                 Cell::text(port_label(*port)),
@@ -467,7 +501,7 @@ mod tests {
 
     #[test]
     fn the_eleventh_port_is_outside() {
-        let rows: BTreeMap<Port, i64> = (0..12)
+        let rows: Vec<(Port, i64)> = (0..12)
             .map(|number| {
                 (
                     Port {
@@ -478,7 +512,7 @@ mod tests {
                 )
             })
             .collect();
-        let ranking = ranked(rows, 10.0);
+        let ranking = ranked(rows.into_iter(), 10.0);
         let rank = |number: u16| {
             rank_of(
                 &ranking,

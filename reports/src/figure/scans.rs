@@ -34,9 +34,11 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     let mut rows: Vec<(Port, ScanPort)> = tally
         .ports
         .iter()
-        .map(|(port, sums)| (*port, *sums))
+        .map(|(port, sums)| (port, *sums))
         .collect();
-    rows.sort_by_key(|(port, sums)| (std::cmp::Reverse((sums.events, sums.packets)), *port));
+    rows.sort_unstable_by_key(|(port, sums)| {
+        (std::cmp::Reverse((sums.events, sums.packets)), *port)
+    });
     let all = tally.all;
     let mut table = DataTable::new(&[
         ("rank", text.rank),

@@ -10,6 +10,8 @@ use teiten_observation::{Class, Tool, TrafficType};
 use super::DamagedFile;
 use super::distinct::SourceSketch;
 use super::event::{Event, Tested};
+use super::port_days::DayPorts;
+use super::port_map::PortMap;
 use super::rolled_up::RolledUp;
 use super::survey::Survey;
 pub use super::tally::{
@@ -162,6 +164,13 @@ impl SensorTally {
     }
 }
 
+/// [`Answer::metadata`], [`Answer::geolocation`] and [`Answer::damaged`].
+pub(crate) type FileNotes = (
+    BTreeMap<String, BTreeSet<String>>,
+    BTreeSet<[String; 3]>,
+    Vec<DamagedFile>,
+);
+
 /// The ports of a day that is still being read.
 pub(crate) type OpenDay = Map<(PortRole, Port), Tally>;
 
@@ -191,8 +200,8 @@ pub struct Answer {
     pub days: Vec<Day>,
     /// The cut into days.
     pub day_buckets: Buckets,
-    /// Each port on each of the days.
-    pub port_days: Map<Port, Box<[PortDay]>>,
+    /// The ports that were asked for on each of the days, IPv4 alone.
+    pub port_days: Vec<DayPorts>,
     pub(crate) open: BTreeMap<usize, OpenDay>,
     /// Ports of days whose hours were read; taken once all were.
     pub(crate) open_ports: OpenDay,
@@ -222,8 +231,8 @@ pub struct Answer {
     pub families: [Tally; 2],
     /// By group of sources and country.
     pub countries: Map<(SourceGroup, [u8; 2]), Tally>,
-    /// By service and port.
-    pub ports: Map<(PortRole, Port), PortTotals>,
+    /// By service and port; see [`Answer::ports_of`].
+    pub(crate) ports: [PortMap<PortTotals>; PortRole::ALL.len()],
     /// By sensor; only those asked for.
     pub sensors: BTreeMap<String, SensorTally>,
     /// Every sensor of the period, requested or not.
@@ -247,8 +256,8 @@ impl Answer {
         Self {
             days: vec![Day::default(); day_buckets.ranges.len()],
             survey: Survey::new(day_buckets.ranges.len()),
+            port_days: vec![DayPorts::default(); day_buckets.ranges.len()],
             day_buckets,
-            port_days: Map::default(),
             open: BTreeMap::new(),
             open_ports: OpenDay::default(),
             rolled_days: Vec::new(),
@@ -267,7 +276,7 @@ impl Answer {
             tools: vec![Tally::default(); Tool::ALL.len()],
             families: Default::default(),
             countries: Map::default(),
-            ports: Map::default(),
+            ports: Default::default(),
             sensors: BTreeMap::new(),
             sensors_seen: BTreeSet::new(),
             metadata: BTreeMap::new(),
@@ -291,13 +300,9 @@ impl Answer {
             mine.hosts.merge(&theirs.hosts);
             mine.victims.merge(&theirs.victims);
         }
-        for (port, days) in other.port_days {
-            let mine = self.port_days(port);
-            for (mine, theirs) in mine.iter_mut().zip(days) {
-                // A day is closed by one worker alone.
-                mine.packets += theirs.packets;
-                mine.hosts += theirs.hosts;
-            }
+        for (mine, theirs) in self.port_days.iter_mut().zip(other.port_days) {
+            // A day is closed by one worker alone.
+            mine.merge(theirs);
         }
         for (day, ports) in other.open {
             let mine = self.open.entry(day).or_default();
@@ -316,8 +321,10 @@ impl Answer {
         for (key, tally) in other.countries {
             self.countries.entry(key).or_default().merge(&tally);
         }
-        for (key, totals) in other.ports {
-            self.ports.entry(key).or_default().add(&totals);
+        for (mine, theirs) in self.ports.iter_mut().zip(other.ports) {
+            for (port, totals) in theirs {
+                mine.at(port, PortTotals::default).add(&totals);
+            }
         }
         for (key, tally) in other.open_ports {
             self.open_port(key).merge(&tally);
@@ -327,33 +334,42 @@ impl Answer {
             self.sensors.entry(name).or_default().merge(&tally);
         }
         self.sensors_seen.extend(other.sensors_seen);
-        for (key, values) in other.metadata {
+        self.uncovered_packets += other.uncovered_packets;
+        self.merge_notes((other.metadata, other.geolocation, other.damaged));
+    }
+
+    /// Adds what other files say of themselves, and which could not be read.
+    pub(crate) fn merge_notes(&mut self, (metadata, geolocation, damaged): FileNotes) {
+        for (key, values) in metadata {
             self.metadata.entry(key).or_default().extend(values);
         }
-        self.geolocation.extend(other.geolocation);
-        self.uncovered_packets += other.uncovered_packets;
-        self.damaged.extend(other.damaged);
+        self.geolocation.extend(geolocation);
+        self.damaged.extend(damaged);
     }
 
     fn open_port(&mut self, key: (PortRole, Port)) -> &mut Tally {
         self.open_ports.entry(key).or_insert_with(Tally::small)
     }
 
-    pub(crate) fn port_days(&mut self, port: Port) -> &mut [PortDay] {
-        let days = self.days.len();
-        self.port_days
-            .entry(port)
-            .or_insert_with(|| vec![PortDay::default(); days].into())
+    /// The ports of a role.
+    #[must_use]
+    pub const fn ports_of(&self, role: PortRole) -> &PortMap<PortTotals> {
+        &self.ports[role as usize]
+    }
+
+    pub(crate) fn totals_of(&mut self, (role, port): (PortRole, Port)) -> &mut PortTotals {
+        self.ports[role as usize].at(port, PortTotals::default)
     }
 
     /// Merges a day into the period once all its hours have been read: the sketches of ports are kept for one day at a time.
     pub(crate) fn close_day(&mut self, day: usize) {
         for ((role, port), tally) in self.open.remove(&day).unwrap_or_default() {
             if role == PortRole::Asked {
-                self.port_days(port)[day] = PortDay {
+                let of_day = PortDay {
                     packets: tally.packets_ipv4(),
                     hosts: tally.sources.estimate() as f32,
                 };
+                self.port_days[day].set(port, of_day);
             }
             self.open_port((role, port)).merge(&tally);
         }

@@ -15,10 +15,12 @@ use teiten_observation::Tool;
 use super::distinct::SourceSketch;
 use super::event::{CARDS_MAX, Event, EventDetail, EventKind, PORTS_TESTED, Tested};
 use super::layout::HourFiles;
+use super::port_days::DayPorts;
 use super::rows::{self, Columns};
-use super::tally::{Port, PortDay};
+use super::tally::Port;
 use super::{Answer, Job};
 use crate::measure::Completeness;
+use crate::parallel;
 use crate::trend::{
     self, BASELINE_DAYS, BASELINE_DAYS_MIN, FALSE_DISCOVERY_RATE, HOSTS_MIN, MEDIANS_MIN,
 };
@@ -34,22 +36,23 @@ struct PortFinding {
 }
 
 /// Finds the events of a period; `before` are the days before it.
-pub(crate) fn find(answer: &Answer, before: Option<&Answer>) -> (Vec<Event>, Tested) {
+pub(crate) fn find(
+    answer: &Answer,
+    before: Option<&Answer>,
+    workers: usize,
+) -> (Vec<Event>, Tested) {
     let timeline = DayExposures::of(answer, before);
     let testable: Vec<usize> = (0..answer.days.len())
         .filter(|&day| timeline.is_testable(day))
         .collect();
-    let mut candidates: Vec<PortFinding> = Vec::new();
-    for (port, days) in &answer.port_days {
-        let earlier = before.and_then(|before| before.port_days.get(port));
-        let asked = |day: &&usize| f64::from(days[**day].hosts) >= HOSTS_MIN;
-        if !matches!(port.protocol, 6 | 17) || port.port.is_none() {
-            continue;
-        }
-        for &day in testable.iter().filter(asked) {
-            candidates.extend(timeline.test(*port, day, days, earlier.map(|days| &**days)));
-        }
-    }
+    let columns = timeline.columns(answer, before);
+    let found = parallel::map(
+        workers,
+        &testable,
+        |_| 1,
+        |&day| timeline.test_day(day, &columns),
+    );
+    let candidates: Vec<PortFinding> = found.into_iter().flatten().collect();
     let tails: Vec<f64> = candidates.iter().map(|found| found.tail_ln).collect();
     let tests = testable.len() * PORTS_TESTED;
     let held = trend::discoveries(&tails, tests, FALSE_DISCOVERY_RATE);
@@ -142,27 +145,56 @@ impl DayExposures {
         self.whole[self.before + day] && self.baseline(day).count() >= BASELINE_DAYS_MIN
     }
 
-    fn test(
-        &self,
-        port: Port,
-        day: usize,
-        days: &[PortDay],
-        earlier: Option<&[PortDay]>,
-    ) -> Option<PortFinding> {
-        let hosts_at = |place: usize| -> f64 {
-            if place >= self.before {
-                f64::from(days[place - self.before].hosts)
-            } else {
-                earlier.map_or(0.0, |days| f64::from(days[place].hosts))
-            }
-        };
-        let rates: Vec<f64> = self
-            .baseline(day)
-            .map(|place| hosts_at(place) / self.exposures[place])
-            .collect();
+    /// The ports of every day, those before the period first.
+    fn columns<'a>(&self, answer: &'a Answer, before: Option<&'a Answer>) -> Vec<&'a DayPorts> {
+        let before = before.filter(|_| self.before > 0);
+        let before = before.into_iter().flat_map(|before| &before.port_days);
+        before.chain(&answer.port_days).collect()
+    }
+
+    /// The ports of a day that more hosts probed than before.
+    fn test_day(&self, day: usize, columns: &[&DayPorts]) -> Vec<PortFinding> {
+        let hosts = columns[self.before + day].hosts();
+        let baseline: Vec<usize> = self.baseline(day).collect();
         let exposure = self.exposures[self.before + day];
-        let expected = trend::expected(&rates, exposure)?;
-        let hosts = f64::from(days[day].hosts);
+        // How many of the days before had less than the rise that is tested. If the median is below it, so is half of the days. A little more
+        // is let through, as single precision is not exact.
+        let mut below = vec![0_u8; hosts.len()];
+        for &place in &baseline {
+            let least = MEDIANS_MIN * (1.0 - 1e-4) * exposure / self.exposures[place];
+            let least = least as f32;
+            let earlier = columns[place].hosts();
+            if earlier.is_empty() {
+                below.iter_mut().for_each(|count| *count += 1);
+            }
+            for ((count, earlier), hosts) in below.iter_mut().zip(earlier).zip(hosts) {
+                *count += u8::from(earlier * least <= *hosts);
+            }
+        }
+        let may_rise = below.iter().zip(hosts).enumerate();
+        let may_rise = may_rise.filter(|(_, (below, hosts))| {
+            f64::from(**hosts) >= HOSTS_MIN && usize::from(**below) >= baseline.len() / 2
+        });
+        let of_place = |place: usize, column: usize| {
+            let hosts = columns[column].hosts().get(place);
+            f64::from(hosts.copied().unwrap_or(0.0))
+        };
+        may_rise
+            .filter_map(|(place, (_, hosts))| {
+                let rates = baseline
+                    .iter()
+                    .map(|&column| (column, of_place(place, column)));
+                let rates = rates.map(|(column, hosts)| hosts / self.exposures[column]);
+                let rates: Vec<f64> = rates.collect();
+                let port = DayPorts::port_at(place);
+                self.test(port, day, f64::from(*hosts), &rates)
+            })
+            .collect()
+    }
+
+    fn test(&self, port: Port, day: usize, hosts: f64, rates: &[f64]) -> Option<PortFinding> {
+        let exposure = self.exposures[self.before + day];
+        let expected = trend::expected(rates, exposure)?;
         let rises = hosts >= HOSTS_MIN && hosts >= MEDIANS_MIN * expected.median;
         rises.then(|| PortFinding {
             port,

@@ -7,8 +7,9 @@ use teiten_aggregator::calendar::TIMEZONE_KEY;
 use teiten_aggregator::schema::{ATTACKS, CAMPAIGNS_DAILY, NOVELTIES, SCANS, SOURCES_DAILY};
 
 use super::layout::{self, FilesByDay};
-use super::rolled_up::{self, RolledUp, civil_days};
+use super::rolled_up::{self, RolledUp, ScanTally, civil_days};
 use super::{Answer, DamagedFile, QueryError};
+use crate::parallel;
 
 mod attacks;
 mod campaigns;
@@ -22,7 +23,8 @@ mod scans;
 pub(super) fn read(
     data: &Path,
     answer: &mut Answer,
-    wants: &dyn Fn(&str) -> bool,
+    wants: &(dyn Fn(&str) -> bool + Sync),
+    workers: usize,
 ) -> Result<RolledUp, QueryError> {
     let days = civil_days(&answer.period);
     let mut found = RolledUp::default();
@@ -57,10 +59,7 @@ pub(super) fn read(
     found
         .novelties
         .sort_by(rolled_up::novelties::least_likely_first);
-    for path in files(SCANS.name)? {
-        let read = scans::read(&path, answer, wants, &mut found.scans);
-        note(answer, &path, read);
-    }
+    found.scans = read_scans(&files(SCANS.name)?, answer, wants, workers);
     let own = answer.period.timezone.iana_name().unwrap_or("UTC");
     let zones = answer.metadata.get(TIMEZONE_KEY);
     let others = zones.into_iter().flatten().filter(|zone| *zone != own);
@@ -70,6 +69,33 @@ pub(super) fn read(
         all.extend(zones);
     }
     Ok(found)
+}
+
+/// Adds the table up on several threads: it is the largest by far.
+fn read_scans(
+    files: &[PathBuf],
+    answer: &mut Answer,
+    wants: &(dyn Fn(&str) -> bool + Sync),
+    workers: usize,
+) -> ScanTally {
+    let shares: Vec<&[PathBuf]> = files
+        .chunks(files.len().div_ceil(workers.max(1)).max(1))
+        .collect();
+    let read = |share: &&[PathBuf]| {
+        let mut part = Answer::empty(answer.period.clone(), answer.buckets.clone());
+        let mut tally = ScanTally::default();
+        for path in *share {
+            let read = scans::read(path, &mut part, wants, &mut tally);
+            note(&mut part, path, read);
+        }
+        ((part.metadata, part.geolocation, part.damaged), tally)
+    };
+    let mut all = ScanTally::default();
+    for (notes, tally) in parallel::map(workers, &shares, |_| 1, read) {
+        all.merge(tally);
+        answer.merge_notes(notes);
+    }
+    all
 }
 
 fn read_campaigns(

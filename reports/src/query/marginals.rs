@@ -189,7 +189,7 @@ pub(super) fn read_survey(job: &Job<'_>, day: usize, part: &mut Answer) -> Optio
     let (found, ports) = unpanicked(|| survey::read(opened)).ok()?;
     part.survey.days[day] = found;
     for (port, packets) in ports {
-        *part.survey.ports.entry(port).or_default() += packets;
+        *part.survey.ports.at(port, || 0) += packets;
     }
     Some(())
 }

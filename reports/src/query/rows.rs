@@ -7,7 +7,7 @@ use std::path::Path;
 use parquet::file::metadata::KeyValue;
 use teiten_aggregator::columns::PartColumns;
 pub(super) use teiten_aggregator::columns::{Columns, unknown};
-use teiten_aggregator::part::{CHECKSUM_KEY, PartError, checked, guarded};
+use teiten_aggregator::part::{CHECKSUM_KEY, PartError, guarded};
 use teiten_aggregator::schema::names;
 use teiten_aggregator::whole_day::{
     CONTENT_KEY, HELD_PARTS_KEY, PartOfHour, held_parts, notes_of_held,
@@ -103,12 +103,8 @@ fn read_opened(
     path: &Path,
     read: impl FnOnce(PartColumns) -> Result<(), String>,
 ) -> Result<(), String> {
-    let (file, _) = checked(path).map_err(|error| error.to_string())?;
-    let read = || {
-        PartColumns::open(file)
-            .and_then(read)
-            .map_err(ReadFailure::Text)
-    };
+    let opened = PartColumns::open_checked(path).map_err(|error| error.to_string())?;
+    let read = || read(opened).map_err(ReadFailure::Text);
     guarded(read).map_err(|reason| match reason {
         ReadFailure::Text(text) => text,
         ReadFailure::Part(error) => error.to_string(),

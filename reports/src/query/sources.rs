@@ -9,6 +9,7 @@ use teiten_aggregator::survey::{AskedRow, SurveySource, SurveySums};
 use teiten_aggregator::whole_day::PartOfHour;
 use teiten_observation::Tool;
 
+use super::port_map::PortMap;
 use super::rows::{self, Columns};
 use super::tally::{Map, Port};
 use super::{Answer, DamagedFile, Job};
@@ -118,7 +119,7 @@ fn add_ports(
     job: &Job<'_>,
     batch: &Columns<'_>,
     sources: &Sources,
-    found: &mut Map<Port, i64>,
+    found: &mut PortMap<i64>,
 ) -> Result<(), String> {
     let sensors = batch.text(names::SENSOR, |name| Ok(job.wants(name)))?;
     let surveys = batch.text(names::SRC_IP, |text| {
@@ -138,7 +139,7 @@ fn add_ports(
                 protocol: protocols.value(row) as u8,
                 port: (!ports.is_null(row)).then(|| ports.value(row) as u16),
             };
-            *found.entry(port).or_default() += packets.value(row);
+            *found.at(port, || 0) += packets.value(row);
         }
     }
     Ok(())

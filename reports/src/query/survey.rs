@@ -4,7 +4,7 @@ pub use teiten_aggregator::survey::{
     DEFAULT_RULE, Infected, RULES, SEVERAL_PACKETS, SurveyDay, SurveyRule,
 };
 
-use super::tally::{Map, Port};
+use super::port_map::PortMap;
 
 /// The days, and the ports without survey scans.
 #[derive(Clone, Debug, Default)]
@@ -12,14 +12,14 @@ pub struct Survey {
     /// Each day of the period.
     pub days: Vec<SurveyDay>,
     /// IPv4 packets of survey scans to each port.
-    pub ports: Map<Port, i64>,
+    pub ports: PortMap<i64>,
 }
 
 impl Survey {
     pub(crate) fn new(days: usize) -> Self {
         Self {
             days: vec![SurveyDay::default(); days],
-            ports: Map::default(),
+            ports: PortMap::default(),
         }
     }
 
@@ -31,7 +31,7 @@ impl Survey {
             }
         }
         for (port, packets) in other.ports {
-            *self.ports.entry(port).or_default() += packets;
+            *self.ports.at(port, || 0) += packets;
         }
     }
 

@@ -1,23 +1,38 @@
 //! CSV by RFC 4180, in UTF-8: a header row whose names carry the units, text quoted, gaps empty.
 
+use std::io::{self, Write};
+
+use super::{PIECE_BYTES, text_of};
 use crate::table::DataTable;
 
 /// The table as a CSV file.
 #[must_use]
 pub fn render(table: &DataTable) -> String {
-    let mut text = table
-        .columns
-        .iter()
-        .map(|column| column.csv)
-        .collect::<Vec<_>>()
-        .join(",");
-    text.push_str("\r\n");
+    text_of(|out| write(table, out))
+}
+
+/// Writes the table as a CSV file, in pieces: a table of ports has a hundred thousand rows.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(table: &DataTable, out: &mut dyn Write) -> io::Result<()> {
+    let names: Vec<&str> = table.columns.iter().map(|column| column.csv).collect();
+    let mut text = names.join(",").into_bytes();
+    text.extend_from_slice(b"\r\n");
     for row in &table.rows {
-        let fields: Vec<String> = row.iter().map(crate::table::Cell::csv).collect();
-        text.push_str(&fields.join(","));
-        text.push_str("\r\n");
+        for (place, cell) in row.iter().enumerate() {
+            if place > 0 {
+                text.push(b',');
+            }
+            cell.push_csv(&mut text);
+        }
+        text.extend_from_slice(b"\r\n");
+        if text.len() >= PIECE_BYTES {
+            out.write_all(&text)?;
+            text.clear();
+        }
     }
-    text
+    out.write_all(&text)
 }
 
 #[cfg(test)]

@@ -1,13 +1,25 @@
 //! The numbers of a figure as JSON: columns with their headings, and rows as objects under the names that the CSV has.
 
+use std::io::{self, Write};
+
+use serde::Serialize;
 use serde_json::{Value, json};
 
+use super::{PIECE_BYTES, text_of};
+use crate::decimal::push_integer;
 use crate::table::{Cell, DataTable};
 
-/// The table as one JSON object, `{"columns": [{"name", "label"}…], "rows": [{…}…]}`; a gap is null. A table of ports has a hundred thousand
-/// rows, so they are written one by one and not held as values.
+/// The table as one JSON object, `{"columns": [{"name", "label"}…], "rows": [{…}…]}`; a gap is null.
 #[must_use]
 pub fn render(table: &DataTable) -> String {
+    text_of(|out| write(table, out))
+}
+
+/// Writes the table as [`render`] gives it, in pieces: a table of ports has a hundred thousand rows.
+///
+/// # Errors
+/// Those of `out`.
+pub fn write(table: &DataTable, out: &mut dyn Write) -> io::Result<()> {
     let columns: Vec<Value> = table
         .columns
         .iter()
@@ -21,55 +33,73 @@ pub fn render(table: &DataTable) -> String {
         .map(|(place, column)| (json!(column.csv).to_string(), place))
         .collect();
     names.sort();
-    let mut text = format!("{{\"columns\":{},\"rows\":[", Value::Array(columns));
+    let mut text = format!("{{\"columns\":{},\"rows\":[", Value::Array(columns)).into_bytes();
     for (number, row) in table.rows.iter().enumerate() {
-        text.push_str(if number == 0 { "{" } else { ",{" });
-        for (index, (name, place)) in names.iter().enumerate() {
-            text.push_str(if index == 0 { "" } else { "," });
-            text.push_str(name);
-            text.push(':');
-            push(&row[*place], &mut text);
+        if number > 0 {
+            text.push(b',');
         }
-        text.push('}');
+        text.push(b'{');
+        for (index, (name, place)) in names.iter().enumerate() {
+            if index > 0 {
+                text.push(b',');
+            }
+            text.extend_from_slice(name.as_bytes());
+            text.push(b':');
+            push(&row[*place], &mut text)?;
+        }
+        text.push(b'}');
+        if text.len() >= PIECE_BYTES {
+            out.write_all(&text)?;
+            text.clear();
+        }
     }
-    text.push_str("]}\n");
-    text
+    text.extend_from_slice(b"]}\n");
+    out.write_all(&text)
 }
 
-fn push(cell: &Cell, text: &mut String) {
+fn push(cell: &Cell, text: &mut Vec<u8>) -> io::Result<()> {
     match cell {
-        Cell::Text(words) => text.push_str(&json!(words).to_string()),
-        Cell::Count(count) => text.push_str(&count.to_string()),
+        Cell::Text(words) => return push_value(words, text),
+        Cell::Count(count) => push_integer(*count, text),
         Cell::Estimate(value)
         | Cell::Percent(value)
         | Cell::Measure(value)
         | Cell::Rate(value)
         | Cell::Change(value)
-        | Cell::Difference(value) => push_number(Some(*value), text),
+        | Cell::Difference(value) => return push_number(Some(*value), text),
         Cell::Spark(values) => {
-            text.push('[');
+            text.push(b'[');
             for (index, value) in values.iter().enumerate() {
-                text.push_str(if index == 0 { "" } else { "," });
-                push_number(*value, text);
+                if index > 0 {
+                    text.push(b',');
+                }
+                push_number(*value, text)?;
             }
-            text.push(']');
+            text.push(b']');
         }
-        Cell::Gap => text.push_str("null"),
+        Cell::Gap => text.extend_from_slice(b"null"),
     }
+    Ok(())
 }
 
 /// A number as the values of `serde_json` are written; what JSON has no number for is null.
-fn push_number(value: Option<f64>, text: &mut String) {
+fn push_number(value: Option<f64>, text: &mut Vec<u8>) -> io::Result<()> {
     match value {
         // Most values of rare ports.
-        Some(0.0) => text.push_str(if value.is_some_and(f64::is_sign_negative) {
-            "-0.0"
-        } else {
-            "0.0"
-        }),
-        Some(value) => text.push_str(&json!(value).to_string()),
-        None => text.push_str("null"),
+        Some(0.0) => {
+            if value.is_some_and(f64::is_sign_negative) {
+                text.push(b'-');
+            }
+            text.extend_from_slice(b"0.0");
+        }
+        Some(value) => push_value(&value, text)?,
+        None => text.extend_from_slice(b"null"),
     }
+    Ok(())
+}
+
+fn push_value<T: Serialize + ?Sized>(value: &T, text: &mut Vec<u8>) -> io::Result<()> {
+    serde_json::to_writer(text, value).map_err(io::Error::from)
 }
 
 #[cfg(test)]

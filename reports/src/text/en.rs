@@ -284,6 +284,7 @@ pub(super) const TEXT: Text = Text {
     difference: "Difference",
     change_previous: "Change",
     daily: "By day (own maximum)",
+    monthly: "By month (own maximum)",
     note_outside: "“Outside top 10” is a rank of 11 and below.",
     note_iana: "Service names are IANA's or those in common use; they do not say that the traffic is of that protocol.",
     finding_entered: "{port} entered the top 10 at rank {rank}",

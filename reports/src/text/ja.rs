@@ -278,6 +278,7 @@ pub(super) const TEXT: Text = Text {
     difference: "差",
     change_previous: "増減",
     daily: "日別（各行最大）",
+    monthly: "月別（各行最大）",
     note_outside: "「圏外」は上位10位の外。",
     note_iana: "サービス名はIANAの登録名または通称であり、実際にそのプロトコルの通信であることを意味しない。",
     finding_entered: "{port}が圏外から{rank}位に入った",

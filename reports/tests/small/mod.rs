@@ -200,6 +200,18 @@ pub(crate) struct Planted {
 
 /// A whole hour of these ports.
 pub(crate) fn write_planted(folder: &Path, hour: i64, sensor: &str, ports: &[Planted]) {
+    let packets = write_probes(folder, hour, sensor, ports, 4);
+    write_observed(folder, hour, sensor, 60, 0, packets);
+}
+
+/// The traffic of these ports over IPv4 or IPv6; how many packets it has.
+pub(crate) fn write_probes(
+    folder: &Path,
+    hour: i64,
+    sensor: &str,
+    ports: &[Planted],
+    ip_version: i32,
+) -> i64 {
     let rows: Vec<Row> = ports
         .iter()
         .map(|planted| {
@@ -216,9 +228,8 @@ pub(crate) fn write_planted(folder: &Path, hour: i64, sensor: &str, ports: &[Pla
             )
         })
         .collect();
-    let packets = rows.iter().map(|row| row.6).sum();
-    write_rows(folder, hour, sensor, &rows, 1, 4);
-    write_observed(folder, hour, sensor, 60, 0, packets);
+    write_rows(folder, hour, sensor, &rows, 1, ip_version);
+    rows.iter().map(|row| row.6).sum()
 }
 
 pub(crate) fn write_observed(

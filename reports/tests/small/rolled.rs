@@ -70,7 +70,7 @@ pub(crate) fn rolled_up(answer: &Answer) -> RolledUp {
             protocol: 6,
             port: Some(port * 100 + 23),
         };
-        found.scans.ports.insert(port, sums);
+        found.scans.ports.at(port, || sums);
     }
     found.scans.all = all;
     found

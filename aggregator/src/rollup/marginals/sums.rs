@@ -7,11 +7,10 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use teiten_observation::{Class, Tool, TrafficType};
 
-use crate::columns::{Columns, PartColumns, unknown};
+use crate::columns::{Columns, unknown};
 use crate::hour::Hour;
 use crate::schema::{AskedPort, AskedPortRow, Marginal, MarginalKey, MarginalRow, PortRole, names};
 use crate::sketch::distinct::{LG_K_SMALL, SourceSketch};
-use crate::whole_day::PartRows;
 
 /// Packets, bytes and sources of a marginal.
 #[derive(Clone, Debug, Default)]
@@ -150,11 +149,40 @@ impl Numbers {
 
 /// Ports of a protocol, and behind them what has none.
 const PORTS: usize = 1 << 16;
+/// The place of a port that has no sum.
+const NONE: u32 = u32::MAX;
 
-/// Sums by port: an array for each role and protocol that has ports, a map for the others.
+/// The sums of a role and protocol: found by the port's number, and only as many as there are ports.
+#[derive(Debug)]
+struct NumberedSums {
+    places: Vec<u32>,
+    sums: Vec<(Option<u16>, PortSum)>,
+}
+
+impl Default for NumberedSums {
+    fn default() -> Self {
+        NumberedSums {
+            places: vec![NONE; PORTS + 1],
+            sums: Vec::new(),
+        }
+    }
+}
+
+impl NumberedSums {
+    fn at(&mut self, port: Option<u16>) -> &mut PortSum {
+        let place = &mut self.places[port.map_or(PORTS, usize::from)];
+        if *place == NONE {
+            *place = self.sums.len() as u32;
+            self.sums.push((port, PortSum::default()));
+        }
+        &mut self.sums[*place as usize].1
+    }
+}
+
+/// Sums by port: numbered ones for each role and protocol that has ports, a map for the others.
 #[derive(Debug, Default)]
 struct PortMarginals {
-    dense: BTreeMap<(PortRole, u8), Vec<PortSum>>,
+    numbered: BTreeMap<(PortRole, u8), NumberedSums>,
     others: HashMap<AskedPort, PortSum, RandomState>,
 }
 
@@ -163,11 +191,8 @@ impl PortMarginals {
         if !matches!(key.protocol, 6 | 17) {
             return self.others.entry(key).or_default();
         }
-        let ports = self.dense.entry((key.role, key.protocol)).or_default();
-        if ports.is_empty() {
-            ports.resize_with(PORTS + 1, PortSum::default);
-        }
-        &mut ports[key.port.map_or(PORTS, usize::from)]
+        let sums = self.numbered.entry((key.role, key.protocol)).or_default();
+        sums.at(key.port)
     }
 
     fn merge(&mut self, other: PortMarginals) {
@@ -177,25 +202,26 @@ impl PortMarginals {
     }
 
     fn occurring(self) -> impl Iterator<Item = (AskedPort, PortSum)> {
-        let dense = self.dense.into_iter().flat_map(|((role, protocol), sums)| {
-            let numbered = sums.into_iter().enumerate();
-            let occurring = numbered.filter(|(_, sum)| sum.packets > 0);
-            occurring.map(move |(place, sum)| {
+        let numbered = self.numbered.into_iter();
+        let numbered = numbered.flat_map(|((role, protocol), sums)| {
+            let sums = sums.sums.into_iter();
+            let occurring = sums.filter(|(_, sum)| sum.packets > 0);
+            occurring.map(move |(port, sum)| {
                 let key = AskedPort {
                     role,
                     protocol,
-                    port: u16::try_from(place).ok(),
+                    port,
                 };
                 (key, sum)
             })
         });
-        dense.chain(self.others)
+        numbered.chain(self.others)
     }
 }
 
 /// All sums of a day.
 #[derive(Debug, Default)]
-pub(super) struct DaySums {
+pub(in crate::rollup) struct DaySums {
     hours: BTreeMap<i64, Marginals>,
     types: Marginals,
     tools: Marginals,
@@ -206,37 +232,20 @@ pub(super) struct DaySums {
     ports: PortMarginals,
 }
 
-const COLUMNS: &[&str] = &[
-    names::IP_VERSION,
-    names::PROTOCOL,
-    names::PORT,
-    names::TRAFFIC_TYPE,
-    names::CLASS,
-    names::TOOL,
-    names::ACTOR,
-    names::COUNTRY,
-    names::PACKETS,
-    names::BYTES,
-    names::SOURCES_SKETCH,
-];
-
 impl DaySums {
-    /// Adds the rows of a file that are of the day.
+    /// Adds rows of one hour, or where none is named of the hours that the rows say.
     ///
     /// # Errors
-    /// The reason as text, when the file is damaged.
-    pub(super) fn read(&mut self, file: PartColumns, rows: &PartRows) -> Result<(), String> {
-        let Some(hours) = &rows.hours else {
-            let hour = rows.part.period.first_hour();
-            return file.read(COLUMNS, &[], |batch| self.add_hour(batch, hour));
-        };
-        let columns = [COLUMNS, &[names::HOUR_START]].concat();
-        file.read(&columns, &[], |batch| {
-            batch.by_hour(|hour, rows| match hours.contains(&hour) {
-                true => self.add_hour(rows, Hour(hour)),
-                false => Ok(()),
-            })
-        })
+    /// The reason as text, when a column is damaged.
+    pub(in crate::rollup) fn add_batch(
+        &mut self,
+        batch: &Columns<'_>,
+        hour: Option<Hour>,
+    ) -> Result<(), String> {
+        match hour {
+            Some(hour) => self.add_hour(batch, hour),
+            None => batch.by_hour(|hour, rows| self.add_hour(rows, Hour(hour))),
+        }
     }
 
     fn add_hour(&mut self, batch: &Columns<'_>, hour: Hour) -> Result<(), String> {
@@ -299,7 +308,7 @@ impl DaySums {
     }
 
     /// Adds the sums of other hours of the day.
-    pub(super) fn merge(&mut self, other: DaySums) {
+    pub(in crate::rollup) fn merge(&mut self, other: DaySums) {
         for (hour, sums) in other.hours {
             self.hours.entry(hour).or_default().merge(sums, |it| it);
         }

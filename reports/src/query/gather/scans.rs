@@ -6,8 +6,8 @@ use arrow::array::Array as _;
 use teiten_aggregator::schema::names;
 
 use crate::query::Answer;
-use crate::query::rolled_up::ScanTally;
 use crate::query::rolled_up::scans::LARGE;
+use crate::query::rolled_up::{ScanPort, ScanTally};
 use crate::query::rows::{self, Columns};
 use crate::query::tally::Port;
 
@@ -51,7 +51,8 @@ fn add(
         };
         let (packets, large) = (packets.value(row), *large.at(row));
         tally.all.add(packets, large);
-        tally.ports.entry(port).or_default().add(packets, large);
+        let of_port = tally.ports.at(port, ScanPort::default);
+        of_port.add(packets, large);
     }
     Ok(())
 }

@@ -111,12 +111,13 @@ pub(super) fn add(day: usize, of_sensors: &[Vec<PortRow>], part: &mut Answer) {
 
 fn add_row(day: usize, key: RolePort, totals: PortTotals, part: &mut Answer) {
     if key.0 == PortRole::Asked {
-        part.port_days(key.1)[day] = PortDay {
+        let of_day = PortDay {
             packets: totals.packets_ipv4(),
             hosts: totals.hosts as f32,
         };
+        part.port_days[day].set(key.1, of_day);
     }
-    part.ports.entry(key).or_default().add(&totals);
+    part.totals_of(key).add(&totals);
 }
 
 /// Sets the hosts of every port over the period, once all days were read.
@@ -140,7 +141,7 @@ pub(in crate::query) fn close(job: &Job<'_>, workers: usize, answer: &mut Answer
         match read {
             Ok(rows) => {
                 for row in rows {
-                    answer.ports.entry(row.key).or_default().hosts = row.totals.hosts;
+                    answer.totals_of(row.key).hosts = row.totals.hosts;
                 }
             }
             Err(reason) => damaged(part, reason, answer),
@@ -155,7 +156,7 @@ pub(in crate::query) fn close(job: &Job<'_>, workers: usize, answer: &mut Answer
             bytes: tally.bytes,
             hosts: 0.0,
         };
-        answer.ports.entry(key).or_default().add(&totals);
+        answer.totals_of(key).add(&totals);
         if !job.counts_hosts {
             continue;
         }
@@ -164,9 +165,12 @@ pub(in crate::query) fn close(job: &Job<'_>, workers: usize, answer: &mut Answer
             None => drop(sketches.insert(key, tally.sources)),
         }
     }
-    for (key, totals) in &mut answer.ports {
-        // Those of the days do not add up.
-        totals.hosts = sketches.get(key).map_or(0.0, SourceSketch::estimate);
+    for &role in PortRole::ALL {
+        for (port, totals) in answer.ports[role as usize].iter_mut() {
+            // Those of the days do not add up.
+            let sources = sketches.get(&(role, port));
+            totals.hosts = sources.map_or(0.0, SourceSketch::estimate);
+        }
     }
 }
 

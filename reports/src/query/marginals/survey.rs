@@ -4,7 +4,7 @@ use teiten_aggregator::columns::{PartColumns, unknown};
 use teiten_aggregator::schema::{SurveyWhat, names};
 use teiten_aggregator::survey::{Infected, SurveyDay};
 
-use crate::query::tally::{Map, Port};
+use crate::query::tally::Port;
 
 const COLUMNS: &[&str] = &[
     names::WHAT,
@@ -21,12 +21,12 @@ const COLUMNS: &[&str] = &[
 ///
 /// # Errors
 /// The reason as text, when the part is damaged or of a newer program.
-pub(super) fn read(part: PartColumns) -> Result<(SurveyDay, Map<Port, i64>), String> {
+pub(super) fn read(part: PartColumns) -> Result<(SurveyDay, Vec<(Port, i64)>), String> {
     let mut day = SurveyDay {
         known: true,
         ..SurveyDay::default()
     };
-    let mut found: Map<Port, i64> = Map::default();
+    let mut found: Vec<(Port, i64)> = Vec::new();
     part.read(COLUMNS, &[], |batch| {
         let whats = batch.text(names::WHAT, |name| {
             SurveyWhat::from_name(name).ok_or_else(|| unknown(names::WHAT, name))
@@ -50,7 +50,7 @@ pub(super) fn read(part: PartColumns) -> Result<(SurveyDay, Map<Port, i64>), Str
                         protocol: protocols.value(row) as u8,
                         port: ports.at(row),
                     };
-                    *found.entry(port).or_default() += packets;
+                    found.push((port, packets));
                     continue;
                 }
                 SurveyWhat::Mirai => 0,

@@ -1,6 +1,6 @@
 //! Scan events of the table `scans`, summed by port: a telescope of a /16 has millions of scan events in a month, and a report prints none of them alone.
 
-use crate::query::tally::{Map, Port};
+use crate::query::port_map::PortMap;
 
 /// Scan events of one port.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,6 +24,13 @@ impl ScanPort {
             self.large_packets += packets;
         }
     }
+
+    fn merge(&mut self, other: &ScanPort) {
+        self.events += other.events;
+        self.large += other.large;
+        self.packets += other.packets;
+        self.large_packets += other.large_packets;
+    }
 }
 
 /// Scan events of the period.
@@ -32,7 +39,16 @@ pub struct ScanTally {
     /// All of them.
     pub all: ScanPort,
     /// By port.
-    pub ports: Map<Port, ScanPort>,
+    pub ports: PortMap<ScanPort>,
+}
+
+impl ScanTally {
+    pub(in crate::query) fn merge(&mut self, other: ScanTally) {
+        self.all.merge(&other.all);
+        for (port, sums) in other.ports {
+            self.ports.at(port, ScanPort::default).merge(&sums);
+        }
+    }
 }
 
 /// The word of events that reached a large share of the dark addresses.

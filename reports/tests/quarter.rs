@@ -1,0 +1,198 @@
+//! A quarter of two sensors with the weeks before it and the same quarter a year before: a planted spike and a planted new port are found and
+//! nothing else, although there are an outage, a sensor out of service for days, an hour with loss, and IPv6. Both languages state the same.
+
+#[allow(dead_code)] // Each test file uses its own part of it.
+mod small;
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+use std::path::Path;
+
+use jiff::tz::TimeZone;
+use teiten_reports::document::{Document, Setting};
+use teiten_reports::figure;
+use teiten_reports::measure::Completeness;
+use teiten_reports::period::ReportPeriod;
+use teiten_reports::query::answer::Port;
+use teiten_reports::query::event::EventKind;
+use teiten_reports::query::{self, Answer, Question};
+use teiten_reports::series::CoverageState;
+use teiten_reports::table::Cell;
+use teiten_reports::text::Language;
+
+use small::{Planted, write_observed, write_probes};
+
+/// Days of the small dataset, whose first is 2026-11-05: the quarter, from 2027-01-01, the days before it, and the quarter a year before.
+const QUARTER: Range<i64> = 57..147;
+const BEFORE: Range<i64> = 29..57;
+const YEAR_BEFORE: Range<i64> = -308..-218;
+const SENSORS: [&str; 2] = ["osaka", "tokyo"];
+/// Hours of a day that have packets; all are observed.
+const HOURS: [i64; 3] = [0, 9, 18];
+const SPIKE_DAY: i64 = 40;
+const NEW_FROM: i64 = 70;
+const OUTAGE_DAY: i64 = 20;
+const SILENT_DAYS: Range<i64> = 50..54;
+const LOSSY_DAY: i64 = 10;
+
+/// Whether a sensor observed an hour.
+fn observes(sensor: &str, day: i64, hour: i64) -> bool {
+    let day = day - QUARTER.start;
+    let is_outage = day == OUTAGE_DAY && (3..9).contains(&hour);
+    let is_silent = sensor == SENSORS[0] && SILENT_DAYS.contains(&day);
+    !is_outage && !is_silent
+}
+
+fn dataset(folder: &Path) {
+    let mut random = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut noise = |most: u64| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        (random % most) as u32
+    };
+    for day in YEAR_BEFORE.chain(BEFORE).chain(QUARTER) {
+        for hour in 0..24 {
+            let of_dataset = day * 24 + hour;
+            for sensor in SENSORS.into_iter().filter(|it| observes(it, day, hour)) {
+                let mut packets = 0;
+                if HOURS.contains(&hour) {
+                    let mut ports: Vec<Planted> = (0..20)
+                        .map(|port| Planted {
+                            port: 8000 + port,
+                            hosts: 30 + noise(12),
+                            first_host: noise(500) * 4,
+                        })
+                        .collect();
+                    let in_quarter = day - QUARTER.start;
+                    if in_quarter == SPIKE_DAY {
+                        ports[5].hosts = 900;
+                    }
+                    if in_quarter >= NEW_FROM {
+                        ports.push(Planted {
+                            port: 18_789,
+                            hosts: 40,
+                            first_host: 50_000 + of_dataset as u32 * 8,
+                        });
+                    }
+                    packets += write_probes(folder, of_dataset, sensor, &ports, 4);
+                    // Hosts of IPv6 are many on one day; they are counted apart and no event.
+                    let hosts = if in_quarter == 60 { 700 } else { 25 };
+                    let over_ipv6 = Planted {
+                        port: 8003,
+                        hosts,
+                        first_host: 90_000,
+                    };
+                    packets += write_probes(folder, of_dataset, sensor, &[over_ipv6], 6);
+                }
+                let is_lossy = day - QUARTER.start == LOSSY_DAY && hour == 9;
+                let dropped = if is_lossy { 11 } else { 0 };
+                write_observed(folder, of_dataset, sensor, 60, dropped, packets);
+            }
+        }
+    }
+}
+
+fn ask(folder: &Path) -> Answer {
+    let question = Question {
+        data: folder.to_owned(),
+        period: ReportPeriod::parse("2027-Q1", &TimeZone::UTC).unwrap(),
+        sensors: Vec::new(),
+        workers: 2,
+        as_of_us: i64::MAX,
+        compare: true,
+        uses_rolled_up: true,
+    };
+    query::ask(&question).unwrap()
+}
+
+#[test]
+fn of_a_quarter_the_planted_changes_are_found_and_nothing_else() {
+    let folder = tempfile::tempdir().unwrap();
+    dataset(folder.path());
+    let answer = ask(folder.path());
+    let found = answer.events.iter();
+    let found: Vec<(Option<u16>, EventKind, Range<usize>)> = found
+        .map(|event| (event.port.port, event.kind, event.days.clone()))
+        .collect();
+    let spike = SPIKE_DAY as usize;
+    let new = NEW_FROM as usize;
+    // The days before a new port fill with it, so that it stops being new.
+    let (kind, days) = (found[1].1, &found[1].2);
+    assert_eq!(found[0], (Some(8005), EventKind::Spike, spike..spike + 1));
+    assert_eq!(
+        (found[1].0, kind, days.start),
+        (Some(18_789), EventKind::New, new)
+    );
+    assert_eq!(found.len(), 2, "{found:?}");
+    // Two sensors with three hours each, of which the spike's hosts may be the same.
+    let hosts = answer.events[0].hosts;
+    assert!((900.0 * 0.9..6.0 * 900.0 * 1.1).contains(&hosts), "{hosts}");
+
+    // Conditions: six hours of both sensors, four days of one, an hour with loss.
+    assert_eq!(answer.hours_in(CoverageState::Missing), 6);
+    assert_eq!(answer.hours_in(CoverageState::Partial), 4 * 24);
+    assert_eq!(answer.hours_in(CoverageState::Lossy), 1);
+    let completeness = |day: i64| answer.completeness(&answer.day_buckets, day as usize);
+    assert_eq!(completeness(OUTAGE_DAY), Completeness::Whole);
+    assert_eq!(completeness(SILENT_DAYS.start), Completeness::Hollow);
+    assert_eq!(answer.tested.days, 90 - 4);
+
+    // The year before is compared; the quarter before, of which a third is there, is not.
+    assert!(answer.year_before().is_some());
+    assert!(answer.previous().is_none());
+    let before = answer.year_before().unwrap();
+    let rate = |answer: &Answer| answer.rate(answer.packets_ipv4()).unwrap();
+    let change = rate(&answer) / rate(before) - 1.0;
+    assert!((0.0..0.25).contains(&change), "{change}");
+    assert!(answer.packets_ipv6() > 0);
+    let ranks = figure::find("port-ranks").unwrap();
+    let ranks = ranks.drawn(&answer, Language::En, None).table;
+    let place = |name: &str| ranks.columns.iter().position(|it| it.csv == name).unwrap();
+    let is_new = |row: &&Vec<Cell>| row[place("port_label")] == Cell::text("18789/TCP");
+    let row = ranks.rows.iter().find(is_new).unwrap();
+    assert_eq!(row[place("rank_previous")], Cell::Gap);
+    assert_ne!(row[place("rank_year_before")], Cell::Gap);
+    let Cell::Spark(days) = &row[place("daily_packets_per_address")] else {
+        panic!("no values by day");
+    };
+    assert_eq!(days.len(), 90);
+    let silent = SILENT_DAYS.start as usize..SILENT_DAYS.end as usize;
+    assert!(days[silent].iter().all(Option::is_none));
+    assert_eq!(days[new - 1], Some(0.0));
+    assert!(days[new] > Some(0.0));
+
+    // Both languages draw the same figures with the same numbers.
+    let setting = Setting {
+        as_of_us: 0,
+        home: None,
+        languages: Language::ALL.to_vec(),
+        title: None,
+        organisation: None,
+        pictures: false,
+        pdf: false,
+        stated: BTreeSet::new(),
+        notes: Vec::new(),
+        revised: None,
+    };
+    let documents = Document::all(&answer, &setting, 2);
+    let [ja, en] = &documents[..] else {
+        panic!("two languages give two documents");
+    };
+    let figures = |document: &Document| -> Vec<(&'static str, Vec<Vec<Cell>>)> {
+        let sections = document.sections.iter();
+        let figures = sections.flat_map(|section| &section.figures);
+        let numbers = figures.map(|placed| {
+            let rows = placed.drawn.table.rows.iter();
+            let numbers = rows.map(|row| row.iter().filter(|it| !matches!(it, Cell::Text(_))));
+            let numbers = numbers.map(|row| row.cloned().collect()).collect();
+            (placed.figure.name, numbers)
+        });
+        numbers.collect()
+    };
+    assert_eq!(figures(ja), figures(en));
+    let alone = Document::new(&answer, &setting, Language::En);
+    assert_eq!(figures(&alone), figures(en));
+    let is_port = |port: Port| port.protocol == 6;
+    assert!(answer.events.iter().all(|event| is_port(event.port)));
+}
