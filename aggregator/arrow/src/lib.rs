@@ -15,7 +15,7 @@ pub mod datatypes {
     pub use arrow_array::types::{
         Date32Type, Float64Type, Int32Type, Int64Type, TimestampMicrosecondType,
     };
-    pub use arrow_schema::{DataType, Field, Schema};
+    pub use arrow_schema::{DataType, Field, Schema, SchemaRef};
 }
 
 /// Kernels that select rows.
