@@ -15,7 +15,8 @@ use teiten_aggregator::minute::{HourAccount, MinuteCounts, SecondSet};
 use teiten_aggregator::origin::Origins;
 use teiten_aggregator::part::CHECKSUM_KEY;
 use teiten_aggregator::payload_table::PayloadPacket;
-use teiten_aggregator::schema::{COVERAGE, PAYLOADS, SOURCES, TRAFFIC};
+use teiten_aggregator::reply_table::ReplyPacket;
+use teiten_aggregator::schema::{BACKSCATTER, COVERAGE, PAYLOADS, SOURCES, TRAFFIC, Table};
 use teiten_aggregator::table::{HOUR_US, Seed};
 use teiten_aggregator::verify::verify;
 use teiten_aggregator::window::{Batch, LatePolicy, Window};
@@ -180,6 +181,78 @@ fn small_sources_fold_and_no_packet_is_lost() {
     );
     assert_eq!(closed.packets, 7_000);
     assert_eq!(verify(folder.path()).expect("readable").findings, []);
+}
+
+/// Replies of a victim, beside the observations: a reply from each source.
+fn reply_of(index: u32) -> ReplyPacket<u32> {
+    ReplyPacket {
+        time_us: HOUR * HOUR_US + i64::from(index) * 1000,
+        victim: index % 100,
+        destination: 0xc612_0000 + index % 7,
+        protocol: 6,
+        port: Some(80),
+        traffic_type: TrafficType::TcpSynAck,
+        wire_length_bytes: 60,
+    }
+}
+
+/// Closes an hour of which each of `shares` was spilled, if there are several; gives its rows as they lie in the files.
+fn close_in_shares(directory: &Path, shares: usize, source_rows_max: u64) -> Vec<Vec<String>> {
+    let closer = closer(directory, source_rows_max);
+    let mut all = observations();
+    for (index, one) in all.iter_mut().enumerate() {
+        let port = Some((index % 40) as u16);
+        one.kind = Kind::new(TrafficType::TcpSyn, Class::Scan, Tool::None, 6, port);
+    }
+    let mut runs = HourRuns::default();
+    for (number, share) in all.chunks(all.len().div_ceil(shares)).enumerate() {
+        let mut window = Window::new(LatePolicy::Reread, Seed::random());
+        let mut batch = Batch {
+            ipv4: share.to_vec(),
+            ipv6: Vec::new(),
+        };
+        window.observe(HOUR, &mut batch);
+        for index in 0..all.len() as u32 {
+            if index as usize % shares == number {
+                window.observe_reply(HOUR, &reply_of(index));
+            }
+        }
+        for part in window.close_before(HOUR + 1) {
+            if shares == 1 {
+                runs.append(closer.sort(vec![part]));
+            } else {
+                runs.append(closer.spill(part).expect("writable"));
+                closer.unite(&mut runs).expect("writable");
+            }
+        }
+    }
+    if shares > 1 {
+        let folder = |path: PathBuf| std::fs::read_dir(path).expect("a folder");
+        let writers = folder(directory.join(".teiten/work"));
+        let files = writers.map(|writer| folder(writer.expect("a writer's folder").path()).count());
+        // Shares that were not united are fewer than 64, of rows and of replies.
+        let files: usize = files.sum();
+        assert!(files > 4 && files < 2 * 64, "{files} files");
+    }
+    closer.close(Hour(HOUR), 0, runs).expect("writable");
+    let rows = |table: &Table| -> Vec<String> {
+        let file = std::fs::File::open(closer.path(table, Hour(HOUR), 0)).expect("a part");
+        let reader = SerializedFileReader::new(file).expect("Parquet");
+        let rows = reader.get_row_iter(None).expect("rows");
+        rows.map(|row| row.expect("a row").to_string()).collect()
+    };
+    [&SOURCES, &TRAFFIC, &BACKSCATTER].map(rows).into()
+}
+
+#[test]
+fn an_hour_of_very_many_spilled_files_has_the_rows_of_one_in_memory() {
+    for source_rows_max in [u64::MAX, 100] {
+        let folder = || tempfile::tempdir().expect("a temporary folder");
+        let (whole, spilled) = (folder(), folder());
+        let expected = close_in_shares(whole.path(), 1, source_rows_max);
+        assert!(expected.iter().all(|rows| rows.len() > 1));
+        assert!(close_in_shares(spilled.path(), 200, source_rows_max) == expected);
+    }
 }
 
 #[test]
