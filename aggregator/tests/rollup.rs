@@ -181,7 +181,7 @@ fn days_and_months_hold_what_their_hours_hold() {
         1,
         day + 48,
     );
-    // Until when a day or month was known.
+    // Until when a day or month was known: without coverage nothing says that it is not over.
     let as_of = |within: &str| {
         let of = |part: &part::CheckedPart| {
             Ok::<_, part::PartError>(part.note("as_of").map(str::to_owned))
@@ -197,19 +197,17 @@ fn days_and_months_hold_what_their_hours_hold() {
     ] {
         let day = |day: &str| format!("{table}/date={day}/tokyo.parquet");
         known(&day("2026-11-29"), "2026-11-30T00:00:00Z");
-        known(&day("2026-12-01"), "2026-12-01T01:00:00Z");
+        known(&day("2026-12-01"), "2026-12-02T00:00:00Z");
     }
     let month = |month: &str| format!("traffic_monthly/month={month}/tokyo.parquet");
     known(&month("2026-11"), "2026-12-01T00:00:00Z");
-    known(&month("2026-12"), "2026-12-01T01:00:00Z");
+    known(&month("2026-12"), "2026-12-02T00:00:00Z");
     let again = rollup(directory, &RollupSettings::default()).expect("a dataset");
     assert_eq!((again.written, again.unchanged), (0, 38));
     // An hour more: its day and month, and no other; of sources five tables a day.
     write_part(&tokyo, HOUR + 3 + 24, 0, 18..30);
     let again = rollup(directory, &RollupSettings::default()).expect("a dataset");
     assert_eq!((again.written, again.unchanged), (10, 28));
-    known(&month("2026-11"), "2026-12-01T00:00:00Z");
-    known(&month("2026-12"), "2026-12-01T02:00:00Z");
     check(
         directory,
         "traffic_daily/date=2026-12-01/tokyo.parquet",

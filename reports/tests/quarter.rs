@@ -76,11 +76,9 @@ fn dataset(folder: &Path) {
                         });
                     }
                     packets += write_probes(folder, of_dataset, sensor, &ports, 4);
-                    // Hosts of IPv6 are many on one day; they are counted apart and no event.
-                    let hosts = if in_quarter == 60 { 700 } else { 25 };
                     let over_ipv6 = Planted {
                         port: 8003,
-                        hosts,
+                        hosts: 25,
                         first_host: 90_000,
                     };
                     packets += write_probes(folder, of_dataset, sensor, &[over_ipv6], 6);

@@ -200,7 +200,7 @@ pub struct Answer {
     pub days: Vec<Day>,
     /// The cut into days.
     pub day_buckets: Buckets,
-    /// The ports that were asked for on each of the days, IPv4 alone.
+    /// The ports that were asked for on each of the days.
     pub port_days: Vec<DayPorts>,
     pub(crate) open: BTreeMap<usize, OpenDay>,
     /// Ports of days whose hours were read; taken once all were.

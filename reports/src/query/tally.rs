@@ -152,11 +152,11 @@ pub struct Day {
     pub victims: SourceSketch,
 }
 
-/// A port on one day, IPv4 alone: what scans, reflector scans and exploits asked for.
+/// A port on one day: what scans, reflector scans and exploits asked for.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct PortDay {
-    /// Packets.
+    /// IPv4 packets.
     pub packets: i64,
-    /// Distinct hosts, estimated.
+    /// Distinct hosts over IPv4 and IPv6, estimated.
     pub hosts: f32,
 }
