@@ -44,7 +44,7 @@ impl Case {
 }
 
 /// What the sensor may hold besides `--memory`, MiB.
-const BESIDE_MIB: u64 = 128;
+pub const BESIDE_MIB: u64 = 128;
 
 /// Every case, in the order of the table.
 pub const CASES: &[Case] = &[
