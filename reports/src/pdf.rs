@@ -15,7 +15,7 @@ pub const PROGRAM: &str = "teiten-pdf";
 pub enum PdfError {
     /// The program is not installed.
     #[error(
-        "--pdf needs the program {PROGRAM}, which is neither beside teiten-report nor in PATH: build it with `make pdf`, or leave --pdf out"
+        "--pdf needs the program {PROGRAM}, which is neither beside teiten-report nor in PATH: install the package teiten-pdf, build it with `make pdf`, or leave --pdf out"
     )]
     NoProgram,
     /// The program could not be started.
