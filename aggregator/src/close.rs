@@ -448,8 +448,11 @@ impl Closer {
         };
         let mut passed = Ok(());
         folding.take_rows(|row, prefix_bits| {
+            if passed.is_err() {
+                return;
+            }
             push_folded(&mut chunk, row, prefix_bits);
-            if chunk.len() == RANGE_ROWS && passed.is_ok() {
+            if chunk.len() == RANGE_ROWS {
                 let full = std::mem::replace(&mut chunk, SourceChunk::with_capacity(0));
                 passed = pass(full);
             }
