@@ -41,7 +41,7 @@ use crate::hour::Hour;
 use crate::parallel::joined;
 use crate::pruned::PrunedHours;
 use crate::schema::{COVERAGE, SOURCES, TRAFFIC, TRAFFIC_DAILY, Table};
-use crate::store::{Period, Store};
+use crate::store::{Part, Period, Store};
 use crate::whole_day::{PartOfHour, hour_parts};
 
 pub(crate) use attacks::attacks_made_of;
@@ -144,6 +144,27 @@ impl Rolled {
 
 /// By period and sensor the parts that it is made of: several parts of an hour are of one hour.
 type Inputs = BTreeMap<(Period, String), BTreeSet<PartOfHour>>;
+
+/// The parts of all days of `table`, by their month and sensor: those that `is_taken` says.
+fn months_of(
+    store: &Store,
+    table: &Table,
+    is_taken: impl Fn(&Part) -> bool,
+) -> Result<Inputs, RollupError> {
+    let failed = file_error(&store.directory().join(table.name));
+    let mut months = Inputs::new();
+    for day in store.periods(table.name).map_err(&failed)? {
+        for part in store.parts(table.name, day).map_err(&failed)? {
+            if let Some(sensor) = part.sensor()
+                && is_taken(&part)
+            {
+                let parts = months.entry((month_of(day), sensor)).or_default();
+                parts.insert(part.into());
+            }
+        }
+    }
+    Ok(months)
+}
 
 /// Rolls up the days that `settings` ask for of the dataset `directory`, and every month that has a rolled-up day.
 ///

@@ -12,7 +12,7 @@ use super::error::{RollupError, file_error};
 use super::making::{INPUTS, MakingNotes, NotedParts};
 use super::noted::{note_of, other_zone};
 use super::period::{RolledPeriod, month_of};
-use super::{Inputs, Rolled, RollupSettings, remove_left};
+use super::{Rolled, RollupSettings, months_of, remove_left};
 use crate::close::encode_with;
 use crate::columns::PartColumns;
 use crate::part::{PartError, guarded};
@@ -99,19 +99,10 @@ pub(super) fn roll_months(
     observed: &BTreeSet<(Period, String)>,
     rolled: &mut Rolled,
 ) -> Result<(), RollupError> {
-    let failed = file_error(&store.directory().join(ASKED_PORTS_DAILY.name));
     let zone = settings.calendar.name();
-    let mut months = Inputs::new();
-    for day in store.periods(ASKED_PORTS_DAILY.name).map_err(&failed)? {
-        for part in store.parts(ASKED_PORTS_DAILY.name, day).map_err(&failed)? {
-            if let Some(sensor) = part.sensor()
-                && other_zone(&part, zone).is_none()
-            {
-                let parts = months.entry((month_of(day), sensor)).or_default();
-                parts.insert(part.into());
-            }
-        }
-    }
+    let months = months_of(store, &ASKED_PORTS_DAILY, |part| {
+        other_zone(part, zone).is_none()
+    })?;
     for ((period, sensor), parts) in &months {
         let noted = NotedParts::read(parts)?;
         let month = RolledPeriod {

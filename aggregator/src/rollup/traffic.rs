@@ -12,7 +12,7 @@ use super::period::{RolledPeriod, month_of};
 use super::read::{add_days, add_hours};
 use super::sources::known_until;
 use super::sums::PeriodSums;
-use super::{Inputs, Rolled, RollupSettings, remove_left};
+use super::{Inputs, Rolled, RollupSettings, months_of, remove_left};
 use crate::calendar::instant_text;
 use crate::schema::{TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table};
 use crate::store::{PART_ENDING, Part, Period, Publication, Store};
@@ -70,16 +70,7 @@ pub(super) fn roll_months(
     observed: &BTreeSet<(Period, String)>,
     rolled: &mut Rolled,
 ) -> Result<(), RollupError> {
-    let failed = file_error(&store.directory().join(TRAFFIC_DAILY.name));
-    let mut months = Inputs::new();
-    for day in store.periods(TRAFFIC_DAILY.name).map_err(&failed)? {
-        for part in store.parts(TRAFFIC_DAILY.name, day).map_err(&failed)? {
-            if let Some(sensor) = part.sensor() {
-                let parts = months.entry((month_of(day), sensor)).or_default();
-                parts.insert(part.into());
-            }
-        }
-    }
+    let months = months_of(store, &TRAFFIC_DAILY, |_| true)?;
     let zone = settings.calendar.name();
     for ((period, sensor), parts) in &months {
         parts
