@@ -11,14 +11,12 @@ mod small;
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use jiff::tz::TimeZone;
 use teiten_reports::document::{Document, Setting};
 use teiten_reports::figure::{self, Drawn};
 use teiten_reports::measure::Completeness;
-use teiten_reports::period::ReportPeriod;
+use teiten_reports::query::Answer;
 use teiten_reports::query::answer::Port;
 use teiten_reports::query::event::EventKind;
-use teiten_reports::query::{self, Answer, Question};
 use teiten_reports::series::CoverageState;
 use teiten_reports::table::Cell;
 use teiten_reports::text::Language;
@@ -78,16 +76,7 @@ fn dataset(folder: &Path) {
 
 fn ask(folder: &Path) -> Answer {
     // Day 28 of the small dataset is 2026-12-03.
-    let question = Question {
-        data: folder.to_owned(),
-        period: ReportPeriod::parse("2026-12-03..2026-12-12", &TimeZone::UTC).unwrap(),
-        sensors: Vec::new(),
-        workers: 2,
-        as_of_us: i64::MAX,
-        compare: true,
-        uses_rolled_up: true,
-    };
-    query::ask(&question).unwrap()
+    small::ask(folder, "2026-12-03..2026-12-12")
 }
 
 /// Every number in a text, thousands separators and units of a language aside.

@@ -8,14 +8,12 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
 
-use jiff::tz::TimeZone;
 use teiten_reports::document::{Document, Setting};
 use teiten_reports::figure;
 use teiten_reports::measure::Completeness;
-use teiten_reports::period::ReportPeriod;
+use teiten_reports::query::Answer;
 use teiten_reports::query::answer::Port;
 use teiten_reports::query::event::EventKind;
-use teiten_reports::query::{self, Answer, Question};
 use teiten_reports::series::CoverageState;
 use teiten_reports::table::Cell;
 use teiten_reports::text::Language;
@@ -92,16 +90,7 @@ fn dataset(folder: &Path) {
 }
 
 fn ask(folder: &Path) -> Answer {
-    let question = Question {
-        data: folder.to_owned(),
-        period: ReportPeriod::parse("2027-Q1", &TimeZone::UTC).unwrap(),
-        sensors: Vec::new(),
-        workers: 2,
-        as_of_us: i64::MAX,
-        compare: true,
-        uses_rolled_up: true,
-    };
-    query::ask(&question).unwrap()
+    small::ask(folder, "2027-Q1")
 }
 
 #[test]

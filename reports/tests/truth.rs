@@ -8,42 +8,24 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use jiff::tz::TimeZone;
 use teiten_reports::document::{Document, Setting};
 use teiten_reports::figure::{self, Drawn};
 use teiten_reports::measure::Completeness;
-use teiten_reports::period::ReportPeriod;
-use teiten_reports::query::{self, Answer, Question};
+use teiten_reports::query::Answer;
 use teiten_reports::render::csv;
 use teiten_reports::series::{BucketWidth, Buckets, CoverageState};
 use teiten_reports::table::Cell;
 use teiten_reports::text::Language;
 
 use small::{
-    HOUR_PACKETS, write_coverage, write_hour, write_observed, write_scaled, write_traffic,
+    HOUR_PACKETS, ask, ask_at, write_coverage, write_hour, write_observed, write_scaled,
+    write_traffic,
 };
 
 const ADDRESSES: f64 = 256.0;
 /// 2026-11-05T00:00:00Z, hour 0 of the small dataset.
 const START_US: i64 = 1_793_836_800_000_000;
 const HOUR_US: i64 = 3_600_000_000;
-
-fn ask_at(folder: &Path, period: &str, as_of_us: i64) -> Answer {
-    let question = Question {
-        data: folder.to_owned(),
-        period: ReportPeriod::parse(period, &TimeZone::UTC).unwrap(),
-        sensors: Vec::new(),
-        workers: 2,
-        as_of_us,
-        compare: true,
-        uses_rolled_up: true,
-    };
-    query::ask(&question).unwrap()
-}
-
-fn ask(folder: &Path, period: &str) -> Answer {
-    ask_at(folder, period, i64::MAX)
-}
 
 fn drawn(answer: &Answer, name: &str) -> Drawn {
     figure::find(name)

@@ -9,11 +9,33 @@ use arrow::array::{
     TimestampMicrosecondArray,
 };
 use datasketches::hll::{HllSketch, HllType};
+use jiff::tz::TimeZone;
 use parquet::arrow::ArrowWriter;
+use teiten_reports::period::ReportPeriod;
+use teiten_reports::query::{self, Answer, Question};
 
 /// 2026-11-05T00:00:00Z
 const START_US: i64 = 1_793_836_800_000_000;
 const HOUR_US: i64 = 3_600_000_000;
+
+/// The answer for `period` in UTC, of what was known at `as_of_us`.
+pub(crate) fn ask_at(folder: &Path, period: &str, as_of_us: i64) -> Answer {
+    let question = Question {
+        data: folder.to_owned(),
+        period: ReportPeriod::parse(period, &TimeZone::UTC).unwrap(),
+        sensors: Vec::new(),
+        workers: 2,
+        as_of_us,
+        compare: true,
+        uses_rolled_up: true,
+    };
+    query::ask(&question).unwrap()
+}
+
+/// The same, long after the period.
+pub(crate) fn ask(folder: &Path, period: &str) -> Answer {
+    ask_at(folder, period, i64::MAX)
+}
 
 /// One row of `traffic`: class, type, tool, protocol, port, country, packets, members of its sketch.
 type Row = (
