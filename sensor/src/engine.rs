@@ -4,7 +4,6 @@
 //! the result depends on the input and never on the threads. If one thread ends early, the others see a disconnected queue and end too.
 
 mod accounting;
-mod arrival;
 mod deal;
 mod observed;
 mod reader;
@@ -25,11 +24,11 @@ use teiten_packet::telescope::Telescope;
 use thiserror::Error;
 
 use crate::hours::HourSink;
+use crate::source::Arrival;
 use crate::source::block::Block;
 use crate::watch::Status;
 use accounting::histogram;
 pub use accounting::{Counted, WorkerTally};
-pub use arrival::Arrival;
 use observed::ObservedPeriod;
 pub use reader::LATENESS_US;
 use reader::{Reader, queue_capacity};

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded, unbounded};
 
-use crate::engine::Arrival;
+use crate::source::Arrival;
 use crate::source::block::Block;
 use crate::source::record::{NO_TIME_US, Record};
 use crate::watch::{KeptCounts, NotKeptReason, Status};

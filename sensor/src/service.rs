@@ -13,11 +13,11 @@ use signal_hook::consts::SIGHUP;
 use teiten_aggregator::origin::Origins;
 use thiserror::Error;
 
-use crate::engine::Arrival;
 use crate::log;
 use crate::options::{CaptureSettings, Settings};
 use crate::origins::OriginsCell;
 use crate::privilege::{Needs, PrivilegeError, confine};
+use crate::source::Arrival;
 use crate::watch::{CaptureFacts, Status, serve};
 
 /// Interval of the service thread.

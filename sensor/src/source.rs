@@ -2,6 +2,7 @@
 //! never interprets packets, and a replay reads no clock.
 
 mod admit;
+mod arrival;
 pub mod block;
 mod candidate;
 mod chunks;
@@ -34,6 +35,7 @@ mod walker;
 use serde::Serialize;
 
 pub use admit::{Admission, Admitted, DatasetView};
+pub use arrival::Arrival;
 pub use compression::limit_windows;
 pub use error::{CaptureError, SourceError};
 pub use format::Compression;

@@ -25,7 +25,7 @@ use thiserror::Error;
 
 use crate::courier::{CourierError, DELIVERY_WAIT};
 use crate::engine::worker::Reading;
-use crate::engine::{Arrival, Counted, EngineError, Passage, run};
+use crate::engine::{Counted, EngineError, Passage, run};
 use crate::hours::once::Once;
 use crate::hours::opening::{identify, open_dataset};
 use crate::hours::{Watching, Written};
@@ -33,8 +33,8 @@ use crate::options::{ReplayTerms, Settings, WatchSettings};
 use crate::source::block::Block;
 use crate::source::judge::IMPLAUSIBLE_DAYS_DEFAULT;
 use crate::source::{
-    Admission, Admitted, DatasetView, FileReport, Progress, Replay, ReplaySettings, SourceError,
-    limit_windows,
+    Admission, Admitted, Arrival, DatasetView, FileReport, Progress, Replay, ReplaySettings,
+    SourceError, limit_windows,
 };
 use crate::watch::{KeptCounts, Status};
 use teiten_packet::telescope::Telescope;

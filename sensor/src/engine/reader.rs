@@ -9,10 +9,10 @@ use hdrhistogram::Histogram;
 use teiten_aggregator::minute::hour_of;
 use teiten_aggregator::table::HOUR_US;
 
-use super::arrival::Arrival;
 use super::deal::Dealer;
 use super::observed::ObservedPeriod;
 use super::work::{Share, Work};
+use crate::source::Arrival;
 use crate::source::block::Block;
 use crate::source::record::NO_TIME_US;
 

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use teiten_aggregator::hour::HOUR_US;
-use teiten_sensor::engine::{Arrival, run};
+use teiten_sensor::engine::run;
+use teiten_sensor::source::Arrival;
 use teiten_sensor::source::live::Drops;
 
 use crate::dataset::{Workshop, broken_sums, coverage_sums};

@@ -12,9 +12,10 @@ use teiten_aggregator::store::seal;
 use teiten_aggregator::table::HOUR_US;
 use teiten_aggregator::window::HourPart;
 use teiten_aggregator::writer::WriteError;
-use teiten_sensor::engine::{Arrival, run};
+use teiten_sensor::engine::run;
 use teiten_sensor::hours::journaled::Journaled;
 use teiten_sensor::hours::{HourShare, HourSink, Written};
+use teiten_sensor::source::Arrival;
 
 use crate::dataset::{Workshop, broken_sums};
 use crate::journaled::{self, HOUR, with_journaled};

@@ -9,10 +9,11 @@ use teiten_aggregator::hour::HOUR_US;
 use teiten_aggregator::window::LatePolicy;
 use teiten_packet::{LinkType, Telescope};
 use teiten_sensor::command::replay::closer;
+use teiten_sensor::engine::Passage;
 use teiten_sensor::engine::worker::Reading;
-use teiten_sensor::engine::{Arrival, Passage};
 use teiten_sensor::hours::journaled::{Journaled, JournaledSettings};
 use teiten_sensor::origins::OriginsCell;
+use teiten_sensor::source::Arrival;
 use teiten_sensor::source::block::{Block, BlockBytes};
 use teiten_sensor::source::record::Record;
 
