@@ -143,9 +143,22 @@ impl PayloadTable {
         count.sources.insert(source_hash(packet.source));
     }
 
+    /// Takes what was counted, and leaves an empty table for later packets of the same hour. It keeps the limits that ranks have reached, which
+    /// hold for the hour: payloads beyond them never get rows of their own again.
+    #[must_use]
+    pub fn take(&mut self) -> PayloadTable {
+        self.unknown.trim();
+        let left = PayloadTable {
+            named_rank_max: self.named_rank_max,
+            unknown: self.unknown.with_limit(),
+            ..PayloadTable::default()
+        };
+        std::mem::replace(self, left)
+    }
+
     /// Adds the counts of another worker in the same hour.
     pub fn merge(&mut self, other: PayloadTable) {
-        if self.is_empty() {
+        if self.is_empty() && self.named_rank_max.is_none() {
             *self = other;
             return;
         }

@@ -38,6 +38,9 @@ pub struct HourPart {
     pub replies: ReplyTable,
 }
 
+/// Payloads stay in memory when rows are spilled, unless they take so many times the least that a spill is worth: the table is written, read
+/// and merged as a whole, and its limits bound it.
+const SPILL_PAYLOADS_TIMES: usize = 4;
 /// Rows of an hour, and bytes of its payloads, from which it is spilled together with others.
 const SPILL_ROWS_MIN: usize = 64;
 const SPILL_PAYLOAD_BYTES_MIN: usize = 64 << 10;
@@ -258,18 +261,29 @@ impl Window {
         parts
     }
 
-    /// The rows and payloads so far of the hour that holds the most memory; its account stays, and it stays open. `None` if that would free
-    /// less than `bytes_min`.
+    /// The rows so far of the hour that holds the most memory, and its payloads where they take much of it; its account stays, and it stays
+    /// open. `None` if that would free less than `bytes_min`.
     pub fn spill_largest(&mut self, bytes_min: usize) -> Option<HourPart> {
-        let part = self
-            .hours
-            .values_mut()
-            .max_by_key(|part| part.spillable_bytes())
-            .filter(|part| part.spillable_bytes() >= bytes_min)?;
+        let payloads_max = bytes_min.saturating_mul(SPILL_PAYLOADS_TIMES);
+        let freed = |part: &HourPart| {
+            let payloads = part.payloads.memory_bytes();
+            part.spillable_bytes()
+                - if payloads <= payloads_max {
+                    payloads
+                } else {
+                    0
+                }
+        };
+        let hours = self.hours.values_mut().map(|part| (freed(part), part));
+        let (_, part) = hours
+            .max_by_key(|(freed, _)| *freed)
+            .filter(|(freed, _)| *freed >= bytes_min)?;
         let mut taken = HourPart::new(part.hour, self.seed, Room::of(part), &self.spare);
         std::mem::swap(&mut taken.ipv4, &mut part.ipv4);
         std::mem::swap(&mut taken.ipv6, &mut part.ipv6);
-        std::mem::swap(&mut taken.payloads, &mut part.payloads);
+        if part.payloads.memory_bytes() > payloads_max {
+            taken.payloads = part.payloads.take();
+        }
         std::mem::swap(&mut taken.replies, &mut part.replies);
         Some(taken)
     }
@@ -286,7 +300,7 @@ impl Window {
             let mut taken = HourPart::new(part.hour, seed, Room::default(), spare);
             std::mem::swap(&mut taken.ipv4, &mut part.ipv4);
             std::mem::swap(&mut taken.ipv6, &mut part.ipv6);
-            std::mem::swap(&mut taken.payloads, &mut part.payloads);
+            taken.payloads = part.payloads.take();
             std::mem::swap(&mut taken.replies, &mut part.replies);
             taken
         };

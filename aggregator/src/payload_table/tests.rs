@@ -173,6 +173,24 @@ fn a_table_that_was_stored_in_stretches_gives_the_same_rows() {
 }
 
 #[test]
+fn a_table_that_is_taken_again_and_again_gives_the_same_rows() {
+    let packets = beyond_the_limits();
+    for length in [700, 5_000, 60_000] {
+        let (mut open, mut taken) = (PayloadTable::default(), Vec::new());
+        for stretch in packets.chunks(length) {
+            open.merge(table(stretch));
+            taken.push(open.take());
+            assert!(open.is_empty());
+        }
+        // The last taken comes first: an order that no run has.
+        for later in taken.into_iter().rev() {
+            open.merge(later);
+        }
+        assert_same(open, table(&packets), &format!("stretches of {length}"));
+    }
+}
+
+#[test]
 fn few_packets_take_few_bytes() {
     let mut bytes = Vec::new();
     table(&[Sent::unknown(53, 7, 1), Sent::named(53, "dns-query", 9)]).write_to(&mut bytes);

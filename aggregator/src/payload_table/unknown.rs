@@ -57,6 +57,14 @@ impl Unknown {
         self.ports.is_empty()
     }
 
+    /// An empty table whose payloads are limited as those of this one.
+    pub(super) fn with_limit(&self) -> Self {
+        Unknown {
+            rank_max: self.rank_max,
+            ..Unknown::default()
+        }
+    }
+
     /// Where packets with the payload of this hash are counted: in its own row, or with the others of its port.
     pub(super) fn count_of(
         &mut self,
