@@ -34,6 +34,8 @@ pub mod part;
 pub mod payload_table;
 mod pieces;
 pub mod prefetch;
+#[cfg(not(fuzzing))]
+pub mod program;
 pub mod prune;
 pub mod pruned;
 mod ranges;

@@ -21,6 +21,8 @@ mod parallel;
 pub mod pdf;
 pub mod period;
 #[cfg(not(fuzzing))]
+pub mod program;
+#[cfg(not(fuzzing))]
 pub mod publish;
 pub mod query;
 #[cfg(not(fuzzing))]

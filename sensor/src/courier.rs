@@ -3,6 +3,7 @@
 //! ends with the capture, however that ends; it then delivers for a while what still waits, and ends too.
 
 use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,7 +38,8 @@ impl Courier {
         };
         let program = std::env::current_exe()?;
         let mut command = Command::new(program);
-        command.arg("deliver-alerts");
+        // The file may hold other programs too, and goes by its name.
+        command.arg0("teiten-sensor").arg("deliver-alerts");
         command.arg("--data").arg(&settings.data);
         command.arg("--watch").arg(&watch.path);
         command.args(["--log", &word(&settings.log)]);

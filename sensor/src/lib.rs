@@ -19,6 +19,8 @@ pub mod origins;
 #[cfg(not(fuzzing))]
 pub mod privilege;
 #[cfg(not(fuzzing))]
+pub mod program;
+#[cfg(not(fuzzing))]
 pub mod service;
 pub mod source;
 pub mod watch;

@@ -15,7 +15,7 @@ use teiten_aggregator::writer::way_out;
 use thiserror::Error;
 
 pub(crate) use identity::writable;
-pub use identity::{Privileges, privileges};
+pub use identity::{Privileges, give_up_capture, privileges};
 
 /// Most open files: interfaces, spilled rows, parts that are being written, clients of the status server.
 pub const OPEN_FILES_MAX: u64 = 4096;

@@ -109,7 +109,7 @@ impl Imports {
 
 /// A program beside the library is another crate.
 fn is_program(path: &str) -> bool {
-    path == "src/main.rs" || path.starts_with("src/main/")
+    path == "src/main.rs"
 }
 
 /// The child of `parent` that holds a module, or is it.

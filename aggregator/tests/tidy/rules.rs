@@ -34,10 +34,10 @@ pub(crate) struct Arrow {
     pub reason: &'static str,
 }
 
-/// Rules of every crate's library; a program's `main.rs` and the files in `main/` may print and exit.
+/// Rules of every crate's library; a program's `main.rs`, `program.rs` and the files in `program/` may print and exit.
 pub(crate) const LIBRARY_RULES: &[Rule] = &[Rule {
     reason: "libraries never print, exit or use anyhow",
-    applies: |path| path != "main.rs" && !path.starts_with("main/"),
+    applies: |path| !["main.rs", "program.rs"].contains(&path) && !path.starts_with("program/"),
     words: &[
         "println!",
         "print!(",

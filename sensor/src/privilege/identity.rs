@@ -43,6 +43,14 @@ pub fn privileges() -> Privileges {
     }
 }
 
+/// Gives up the capability to capture, which a file can bring to programs in it that capture nothing.
+pub fn give_up_capture() {
+    for set in [CapSet::Effective, CapSet::Permitted] {
+        // Without it there is nothing to give up.
+        let _ = caps::drop(None, set, Capability::CAP_NET_RAW);
+    }
+}
+
 /// Changes to the wanted user, with the one capability that a capture needs.
 pub(super) fn take(needs: &Needs) -> Result<Vec<ConfinementStep>, PrivilegeError> {
     let Some(name) = &needs.user else {

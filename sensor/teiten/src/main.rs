@@ -1,11 +1,21 @@
 //! The `teiten` program: `teiten GROUP COMMAND …` becomes `teiten-GROUP COMMAND …`, the program beside this one or else of the PATH.
 //! The group may be left out: no two groups have a command of one name.
+//!
+//! With the feature `whole` the programs are in this file, which also runs as the one whose name it is called by.
+
+#[cfg(not(feature = "whole"))]
+mod beside;
+#[cfg(feature = "whole")]
+mod whole;
 
 use std::ffi::{OsStr, OsString};
 use std::io::{ErrorKind, Write, stderr, stdout};
-use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
+
+#[cfg(not(feature = "whole"))]
+use beside::{called_as, start};
+#[cfg(feature = "whole")]
+use whole::{called_as, start};
 
 /// Not done.
 const NOT_DONE: u8 = 2;
@@ -35,20 +45,24 @@ const GROUPS: &[(&str, &str, &[&str])] = &[
 ];
 
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1);
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_default();
+    if let Some(group) = called_as(&name) {
+        return start(group, arguments.collect());
+    }
     let first = arguments.next().unwrap_or_else(|| "help".into());
     let rest: Vec<OsString> = arguments.collect();
     match first.to_str() {
         Some("--help" | "-h") => help(),
         Some("help") => match rest.first().and_then(|group| group_of(group)) {
-            Some(group) => start(group, &["--help".into()]),
+            Some(group) => start(group, vec!["--help".into()]),
             None => help(),
         },
         Some("--version" | "-V") => say(&format!("teiten {}\n", env!("CARGO_PKG_VERSION"))),
         _ => match group_of(&first) {
-            Some(group) => start(group, &rest),
+            Some(group) => start(group, rest),
             None => match group_with(&first) {
-                Some(group) => start(group, &[vec![first], rest].concat()),
+                Some(group) => start(group, [vec![first], rest].concat()),
                 None => unknown(&first),
             },
         },
@@ -95,22 +109,6 @@ fn unknown(word: &OsStr) -> ExitCode {
         stderr(),
         "teiten: there is no group or command `{}`: `teiten help` names them",
         word.to_string_lossy()
-    );
-    ExitCode::from(NOT_DONE)
-}
-
-/// Becomes the program of a group.
-fn start(group: &str, arguments: &[OsString]) -> ExitCode {
-    let program = format!("teiten-{group}");
-    let beside = std::env::current_exe()
-        .ok()
-        .and_then(|own| Some(own.parent()?.join(&program)))
-        .filter(|path| path.is_file());
-    let path = beside.unwrap_or_else(|| PathBuf::from(&program));
-    let error = Command::new(path).args(arguments).exec();
-    let _ = writeln!(
-        stderr(),
-        "teiten: cannot start {program}: {error}; it belongs beside `teiten` or in the PATH"
     );
     ExitCode::from(NOT_DONE)
 }

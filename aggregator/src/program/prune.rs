@@ -4,11 +4,11 @@ use std::io::{Write, stdout};
 use std::path::Path;
 use std::str::FromStr;
 
+use crate::hour::Hour;
+use crate::prune::{KeptDays, prune, table_of};
 use serde_json::json;
-use teiten_aggregator::hour::Hour;
-use teiten_aggregator::prune::{KeptDays, prune, table_of};
 
-use crate::time::DayArgument;
+use super::time::DayArgument;
 
 /// `sources=90`
 #[derive(Clone, Debug)]

@@ -3,11 +3,11 @@
 use std::io::{Write, stdout};
 use std::path::Path;
 
+use crate::compact::{CompactReport, CompactSettings, compact};
 use serde_json::json;
-use teiten_aggregator::compact::{CompactReport, CompactSettings, compact};
 
-use crate::INCOMPLETE;
-use crate::time::{DayArgument, ascending};
+use super::INCOMPLETE;
+use super::time::{DayArgument, ascending};
 
 /// Runs the command.
 pub(crate) fn run(

@@ -3,11 +3,11 @@
 use std::io::{BufWriter, Write, stderr, stdout};
 use std::path::Path;
 
+use crate::news::{News, news};
+use crate::schema::NOVELTIES;
 use serde_json::{Map, Value, json};
-use teiten_aggregator::news::{News, news};
-use teiten_aggregator::schema::NOVELTIES;
 
-use crate::INCOMPLETE;
+use super::INCOMPLETE;
 
 /// Runs the command.
 pub(crate) fn run(data: &Path, days: u64, as_json: bool) -> anyhow::Result<u8> {

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::alert::{Delivery, DeliveryReport, Say, WatchList, waiting};
 use clap::Subcommand;
 use serde_json::json;
-use teiten_aggregator::alert::{Delivery, DeliveryReport, Say, WatchList, waiting};
 
-use crate::INCOMPLETE;
+use super::INCOMPLETE;
 
 /// What is done with alerts.
 #[derive(Debug, Subcommand)]
@@ -75,7 +75,7 @@ pub(crate) fn run(command: AlertsCommand) -> anyhow::Result<u8> {
 }
 
 fn deliver(data: &Path, watch: &Path, wait: Option<u64>, as_json: bool) -> anyhow::Result<u8> {
-    crate::readable(data)?;
+    super::readable(data)?;
     let list = WatchList::load(watch)?;
     let say: Say = Arc::new(|text| {
         let _ = writeln!(stderr(), "teiten-aggregator: {text}");
@@ -117,7 +117,7 @@ fn deliver(data: &Path, watch: &Path, wait: Option<u64>, as_json: bool) -> anyho
 }
 
 fn say_waiting(data: &Path, watch: &Path, as_json: bool) -> anyhow::Result<u8> {
-    crate::readable(data)?;
+    super::readable(data)?;
     let list = WatchList::load(watch)?;
     let sinks = waiting(data, &list)?;
     let mut out = stdout().lock();

@@ -1,13 +1,13 @@
 //! What `rollup` is told of days: their time zone, and the thresholds of the rules that call a source a survey scanner.
 
 use super::time::DayArgument;
-use clap::{Args, ValueEnum};
-use teiten_aggregator::calendar::Calendar;
-use teiten_aggregator::event::{
+use crate::calendar::Calendar;
+use crate::event::{
     ATTACK_SILENCE_SECONDS_MAX, ATTACK_SILENCE_SECONDS_MIN, AttackRules, CampaignRules,
     NoveltyRules, SILENCE_SECONDS_MAX, SILENCE_SECONDS_MIN, ScanRules,
 };
-use teiten_aggregator::rollup::{RollupSettings, SurveyRules};
+use crate::rollup::{RollupSettings, SurveyRules};
+use clap::{Args, ValueEnum};
 
 /// The flags.
 #[derive(Debug, Args)]

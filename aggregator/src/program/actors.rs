@@ -3,13 +3,13 @@
 use std::io::{Write, stderr, stdout};
 use std::path::{Path, PathBuf};
 
+use crate::actor::import;
+use crate::explain::{Explained, ListShare, explain};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde_json::json;
-use teiten_aggregator::actor::import;
-use teiten_aggregator::explain::{Explained, ListShare, explain};
 
-use crate::time::DayArgument;
+use super::time::DayArgument;
 
 /// Done, but not every row of the lists was understood.
 const INCOMPLETE: u8 = 1;
