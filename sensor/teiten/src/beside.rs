@@ -16,10 +16,12 @@ pub(crate) fn called_as(_: &OsStr) -> Option<&'static str> {
 /// Becomes the program of a group: the one beside this, or else of the PATH.
 pub(crate) fn start(group: &str, arguments: Vec<OsString>) -> ExitCode {
     let program = format!("teiten-{group}");
-    let beside = std::env::current_exe()
-        .ok()
+    let own = std::env::current_exe().ok();
+    let beside = own
+        .as_ref()
         .and_then(|own| Some(own.parent()?.join(&program)))
-        .filter(|path| path.is_file());
+        // A link to this file, left by one that held all programs, would start this again and again.
+        .filter(|path| path.is_file() && path.canonicalize().ok() != own);
     let path = beside.unwrap_or_else(|| PathBuf::from(&program));
     let error = Command::new(path).args(arguments).exec();
     let _ = writeln!(
