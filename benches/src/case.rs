@@ -1,5 +1,7 @@
 //! CASES: the variants of the whole job, each with a capture, how it is replayed, and its targets.
 
+use crate::program::installed;
+
 /// A variant of the whole job.
 #[derive(Clone, Copy, Debug)]
 pub struct Case {
@@ -22,6 +24,20 @@ pub enum Work {
     Replay(&'static [&'static str]),
     /// The decompressor alone, on one thread.
     Decompress,
+    /// Another program; `{capture}` in its arguments is the file. It does far less, and says how fast the machine was in that minute. It is left
+    /// out where it is not installed.
+    Peer(&'static str, &'static [&'static str]),
+}
+
+impl Case {
+    /// Whether what it runs is there.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        match self.work {
+            Work::Peer(program, _) => installed(program).is_some(),
+            Work::Replay(_) | Work::Decompress => true,
+        }
+    }
 }
 
 /// The targets of a case, for two cores; they are ambitious on purpose.
@@ -82,8 +98,22 @@ pub const CASES: &[Case] = &[
             rate: Some(14.88),
             processor_rate: Some(7.5),
             own_bytes: PLAIN_BYTES,
-            share: None,
+            share: Some(("capinfos", 1.14)),
         },
+    },
+    Case {
+        name: "capinfos",
+        about: "counts the packets of plain",
+        input: "plain",
+        work: Work::Peer("capinfos", &["-M", "-c", "{capture}"]),
+        aim: NONE,
+    },
+    Case {
+        name: "tracereport",
+        about: "counts the packets of plain by protocol, and flows",
+        input: "plain",
+        work: Work::Peer("tracereport", &["-P", "-F", "pcapfile:{capture}"]),
+        aim: NONE,
     },
     Case {
         name: "workers-1",
@@ -159,6 +189,26 @@ pub const CASES: &[Case] = &[
         work: Work::Replay(&["--memory", "512M"]),
         aim: Aim {
             own_bytes: Some(640 << 20),
+            ..NONE
+        },
+    },
+    Case {
+        name: "many-files",
+        about: "the traffic of plain in files of 1,000 packets",
+        input: "many-files",
+        work: Work::Replay(&[]),
+        aim: Aim {
+            own_bytes: PLAIN_BYTES,
+            ..NONE
+        },
+    },
+    Case {
+        name: "year",
+        about: "a year of hours, on disk",
+        input: "year",
+        work: Work::Replay(&[]),
+        aim: Aim {
+            own_bytes: PLAIN_BYTES,
             ..NONE
         },
     },

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use crate::program::SYNTH;
 use crate::usage::measure;
+use crate::whole::remove;
 
 /// The dark prefix of every capture: 64 k addresses of the benchmarking space (RFC 2544).
 pub const TELESCOPE: &str = "198.18.0.0/16";
@@ -36,6 +37,19 @@ pub struct Input {
     pub sources_per_mille: Option<u64>,
     /// Whether it is as long as a flood.
     pub is_flood: bool,
+    /// How it is cut, if not one file of two hours.
+    pub cut: Cut,
+}
+
+/// How the packets of a capture lie in files and hours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cut {
+    /// In one file, as the flags say.
+    Whole,
+    /// In a folder of files with so many packets each.
+    Files(u64),
+    /// In one file, as many hours long as there are so many packets.
+    Hours(u64),
 }
 
 /// The traffic of the plain case in another form.
@@ -46,11 +60,13 @@ const fn mixed(name: &'static str, ending: &'static str, flags: &'static [&'stat
         flags,
         sources_per_mille: Some(100),
         is_flood: false,
+        cut: Cut::Whole,
     }
 }
 
 /// Ten million packets of a million possible sources by Zipf's law with exponent 1.1 in two hours, in all forms; the same number of
-/// packets of sources that are all alike; floods of one kind and of all kinds; skewed sources; and half of it over IPv6.
+/// packets of sources that are all alike; floods of one kind and of all kinds; skewed sources; half of it over IPv6; many small files; and a
+/// year of a small telescope.
 pub const INPUTS: &[Input] = &[
     mixed("plain", "pcap", &["--zipf", "1.1", "--span", "2h"]),
     mixed(
@@ -68,6 +84,7 @@ pub const INPUTS: &[Input] = &[
         // 10 million draws of 4.33 million sources meet 3.9 million of them.
         sources_per_mille: Some(433),
         is_flood: false,
+        cut: Cut::Whole,
     },
     Input {
         name: "flood",
@@ -75,6 +92,7 @@ pub const INPUTS: &[Input] = &[
         flags: &["--flood", "--span", "2h"],
         sources_per_mille: None,
         is_flood: true,
+        cut: Cut::Whole,
     },
     Input {
         name: "flood-mixed",
@@ -82,6 +100,7 @@ pub const INPUTS: &[Input] = &[
         flags: &["--flood-mixed", "--ipv6", "0.1", "--span", "2h"],
         sources_per_mille: None,
         is_flood: true,
+        cut: Cut::Whole,
     },
     // One source sends half of everything, and all others are of one /8.
     Input {
@@ -98,12 +117,30 @@ pub const INPUTS: &[Input] = &[
         ],
         sources_per_mille: None,
         is_flood: false,
+        cut: Cut::Whole,
     },
     mixed(
         "ipv6-half",
         "pcap",
         &["--zipf", "1.1", "--span", "2h", "--ipv6", "0.5"],
     ),
+    Input {
+        name: "many-files",
+        ending: "captures",
+        flags: &["--zipf", "1.1", "--span", "2h"],
+        sources_per_mille: Some(100),
+        is_flood: false,
+        cut: Cut::Files(1_000),
+    },
+    // Ten million packets are 8,772 hours: a year and twelve hours.
+    Input {
+        name: "year",
+        ending: "pcap",
+        flags: &["--zipf", "1.1"],
+        sources_per_mille: Some(100),
+        is_flood: false,
+        cut: Cut::Hours(1_140),
+    },
 ];
 
 /// The input of this name.
@@ -136,7 +173,7 @@ impl Scale {
 /// A capture on disk, with its truth.
 #[derive(Clone, Debug)]
 pub struct Capture {
-    /// The file.
+    /// The file, or the folder of its files.
     pub path: PathBuf,
     /// Its size, bytes.
     pub file_bytes: u64,
@@ -166,7 +203,7 @@ impl Input {
             self.ending
         ));
         if !path.exists() || !truth_path(&path).exists() {
-            write(&path, &flags)?;
+            write(&path, &flags, self.cut)?;
         }
         read_truth(&path).with_context(|| format!("the truth of {}", path.display()))
     }
@@ -181,6 +218,15 @@ impl Input {
             flags.push((packets * per_mille / 1000).max(1).to_string());
         }
         flags.extend(self.flags.iter().map(|flag| (*flag).to_owned()));
+        match self.cut {
+            Cut::Whole => {}
+            Cut::Files(each) => {
+                flags.extend(["--split".into(), packets.div_ceil(each).to_string()])
+            }
+            Cut::Hours(each) => {
+                flags.extend(["--span".into(), format!("{}h", packets.div_ceil(each))])
+            }
+        }
         flags
     }
 }
@@ -198,15 +244,21 @@ fn truth_path(path: &Path) -> PathBuf {
     PathBuf::from(format!("{}.truth.json", path.display()))
 }
 
-fn write(path: &Path, flags: &[String]) -> Result<()> {
-    // It has another name until it is complete, so that a partial file is not measured next time. The ending decides the compression.
+fn write(path: &Path, flags: &[String], cut: Cut) -> Result<()> {
+    // It has another name until it is complete, so that a partial one is not measured next time. The ending decides the compression.
     let name = path
         .file_name()
         .context("a capture has a name")?
         .to_string_lossy();
     let growing = path.with_file_name(format!("growing-{name}"));
+    let mut output = growing.clone();
+    if let Cut::Files(_) = cut {
+        remove(&growing)?;
+        std::fs::create_dir_all(&growing)?;
+        output = growing.join("part.pcap");
+    }
     let mut synth = Command::new(SYNTH.find()?);
-    synth.arg("-o").arg(&growing).args(flags);
+    synth.arg("-o").arg(&output).args(flags);
     let usage = measure(synth.stdout(Stdio::null()).stderr(Stdio::null()))?;
     ensure!(
         usage.status.success(),
@@ -214,11 +266,23 @@ fn write(path: &Path, flags: &[String]) -> Result<()> {
         usage.status,
         path.display()
     );
+    std::fs::rename(truth_path(&output), truth_path(path))?;
     // Dirty pages that the kernel writes out later would be written while something is measured.
-    File::open(&growing)?.sync_all()?;
-    std::fs::rename(truth_path(&growing), truth_path(path))?;
+    for file in files(&growing)? {
+        File::open(&file)?.sync_all()?;
+    }
+    remove(path)?;
     std::fs::rename(&growing, path)?;
     Ok(())
+}
+
+/// The files of a capture: those of its folder, or itself.
+fn files(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let files = std::fs::read_dir(path)?.map(|entry| Ok(entry?.path()));
+    files.collect()
 }
 
 fn read_truth(path: &Path) -> Result<Capture> {
@@ -229,7 +293,10 @@ fn read_truth(path: &Path) -> Result<Capture> {
     };
     Ok(Capture {
         path: path.to_owned(),
-        file_bytes: std::fs::metadata(path)?.len(),
+        file_bytes: files(path)?
+            .iter()
+            .map(|file| Ok(std::fs::metadata(file)?.len()))
+            .sum::<Result<u64>>()?,
         records: number("/accounting/records")?,
         wire_bytes: number("/accounting/bytes")?,
         observed: number("/packets")?,
@@ -239,14 +306,16 @@ fn read_truth(path: &Path) -> Result<Capture> {
 }
 
 impl Capture {
-    /// Reads the whole file, so that it is in the page cache as far as it fits.
+    /// Reads all of it, so that it is in the page cache as far as it fits.
     ///
     /// # Errors
     /// When it cannot be read.
     pub fn warm(&self) -> Result<()> {
-        let mut file = File::open(&self.path)?;
         let mut buffer = vec![0; 1 << 20];
-        while file.read(&mut buffer)? > 0 {}
+        for file in files(&self.path)? {
+            let mut file = File::open(&file)?;
+            while file.read(&mut buffer)? > 0 {}
+        }
         Ok(())
     }
 }

@@ -11,6 +11,7 @@ use crate::case::{CASES, Case, Work};
 use crate::dataset::{hash, sums};
 use crate::input::{Capture, Scale, TELESCOPE, input};
 use crate::outcome::{Left, Outcome};
+use crate::program::installed;
 use crate::usage::{Usage, measure};
 
 /// How the whole job is measured.
@@ -40,7 +41,9 @@ impl Whole {
                 known.join(", ")
             );
         }
-        let asked = |case: &&Case| names.is_empty() || names.iter().any(|name| name == case.name);
+        let asked = |case: &&Case| {
+            case.is_possible() && (names.is_empty() || names.iter().any(|name| name == case.name))
+        };
         let mut outcomes: Vec<Outcome> = Vec::new();
         for case in CASES.iter().filter(asked) {
             if outcomes
@@ -105,6 +108,24 @@ impl Whole {
                 command.arg("decompress").arg(&capture.path);
                 let usage = self.finish(case.name, &mut command)?;
                 remove(&self.printed(case.name))?;
+                Ok((usage, None))
+            }
+            Work::Peer(program, arguments) => {
+                let program = installed(program).context("it was there before")?;
+                let path = fs::canonicalize(&capture.path)?;
+                let path = path.to_string_lossy();
+                // Some write files where they run.
+                let folder = self.work.join(format!("peer-{}", case.name));
+                remove(&folder)?;
+                fs::create_dir(&folder)?;
+                let mut command = Command::new(program);
+                let arguments = arguments
+                    .iter()
+                    .map(|text| text.replace("{capture}", &path));
+                command.args(arguments).current_dir(&folder);
+                let usage = self.finish(case.name, &mut command)?;
+                remove(&self.printed(case.name))?;
+                remove(&folder)?;
                 Ok((usage, None))
             }
             Work::Replay(flags) => {
