@@ -27,7 +27,7 @@ pub const fn type_name(column_type: ColumnType) -> &'static str {
 }
 
 fn may_be_null(column: &Column) -> &'static str {
-    if column.nullable { ", or null" } else { "" }
+    if column.nullable { " or null" } else { "" }
 }
 
 /// Writes tables in columns for a terminal.
@@ -39,9 +39,8 @@ pub fn write_text(tables: &[&Table], out: &mut dyn Write) -> Result<()> {
         let gap = if index == 0 { "" } else { "\n" };
         writeln!(out, "{gap}{}: a row is {}", table.name, table.row)?;
         for column in table.columns {
-            let (name, kind) = (column.name, type_name(column.column_type));
-            let null = may_be_null(column);
-            writeln!(out, "  {name:<24}{kind:<11}{}{null}", column.meaning)?;
+            let kind = type_name(column.column_type).to_owned() + may_be_null(column);
+            writeln!(out, "  {:<24}{kind:<19}{}", column.name, column.meaning)?;
         }
     }
     Ok(())
