@@ -10,6 +10,7 @@ use foldhash::fast::RandomState;
 use super::aside::{ReadAside, WriteAside};
 use super::scan::{Scan, ScanKey};
 use crate::by_source::SourceKey;
+use crate::varint;
 use teiten_observation::{Tool, TrafficType};
 
 /// First bytes of the file; of the form before, whose numbers and texts all have their full width, files are still read.
@@ -56,25 +57,25 @@ impl<W: Write + Send + 'static> OpenWriter<W> {
         scan.source.write_to(&mut bytes);
         bytes.push(scan.key.traffic_type as u8);
         bytes.push(scan.key.protocol);
-        number(
+        varint::write(
             scan.key.port.map_or(0, |port| u64::from(port) + 1),
             &mut bytes,
         );
         bytes.extend_from_slice(&scan.start_us.to_le_bytes());
         // An event ends no earlier than it begins.
-        number(scan.end_us.wrapping_sub(scan.start_us) as u64, &mut bytes);
-        number(scan.packets, &mut bytes);
-        number(scan.bytes, &mut bytes);
-        number(scan.destinations_min, &mut bytes);
-        number(scan.asn.map_or(0, |asn| u64::from(asn) + 1), &mut bytes);
+        varint::write(scan.end_us.wrapping_sub(scan.start_us) as u64, &mut bytes);
+        varint::write(scan.packets, &mut bytes);
+        varint::write(scan.bytes, &mut bytes);
+        varint::write(scan.destinations_min, &mut bytes);
+        varint::write(scan.asn.map_or(0, |asn| u64::from(asn) + 1), &mut bytes);
         bytes.extend_from_slice(&scan.country);
         for text in [scan.actor.as_bytes(), scan.stack.as_bytes(), &scan.set] {
-            number(text.len() as u64, &mut bytes);
+            varint::write(text.len() as u64, &mut bytes);
             bytes.extend_from_slice(text);
         }
         for (tool, packets) in scan.tools.iter().enumerate().filter(|(_, it)| **it > 0) {
             bytes.push(tool as u8);
-            number(*packets, &mut bytes);
+            varint::write(*packets, &mut bytes);
         }
         let written = self.record(&bytes);
         self.bytes = bytes;
@@ -94,15 +95,6 @@ impl<W: Write + Send + 'static> OpenWriter<W> {
         self.file.write_all(&0_u32.to_le_bytes())?;
         self.file.finish()
     }
-}
-
-/// Appends seven bits of a number after the other, the lowest first; all but the last byte have their highest bit set.
-fn number(mut value: u64, bytes: &mut Vec<u8>) {
-    while value >= 0x80 {
-        bytes.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    bytes.push(value as u8);
 }
 
 /// An event that is next.
@@ -243,13 +235,13 @@ fn begin(bytes: &mut &[u8]) -> Option<(SourceKey, ScanKey, [i64; 2])> {
     let key = ScanKey {
         traffic_type: TrafficType::from_code(*bytes.split_off_first()?)?,
         protocol: *bytes.split_off_first()?,
-        port: match read_number(bytes)?.checked_sub(1) {
+        port: match varint::read(bytes)?.checked_sub(1) {
             Some(port) => Some(u16::try_from(port).ok()?),
             None => None,
         },
     };
     let start_us = i64::from_le_bytes(bytes.split_off(..8)?.try_into().ok()?);
-    let end_us = start_us.wrapping_add(read_number(bytes)? as i64);
+    let end_us = start_us.wrapping_add(varint::read(bytes)? as i64);
     Some((source, key, [start_us, end_us]))
 }
 
@@ -258,19 +250,19 @@ fn scan(bytes: &mut &[u8], texts: &mut KnownTexts) -> Option<Scan> {
     let [packets, on_wire, destinations_min, asn] = {
         let mut numbers = [0; 4];
         for number in &mut numbers {
-            *number = read_number(bytes)?;
+            *number = varint::read(bytes)?;
         }
         numbers
     };
     let country = bytes.split_off(..2)?.try_into().ok()?;
     let mut field = || {
-        let length = usize::try_from(read_number(bytes)?).ok()?;
+        let length = usize::try_from(varint::read(bytes)?).ok()?;
         bytes.split_off(..length)
     };
     let (actor, stack, set) = (field()?, field()?, field()?);
     let mut tools = [0; Tool::ALL.len()];
     while let Some(tool) = bytes.split_off_first() {
-        *tools.get_mut(usize::from(*tool))? = read_number(bytes)?;
+        *tools.get_mut(usize::from(*tool))? = varint::read(bytes)?;
     }
     Some(Scan {
         source,
@@ -290,18 +282,6 @@ fn scan(bytes: &mut &[u8], texts: &mut KnownTexts) -> Option<Scan> {
             None => None,
         },
     })
-}
-
-fn read_number(bytes: &mut &[u8]) -> Option<u64> {
-    let (mut value, mut shift) = (0_u64, 0);
-    loop {
-        let byte = *bytes.split_off_first()?;
-        value |= u64::from(byte & 0x7f).checked_shl(shift)?;
-        if byte & 0x80 == 0 {
-            return Some(value);
-        }
-        shift += 7;
-    }
 }
 
 /// A text that came before, or this one.

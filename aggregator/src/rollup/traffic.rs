@@ -1,17 +1,18 @@
-//! `traffic_daily` from `traffic`, `traffic_monthly` from that; the days of `marginals.rs` are made here of the same rows. Memory grows with the rows of a day or month of one sensor, and is that of
-//! their sketches: 4 KB at most for each.
+//! `traffic_daily` from `traffic`, `traffic_monthly` from that; the days of `marginals.rs` are made here
+//! of the same rows. Memory does not grow with the rows: sums of a day are spilled, and the days of a month are merged.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::error::{RollupError, file_error};
+use super::kind_sums::KindTexts;
 use super::making::{INPUTS, MakingNotes, NotedParts};
 use super::marginals::{DaySums, MarginalDay};
 use super::noted::{note_of, other_zone};
 use super::period::{RolledPeriod, month_of};
-use super::read::{add_days, add_hours};
+use super::read::{SortedDay, add_hours};
 use super::sources::known_until;
-use super::sums::PeriodSums;
+use super::sums::{PeriodSums, SumsWriter, merge};
 use super::{Inputs, Rolled, RollupSettings, months_of, remove_left};
 use crate::calendar::instant_text;
 use crate::schema::{TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table};
@@ -42,7 +43,7 @@ pub(super) fn roll_days(
         let by_kind = KindMaking::of(day, &TRAFFIC_DAILY, &noted, rolled);
         let marginals = MarginalDay::of(day, &noted, rolled);
         let periods: BTreeSet<Period> = parts.iter().map(|part| part.period).collect();
-        let mut of_kinds = by_kind.as_ref().map(|_| PeriodSums::default());
+        let mut of_kinds = by_kind.as_ref().map(|_| PeriodSums::new(store));
         if let Some(sums) = &mut of_kinds {
             sums.hours = periods.len() as i64;
         }
@@ -51,7 +52,7 @@ pub(super) fn roll_days(
         add_hours(&files_of(parts), for_kinds, for_reports)?;
         let mut publication = store.publication();
         if let (Some(making), Some(sums)) = (by_kind, of_kinds) {
-            making.write(sums, &mut publication, rolled)?;
+            making.write(&mut publication, rolled, |file| sums.write(file))?;
         }
         if let (Some(making), Some(sums)) = (marginals, of_reports) {
             making.write(sums, &mut publication, rolled)?;
@@ -88,12 +89,15 @@ pub(super) fn roll_months(
         let Some(making) = making else {
             continue;
         };
-        let mut sums = PeriodSums::default();
-        for rows in files_of(parts) {
-            add_days(&rows, &mut sums)?;
-        }
+        let files = files_of(parts);
         let mut publication = store.publication();
-        making.write(sums, &mut publication, rolled)?;
+        making.write(&mut publication, rolled, |file| {
+            let mut texts = KindTexts::default();
+            let opened = files.iter().map(|rows| SortedDay::open(rows, &mut texts));
+            let days: Vec<SortedDay<'_>> = opened.collect::<Result<_, _>>()?;
+            file.hours = days.iter().map(|day| day.hours).sum();
+            merge(days, &mut texts, file)
+        })?;
         publication
             .commit()
             .map_err(file_error(store.directory()))?;
@@ -158,18 +162,21 @@ impl<'m> KindMaking<'m> {
         })
     }
 
-    /// Writes the part for `publication`.
+    /// Writes the part for `publication`, with the rows that `write` pushes.
     fn write(
         self,
-        sums: PeriodSums,
         publication: &mut Publication,
         rolled: &mut Rolled,
+        write: impl FnOnce(&mut SumsWriter<'_>) -> Result<(), RollupError>,
     ) -> Result<(), RollupError> {
         let within = &self.within;
         let notes = self.notes.metadata();
-        let mut file = PartWriter::create(self.of.store, within, self.table, notes)?;
+        let file = PartWriter::create(self.of.store, within, self.table, notes)?;
         let day = self.of.period.first_hour().0.div_euclid(24);
-        rolled.rows += sums.append(&mut file, within, self.of.sensor, day)?;
+        let mut file = SumsWriter::new(file, within, self.of.sensor, day);
+        write(&mut file)?;
+        let (file, rows) = file.finish()?;
+        rolled.rows += rows;
         rolled.written += 1;
         publication.put(file.finish()?).map_err(file_error(within))
     }

@@ -28,7 +28,11 @@ impl MarginalSum {
         merged.map_err(|error| error.to_string())
     }
 
-    fn merge(&mut self, other: &MarginalSum) {
+    fn merge(&mut self, other: MarginalSum) {
+        if self.packets == 0 {
+            *self = other;
+            return;
+        }
         self.packets += other.packets;
         self.bytes += other.bytes;
         self.sources.merge(&other.sources);
@@ -69,7 +73,11 @@ impl PortSum {
         merged.map_err(|error| error.to_string())
     }
 
-    fn merge(&mut self, other: &PortSum) {
+    fn merge(&mut self, other: PortSum) {
+        if self.packets == 0 {
+            *self = other;
+            return;
+        }
         self.packets += other.packets;
         self.packets_ipv6 += other.packets_ipv6;
         self.bytes += other.bytes;
@@ -122,7 +130,7 @@ impl Marginals {
 
     fn merge(&mut self, other: Marginals, number: impl Fn(usize) -> usize) {
         for (group, theirs, sum) in other.occurring() {
-            self.at(group, number(theirs)).merge(&sum);
+            self.at(group, number(theirs)).merge(sum);
         }
     }
 }
@@ -197,7 +205,7 @@ impl PortMarginals {
 
     fn merge(&mut self, other: PortMarginals) {
         for (key, sum) in other.occurring() {
-            self.at(key).merge(&sum);
+            self.at(key).merge(sum);
         }
     }
 
