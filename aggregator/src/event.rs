@@ -10,6 +10,7 @@ pub(crate) mod novelty;
 pub(crate) mod open;
 mod rule;
 pub(crate) mod scan;
+pub(crate) mod silence;
 
 pub use attack::{ATTACK_SILENCE_SECONDS_MAX, ATTACK_SILENCE_SECONDS_MIN, AttackRules};
 pub use campaign::CampaignRules;

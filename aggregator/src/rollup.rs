@@ -30,6 +30,7 @@ mod sums;
 mod survey;
 mod survey_day;
 mod traffic;
+mod unobserved;
 mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -56,6 +57,7 @@ pub(crate) use novelties::JudgedDay;
 pub(crate) use period::month_of;
 pub(crate) use scans::run_of;
 pub use survey::SurveyRules;
+use unobserved::CoverageGaps;
 
 /// What is rolled up, and how.
 #[derive(Clone, Debug)]
@@ -177,15 +179,16 @@ pub fn rollup(directory: &Path, settings: &RollupSettings) -> Result<Rolled, Rol
     store.recover().map_err(file_error(directory))?;
     // What two at once have read may not be of the same age.
     let _one_at_a_time = store.lock("rollup").map_err(file_error(directory))?;
+    let coverage = &CoverageGaps::of(store)?;
     // `sources` take as long as `traffic` and `backscatter` together; both write tables of their own, each from its own work folder.
     std::thread::scope(|scope| {
         let of_others = scope.spawn(|| {
             let store = &Store::at(directory);
             let mut rolled = roll_traffic(store, settings)?;
-            attacks::roll_days(store, settings, &mut rolled)?;
+            attacks::roll_days(store, settings, coverage, &mut rolled)?;
             Ok::<_, RollupError>(rolled)
         });
-        let of_sources = roll_sources(store, settings);
+        let of_sources = roll_sources(store, settings, coverage);
         let of_others = joined(of_others)?;
         Ok(of_others.and(of_sources?))
     })
@@ -211,11 +214,15 @@ fn roll_traffic(store: &Store, settings: &RollupSettings) -> Result<Rolled, Roll
 }
 
 /// Rolls up `sources` and what is made of them.
-fn roll_sources(store: &Store, settings: &RollupSettings) -> Result<Rolled, RollupError> {
+fn roll_sources(
+    store: &Store,
+    settings: &RollupSettings,
+    coverage: &CoverageGaps,
+) -> Result<Rolled, RollupError> {
     let mut rolled = Rolled::default();
     let days = days_of(store, &SOURCES, settings)?;
     remove_other_zones(store, &sources::TABLES, &SOURCES, settings, &mut rolled)?;
-    sources::roll_days(store, &days, settings, &mut rolled)?;
+    sources::roll_days(store, &days, settings, coverage, &mut rolled)?;
     let observed = observed_days(store, &SOURCES, settings)?;
     let follows = |period: Period, sensor: &str| {
         settings.wants(period) && observed.contains(&(period, sensor.to_owned()))

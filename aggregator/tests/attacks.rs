@@ -13,7 +13,7 @@ use teiten_aggregator::calendar::Calendar;
 use teiten_aggregator::close::Closer;
 use teiten_aggregator::event::AttackRules;
 use teiten_aggregator::hour::{HOUR_US, Hour};
-use teiten_aggregator::minute::{HourAccount, SecondSet};
+use teiten_aggregator::minute::HourAccount;
 use teiten_aggregator::prune::{KeptDays, PruneDay, prune};
 use teiten_aggregator::reply_table::ReplyPacket;
 use teiten_aggregator::rollup::{RollupSettings, rollup};
@@ -354,7 +354,7 @@ fn write(closer: &Closer, replies: &[Reply], hours: impl Iterator<Item = i64>) {
         window.observe(hour, &mut batch);
         let runs = closer.sort(window.take_open());
         closer.close(Hour(hour), 0, runs).expect("writable");
-        let (account, seconds) = (HourAccount::default(), SecondSet::default());
+        let (account, seconds) = (HourAccount::default(), common::all_seconds());
         let covered = closer.write_coverage(Hour(hour), 0, &account, &seconds);
         covered.expect("writable");
     }
@@ -475,14 +475,11 @@ fn an_hour_that_is_replayed_later_changes_the_events_of_all_days_behind_it() {
     let missing = FIRST_HOUR + 9;
     let folder = tempfile::tempdir().expect("a temporary folder");
     let closer_here = closer(folder.path(), "0123");
-    write(
-        &closer_here,
-        &replies,
-        all.clone().filter(|hour| *hour != missing),
-    );
-    rollup(folder.path(), &settings("UTC")).expect("rolled up");
     let mut without = replies.clone();
     without.retain(|reply| reply.time_us.div_euclid(HOUR_US) != missing);
+    // It was observed all the same, so what is missing is silence.
+    write(&closer_here, &without, all.clone());
+    rollup(folder.path(), &settings("UTC")).expect("rolled up");
     check_all(&found(folder.path()), &defined(&without, all.end * HOUR_US));
     write(&closer_here, &replies, std::iter::once(missing));
     rollup(folder.path(), &settings("UTC")).expect("rolled up");
@@ -542,7 +539,7 @@ fn victims_of_ipv6_and_their_carpets_are_found_without_a_rate() {
     window.observe(FIRST_HOUR, &mut batch);
     let runs = closer.sort(window.take_open());
     closer.close(Hour(FIRST_HOUR), 0, runs).expect("writable");
-    let (account, seconds) = (HourAccount::default(), SecondSet::default());
+    let (account, seconds) = (HourAccount::default(), common::all_seconds());
     for hour in [FIRST_HOUR, FIRST_HOUR + 1] {
         let covered = closer.write_coverage(Hour(hour), 0, &account, &seconds);
         covered.expect("writable");

@@ -12,7 +12,7 @@ use teiten_aggregator::calendar::Calendar;
 use teiten_aggregator::close::Closer;
 use teiten_aggregator::event::ScanRules;
 use teiten_aggregator::hour::{HOUR_US, Hour};
-use teiten_aggregator::minute::{HourAccount, SecondSet};
+use teiten_aggregator::minute::{HourAccount, SECONDS, SecondSet};
 use teiten_aggregator::rollup::{RollupSettings, rollup};
 use teiten_aggregator::store::Store;
 use teiten_aggregator::table::Seed;
@@ -126,6 +126,19 @@ type Events = BTreeMap<(String, i64, i64), Event>;
 
 /// The definition, packet by packet.
 fn defined(packets: &[Observation<u32>], known_until_us: i64) -> Events {
+    defined_with(packets, known_until_us, 0..0)
+}
+
+/// The same of a sensor that did not observe for up to an hour, which is no silence.
+fn defined_with(
+    packets: &[Observation<u32>],
+    known_until_us: i64,
+    outage_us: std::ops::Range<i64>,
+) -> Events {
+    let silence_us = |from_us: i64, to_us: i64| {
+        let missed = to_us.min(outage_us.end) - from_us.max(outage_us.start);
+        to_us - from_us - missed.max(0)
+    };
     let mut by_key: BTreeMap<(u32, u16), Vec<(i64, u32)>> = BTreeMap::new();
     for packet in packets {
         let port = packet.kind.port().unwrap_or(0);
@@ -135,7 +148,7 @@ fn defined(packets: &[Observation<u32>], known_until_us: i64) -> Events {
     let mut events = Events::new();
     for ((source, port), mut times) in by_key {
         times.sort_unstable();
-        let cuts = times.chunk_by(|left, right| right.0 - left.0 <= SILENCE_US);
+        let cuts = times.chunk_by(|left, right| silence_us(left.0, right.0) <= SILENCE_US);
         for event in cuts {
             let (start_us, end_us) = (event[0].0, event[event.len() - 1].0);
             let destinations: BTreeSet<u32> = event.iter().map(|packet| packet.1).collect();
@@ -149,7 +162,7 @@ fn defined(packets: &[Observation<u32>], known_until_us: i64) -> Events {
                 end_us,
                 packets: event.len() as i64,
                 destinations: destinations.len() as i64,
-                ongoing: known_until_us - end_us <= SILENCE_US,
+                ongoing: silence_us(end_us, known_until_us) <= SILENCE_US,
             };
             events.insert((name, port.into(), start_us), event);
         }
@@ -218,20 +231,22 @@ fn found(directory: &Path) -> Events {
 
 /// Writes hours, each with these packets.
 fn write(closer: &Closer, packets: &[Observation<u32>], hours: impl Iterator<Item = i64>) {
-    for hour in hours {
-        let of_hour = |packet: &&Observation<u32>| packet.time_us.div_euclid(HOUR_US) == hour;
-        let mut window = Window::new(LatePolicy::Reopen, Seed::random());
-        let mut batch = Batch {
-            ipv4: packets.iter().filter(of_hour).copied().collect(),
-            ipv6: Vec::new(),
-        };
-        window.observe(hour, &mut batch);
-        let runs = closer.sort(window.take_open());
-        closer.close(Hour(hour), 0, runs).expect("writable");
-        let (account, seconds) = (HourAccount::default(), SecondSet::default());
-        let covered = closer.write_coverage(Hour(hour), 0, &account, &seconds);
-        covered.expect("writable");
-    }
+    hours.for_each(|hour| write_hour(closer, packets, hour, &common::all_seconds()));
+}
+
+/// Writes an hour of which these seconds were observed.
+fn write_hour(closer: &Closer, packets: &[Observation<u32>], hour: i64, seconds: &SecondSet) {
+    let of_hour = |packet: &&Observation<u32>| packet.time_us.div_euclid(HOUR_US) == hour;
+    let mut window = Window::new(LatePolicy::Reopen, Seed::random());
+    let mut batch = Batch {
+        ipv4: packets.iter().filter(of_hour).copied().collect(),
+        ipv6: Vec::new(),
+    };
+    window.observe(hour, &mut batch);
+    let runs = closer.sort(window.take_open());
+    closer.close(Hour(hour), 0, runs).expect("writable");
+    let covered = closer.write_coverage(Hour(hour), 0, &HourAccount::default(), seconds);
+    covered.expect("writable");
 }
 
 /// Equal but for destinations that are estimated.
@@ -320,7 +335,11 @@ fn an_hour_that_is_replayed_later_changes_the_events_of_all_days_behind_it() {
         .filter(|packet| packet.time_us.div_euclid(HOUR_US) != missing)
         .copied()
         .collect();
-    check(&found(folder.path()), &defined(&without, all.end * HOUR_US));
+    // Nothing says that it was observed, so it is no silence.
+    let outage_us = missing * HOUR_US..(missing + 1) * HOUR_US;
+    let expected = defined_with(&without, all.end * HOUR_US, outage_us);
+    assert_ne!(expected, defined(&without, all.end * HOUR_US));
+    check(&found(folder.path()), &expected);
     write(&closer_here, &packets, std::iter::once(missing));
     rollup(folder.path(), &settings("UTC")).expect("rolled up");
     check(&found(folder.path()), &defined(&packets, all.end * HOUR_US));
@@ -328,4 +347,39 @@ fn an_hour_that_is_replayed_later_changes_the_events_of_all_days_behind_it() {
     let of_events = |path: &Path| path.components().any(|name| name.as_os_str() == "scans");
     let findings = verdict.findings.iter().filter(|it| of_events(&it.path));
     assert_eq!(findings.count(), 0, "{:?}", verdict.findings);
+}
+
+#[test]
+fn minutes_that_were_not_observed_are_no_silence_over_midnight_either() {
+    const MINUTE_US: i64 = HOUR_US / 60;
+    let all = FIRST_HOUR..FIRST_HOUR + HOURS;
+    // From 23:40 until 00:20.
+    let midnight = FIRST_HOUR + 26;
+    let outage_us = midnight * HOUR_US - 20 * MINUTE_US..midnight * HOUR_US + 20 * MINUTE_US;
+    let mut packets = packets();
+    packets.retain(|packet| !outage_us.contains(&packet.time_us));
+    let expected = defined_with(&packets, all.end * HOUR_US, outage_us.clone());
+    assert_ne!(expected, defined(&packets, all.end * HOUR_US));
+    for by_hours in [HOURS as usize, 5] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let closer_here = closer(folder.path());
+        for from in all.clone().step_by(by_hours) {
+            for hour in from..(from + by_hours as i64).min(all.end) {
+                let mut seconds = SecondSet::default();
+                let start_us = hour * HOUR_US;
+                let is_seen = |second: &usize| {
+                    let time_us = start_us + *second as i64 * 1_000_000;
+                    !outage_us.contains(&time_us)
+                };
+                (0..SECONDS)
+                    .filter(is_seen)
+                    .for_each(|second| seconds.insert(second));
+                write_hour(&closer_here, &packets, hour, &seconds);
+            }
+            rollup(folder.path(), &settings("UTC")).expect("rolled up");
+        }
+        check(&found(folder.path()), &expected);
+        let again = rollup(folder.path(), &settings("UTC")).expect("rolled up");
+        assert_eq!((again.written, again.rows), (0, 0));
+    }
 }

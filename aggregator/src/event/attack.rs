@@ -13,6 +13,7 @@ mod rule;
 mod stored;
 
 use super::rule::DarkAddresses;
+use super::silence::Silence;
 use crate::schema::AttackRow;
 use crate::text::hexadecimal;
 use flow::{AttackFlow, Built, flows};
@@ -81,24 +82,24 @@ pub(crate) struct Settled {
     pub cut: u64,
 }
 
-/// Follows the replies of a prefix: `waiting` of the time before, and `minutes`. Everything before `horizon_us` is known.
+/// Follows the replies of a prefix: `waiting` of the time before, and `minutes`.
 pub(crate) fn settle(
     prefix: VictimPrefix,
     waiting: Undecided,
     minutes: Vec<ReplyMinute>,
     rules: &AttackRules,
-    horizon_us: i64,
+    silence: &Silence<'_>,
 ) -> Settled {
     let mut all = waiting;
     all.minutes.extend(minutes);
-    if is_nothing(&all, rules, horizon_us) {
+    if is_nothing(&all, rules, silence) {
         return Settled::default();
     }
-    let mut settled = follow(prefix, all, rules, horizon_us);
+    let mut settled = follow(prefix, all, rules, silence);
     let count = settled.undecided.minutes.len();
     if count > WAITING_MAX {
         let all = std::mem::take(&mut settled.undecided);
-        let ended = follow(prefix, all, rules, i64::MAX).ended;
+        let ended = follow(prefix, all, rules, &silence.at(i64::MAX)).ended;
         settled.ended.extend(ended);
         settled.ongoing.clear();
         settled.cut = count as u64;
@@ -107,13 +108,12 @@ pub(crate) fn settle(
 }
 
 /// Whether replies are too few for an event of any kind, and silent for long enough: what most prefixes of a flood with forged sources are.
-fn is_nothing(all: &Undecided, rules: &AttackRules, horizon_us: i64) -> bool {
+fn is_nothing(all: &Undecided, rules: &AttackRules, silence: &Silence<'_>) -> bool {
     let minutes = || all.minutes.iter().map(|minute| &minute.tally);
     let packets = minutes().fold(0_u64, |sum, tally| sum.saturating_add(tally.packets));
-    let is_over = |last_us: i64| horizon_us.saturating_sub(last_us) > rules.silence_us();
     all.flows.is_empty()
         && packets < rules.packets_min.max(rules.per_minute_min)
-        && minutes().all(|tally| is_over(tally.last_us))
+        && minutes().all(|tally| silence.has_ended(tally.last_us))
 }
 
 /// A minute on its way through the steps.
@@ -130,7 +130,7 @@ fn follow(
     prefix: VictimPrefix,
     waiting: Undecided,
     rules: &AttackRules,
-    horizon_us: i64,
+    silence: &Silence<'_>,
 ) -> Settled {
     let mut settled = Settled::default();
     let attack = |scope, flow| Attack {
@@ -145,9 +145,9 @@ fn follow(
             .into_iter()
             .partition(|it| it.minute.scope == scope || it.is_undecided);
         rest = later;
-        for built in flows(scope, here, std::mem::take(&mut open), rules) {
+        for built in flows(scope, here, std::mem::take(&mut open), silence) {
             let Built { flow, minutes } = built;
-            let is_over = horizon_us.saturating_sub(flow.end_us()) > rules.silence_us();
+            let is_over = silence.has_ended(flow.end_us());
             let is_certain = minutes.iter().all(|it| !it.is_undecided);
             let is_attack = flow.is_attack(scope, rules);
             if is_over && is_certain {
@@ -165,7 +165,7 @@ fn follow(
                 continue;
             }
             let unclaimed = minutes.iter().filter(|it| !it.is_claimed).cloned();
-            let shown = flows(scope, unclaimed.collect(), Vec::new(), rules).into_iter();
+            let shown = flows(scope, unclaimed.collect(), Vec::new(), silence).into_iter();
             let shown = shown.map(|built| built.flow);
             let before = settled.ongoing.len();
             let shown = shown.filter(|flow| flow.is_attack(scope, rules));

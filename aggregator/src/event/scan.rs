@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::by_source::{LineNames, SourceKey, SourceLine, SourceLines};
 use crate::destinations::{DestinationSet, NoSet, merge_packed, pack_of};
+use crate::event::silence::Silence;
 use crate::event::{DarkAddresses, ScanRules};
 use crate::schema::ScanRow;
 use crate::text::hexadecimal;
@@ -191,8 +192,7 @@ impl Scan {
 
 /// Follows a source: takes the events that are open, and gives those that have ended and those that still are open.
 ///
-/// Everything before `horizon_us` is known; an event that has been silent since longer than `silence_us` before it has ended. Events that can
-/// become no row any more are dropped.
+/// Events that can become no row any more are dropped.
 ///
 /// # Errors
 /// When a set of destinations is damaged.
@@ -200,7 +200,7 @@ pub(crate) fn follow(
     source: SourceKey,
     open: Vec<Scan>,
     lines: Option<(&SourceLines, &LineNames)>,
-    (silence_us, horizon_us): (i64, i64),
+    silence: &Silence<'_>,
     mut take: impl FnMut(Scan, bool),
 ) -> Result<(), NoSet> {
     let mut order: Vec<&SourceLine> = lines.iter().flat_map(|(lines, _)| &lines.lines).collect();
@@ -213,7 +213,6 @@ pub(crate) fn follow(
             line.tool,
         )
     });
-    let is_over = |end_us: i64, now_us: i64| now_us - end_us > silence_us;
     let mut open = open.into_iter().peekable();
     let mut rest = &order[..];
     loop {
@@ -233,7 +232,9 @@ pub(crate) fn follow(
             let Some((lines, names)) = lines else { break };
             let set = lines.set(line);
             match &mut current {
-                Some(scan) if !is_over(scan.end_us, line.first_us) => scan.add(line, set, names)?,
+                Some(scan) if !silence.ends(scan.end_us, line.first_us) => {
+                    scan.add(line, set, names)?;
+                }
                 current => {
                     let ended = current.replace(Scan::begin(source, line, set, names));
                     if let Some(ended) = ended {
@@ -243,7 +244,7 @@ pub(crate) fn follow(
             }
         }
         if let Some(scan) = current {
-            let is_over = is_over(scan.end_us, horizon_us);
+            let is_over = silence.has_ended(scan.end_us);
             take(scan, is_over);
         }
     }

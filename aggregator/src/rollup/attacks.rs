@@ -5,6 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 
 use super::error::{RollupError, file_error};
@@ -13,6 +14,7 @@ use super::noted::{note_of, other_zone};
 use super::replies::each_prefix;
 use super::scans::{ONGOING, run_of};
 use super::sources::{file_hash, known_until, telescope_of};
+use super::unobserved::{CoverageGaps, are_inputs, inputs_with};
 use super::{Inputs, Rolled, RollupSettings, waiting};
 use crate::calendar::{AS_OF_KEY, TIMEZONE_KEY, instant_text};
 use crate::close::encode_with;
@@ -20,6 +22,7 @@ use crate::event::attack::{
     Attack, Settled, Undecided, UndecidedHead, UndecidedReader, UndecidedWriter, VictimPrefix,
     settle,
 };
+use crate::event::silence::{Silence, UNOBSERVED_MAX_US};
 use crate::event::{AttackRules, DarkAddresses};
 use crate::hour::{HOUR_US, Hour};
 use crate::pruned::PrunedHours;
@@ -64,6 +67,7 @@ fn head_of(path: &Path) -> Option<UndecidedHead> {
 pub(super) fn roll_days(
     store: &Store,
     settings: &RollupSettings,
+    gaps: &CoverageGaps,
     rolled: &mut Rolled,
 ) -> Result<(), RollupError> {
     let days = days_of(store, settings)?;
@@ -86,17 +90,24 @@ pub(super) fn roll_days(
         let hash_before = before.as_deref().map(file_hash).transpose()?;
         let rules = settings.attacks.text();
         let (horizon, hash_before) = (horizon_us.to_string(), hash_before.unwrap_or_default());
+        let reach_us = reach_us(settings, *period, horizon_us)?;
+        let unobserved = gaps.within(sensor, reach_us.clone())?;
+        let was_pruned = gaps.was_pruned(sensor, reach_us);
         let else_of = [zone, LAYOUT, &rules, &horizon, &hash_before];
         let noted = NotedParts::read(&parts)?;
         let head = UndecidedHead {
-            inputs: noted.sha256(&else_of),
+            inputs: inputs_with(noted.sha256(&else_of), &unobserved),
             parts: noted.sha256(&[]),
             horizon_us,
         };
         let within = waiting::path(sensor, zone, *period, ENDING);
         let known = head_of(&store.directory().join(&within));
         let said = said.remove(&(sensor.clone(), run_of(*period)));
-        if known.as_ref() == Some(&head) {
+        let is_known = known.is_some_and(|known| {
+            let is_same = are_inputs(&known.inputs, &head.inputs, was_pruned);
+            is_same && (known.parts, known.horizon_us) == (head.parts.clone(), head.horizon_us)
+        });
+        if is_known {
             continue;
         }
         let mut notes = notes_of(coverage, zone)?;
@@ -106,7 +117,11 @@ pub(super) fn roll_days(
             sensor,
             rules: &settings.attacks,
             telescope: telescope_of(&notes),
-            horizon_us,
+            silence: Silence {
+                longest_us: settings.attacks.silence_us(),
+                horizon_us,
+                unobserved: &unobserved,
+            },
         };
         let made = AttackNotes { head, notes };
         let said = said.unwrap_or_default();
@@ -121,9 +136,20 @@ pub(super) fn roll_days(
     let sensors: BTreeSet<&String> = days.keys().map(|(_, sensor)| sensor).collect();
     for sensor in sensors {
         let said = said.get(&(sensor.clone(), ONGOING.to_owned()));
-        roll_ongoing(store, sensor, settings, &days, said, rolled)?;
+        roll_ongoing(store, sensor, settings, (&days, gaps), said, rolled)?;
     }
     Ok(())
+}
+
+/// The time until the end of a day, from as far before it as a silence can reach.
+fn reach_us(
+    settings: &RollupSettings,
+    day: Period,
+    horizon_us: i64,
+) -> Result<Range<i64>, RollupError> {
+    let first_hour = settings.calendar.hours(day.first_hour().day())?.start;
+    let reach_us = settings.attacks.silence_us() + UNOBSERVED_MAX_US;
+    Ok(Hour(first_hour).start_us() - reach_us..horizon_us)
 }
 
 /// The days of which a sensor has hours, with the coverage of each; a day of which replies were pruned is made for good.
@@ -219,8 +245,7 @@ struct AttackDay<'d> {
     sensor: &'d str,
     rules: &'d AttackRules,
     telescope: DarkAddresses,
-    /// Everything before is known, microseconds since 1970-01-01 UTC.
-    horizon_us: i64,
+    silence: Silence<'d>,
 }
 
 /// Rows of events by the hours of their last packets.
@@ -272,7 +297,7 @@ impl AttackDay<'_> {
                 undecided,
                 cut: cut_here,
                 ..
-            } = settle(prefix, waiting, minutes, self.rules, self.horizon_us);
+            } = settle(prefix, waiting, minutes, self.rules, &self.silence);
             ended
                 .iter()
                 .for_each(|attack| rows.add(attack, self, false));
@@ -362,7 +387,7 @@ fn roll_ongoing(
     store: &Store,
     sensor: &str,
     settings: &RollupSettings,
-    days: &Inputs,
+    (days, gaps): (&Inputs, &CoverageGaps),
     said: Option<&Vec<Part>>,
     rolled: &mut Rolled,
 ) -> Result<(), RollupError> {
@@ -388,17 +413,23 @@ fn roll_ongoing(
     let mut notes = notes_of(coverage, zone)?;
     notes.set(INPUTS, &head.inputs);
     notes.set(PARTS_KEY, &head.parts);
+    let horizon_us = head.horizon_us;
+    let unobserved = gaps.within(sensor, reach_us(settings, day, horizon_us)?)?;
     let day = AttackDay {
         store,
         sensor,
         rules: &settings.attacks,
         telescope: telescope_of(&notes),
-        horizon_us: head.horizon_us,
+        silence: Silence {
+            longest_us: settings.attacks.silence_us(),
+            horizon_us,
+            unobserved: &unobserved,
+        },
     };
     let mut rows = AttackHours::default();
     while let Some(prefix) = reader.next_prefix() {
         let waiting = reader.take(prefix).map_err(&failed)?;
-        let settled = settle(prefix, waiting, Vec::new(), day.rules, day.horizon_us);
+        let settled = settle(prefix, waiting, Vec::new(), day.rules, &day.silence);
         settled
             .ongoing
             .iter()

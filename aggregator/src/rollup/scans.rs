@@ -15,6 +15,7 @@ use crate::by_source::{LineNames, SourceKey, SourceLines};
 use crate::close::encode_with;
 use crate::event::open::{OpenReader, OpenWriter};
 use crate::event::scan::{Scan, follow};
+use crate::event::silence::Silence;
 use crate::event::{DarkAddresses, ScanRules};
 use crate::hour::{HOUR_US, Hour};
 use crate::schema::{SCANS, SCANS_ROWS, ScanRow, ScanRows, encode_group};
@@ -49,14 +50,12 @@ pub(super) struct ScanContext<'c> {
     pub sensor: &'c str,
     pub rules: &'c ScanRules,
     pub telescope: DarkAddresses,
-    /// Everything before is known, microseconds since 1970-01-01 UTC.
-    pub horizon_us: i64,
 }
 
 /// Follows the sources of a day.
 pub(super) struct ScanDay<'c> {
     context: ScanContext<'c>,
-    silence_us: i64,
+    silence: Silence<'c>,
     before: Option<OpenReader>,
     open: OpenWriter<Staged>,
     open_count: u64,
@@ -70,6 +69,7 @@ impl<'c> ScanDay<'c> {
     /// Begins the day, with the events that were open behind the day before.
     pub(super) fn new(
         context: ScanContext<'c>,
+        silence: Silence<'c>,
         before: Option<&Path>,
         within: &Path,
     ) -> Result<Self, RollupError> {
@@ -79,8 +79,8 @@ impl<'c> ScanDay<'c> {
         });
         let file = context.store.stage(within).and_then(OpenWriter::new);
         Ok(ScanDay {
-            silence_us: context.rules.silence_us(&context.telescope),
             context,
+            silence,
             before: before.transpose()?,
             open: file.map_err(file_error(within))?,
             open_count: 0,
@@ -106,7 +106,7 @@ impl<'c> ScanDay<'c> {
         // What most sources are: a row that makes no event and has been silent for long enough.
         if let (true, [only]) = (open.is_empty(), &lines.lines[..])
             && only.destinations < self.context.rules.destinations_min
-            && self.context.horizon_us - only.last_us > self.silence_us
+            && self.silence.has_ended(only.last_us)
         {
             return Ok(());
         }
@@ -119,7 +119,7 @@ impl<'c> ScanDay<'c> {
             && let Some(next) = before.next_event()
             && source.is_none_or(|source| next.source < source)
         {
-            let goes_on = self.context.horizon_us - next.end_us <= self.silence_us;
+            let goes_on = !self.silence.has_ended(next.end_us);
             if goes_on && self.open_count < OPEN_MAX {
                 before.pass(&mut self.open).map_err(self.failed())?;
                 self.open_count += 1;
@@ -150,8 +150,8 @@ impl<'c> ScanDay<'c> {
         let mut rows = Vec::new();
         let (mut pushed, mut cut) = (0, 0);
         let (file, is_full) = (&mut self.open, self.open_count >= OPEN_MAX);
-        let limits = (self.silence_us, context.horizon_us);
-        let followed = follow(source, open, lines, limits, |scan, is_over| {
+        let silence = &self.silence;
+        let followed = follow(source, open, lines, silence, |scan, is_over| {
             if is_over {
                 rows.push(scan);
             } else if is_full && scan.packets == 1 {
@@ -165,7 +165,7 @@ impl<'c> ScanDay<'c> {
         self.cut += cut;
         outcome.map_err(self.failed())?;
         let damaged = |source| RollupError::Destinations {
-            day: Hour(context.horizon_us.div_euclid(HOUR_US)).date(),
+            day: Hour(silence.horizon_us.div_euclid(HOUR_US)).date(),
             source,
         };
         followed.map_err(damaged)?;

@@ -22,6 +22,7 @@ use super::scans::{self, ScanContext, ScanDay};
 use super::source_day::source_day;
 use super::survey::{SurveyGathering, SurveyRules};
 use super::survey_day::SurveyTally;
+use super::unobserved::{CoverageGaps, are_inputs, inputs_with};
 use super::{Inputs, Rolled, RollupSettings, waiting};
 use crate::by_source::{DecodedParts, LineNames, SourceLines, each_source};
 use crate::calendar::{AS_OF_KEY, TIMEZONE_KEY, instant_text};
@@ -30,6 +31,7 @@ use crate::event::campaign::follow::FollowDay;
 use crate::event::campaign::known::{read_known, write_known};
 use crate::event::campaign::traits::AskedService;
 use crate::event::novelty::tally::write_things;
+use crate::event::silence::{Silence, UNOBSERVED_MAX_US};
 use crate::event::{CampaignRules, DarkAddresses, ScanRules};
 use crate::hour::Hour;
 use crate::parallel::joined;
@@ -67,6 +69,7 @@ pub(super) fn roll_days(
     store: &Store,
     days: &Inputs,
     settings: &RollupSettings,
+    coverage: &CoverageGaps,
     rolled: &mut Rolled,
 ) -> Result<(), RollupError> {
     let mut said = said_before(store)?;
@@ -107,10 +110,18 @@ pub(super) fn roll_days(
                 &known_before,
             ];
             let noted = NotedParts::read(parts)?;
-            let inputs = noted.sha256(&else_of);
+            let mut notes = noted.notes();
+            let telescope = telescope_of(&notes);
+            let longest_us = settings.scans.silence_us(&telescope);
+            let first_hour = settings.calendar.hours(period.first_hour().day())?.start;
+            let lookback_us = Hour(first_hour).start_us() - longest_us - UNOBSERVED_MAX_US;
+            let lookback_us = lookback_us..horizon_us;
+            let unobserved = coverage.within(sensor, lookback_us.clone())?;
+            let was_pruned = coverage.was_pruned(sensor, lookback_us);
+            let inputs = inputs_with(noted.sha256(&else_of), &unobserved);
             let is_known = |table: &&Table| {
                 let path = store.path(table.name, *period, &file_name);
-                note_of(&path, INPUTS).is_some_and(|known| known == inputs)
+                note_of(&path, INPUTS).is_some_and(|known| are_inputs(&known, &inputs, was_pruned))
             };
             let run = scans::run_of(*period);
             let said = said.remove(&(sensor.clone(), run)).unwrap_or_default();
@@ -123,7 +134,6 @@ pub(super) fn roll_days(
                 rolled.unchanged += TABLES.len() as u64;
                 continue;
             }
-            let mut notes = noted.notes();
             notes.set(INPUTS, &inputs);
             notes.set(PARTS_KEY, &noted.sha256(&[]));
             notes.set(TIMEZONE_KEY, zone);
@@ -134,18 +144,22 @@ pub(super) fn roll_days(
                 period: *period,
                 sensor,
                 parts,
-                telescope: telescope_of(&notes),
+                telescope,
                 notes,
                 rules: settings.survey,
                 zone,
                 scans: &settings.scans,
-                horizon_us,
+                silence: Silence {
+                    longest_us,
+                    horizon_us,
+                    unobserved: &unobserved,
+                },
                 before,
                 said,
                 campaigns: settings.campaigns,
                 campaigns_before,
                 payloads: payloads_of(store, sensor, settings, *period)?,
-                first_hour: settings.calendar.hours(period.first_hour().day())?.start,
+                first_hour,
             };
             ahead = next.map(|parts| scope.spawn(move || DecodedParts::of(&files_of(parts))));
             let decoded = decoded.and_then(joined);
@@ -191,7 +205,6 @@ fn roll_ongoing(
         sensor,
         rules: &settings.scans,
         telescope: telescope_of(&notes),
-        horizon_us: 0,
     };
     rolled.rows += scans::publish_ongoing(context, &open, said, &notes)?;
     Ok(())
@@ -356,7 +369,7 @@ struct SourcesDay<'d> {
     zone: &'d str,
     scans: &'d ScanRules,
     telescope: DarkAddresses,
-    horizon_us: i64,
+    silence: Silence<'d>,
     before: Option<PathBuf>,
     /// What this day said of events before.
     said: Vec<Part>,
@@ -381,10 +394,9 @@ impl SourcesDay<'_> {
             sensor: self.sensor,
             rules: self.scans,
             telescope: self.telescope,
-            horizon_us: self.horizon_us,
         };
         let within = scans::open_path(self.sensor, self.zone, self.period);
-        let mut events = ScanDay::new(context, self.before.as_deref(), &within)?;
+        let mut events = ScanDay::new(context, self.silence, self.before.as_deref(), &within)?;
         let mut campaigns =
             CampaignDay::new(self.store, self.campaigns, self.first_hour).map_err(here())?;
         let mut things = DayThings::default();

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use teiten_aggregator::close::Closer;
+use teiten_aggregator::minute::{SECONDS, SecondSet};
 use teiten_aggregator::origin::Origins;
 use teiten_aggregator::store::{PartName, Store};
 use teiten_observation::TelescopeSize;
@@ -26,4 +27,12 @@ pub(crate) fn closer(directory: &Path, (sensor, run): (&str, &str), addresses: u
         inputs: None,
         journal_through: None,
     }
+}
+
+/// An hour that was observed from its first second to its last.
+#[allow(dead_code, reason = "not all tests write coverage")]
+pub(crate) fn all_seconds() -> SecondSet {
+    let mut seconds = SecondSet::default();
+    seconds.insert_range(0, SECONDS);
+    seconds
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::minute::{FollowedKey, ReplyMinute, ReplyTally, key_of};
 use super::rule::AttackRules;
 use super::{AttackScope, Followed};
+use crate::event::silence::Silence;
 use crate::reply_table::MINUTE_SLOTS;
 
 /// Replies of one event, or of what may become one.
@@ -119,7 +120,7 @@ pub(super) fn flows(
     scope: AttackScope,
     mut minutes: Vec<Followed>,
     open: Vec<AttackFlow>,
-    rules: &AttackRules,
+    silence: &Silence<'_>,
 ) -> Vec<Built> {
     let order = |it: &Followed| {
         let (tally, minute) = (&it.minute.tally, it.minute.minute);
@@ -137,7 +138,7 @@ pub(super) fn flows(
         let key = it.minute.key(scope);
         let first_us = it.minute.tally.first_us;
         match current.get_mut(&key) {
-            Some(built) if first_us.saturating_sub(built.flow.end_us()) <= rules.silence_us() => {
+            Some(built) if !silence.ends(built.flow.end_us(), first_us) => {
                 built.flow.add(&it.minute);
                 built.minutes.push(it);
             }

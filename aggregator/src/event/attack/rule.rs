@@ -39,7 +39,7 @@ impl Default for AttackRules {
 
 impl AttackRules {
     /// The longest silence within an event, microseconds.
-    pub(super) fn silence_us(&self) -> i64 {
+    pub(crate) fn silence_us(&self) -> i64 {
         let range = ATTACK_SILENCE_SECONDS_MIN..=ATTACK_SILENCE_SECONDS_MAX;
         // At most a day.
         self.silence_seconds.clamp(*range.start(), *range.end()) as i64 * 1_000_000

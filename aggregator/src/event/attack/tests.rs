@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::destinations::DestinationSet;
+use crate::event::silence::UnobservedTime;
 use crate::minute::MINUTE_US;
 
 const PREFIX: VictimPrefix = (Family::Ipv4, 0x0b_00_00);
@@ -45,6 +46,17 @@ fn minutes() -> Vec<ReplyMinute> {
     minutes
 }
 
+const ALL_OBSERVED: &UnobservedTime = &UnobservedTime::new();
+
+/// Of a sensor that misses nothing.
+fn silence(horizon_us: i64) -> Silence<'static> {
+    Silence {
+        longest_us: AttackRules::default().silence_us(),
+        horizon_us,
+        unobserved: ALL_OBSERVED,
+    }
+}
+
 fn rows(attacks: &[Attack]) -> Vec<AttackRow> {
     let (rules, telescope) = (AttackRules::default(), DarkAddresses::default());
     let rows = attacks.iter();
@@ -64,7 +76,7 @@ fn by_days(minutes: &[ReplyMinute], day_minutes: i64) -> Vec<AttackRow> {
         let of_day = |it: &&ReplyMinute| it.minute / day_minutes == day;
         let today: Vec<ReplyMinute> = minutes.iter().filter(of_day).cloned().collect();
         let horizon_us = (day + 1) * day_minutes * MINUTE_US;
-        let settled = settle(PREFIX, waiting, today, &rules, horizon_us);
+        let settled = settle(PREFIX, waiting, today, &rules, &silence(horizon_us));
         assert_eq!(settled.cut, 0);
         ended.extend(settled.ended);
         let head = UndecidedHead {
@@ -81,7 +93,13 @@ fn by_days(minutes: &[ReplyMinute], day_minutes: i64) -> Vec<AttackRow> {
         assert_eq!(waiting, settled.undecided);
         assert_eq!(reader.next_prefix(), None);
         // What goes on is the same, seen from the file alone.
-        let again = settle(PREFIX, waiting.clone(), Vec::new(), &rules, horizon_us);
+        let again = settle(
+            PREFIX,
+            waiting.clone(),
+            Vec::new(),
+            &rules,
+            &silence(horizon_us),
+        );
         assert_eq!(rows(&again.ongoing), rows(&settled.ongoing));
         let cut = UndecidedReader::new(&bytes[..bytes.len() - 3]);
         let read = cut.and_then(|mut reader| reader.take(PREFIX).and(reader.take(PREFIX)));
@@ -99,7 +117,7 @@ fn days_of_any_length_give_the_same_events_in_three_steps() {
         Undecided::default(),
         minutes.clone(),
         &AttackRules::default(),
-        i64::MAX,
+        &silence(i64::MAX),
     );
     let once = rows(&once.ended);
     let mut kinds: Vec<(&str, u64, u64)> = once
@@ -122,6 +140,26 @@ fn days_of_any_length_give_the_same_events_in_three_steps() {
 }
 
 #[test]
+fn an_outage_parts_no_attack_and_a_silence_does() {
+    let replies = (0..10).chain(40..50);
+    let minutes: Vec<ReplyMinute> = replies.map(|it| minute(it, 1, 80, 40)).collect();
+    let mut unobserved = UnobservedTime::default();
+    unobserved.push([12 * MINUTE_US, 38 * MINUTE_US], 26 * MINUTE_US);
+    for (unobserved, attacks) in [(ALL_OBSERVED, 2), (&unobserved, 1)] {
+        let silence = Silence {
+            unobserved,
+            ..silence(i64::MAX)
+        };
+        let rules = AttackRules::default();
+        let waiting = Undecided::default();
+        let settled = settle(PREFIX, waiting, minutes.clone(), &rules, &silence);
+        let rows = rows(&settled.ended);
+        let packets: u64 = rows.iter().map(|row| row.packets).sum();
+        assert_eq!((rows.len(), packets), (attacks, 800));
+    }
+}
+
+#[test]
 fn more_than_may_wait_ends_where_it_is_and_is_counted() {
     let minutes = || (0..WAITING_MAX as i64 + 1).map(|number| minute(number * 4, 1, 80, 1));
     let rules = AttackRules::default();
@@ -131,7 +169,7 @@ fn more_than_may_wait_ends_where_it_is_and_is_counted() {
         Undecided::default(),
         minutes().skip(1).collect(),
         &rules,
-        horizon_us,
+        &silence(horizon_us),
     );
     assert_eq!((waits.cut, waits.undecided.minutes.len()), (0, WAITING_MAX));
     let cut = settle(
@@ -139,7 +177,7 @@ fn more_than_may_wait_ends_where_it_is_and_is_counted() {
         Undecided::default(),
         minutes().collect(),
         &rules,
-        horizon_us,
+        &silence(horizon_us),
     );
     assert_eq!(cut.cut, WAITING_MAX as u64 + 1);
     assert_eq!(cut.undecided, Undecided::default());
