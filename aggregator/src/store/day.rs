@@ -75,13 +75,27 @@ impl Store {
     /// replaced or removed since it was opened, or a publication waits to be finished, and nothing has changed.
     ///
     /// # Errors
-    /// When the disk fails, or its file system cannot exchange two names; then nothing has changed.
+    /// When the disk fails, or its file system cannot exchange two names: nothing has changed, or (when the disk fails at the very end) all has.
     pub fn exchange_day(
         &self,
         table: &str,
         day: Period,
-        mut files: Vec<Staged>,
+        files: Vec<Staged>,
         gone: &[OpenPart],
+    ) -> io::Result<bool> {
+        let paths: Vec<&Path> = gone.iter().map(|open| &*open.part.path).collect();
+        let are_there = || gone.iter().all(has_its_name);
+        self.exchange_parts(table, day, files, &paths, are_there)
+    }
+
+    /// The same of parts at these paths, if they still are what they were.
+    fn exchange_parts(
+        &self,
+        table: &str,
+        day: Period,
+        mut files: Vec<Staged>,
+        gone: &[&Path],
+        are_there: impl Fn() -> bool,
     ) -> io::Result<bool> {
         // Published files are linked to their places, so their names in the work folder are removed as those of others.
         let disk = self.disk();
@@ -89,7 +103,7 @@ impl Store {
         let content = files.iter_mut().filter_map(Staged::take_file);
         disk.sync_files(content.collect())?;
         let _names_stay = self.lock(PUBLISH_LOCK)?;
-        if !self.committed_lists()?.is_empty() || !gone.iter().all(has_its_name) {
+        if !self.committed_lists()?.is_empty() || !are_there() {
             return Ok(false);
         }
         let old = self.directory().join(table).join(day.folder());
@@ -107,13 +121,7 @@ impl Store {
     }
 
     /// Makes the folder `new` with what stays of `old`, and `files`; all of it is durable.
-    fn fill_day(
-        &self,
-        old: &Path,
-        new: &Path,
-        files: &[Staged],
-        gone: &[OpenPart],
-    ) -> io::Result<()> {
+    fn fill_day(&self, old: &Path, new: &Path, files: &[Staged], gone: &[&Path]) -> io::Result<()> {
         let disk = self.disk();
         let mut names = BTreeMap::<PathBuf, Vec<(PathBuf, Option<&Staged>)>>::new();
         for (folder, is_folder) in self.names_in(old)? {
@@ -126,8 +134,8 @@ impl Store {
                 continue;
             }
             for (name, _) in self.names_in(&old.join(&folder))? {
-                let is_gone = |open: &OpenPart| open.part.path == old.join(&folder).join(&name);
-                if !gone.iter().any(is_gone) {
+                let path = old.join(&folder).join(&name);
+                if !gone.contains(&&*path) {
                     let of_folder = names.entry(within.clone()).or_default();
                     of_folder.push((within.join(name), None));
                 }
@@ -143,7 +151,9 @@ impl Store {
             of_folder.push((within.to_owned(), Some(file)));
         }
         disk.make_folder(new)?;
-        let mut folders = vec![new.to_owned()];
+        // A loss of power that the exchange survives must find the new folder too, so its own name is durable before.
+        let mut folders: Vec<PathBuf> = new.parent().map(Path::to_owned).into_iter().collect();
+        folders.push(new.to_owned());
         for (folder, files) in names {
             if folder != Path::new("") {
                 folders.push(new.join(&folder));
@@ -157,3 +167,6 @@ impl Store {
         disk.sync_folders(&folders)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -38,6 +38,7 @@ enum Entry {
 enum Change {
     Make(PathBuf, Entry),
     Rename(PathBuf, PathBuf),
+    Exchange(PathBuf, PathBuf),
     Remove(PathBuf),
 }
 
@@ -47,6 +48,9 @@ impl Change {
         match self {
             Change::Make(path, _) | Change::Remove(path) => path.parent() == Some(folder),
             Change::Rename(_, to) => to.parent() == Some(folder),
+            Change::Exchange(one, other) => [one, other]
+                .iter()
+                .any(|path| path.parent() == Some(folder)),
         }
     }
 }
@@ -70,6 +74,21 @@ fn apply(change: &Change, names: &mut Names) {
             {
                 names.insert(to.clone(), entry);
             }
+        }
+        Change::Exchange(one, other) => {
+            let moved = |path: &Path| {
+                let at = |from: &Path, to: &Path| Some(to.join(path.strip_prefix(from).ok()?));
+                at(one, other).or_else(|| at(other, one))
+            };
+            let all = std::mem::take(names).into_iter();
+            names.extend(all.map(|(path, entry)| {
+                let path = match moved(&path) {
+                    // Joining nothing leaves a slash behind.
+                    Some(moved) => moved.components().collect(),
+                    None => path,
+                };
+                (path, entry)
+            }));
         }
         Change::Remove(path) => {
             names.remove(path);
@@ -95,6 +114,8 @@ struct State {
     /// Number of programs so far; locks of earlier ones are free.
     generation: u64,
     calls_left: Option<u64>,
+    /// Calls until the one that fails.
+    failure_in: Option<u64>,
     killed: bool,
     failures_percent: u64,
 }
@@ -115,9 +136,20 @@ impl Simulated {
             locks: BTreeSet::new(),
             generation: 0,
             calls_left: None,
+            failure_in: None,
             killed: false,
             failures_percent: 0,
         })))
+    }
+
+    /// The call behind the next `calls` fails, and no other one.
+    pub(super) fn fail_after(&self, calls: u64) {
+        self.state().failure_in = Some(calls);
+    }
+
+    /// Whether that call is still to come.
+    pub(super) fn will_fail(&self) -> bool {
+        self.state().failure_in.is_some()
     }
 
     /// From now on this percentage of calls fails, and after `calls` the program is dead.
@@ -131,6 +163,7 @@ impl Simulated {
     pub(super) fn calm(&self) {
         let mut state = self.state();
         (state.calls_left, state.failures_percent, state.killed) = (None, 0, false);
+        state.failure_in = None;
     }
 
     /// Every call fails: the program is dead, and its destructors have no effect.
@@ -153,8 +186,8 @@ impl Simulated {
 
     /// A power failure: each unsynced change survives or not, and unsynced files end anywhere.
     pub(super) fn lose_power(&self) {
-        let mut state = self.state();
-        let state = &mut *state;
+        let mut guard = self.state();
+        let state = &mut *guard;
         let mut names = state.durable.clone();
         for change in std::mem::take(&mut state.changes) {
             if state.random.below(2) == 0 {
@@ -169,9 +202,8 @@ impl Simulated {
             content.bytes.truncate(kept);
             content.durable = kept;
         }
-        state.killed = false;
-        state.calls_left = None;
-        state.failures_percent = 0;
+        drop(guard);
+        self.calm();
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -194,6 +226,12 @@ impl Simulated {
                 drop(guard);
                 drop(done);
                 return Err(io::Error::other("killed"));
+            }
+        }
+        if let Some(left) = state.failure_in {
+            state.failure_in = left.checked_sub(1);
+            if left == 0 {
+                return Err(ErrorKind::StorageFull.into());
             }
         }
         if state.random.below(100) < state.failures_percent {
@@ -286,6 +324,27 @@ impl Disk for Simulated {
         self.call(|state| {
             state.entry(path)?;
             state.change(Change::Remove(path.to_owned()));
+            Ok(())
+        })
+    }
+
+    fn link(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.call(|state| {
+            let entry = state.entry(from)?;
+            state.entry(to.parent().unwrap_or(to))?;
+            if state.names.contains_key(to) {
+                return Err(ErrorKind::AlreadyExists.into());
+            }
+            state.change(Change::Make(to.to_owned(), entry));
+            Ok(())
+        })
+    }
+
+    fn exchange(&self, one: &Path, other: &Path) -> io::Result<()> {
+        self.call(|state| {
+            state.entry(one)?;
+            state.entry(other)?;
+            state.change(Change::Exchange(one.to_owned(), other.to_owned()));
             Ok(())
         })
     }
