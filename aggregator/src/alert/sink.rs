@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::Alert;
-use webhook::WebhookAddress;
+use webhook::{WebhookAddress, WebhookPost};
 
 /// Letters of the name of a sink, which is that of its folder.
 const NAME_BYTES_MAX: usize = 64;
@@ -45,6 +45,8 @@ pub enum SinkKind {
         address: WebhookAddress,
         /// Further headers: names and values.
         headers: Vec<(String, String)>,
+        /// Certificates that are trusted instead of the system's, a PEM file.
+        trusted: Option<PathBuf>,
     },
     /// Sends RFC 5424 messages over TCP (RFC 6587, octet counting).
     Syslog {
@@ -116,8 +118,17 @@ impl AlertSink {
                 let environment = [("TEITEN_ALERT_ID", &alert.id[..])];
                 command::run(command, &environment, format!("{line}\n").as_bytes())
             }
-            SinkKind::Webhook { address, headers } => {
-                webhook::post(address, headers, &alert.id, line)
+            SinkKind::Webhook {
+                address,
+                headers,
+                trusted,
+            } => {
+                let post = WebhookPost {
+                    headers,
+                    id: &alert.id,
+                    body: line,
+                };
+                webhook::post(address, trusted.as_deref(), post)
             }
             SinkKind::Syslog { address } => syslog::send(address, alert, line),
             SinkKind::Mail { command, from, to } => {
@@ -149,6 +160,7 @@ pub(super) struct SinkText {
     url: Option<String>,
     #[serde(default)]
     headers: std::collections::BTreeMap<String, String>,
+    ca: Option<PathBuf>,
     address: Option<String>,
     from: Option<String>,
     to: Option<String>,
@@ -177,7 +189,7 @@ impl SinkText {
         let allowed: &[&str] = match &self.kind[..] {
             "json-lines" => &["path"],
             "command" => &["command"],
-            "webhook" => &["url", "headers"],
+            "webhook" => &["url", "headers", "ca"],
             "syslog" => &["address"],
             "mail" => &["command", "from", "to"],
             other => {
@@ -191,6 +203,7 @@ impl SinkText {
             ("command", self.command.is_some()),
             ("url", self.url.is_some()),
             ("headers", !self.headers.is_empty()),
+            ("ca", self.ca.is_some()),
             ("address", self.address.is_some()),
             ("from", self.from.is_some()),
             ("to", self.to.is_some()),
@@ -219,10 +232,19 @@ impl SinkText {
             "command" => SinkKind::Command {
                 command: command(self.command)?.ok_or_else(|| missing("command"))?,
             },
-            "webhook" => SinkKind::Webhook {
-                address: WebhookAddress::parse(&self.url.ok_or_else(|| missing("url"))?)?,
-                headers: webhook::checked_headers(self.headers)?,
-            },
+            "webhook" => {
+                let address = WebhookAddress::parse(&self.url.ok_or_else(|| missing("url"))?)?;
+                if self.ca.is_some() && !address.is_tls() {
+                    return Err(
+                        "`ca` is for an https url: over http nobody shows a certificate".to_owned(),
+                    );
+                }
+                SinkKind::Webhook {
+                    address,
+                    headers: webhook::checked_headers(self.headers)?,
+                    trusted: self.ca.map(|path| folder.join(path)),
+                }
+            }
             "syslog" => SinkKind::Syslog {
                 address: syslog::checked(self.address.ok_or_else(|| missing("address"))?)?,
             },

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use serde_json::json;
 
@@ -52,7 +53,7 @@ fn served(answers: Vec<&'static str>) -> (u16, std::thread::JoinHandle<Vec<Strin
 }
 
 /// A request's head and body.
-fn request(stream: &TcpStream) -> String {
+fn request(stream: impl Read) -> String {
     let mut reader = BufReader::new(stream);
     let (mut head, mut length) = (String::new(), 0);
     loop {
@@ -252,8 +253,16 @@ fn what_is_wrong_with_a_sink_is_named() {
         ),
         ("kind = \"webhook\"\n", "needs `url`"),
         (
-            "kind = \"webhook\"\nurl = \"https://soc.example.org/\"\n",
-            "kind = \"command\" with command = [\"curl\"",
+            "kind = \"webhook\"\nurl = \"ftp://soc.example.org/\"\n",
+            "is no address",
+        ),
+        (
+            "kind = \"webhook\"\nurl = \"http://soc.example.org/\"\nca = \"ca.pem\"\n",
+            "`ca` is for an https url",
+        ),
+        (
+            "kind = \"command\"\ncommand = [\"true\"]\nca = \"ca.pem\"\n",
+            "`ca` is not for kind \"command\"",
         ),
         (
             "kind = \"webhook\"\nurl = \"http://user@host/\"\n",
@@ -302,7 +311,146 @@ fn what_is_wrong_with_a_sink_is_named() {
         );
     }
     assert!(sink("name = \"../x\"\nkind = \"json-lines\"\n", Path::new("")).is_err());
-    for url in ["http://[::1]:8080/x", "http://host", "http://host?x=1"] {
+    for url in [
+        "http://[::1]:8080/x",
+        "http://host",
+        "http://host?x=1",
+        "https://hooks.example.org/services/T0/B0/x",
+    ] {
         with(&format!("kind = \"webhook\"\nurl = \"{url}\"\n")).expect(url);
+    }
+}
+
+/// Runs openssl; false where there is none.
+fn openssl(folder: &Path, arguments: &[&str]) -> bool {
+    let run = Command::new("openssl")
+        .args(arguments)
+        .current_dir(folder)
+        .stderr(Stdio::null())
+        .status();
+    match run {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => false,
+        run => {
+            assert!(run.expect("it runs").success(), "{arguments:?}");
+            true
+        }
+    }
+}
+
+/// An authority of our own, and a server on loopback with a certificate of it.
+struct TlsServer {
+    child: Child,
+    port: u16,
+}
+
+impl TlsServer {
+    fn start(folder: &Path) -> Self {
+        let free = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let port = free.local_addr().expect("bound").port();
+        drop(free);
+        let mut server = Command::new("openssl");
+        server
+            .args(["s_server", "-quiet", "-cert", "cert.pem", "-key", "key.pem"])
+            .args(["-accept", &format!("127.0.0.1:{port}")])
+            .current_dir(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null());
+        // It ends when it is dropped, also where a test fails.
+        let server = TlsServer {
+            child: server.spawn().expect("it starts"),
+            port,
+        };
+        for _ in 0..200 {
+            if TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return server;
+            }
+            std::thread::sleep(std::time::Duration::from_millis(50));
+        }
+        panic!("the server does not listen");
+    }
+
+    /// Takes a request, and answers it.
+    fn serve(&mut self, answer: &str) -> String {
+        let output = self.child.stdout.as_mut().expect("piped");
+        let request = request(output);
+        let input = self.child.stdin.as_mut().expect("piped");
+        input.write_all(answer.as_bytes()).expect("it listens");
+        input.flush().expect("it listens");
+        request
+    }
+}
+
+impl Drop for TlsServer {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+#[test]
+fn a_webhook_speaks_tls_and_says_whose_certificate_it_does_not_trust() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let folder = folder.path();
+    let key = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2 -subj /CN=teiten \
+               -addext subjectAltName=IP:127.0.0.1 -keyout key.pem -out cert.pem";
+    let key: Vec<&str> = key.split_whitespace().collect();
+    let has_curl = Command::new("curl").arg("--version").output().is_ok();
+    if !has_curl || !openssl(folder, &key) {
+        eprintln!("SKIPPED: there is no program curl, or no openssl");
+        return;
+    }
+    let (alert, line) = alert();
+    let mut server = TlsServer::start(folder);
+    let sink_with = |lines: &str| {
+        let port = server.port;
+        let text = format!(
+            "name = \"soc\"\nkind = \"webhook\"\nurl = \"https://127.0.0.1:{port}/services/secret?x=[1]\"\n{lines}"
+        );
+        sink(&text, folder).expect("a good sink")
+    };
+    let trusting = sink_with("ca = \"cert.pem\"\nheaders = { Authorization = \"a \\\"b\\\\\" }\n");
+    let (stranger, lost) = (sink_with(""), sink_with("ca = \"none.pem\"\n"));
+    // The certificate is judged before anything is sent.
+    for (sink, parts) in [
+        (stranger, ["certificate", "`ca = \"FILE\"`"]),
+        (lost, ["none.pem", "must name a readable PEM file"]),
+    ] {
+        let failure = sink.deliver(folder, &alert, &line).expect_err("refused");
+        let reason = &failure.reason;
+        assert!(!failure.is_final, "{reason}");
+        assert!(parts.iter().all(|part| reason.contains(part)), "{reason}");
+        assert!(!reason.contains("secret"), "{reason}");
+    }
+    for (answer, after_seconds) in [
+        (
+            "HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nok",
+            None,
+        ),
+        (
+            "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 9\r\nContent-Length: 0\r\nConnection: close\r\n\r\n",
+            Some(9),
+        ),
+    ] {
+        let outcome = std::thread::scope(|scope| {
+            let sent = scope.spawn(|| trusting.deliver(folder, &alert, &line));
+            let request = server.serve(answer);
+            let port = server.port;
+            for part in [
+                "POST /services/secret?x=[1] HTTP/1.1\r\n",
+                &format!("Host: 127.0.0.1:{port}\r\n"),
+                "Idempotency-Key: 0123456789abcdef\r\n",
+                "Authorization: a \"b\\\r\n",
+                "Content-Type: application/json\r\n",
+            ] {
+                assert!(request.contains(part), "{part} in {request}");
+            }
+            assert!(request.ends_with(&line), "{request}");
+            sent.join().expect("no panic")
+        });
+        assert_eq!(
+            outcome.map_err(|it| it.after_seconds),
+            after_seconds.map_or(Ok(()), |it| Err(Some(it)))
+        );
     }
 }

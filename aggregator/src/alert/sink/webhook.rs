@@ -1,9 +1,12 @@
 //! Posts an alert over HTTP/1.1 (RFC 9110, 9112); a status of 2xx acknowledges it. Each alert has its id as `Idempotency-Key`, which is the same
-//! when it is sent again. TLS is left to a program: a command sink with curl.
+//! when it is sent again. TLS is left to curl, which knows the certificates that the system trusts.
+
+mod curl;
 
 use std::collections::BTreeMap;
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
+use std::path::Path;
 use std::time::Duration;
 
 use super::SinkFailure;
@@ -14,6 +17,7 @@ const STEP_MAX: Duration = Duration::from_secs(30);
 /// Bytes of an answer's head that are read.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 const PORT_DEFAULT: u16 = 80;
+const TLS_PORT_DEFAULT: u16 = 443;
 /// The longest that an answer may ask to wait.
 const AFTER_SECONDS_MAX: u64 = 3_600;
 
@@ -26,19 +30,18 @@ pub struct WebhookAddress {
     port: u16,
     /// Path and query.
     path: String,
+    is_tls: bool,
 }
 
 impl WebhookAddress {
-    /// Parses `http://HOST[:PORT]/PATH`.
+    /// Parses `http://HOST[:PORT]/PATH` or `https://HOST[:PORT]/PATH`.
     pub(super) fn parse(url: &str) -> Result<Self, String> {
-        if url.starts_with("https://") {
-            return Err(format!(
-                "{url}: TLS is not spoken here; use kind = \"command\" with command = [\"curl\", \"--fail\", \"--silent\", \"--show-error\", \
-                 \"--max-time\", \"30\", \"--json\", \"@-\", \"{url}\"]"
-            ));
-        }
-        let form = || format!("{url:?} is no address such as http://soc.example.org:8080/alerts");
-        let rest = url.strip_prefix("http://").ok_or_else(form)?;
+        let form = || format!("{url:?} is no address such as https://soc.example.org/alerts");
+        let (is_tls, rest) = match (url.strip_prefix("https://"), url.strip_prefix("http://")) {
+            (Some(rest), _) => (true, rest),
+            (None, Some(rest)) => (false, rest),
+            (None, None) => return Err(form()),
+        };
         let is_plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_graphic());
         let at = rest.find(['/', '?']).unwrap_or(rest.len());
         let (authority, path) = rest.split_at(at);
@@ -53,6 +56,7 @@ impl WebhookAddress {
                     .filter(|port| *port > 0)
                     .ok_or_else(form)?,
             ),
+            _ if is_tls => (authority, TLS_PORT_DEFAULT),
             _ => (authority, PORT_DEFAULT),
         };
         let bare = host
@@ -70,7 +74,24 @@ impl WebhookAddress {
             } else {
                 format!("/{path}")
             },
+            is_tls,
         })
+    }
+
+    /// Whether it is one of https.
+    pub(super) const fn is_tls(&self) -> bool {
+        self.is_tls
+    }
+
+    /// As messages name it: without the path of an https address, which often is the only secret.
+    fn shown(&self) -> String {
+        let WebhookAddress {
+            authority, path, ..
+        } = self;
+        match self.is_tls {
+            true => format!("https://{authority}"),
+            false => format!("http://{authority}{path}"),
+        }
     }
 }
 
@@ -101,34 +122,57 @@ pub(super) fn checked_headers(
     Ok(headers.into_iter().collect())
 }
 
-/// Posts `body`.
+/// What is posted.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct WebhookPost<'p> {
+    /// Further headers.
+    pub headers: &'p [(String, String)],
+    /// The id of the alert.
+    pub id: &'p str,
+    /// The JSON object.
+    pub body: &'p str,
+}
+
+impl WebhookPost<'_> {
+    /// The headers that every request has but for those of its form, and the further ones.
+    fn headers(&self) -> Vec<String> {
+        let mut headers = vec![
+            format!("User-Agent: teiten/{}", env!("CARGO_PKG_VERSION")),
+            "Content-Type: application/json".to_owned(),
+            format!("Idempotency-Key: {}", self.id),
+        ];
+        let further = self.headers.iter();
+        headers.extend(further.map(|(name, value)| format!("{name}: {value}")));
+        headers
+    }
+}
+
+/// Posts an alert; over https the certificate is judged by those in the file `trusted`, or those of the system.
 pub(super) fn post(
     address: &WebhookAddress,
-    headers: &[(String, String)],
-    id: &str,
-    body: &str,
+    trusted: Option<&Path>,
+    post: WebhookPost<'_>,
 ) -> Result<(), SinkFailure> {
-    let mut request = format!(
-        "POST {} HTTP/1.1\r\nHost: {}\r\nUser-Agent: teiten/{}\r\nContent-Type: application/json\r\nContent-Length: {}\r\n\
-         Idempotency-Key: {id}\r\nConnection: close\r\n",
-        address.path,
-        address.authority,
-        env!("CARGO_PKG_VERSION"),
-        body.len()
-    );
-    for (name, value) in headers {
-        request.push_str(&format!("{name}: {value}\r\n"));
-    }
-    request.push_str("\r\n");
-    request.push_str(body);
-    let answered = connect(&address.host, address.port).and_then(|stream| ask(stream, &request));
-    let head = answered.map_err(|error| {
-        SinkFailure::again(format!(
-            "http://{}{}: {error}",
-            address.authority, address.path
-        ))
-    })?;
+    let answered = match address.is_tls {
+        true => curl::ask(address, trusted, post),
+        false => connect(&address.host, address.port)
+            .and_then(|stream| ask(stream, &request(address, post)))
+            .map_err(|error| error.to_string()),
+    };
+    let head =
+        answered.map_err(|reason| SinkFailure::again(format!("{}: {reason}", address.shown())))?;
     judge(address, &head)
+}
+
+fn request(address: &WebhookAddress, post: WebhookPost<'_>) -> String {
+    let WebhookAddress {
+        path, authority, ..
+    } = address;
+    let headers = post.headers().join("\r\n");
+    let (length, body) = (post.body.len(), post.body);
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: {authority}\r\nContent-Length: {length}\r\nConnection: close\r\n{headers}\r\n\r\n{body}"
+    )
 }
 
 /// Connects to the first address of a host that answers, with limits on the time of each step.
@@ -183,7 +227,7 @@ fn status_of(head: &str) -> Option<u16> {
 
 fn judge(address: &WebhookAddress, head: &str) -> Result<(), SinkFailure> {
     let said = head.lines().next().unwrap_or_default();
-    let reason = format!("http://{}{} says {said:?}", address.authority, address.path);
+    let reason = format!("{} says {said:?}", address.shown());
     let header = |wanted: &str| {
         let lines = head.lines().skip(1).filter_map(|line| line.split_once(':'));
         let mut found = lines.filter(|(name, _)| name.eq_ignore_ascii_case(wanted));
