@@ -9,7 +9,7 @@ use teiten_aggregator::alert::WatchList;
 
 use crate::dataset::{Workshop, text};
 use crate::program::{Run, run};
-use crate::watched::{expected, list, packets, pcap, told};
+use crate::watched::{expected, list, list_by_networks, packets, pcap, told};
 
 /// 2026-11-05T08.
 const START_US: i64 = 1_793_865_600_000_000;
@@ -91,6 +91,26 @@ fn what_watched_addresses_do_is_told_once_and_forged_sources_are_not() {
         sample.starts_with("2026-11-05T08:01:00.000000Z 11.0.1.7 tcp-syn to 23/tcp: 60 packets"),
         "{sample}"
     );
+}
+
+#[test]
+fn networks_are_watched_by_their_numbers() {
+    let workshop = Workshop::new();
+    let whole = workshop.file("whole.pcap", &pcap(&packets(START_US)));
+    let (watch, networks) = list_by_networks(&workshop.path(""));
+    let flags = ["--watch", text(&watch), "--asn", text(&networks)];
+    let run = replay(&workshop, "numbers", &[&whole], &flags);
+    assert_eq!(run.exit_code, Some(0), "{}", run.messages);
+    assert_eq!(told(&lines(&workshop, "numbers")), expected());
+    let owners: BTreeSet<String> = withheld(&workshop, "numbers")
+        .into_iter()
+        .map(|(owner, _)| owner)
+        .collect();
+    assert_eq!(owners, ["forged", "reflected"].map(str::to_owned).into());
+    // Without that file nobody is told, which the program says.
+    let run = replay(&workshop, "unknown", &[&whole], &flags[..2]);
+    assert_eq!(run.json()["alerts"]["raised"], 0, "{run:?}");
+    assert!(run.messages.contains("--asn"), "{}", run.messages);
 }
 
 #[test]

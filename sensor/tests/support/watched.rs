@@ -128,21 +128,42 @@ pub(crate) fn told(lines: &str) -> BTreeSet<String> {
     told
 }
 
+const OWNERS: [(&str, u32); 7] = [
+    ("scanner", SCANNER),
+    ("forged", FORGED),
+    ("victim", VICTIM),
+    ("carpet", CARPET),
+    ("exploited", EXPLOITED),
+    ("quiet", QUIET),
+    ("reflected", REFLECTED),
+];
+
 /// Writes the list into `folder`, with these sinks.
 pub(crate) fn list(folder: &Path, sinks: &str) -> PathBuf {
-    let owners = [
-        ("scanner", SCANNER),
-        ("forged", FORGED),
-        ("victim", VICTIM),
-        ("carpet", CARPET),
-        ("exploited", EXPLOITED),
-        ("quiet", QUIET),
-        ("reflected", REFLECTED),
-    ];
+    write_list(folder, sinks, |network| {
+        format!("prefixes = [\"11.0.{network}.0/24\"]")
+    })
+}
+
+/// The same by AS numbers (RFC 5398, for documentation), and the file that says which network has which, as RouteViews' pfx2as does.
+pub(crate) fn list_by_networks(folder: &Path) -> (PathBuf, PathBuf) {
+    let number = |network: u32| 64_496 + network;
+    let watch = write_list(folder, "", |network| {
+        format!("asns = [{}]", number(network))
+    });
+    let line = |(_, network): (&str, u32)| format!("11.0.{network}.0\t24\t{}\n", number(network));
+    let networks = folder.join("routeviews-rv2-20261101-1200.pfx2as");
+    let lines: String = OWNERS.into_iter().map(line).collect();
+    std::fs::write(&networks, lines).expect("writable");
+    (watch, networks)
+}
+
+fn write_list(folder: &Path, sinks: &str, watched: impl Fn(u32) -> String) -> PathBuf {
     let mut text = String::new();
-    for (owner, network) in owners {
+    for (owner, network) in OWNERS {
         text.push_str(&format!(
-            "[[watch]]\nowner = \"{owner}\"\ncontact = \"{owner}@example.org\"\nprefixes = [\"11.0.{network}.0/24\"]\n"
+            "[[watch]]\nowner = \"{owner}\"\ncontact = \"{owner}@example.org\"\n{}\n",
+            watched(network)
         ));
     }
     let path = folder.join("watch.toml");
