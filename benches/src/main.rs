@@ -100,9 +100,12 @@ struct ModelArguments {
 
 #[derive(Args)]
 struct ReportArguments {
-    /// Sources in an hour, about as many as rows of `sources`; with --small 200 and two days
-    #[arg(long, value_name = "N", default_value_t = report::ROWS)]
-    rows: usize,
+    /// Sources in an hour, about as many as rows of `sources` [default: 50,000, with --day 4,000,000, with --small 200]
+    #[arg(long, value_name = "N")]
+    rows: Option<usize>,
+    /// Of a day of a /16 instead of a month
+    #[arg(long, conflicts_with = "year")]
+    day: bool,
     /// Of a year instead of a month: takes twelve times the disk and time
     #[arg(long)]
     year: bool,
@@ -199,17 +202,18 @@ fn run(command: Command) -> Result<u8> {
             from: Some(file), ..
         }) => model_of(&file),
         Command::Report(arguments) => measured(&arguments.shared, |shared, page| {
-            let mut period = if arguments.year {
-                report::YEAR
-            } else {
-                report::MONTH
+            let mut period = match (arguments.day, arguments.year) {
+                (true, _) => report::DAY,
+                (_, true) => report::YEAR,
+                _ => report::MONTH,
             };
             if shared.small {
-                period.days = 2;
+                period.days = period.days.min(2);
+                period.rows = 200;
             }
             let bench = ReportBench {
                 work: shared.work.clone(),
-                rows: if shared.small { 200 } else { arguments.rows },
+                rows: arguments.rows.unwrap_or(period.rows),
                 period,
                 runs: shared.runs(),
                 python: arguments.python.clone(),
@@ -341,6 +345,11 @@ fn report_of_tables(bench: &ReportBench, page: &mut Page) -> Result<()> {
         "{} days of tables rolled up, and their report: the aim is {} s and 1,024 MiB from sums, on two cores",
         bench.period.days, bench.period.aim_seconds
     ));
+    if let Some(seconds) = bench.period.rollup_aim_seconds {
+        page.say(format!(
+            "the aim of the rollup is {seconds} s and 1,024 MiB, for the rows of a /16"
+        ));
+    }
     page.say(report::HEADINGS);
     let outcome = bench.run(&mut |step| page.say(step.row()))?;
     page.say(outcome.about());

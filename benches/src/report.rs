@@ -35,15 +35,30 @@ pub struct BenchPeriod {
     pub first_hour: i64,
     /// Days that are written.
     pub days: i64,
+    /// Sources in an hour, where nobody says how many.
+    pub rows: usize,
+    /// How long the rollup may take, seconds, where there is an aim.
+    pub rollup_aim_seconds: Option<u32>,
     /// How long the report may take, seconds.
     pub aim_seconds: u32,
 }
 
-/// A month.
+/// A day, with as many rows as a /16 has: 450 million packets, of which an hour's 19 million become about 4 million rows of `sources`.
+pub const DAY: BenchPeriod = BenchPeriod {
+    name: "2026-10-01",
+    first_hour: 497_448,
+    days: 1,
+    rows: 4_000_000,
+    rollup_aim_seconds: Some(30),
+    aim_seconds: 2,
+};
+/// A month. The telescope of a /16 has some fifty times as many rows.
 pub const MONTH: BenchPeriod = BenchPeriod {
     name: "2026-10",
     first_hour: 497_448,
     days: 31,
+    rows: 50_000,
+    rollup_aim_seconds: None,
     aim_seconds: 2,
 };
 /// A year.
@@ -51,10 +66,10 @@ pub const YEAR: BenchPeriod = BenchPeriod {
     name: "2026",
     first_hour: 490_896,
     days: 365,
+    rows: 50_000,
+    rollup_aim_seconds: None,
     aim_seconds: 10,
 };
-/// Sources in an hour; the telescope of a /16 has some fifty times as many rows.
-pub const ROWS: usize = 50_000;
 /// Rows of `traffic` in a month of a /16 telescope, the aim's input.
 const ROWS_OF_A_MONTH: f64 = 1.9e9;
 /// A program that takes longer is given up.
