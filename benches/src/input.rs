@@ -9,9 +9,9 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
+use crate::files::remove;
 use crate::program::SYNTH;
 use crate::usage::measure;
-use crate::whole::remove;
 
 /// The dark prefix of every capture: 64 k addresses of the benchmarking space (RFC 2544).
 pub const TELESCOPE: &str = "198.18.0.0/16";
@@ -221,10 +221,10 @@ impl Input {
         match self.cut {
             Cut::Whole => {}
             Cut::Files(each) => {
-                flags.extend(["--split".into(), packets.div_ceil(each).to_string()])
+                flags.extend(["--split".into(), packets.div_ceil(each).to_string()]);
             }
             Cut::Hours(each) => {
-                flags.extend(["--span".into(), format!("{}h", packets.div_ceil(each))])
+                flags.extend(["--span".into(), format!("{}h", packets.div_ceil(each))]);
             }
         }
         flags

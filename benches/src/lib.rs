@@ -7,6 +7,7 @@
 pub mod case;
 pub mod dataset;
 pub mod decompress;
+pub mod files;
 pub mod input;
 pub mod live;
 pub mod model;

@@ -10,10 +10,10 @@ use anyhow::{Context, Result, bail, ensure};
 use serde_json::{Value, json};
 
 use crate::dataset::{Counts, counts};
+use crate::files::remove;
 use crate::input::{Capture, Scale, TELESCOPE, input};
 use crate::send::Sent;
 use crate::usage::{Usage, measure, watched};
-use crate::whole::remove;
 
 /// How packets are sent.
 #[derive(Clone, Copy, Debug)]

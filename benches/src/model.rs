@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use teiten_sensor::command::replay::replay;
 use teiten_sensor::source::ReadingMode;
 
+use crate::files::remove;
 use crate::record::cores;
 use crate::stage::{Bench, own_ns_of_closing, settings, start};
 use crate::usage::{process_ns, thread_ns};
-use crate::whole::remove;
 
 /// Numbers of cores in the model.
 const CORES: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];

@@ -9,10 +9,10 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+use crate::files::remove;
 use crate::input::{Capture, TELESCOPE};
 use crate::program::installed;
 use crate::usage::{Usage, measure_within};
-use crate::whole::remove;
 
 /// A program that reads captures.
 #[derive(Clone, Copy, Debug)]

@@ -11,9 +11,9 @@ use serde_json::{Value, json};
 use teiten_testdata::tables::{self, TablesPlan};
 
 use crate::dataset::{self, Sums};
+use crate::files::remove;
 use crate::program::{Program, installed};
 use crate::usage::{Usage, measure_within};
-use crate::whole::remove;
 
 /// The report program.
 pub const REPORT: Program = Program {

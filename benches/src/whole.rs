@@ -9,6 +9,7 @@ use anyhow::{Context, Result, ensure};
 
 use crate::case::{CASES, Case, Work};
 use crate::dataset::{hash, sums};
+use crate::files::remove;
 use crate::input::{Capture, Scale, TELESCOPE, input};
 use crate::outcome::{Left, Outcome};
 use crate::program::installed;
@@ -201,19 +202,4 @@ impl Whole {
         }
         Ok(left)
     }
-}
-
-/// Removes a file, or a folder with its contents, if it exists.
-///
-/// # Errors
-/// When it cannot be removed.
-pub fn remove(path: &Path) -> Result<()> {
-    let removed = if path.is_dir() {
-        fs::remove_dir_all(path)
-    } else if path.exists() {
-        fs::remove_file(path)
-    } else {
-        Ok(())
-    };
-    removed.with_context(|| format!("cannot remove {}", path.display()))
 }

@@ -18,8 +18,8 @@ use teiten_sensor::command::replay::closer;
 
 use super::packets::fill;
 use super::{Bench, Cost};
+use crate::files::remove;
 use crate::usage::{Stopwatch, process_ns};
-use crate::whole::remove;
 
 /// Workers whose shares are sorted and merged.
 const SHARES: usize = 2;
