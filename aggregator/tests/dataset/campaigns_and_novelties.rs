@@ -1,7 +1,7 @@
 //! Campaigns and novelties of planted days: the families that were planted are found and followed, what was planted as new is called new and
 //! nothing else, and no way of cutting or repeating the work changes a row.
 
-mod common;
+use crate::common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;

@@ -1,7 +1,7 @@
 //! Compacted days: every row is there once, before, after and at any moment between; whoever reads hours reads the same; and days can be
 //! taken apart again.
 
-mod common;
+use crate::common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;

@@ -1,6 +1,6 @@
 //! An hour closed into parts, and the checks of `verify` on it: sound, and damaged in every way.
 
-mod common;
+use crate::common;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Datasets merged while their sensors run, and datasets that must not be merged.
 
-mod common;
+use crate::common;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -1,6 +1,6 @@
 //! Retention: old parts are removed, parts that a rollup still needs are kept, and rollups outlive their hours.
 
-mod common;
+use crate::common;
 
 use std::path::Path;
 

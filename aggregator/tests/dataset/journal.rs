@@ -1,6 +1,6 @@
 //! A run's journal: appended entries are read unchanged, finished hours are gone, and damage is reported.
 
-mod common;
+use crate::common;
 
 use std::path::{Path, PathBuf};
 

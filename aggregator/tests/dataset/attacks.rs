@@ -1,7 +1,7 @@
 //! Denial-of-service events against an independent reading of the same replies, one by one: whatever is rolled up when, in whichever time
 //! zone, however often, and from however many runs, the table says the same.
 
-mod common;
+use crate::common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;

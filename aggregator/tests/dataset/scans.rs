@@ -1,7 +1,7 @@
 //! Scan events compared with an independent reading of the same packets, one by one: for any order of rollups, in any time zone and however
 //! often, the table says the same.
 
-mod common;
+use crate::common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

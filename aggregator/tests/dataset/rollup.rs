@@ -1,7 +1,7 @@
 //! Days and months of `traffic`: counts are those of the hours, sketches those of all sources together, and unchanged days and months are
 //! skipped.
 
-mod common;
+use crate::common;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
