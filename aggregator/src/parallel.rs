@@ -50,6 +50,43 @@ pub fn staged<T: Send, P: Send, R: Send, I: IntoIterator<Item = P>>(
     threads: usize,
     tasks: usize,
     first: impl Fn(usize) -> T + Sync,
+    cut: impl FnMut(Option<T>) -> I,
+    second: impl Fn(P) -> R + Sync,
+    take: impl FnMut(R),
+) {
+    let window = threads * WINDOW_PER_THREAD;
+    staged_within(window, (threads, tasks), first, cut, second, take);
+}
+
+/// Runs `task` once for each of `inputs` on up to `threads` threads, and returns the results in the order of the inputs. Inputs are begun in
+/// the order of `cost`, the largest first, so that no long one is left for the end.
+pub fn map<I: Sync, T: Send>(
+    threads: usize,
+    inputs: &[I],
+    cost: impl Fn(&I) -> usize,
+    task: impl Fn(&I) -> T + Sync,
+) -> Vec<T> {
+    let mut order: Vec<usize> = (0..inputs.len()).collect();
+    order.sort_by_key(|&place| std::cmp::Reverse(cost(&inputs[place])));
+    let mut found = Vec::with_capacity(inputs.len());
+    // All results are kept, so as many may wait for the first and longest.
+    staged_within(
+        inputs.len(),
+        (threads.min(inputs.len()), inputs.len()),
+        |index| (order[index], task(&inputs[order[index]])),
+        |result| result,
+        |result| result,
+        |result| found.push(result),
+    );
+    found.sort_by_key(|(place, _)| *place);
+    found.into_iter().map(|(_, result)| result).collect()
+}
+
+/// [`staged`] with at most `window` results in work or waiting.
+fn staged_within<T: Send, P: Send, R: Send, I: IntoIterator<Item = P>>(
+    window: usize,
+    (threads, tasks): (usize, usize),
+    first: impl Fn(usize) -> T + Sync,
     mut cut: impl FnMut(Option<T>) -> I,
     second: impl Fn(P) -> R + Sync,
     mut take: impl FnMut(R),
@@ -65,7 +102,7 @@ pub fn staged<T: Send, P: Send, R: Send, I: IntoIterator<Item = P>>(
         return;
     }
     std::thread::scope(|scope| {
-        let (queue, channels) = queues(threads);
+        let (queue, channels) = queues(window);
         for _ in 0..threads {
             let (channels, first, second) = (channels.clone(), &first, &second);
             scope.spawn(move || channels.work(first, second));
@@ -135,8 +172,7 @@ struct Queue<T, P, R> {
     window: usize,
 }
 
-fn queues<T, P, R>(threads: usize) -> (Queue<T, P, R>, TaskChannels<T, P, R>) {
-    let window = threads * WINDOW_PER_THREAD;
+fn queues<T, P, R>(window: usize) -> (Queue<T, P, R>, TaskChannels<T, P, R>) {
     let (indices, for_indices) = unbounded();
     let (pieces, for_pieces) = unbounded();
     let (for_results, results) = bounded(window);
@@ -229,6 +265,35 @@ mod tests {
                 (0..100).map(|index| index * index).collect::<Vec<_>>()
             );
         }
+    }
+
+    #[test]
+    fn mapped_results_keep_the_order_of_their_inputs_for_any_number_of_threads() {
+        let inputs: Vec<usize> = (0..100).collect();
+        for threads in [0, 1, 2, 3, 200] {
+            let found = map(threads, &inputs, |it| it * 7 % 13, |it| it * it);
+            let wanted: Vec<usize> = inputs.iter().map(|it| it * it).collect();
+            assert_eq!(found, wanted);
+        }
+        assert!(map(4, &[], |_: &u8| 0, |it| *it).is_empty());
+    }
+
+    #[test]
+    fn a_long_input_is_begun_first_and_lets_no_thread_wait() {
+        // The first ends only once all others have: with a window for each thread they would wait for it.
+        let inputs: Vec<usize> = (0..50).collect();
+        let (done, others) = std::sync::mpsc::channel();
+        let others = std::sync::Mutex::new(others);
+        let run = |input: &usize| match input {
+            49 => {
+                let others = others.lock().expect("no thread has panicked");
+                for _ in 0..49 {
+                    others.recv().expect("the others are run");
+                }
+            }
+            _ => done.send(()).expect("the long one waits"),
+        };
+        assert_eq!(map(2, &inputs, |it| *it, run).len(), 50);
     }
 
     #[test]

@@ -16,7 +16,6 @@ pub mod figure;
 pub mod measure;
 #[cfg(not(fuzzing))]
 pub mod options;
-mod parallel;
 #[cfg(not(fuzzing))]
 pub mod pdf;
 pub mod period;

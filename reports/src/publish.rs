@@ -7,11 +7,11 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use teiten_aggregator::parallel;
 use teiten_aggregator::text::hexadecimal;
 
 use crate::chart::Chart;
 use crate::document::Document;
-use crate::parallel;
 use crate::render::{csv, html, json, markdown, png, report_json};
 use crate::table::DataTable;
 

@@ -4,12 +4,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use teiten_aggregator::calendar::TIMEZONE_KEY;
+use teiten_aggregator::parallel;
 use teiten_aggregator::schema::{ATTACKS, CAMPAIGNS_DAILY, NOVELTIES, SCANS, SOURCES_DAILY};
 
 use super::layout::{self, FilesByDay};
 use super::rolled_up::{self, RolledUp, ScanTally, civil_days};
 use super::{Answer, DamagedFile, QueryError};
-use crate::parallel;
 
 mod attacks;
 mod campaigns;
