@@ -503,17 +503,22 @@ pub const MARGINALS_DAILY: Table = Table {
 /// Day × port, rolled up from [`TRAFFIC`].
 pub const ASKED_PORTS_DAILY: Table = Table {
     name: "asked_ports_daily",
-    row: "day × port asked for, sought as a reflector, or attacked",
+    row: "day × IP version × port asked for, sought as a reflector, or attacked",
     span: Span::Day,
     columns: &columns::<_, { ASKED_PORTS_ROWS.len() }>(ASKED_PORTS_ROWS),
-    order: &[asked_ports::ROLE.name, PROTOCOL.name, PORT.name],
+    order: &[
+        asked_ports::ROLE.name,
+        IP_VERSION.name,
+        PROTOCOL.name,
+        PORT.name,
+    ],
     apart: &[],
 };
 
 /// Month × port, rolled up from [`ASKED_PORTS_DAILY`].
 pub const ASKED_PORTS_MONTHLY: Table = Table {
     name: "asked_ports_monthly",
-    row: "month × port asked for, sought as a reflector, or attacked",
+    row: "month × IP version × port asked for, sought as a reflector, or attacked",
     span: Span::Month,
     columns: &asked_ports::MONTHLY,
     order: ASKED_PORTS_DAILY.order,

@@ -342,9 +342,9 @@ impl ReportBench {
 /// The leading ports of the month, as the report ranks them.
 const QUESTION: &str = "SELECT protocol, port, sum(packets)::BIGINT AS packets FROM read_parquet('DATA/traffic/*/*/*.parquet') \
      WHERE ip_version = 4 AND class IN ('scan', 'reflector-scan', 'exploit') GROUP BY ALL ORDER BY packets DESC, protocol, port LIMIT 10";
-const QUESTION_OF_DAYS: &str = "SELECT protocol, port, sum(packets - packets_ipv6)::BIGINT AS packets \
+const QUESTION_OF_DAYS: &str = "SELECT protocol, port, sum(packets)::BIGINT AS packets \
      FROM read_parquet('DATA/asked_ports_daily/*/*.parquet') \
-     WHERE role = 'asked' GROUP BY ALL ORDER BY packets DESC, protocol, port LIMIT 10";
+     WHERE role = 'asked' AND ip_version = 4 GROUP BY ALL ORDER BY packets DESC, protocol, port LIMIT 10";
 
 /// Names and contents of all CSV files below a folder.
 fn csv_files(folder: &Path) -> Result<Vec<(PathBuf, Vec<u8>)>> {

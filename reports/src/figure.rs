@@ -10,7 +10,7 @@ use crate::query::distinct::ERROR_PERCENT;
 use crate::query::rolled_up;
 use crate::query::{Answer, SourceGroup};
 use crate::series::{BucketWidth, Buckets, CoverageState, combined};
-use crate::table::DataTable;
+use crate::table::{DataTable, TableColumn};
 use crate::text::{Both, Language, Text, fill, number, time};
 
 pub(crate) mod attacks;
@@ -36,7 +36,7 @@ mod trend;
 mod weekday;
 mod years;
 
-pub use events::when;
+pub use events::{event_label, when};
 pub use ports::port_label;
 
 /// The section of a figure, in the order of `Text::sections`.
@@ -205,11 +205,20 @@ pub const FIGURES: &[Figure] = &[
     sensors::FIGURE,
 ];
 
+/// Columns of hosts that count both IP versions, which a figure then says.
+const COUNTS_OF_BOTH: [&str; 3] = ["hosts_estimate", "sources_estimate", "victims_estimate"];
+
 impl Figure {
     /// Draws the figure in a language, with the notes that every figure needs: gaps, loss, partial hours.
     #[must_use]
     pub fn drawn(&self, answer: &Answer, language: Language, home: Option<&str>) -> Drawn {
         let mut drawn = self.of_width(answer, language, home, self.name, WIDTH);
+        let counts_both = |column: &TableColumn| COUNTS_OF_BOTH.contains(&column.csv);
+        if answer.packets_ipv6() > 0 && drawn.table.columns.iter().any(counts_both) {
+            drawn
+                .notes
+                .push(language.text().note_both_versions.to_owned());
+        }
         drawn.notes.extend(standing_notes(answer, language.text()));
         drawn
     }
@@ -466,6 +475,6 @@ fn share_bar(label: &str, packets: i64, all: i64, class: &str) -> Bar {
         value: packets as f64,
         text: format!("{count} ({percent}%)"),
         class: class.to_owned(),
-        ranked: false,
+        rank: None,
     }
 }

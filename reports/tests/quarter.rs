@@ -1,5 +1,6 @@
 //! A quarter of two sensors with the weeks before it and the same quarter a year before: a planted spike and a planted new port are found and
-//! nothing else, although there are an outage, a sensor out of service for days, an hour with loss, and IPv6. Both languages state the same.
+//! nothing else, although there are an outage, a sensor out of service for days, an hour with loss, and IPv6, whose hosts are judged apart. Both
+//! languages state the same.
 
 #[allow(dead_code)] // Each test file uses its own part of it.
 mod small;
@@ -8,6 +9,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 use std::path::Path;
 
+use teiten_observation::Family;
 use teiten_reports::document::{Document, Setting};
 use teiten_reports::figure;
 use teiten_reports::measure::Completeness;
@@ -29,6 +31,9 @@ const SENSORS: [&str; 2] = ["osaka", "tokyo"];
 const HOURS: [i64; 3] = [0, 9, 18];
 const SPIKE_DAY: i64 = 40;
 const NEW_FROM: i64 = 70;
+/// A day on which many hosts of IPv6 ask for [`PORT_OF_IPV6`].
+const BURST_DAY: i64 = 60;
+const PORT_OF_IPV6: u16 = 8003;
 const OUTAGE_DAY: i64 = 20;
 const SILENT_DAYS: Range<i64> = 50..54;
 const LOSSY_DAY: i64 = 10;
@@ -75,8 +80,8 @@ fn dataset(folder: &Path) {
                     }
                     packets += write_probes(folder, of_dataset, sensor, &ports, 4);
                     let over_ipv6 = Planted {
-                        port: 8003,
-                        hosts: 25,
+                        port: PORT_OF_IPV6.into(),
+                        hosts: if in_quarter == BURST_DAY { 900 } else { 25 },
                         first_host: 90_000,
                     };
                     packets += write_probes(folder, of_dataset, sensor, &[over_ipv6], 6);
@@ -99,19 +104,41 @@ fn of_a_quarter_the_planted_changes_are_found_and_nothing_else() {
     dataset(folder.path());
     let answer = ask(folder.path());
     let found = answer.events.iter();
-    let found: Vec<(Option<u16>, EventKind, Range<usize>)> = found
-        .map(|event| (event.port.port, event.kind, event.days.clone()))
+    let found: Vec<(Family, Option<u16>, EventKind, usize)> = found
+        .map(|event| (event.family, event.port.port, event.kind, event.days.start))
         .collect();
-    let spike = SPIKE_DAY as usize;
-    let new = NEW_FROM as usize;
-    // The days before a new port fill with it, so that it stops being new.
-    let (kind, days) = (found[1].1, &found[1].2);
-    assert_eq!(found[0], (Some(8005), EventKind::Spike, spike..spike + 1));
+    let [spike, burst, new] = [SPIKE_DAY, BURST_DAY, NEW_FROM].map(|day| day as usize);
+    // Many hosts of IPv6 are a finding of IPv6, and none of IPv4.
     assert_eq!(
-        (found[1].0, kind, days.start),
-        (Some(18_789), EventKind::New, new)
+        found,
+        [
+            (Family::Ipv4, Some(8005), EventKind::Spike, spike),
+            (Family::Ipv6, Some(PORT_OF_IPV6), EventKind::Spike, burst),
+            (Family::Ipv4, Some(18_789), EventKind::New, new)
+        ]
     );
-    assert_eq!(found.len(), 2, "{found:?}");
+    // The days before a new port fill with it, so that it stops being new; the spikes last for a day.
+    let days = |event: usize| answer.events[event].days.len();
+    assert_eq!((days(0), days(1)), (1, 1));
+    let burst = &answer.events[1];
+    assert!((burst.hosts / 900.0 - 1.0).abs() < 0.1, "{}", burst.hosts);
+    assert!((burst.median / 25.0 - 1.0).abs() < 0.1, "{}", burst.median);
+    // Its card is of the hosts and packets of IPv6: three hours of two sensors.
+    assert_eq!(burst.detail.packets, 900 * 3 * 2);
+    let card = burst.detail.hosts.estimate();
+    assert!((card / 900.0 - 1.0).abs() < 0.1, "{card}");
+    for language in Language::ALL {
+        let events = figure::find("events").unwrap();
+        let drawn = events.drawn(&answer, language, None);
+        let named = |card: &figure::Card| card.title.contains("8003/TCP (IPv6)");
+        assert_eq!(drawn.cards.iter().filter(|card| named(card)).count(), 1);
+        let both = drawn.notes[0].contains("IPv4") && drawn.notes[0].contains("IPv6");
+        assert!(both, "{}", drawn.notes[0]);
+        let classes = figure::find("classes").unwrap();
+        let classes = classes.drawn(&answer, language, None);
+        let note = language.text().note_both_versions;
+        assert!(classes.notes.iter().any(|it| it == note));
+    }
     // Two sensors with three hours each, of which the spike's hosts may be the same.
     let hosts = answer.events[0].hosts;
     assert!((900.0 * 0.9..6.0 * 900.0 * 1.1).contains(&hosts), "{hosts}");
@@ -123,7 +150,8 @@ fn of_a_quarter_the_planted_changes_are_found_and_nothing_else() {
     let completeness = |day: i64| answer.completeness(&answer.day_buckets, day as usize);
     assert_eq!(completeness(OUTAGE_DAY), Completeness::Whole);
     assert_eq!(completeness(SILENT_DAYS.start), Completeness::Hollow);
-    assert_eq!(answer.tested.days, 90 - 4);
+    assert_eq!(answer.tested.days_ipv4, 90 - 4);
+    assert_eq!(answer.tested.days_ipv6, 90 - 4);
 
     // The year before is compared; the quarter before, of which a third is there, is not.
     assert!(answer.year_before().is_some());

@@ -193,6 +193,10 @@ fn an_hour_that_has_changed_or_was_not_observed_is_read() {
     bytes[middle] ^= 0x55;
     std::fs::write(&sums, bytes).unwrap();
     assert_eq!(check(&question), 3);
+    // A day whose ports lack a column, as those of an older program do.
+    let of_day = |table: &str| folder.join(format!("{table}/date=2026-11-02/tokyo.parquet"));
+    std::fs::copy(of_day("marginals_daily"), of_day("asked_ports_daily")).unwrap();
+    assert_eq!(check(&question), 2);
 }
 
 #[test]

@@ -333,8 +333,8 @@ def check_days(binaries, connection, data, capture, telescope, folder):
               f"SELECT {day}, {hour}, ip_version, class, {protocol}, {value}, sum(packets)::bigint, sum(bytes)::bigint FROM traffic GROUP BY ALL"), (0, 0))
     for role, of_role in (("asked", ASKS), ("reflector", "class = 'reflector-scan'"), ("attacked", "class = 'backscatter'")):
         check(f"asked_ports_daily, {role}, against traffic", differing(connection,
-              f"SELECT day, protocol, port, packets, packets_ipv6, bytes FROM asked_ports_daily WHERE role = '{role}'",
-              f"SELECT {day}, protocol, port, sum(packets)::bigint, coalesce(sum(packets) FILTER (ip_version = 6), 0)::bigint, sum(bytes)::bigint "
+              f"SELECT day, ip_version, protocol, port, packets, bytes FROM asked_ports_daily WHERE role = '{role}'",
+              f"SELECT {day}, ip_version, protocol, port, sum(packets)::bigint, sum(bytes)::bigint "
               f"FROM traffic WHERE {of_role} GROUP BY ALL"), (0, 0))
     check("survey_daily, all sources, against sources", differing(connection,
           "SELECT day, hosts, packets FROM survey_daily WHERE what = 'rule' AND value = 'all'",

@@ -32,7 +32,7 @@ pub(super) const TABLES: [&Table; 2] = [&MARGINALS_DAILY, &ASKED_PORTS_DAILY];
 /// Rows of a row group: those of ports have sketches of a kilobyte.
 const GROUP_ROWS: usize = 16_384;
 /// Raised when the same parts become other rows.
-const LAYOUT: &str = "marginals 1";
+const LAYOUT: &str = "marginals 2";
 
 /// A day whose tables are made.
 pub(super) struct MarginalDay<'d>(Making<'d>);
@@ -145,10 +145,10 @@ fn add_ports(
 ) -> Result<(), String> {
     const COLUMNS: &[&str] = &[
         names::ROLE,
+        names::IP_VERSION,
         names::PROTOCOL,
         names::PORT,
         names::PACKETS,
-        names::PACKETS_IPV6,
         names::BYTES,
         names::SOURCES_SKETCH,
     ];
@@ -157,22 +157,18 @@ fn add_ports(
             PortRole::from_name(name).ok_or_else(|| format!("no role is called {name}"))
         })?;
         let (protocols, numbers) = (batch.int32(names::PROTOCOL)?, batch.ports()?);
-        let counts = [names::PACKETS, names::PACKETS_IPV6, names::BYTES];
-        let [packets, packets_ipv6, bytes] = counts.map(|name| batch.int64(name));
-        let (packets, packets_ipv6, bytes) = (packets?, packets_ipv6?, bytes?);
+        let versions = batch.int32(names::IP_VERSION)?;
+        let (packets, bytes) = (batch.int64(names::PACKETS)?, batch.int64(names::BYTES)?);
         let sketches = batch.bytes(names::SOURCES_SKETCH)?;
         for row in 0..batch.rows() {
             let key = AskedPort {
                 role: *roles.at(row),
+                ip_version: versions.value(row) as u8,
                 protocol: protocols.value(row) as u8,
                 port: numbers.at(row),
             };
             let sum = ports.entry(key).or_default();
-            let counts = [
-                packets.value(row),
-                packets_ipv6.value(row),
-                bytes.value(row),
-            ];
+            let counts = [packets.value(row), bytes.value(row)];
             sum.add(counts, sketches.value(row))?;
         }
         Ok(())

@@ -1,10 +1,11 @@
-//! The columns of `asked_ports_daily` and `asked_ports_monthly`: a row is a port and what it was asked for, over all hosts and countries.
+//! The columns of `asked_ports_daily` and `asked_ports_monthly`: a row is a port and what it was asked for, over all
+//! hosts and countries of an IP version.
 
-use super::ColumnType::{Bytes, Double, Int64, Text};
+use super::ColumnType::{Bytes, Double, Text};
 use super::rolled_up::{DAY, MONTH};
 use super::rows::{DayFill, DayRows, columns_of_rows};
 use super::{
-    BYTES, Column, ColumnRow, Holds, NOT_NEGATIVE, PACKETS, PORT, PROTOCOL, SENSOR, SOURCES_SKETCH,
+    BYTES, Column, ColumnRow, Holds, IP_VERSION, PACKETS, PORT, PROTOCOL, SENSOR, SOURCES_SKETCH,
 };
 use teiten_observation::{Class, spelled};
 
@@ -34,6 +35,8 @@ impl PortRole {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct AskedPort {
     pub role: PortRole,
+    /// 4 or 6.
+    pub ip_version: u8,
     pub protocol: u8,
     pub port: Option<u16>,
 }
@@ -43,7 +46,6 @@ pub(crate) struct AskedPort {
 pub(crate) struct AskedPortRow {
     pub key: AskedPort,
     pub packets: i64,
-    pub packets_ipv6: i64,
     pub bytes: i64,
     pub sources: f64,
     pub sketch: Vec<u8>,
@@ -60,12 +62,10 @@ pub(super) const ROLE: Column = Column::new(
 .holding(Holds::Word(|word| {
     PortRole::from_name(word).map(|it| it as u16)
 }));
-pub(super) const PACKETS_IPV6: Column =
-    Column::new("packets_ipv6", Int64, "Packets over IPv6 among them.").holding(NOT_NEGATIVE);
 pub(super) const SOURCES_ESTIMATE: Column = Column::new(
     "sources_estimate",
     Double,
-    "Distinct sources over IPv4 and IPv6: exact up to 96, above an estimate with a standard error of 3.2 %.",
+    "Distinct sources of the IP version: exact up to 96, above an estimate with a standard error of 3.2 %.",
 )
 .or_null();
 
@@ -74,10 +74,10 @@ pub(crate) const ROWS: &[ColumnRow<DayFill<AskedPortRow>>] = columns_of_rows![gr
     DAY => every(group.day),
     SENSOR => every_text(group.sensor),
     ROLE => text(row.key.role.name().as_bytes()),
+    IP_VERSION => few(row.key.ip_version.into()),
     PROTOCOL => few(row.key.protocol.into()),
     PORT => sparse(row.key.port.map(i64::from)),
     PACKETS => integer(row.packets),
-    PACKETS_IPV6 => integer(row.packets_ipv6),
     BYTES => integer(row.bytes),
     SOURCES_ESTIMATE => double(Some(row.sources)),
     Column::new(

@@ -62,7 +62,6 @@ names! {
     DAY = rolled_up::DAY,
     PROPERTY = marginals_daily::PROPERTY,
     ROLE = asked_ports::ROLE,
-    PACKETS_IPV6 = asked_ports::PACKETS_IPV6,
     SOURCES_ESTIMATE = asked_ports::SOURCES_ESTIMATE,
     HOSTS = survey_daily::HOSTS,
     HOSTS_SEVERAL = survey_daily::SEVERAL,

@@ -1,6 +1,6 @@
 //! Events: a card for each spike and each new port, and a table of all of them with the numbers of the rule.
 
-use teiten_observation::Tool;
+use teiten_observation::{Family, Tool};
 
 use super::ports::{port_detail, port_label};
 use super::{Card, Context, Drawn, Figure, Section};
@@ -9,7 +9,7 @@ use crate::chart::columns;
 use crate::chart::timeline::{Labels, Series, TimeBuckets};
 use crate::period::HOUR_US;
 use crate::query::Answer;
-use crate::query::event::{CARDS_MAX, Event, EventKind, PORTS_TESTED};
+use crate::query::event::{CARDS_MAX, Event, EventKind};
 use crate::series::{BucketWidth, CoverageState};
 use crate::table::{Cell, DataTable};
 use crate::text::{Both, Language, country, fill, number, time, tool_term};
@@ -47,10 +47,19 @@ pub(super) fn short(event: &Event, language: Language) -> String {
             EventKind::New => text.event_short_new,
         },
         &[
-            ("port", &port_label(event.port)),
+            ("port", &event_label(event)),
             ("hosts", &number::estimate(event.hosts)),
         ],
     )
+}
+
+/// `9530/TCP`, and the IP version where it is IPv6.
+pub fn event_label(event: &Event) -> String {
+    let port = port_label(event.port);
+    match event.family {
+        Family::Ipv4 => port,
+        Family::Ipv6 => format!("{port} (IPv6)"),
+    }
 }
 
 /// The day of an event, or its first and last day.
@@ -73,17 +82,28 @@ pub fn when(answer: &Answer, event: &Event, language: Language) -> String {
 
 fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     let text = context.text();
-    if answer.tested.days == 0 {
+    if !answer.tested.any() {
         return Drawn {
             empty: Some(text.events_untested),
             ..Drawn::default()
         };
     }
-    let tests = answer.tested.days * PORTS_TESTED;
+    let versions = [
+        ("IPv4", answer.tested.days_ipv4),
+        ("IPv6", answer.tested.days_ipv6),
+    ];
+    let tested = versions.into_iter().filter(|(_, days)| *days > 0);
+    let scope: Vec<String> = tested
+        .map(|(version, days)| {
+            let days = number::count(days as i64);
+            fill(text.events_scope, &[("version", &version), ("days", &days)])
+        })
+        .collect();
+    let tests = answer.tested.tests();
     let rule = fill(
         text.events_rule,
         &[
-            ("days", &number::count(answer.tested.days as i64)),
+            ("scope", &join(&scope, context.language)),
             ("tests", &number::count(tests as i64)),
             ("findings", &number::count(answer.tested.findings as i64)),
         ],
@@ -126,7 +146,7 @@ fn card(answer: &Answer, context: &Context<'_>, number: usize, event: &Event) ->
         },
         &[
             ("n", &number),
-            ("port", &port_label(event.port)),
+            ("port", &event_label(event)),
             ("when", &when(answer, event, language)),
         ],
     );
@@ -330,6 +350,7 @@ fn table(answer: &Answer, context: &Context<'_>) -> DataTable {
         ("days", text.days),
         ("kind", ""),
         ("kind_label", text.kind),
+        ("ip_version", ""),
         ("port_label", text.port),
         ("service", text.service),
         ("hosts_of_peak_day_estimate", text.hosts_of_peak),
@@ -347,7 +368,8 @@ fn table(answer: &Answer, context: &Context<'_>) -> DataTable {
             Cell::Count(event.days.len() as i64),
             Cell::text(event.kind.name()),
             Cell::text(kind),
-            Cell::text(port_label(event.port)),
+            Cell::Count(event.family as i64),
+            Cell::text(event_label(event)),
             Cell::text(port_detail(event.port, text)),
             Cell::Estimate(event.hosts),
             Cell::Rate(event.median),

@@ -122,7 +122,7 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
 fn finding(answer: &Answer, context: &Context<'_>) -> String {
     let text = context.text();
     let events = answer.events.len() as i64;
-    if answer.tested.days == 0 {
+    if !answer.tested.any() {
         text.finding_untested.to_owned()
     } else if events == 0 {
         text.finding_no_event.to_owned()

@@ -14,6 +14,7 @@ use super::port_days::DayPorts;
 use super::port_map::PortMap;
 use super::rolled_up::RolledUp;
 use super::survey::Survey;
+pub(crate) use super::tally::PortKey;
 pub use super::tally::{
     Day, Map, Port, PortDay, PortRole, PortTotals, Protocol, SourceGroup, Tally,
 };
@@ -172,7 +173,7 @@ pub(crate) type FileNotes = (
 );
 
 /// The ports of a day that is still being read.
-pub(crate) type OpenDay = Map<(PortRole, Port), Tally>;
+pub(crate) type OpenDay = Map<PortKey, Tally>;
 
 /// What a period is compared with.
 #[derive(Clone, Debug, Default)]
@@ -347,7 +348,7 @@ impl Answer {
         self.damaged.extend(damaged);
     }
 
-    fn open_port(&mut self, key: (PortRole, Port)) -> &mut Tally {
+    fn open_port(&mut self, key: PortKey) -> &mut Tally {
         self.open_ports.entry(key).or_insert_with(Tally::small)
     }
 
@@ -357,21 +358,18 @@ impl Answer {
         &self.ports[role as usize]
     }
 
-    pub(crate) fn totals_of(&mut self, (role, port): (PortRole, Port)) -> &mut PortTotals {
-        self.ports[role as usize].at(port, PortTotals::default)
+    pub(crate) fn totals_of(&mut self, key: PortKey) -> &mut PortTotals {
+        self.ports[key.role as usize].at(key.port, PortTotals::default)
     }
 
     /// Merges a day into the period once all its hours have been read: the sketches of ports are kept for one day at a time.
     pub(crate) fn close_day(&mut self, day: usize) {
-        for ((role, port), tally) in self.open.remove(&day).unwrap_or_default() {
-            if role == PortRole::Asked {
-                let of_day = PortDay {
-                    packets: tally.packets_ipv4(),
-                    hosts: tally.sources.estimate() as f32,
-                };
-                self.port_days[day].set(port, of_day);
+        for (key, tally) in self.open.remove(&day).unwrap_or_default() {
+            if key.role == PortRole::Asked {
+                let hosts = tally.sources.estimate() as f32;
+                self.port_days[day].set(key.port, key.family, tally.packets, hosts);
             }
-            self.open_port((role, port)).merge(&tally);
+            self.open_port(key).merge(&tally);
         }
     }
 

@@ -8,25 +8,26 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use arrow::array::Array as _;
+use teiten_aggregator::parallel;
 use teiten_aggregator::schema::names;
 use teiten_aggregator::whole_day::PartOfHour;
-use teiten_observation::Tool;
+use teiten_observation::{Family, Tool};
 
 use super::distinct::SourceSketch;
-use super::event::{CARDS_MAX, Event, EventDetail, EventKind, PORTS_TESTED, Tested};
+use super::event::{CARDS_MAX, Event, EventDetail, EventKind, Tested};
 use super::layout::HourFiles;
 use super::port_days::DayPorts;
 use super::rows::{self, Columns};
-use super::tally::Port;
+use super::tally::{Port, family_of};
 use super::{Answer, Job};
-use crate::measure::Completeness;
-use crate::parallel;
+use crate::measure::{Completeness, SHARE_MIN};
 use crate::trend::{
     self, BASELINE_DAYS, BASELINE_DAYS_MIN, FALSE_DISCOVERY_RATE, HOSTS_MIN, MEDIANS_MIN,
 };
 
 /// A finding of one port on one day.
 struct PortFinding {
+    family: Family,
     port: Port,
     day: usize,
     hosts: f64,
@@ -35,38 +36,50 @@ struct PortFinding {
     recent_mean: f64,
 }
 
-/// Finds the events of a period; `before` are the days before it.
+/// Finds the events of a period; `before` are the days before it. Hosts of IPv4 and of IPv6 are tested apart, each at its own exposure.
 pub(crate) fn find(
     answer: &Answer,
     before: Option<&Answer>,
     workers: usize,
 ) -> (Vec<Event>, Tested) {
-    let timeline = DayExposures::of(answer, before);
-    let testable: Vec<usize> = (0..answer.days.len())
-        .filter(|&day| timeline.is_testable(day))
-        .collect();
-    let columns = timeline.columns(answer, before);
-    let found = parallel::map(
-        workers,
-        &testable,
-        |_| 1,
-        |&day| timeline.test_day(day, &columns),
-    );
-    let candidates: Vec<PortFinding> = found.into_iter().flatten().collect();
+    let [(mut candidates, days_ipv4), (over_ipv6, days_ipv6)] =
+        [Family::Ipv4, Family::Ipv6].map(|family| candidates(answer, before, family, workers));
+    candidates.extend(over_ipv6);
+    let tested = Tested {
+        days_ipv4,
+        days_ipv6,
+        findings: 0,
+    };
     let tails: Vec<f64> = candidates.iter().map(|found| found.tail_ln).collect();
-    let tests = testable.len() * PORTS_TESTED;
-    let held = trend::discoveries(&tails, tests, FALSE_DISCOVERY_RATE);
+    let held = trend::discoveries(&tails, tested.tests(), FALSE_DISCOVERY_RATE);
     let mut findings: Vec<PortFinding> = candidates
         .into_iter()
         .zip(held)
         .filter_map(|(finding, held)| held.then_some(finding))
         .collect();
-    findings.sort_by_key(|finding| (finding.port, finding.day));
+    findings.sort_by_key(|finding| (finding.family, finding.port, finding.day));
     let tested = Tested {
-        days: testable.len(),
         findings: findings.len(),
+        ..tested
     };
     (joined(findings, answer), tested)
+}
+
+/// The ports and days that may be findings over an IP version, and how many days could be tested.
+fn candidates(
+    answer: &Answer,
+    before: Option<&Answer>,
+    family: Family,
+    workers: usize,
+) -> (Vec<PortFinding>, usize) {
+    let timeline = DayExposures::of(answer, before, family);
+    let testable: Vec<usize> = (0..answer.days.len())
+        .filter(|&day| timeline.is_testable(day))
+        .collect();
+    let columns = timeline.columns(answer, before);
+    let test = |day: &usize| timeline.test_day(*day, &columns);
+    let found = parallel::map(workers, &testable, |_| 1, test);
+    (found.into_iter().flatten().collect(), testable.len())
 }
 
 /// Consecutive days of one port are one event, also across a day that could not be tested.
@@ -75,7 +88,7 @@ fn joined(findings: Vec<PortFinding>, answer: &Answer) -> Vec<Event> {
     for finding in findings {
         let completeness = |day: usize| answer.completeness(&answer.day_buckets, day);
         let follows = |event: &Event| {
-            event.port == finding.port
+            (event.family, event.port) == (finding.family, finding.port)
                 && (event.days.end..finding.day).all(|day| completeness(day) != Completeness::Whole)
         };
         match events.last_mut().filter(|event| follows(event)) {
@@ -88,6 +101,7 @@ fn joined(findings: Vec<PortFinding>, answer: &Answer) -> Vec<Event> {
                 event.tail_ln = event.tail_ln.min(finding.tail_ln);
             }
             None => events.push(Event {
+                family: finding.family,
                 port: finding.port,
                 kind: if finding.recent_mean < 1.0 {
                     EventKind::New
@@ -105,31 +119,44 @@ fn joined(findings: Vec<PortFinding>, answer: &Answer) -> Vec<Event> {
         }
     }
     events.sort_by(|a, b| {
-        let key = |event: &Event| (event.days.start, event.port);
+        let key = |event: &Event| (event.days.start, event.family, event.port);
         key(a).cmp(&key(b))
     });
     events
 }
 
-/// Exposure of each day, those before the period first.
+/// Exposure of each day over an IP version, those before the period first.
 struct DayExposures {
+    family: Family,
     before: usize,
     exposures: Vec<f64>,
     whole: Vec<bool>,
 }
 
 impl DayExposures {
-    fn of(answer: &Answer, before: Option<&Answer>) -> Self {
+    fn of(answer: &Answer, before: Option<&Answer>, family: Family) -> Self {
         let (mut exposures, mut whole) = (Vec::new(), Vec::new());
         // Earlier days with another unit cannot be compared.
         let before = before.filter(|before| before.unit() == answer.unit());
-        for answer in before.into_iter().chain([answer]) {
+        let answers = || before.into_iter().chain([answer]);
+        // A sensor that sees IPv6 at any time is exposed to it at all times.
+        let sensors: BTreeSet<&str> = answers().flat_map(Answer::sensors_of_ipv6).collect();
+        for answer in answers() {
             for (day, range) in answer.day_buckets.ranges.iter().enumerate() {
-                exposures.push(answer.exposure(range));
-                whole.push(answer.completeness(&answer.day_buckets, day) == Completeness::Whole);
+                let is_whole = answer.completeness(&answer.day_buckets, day) == Completeness::Whole;
+                let (exposure, is_observed) = match family {
+                    Family::Ipv4 => (answer.exposure(range), !answer.is_ipv6_alone()),
+                    Family::Ipv6 => {
+                        let (observed, due) = answer.sensor_days(&sensors, day);
+                        (observed, observed > 0.0 && observed >= SHARE_MIN * due)
+                    }
+                };
+                exposures.push(exposure);
+                whole.push(is_whole && is_observed);
             }
         }
         Self {
+            family,
             before: exposures.len() - answer.days.len(),
             exposures,
             whole,
@@ -154,7 +181,7 @@ impl DayExposures {
 
     /// The ports of a day that more hosts probed than before.
     fn test_day(&self, day: usize, columns: &[&DayPorts]) -> Vec<PortFinding> {
-        let hosts = columns[self.before + day].hosts();
+        let hosts = columns[self.before + day].hosts(self.family);
         let baseline: Vec<usize> = self.baseline(day).collect();
         let exposure = self.exposures[self.before + day];
         // How many of the days before had less than the rise that is tested. If the median is below it, so is half of the days. A little more
@@ -163,7 +190,7 @@ impl DayExposures {
         for &place in &baseline {
             let least = MEDIANS_MIN * (1.0 - 1e-4) * exposure / self.exposures[place];
             let least = least as f32;
-            let earlier = columns[place].hosts();
+            let earlier = columns[place].hosts(self.family);
             if earlier.is_empty() {
                 below.iter_mut().for_each(|count| *count += 1);
             }
@@ -176,7 +203,7 @@ impl DayExposures {
             f64::from(**hosts) >= HOSTS_MIN && usize::from(**below) >= baseline.len() / 2
         });
         let of_place = |place: usize, column: usize| {
-            let hosts = columns[column].hosts().get(place);
+            let hosts = columns[column].hosts(self.family).get(place);
             f64::from(hosts.copied().unwrap_or(0.0))
         };
         may_rise
@@ -197,6 +224,7 @@ impl DayExposures {
         let expected = trend::expected(rates, exposure)?;
         let rises = hosts >= HOSTS_MIN && hosts >= MEDIANS_MIN * expected.median;
         rises.then(|| PortFinding {
+            family: self.family,
             port,
             day,
             hosts,
@@ -231,6 +259,7 @@ const SOURCE_COLUMNS: &[&str] = &[
 /// An event of which a card is shown, and the hours of its days.
 struct CardEvent {
     place: usize,
+    family: Family,
     port: Port,
     hours: Range<usize>,
 }
@@ -250,6 +279,7 @@ pub(crate) fn read_details(job: &Job<'_>, workers: usize, answer: &mut Answer) {
             let ranges = &answer.day_buckets.ranges;
             CardEvent {
                 place,
+                family: event.family,
                 port: event.port,
                 hours: ranges[event.days.start].start..ranges[event.days.end - 1].end,
             }
@@ -370,8 +400,9 @@ impl CardFile<'_> {
     }
 }
 
-/// Rows of the event's port that ask for it over IPv4.
-fn matching(job: &Job<'_>, batch: &Columns<'_>, port: Port) -> Result<Vec<usize>, String> {
+/// Rows of the event's port that ask for it over its IP version.
+fn matching(job: &Job<'_>, batch: &Columns<'_>, card: &CardEvent) -> Result<Vec<usize>, String> {
+    let port = card.port;
     let sensors = batch.text(names::SENSOR, |name| Ok(job.wants(name)))?;
     let asking = batch.asking()?;
     let versions = batch.int32(names::IP_VERSION)?;
@@ -382,7 +413,7 @@ fn matching(job: &Job<'_>, batch: &Columns<'_>, port: Port) -> Result<Vec<usize>
             !ports.is_null(row)
                 && ports.value(row) == number
                 && protocols.value(row) == i32::from(port.protocol)
-                && versions.value(row) == 4
+                && family_of(versions.value(row)) == card.family
                 && *sensors.at(row)
                 && *asking.at(row)
         })
@@ -396,7 +427,7 @@ fn add_traffic(
     detail: &mut EventDetail,
     hour: usize,
 ) -> Result<(), String> {
-    let rows = matching(job, batch, card.port)?;
+    let rows = matching(job, batch, card)?;
     let sensors = batch.text(names::SENSOR, |name| Ok(name.to_owned()))?;
     let tools = batch.text(names::TOOL, |name| {
         Tool::from_name(name).ok_or_else(|| rows::unknown(names::TOOL, name))
@@ -433,7 +464,7 @@ fn add_sources(
     _: usize,
 ) -> Result<(), String> {
     let asns = batch.int64(names::ASN)?;
-    for row in matching(job, batch, card.port)? {
+    for row in matching(job, batch, card)? {
         if !asns.is_null(row) {
             *detail.networks.entry(asns.value(row)).or_default() += 1;
         }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use teiten_observation::Tool;
+use teiten_observation::{Family, Tool};
 
 use super::distinct::SourceSketch;
 use super::tally::{Map, Port};
 
 /// Most cards of a report; the table has all events.
 pub const CARDS_MAX: usize = 12;
-/// Ports tested a day: every port of TCP and of UDP, probed or not.
+/// Ports tested a day and IP version: every port of TCP and of UDP, probed or not.
 pub const PORTS_TESTED: usize = 2 * 65_536;
 
 /// What kind of event it is.
@@ -36,6 +36,8 @@ impl EventKind {
 /// One event: a port over consecutive days that the rule found.
 #[derive(Clone, Debug)]
 pub struct Event {
+    /// IP version of its hosts.
+    pub family: Family,
     /// The port.
     pub port: Port,
     /// New or spike.
@@ -56,7 +58,7 @@ pub struct Event {
     pub detail: EventDetail,
 }
 
-/// Details from the tables of the event's days: IPv4 scans, reflector scans and exploits.
+/// Details from the tables of the event's days: scans, reflector scans and exploits of its IP version.
 #[derive(Clone, Debug, Default)]
 pub struct EventDetail {
     /// Packets of each hour, from the first hour of its first day.
@@ -103,8 +105,24 @@ impl EventDetail {
 /// What was tested.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tested {
-    /// Days of the period that could be tested.
-    pub days: usize,
+    /// Days of the period that could be tested for hosts of IPv4.
+    pub days_ipv4: usize,
+    /// The same for hosts of IPv6.
+    pub days_ipv6: usize,
     /// Port-days that the rule found.
     pub findings: usize,
+}
+
+impl Tested {
+    /// Whether any day could be tested.
+    #[must_use]
+    pub const fn any(&self) -> bool {
+        self.days_ipv4 + self.days_ipv6 > 0
+    }
+
+    /// Tests made: every port of every day and IP version.
+    #[must_use]
+    pub const fn tests(&self) -> usize {
+        (self.days_ipv4 + self.days_ipv6) * PORTS_TESTED
+    }
 }

@@ -1,5 +1,6 @@
 //! Measures an answer: how completely its hours were observed, and its packets per address and day, which `measure.rs` compares.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::answer::{Answer, HOUR_SECONDS, HourTally, SensorTally};
@@ -55,6 +56,38 @@ impl Answer {
         let mut sensors = self.sensors.values();
         !self.sensors.is_empty()
             && sensors.all(|sensor| sensor.addresses == Some((0, 0)) && sensor.addresses_ipv6 > 0.0)
+    }
+
+    /// The sensors that observe IPv6: dark addresses are known, or there are packets.
+    pub fn sensors_of_ipv6(&self) -> impl Iterator<Item = &str> {
+        let sensors = self.sensors.iter();
+        let observing =
+            sensors.filter(|(_, it)| it.addresses_ipv6 > 0.0 || it.tally.packets_ipv6 > 0);
+        observing.map(|(name, _)| name.as_str())
+    }
+
+    /// Days that these sensors observed on a day of the period, and those that they would have if all in service had observed it whole. A
+    /// prefix of IPv6 has too many addresses to divide by, so time is what days are compared by.
+    #[must_use]
+    pub fn sensor_days(&self, sensors: &BTreeSet<&str>, day: usize) -> (f64, f64) {
+        let range = self.day_buckets.ranges[day].clone();
+        let first_hour = self.period.hours().start;
+        let mut seconds = 0;
+        for hour in &self.hours[range.clone()] {
+            let of_hour = sensors.iter().filter_map(|name| hour.seconds.get(*name));
+            seconds += of_hour.sum::<i64>();
+        }
+        let serves = |name: &&&str| {
+            let sensor = self.sensors.get(**name);
+            let mut hours = range.clone();
+            sensor.is_some_and(|it| hours.any(|hour| it.serves(first_hour + hour as i64)))
+        };
+        let serving = sensors.iter().filter(serves).count();
+        let full_seconds = serving as i64 * self.day_buckets.full_hours[day] as i64 * HOUR_SECONDS;
+        (
+            seconds as f64 / DAY_SECONDS,
+            full_seconds as f64 / DAY_SECONDS,
+        )
     }
 
     /// IPv4 packets of the period.

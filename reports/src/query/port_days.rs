@@ -1,5 +1,7 @@
 //! The ports of a day: packets and hosts of each, in tables by number. A year of a large telescope has nearly fifty million of them.
 
+use teiten_observation::Family;
+
 use super::tally::{Map, Port, PortDay};
 
 /// Ports of TCP, then those of UDP.
@@ -9,13 +11,22 @@ const UDP: u8 = 17;
 /// Stands for packets that need more bits; those are apart.
 const MANY: u32 = u32::MAX;
 
+/// The place of an IP version.
+const fn number_of(family: Family) -> usize {
+    match family {
+        Family::Ipv4 => 0,
+        Family::Ipv6 => 1,
+    }
+}
+
 /// The ports of one day.
 #[derive(Clone, Debug, Default)]
 pub struct DayPorts {
-    /// Packets to each port of TCP and UDP; empty until one has some.
+    /// IPv4 packets to each port of TCP and UDP; empty until one has some.
     packets: Vec<u32>,
-    hosts: Vec<f32>,
-    /// Those of other protocols, and of ports with very many packets.
+    /// Hosts of IPv4 and of IPv6, likewise.
+    hosts: [Vec<f32>; 2],
+    /// Those of other protocols, and the packets of ports with very many.
     apart: Map<Port, PortDay>,
 }
 
@@ -29,40 +40,60 @@ fn place_of(port: Port) -> Option<usize> {
     Some(first + usize::from(port.port?))
 }
 
+/// Sets a value of a table that has no place until it has a value.
+fn set_in<T: Copy + Default>(table: &mut Vec<T>, place: usize, value: T) {
+    if table.is_empty() {
+        *table = vec![T::default(); 2 * PORTS];
+    }
+    table[place] = value;
+}
+
 impl DayPorts {
-    /// Sets what a port had on the day.
-    pub(crate) fn set(&mut self, port: Port, of_day: PortDay) {
-        let packets = u32::try_from(of_day.packets).unwrap_or(MANY);
+    /// Sets the packets and hosts that a port had over an IP version on the day. Packets of IPv6 are not kept.
+    pub(crate) fn set(&mut self, port: Port, family: Family, packets: i64, hosts: f32) {
         let place = place_of(port);
-        if packets == MANY || place.is_none() {
-            self.apart.insert(port, of_day);
-        }
         if let Some(place) = place {
-            if self.packets.is_empty() {
-                self.packets = vec![0; 2 * PORTS];
-                self.hosts = vec![0.0; 2 * PORTS];
+            set_in(&mut self.hosts[number_of(family)], place, hosts);
+        } else {
+            let of_day = self.apart.entry(port).or_default();
+            match family {
+                Family::Ipv4 => of_day.hosts_ipv4 = hosts,
+                Family::Ipv6 => of_day.hosts_ipv6 = hosts,
             }
-            self.packets[place] = packets;
-            self.hosts[place] = of_day.hosts;
+        }
+        if family == Family::Ipv6 {
+            return;
+        }
+        let few = u32::try_from(packets).unwrap_or(MANY);
+        if let Some(place) = place {
+            set_in(&mut self.packets, place, few);
+        }
+        if place.is_none() || few == MANY {
+            self.apart.entry(port).or_default().packets = packets;
         }
     }
 
     /// What a port had on the day; zero if nothing.
     #[must_use]
     pub fn get(&self, port: Port) -> PortDay {
-        let place = place_of(port).filter(|_| !self.packets.is_empty());
-        match place.map(|place| (self.packets[place], self.hosts[place])) {
-            Some((packets, hosts)) if packets != MANY => PortDay {
-                packets: packets.into(),
-                hosts,
+        let apart = || self.apart.get(&port).copied().unwrap_or_default();
+        let Some(place) = place_of(port) else {
+            return apart();
+        };
+        let hosts = |family| self.hosts(family).get(place).copied().unwrap_or(0.0);
+        PortDay {
+            packets: match self.packets.get(place).copied().unwrap_or(0) {
+                MANY => apart().packets,
+                packets => packets.into(),
             },
-            _ => self.apart.get(&port).copied().unwrap_or_default(),
+            hosts_ipv4: hosts(Family::Ipv4),
+            hosts_ipv6: hosts(Family::Ipv6),
         }
     }
 
-    /// Hosts of all ports of TCP and UDP by place; empty if none had any.
-    pub(crate) fn hosts(&self) -> &[f32] {
-        &self.hosts
+    /// Hosts of an IP version of all ports of TCP and UDP by place; empty if none had any.
+    pub(crate) fn hosts(&self, family: Family) -> &[f32] {
+        &self.hosts[number_of(family)]
     }
 
     /// The port of a place of [`DayPorts::hosts`].
@@ -75,7 +106,8 @@ impl DayPorts {
 
     /// Takes the ports of the same day from another worker, which read it if this one has none.
     pub(crate) fn merge(&mut self, other: DayPorts) {
-        if self.packets.is_empty() && self.apart.is_empty() {
+        let has_hosts = self.hosts.iter().any(|hosts| !hosts.is_empty());
+        if self.packets.is_empty() && !has_hosts && self.apart.is_empty() {
             *self = other;
         }
     }
@@ -150,33 +182,44 @@ mod tests {
                 port,
                 PortDay {
                     packets,
-                    hosts: packets as f32,
+                    hosts_ipv4: packets as f32,
+                    hosts_ipv6: packets as f32 / 2.0,
                 },
             )
         });
         let mut day = DayPorts::default();
         assert_eq!(day.get(DayPorts::port_at(3)), PortDay::default());
-        rows.clone()
-            .for_each(|(port, of_day)| day.set(port, of_day));
+        for (port, of_day) in rows.clone() {
+            day.set(port, Family::Ipv6, 77, of_day.hosts_ipv6);
+            day.set(port, Family::Ipv4, of_day.packets, of_day.hosts_ipv4);
+        }
         let mut taken = DayPorts::default();
         taken.merge(day);
         taken.merge(DayPorts::default());
         for (port, of_day) in rows.clone() {
             assert_eq!(taken.get(port), of_day);
         }
+        let other = Port {
+            protocol: 17,
+            port: Some(54),
+        };
+        assert_eq!(taken.get(other), PortDay::default());
+        // A day of IPv6 alone is not empty.
+        let mut alone = DayPorts::default();
+        alone.set(other, Family::Ipv6, 3, 2.0);
+        alone.merge(taken.clone());
         assert_eq!(
-            taken.get(Port {
-                protocol: 17,
-                port: Some(54)
-            }),
-            PortDay::default()
+            (alone.get(other).packets, alone.get(other).hosts_ipv6),
+            (0, 2.0)
         );
         let sums = PacketSums::of([&taken, &DayPorts::default(), &taken].into_iter());
         for (port, of_day) in rows {
             assert_eq!(sums.get(port), 2 * of_day.packets);
         }
         let place = PORTS + 53;
-        assert_eq!(taken.hosts()[place], (1_u64 << 40) as f32);
+        let hosts = (1_u64 << 40) as f32;
+        assert_eq!(taken.hosts(Family::Ipv4)[place], hosts);
+        assert_eq!(taken.hosts(Family::Ipv6)[place], hosts / 2.0);
         assert_eq!(
             DayPorts::port_at(place),
             Port {

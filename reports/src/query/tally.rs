@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use foldhash::fast::RandomState;
-use teiten_observation::Class;
+use teiten_observation::{Class, Family};
 
 use super::distinct::{LG_K_SMALL, SourceSketch};
 
@@ -80,8 +80,10 @@ pub struct PortTotals {
     pub packets_ipv6: i64,
     /// Bytes on the wire.
     pub bytes: i64,
-    /// Distinct sources, estimated; 0 in a period that is compared with.
-    pub hosts: f64,
+    /// Distinct IPv4 sources, estimated; 0 in a period that is compared with.
+    pub hosts_ipv4: f64,
+    /// The same over IPv6.
+    pub hosts_ipv6: f64,
 }
 
 impl PortTotals {
@@ -90,6 +92,29 @@ impl PortTotals {
         self.packets += other.packets;
         self.packets_ipv6 += other.packets_ipv6;
         self.bytes += other.bytes;
+    }
+
+    /// Adds packets and bytes of an IP version.
+    pub(crate) fn add_packets(&mut self, family: Family, [packets, bytes]: [i64; 2]) {
+        self.packets += packets;
+        self.bytes += bytes;
+        if family == Family::Ipv6 {
+            self.packets_ipv6 += packets;
+        }
+    }
+
+    /// Sets the hosts of an IP version.
+    pub(crate) const fn set_hosts(&mut self, family: Family, hosts: f64) {
+        match family {
+            Family::Ipv4 => self.hosts_ipv4 = hosts,
+            Family::Ipv6 => self.hosts_ipv6 = hosts,
+        }
+    }
+
+    /// Hosts of both IP versions: no address is of both.
+    #[must_use]
+    pub fn hosts(&self) -> f64 {
+        self.hosts_ipv4 + self.hosts_ipv6
     }
 
     /// IPv4 packets, which rates divide by addresses.
@@ -106,6 +131,22 @@ pub struct Port {
     pub protocol: u8,
     /// Port; `None` if the protocol has none.
     pub port: Option<u16>,
+}
+
+/// What the hosts of a port are counted by: those of IPv4 and of IPv6 are never compared with each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct PortKey {
+    pub family: Family,
+    pub role: PortRole,
+    pub port: Port,
+}
+
+/// The IP version of a number in a column.
+pub(crate) const fn family_of(ip_version: i32) -> Family {
+    match ip_version {
+        6 => Family::Ipv6,
+        _ => Family::Ipv4,
+    }
 }
 
 /// The protocols that daily lines show.
@@ -157,6 +198,8 @@ pub struct Day {
 pub struct PortDay {
     /// IPv4 packets.
     pub packets: i64,
-    /// Distinct hosts over IPv4 and IPv6, estimated.
-    pub hosts: f32,
+    /// Distinct IPv4 hosts, estimated.
+    pub hosts_ipv4: f32,
+    /// Distinct IPv6 hosts, estimated.
+    pub hosts_ipv6: f32,
 }

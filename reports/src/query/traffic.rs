@@ -6,9 +6,10 @@ use std::ops::Range;
 use teiten_aggregator::schema::names;
 use teiten_observation::{Class, Tool, TrafficType};
 
-use super::answer::Port;
+use super::answer::{Port, PortKey};
 use super::distinct::SourceSketch;
 use super::rows::{self, Columns};
+use super::tally::family_of;
 use super::{Answer, DamagedFile, HourTally, Job, PortRole, Protocol, SourceGroup, Tally};
 
 const COLUMNS: &[&str] = &[
@@ -114,7 +115,12 @@ fn add(job: &Job<'_>, hour: usize, batch: &Columns<'_>, part: &mut Answer) -> Re
                 protocol: protocols.value(row) as u8,
                 port: ports.at(row),
             };
-            let tally = part.open.entry(day).or_default().entry((*role, port));
+            let key = PortKey {
+                family: family_of(versions.value(row)),
+                role: *role,
+                port,
+            };
+            let tally = part.open.entry(day).or_default().entry(key);
             fact.add_to(tally.or_insert_with(Tally::small))?;
         }
         if let Some(tally) = part.sensors.get_mut(sensor) {

@@ -43,7 +43,6 @@ impl MarginalSum {
 #[derive(Clone, Debug)]
 pub(super) struct PortSum {
     packets: i64,
-    packets_ipv6: i64,
     bytes: i64,
     sources: SourceSketch,
 }
@@ -52,7 +51,6 @@ impl Default for PortSum {
     fn default() -> Self {
         PortSum {
             packets: 0,
-            packets_ipv6: 0,
             bytes: 0,
             sources: SourceSketch::new(LG_K_SMALL),
         }
@@ -60,14 +58,9 @@ impl Default for PortSum {
 }
 
 impl PortSum {
-    /// Adds packets, those over IPv6 among them, and bytes.
-    pub(super) fn add(
-        &mut self,
-        [packets, packets_ipv6, bytes]: [i64; 3],
-        sketch: &[u8],
-    ) -> Result<(), String> {
+    /// Adds packets and bytes.
+    pub(super) fn add(&mut self, [packets, bytes]: [i64; 2], sketch: &[u8]) -> Result<(), String> {
         self.packets += packets;
-        self.packets_ipv6 += packets_ipv6;
         self.bytes += bytes;
         let merged = self.sources.merge_image(sketch);
         merged.map_err(|error| error.to_string())
@@ -79,7 +72,6 @@ impl PortSum {
             return;
         }
         self.packets += other.packets;
-        self.packets_ipv6 += other.packets_ipv6;
         self.bytes += other.bytes;
         self.sources.merge(&other.sources);
     }
@@ -91,7 +83,6 @@ impl PortSum {
         AskedPortRow {
             key,
             packets: self.packets,
-            packets_ipv6: self.packets_ipv6,
             bytes: self.bytes,
             sources: self.sources.estimate(),
             sketch,
@@ -160,7 +151,7 @@ const PORTS: usize = 1 << 16;
 /// The place of a port that has no sum.
 const NONE: u32 = u32::MAX;
 
-/// The sums of a role and protocol: found by the port's number, and only as many as there are ports.
+/// The sums of a role, IP version and protocol: found by the port's number, and only as many as there are ports.
 #[derive(Debug)]
 struct NumberedSums {
     places: Vec<u32>,
@@ -187,10 +178,10 @@ impl NumberedSums {
     }
 }
 
-/// Sums by port: numbered ones for each role and protocol that has ports, a map for the others.
+/// Sums by port: numbered ones for each role, IP version and protocol that has ports, a map for the others.
 #[derive(Debug, Default)]
 struct PortMarginals {
-    numbered: BTreeMap<(PortRole, u8), NumberedSums>,
+    numbered: BTreeMap<(PortRole, u8, u8), NumberedSums>,
     others: HashMap<AskedPort, PortSum, RandomState>,
 }
 
@@ -199,7 +190,10 @@ impl PortMarginals {
         if !matches!(key.protocol, 6 | 17) {
             return self.others.entry(key).or_default();
         }
-        let sums = self.numbered.entry((key.role, key.protocol)).or_default();
+        let sums = self
+            .numbered
+            .entry((key.role, key.ip_version, key.protocol))
+            .or_default();
         sums.at(key.port)
     }
 
@@ -211,12 +205,13 @@ impl PortMarginals {
 
     fn occurring(self) -> impl Iterator<Item = (AskedPort, PortSum)> {
         let numbered = self.numbered.into_iter();
-        let numbered = numbered.flat_map(|((role, protocol), sums)| {
+        let numbered = numbered.flat_map(|((role, ip_version, protocol), sums)| {
             let sums = sums.sums.into_iter();
             let occurring = sums.filter(|(_, sum)| sum.packets > 0);
             occurring.map(move |(port, sum)| {
                 let key = AskedPort {
                     role,
+                    ip_version,
                     protocol,
                     port,
                 };
@@ -304,11 +299,10 @@ impl DaySums {
             for &role in PortRole::of(class) {
                 let key = AskedPort {
                     role,
+                    ip_version: if is_ipv6 { 6 } else { 4 },
                     protocol,
                     port: ports.at(row),
                 };
-                let over_ipv6 = if is_ipv6 { packets[row] } else { 0 };
-                let counts = [packets[row], over_ipv6, bytes[row]];
                 self.ports.at(key).add(counts, sketch)?;
             }
         }

@@ -10,31 +10,32 @@ use teiten_aggregator::rollup::{PARTS_KEY, parts_sha256_of};
 use teiten_aggregator::schema::names;
 use teiten_aggregator::store::Part;
 use teiten_aggregator::whole_day::PartOfHour;
+use teiten_observation::Family;
 
 use super::{RolledDays, opened, unpanicked};
 use crate::query::distinct::{LG_K_SMALL, SourceSketch};
 use crate::query::rolled_up::date_of;
-use crate::query::tally::{Map, Port, PortDay, PortRole, PortTotals};
+use crate::query::tally::{Map, Port, PortKey, PortRole, family_of};
 use crate::query::{Answer, DamagedFile, Job};
-
-/// A port and what it is counted for.
-type RolePort = (PortRole, Port);
 
 /// A row of a day.
 #[derive(Clone, Debug)]
 pub(super) struct PortRow {
-    key: RolePort,
-    totals: PortTotals,
+    key: PortKey,
+    /// Packets and bytes.
+    counts: [i64; 2],
+    /// Distinct sources, estimated.
+    hosts: f64,
     /// Empty where it was not asked for.
     sketch: Vec<u8>,
 }
 
 const COLUMNS: &[&str] = &[
     names::ROLE,
+    names::IP_VERSION,
     names::PROTOCOL,
     names::PORT,
     names::PACKETS,
-    names::PACKETS_IPV6,
     names::BYTES,
     names::SOURCES_ESTIMATE,
 ];
@@ -42,7 +43,7 @@ const COLUMNS: &[&str] = &[
 /// Reads the rows of a day, with their sketches where asked for.
 ///
 /// # Errors
-/// The reason as text, when the part is damaged or of a newer program.
+/// The reason as text, when the part is damaged, or of an older program that counted both IP versions together.
 pub(super) fn read(part: PartColumns, with_sketches: bool) -> Result<Vec<PortRow>, String> {
     let mut rows = Vec::new();
     let mut columns = COLUMNS.to_vec();
@@ -53,7 +54,7 @@ pub(super) fn read(part: PartColumns, with_sketches: bool) -> Result<Vec<PortRow
         })?;
         let (protocols, ports) = (batch.int32(names::PROTOCOL)?, batch.ports()?);
         let (packets, bytes) = (batch.int64(names::PACKETS)?, batch.int64(names::BYTES)?);
-        let packets_ipv6 = batch.int64(names::PACKETS_IPV6)?;
+        let versions = batch.int32(names::IP_VERSION)?;
         let estimates = batch.float64(names::SOURCES_ESTIMATE)?;
         let sketches = match with_sketches {
             true => Some(batch.bytes(names::SOURCES_SKETCH)?),
@@ -67,13 +68,13 @@ pub(super) fn read(part: PartColumns, with_sketches: bool) -> Result<Vec<PortRow
                 port: ports.at(row),
             };
             rows.push(PortRow {
-                key: (*roles.at(row), port),
-                totals: PortTotals {
-                    packets: packets.value(row),
-                    packets_ipv6: packets_ipv6.value(row),
-                    bytes: bytes.value(row),
-                    hosts: estimates.value(row),
+                key: PortKey {
+                    family: family_of(versions.value(row)),
+                    role: *roles.at(row),
+                    port,
                 },
+                counts: [packets.value(row), bytes.value(row)],
+                hosts: estimates.value(row),
                 sketch: sketch.to_vec(),
             });
             if with_sketches {
@@ -91,33 +92,30 @@ pub(super) fn read(part: PartColumns, with_sketches: bool) -> Result<Vec<PortRow
 pub(super) fn add(day: usize, of_sensors: &[Vec<PortRow>], part: &mut Answer) {
     if let [rows] = of_sensors {
         for row in rows {
-            add_row(day, row.key, row.totals, part);
+            add_row(day, row.key, (row.counts, row.hosts), part);
         }
         return;
     }
-    let mut joint: Map<RolePort, (PortTotals, SourceSketch)> = Map::default();
+    let mut joint: Map<PortKey, ([i64; 2], SourceSketch)> = Map::default();
     for row in of_sensors.iter().flatten() {
-        let empty = || (PortTotals::default(), SourceSketch::new(LG_K_SMALL));
-        let (totals, sources) = joint.entry(row.key).or_insert_with(empty);
-        totals.add(&row.totals);
+        let empty = || ([0; 2], SourceSketch::new(LG_K_SMALL));
+        let (sums, sources) = joint.entry(row.key).or_insert_with(empty);
+        for (sum, count) in sums.iter_mut().zip(row.counts) {
+            *sum += count;
+        }
         // They were merged once when they were read.
         let _ = sources.merge_image(&row.sketch);
     }
-    for (key, (mut totals, sources)) in joint {
-        totals.hosts = sources.estimate();
-        add_row(day, key, totals, part);
+    for (key, (sums, sources)) in joint {
+        add_row(day, key, (sums, sources.estimate()), part);
     }
 }
 
-fn add_row(day: usize, key: RolePort, totals: PortTotals, part: &mut Answer) {
-    if key.0 == PortRole::Asked {
-        let of_day = PortDay {
-            packets: totals.packets_ipv4(),
-            hosts: totals.hosts as f32,
-        };
-        part.port_days[day].set(key.1, of_day);
+fn add_row(day: usize, key: PortKey, (counts, hosts): ([i64; 2], f64), part: &mut Answer) {
+    if key.role == PortRole::Asked {
+        part.port_days[day].set(key.port, key.family, counts[0], hosts as f32);
     }
-    part.totals_of(key).add(&totals);
+    part.totals_of(key).add_packets(key.family, counts);
 }
 
 /// Sets the hosts of every port over the period, once all days were read.
@@ -141,7 +139,8 @@ pub(in crate::query) fn close(job: &Job<'_>, workers: usize, answer: &mut Answer
         match read {
             Ok(rows) => {
                 for row in rows {
-                    answer.totals_of(row.key).hosts = row.totals.hosts;
+                    let totals = answer.totals_of(row.key);
+                    totals.set_hosts(row.key.family, row.hosts);
                 }
             }
             Err(reason) => damaged(part, reason, answer),
@@ -150,13 +149,8 @@ pub(in crate::query) fn close(job: &Job<'_>, workers: usize, answer: &mut Answer
     }
     let mut sketches = union_of(&files, workers, answer);
     for (key, tally) in raw {
-        let totals = PortTotals {
-            packets: tally.packets,
-            packets_ipv6: tally.packets_ipv6,
-            bytes: tally.bytes,
-            hosts: 0.0,
-        };
-        answer.totals_of(key).add(&totals);
+        let counts = [tally.packets, tally.bytes];
+        answer.totals_of(key).add_packets(key.family, counts);
         if !job.counts_hosts {
             continue;
         }
@@ -168,8 +162,11 @@ pub(in crate::query) fn close(job: &Job<'_>, workers: usize, answer: &mut Answer
     for &role in PortRole::ALL {
         for (port, totals) in answer.ports[role as usize].iter_mut() {
             // Those of the days do not add up.
-            let sources = sketches.get(&(role, port));
-            totals.hosts = sources.map_or(0.0, SourceSketch::estimate);
+            for family in [Family::Ipv4, Family::Ipv6] {
+                let key = PortKey { family, role, port };
+                let sources = sketches.get(&key);
+                totals.set_hosts(family, sources.map_or(0.0, SourceSketch::estimate));
+            }
         }
     }
 }
@@ -245,7 +242,7 @@ fn union_of(
     files: &[PortFile<'_>],
     workers: usize,
     answer: &mut Answer,
-) -> Map<RolePort, SourceSketch> {
+) -> Map<PortKey, SourceSketch> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut sketches = Map::default();
@@ -267,7 +264,7 @@ fn union_of(
         };
         threads.into_iter().map(join).collect()
     });
-    let mut all: Map<RolePort, SourceSketch> = Map::default();
+    let mut all: Map<PortKey, SourceSketch> = Map::default();
     for (sketches, failed) in results {
         for (key, sources) in sketches {
             match all.get_mut(&key) {
@@ -284,10 +281,11 @@ fn union_of(
 
 fn add_sketches(
     part: PartColumns,
-    sketches: &mut Map<RolePort, SourceSketch>,
+    sketches: &mut Map<PortKey, SourceSketch>,
 ) -> Result<(), String> {
     let columns = [
         names::ROLE,
+        names::IP_VERSION,
         names::PROTOCOL,
         names::PORT,
         names::SOURCES_SKETCH,
@@ -297,14 +295,20 @@ fn add_sketches(
             PortRole::from_name(name).ok_or_else(|| unknown(names::ROLE, name))
         })?;
         let (protocols, ports) = (batch.int32(names::PROTOCOL)?, batch.ports()?);
+        let versions = batch.int32(names::IP_VERSION)?;
         let images = batch.bytes(names::SOURCES_SKETCH)?;
         for row in 0..batch.rows() {
             let port = Port {
                 protocol: protocols.value(row) as u8,
                 port: ports.at(row),
             };
+            let key = PortKey {
+                family: family_of(versions.value(row)),
+                role: *roles.at(row),
+                port,
+            };
             sketches
-                .entry((*roles.at(row), port))
+                .entry(key)
                 .or_insert_with(|| SourceSketch::new(LG_K_SMALL))
                 .merge_image(images.value(row))
                 .map_err(|error| error.to_string())?;
