@@ -4,11 +4,11 @@
 
 use std::collections::BTreeSet;
 
+use teiten_aggregator::parallel;
 use teiten_observation::Tool;
 
 use crate::chart::Chart;
 use crate::figure::{Drawn, FIGURES, Figure, Section};
-use crate::parallel;
 use crate::query::Answer;
 use crate::series::CoverageState;
 use crate::text::{Language, Term, fill, number, time, tool_term};
@@ -83,6 +83,13 @@ impl Placed {
             .as_deref()
             .unwrap_or_else(|| self.figure.title.of(language))
     }
+
+    /// `図1` or `Figure 1`.
+    #[must_use]
+    pub fn mark(&self, language: Language) -> String {
+        let separator = if language == Language::Ja { "" } else { " " };
+        format!("{}{separator}{}", language.text().figure, self.number)
+    }
 }
 
 /// A section with its figures.
@@ -95,6 +102,30 @@ pub struct Chapter {
     pub note: Option<String>,
     /// Figures.
     pub figures: Vec<Placed>,
+}
+
+impl Chapter {
+    /// The figures that have something to show.
+    pub fn drawn(&self) -> impl Iterator<Item = &Placed> {
+        let figures = self.figures.iter();
+        figures.filter(|placed| placed.drawn.empty.is_none())
+    }
+
+    /// The reasons why the others have nothing to show, each with its figures.
+    #[must_use]
+    pub fn undrawn(&self) -> Vec<(&'static str, Vec<&Placed>)> {
+        let mut undrawn: Vec<(&'static str, Vec<&Placed>)> = Vec::new();
+        for placed in &self.figures {
+            let Some(reason) = placed.drawn.empty else {
+                continue;
+            };
+            match undrawn.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, figures)) => figures.push(placed),
+                None => undrawn.push((reason, vec![placed])),
+            }
+        }
+        undrawn
+    }
 }
 
 /// A block of definitions.

@@ -62,6 +62,17 @@ impl DataTable {
         }
     }
 
+    /// The columns that readers see: those with a heading in which some row has something to see. A CSV file has all.
+    #[must_use]
+    pub fn columns_shown(&self) -> Vec<usize> {
+        let has_some = |column: usize| {
+            self.rows.is_empty() || self.rows.iter().any(|row| !row[column].is_blank())
+        };
+        let columns = 0..self.columns.len();
+        let shown = columns.filter(|&column| !self.columns[column].label.is_empty());
+        shown.filter(|&column| has_some(column)).collect()
+    }
+
     /// Adds a row.
     pub fn push(&mut self, row: Vec<Cell>) {
         debug_assert_eq!(row.len(), self.columns.len());
@@ -70,6 +81,15 @@ impl DataTable {
 }
 
 impl Cell {
+    /// Whether a reader sees nothing: a gap, or a line of a single value.
+    fn is_blank(&self) -> bool {
+        match self {
+            Cell::Gap => true,
+            Cell::Spark(values) => values.iter().flatten().count() < 2,
+            _ => false,
+        }
+    }
+
     /// Words.
     #[must_use]
     pub fn text(text: impl Into<String>) -> Self {

@@ -216,3 +216,51 @@ fn differences_are_those_of_the_published_test_data() {
         assert!((found - expected).abs() < 1e-4, "{found} for {expected}");
     }
 }
+
+/// What words are drawn in: selectors of the style of charts.
+const WORDS: &[&str] = &[
+    "text",
+    "tspan.tick",
+    ".tick",
+    ".unit",
+    ".faint",
+    ".rank",
+    "text.event-label",
+];
+/// The least contrast of words with the page (WCAG 2.2, 1.4.3).
+const WORDS_CONTRAST_MIN: f64 = 4.5;
+
+/// The colour that a style sheet gives to one of [`WORDS`], whatever other selectors stand beside it.
+fn colour_of_words(css: &str, selector: &str) -> Option<[f64; 3]> {
+    let wanted = format!(".chart {selector}");
+    let rules = css.split('}').filter_map(|rule| rule.rsplit_once('{'));
+    let mut of_selector = rules.filter(|(selectors, _)| {
+        let selectors = selectors.rsplit('{').next().unwrap_or_default();
+        selectors.split(',').any(|it| it.trim() == wanted)
+    });
+    let fill = |body: &str| {
+        let mut declared = body.split(';');
+        declared.find_map(|it| it.trim().strip_prefix("fill:#").and_then(linear))
+    };
+    of_selector.find_map(|(_, body)| fill(body))
+}
+
+#[test]
+fn words_can_be_read_in_both_schemes() {
+    let at = PAGE_STYLE.find("@media(prefers-color-scheme:dark)");
+    let end = PAGE_STYLE.find("@media print");
+    let dark = &PAGE_STYLE[at.unwrap()..end.unwrap()];
+    let schemes = [(teiten_reports::chart::STYLE, "ffffff"), (dark, "14181e")];
+    for (css, ground) in schemes {
+        for words in WORDS {
+            // A rule for an element outweighs one for its class alone, so each needs its own in the dark scheme.
+            let colour = colour_of_words(css, words);
+            let colour = colour.unwrap_or_else(|| panic!("{words} has no colour on #{ground}"));
+            let found = contrast(colour, linear(ground).unwrap());
+            assert!(
+                found >= WORDS_CONTRAST_MIN,
+                "{words} on #{ground}: {found:.1}"
+            );
+        }
+    }
+}

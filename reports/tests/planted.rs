@@ -146,15 +146,32 @@ fn planted_changes_are_found_and_nothing_else() {
 }
 
 #[test]
-fn both_languages_state_the_same_numbers() {
+fn the_summary_says_what_is_left_without_the_events() {
     let folder = tempfile::tempdir().unwrap();
     dataset(folder.path());
-    let mut answer = ask(folder.path());
-    answer.rolled_up = rolled::rolled_up(&answer);
-    let setting = Setting {
+    let answer = ask(folder.path());
+    // 900 hosts in three hours, and 8 in each hour of three days, a packet each; 256 addresses, ten days without six hours.
+    let events = 3 * 900 + 3 * 24 * 8;
+    let rate = (answer.packets_ipv4() - events) as f64 / (256.0 * 9.75);
+    let rate = teiten_reports::text::number::measure(rate);
+    for (language, left) in [
+        (Language::En, format!("on these days it is {rate}: ")),
+        (
+            Language::Ja,
+            format!("除くと1アドレス1日あたり{rate}パケットで、前期比は"),
+        ),
+    ] {
+        let setting = setting(vec![language]);
+        let summary = Document::new(&answer, &setting, language).summary;
+        assert!(summary[1].contains(&left), "{summary:?}");
+    }
+}
+
+fn setting(languages: Vec<Language>) -> Setting {
+    Setting {
         as_of_us: 0,
         home: Some("JP".to_owned()),
-        languages: Language::ALL.to_vec(),
+        languages,
         title: None,
         organisation: None,
         pictures: false,
@@ -162,9 +179,19 @@ fn both_languages_state_the_same_numbers() {
         stated: BTreeSet::new(),
         notes: Vec::new(),
         revised: None,
-    };
+    }
+}
+
+#[test]
+fn both_languages_state_the_same_numbers() {
+    let folder = tempfile::tempdir().unwrap();
+    dataset(folder.path());
+    let mut answer = ask(folder.path());
+    answer.rolled_up = rolled::rolled_up(&answer);
+    let setting = setting(Language::ALL.to_vec());
     let of = |language: Language| Document::new(&answer, &setting, language);
     let (ja, en) = (of(Language::Ja), of(Language::En));
+    assert_eq!(ja.summary.len(), en.summary.len());
     for (ja, en) in ja.numbers.iter().zip(&en.numbers) {
         assert_eq!(
             numbers(&ja.value),

@@ -12,7 +12,7 @@ use teiten_reports::document::{Document, Setting};
 use teiten_reports::figure::{self, Drawn};
 use teiten_reports::measure::Completeness;
 use teiten_reports::query::Answer;
-use teiten_reports::render::csv;
+use teiten_reports::render::{csv, html, markdown};
 use teiten_reports::series::{BucketWidth, Buckets, CoverageState};
 use teiten_reports::table::Cell;
 use teiten_reports::text::Language;
@@ -454,4 +454,56 @@ fn a_figure_is_written_as_what_its_name_says_or_not_at_all() {
         assert_eq!((code, content.len()), (Some(2), 0));
         assert!(errors.contains(".svg, .png, .csv or .json"), "{errors}");
     }
+}
+
+#[test]
+fn figures_that_show_nothing_stand_together_with_their_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    for hour in 0..24 {
+        write_hour(folder.path(), hour, "tokyo", 1);
+    }
+    let document = document(&ask(folder.path(), "2026-11-05"));
+    let page = html::render(&document);
+    let overview = &document.sections[0];
+    let undrawn = overview.undrawn();
+    let days = undrawn
+        .iter()
+        .find(|(reason, _)| *reason == Language::En.text().too_short_days);
+    let names: Vec<&str> = days.unwrap().1.iter().map(|it| it.figure.name).collect();
+    assert_eq!(names, ["trend", "changes"]);
+    for section in &document.sections {
+        let places: usize = section.undrawn().iter().map(|(_, of)| of.len()).sum();
+        assert_eq!(section.drawn().count() + places, section.figures.len());
+        for (reason, figures) in section.undrawn() {
+            let said = page.matches(&format!("<dd>{reason}</dd>")).count();
+            let of_reason = |section: &&teiten_reports::document::Chapter| {
+                section.undrawn().iter().any(|(known, _)| *known == reason)
+            };
+            assert_eq!(said, document.sections.iter().filter(of_reason).count());
+            for placed in figures {
+                assert!(page.contains(&placed.mark(Language::En)));
+                let anchor = format!("<span id=\"{}\">", placed.figure.name);
+                assert!(page.contains(&anchor), "{anchor}");
+            }
+        }
+    }
+    let text = markdown::render(&document);
+    assert!(text.contains("- Figure 1 Packets per address"), "{text}");
+    // A table says nothing of periods that are not there: the ranks have no column of the period before.
+    let ranks = drawn(&ask(folder.path(), "2026-11-05"), "port-ranks").table;
+    let shown = ranks.columns_shown();
+    let names: Vec<&str> = shown.iter().map(|&it| ranks.columns[it].csv).collect();
+    assert!(
+        names.contains(&"packets") && !names.contains(&"rank_previous"),
+        "{names:?}"
+    );
+    assert!(!names.contains(&"daily_packets_per_address"), "{names:?}");
+    // With a day before there is one.
+    for hour in 24..48 {
+        write_hour(folder.path(), hour, "tokyo", 1);
+    }
+    let ranks = drawn(&ask(folder.path(), "2026-11-06"), "port-ranks").table;
+    let shown = ranks.columns_shown();
+    let names: Vec<&str> = shown.iter().map(|&it| ranks.columns[it].csv).collect();
+    assert!(names.contains(&"rank_previous"), "{names:?}");
 }

@@ -15,8 +15,8 @@ pub struct Bar {
     pub text: String,
     /// Class that colours it.
     pub class: String,
-    /// Whether it has a rank; the rest and the unknown have none.
-    pub ranked: bool,
+    /// Its rank, which several may share; the rest and the unknown have none.
+    pub rank: Option<usize>,
 }
 
 const ROW: f64 = 27.0;
@@ -79,12 +79,10 @@ pub fn draw(
     let highest = scale_end(bars);
     let top = legend_height + 18.0;
     pen.line("base", left, top, left, top + bars.len() as f64 * row);
-    let mut rank = 0;
     for (index, bar) in bars.iter().enumerate() {
         let y = top + index as f64 * row;
         let base = y + if narrow { 16.0 } else { ROW / 2.0 + 4.5 };
-        if bar.ranked {
-            rank += 1;
+        if let Some(rank) = bar.rank {
             pen.text("rank", 16.0, base, Anchor::End, &rank.to_string());
         }
         let length = (bar.value / highest).min(1.0) * room;
@@ -122,7 +120,7 @@ pub fn draw(
 /// The value at the full length: the highest, except for a rest that is so large that it must be cut.
 fn scale_end(bars: &[Bar]) -> f64 {
     let highest = |ranked: bool| {
-        let values = bars.iter().filter(|bar| bar.ranked == ranked);
+        let values = bars.iter().filter(|bar| bar.rank.is_some() == ranked);
         values.map(|bar| bar.value).fold(0.0, f64::max)
     };
     let (ranked, rest) = (highest(true), highest(false));
@@ -148,21 +146,21 @@ fn broken(pen: &mut Pen, x: f64, middle: f64) {
 mod tests {
     use super::*;
 
-    fn bar(value: f64, ranked: bool) -> Bar {
+    fn bar(value: f64, rank: Option<usize>) -> Bar {
         Bar {
             label: "23/TCP".to_owned(),
             detail: "telnet".to_owned(),
             value,
             text: value.to_string(),
             class: "bar".to_owned(),
-            ranked,
+            rank,
         }
     }
 
     #[test]
     fn a_rest_that_dwarfs_the_ranking_is_cut_and_shows_it() {
         let body = |rest: f64| {
-            let bars = [bar(10.0, true), bar(rest, false)];
+            let bars = [bar(10.0, Some(1)), bar(rest, None)];
             let sheet = Sheet {
                 name: "n",
                 width: 960.0,
@@ -175,6 +173,6 @@ mod tests {
 
     #[test]
     fn bars_without_any_rank_share_one_scale() {
-        assert_eq!(scale_end(&[bar(10.0, false), bar(2.0, false)]), 10.0);
+        assert_eq!(scale_end(&[bar(10.0, None), bar(2.0, None)]), 10.0);
     }
 }

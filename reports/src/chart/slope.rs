@@ -7,7 +7,7 @@ use super::{Anchor, Chart, FONT_SIZE, NARROW, Pen, Sheet, cut};
 pub struct Line {
     /// Name.
     pub label: String,
-    /// Row at the left, from 0, and its text.
+    /// Row at the left, from 0, and what is written there.
     pub left: Option<(usize, String)>,
     /// The same at the right.
     pub right: Option<(usize, String)>,
@@ -58,18 +58,13 @@ pub fn draw(
         ] {
             if let Some((row, text)) = side {
                 pen.circle(dot, x, y(*row), 4.0, &line.label);
-                let written = if anchor == Anchor::End {
-                    format!("{text}  {}", line.label)
-                } else {
-                    format!("{}  {text}", line.label)
-                };
                 let class = if line.home { "label strong" } else { "label" };
                 pen.text(
                     class,
                     x + shift,
                     y(*row) + FONT_SIZE * 0.36,
                     anchor,
-                    &fitted(&written),
+                    &fitted(text),
                 );
             }
         }

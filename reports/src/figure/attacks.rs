@@ -358,7 +358,7 @@ fn service_label(service: AttackedService, text: &Text) -> (String, String) {
 
 /// Bars of events, the rest joined into one.
 fn event_bars(rows: &[(String, String, i64)], all: i64, rest_label: &str, class: &str) -> Vec<Bar> {
-    let bar = |label: &str, detail: &str, events: i64, class: &str, ranked: bool| Bar {
+    let bar = |label: &str, detail: &str, events: i64, class: &str, rank: Option<usize>| Bar {
         label: label.to_owned(),
         detail: detail.to_owned(),
         value: events as f64,
@@ -368,16 +368,17 @@ fn event_bars(rows: &[(String, String, i64)], all: i64, rest_label: &str, class:
             number::percent(events as f64, all as f64)
         ),
         class: class.to_owned(),
-        ranked,
+        rank,
     };
     let mut bars: Vec<Bar> = rows
         .iter()
         .take(TOP)
-        .map(|(label, detail, events)| bar(label, detail, *events, class, true))
+        .enumerate()
+        .map(|(place, (label, detail, events))| bar(label, detail, *events, class, Some(place + 1)))
         .collect();
     let rest: i64 = rows.iter().skip(TOP).map(|row| row.2).sum();
     if rest > 0 {
-        bars.push(bar(rest_label, "", rest, "bar-rest", false));
+        bars.push(bar(rest_label, "", rest, "bar-rest", None));
     }
     bars
 }
@@ -500,10 +501,15 @@ fn countries(answer: &Answer, context: &Context<'_>) -> Drawn {
     let mut drawn_bars = event_bars(&bars, all, text.other_countries, "bar");
     for bar in &mut drawn_bars {
         if bar.detail == "ZZ" {
-            (bar.class, bar.ranked) = ("bar-rest".to_owned(), false);
+            (bar.class, bar.rank) = ("bar-rest".to_owned(), None);
         } else if Some(bar.detail.as_str()) == context.home {
             bar.class = "bar-home".to_owned();
         }
+    }
+    // The unknown takes no rank from the countries behind it.
+    let ranked = drawn_bars.iter_mut().filter(|bar| bar.rank.is_some());
+    for (place, bar) in ranked.enumerate() {
+        bar.rank = Some(place + 1);
     }
     Drawn {
         chart: Some(ranked::draw(

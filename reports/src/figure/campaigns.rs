@@ -71,18 +71,23 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
     }
     let text = context.text();
     let campaigns = &answer.rolled_up.campaigns;
-    let of = |came: Came| campaigns.iter().filter(|it| it.came == came).count() as i64;
-    let gone = campaigns.iter().filter(|it| it.gone).count() as i64;
-    let finding = fill(
-        text.finding_campaigns,
-        &[
-            ("n", &number::count(campaigns.len() as i64)),
-            ("new", &number::count(of(Came::New))),
-            ("continues", &number::count(of(Came::Continues))),
-            ("returned", &number::count(of(Came::Returned))),
-            ("gone", &number::count(gone)),
-        ],
-    );
+    let n = number::count(campaigns.len() as i64);
+    // What is there on the first day that a dataset knows is not new for that.
+    let first_day = answer.rolled_up.days.keys().next();
+    let of_first_day = |it: &&Campaign| Some(&it.first_day) == first_day;
+    let on_first_day = campaigns.iter().filter(of_first_day).count();
+    let is_first = campaigns
+        .iter()
+        .all(|it| it.came == Came::New && Some(&it.first_day) >= first_day);
+    let finding = if is_first && on_first_day > 0 {
+        let first = number::count(on_first_day as i64);
+        fill(
+            text.finding_campaigns_first,
+            &[("n", &n), ("first", &first)],
+        )
+    } else {
+        finding(campaigns, &n, text)
+    };
     Drawn {
         finding: Some(finding),
         table: table(campaigns.iter(), context),
@@ -95,6 +100,25 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         .concat(),
         ..Drawn::default()
     }
+}
+
+/// How many campaigns came how, and how many have gone.
+fn finding(campaigns: &[Campaign], n: &str, text: &Text) -> String {
+    let of = |came: Came| {
+        let of_kind = campaigns.iter().filter(|it| it.came == came);
+        number::count(of_kind.count() as i64)
+    };
+    let gone = campaigns.iter().filter(|it| it.gone).count();
+    fill(
+        text.finding_campaigns,
+        &[
+            ("n", &n),
+            ("new", &of(Came::New)),
+            ("continues", &of(Came::Continues)),
+            ("returned", &of(Came::Returned)),
+            ("gone", &number::count(gone as i64)),
+        ],
+    )
 }
 
 fn table<'a>(campaigns: impl Iterator<Item = &'a Campaign>, context: &Context<'_>) -> DataTable {

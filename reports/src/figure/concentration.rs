@@ -67,7 +67,8 @@ fn organisations(answer: &Answer, context: &Context<'_>) -> Drawn {
     let bars: Vec<Bar> = rows
         .iter()
         .take(TOP)
-        .map(|(name, tally)| Bar {
+        .enumerate()
+        .map(|(place, (name, tally))| Bar {
             label: (*name).clone(),
             detail: String::new(),
             value: tally.packets as f64,
@@ -77,7 +78,7 @@ fn organisations(answer: &Answer, context: &Context<'_>) -> Drawn {
                 share(tally.packets)
             ),
             class: "bar".to_owned(),
-            ranked: true,
+            rank: Some(place + 1),
         })
         .collect();
     let packets: i64 = rows.iter().map(|(_, tally)| tally.packets).sum();
@@ -146,10 +147,13 @@ fn concentration(answer: &Answer, context: &Context<'_>) -> Drawn {
     let series = Series::new(text.top_share, "0", values);
     let mut labels = context.labels(text.axis_share, finding.clone());
     labels.digits = 1;
+    // A single day is no line.
+    let is_line = answer.days.len() > 1;
     Drawn {
-        chart: Some(line::draw(&labels, &timeline.buckets, &[series])),
+        chart: is_line.then(|| line::draw(&labels, &timeline.buckets, &[series])),
         finding: Some(finding),
         table,
+        table_shown: !is_line,
         ..Drawn::default()
     }
 }

@@ -2,9 +2,11 @@
 
 use super::{Context, Drawn, Figure, Section, group_packets, without_geolocation};
 use crate::chart::ranked::{self, Bar};
+use crate::query::distinct::ERROR_PERCENT;
 use crate::query::{Answer, SourceGroup, Tally};
 use crate::table::{Cell, DataTable};
 use crate::text::{Both, country, fill, number};
+use crate::trend;
 
 pub(super) const BY_PACKETS: Figure = Figure {
     name: "countries-packets",
@@ -61,6 +63,8 @@ struct CountryRow<'a> {
     code: &'a str,
     tally: &'a Tally,
     sources: f64,
+    /// Shared where the difference is within the error of the estimates; the unknown has none.
+    rank: Option<usize>,
 }
 
 impl CountryRow<'_> {
@@ -82,6 +86,7 @@ fn draw(answer: &Answer, context: &Context<'_>, group: SourceGroup, measure: Mea
             code: std::str::from_utf8(code).unwrap_or("ZZ"),
             tally,
             sources: tally.sources.estimate(),
+            rank: None,
         })
         .collect();
     if rows.is_empty() {
@@ -97,6 +102,7 @@ fn draw(answer: &Answer, context: &Context<'_>, group: SourceGroup, measure: Mea
             .then(b.value(measure).total_cmp(&a.value(measure)))
             .then_with(|| a.code.cmp(b.code))
     });
+    set_ranks(&mut rows, measure);
     let packets = group_packets(answer, group);
     let sources = answer.group(group).sources.estimate();
     let whole = if measure == Measure::Packets {
@@ -129,7 +135,7 @@ fn draw(answer: &Answer, context: &Context<'_>, group: SourceGroup, measure: Mea
     };
     let mut notes = vec![denominator];
     if measure == Measure::Sources {
-        notes.push(context.error_note());
+        notes.extend([text.note_equal_ranks.to_owned(), context.error_note()]);
     }
     if without_geolocation(answer) {
         notes.push(text.note_no_geo.to_owned());
@@ -150,6 +156,19 @@ fn draw(answer: &Answer, context: &Context<'_>, group: SourceGroup, measure: Mea
         table: table(context, &rows, packets, sources),
         notes,
         ..Drawn::default()
+    }
+}
+
+fn set_ranks(rows: &mut [CountryRow<'_>], measure: Measure) {
+    let error_percent = match measure {
+        Measure::Packets => 0.0,
+        Measure::Sources => ERROR_PERCENT,
+    };
+    let known = rows.iter_mut().filter(|row| row.code != "ZZ");
+    let known: Vec<&mut CountryRow<'_>> = known.collect();
+    let values: Vec<f64> = known.iter().map(|row| row.value(measure)).collect();
+    for (row, (rank, _)) in known.into_iter().zip(trend::ranks(&values, error_percent)) {
+        row.rank = Some(rank);
     }
 }
 
@@ -184,7 +203,7 @@ fn bars(context: &Context<'_>, rows: &[CountryRow<'_>], measure: Measure, whole:
                 _ => "bar",
             }
             .to_owned(),
-            ranked: row.code != "ZZ",
+            rank: row.rank,
         })
         .collect();
     let rest: f64 = known().skip(TOP).map(|row| row.value(measure)).sum();
@@ -196,7 +215,7 @@ fn bars(context: &Context<'_>, rows: &[CountryRow<'_>], measure: Measure, whole:
             value: rest,
             text: written(rest),
             class: "bar-rest".to_owned(),
-            ranked: false,
+            rank: None,
         });
     }
     bars
@@ -209,8 +228,8 @@ fn home_note(
     packets: i64,
 ) -> Option<String> {
     let home = context.home.filter(|_| measure == Measure::Packets)?;
-    let place = rows.iter().position(|row| row.code == home)?;
-    let row = &rows[place];
+    let row = rows.iter().find(|row| row.code == home)?;
+    let rank = row.rank?;
     Some(fill(
         context.text().note_home,
         &[
@@ -220,7 +239,7 @@ fn home_note(
                 "share",
                 &number::percent(row.tally.packets as f64, packets as f64),
             ),
-            ("rank", &(place + 1)),
+            ("rank", &rank),
         ],
     ))
 }
@@ -237,13 +256,9 @@ fn table(context: &Context<'_>, rows: &[CountryRow<'_>], packets: i64, sources: 
         ("sources_estimate", text.sources_about),
         ("sources_share_percent", text.share),
     ]);
-    for (rank, row) in rows.iter().enumerate() {
+    for row in rows {
         table.push(vec![
-            if row.code == "ZZ" {
-                Cell::Gap
-            } else {
-                Cell::Count(rank as i64 + 1)
-            },
+            row.rank.map_or(Cell::Gap, |rank| Cell::Count(rank as i64)),
             Cell::text(row.code),
             Cell::text(country::name(row.code, context.language)),
             Cell::Count(row.tally.packets),

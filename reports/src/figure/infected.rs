@@ -104,9 +104,12 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
         table.push(row);
     }
     let labels = context.labels(text.axis_sources_day_exact, text.note_infected.to_owned());
+    // A single day is no line.
+    let is_line = answer.days.len() > 1;
     Drawn {
-        chart: Some(line::draw(&labels, &timeline.buckets, &series)),
+        chart: is_line.then(|| line::draw(&labels, &timeline.buckets, &series)),
         table,
+        table_shown: !is_line,
         notes: vec![text.note_infected.to_owned()],
         ..Drawn::default()
     }

@@ -137,10 +137,9 @@ fn slope(answer: &Answer, context: &Context<'_>) -> Drawn {
         } else {
             text.rank_alone
         };
-        Some((
-            shown,
-            format!("{} {share}%", fill(template, &[("n", &rank)])),
-        ))
+        let name = country::name(&rows[row].code, context.language);
+        let rank = fill(template, &[("n", &rank)]);
+        Some((shown, format!("{rank} {name} {share}%")))
     };
     let lines: Vec<Line> = (0..rows.len())
         .filter_map(|row| {

@@ -100,7 +100,8 @@ fn draw(
     let mut bars: Vec<Bar> = ranking
         .iter()
         .take(TOP)
-        .map(|(port, tally)| {
+        .enumerate()
+        .map(|(place, (port, tally))| {
             let device = devices && is_device(*port);
             Bar {
                 label: port_label(*port),
@@ -112,7 +113,7 @@ fn draw(
                     share(tally.packets)
                 ),
                 class: if device { "bar-device" } else { "bar" }.to_owned(),
-                ranked: true,
+                rank: Some(place + 1),
             }
         })
         .collect();
@@ -128,7 +129,7 @@ fn draw(
             value: rest as f64,
             text: format!("{} ({}%)", number::count(rest), share(rest)),
             class: "bar-rest".to_owned(),
-            ranked: false,
+            rank: None,
         });
     }
     let legends = if devices && bars.iter().any(|bar| bar.class == "bar-device") {
@@ -206,7 +207,7 @@ fn table(ranking: &[(Port, PortTotals)], total: i64, text: &Text) -> DataTable {
             Cell::Count(tally.packets),
             Cell::share(tally.packets as f64, total as f64),
             Cell::Count(tally.bytes),
-            Cell::Estimate(tally.hosts),
+            Cell::Estimate(tally.hosts()),
         ]);
     }
     table

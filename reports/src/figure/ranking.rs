@@ -191,7 +191,7 @@ fn ranks(answer: &Answer, context: &Context<'_>) -> Drawn {
     }
     let mut notes = vec![text.note_outside.to_owned(), text.note_iana.to_owned()];
     if previous.is_none() {
-        notes.push(text.key_nothing_before.to_owned());
+        notes.push(text.note_nothing_before.to_owned());
     }
     Drawn {
         finding: Some(finding(&now, previous.as_deref(), context)),
@@ -462,11 +462,11 @@ fn trends(answer: &Answer, context: &Context<'_>) -> Drawn {
         ("day", text.time),
         ("port_label", text.port),
         ("packets_per_address_day", context.unit(answer)),
-        ("hosts_estimate", text.sources_about),
+        ("ipv4_hosts_estimate", text.sources_about_ipv4),
     ]);
     for (port, ..) in ranking.iter().take(SMALL_MAX) {
         for (day, value) in daily(answer, &exposures, *port).into_iter().enumerate() {
-            let hosts = f64::from(answer.port_days[day].get(*port).hosts);
+            let hosts = f64::from(answer.port_days[day].get(*port).hosts_ipv4);
             table.push(vec![
                 Cell::text(date(day).to_string()),
                 Cell::text(port_label(*port)),

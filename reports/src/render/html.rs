@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use crate::chart::{Chart, STYLE, escaped, spark};
-use crate::document::{Document, Placed};
+use crate::document::{Chapter, Document, Placed};
 use crate::table::{Cell, DataTable};
 use crate::text::{Language, Text, fill, number};
 
@@ -89,9 +89,10 @@ pub fn render(document: &Document) -> String {
         if let Some(note) = &section.note {
             analyst_note(&mut page, note);
         }
-        for placed in &section.figures {
+        for placed in section.drawn() {
             figure(&mut page, placed, document, text);
         }
+        undrawn(&mut page, section, document.language);
         page.push_str("</section>\n");
     }
     definitions(&mut page, document, text);
@@ -200,21 +201,38 @@ fn contents(page: &mut String, document: &Document, text: &Text) {
     );
 }
 
+/// The figures of a section that have nothing to show, with the reasons: they keep their numbers and anchors.
+fn undrawn(page: &mut String, section: &Chapter, language: Language) {
+    let undrawn = section.undrawn();
+    if undrawn.is_empty() {
+        return;
+    }
+    page.push_str("<dl class=\"undrawn\">");
+    for (reason, figures) in undrawn {
+        page.push_str("<dt>");
+        for placed in figures {
+            let _ = write!(
+                page,
+                "<span id=\"{}\">{} {}</span>",
+                placed.figure.name,
+                placed.mark(language),
+                escaped(placed.title(language))
+            );
+        }
+        let _ = write!(page, "</dt><dd>{}</dd>", escaped(reason));
+    }
+    page.push_str("</dl>\n");
+}
+
 fn figure(page: &mut String, placed: &Placed, document: &Document, text: &Text) {
     let (name, language) = (placed.figure.name, document.language);
-    let separator = if language == Language::Ja { "" } else { " " };
     let _ = writeln!(
         page,
-        "<figure id=\"{name}\"><figcaption><h3><span>{}{separator}{}</span>{}</h3><p>{}</p></figcaption>",
-        escaped(text.figure),
-        placed.number,
+        "<figure id=\"{name}\"><figcaption><h3><span>{}</span>{}</h3><p>{}</p></figcaption>",
+        placed.mark(language),
         escaped(placed.title(language)),
         escaped(&caption(placed, language))
     );
-    if let Some(reason) = placed.drawn.empty {
-        let _ = writeln!(page, "<p class=\"empty\">{}</p></figure>", escaped(reason));
-        return;
-    }
     if let Some(chart) = &placed.drawn.chart {
         plot(page, chart, placed.narrow.0.as_ref());
     }
@@ -349,9 +367,7 @@ fn analyst_note(page: &mut String, note: &str) {
 }
 
 fn table(page: &mut String, table: &DataTable, language: Language, text: &Text, rows_max: usize) {
-    let shown: Vec<usize> = (0..table.columns.len())
-        .filter(|&column| !table.columns[column].label.is_empty())
-        .collect();
+    let shown = table.columns_shown();
     // A column of numbers stays right-aligned if a row has a word instead.
     let numeric: Vec<bool> = (0..table.columns.len())
         .map(|column| {

@@ -57,8 +57,16 @@ pub fn render(document: &Document) -> String {
         if let Some(note) = &section.note {
             let _ = writeln!(page, "{}\n", note.trim_end());
         }
-        for placed in &section.figures {
+        for placed in section.drawn() {
             figure(&mut page, placed, document.language);
+        }
+        for (reason, figures) in section.undrawn() {
+            for placed in figures {
+                let mark = placed.mark(document.language);
+                let title = escaped(placed.title(document.language));
+                let _ = writeln!(page, "- {mark} {title}");
+            }
+            let _ = writeln!(page, "\n{}\n", escaped(reason));
         }
     }
     let _ = writeln!(page, "## {}\n", text.definitions);
@@ -72,19 +80,9 @@ pub fn render(document: &Document) -> String {
 }
 
 fn figure(page: &mut String, placed: &Placed, language: Language) {
-    let text = language.text();
     let title = placed.title(language);
-    let _ = writeln!(
-        page,
-        "### {} {} {}\n",
-        text.figure,
-        placed.number,
-        escaped(title)
-    );
-    if let Some(reason) = placed.drawn.empty {
-        let _ = writeln!(page, "{}\n", escaped(reason));
-        return;
-    }
+    let mark = placed.mark(language);
+    let _ = writeln!(page, "### {mark} {}\n", escaped(title));
     if placed.drawn.chart.is_some() {
         let _ = writeln!(
             page,
@@ -109,9 +107,7 @@ fn figure(page: &mut String, placed: &Placed, language: Language) {
 }
 
 fn table(page: &mut String, table: &DataTable, language: Language) {
-    let shown: Vec<usize> = (0..table.columns.len())
-        .filter(|&column| !table.columns[column].label.is_empty())
-        .collect();
+    let shown = table.columns_shown();
     let row = |page: &mut String, cells: Vec<String>| {
         let _ = writeln!(page, "| {} |", cells.join(" | "));
     };

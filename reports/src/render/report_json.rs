@@ -113,9 +113,7 @@ fn figure(placed: &Placed, language: Language) -> Value {
 
 /// The columns that readers see, and the rows that the page shows.
 fn table(table: &DataTable, rows_shown: Option<usize>, language: Language) -> Value {
-    let shown: Vec<usize> = (0..table.columns.len())
-        .filter(|&column| !table.columns[column].label.is_empty())
-        .collect();
+    let shown = table.columns_shown();
     let most = rows_shown.unwrap_or(TABLE_ROWS_MAX);
     let columns: Vec<Value> = shown
         .iter()
