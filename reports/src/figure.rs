@@ -1,5 +1,7 @@
 //! The figures of a report: one row of [`FIGURES`] and one file each. The document, `list`, `figure NAME` and the tests read this table.
 
+use teiten_aggregator::schema::names;
+
 use crate::chart::axis::TimeAxis;
 use crate::chart::ranked::Bar;
 use crate::chart::timeline::{self, TimeBuckets};
@@ -206,7 +208,11 @@ pub const FIGURES: &[Figure] = &[
 ];
 
 /// Columns of hosts that count both IP versions, which a figure then says.
-const COUNTS_OF_BOTH: [&str; 3] = ["hosts_estimate", "sources_estimate", "victims_estimate"];
+const COUNTS_OF_BOTH: [&str; 3] = [
+    "hosts_estimate",
+    names::SOURCES_ESTIMATE,
+    "victims_estimate",
+];
 
 impl Figure {
     /// Draws the figure in a language, with the notes that every figure needs: gaps, loss, partial hours.

@@ -1,5 +1,6 @@
 //! Events: a card for each spike and each new port, and a table of all of them with the numbers of the rule.
 
+use teiten_aggregator::schema::names;
 use teiten_observation::{Family, Tool};
 
 use super::ports::{port_detail, port_label};
@@ -350,7 +351,7 @@ fn table(answer: &Answer, context: &Context<'_>) -> DataTable {
         ("days", text.days),
         ("kind", ""),
         ("kind_label", text.kind),
-        ("ip_version", ""),
+        (names::IP_VERSION, ""),
         ("port_label", text.port),
         ("service", text.service),
         ("hosts_of_peak_day_estimate", text.hosts_of_peak),
