@@ -1,5 +1,7 @@
 //! Countries of the sources: by packets and by hosts, side by side and each with its denominator, and the victims of attacks.
 
+use teiten_aggregator::schema::names;
+
 use super::{Context, Drawn, Figure, Section, group_packets, without_geolocation};
 use crate::chart::ranked::{self, Bar};
 use crate::query::distinct::ERROR_PERCENT;
@@ -253,7 +255,7 @@ fn table(context: &Context<'_>, rows: &[CountryRow<'_>], packets: i64, sources: 
         ("packets", text.packets),
         ("packets_share_percent", text.share),
         ("bytes", text.bytes),
-        ("sources_estimate", text.sources_about),
+        (names::SOURCES_ESTIMATE, text.sources_about),
         ("sources_share_percent", text.share),
     ]);
     for row in rows {
