@@ -14,7 +14,7 @@ use super::port_days::DayPorts;
 use super::port_map::PortMap;
 use super::rolled_up::RolledUp;
 use super::survey::Survey;
-pub(crate) use super::tally::PortKey;
+pub(crate) use super::tally::TalliedPort;
 pub use super::tally::{
     Day, Map, Port, PortDay, PortRole, PortTotals, Protocol, SourceGroup, Tally,
 };
@@ -173,7 +173,7 @@ pub(crate) type FileNotes = (
 );
 
 /// The ports of a day that is still being read.
-pub(crate) type OpenDay = Map<PortKey, Tally>;
+pub(crate) type OpenDay = Map<TalliedPort, Tally>;
 
 /// What a period is compared with.
 #[derive(Clone, Debug, Default)]
@@ -348,7 +348,7 @@ impl Answer {
         self.damaged.extend(damaged);
     }
 
-    fn open_port(&mut self, key: PortKey) -> &mut Tally {
+    fn open_port(&mut self, key: TalliedPort) -> &mut Tally {
         self.open_ports.entry(key).or_insert_with(Tally::small)
     }
 
@@ -358,7 +358,7 @@ impl Answer {
         &self.ports[role as usize]
     }
 
-    pub(crate) fn totals_of(&mut self, key: PortKey) -> &mut PortTotals {
+    pub(crate) fn totals_of(&mut self, key: TalliedPort) -> &mut PortTotals {
         self.ports[key.role as usize].at(key.port, PortTotals::default)
     }
 

@@ -135,7 +135,7 @@ pub struct Port {
 
 /// What the hosts of a port are counted by: those of IPv4 and of IPv6 are never compared with each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct PortKey {
+pub(crate) struct TalliedPort {
     pub family: Family,
     pub role: PortRole,
     pub port: Port,

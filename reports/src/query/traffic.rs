@@ -6,7 +6,7 @@ use std::ops::Range;
 use teiten_aggregator::schema::names;
 use teiten_observation::{Class, Tool, TrafficType};
 
-use super::answer::{Port, PortKey};
+use super::answer::{Port, TalliedPort};
 use super::distinct::SourceSketch;
 use super::rows::{self, Columns};
 use super::tally::family_of;
@@ -115,7 +115,7 @@ fn add(job: &Job<'_>, hour: usize, batch: &Columns<'_>, part: &mut Answer) -> Re
                 protocol: protocols.value(row) as u8,
                 port: ports.at(row),
             };
-            let key = PortKey {
+            let key = TalliedPort {
                 family: family_of(versions.value(row)),
                 role: *role,
                 port,

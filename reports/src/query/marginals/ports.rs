@@ -15,13 +15,13 @@ use teiten_observation::Family;
 use super::{RolledDays, opened, unpanicked};
 use crate::query::distinct::{LG_K_SMALL, SourceSketch};
 use crate::query::rolled_up::date_of;
-use crate::query::tally::{Map, Port, PortKey, PortRole, family_of};
+use crate::query::tally::{Map, Port, PortRole, TalliedPort, family_of};
 use crate::query::{Answer, DamagedFile, Job};
 
 /// A row of a day.
 #[derive(Clone, Debug)]
 pub(super) struct PortRow {
-    key: PortKey,
+    key: TalliedPort,
     /// Packets and bytes.
     counts: [i64; 2],
     /// Distinct sources, estimated.
@@ -68,7 +68,7 @@ pub(super) fn read(part: PartColumns, with_sketches: bool) -> Result<Vec<PortRow
                 port: ports.at(row),
             };
             rows.push(PortRow {
-                key: PortKey {
+                key: TalliedPort {
                     family: family_of(versions.value(row)),
                     role: *roles.at(row),
                     port,
@@ -96,7 +96,7 @@ pub(super) fn add(day: usize, of_sensors: &[Vec<PortRow>], part: &mut Answer) {
         }
         return;
     }
-    let mut joint: Map<PortKey, ([i64; 2], SourceSketch)> = Map::default();
+    let mut joint: Map<TalliedPort, ([i64; 2], SourceSketch)> = Map::default();
     for row in of_sensors.iter().flatten() {
         let empty = || ([0; 2], SourceSketch::new(LG_K_SMALL));
         let (sums, sources) = joint.entry(row.key).or_insert_with(empty);
@@ -111,7 +111,7 @@ pub(super) fn add(day: usize, of_sensors: &[Vec<PortRow>], part: &mut Answer) {
     }
 }
 
-fn add_row(day: usize, key: PortKey, (counts, hosts): ([i64; 2], f64), part: &mut Answer) {
+fn add_row(day: usize, key: TalliedPort, (counts, hosts): ([i64; 2], f64), part: &mut Answer) {
     if key.role == PortRole::Asked {
         part.port_days[day].set(key.port, key.family, counts[0], hosts as f32);
     }
@@ -163,7 +163,7 @@ pub(in crate::query) fn close(job: &Job<'_>, workers: usize, answer: &mut Answer
         for (port, totals) in answer.ports[role as usize].iter_mut() {
             // Those of the days do not add up.
             for family in [Family::Ipv4, Family::Ipv6] {
-                let key = PortKey { family, role, port };
+                let key = TalliedPort { family, role, port };
                 let sources = sketches.get(&key);
                 totals.set_hosts(family, sources.map_or(0.0, SourceSketch::estimate));
             }
@@ -242,7 +242,7 @@ fn union_of(
     files: &[PortFile<'_>],
     workers: usize,
     answer: &mut Answer,
-) -> Map<PortKey, SourceSketch> {
+) -> Map<TalliedPort, SourceSketch> {
     let next = AtomicUsize::new(0);
     let work = || {
         let mut sketches = Map::default();
@@ -264,7 +264,7 @@ fn union_of(
         };
         threads.into_iter().map(join).collect()
     });
-    let mut all: Map<PortKey, SourceSketch> = Map::default();
+    let mut all: Map<TalliedPort, SourceSketch> = Map::default();
     for (sketches, failed) in results {
         for (key, sources) in sketches {
             match all.get_mut(&key) {
@@ -281,7 +281,7 @@ fn union_of(
 
 fn add_sketches(
     part: PartColumns,
-    sketches: &mut Map<PortKey, SourceSketch>,
+    sketches: &mut Map<TalliedPort, SourceSketch>,
 ) -> Result<(), String> {
     let columns = [
         names::ROLE,
@@ -302,7 +302,7 @@ fn add_sketches(
                 protocol: protocols.value(row) as u8,
                 port: ports.at(row),
             };
-            let key = PortKey {
+            let key = TalliedPort {
                 family: family_of(versions.value(row)),
                 role: *roles.at(row),
                 port,
