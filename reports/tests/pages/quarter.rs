@@ -2,8 +2,7 @@
 //! nothing else, although there are an outage, a sensor out of service for days, an hour with loss, and IPv6, whose hosts are judged apart. Both
 //! languages state the same.
 
-#[allow(dead_code)] // Each test file uses its own part of it.
-mod small;
+use crate::small;
 
 use std::collections::BTreeSet;
 use std::ops::Range;

@@ -1,8 +1,7 @@
 //! The whole line of a report on a small dataset written here: what the answer holds, what figures and files say of gaps and loss, and
 //! how the program ends. Golden files are rewritten with `TEITEN_REWRITE=1 cargo test -p teiten-reports --test report`.
 
-#[allow(dead_code)] // Each test file uses its own part of it.
-mod small;
+use crate::small;
 
 use std::fs;
 use std::path::Path;

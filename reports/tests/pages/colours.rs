@@ -6,7 +6,7 @@
 
 use std::collections::BTreeMap;
 
-const PAGE_STYLE: &str = include_str!("../src/render/page.css");
+const PAGE_STYLE: &str = include_str!("../../src/render/page.css");
 /// The least difference between two colours.
 const DIFFERENCE_MIN: f64 = 15.0;
 /// The least contrast of a fill with the page.

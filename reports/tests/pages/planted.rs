@@ -1,12 +1,9 @@
 //! A month with its month before and two planted changes, a spike and a new port: the rule finds these and nothing else, and both languages
 //! state the same numbers.
 
-#[path = "small/boxes.rs"]
-mod boxes;
-#[path = "small/rolled.rs"]
-mod rolled;
-#[allow(dead_code)] // Each test file uses its own part of it.
-mod small;
+use crate::boxes;
+use crate::rolled;
+use crate::small;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,7 +1,6 @@
 //! The law of one measure: prints that misled, each as a test on a dataset written for it. Every one of them failed before the law.
 
-#[allow(dead_code)] // Each test file uses its own part of it.
-mod small;
+use crate::small;
 
 use std::collections::BTreeSet;
 use std::fs;
