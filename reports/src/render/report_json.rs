@@ -157,7 +157,7 @@ mod tests {
             planted.push(vec![
                 Cell::text("x"),
                 Cell::Count(1000 * row),
-                Cell::Spark(vec![Some(1.0)]),
+                Cell::Spark(vec![Some(1.0), Some(2.0)]),
             ]);
         }
         let value = table(&planted, Some(2), Language::En);

@@ -1,6 +1,9 @@
 //! Planted attacks in a capture that is killed three times: what was journaled is there, and the events are those of the truth.
 
-use teiten_sensor::engine::run;
+use std::sync::Arc;
+use std::time::Duration;
+
+use teiten_sensor::engine::{Passage, run};
 use teiten_testdata::{Prefix, Scenario, Truth, write};
 
 use teiten_aggregator::hour::HOUR_US;
@@ -9,9 +12,11 @@ use teiten_aggregator::verify::verify;
 
 use crate::dataset::{Workshop, broken_sums};
 use crate::journal_faults::Killed;
-use crate::journaled::{HOUR, MINUTE_US, minute_of, with_journaled};
+use crate::journaled::{HOUR, MINUTE_US, SECOND_US, second_of, with_journaled};
 use crate::planted::check_planted;
 
+/// How often what was counted is journaled.
+const CHECKPOINT: Duration = Duration::from_millis(50);
 const FILE_HEADER_BYTES: usize = 24;
 const RECORD_HEADER_BYTES: usize = 16;
 
@@ -49,29 +54,39 @@ fn packets() -> (Vec<(i64, Vec<u8>)>, Truth) {
 fn three_kills_lose_no_attack() {
     let workshop = Workshop::new();
     let (packets, truth) = packets();
-    let first = HOUR * 60;
-    let all = first..first + 210;
-    // In the middle of attacks, and within hours.
-    for kills in [vec![], vec![first + 25, first + 58, first + 123]] {
+    let first = HOUR * 3_600;
+    let all = first..first + 210 * 60;
+    // In the middle of attacks, and within hours; not in a silence that ends an attack by a microsecond: the second of a kill is not observed,
+    // and so no silence.
+    let killed = [28, 58, 123].map(|minute| first + minute * 60);
+    for kills in [vec![], killed.to_vec()] {
         let name = format!("killed{}", kills.len());
         let mut from = all.start;
         for until in kills.iter().copied().chain([all.end]) {
             let is_killed = until < all.end;
-            // Behind the last minute the clock goes on: what came in it is journaled then.
-            let mut minutes = (from..until).chain(is_killed.then_some(until - 1));
-            let mut past = false;
+            // Behind the last second the clock goes on: what came is journaled then.
+            let mut seconds = from..=(if is_killed { until } else { until - 1 });
             let mut next = |_| {
-                let minute = minutes.next()?;
-                let again = past && is_killed && minute == until - 1;
-                past |= minute == until - 1;
-                let packets = if again { &[][..] } else { &packets[..] };
-                Some(minute_of(packets, minute))
+                let second = seconds.next()?;
+                if second < until {
+                    return Some(second_of(&packets, second));
+                }
+                std::thread::sleep(2 * CHECKPOINT);
+                Some(second_of(&[], until - 1))
             };
             with_journaled(&workshop, (&name, "attacked"), 2, |passage, mut hours| {
+                let passage = Passage {
+                    checkpoint: Some(CHECKPOINT),
+                    observed_from_us: Some(from * SECOND_US),
+                    telescope: Arc::clone(&passage.telescope),
+                    reading: passage.reading.clone(),
+                    status: None,
+                    ..*passage
+                };
                 if is_killed {
-                    run(&mut next, passage, &mut Killed(hours)).expect("writable");
+                    run(&mut next, &passage, &mut Killed(hours)).expect("writable");
                 } else {
-                    run(&mut next, passage, &mut hours).expect("writable");
+                    run(&mut next, &passage, &mut hours).expect("writable");
                 }
             });
             from = until;
@@ -82,9 +97,9 @@ fn three_kills_lose_no_attack() {
             addresses: 0,
             ..truth.clone()
         };
-        let events = check_planted(&data, &truth, &RollupSettings::default());
-        assert!(events > 20, "{events}");
         assert_eq!(broken_sums(&data), [""; 0]);
         assert_eq!(verify(&data).expect("readable").findings, []);
+        let events = check_planted(&data, &truth, &RollupSettings::default());
+        assert!(events > 20, "{events}");
     }
 }

@@ -23,8 +23,9 @@ use super::network::udp_frame;
 /// 2026-11-15T07, the hour in which these captures begin.
 pub(crate) const HOUR: i64 = 498_535;
 
-/// Microseconds in a minute.
+/// Microseconds in a minute and in a second.
 pub(crate) const MINUTE_US: i64 = 60_000_000;
+pub(crate) const SECOND_US: i64 = 1_000_000;
 
 /// Packets of one time, which the clock shows too; each is given by its number, which makes its source, and its port.
 pub(crate) fn arrival(time_us: i64, packets: impl Iterator<Item = (u32, u16)>) -> Arrival {
@@ -40,6 +41,14 @@ pub(crate) fn minute_of(packets: &[(i64, Vec<u8>)], minute: i64) -> Arrival {
     let of_minute = |it: &&(i64, Vec<u8>)| it.0.div_euclid(MINUTE_US) == minute;
     let packets = packets.iter().filter(of_minute).cloned();
     of_frames((minute + 1) * MINUTE_US - 1, packets)
+}
+
+/// The packets of a second, of those given in the order of their times, and the clock at its end.
+pub(crate) fn second_of(packets: &[(i64, Vec<u8>)], second: i64) -> Arrival {
+    let start = packets.partition_point(|packet| packet.0 < second * SECOND_US);
+    let of_second = packets[start..].iter();
+    let of_second = of_second.take_while(|packet| packet.0 < (second + 1) * SECOND_US);
+    of_frames((second + 1) * SECOND_US - 1, of_second.cloned())
 }
 
 /// Ethernet frames with their times, and the clock.
