@@ -52,10 +52,7 @@ impl ValueAxis {
     /// Labels in a language.
     #[must_use]
     pub fn labels(&self, language: Language) -> Vec<String> {
-        self.ticks
-            .iter()
-            .map(|&tick| number::axis(tick, language))
-            .collect()
+        number::axis_ticks(&self.ticks, language)
     }
 
     /// Draws grid lines and labels.

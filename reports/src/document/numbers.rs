@@ -102,12 +102,15 @@ fn rows(answer: &Answer, setting: &Setting, language: Language) -> Vec<KeyNumber
             number::bytes(answer.bytes()),
             fill(text.key_bytes_note, &[("mean", &mean)]),
         ),
-        key(
+    ]);
+    // Where nobody observes IPv6, its share would only look like a finding.
+    if answer.sensors_of_ipv6().next().is_some() {
+        found.push(key(
             text.key_ipv6,
             share(answer.packets_ipv6()),
             fill(text.key_ipv6_note, &[("n", &v6)]),
-        ),
-    ]);
+        ));
+    }
     if let Some(home) = &setting.home {
         found.push(home_number(answer, home, language, percent_sign));
     }

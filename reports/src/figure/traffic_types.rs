@@ -50,7 +50,11 @@ fn draw(answer: &Answer, context: &Context<'_>) -> Drawn {
             Cell::Count(tally.packets),
             Cell::share(tally.packets as f64, total as f64),
             Cell::Count(tally.bytes),
-            Cell::Estimate(tally.sources.estimate()),
+            // Backscatter names no hosts: its packets come from those who are attacked.
+            match tally.sources.estimate() {
+                hosts if hosts > 0.0 => Cell::Estimate(hosts),
+                _ => Cell::Gap,
+            },
         ]);
     }
     Drawn {

@@ -137,21 +137,40 @@ pub fn rate(value: f64) -> String {
     decimal(value, digits)
 }
 
-/// A number for an axis: short, in the units of the language.
+/// The units of a language's short numbers: what each is worth, its name, and from which number on it is used.
+const fn units(language: Language) -> &'static [(f64, &'static str, f64)] {
+    match language {
+        Language::Ja => &[(1e12, "兆", 1e12), (1e8, "億", 1e8), (1e4, "万", 1e4)],
+        Language::En => &[(1e9, "G", 1e9), (1e6, "M", 1e6), (1e3, "k", 1e4)],
+    }
+}
+
+/// A number for a chart: short, in the units of the language.
 #[must_use]
 pub fn axis(value: f64, language: Language) -> String {
-    let units: &[(f64, &str)] = match language {
-        Language::Ja => &[(1e12, "兆"), (1e8, "億"), (1e4, "万")],
-        Language::En => &[(1e9, "G"), (1e6, "M"), (1e4, "k")],
-    };
-    let magnitude = value.abs();
-    for &(unit, name) in units {
-        if magnitude >= unit {
-            let unit = if name == "k" { 1e3 } else { unit };
-            return format!("{}{name}", short(value / unit));
-        }
+    let used = |(_, _, from): &&(f64, &str, f64)| value.abs() >= *from;
+    match units(language).iter().find(used) {
+        Some((unit, name, _)) => format!("{}{name}", short(value / unit)),
+        None => short(value),
     }
-    short(value)
+}
+
+/// The numbers of an axis, ascending at even distances, all in one unit: the largest that the distance reaches.
+#[must_use]
+pub fn axis_ticks(ticks: &[f64], language: Language) -> Vec<String> {
+    let step = ticks.windows(2).map(|pair| pair[1] - pair[0]).next();
+    let largest = ticks
+        .iter()
+        .fold(0.0, |largest: f64, tick| largest.max(tick.abs()));
+    let used = |(unit, _, from): &&(f64, &str, f64)| {
+        step.is_some_and(|step| step >= *unit) && largest >= *from
+    };
+    let found = units(language).iter().find(used);
+    let label = |&tick: &f64| match found {
+        Some((unit, name, _)) if tick != 0.0 => format!("{}{name}", short(tick / unit)),
+        _ => short(tick),
+    };
+    ticks.iter().map(label).collect()
 }
 
 fn short(value: f64) -> String {
@@ -247,6 +266,16 @@ mod tests {
         assert_eq!(axis(0.5, Language::En), "0.5");
         assert_eq!(axis(0.005, Language::En), "0.005");
         assert_eq!(axis(-20.0, Language::En), "−20");
+        for (ticks, language, labels) in [
+            ([0.0, 5e3, 1e4], Language::Ja, ["0", "5,000", "10,000"]),
+            ([0.0, 5e3, 1e4], Language::En, ["0", "5k", "10k"]),
+            ([0.0, 5e4, 1e5], Language::Ja, ["0", "5万", "10万"]),
+            ([0.0, 5e5, 1e6], Language::En, ["0", "500k", "1,000k"]),
+            ([0.0, 4e3, 8e3], Language::En, ["0", "4,000", "8,000"]),
+            ([-20.0, 0.0, 20.0], Language::Ja, ["−20", "0", "20"]),
+        ] {
+            assert_eq!(axis_ticks(&ticks, language), labels);
+        }
     }
 
     #[test]
