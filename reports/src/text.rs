@@ -192,7 +192,7 @@ text! {
     note_days_partial, note_exploded, note_table_cut,
     unchanged, new, key_nothing_before, note_nothing_before, key_survey, key_survey_note,
     note_not_yet, note_measure, note_ipv6, hollow_mark, not_yet_mark, axis_rate, axis_rate_sensor, address_hours, observed_share,
-    notice_unfinished, unfinished, key_ipv4, key_rate_day, key_rate_ipv6, key_previous, key_year_before, key_not_compared, key_hosts_day, key_hosts_day_none,
+    notice_unfinished, unfinished, key_ipv4, key_rate_day, key_rate_ipv6, key_rate_sensor, key_previous, key_year_before, key_not_compared, key_hosts_day, key_hosts_day_none,
     finding_untested, finding_no_event, finding_events, median, outside, event_short_spike, event_short_new, events_untested,
     events_rule, events_scope, events_more, event_spike, event_new, event_size, event_countries, event_network, event_tools, event_no_tool,
     event_sensors, event_sensors_all, event_judgement, days, kind, hosts_of_peak, dispersion, kind_spike, kind_new, rank_previous,

@@ -189,7 +189,7 @@ fn per_address(answer: &Answer, language: Language) -> KeyNumber {
     let label = match answer.unit() {
         RateUnit::AddressDay => text.key_rate_day,
         RateUnit::SensorDay if answer.is_ipv6_alone() => text.key_rate_ipv6,
-        RateUnit::SensorDay => text.axis_rate_sensor,
+        RateUnit::SensorDay => text.key_rate_sensor,
     };
     let of = |answer: &Answer| {
         answer.rate(match answer.is_ipv6_alone() {

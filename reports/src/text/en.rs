@@ -243,6 +243,7 @@ pub(super) const TEXT: Text = Text {
     unfinished: "interim",
     key_ipv4: "IPv4 {v4}, IPv6 {v6}",
     key_rate_ipv6: "IPv6 packets per sensor and day",
+    key_rate_sensor: "Packets per sensor and day",
     key_rate_day: "Packets per address and day",
     key_previous: "period before {value} ({change})",
     key_year_before: "a year before {value} ({change})",

@@ -237,6 +237,7 @@ pub(super) const TEXT: Text = Text {
     unfinished: "途中集計",
     key_ipv4: "IPv4 {v4}、IPv6 {v6}",
     key_rate_ipv6: "センサー1台1日あたりIPv6パケット数",
+    key_rate_sensor: "センサー1台1日あたりパケット数",
     key_rate_day: "1アドレス1日あたりパケット数",
     key_previous: "前期 {value}（{change}）",
     key_year_before: "前年同期 {value}（{change}）",
