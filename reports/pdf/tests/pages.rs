@@ -23,7 +23,7 @@ fn figure(number: usize, chart: bool, table: bool) -> Value {
         "title": format!("Figure about 23/TCP {HOSTILE}"),
         "caption": HOSTILE,
         "empty": if chart || table { Value::Null } else { json!(HOSTILE) },
-        "chart": if chart { drawn.clone() } else { Value::Null },
+        "chart": chart.then_some(&drawn),
         "cards": if chart { json!([{"title": HOSTILE, "drawing": drawn, "lines": [HOSTILE]}]) } else { json!([]) },
         "table": if table { json!({"columns": columns, "rows": rows, "cut": HOSTILE}) } else { Value::Null },
         "notes": [HOSTILE, "第2の注記。"],
