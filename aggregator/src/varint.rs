@@ -1,6 +1,7 @@
-//! Numbers in as few bytes as they need (LEB128, as in DWARF 5, section 7.6): for files that this program alone reads.
+//! Numbers in as few bytes as they need (LEB128, as in DWARF 5, section 7.6): for pages of Parquet, and for files that this program alone reads.
 
 /// Appends seven bits of a number after the other, the lowest first; all but the last byte have their highest bit set.
+#[inline]
 pub(crate) fn write(mut value: u64, bytes: &mut Vec<u8>) {
     while value >= 0x80 {
         bytes.push(value as u8 | 0x80);

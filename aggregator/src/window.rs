@@ -265,14 +265,10 @@ impl Window {
     /// open. `None` if that would free less than `bytes_min`.
     pub fn spill_largest(&mut self, bytes_min: usize) -> Option<HourPart> {
         let payloads_max = bytes_min.saturating_mul(SPILL_PAYLOADS_TIMES);
-        let freed = |part: &HourPart| {
-            let payloads = part.payloads.memory_bytes();
-            part.spillable_bytes()
-                - if payloads <= payloads_max {
-                    payloads
-                } else {
-                    0
-                }
+        let stays = |part: &HourPart| part.payloads.memory_bytes() <= payloads_max;
+        let freed = |part: &HourPart| match stays(part) {
+            true => part.spillable_bytes() - part.payloads.memory_bytes(),
+            false => part.spillable_bytes(),
         };
         let hours = self.hours.values_mut().map(|part| (freed(part), part));
         let (_, part) = hours
@@ -281,7 +277,7 @@ impl Window {
         let mut taken = HourPart::new(part.hour, self.seed, Room::of(part), &self.spare);
         std::mem::swap(&mut taken.ipv4, &mut part.ipv4);
         std::mem::swap(&mut taken.ipv6, &mut part.ipv6);
-        if part.payloads.memory_bytes() > payloads_max {
+        if !stays(part) {
             taken.payloads = part.payloads.take();
         }
         std::mem::swap(&mut taken.replies, &mut part.replies);

@@ -1,5 +1,7 @@
 //! Parquet's DELTA_BINARY_PACKED: differences in blocks of 128, each a quarter with its own bit width, one value after the other.
 
+use crate::varint;
+
 const BLOCK: usize = 128;
 const MINIBLOCKS: usize = 4;
 const MINIBLOCK: usize = BLOCK / MINIBLOCKS;
@@ -77,9 +79,9 @@ impl Delta {
         if self.held > 1 {
             push_block(&mut self.blocks, &self.values[..self.held]);
         }
-        push_varint(page, BLOCK as u64);
-        push_varint(page, MINIBLOCKS as u64);
-        push_varint(page, self.count());
+        varint::write(BLOCK as u64, page);
+        varint::write(MINIBLOCKS as u64, page);
+        varint::write(self.count(), page);
         push_zigzag(page, self.first);
         page.extend_from_slice(&self.blocks);
         self.blocks
@@ -161,17 +163,8 @@ pub(super) fn pack_group(values: &[u32; 8], width: u32, page: &mut Vec<u8>) {
     page.extend_from_slice(&packed[..width as usize]);
 }
 
-/// Appends an unsigned LEB128 number.
-pub(super) fn push_varint(page: &mut Vec<u8>, mut value: u64) {
-    while value >= 0x80 {
-        page.push(value as u8 | 0x80);
-        value >>= 7;
-    }
-    page.push(value as u8);
-}
-
 fn push_zigzag(page: &mut Vec<u8>, value: i64) {
-    push_varint(page, ((value << 1) ^ (value >> 63)) as u64);
+    varint::write(((value << 1) ^ (value >> 63)) as u64, page);
 }
 
 #[cfg(test)]

@@ -1,6 +1,7 @@
 //! Parquet's RLE / bit-packing hybrid, for dictionary indices and definition levels, one value after the other.
 
-use super::delta::{pack_group, push_varint};
+use super::delta::pack_group;
+use crate::varint;
 
 /// Values in a bit-packed group, and the shortest run that is worth its own header.
 const GROUP: usize = 8;
@@ -95,7 +96,7 @@ impl Hybrid {
 
     #[inline(never)]
     fn end_run(&mut self, page: &mut Vec<u8>) {
-        push_varint(page, (self.repeats as u64) << 1);
+        varint::write((self.repeats as u64) << 1, page);
         let bytes = self.width.div_ceil(8) as usize;
         page.extend_from_slice(&self.last.to_le_bytes()[..bytes]);
         (self.repeats, self.groups) = (0, 0);

@@ -5,6 +5,8 @@ use flate2::Crc;
 use parquet::basic::Encoding;
 use parquet::errors::{ParquetError, Result};
 
+use crate::varint;
+
 /// The values of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PageKind {
@@ -87,12 +89,8 @@ impl Fields<'_> {
 
     fn integer(&mut self, number: u8, value: i32) {
         self.field(number, INTEGER);
-        let mut rest = (value << 1 ^ value >> 31) as u32;
-        while rest >= 0x80 {
-            self.bytes.push(rest as u8 | 0x80);
-            rest >>= 7;
-        }
-        self.bytes.push(rest as u8);
+        let zigzag = (value << 1 ^ value >> 31) as u32;
+        varint::write(u64::from(zigzag), self.bytes);
     }
 
     fn begin(&mut self, number: u8) {

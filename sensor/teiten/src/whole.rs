@@ -17,16 +17,13 @@ pub(crate) fn called_as(name: &OsStr) -> Option<&'static str> {
 /// Runs the program of a group.
 pub(crate) fn start(group: &str, arguments: Vec<OsString>) -> ExitCode {
     let line = [vec![format!("teiten-{group}").into()], arguments].concat();
+    if group == "sensor" {
+        return teiten_sensor::program::run(line);
+    }
+    // The capability to capture is nothing for the others, whoever gave it to the file.
+    teiten_sensor::privilege::give_up_capture();
     match group {
-        "sensor" => teiten_sensor::program::run(line),
-        // What capturing may need is nothing for the others, whoever gave it to the file.
-        "aggregator" => {
-            teiten_sensor::privilege::give_up_capture();
-            teiten_aggregator::program::run(line)
-        }
-        _ => {
-            teiten_sensor::privilege::give_up_capture();
-            teiten_reports::program::run(line)
-        }
+        "aggregator" => teiten_aggregator::program::run(line),
+        _ => teiten_reports::program::run(line),
     }
 }
