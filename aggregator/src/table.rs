@@ -63,6 +63,16 @@ impl<A: Address> Bucket<A> {
         self.waiting.clear();
     }
 
+    /// Counts what waits, so that about `waiting_max` packets more can wait. Memory that grew with packets in it would copy them.
+    #[inline(never)]
+    fn make_room(&mut self, waiting_max: usize, rows: &mut Rows<A>, sets: &mut SetStore<A>) {
+        self.count(rows, sets);
+        let capacity = 1 << waiting_max.max(1).ilog2();
+        if self.waiting.capacity() < capacity {
+            self.waiting = Vec::with_capacity(capacity);
+        }
+    }
+
     /// Memory held, bytes.
     fn memory_bytes(&self) -> usize {
         self.index.memory_bytes() + self.waiting.capacity() * size_of::<PendingPacket<A>>()
@@ -106,10 +116,10 @@ impl<A: Address> RowTable<A> {
         let waiting_max = (self.rows.len() / ROWS_A_WAITING).clamp(WAITING_MIN, WAITING_MAX);
         for packet in pending {
             let bucket = &mut self.buckets[packet.source.bucket()];
-            bucket.waiting.push(packet);
-            if bucket.waiting.len() >= waiting_max {
-                bucket.count(&mut self.rows, &mut self.sets);
+            if bucket.waiting.len() == bucket.waiting.capacity() {
+                bucket.make_room(waiting_max, &mut self.rows, &mut self.sets);
             }
+            bucket.waiting.push(packet);
         }
     }
 

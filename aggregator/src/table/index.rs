@@ -18,6 +18,17 @@ const fn slots_for(rows: usize) -> usize {
     rows * 3 / 2 + (rows > 0) as usize
 }
 
+/// So many slots that are free.
+///
+/// They are written at once. Slots are read first, and a page of zeros that is read before it is written costs a second fault, for which
+/// the kernel interrupts all processors.
+fn free_slots(count: usize) -> Vec<u64> {
+    let mut slots = Vec::with_capacity(count);
+    advise_large_pages(&slots);
+    slots.resize(count, 0);
+    slots
+}
+
 /// Where rows are found.
 #[derive(Debug, Default)]
 pub(super) struct RowIndex {
@@ -29,8 +40,7 @@ pub(super) struct RowIndex {
 impl RowIndex {
     /// An index of no row that has room for so many.
     pub(super) fn with_room(rows: usize) -> Self {
-        let slots = vec![0; slots_for(rows)];
-        advise_large_pages(&slots);
+        let slots = free_slots(slots_for(rows));
         RowIndex { slots, rows: 0 }
     }
 
@@ -135,9 +145,7 @@ impl RowIndex {
         let needed = slots_for(self.rows + more);
         if needed > self.slots.len() {
             let slots = needed.max(self.slots.len() * 2).max(SLOTS_MIN);
-            // Memory that comes zeroed from the kernel is not written before it is used.
-            let old = std::mem::replace(&mut self.slots, vec![0; slots]);
-            advise_large_pages(&self.slots);
+            let old = std::mem::replace(&mut self.slots, free_slots(slots));
             for slot in old.into_iter().filter(|&slot| slot != 0) {
                 self.put(slot);
             }
