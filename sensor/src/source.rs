@@ -2,6 +2,7 @@
 //! never interprets packets, and a replay reads no clock.
 
 mod admit;
+mod ahead;
 mod arrival;
 pub mod block;
 mod candidate;

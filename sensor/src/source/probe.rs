@@ -61,6 +61,8 @@ fn first_time_us(
 ) -> Result<Option<i64>, CaptureError> {
     loop {
         let before_bytes = window.len();
+        // One read for a file, and no byte is copied again.
+        window.reserve(STEP_BYTES as usize + 1);
         let end_error = (&mut bytes).take(STEP_BYTES).read_to_end(window).err();
         let ended = end_error.is_some() || window.len() - before_bytes < STEP_BYTES as usize;
         match first_record_us(window)? {

@@ -5,8 +5,9 @@ use std::sync::Arc;
 
 use teiten_aggregator::inputs::{Capture, Contributors};
 
+use super::ahead::{Ahead, OPENED_AHEAD_MAX, SMALL_BYTES_MAX};
 use super::candidate::{Candidate, find};
-use super::error::SourceError;
+use super::error::{CaptureError, SourceError};
 use super::index::CaptureIndex;
 use super::input::{Input, Terms};
 use super::judge::IMPLAUSIBLE_DAYS_DEFAULT;
@@ -27,6 +28,10 @@ pub struct Replay {
     /// In order of their first packet; those before `next` were opened.
     candidates: Vec<Candidate>,
     next: usize,
+    /// Candidates before this one were asked for, or are not opened ahead.
+    asked: usize,
+    /// Opens small captures ahead.
+    ahead: Ahead,
     open: Vec<Opened>,
     /// One for each candidate, as far as they are read.
     reports: Vec<Option<FileReport>>,
@@ -128,8 +133,10 @@ impl Replay {
             counting: None,
             total_bytes: (!streamed).then_some(total_bytes),
             reports: vec![None; candidates.len()],
+            ahead: Ahead::new(),
             candidates,
             next: 0,
+            asked: 0,
             open: Vec::new(),
             problems,
             closed_bytes: 0,
@@ -217,12 +224,8 @@ impl Replay {
     fn open_next(&mut self) {
         let index = self.next;
         self.next += 1;
-        let terms = Terms {
-            implausible_days: self.settings.implausible_days,
-            from_bytes: self.candidates[index].from_bytes,
-            identify: self.counting.is_some().then(Vec::new),
-        };
-        match self.candidates[index].open(self.settings.reading, terms) {
+        self.ask_ahead();
+        match self.opened(index) {
             Ok(input) if input.time_us().is_some() => {
                 self.open.push(Opened { index, input });
                 self.note_hours(self.open.len() - 1);
@@ -235,6 +238,40 @@ impl Replay {
                     ..FileReport::default()
                 });
             }
+        }
+    }
+
+    fn opened(&mut self, index: usize) -> Result<Input, CaptureError> {
+        if let Some(opened) = self.ahead.take(index) {
+            return opened;
+        }
+        let terms = self.terms(index);
+        self.candidates[index].open(self.settings.reading, terms)
+    }
+
+    /// Has the small ones of the next captures opened, and of the one that is due where others follow.
+    fn ask_ahead(&mut self) {
+        if self.candidates.len() == 1 {
+            return;
+        }
+        let end = self.candidates.len().min(self.next + OPENED_AHEAD_MAX);
+        while self.asked < end && self.ahead.waiting() < OPENED_AHEAD_MAX {
+            let index = self.asked;
+            self.asked += 1;
+            let candidate = &self.candidates[index];
+            if candidate.size_bytes <= SMALL_BYTES_MAX
+                && let Some(opening) = candidate.opening(self.settings.reading, self.terms(index))
+            {
+                self.ahead.ask(index, opening);
+            }
+        }
+    }
+
+    fn terms(&self, index: usize) -> Terms {
+        Terms {
+            implausible_days: self.settings.implausible_days,
+            from_bytes: self.candidates[index].from_bytes,
+            identify: self.counting.is_some().then(Vec::new),
         }
     }
 

@@ -140,6 +140,54 @@ fn more_inputs_than_may_be_open_are_all_read() {
 }
 
 #[test]
+fn small_captures_are_opened_ahead_and_come_in_their_order() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let count = 5 * OPENED_AHEAD_MAX as i64;
+    let step_us = 1_000_000;
+    for number in 0..count {
+        let small = series(number * step_us, 1, 3);
+        let bytes = match number % 7 {
+            // One that ends within its last packet, one that is packed, and one that is too large to be opened ahead.
+            2 => small[..small.len() - 2].to_vec(),
+            3 => compressed(Compression::Zstandard, &small),
+            5 => series(number * step_us, 1, SMALL_BYTES_MAX as i64 / 24),
+            _ => small,
+        };
+        write(folder.path(), &format!("{number:03}.pcap"), &bytes);
+    }
+    let mut replay = Replay::open(&[folder.path().to_path_buf()]).expect("captures");
+    let gone = count as usize - 2;
+    let gone_path = folder.path().join(format!("{gone:03}.pcap"));
+    fs::remove_file(&gone_path).expect("it is there");
+    let mut times = Vec::new();
+    while let Some(block) = replay.next_block(Block::empty()) {
+        times.extend(block.records.iter().map(|record| record.time_us));
+        assert!(replay.ahead.waiting() <= OPENED_AHEAD_MAX);
+    }
+    let reports = replay.finish();
+    assert!(times.is_sorted());
+    let first_of = |number: &i64| times.binary_search(&(number * step_us)).is_ok();
+    let missing: Vec<i64> = (0..count).filter(|number| !first_of(number)).collect();
+    assert_eq!(missing, [gone as i64]);
+    let failed = |report: &&FileReport| report.error.is_some();
+    let paths: Vec<&str> = reports
+        .iter()
+        .filter(failed)
+        .map(|report| &report.path[report.path.len() - 8..])
+        .collect();
+    let mut expected: Vec<usize> = (0..count as usize)
+        .filter(|number| number % 7 == 2)
+        .collect();
+    expected.push(gone);
+    expected.sort_unstable();
+    let expected: Vec<String> = expected
+        .iter()
+        .map(|number| format!("{number:03}.pcap"))
+        .collect();
+    assert_eq!(paths, expected);
+}
+
+#[test]
 fn a_damaged_input_ends_with_its_error_and_the_others_are_read_on() {
     let folder = tempfile::tempdir().expect("a folder");
     let mut wild = series(10, 1, 5);
