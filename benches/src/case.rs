@@ -22,6 +22,8 @@ pub struct Case {
 pub enum Work {
     /// The built sensor, with these flags besides the file, the data folder and the telescope.
     Replay(&'static [&'static str]),
+    /// The same on these processors alone, as taskset(1) counts them.
+    Within(&'static str, &'static [&'static str]),
     /// The decompressor alone, on one thread.
     Decompress,
     /// Another program; `{capture}` in its arguments is the file. It does far less, and says how fast the machine was in that minute. It is left
@@ -29,12 +31,16 @@ pub enum Work {
     Peer(&'static str, &'static [&'static str]),
 }
 
+/// Runs a program on some of the processors.
+pub const TASKSET: &str = "taskset";
+
 impl Case {
     /// Whether what it runs is there.
     #[must_use]
     pub fn is_possible(&self) -> bool {
         match self.work {
             Work::Peer(program, _) => installed(program).is_some(),
+            Work::Within(..) => installed(TASKSET).is_some(),
             Work::Replay(_) | Work::Decompress => true,
         }
     }
@@ -127,8 +133,22 @@ pub const CASES: &[Case] = &[
         about: "the same by two",
         input: "plain",
         work: Work::Replay(&["--workers", "2"]),
+        aim: NONE,
+    },
+    Case {
+        name: "processor-1",
+        about: "the same on one processor, which reads, counts and closes",
+        input: "plain",
+        work: Work::Within("0", &["--workers", "1"]),
+        aim: NONE,
+    },
+    Case {
+        name: "processors-2",
+        about: "the same on two",
+        input: "plain",
+        work: Work::Within("0,1", &["--workers", "2"]),
         aim: Aim {
-            share: Some(("workers-1", 1.8)),
+            share: Some(("processor-1", 1.7)),
             ..NONE
         },
     },

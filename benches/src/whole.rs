@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
 
-use crate::case::{CASES, Case, Work};
+use crate::case::{CASES, Case, TASKSET, Work};
 use crate::dataset::{hash, sums};
 use crate::files::remove;
 use crate::input::{Capture, Scale, TELESCOPE, input};
@@ -129,11 +129,20 @@ impl Whole {
                 remove(&folder)?;
                 Ok((usage, None))
             }
-            Work::Replay(flags) => {
+            Work::Replay(flags) | Work::Within(_, flags) => {
                 // A repeated replay replaces the parts; a new folder makes each run like a user's first.
                 let data = self.work.join(format!("data-{}", case.name));
                 remove(&data)?;
-                let usage = self.replay(case.name, &self.sensor, capture, &data, flags)?;
+                let mut command = match case.work {
+                    Work::Within(processors, _) => {
+                        let mut command = Command::new(TASKSET);
+                        command.args(["-c", processors]).arg(&self.sensor);
+                        command
+                    }
+                    _ => Command::new(&self.sensor),
+                };
+                Whole::asking(&mut command, capture, &data, flags);
+                let usage = self.finish(case.name, &mut command)?;
                 let left = self.left(case.name, &data, summed)?;
                 remove(&data)?;
                 Ok((usage, Some(left)))
@@ -154,6 +163,12 @@ impl Whole {
         flags: &[&str],
     ) -> Result<Usage> {
         let mut command = Command::new(sensor);
+        Whole::asking(&mut command, capture, data, flags);
+        self.finish(name, &mut command)
+    }
+
+    /// Has the sensor replay a capture into `data`.
+    fn asking(command: &mut Command, capture: &Capture, data: &Path, flags: &[&str]) {
         command
             .arg("replay")
             .arg(&capture.path)
@@ -161,7 +176,6 @@ impl Whole {
             .arg(data)
             .args(["--telescope", TELESCOPE, "--sensor", "bench", "--json"])
             .args(flags);
-        self.finish(name, &mut command)
     }
 
     /// Measures a program whose output goes to files of the working folder.
