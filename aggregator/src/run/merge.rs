@@ -361,8 +361,11 @@ impl<'a, A: Address> Cursor<'a, A> {
         if places.windows(2).any(|pair| pair[0].kind == pair[1].kind) {
             return None;
         }
+        // The rows up to here were asked for with the sources before, and those of this source are asked for one by one.
+        let asked = *position + ROW_AHEAD.max(count);
         *position += count;
-        for ahead in run.order[*position..].iter().take(ROW_AHEAD) {
+        let ahead = run.order.get(asked..).unwrap_or_default();
+        for ahead in ahead.iter().take(ROW_AHEAD.min(count)) {
             run.rows.prefetch(ahead.row);
         }
         self.find_key();
