@@ -29,6 +29,7 @@ mod replay;
 mod ring;
 #[cfg(test)]
 mod sample;
+mod segments;
 mod unsupported;
 mod walk;
 mod walker;
@@ -43,6 +44,7 @@ pub use format::Compression;
 pub use pcapng::{PCAPNG_BLOCK_BYTES_MAX, PCAPNG_INTERFACES_MAX};
 pub use replay::{Replay, ReplaySettings};
 pub use ring::RingBlock;
+pub use segments::WalkAhead;
 pub use walk::{BLOCK_BYTES_MAX, RECORD_BYTES_MAX};
 
 /// Most captures that are open at once. If more overlap in time, the later ones wait, and their packets come late.

@@ -170,6 +170,7 @@ impl Deciding {
             implausible_days: self.settings.implausible_days,
             from_bytes: 0,
             identify: Some(lengths),
+            walk_ahead: None,
         };
         let judged = &mut self.inputs[place];
         let mut input = judged.candidate.open(self.settings.reading, terms)?;

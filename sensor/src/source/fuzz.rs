@@ -60,6 +60,7 @@ fn terms() -> Terms {
         implausible_days: IMPLAUSIBLE_DAYS_DEFAULT,
         from_bytes: 0,
         identify: Some(Vec::new()),
+        walk_ahead: None,
     }
 }
 

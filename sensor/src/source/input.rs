@@ -19,6 +19,7 @@ use super::format::Compression;
 use super::identity::Identifier;
 use super::judge::TimeJudge;
 use super::map::release_behind;
+use super::segments::{Segments, WalkAhead, WalkedBlock};
 use super::unsupported::Unsupported;
 use super::walk::{Stop, WalkLimits, Walked};
 use super::walker::Walker;
@@ -42,6 +43,8 @@ pub(super) struct Terms {
     pub from_bytes: u64,
     /// Whether the capture is identified while it is read, and the lengths at which its hash is wanted.
     pub identify: Option<Vec<u64>>,
+    /// How it is walked ahead, if it can be and is large.
+    pub walk_ahead: Option<WalkAhead>,
 }
 
 /// An open capture.
@@ -49,6 +52,9 @@ pub(super) struct Terms {
 pub(super) struct Input {
     body: Body,
     walker: Option<Walker>,
+    /// How the capture is walked ahead from its second block on, until that has begun.
+    walk_ahead: Option<WalkAhead>,
+    segments: Option<Segments>,
     ready: Option<Block>,
     /// Records taken of the block that is ready.
     taken: usize,
@@ -115,6 +121,8 @@ impl Input {
         let mut input = Input {
             body,
             walker: None,
+            walk_ahead: terms.walk_ahead,
+            segments: None,
             ready: None,
             taken: 0,
             waiting: VecDeque::new(),
@@ -305,6 +313,17 @@ impl Input {
             let begin = self.offset_bytes as usize;
             let from = begin + self.start(&map[begin..])?;
             self.offset_bytes = from as u64;
+            if let Some(walked) = self.take_walked(&map, from) {
+                release_behind(&map, from, walked.next);
+                let WalkedBlock {
+                    origin,
+                    next,
+                    records,
+                } = walked;
+                block.records = records;
+                block.bytes = BlockBytes::Mapped(map, origin, next - origin);
+                return Some((block, origin as i64));
+            }
             let walked = self.walk(&map, from, from, &mut block)?;
             match walked.stop {
                 Stop::Full => {}
@@ -327,6 +346,25 @@ impl Input {
             }
         }
         None
+    }
+
+    /// Records from index `from` on that were walked ahead.
+    fn take_walked(&mut self, map: &Arc<Mmap>, from: usize) -> Option<WalkedBlock> {
+        let Some(Walker::Pcap(pcap)) = &self.walker else {
+            return None;
+        };
+        // An input that waits for its turn has one block read.
+        if self.records > 0
+            && let Some(terms) = self.walk_ahead.take()
+        {
+            self.segments = Segments::start(map, pcap, from, terms);
+        }
+        let walked = self.segments.as_mut()?.take(pcap, from)?;
+        if let Some(identifier) = &mut self.identifier {
+            identifier.write(&map[from..walked.next]);
+        }
+        self.offset_bytes = walked.next as u64;
+        Some(walked)
     }
 
     /// At the first bytes of a capture: recognises its format and returns the length of its header; later 0. `None` if it is no capture.

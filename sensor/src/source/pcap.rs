@@ -1,6 +1,8 @@
 //! Classic pcap: the walk over its records (draft-ietf-opsawg-pcap). This is the hot path of a replay: nothing is allocated or copied here,
 //! and packets are not interpreted.
 
+use std::ops::Range;
+
 use super::error::CaptureError;
 use super::header::{
     FILE_HEADER_BYTES, LengthOrder, PcapHeader, RECORD_HEADER_BYTES, in_the_middle,
@@ -14,9 +16,14 @@ use teiten_packet::decode::supported;
 /// Microseconds and nanoseconds in a second: a fraction of a second must be smaller.
 const MICROSECONDS_PER_SECOND: u32 = 1_000_000;
 const NANOSECONDS_PER_SECOND: u32 = 1_000_000_000;
+const SECONDS_PER_DAY: u32 = 86_400;
 /// Records, and bytes of them, that are sampled to distinguish nanoseconds from microseconds.
 const SAMPLED_RECORDS: usize = 64;
 const SAMPLED_BYTES: usize = 64 << 10;
+
+/// Records in a row that a place must begin to count as the beginning of a record, and bytes in which such a place is searched.
+const CHAIN_RECORDS: usize = 16;
+const SEARCHED_BYTES: usize = 1 << 20;
 
 /// The state of reading a pcap: the fields of its header.
 #[derive(Clone, Debug)]
@@ -101,6 +108,49 @@ impl Pcap {
     /// See [`super::walker::Walker::has_unsupported`].
     pub(super) fn has_unsupported(&self) -> bool {
         self.has_unsupported
+    }
+
+    /// Whether both read the same bytes as the same records.
+    pub(super) fn reads_as(&self, other: &Pcap) -> bool {
+        let fields = |pcap: &Pcap| {
+            let lengths = (pcap.record_header_bytes, pcap.length_order);
+            (pcap.big_endian, pcap.nanoseconds, lengths, pcap.link_type)
+        };
+        fields(self) == fields(other)
+    }
+
+    /// The first index within `among` from which on `window` looks like records. Whether one begins there, nobody can say.
+    pub(super) fn find_record(&self, window: &[u8], among: Range<usize>) -> Option<usize> {
+        let searched = among.start..among.end.min(among.start + SEARCHED_BYTES);
+        searched
+            .into_iter()
+            .find(|&at| self.looks_like_records(window, at))
+    }
+
+    fn looks_like_records(&self, window: &[u8], mut at: usize) -> bool {
+        let limit = if self.nanoseconds {
+            NANOSECONDS_PER_SECOND
+        } else {
+            MICROSECONDS_PER_SECOND
+        };
+        let mut day = None;
+        for _ in 0..CHAIN_RECORDS {
+            let Some(header) = window.get(at..at + RECORD_HEADER_BYTES) else {
+                return at == window.len();
+            };
+            let word = |index| word_at(header, index, self.big_endian);
+            let (captured_bytes, wire_bytes) = self.length_order.lengths(word(8), word(12));
+            let is_odd = captured_bytes == 0
+                || captured_bytes > RECORD_BYTES_MAX
+                || wire_bytes < captured_bytes
+                || word(4) >= limit;
+            let this = word(0) / SECONDS_PER_DAY;
+            if is_odd || this.abs_diff(*day.get_or_insert(this)) > 1 {
+                return false;
+            }
+            at += self.record_header_bytes + captured_bytes as usize;
+        }
+        true
     }
 
     /// Appends records; see [`super::walker::Walker::walk`].

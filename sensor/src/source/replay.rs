@@ -11,7 +11,7 @@ use super::error::{CaptureError, SourceError};
 use super::index::CaptureIndex;
 use super::input::{Input, Terms};
 use super::judge::IMPLAUSIBLE_DAYS_DEFAULT;
-use super::{FileReport, OPEN_INPUTS_MAX, Progress, ReadingMode};
+use super::{FileReport, OPEN_INPUTS_MAX, Progress, ReadingMode, WalkAhead};
 use crate::source::block::Block;
 
 /// How far the packets of one input may run ahead of those of another, microseconds. A block of a sparse capture can span hours; a closing
@@ -50,6 +50,8 @@ pub struct ReplaySettings {
     pub reading: ReadingMode,
     /// How many days a packet's time may differ from its neighbours'.
     pub implausible_days: u32,
+    /// How a large capture is walked ahead; none to walk all on the reading thread.
+    pub walk_ahead: Option<WalkAhead>,
 }
 
 impl Default for ReplaySettings {
@@ -57,6 +59,7 @@ impl Default for ReplaySettings {
         ReplaySettings {
             reading: ReadingMode::default(),
             implausible_days: IMPLAUSIBLE_DAYS_DEFAULT,
+            walk_ahead: None,
         }
     }
 }
@@ -272,6 +275,8 @@ impl Replay {
             implausible_days: self.settings.implausible_days,
             from_bytes: self.candidates[index].from_bytes,
             identify: self.counting.is_some().then(Vec::new),
+            // Each has its threads: one input at a time.
+            walk_ahead: self.settings.walk_ahead.filter(|_| self.open.is_empty()),
         }
     }
 

@@ -9,6 +9,7 @@ use super::super::format::Compression;
 use super::super::sample::{PcapShape, PcapngBuilder, compressed, pcap};
 use super::*;
 use crate::source::block::BLOCK_RECORDS_MAX;
+use crate::source::record::Record;
 
 /// (time, contents) of every packet, and the reports.
 fn read(paths: &[PathBuf], reading: ReadingMode) -> (Vec<(i64, Vec<u8>)>, Vec<FileReport>) {
@@ -306,6 +307,150 @@ fn a_named_pipe_is_read_as_a_stream() {
         .join()
         .expect("a sound thread")
         .expect("a written pipe");
+}
+
+/// Something that a capture can have in its middle.
+#[derive(Clone, Copy, Debug)]
+enum Oddity {
+    /// A header of another capture, of this variant or link type, and its records.
+    Appended(usize),
+    OtherLink,
+    /// A record's header that is overwritten.
+    Overwritten,
+    /// A record that is cut off, and the header of another capture.
+    CutOff,
+    /// A fraction of a second that cannot be.
+    Fraction,
+    /// Zeros instead of records.
+    Zeros,
+    /// The end of the file.
+    End,
+}
+
+fn oddity() -> impl Strategy<Value = Oddity> {
+    prop_oneof![
+        (0..PcapShape::ALL.len()).prop_map(Oddity::Appended),
+        Just(Oddity::OtherLink),
+        Just(Oddity::Overwritten),
+        Just(Oddity::CutOff),
+        Just(Oddity::Fraction),
+        Just(Oddity::Zeros),
+        Just(Oddity::End),
+    ]
+}
+
+/// Every record, its offset aside, with its contents, and the reports.
+fn records_of(
+    paths: &[PathBuf],
+    settings: ReplaySettings,
+) -> (Vec<(Record, Vec<u8>)>, Vec<FileReport>) {
+    let mut replay = Replay::open_with(paths, settings).expect("readable inputs");
+    let mut records = Vec::new();
+    while let Some(block) = replay.next_block(Block::empty()) {
+        for &record in &block.records {
+            let contents = record.captured(block.bytes()).to_vec();
+            records.push((
+                Record {
+                    offset: 0,
+                    ..record
+                },
+                contents,
+            ));
+        }
+    }
+    (records, replay.finish())
+}
+
+/// A capture of `count` packets, of which some hold a capture themselves, with oddities at these packets.
+fn odd_capture(count: usize, oddities: &[(usize, Oddity)]) -> Vec<u8> {
+    let within: Vec<(i64, &[u8])> = (0..40).map(|number| (number, &b"inner"[..])).collect();
+    let inner = pcap(PcapShape::default(), &within);
+    let mut shape = PcapShape::default();
+    let mut bytes = pcap(shape, &[]);
+    let header_bytes = bytes.len();
+    for number in 0..count {
+        let content = match number % 97 {
+            0 => &inner[header_bytes..],
+            // Few packets are empty; a place before one is not taken for a record's beginning.
+            1 => &[],
+            rest => &inner[..1 + rest % 23],
+        };
+        let record = pcap(shape, &[(number as i64 * 500, content)]);
+        let record = &record[header_bytes..];
+        let at = bytes.len();
+        bytes.extend_from_slice(record);
+        let oddity = oddities.iter().find(|(place, _)| *place == number);
+        match oddity.map(|(_, oddity)| oddity) {
+            None => {}
+            Some(&Oddity::Appended(variant)) => {
+                shape = PcapShape::ALL[variant];
+                bytes.extend_from_slice(&pcap(shape, &[]));
+            }
+            Some(Oddity::OtherLink) => {
+                let mut header = pcap(shape, &[]);
+                // Raw IP, in either byte order; no header here has another bit set in these bytes.
+                header[if shape.big_endian { 23 } else { 20 }] = 101;
+                bytes.extend_from_slice(&header);
+            }
+            Some(Oddity::Overwritten) => bytes[at + 8..at + 12].fill(0xfe),
+            Some(Oddity::CutOff) => {
+                bytes.truncate(bytes.len() - content.len() / 2);
+                bytes.extend_from_slice(&pcap(shape, &[]));
+            }
+            Some(Oddity::Fraction) => bytes[at + 4..at + 8].fill(0xfe),
+            Some(Oddity::Zeros) => bytes.extend_from_slice(&[0; 5_000]),
+            Some(Oddity::End) => {
+                bytes.truncate(at + record.len() / 2);
+                return bytes;
+            }
+        }
+    }
+    bytes
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    #[test]
+    fn a_capture_that_is_walked_ahead_has_the_same_packets_and_the_same_damage(
+        count in 1..4 * BLOCK_RECORDS_MAX,
+        oddities in proptest::collection::vec((0..4 * BLOCK_RECORDS_MAX, oddity()), 0..4),
+        threads in 1usize..4,
+        segment_bytes in prop_oneof![200usize..1_000, 1_000usize..60_000],
+    ) {
+        let folder = tempfile::tempdir().expect("a folder");
+        let paths = [write(folder.path(), "odd.pcap", &odd_capture(count, &oddities))];
+        let settings = ReplaySettings::default();
+        let Ok(_) = Replay::open_with(&paths, settings) else { return Ok(()) };
+        let walk_ahead = Some(WalkAhead::on(threads).in_segments(segment_bytes));
+        let ahead = records_of(&paths, ReplaySettings { walk_ahead, ..settings });
+        let (records, reports) = records_of(&paths, settings);
+        prop_assert_eq!(ahead.0.len(), records.len());
+        prop_assert!(ahead.0 == records);
+        prop_assert_eq!(ahead.1, reports);
+    }
+}
+
+#[test]
+fn segments_of_a_sound_capture_join() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let count = 10 * BLOCK_RECORDS_MAX;
+    let path = write(folder.path(), "sound.pcap", &odd_capture(count, &[]));
+    let walk_ahead = Some(WalkAhead::on(2).in_segments(100_000));
+    let settings = ReplaySettings {
+        walk_ahead,
+        ..ReplaySettings::default()
+    };
+    let mut replay = Replay::open_with(&[path], settings).expect("a capture");
+    let (mut blocks, mut short, mut records) = (0, 0, 0);
+    while let Some(block) = replay.next_block(Block::empty()) {
+        blocks += 1;
+        short += usize::from(block.records.len() < BLOCK_RECORDS_MAX);
+        records += block.records.len();
+    }
+    assert_eq!(records, count);
+    // A block ends with its segment: of what was walked from the beginning, only the last one would be short.
+    assert!(short > blocks / 3, "{short} of {blocks}");
 }
 
 proptest! {
