@@ -27,14 +27,14 @@ pub(super) fn opening_threads() -> usize {
 /// Threads that open captures, and the captures that were asked for. Dropping it ends the threads.
 pub(super) struct Ahead {
     threads: usize,
-    tasks: Sender<Task>,
-    received: Receiver<Task>,
+    tasks: Sender<OpeningTask>,
+    received: Receiver<OpeningTask>,
     /// What was asked for and not taken: the number of the capture, and where it arrives.
-    asked: VecDeque<(usize, Receiver<Opened>)>,
+    asked: VecDeque<(usize, Receiver<OpeningOutcome>)>,
 }
 
-type Opened = Result<Input, CaptureError>;
-type Task = (Opening, Sender<Opened>);
+type OpeningOutcome = Result<Input, CaptureError>;
+type OpeningTask = (Opening, Sender<OpeningOutcome>);
 
 impl Ahead {
     /// Threads start when they are needed.
@@ -70,7 +70,7 @@ impl Ahead {
     }
 
     /// Waits for a capture; `None` if it was not asked for.
-    pub(super) fn take(&mut self, number: usize) -> Option<Opened> {
+    pub(super) fn take(&mut self, number: usize) -> Option<OpeningOutcome> {
         let (_, opened) = self.asked.pop_front_if(|(asked, _)| *asked == number)?;
         // A thread that panics has told why, and its end of the channel is gone.
         Some(opened.recv().unwrap_or(Err(CaptureError::ReaderLost)))

@@ -335,7 +335,7 @@ impl Search {
         let metadata = existing(path)?;
         if metadata.is_dir() {
             let before = self.finds.len();
-            self.add_folder(path, path.canonicalize()?, FOLDER_DEPTH_MAX)?;
+            self.add_folder(path, &path.canonicalize()?, FOLDER_DEPTH_MAX)?;
             let count = self.finds.len() - before;
             self.finds
                 .insert(before, Find::Folder(path.to_path_buf(), count));
@@ -352,10 +352,10 @@ impl Search {
     fn add_folder(
         &mut self,
         folder: &Path,
-        resolved: PathBuf,
+        resolved: &Path,
         depth_left: usize,
     ) -> Result<(), CaptureError> {
-        if !self.is_new(folder, resolved.clone()) {
+        if !self.is_new(folder, resolved.to_path_buf()) {
             return Ok(());
         }
         let mut entries = Vec::new();
@@ -400,7 +400,7 @@ impl Search {
             if depth_left == 0 {
                 return Err(CaptureError::TooDeep);
             }
-            return self.add_folder(path, resolved, depth_left - 1);
+            return self.add_folder(path, &resolved, depth_left - 1);
         }
         if !file_type.is_file() {
             self.ignore(

@@ -68,7 +68,7 @@ pub(super) struct Segments {
     file: Arc<Mmap>,
     pcap: Pcap,
     terms: WalkAhead,
-    tasks: Sender<Task>,
+    tasks: Sender<WalkTask>,
     /// In the order of the file; the first is being taken.
     segments: VecDeque<Segment>,
     /// Where the next segment begins that is not asked for yet.
@@ -92,7 +92,7 @@ impl Segment {
 }
 
 #[derive(Debug)]
-struct Task {
+struct WalkTask {
     /// Index of the first byte in which a record of the segment may begin, and of the first that belongs to the next segment.
     from: usize,
     to: usize,
@@ -110,7 +110,7 @@ impl Segments {
         if file.len().saturating_sub(from) < SEGMENTS_MIN * terms.segment_bytes {
             return None;
         }
-        let (tasks, received) = unbounded::<Task>();
+        let (tasks, received) = unbounded::<WalkTask>();
         let mut started = 0;
         for _ in 0..terms.threads {
             let (received, file, pcap) = (received.clone(), Arc::clone(file), pcap.clone());
@@ -187,7 +187,7 @@ impl Segments {
             let (send, walked) = bounded(1);
             let from = self.next;
             self.next = end.min(from + self.terms.segment_bytes);
-            let task = Task {
+            let task = WalkTask {
                 from,
                 to: self.next,
                 walked: send,
