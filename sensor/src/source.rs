@@ -29,6 +29,7 @@ mod replay;
 mod ring;
 #[cfg(test)]
 mod sample;
+mod search;
 mod segments;
 mod unsupported;
 mod walk;

@@ -18,11 +18,12 @@ use teiten_aggregator::inputs::{Capture, Contributors, CountedHour, MARK_DIGITS}
 use teiten_aggregator::store::PartName;
 use twox_hash::XxHash3_128;
 
-use super::candidate::{Candidate, FoundInputs, find};
+use super::candidate::Candidate;
 use super::error::{CaptureError, SourceError};
 use super::index::CaptureIndex;
 use super::input::Terms;
 use super::replay::{Replay, ReplaySettings};
+use super::search::{FoundInputs, find};
 use super::{FileReport, block::Block};
 use judged::{Fate, JudgedInput, Relation};
 use known::{KnownSensor, head};

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use teiten_aggregator::inputs::{Capture, Contributors};
 
 use super::ahead::{Ahead, OPENED_AHEAD_MAX, SMALL_BYTES_MAX};
-use super::candidate::{Candidate, find};
+use super::candidate::Candidate;
 use super::error::{CaptureError, SourceError};
 use super::index::CaptureIndex;
 use super::input::{Input, Terms};
 use super::judge::IMPLAUSIBLE_DAYS_DEFAULT;
+use super::search::find;
 use super::{FileReport, OPEN_INPUTS_MAX, Progress, ReadingMode, WalkAhead};
 use crate::source::block::Block;
 
