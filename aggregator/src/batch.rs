@@ -10,13 +10,16 @@ use arrow::array::{
 };
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Int32Type, Int64Type, TimestampMicrosecondType};
-use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::FieldLevels;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, RowGroups};
+use parquet::file::metadata::ParquetMetaData;
+use parquet::file::reader::ChunkReader;
 
 use crate::hour::HOUR_US;
-use crate::part::{PartError, checked_with_metadata, guarded};
+use crate::part::{PartError, PartInput, checked_input, guarded};
 use crate::schema::names;
-use crate::schema_cache::with_dictionaries;
+use crate::schema_cache::levels_of;
+use crate::unpack::PartChunks;
 use crate::whole_day::PartRows;
 
 /// The batches of a part, whose checksum was verified.
@@ -39,15 +42,16 @@ impl PartBatches {
         distinct: &[&str],
         batch_rows: usize,
     ) -> Result<Self, PartError> {
-        let (file, metadata) = checked_with_metadata(path, false)?;
+        let (input, metadata) = checked_input(path)?;
         guarded(|| {
-            let metadata = with_dictionaries(Arc::new(metadata), distinct)?;
-            let columns_there = metadata.parquet_schema().num_columns();
-            let mask = ProjectionMask::columns(metadata.parquet_schema(), columns.iter().copied());
-            let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, metadata);
-            let builder = builder.with_projection(mask).with_batch_size(batch_rows);
+            let metadata = Arc::new(metadata);
+            let columns_there = metadata.file_metadata().schema_descr().num_columns();
+            let levels = levels_of(&metadata, columns, distinct)?;
             Ok(PartBatches {
-                reader: builder.build()?,
+                reader: match input {
+                    PartInput::Whole(bytes) => reader(bytes, metadata, &levels, batch_rows)?,
+                    PartInput::File(file) => reader(file, metadata, &levels, batch_rows)?,
+                },
                 hours: None,
                 columns: columns_there,
             })
@@ -99,6 +103,22 @@ impl PartBatches {
             decode(&batch).map(Some)
         })
     }
+}
+
+fn reader<R: ChunkReader + 'static>(
+    input: R,
+    metadata: Arc<ParquetMetaData>,
+    levels: &FieldLevels,
+    batch_rows: usize,
+) -> Result<ParquetRecordBatchReader, PartError> {
+    let chunks = PartChunks {
+        input: Arc::new(input),
+        metadata,
+    };
+    // Buffers are made for as many rows.
+    let rows = batch_rows.min(chunks.num_rows());
+    let reader = ParquetRecordBatchReader::try_new_with_row_groups(levels, &chunks, rows, None);
+    Ok(reader?)
 }
 
 /// The rows of these hours.

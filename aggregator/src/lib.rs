@@ -51,6 +51,7 @@ pub mod store;
 pub mod survey;
 pub mod table;
 pub mod text;
+mod unpack;
 mod varint;
 pub mod verify;
 pub mod whole_day;

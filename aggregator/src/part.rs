@@ -10,6 +10,7 @@ use std::os::unix::fs::FileExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
+use bytes::Bytes;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::{
     FileMetaData, KeyValue, ParquetMetaData, ParquetMetaDataOptions, ParquetMetaDataReader,
@@ -30,6 +31,8 @@ pub const CHECKSUM_KEY: &str = "file_xxh64";
 pub(crate) const CHECKSUM_PLACE: &str = "0000000000000000";
 /// Bytes read at a time.
 const PIECE_BYTES: usize = 1 << 20;
+/// Smaller parts are read at once and stay in memory while they are decoded: an hour of a small telescope has 20 KB of a table.
+const WHOLE_BYTES_MAX: u64 = PIECE_BYTES as u64;
 /// Four bytes that begin and end a Parquet file; four bytes with the length of the footer come before the last.
 const MAGIC: &[u8; 4] = b"PAR1";
 const TAIL_BYTES: u64 = 8;
@@ -176,6 +179,66 @@ pub(crate) fn checked_with_metadata(
     Ok((file, metadata))
 }
 
+/// The bytes of a part: in memory where they are few.
+pub(crate) enum PartInput {
+    /// All of them.
+    Whole(Bytes),
+    /// Those of a file.
+    File(File),
+}
+
+/// As [`checked_with_metadata`], without statistics; each byte of a small part is read once.
+///
+/// # Errors
+/// As [`checked`].
+pub(crate) fn checked_input(path: &Path) -> Result<(PartInput, ParquetMetaData), PartError> {
+    let mut file = File::open(path)?;
+    let length = file.metadata()?.len();
+    if length > WHOLE_BYTES_MAX {
+        let (file, metadata, _) = checked_open(file, ParquetStatisticsPolicy::SkipAll)?;
+        return Ok((PartInput::File(file), metadata));
+    }
+    let mut bytes = Vec::with_capacity(length as usize + 1);
+    file.read_to_end(&mut bytes)?;
+    guarded(|| {
+        let read = |offset: u64, into: &mut [u8]| {
+            let rest = bytes.get(offset as usize..).unwrap_or_default();
+            let found = rest.get(..into.len()).ok_or(ErrorKind::UnexpectedEof)?;
+            into.copy_from_slice(found);
+            Ok(())
+        };
+        let (start, footer) = footer(bytes.len() as u64, read)?;
+        let metadata = decoded(&footer, ParquetStatisticsPolicy::SkipAll)?;
+        if let Some((at, stored)) = checksum_place(&metadata, &footer)? {
+            let (before, behind) = bytes.split_at(start as usize + at);
+            let mut hash = XxHash64::with_seed(0);
+            hash.write(before);
+            hash.write(CHECKSUM_PLACE.as_bytes());
+            hash.write(&behind[CHECKSUM_PLACE.len()..]);
+            compare(&checksum_text(hash.finish()), &stored)?;
+        }
+        Ok(metadata)
+    })
+    .map(|metadata| (PartInput::Whole(bytes.into()), metadata))
+}
+
+fn decoded(
+    footer: &[u8],
+    statistics: ParquetStatisticsPolicy,
+) -> Result<ParquetMetaData, PartError> {
+    let options = ParquetMetaDataOptions::new().with_column_stats_policy(statistics);
+    let metadata = ParquetMetaDataReader::decode_metadata_with_options(footer, Some(&options));
+    Ok(metadata?)
+}
+
+fn compare(found: &str, stored: &str) -> Result<(), PartError> {
+    if found == stored || cfg!(fuzzing) {
+        return Ok(());
+    }
+    let reason = format!("its bytes have the checksum {found}, it was written with {stored}");
+    Err(PartError::Damaged(reason))
+}
+
 fn checked_open(
     mut file: File,
     statistics: ParquetStatisticsPolicy,
@@ -183,18 +246,12 @@ fn checked_open(
     guarded(|| {
         let length = file.metadata()?.len();
         let (start, footer) = footer(length, |offset, bytes| file.read_exact_at(bytes, offset))?;
-        let options = ParquetMetaDataOptions::new().with_column_stats_policy(statistics);
-        let metadata =
-            ParquetMetaDataReader::decode_metadata_with_options(&footer, Some(&options))?;
+        let metadata = decoded(&footer, statistics)?;
         let Some((at, stored)) = checksum_place(&metadata, &footer)? else {
             return Ok((file, metadata, false));
         };
         let found = checksum(&mut file, length, start + at as u64)?;
-        if found != stored && !cfg!(fuzzing) {
-            let reason =
-                format!("its bytes have the checksum {found}, it was written with {stored}");
-            return Err(PartError::Damaged(reason));
-        }
+        compare(&found, &stored)?;
         file.rewind()?;
         Ok((file, metadata, true))
     })

@@ -1,19 +1,19 @@
 //! Bytes that another thread writes or reads: what is compressed or unpacked need not be waited for.
 
 use std::io::{self, Read, Write};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 /// Bytes that are handed over at once.
-const PIECE_BYTES: usize = 256 << 10;
+pub(crate) const PIECE_BYTES: usize = 256 << 10;
 /// Pieces that wait, at most.
 const PIECES_WAITING: usize = 4;
 
 /// Writes what it is given by another thread.
 pub(crate) struct WriteAside<W> {
-    piece: Vec<u8>,
     /// None once the thread has failed, which joining it tells.
-    pieces: Option<SyncSender<Vec<u8>>>,
+    pieces: Option<SyncSender<Arc<Vec<u8>>>>,
     thread: Option<JoinHandle<io::Result<W>>>,
 }
 
@@ -26,7 +26,7 @@ impl<W: Send + 'static> WriteAside<W> {
         writer: F,
         finish: impl FnOnce(F) -> io::Result<W> + Send + 'static,
     ) -> io::Result<Self> {
-        let (sender, pieces) = sync_channel::<Vec<u8>>(PIECES_WAITING);
+        let (sender, pieces) = sync_channel::<Arc<Vec<u8>>>(PIECES_WAITING);
         let thread = std::thread::Builder::new().name("events".to_owned());
         let thread = thread.spawn(move || {
             let mut writer = writer;
@@ -36,10 +36,24 @@ impl<W: Send + 'static> WriteAside<W> {
             finish(writer)
         })?;
         Ok(WriteAside {
-            piece: Vec::with_capacity(PIECE_BYTES),
             pieces: Some(sender),
             thread: Some(thread),
         })
+    }
+
+    /// Hands over what is written next: about [`PIECE_BYTES`].
+    ///
+    /// # Errors
+    /// What the writer failed with before.
+    pub(crate) fn write(&mut self, piece: Arc<Vec<u8>>) -> io::Result<()> {
+        if let Some(pieces) = &self.pieces
+            && pieces.send(piece).is_ok()
+        {
+            return Ok(());
+        }
+        // It ends only with an error before its pieces do.
+        self.join()?;
+        Err(io::Error::other("the thread that writes has ended"))
     }
 
     /// Waits until everything is written.
@@ -47,17 +61,7 @@ impl<W: Send + 'static> WriteAside<W> {
     /// # Errors
     /// What the writer failed with.
     pub(crate) fn finish(mut self) -> io::Result<W> {
-        self.hand_over();
         self.join()
-    }
-
-    fn hand_over(&mut self) {
-        let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE_BYTES));
-        if let Some(pieces) = &self.pieces
-            && pieces.send(piece).is_err()
-        {
-            self.pieces = None;
-        }
     }
 
     fn join(&mut self) -> io::Result<W> {
@@ -66,25 +70,6 @@ impl<W: Send + 'static> WriteAside<W> {
         let thread = thread.ok_or_else(|| io::Error::other("it was written to its end"))?;
         let joined = thread.join();
         joined.unwrap_or_else(|panic| std::panic::resume_unwind(panic))
-    }
-}
-
-impl<W: Send + 'static> Write for WriteAside<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.piece.extend_from_slice(bytes);
-        if self.piece.len() >= PIECE_BYTES {
-            self.hand_over();
-        }
-        if self.pieces.is_none() {
-            // It ends only with an error before its pieces do.
-            self.join()?;
-            return Err(io::Error::other("the thread that writes has ended"));
-        }
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
     }
 }
 
@@ -164,7 +149,8 @@ mod tests {
             .collect();
         let mut written = WriteAside::new(Vec::new(), Ok).expect("a thread");
         for piece in bytes.chunks(1_000) {
-            written.write_all(piece).expect("a Vec takes all");
+            let piece = Arc::new(piece.to_vec());
+            written.write(piece).expect("a Vec takes all");
         }
         let written = written.finish().expect("a Vec takes all");
         assert!(written == bytes);
@@ -190,7 +176,7 @@ mod tests {
         let write = |pieces: usize| {
             let mut written = WriteAside::new(Full, Ok).expect("a thread");
             for _ in 0..pieces {
-                written.write_all(&[0; PIECE_BYTES])?;
+                written.write(Arc::new(vec![0; PIECE_BYTES]))?;
             }
             written.finish().map(drop)
         };

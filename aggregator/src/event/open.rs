@@ -3,11 +3,12 @@
 
 use std::collections::HashSet;
 use std::io::{self, BufReader, Read, Write};
+use std::ops::Range;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 
-use super::aside::{ReadAside, WriteAside};
+use super::aside::{PIECE_BYTES, ReadAside, WriteAside};
 use super::scan::{Scan, ScanKey};
 use crate::by_source::SourceKey;
 use crate::varint;
@@ -25,10 +26,15 @@ const BUFFER_BYTES: usize = 64 << 10;
 /// Compression of the file: it is read once a day.
 const ZSTD_LEVEL: i32 = 1;
 
+/// Memory of open events that are kept from a day to the next, at most: more are read from their file.
+const KEPT_BYTES_MAX: usize = 64 << 20;
+
 /// Writes open events.
-pub(crate) struct OpenWriter<W: Write + Send + 'static> {
+pub(crate) struct OpenWriter<W> {
     file: WriteAside<W>,
-    bytes: Vec<u8>,
+    piece: Vec<u8>,
+    kept: KeptEvents,
+    kept_max: usize,
 }
 
 impl<W: Write + Send + 'static> OpenWriter<W> {
@@ -37,13 +43,21 @@ impl<W: Write + Send + 'static> OpenWriter<W> {
     /// # Errors
     /// When it cannot be written.
     pub(crate) fn new(file: W) -> io::Result<Self> {
+        OpenWriter::keeping(file, KEPT_BYTES_MAX)
+    }
+
+    /// Begins a file; its events are kept in memory if they take no more than `kept_max` bytes.
+    fn keeping(file: W, kept_max: usize) -> io::Result<Self> {
         let mut file = zstd::Encoder::new(file, ZSTD_LEVEL)?;
         file.include_checksum(true)?;
-        let mut file = WriteAside::new(file, zstd::Encoder::finish)?;
-        file.write_all(MAGIC)?;
+        let file = WriteAside::new(file, zstd::Encoder::finish)?;
+        let mut piece = Vec::with_capacity(PIECE_BYTES);
+        piece.extend_from_slice(MAGIC);
         Ok(OpenWriter {
             file,
-            bytes: Vec::new(),
+            piece,
+            kept: KeptEvents::default(),
+            kept_max,
         })
     }
 
@@ -52,48 +66,109 @@ impl<W: Write + Send + 'static> OpenWriter<W> {
     /// # Errors
     /// When the file cannot be written.
     pub(crate) fn push(&mut self, scan: &Scan) -> io::Result<()> {
-        let mut bytes = std::mem::take(&mut self.bytes);
-        bytes.clear();
-        scan.source.write_to(&mut bytes);
-        bytes.push(scan.key.traffic_type as u8);
-        bytes.push(scan.key.protocol);
-        varint::write(
-            scan.key.port.map_or(0, |port| u64::from(port) + 1),
-            &mut bytes,
-        );
-        bytes.extend_from_slice(&scan.start_us.to_le_bytes());
-        // An event ends no earlier than it begins.
-        varint::write(scan.end_us.wrapping_sub(scan.start_us) as u64, &mut bytes);
-        varint::write(scan.packets, &mut bytes);
-        varint::write(scan.bytes, &mut bytes);
-        varint::write(scan.destinations_min, &mut bytes);
-        varint::write(scan.asn.map_or(0, |asn| u64::from(asn) + 1), &mut bytes);
-        bytes.extend_from_slice(&scan.country);
-        for text in [scan.actor.as_bytes(), scan.stack.as_bytes(), &scan.set] {
-            varint::write(text.len() as u64, &mut bytes);
-            bytes.extend_from_slice(text);
-        }
-        for (tool, packets) in scan.tools.iter().enumerate().filter(|(_, it)| **it > 0) {
-            bytes.push(tool as u8);
-            varint::write(*packets, &mut bytes);
-        }
-        let written = self.record(&bytes);
-        self.bytes = bytes;
-        written
+        let head = OpenHead {
+            source: scan.source,
+            end_us: scan.end_us,
+        };
+        self.record(head, |bytes| write_scan(scan, bytes))
     }
 
-    fn record(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all(&(bytes.len() as u32).to_le_bytes())?;
-        self.file.write_all(bytes)
+    /// Appends the bytes of an event, with their number in front.
+    fn record(&mut self, head: OpenHead, write: impl FnOnce(&mut Vec<u8>)) -> io::Result<()> {
+        let length_at = self.piece.len();
+        self.piece.extend_from_slice(&[0; 4]);
+        let start = self.piece.len();
+        write(&mut self.piece);
+        let end = self.piece.len();
+        self.piece[length_at..start].copy_from_slice(&((end - start) as u32).to_le_bytes());
+        self.kept.note(head, start..end, self.kept_max);
+        if end >= PIECE_BYTES {
+            self.hand_over()?;
+        }
+        Ok(())
     }
 
-    /// Ends the file.
+    fn hand_over(&mut self) -> io::Result<()> {
+        let piece = std::mem::replace(&mut self.piece, Vec::with_capacity(PIECE_BYTES));
+        let piece = Arc::new(piece);
+        self.kept.keep(&piece, self.kept_max);
+        self.file.write(piece)
+    }
+
+    /// Ends the file; with its events where they are few enough to stay in memory.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(crate) fn finish(mut self) -> io::Result<W> {
-        self.file.write_all(&0_u32.to_le_bytes())?;
-        self.file.finish()
+    pub(crate) fn finish(mut self) -> io::Result<(W, Option<KeptEvents>)> {
+        self.piece.extend_from_slice(&0_u32.to_le_bytes());
+        self.hand_over()?;
+        let kept = (self.kept.bytes <= self.kept_max).then_some(self.kept);
+        Ok((self.file.finish()?, kept))
+    }
+}
+
+fn write_scan(scan: &Scan, bytes: &mut Vec<u8>) {
+    scan.source.write_to(bytes);
+    bytes.push(scan.key.traffic_type as u8);
+    bytes.push(scan.key.protocol);
+    varint::write(scan.key.port.map_or(0, |port| u64::from(port) + 1), bytes);
+    bytes.extend_from_slice(&scan.start_us.to_le_bytes());
+    // An event ends no earlier than it begins.
+    varint::write(scan.end_us.wrapping_sub(scan.start_us) as u64, bytes);
+    varint::write(scan.packets, bytes);
+    varint::write(scan.bytes, bytes);
+    varint::write(scan.destinations_min, bytes);
+    varint::write(scan.asn.map_or(0, |asn| u64::from(asn) + 1), bytes);
+    bytes.extend_from_slice(&scan.country);
+    for text in [scan.actor.as_bytes(), scan.stack.as_bytes(), &scan.set] {
+        varint::write(text.len() as u64, bytes);
+        bytes.extend_from_slice(text);
+    }
+    for (tool, packets) in scan.tools.iter().enumerate().filter(|(_, it)| **it > 0) {
+        bytes.push(tool as u8);
+        varint::write(*packets, bytes);
+    }
+}
+
+/// Open events of a day, as they were written: the next day need not read them from their file.
+#[derive(Default)]
+pub(crate) struct KeptEvents {
+    events: Vec<KeptEvent>,
+    pieces: Vec<Arc<Vec<u8>>>,
+    /// What they take; above the limit nothing is kept.
+    bytes: usize,
+}
+
+struct KeptEvent {
+    head: OpenHead,
+    piece: u32,
+    place: Range<u32>,
+}
+
+impl KeptEvents {
+    /// Notes an event of the piece that comes next.
+    fn note(&mut self, head: OpenHead, place: Range<usize>, bytes_max: usize) {
+        self.bytes += place.len() + size_of::<KeptEvent>();
+        if self.bytes > bytes_max {
+            (self.events, self.pieces) = (Vec::new(), Vec::new());
+            return;
+        }
+        self.events.push(KeptEvent {
+            head,
+            piece: self.pieces.len() as u32,
+            place: place.start as u32..place.end as u32,
+        });
+    }
+
+    fn keep(&mut self, piece: &Arc<Vec<u8>>, bytes_max: usize) {
+        if self.bytes <= bytes_max {
+            self.pieces.push(Arc::clone(piece));
+        }
+    }
+
+    fn bytes_of(&self, event: &KeptEvent) -> &[u8] {
+        let place = event.place.start as usize..event.place.end as usize;
+        &self.pieces[event.piece as usize][place]
     }
 }
 
@@ -108,12 +183,22 @@ pub(crate) struct OpenHead {
 
 /// Reads open events, in the order in which they were written.
 pub(crate) struct OpenReader {
-    file: BufReader<ReadAside>,
+    origin: OpenOrigin,
     head: Option<OpenHead>,
+    texts: KnownTexts,
+}
+
+enum OpenOrigin {
+    File(EventFile),
+    /// The number of the event that is next.
+    Kept(KeptEvents, usize),
+}
+
+struct EventFile {
+    file: BufReader<ReadAside>,
     /// The event that is next.
     bytes: Vec<u8>,
     is_wide: bool,
-    texts: KnownTexts,
 }
 
 /// Texts that came before: most events share them.
@@ -132,15 +217,26 @@ impl OpenReader {
         if ![MAGIC, WIDE_MAGIC].contains(&&magic) {
             return Err(damaged());
         }
-        let mut reader = OpenReader {
+        let mut file = EventFile {
             file,
-            head: None,
             bytes: Vec::new(),
             is_wide: magic == *WIDE_MAGIC,
-            texts: KnownTexts::default(),
         };
-        reader.advance()?;
-        Ok(reader)
+        Ok(OpenReader {
+            head: file.advance()?,
+            origin: OpenOrigin::File(file),
+            texts: KnownTexts::default(),
+        })
+    }
+
+    /// Reads events that were kept.
+    #[must_use]
+    pub(crate) fn of_kept(kept: KeptEvents) -> Self {
+        OpenReader {
+            head: kept.events.first().map(|event| event.head),
+            origin: OpenOrigin::Kept(kept, 0),
+            texts: KnownTexts::default(),
+        }
     }
 
     /// The next event; none at the end.
@@ -166,10 +262,11 @@ impl OpenReader {
     /// # Errors
     /// When the file is damaged, or at its end.
     pub(crate) fn take(&mut self) -> io::Result<Scan> {
-        let bytes = &mut &self.bytes[..];
-        let scan = match self.is_wide {
-            true => wide::scan(bytes, &mut self.texts),
-            false => scan(bytes, &mut self.texts),
+        let scan = match &self.origin {
+            OpenOrigin::File(file) if file.is_wide => {
+                wide::scan(&mut &file.bytes[..], &mut self.texts)
+            }
+            origin => scan(&mut origin.bytes(), &mut self.texts),
         };
         self.advance()?;
         scan.ok_or_else(damaged)
@@ -183,27 +280,55 @@ impl OpenReader {
         &mut self,
         file: &mut OpenWriter<W>,
     ) -> io::Result<()> {
-        match self.is_wide {
-            true => {
+        let is_wide = matches!(&self.origin, OpenOrigin::File(from) if from.is_wide);
+        match self.head {
+            Some(head) if !is_wide => {
+                let event = self.origin.bytes();
+                file.record(head, |bytes| bytes.extend_from_slice(event))?;
+                self.advance()
+            }
+            _ => {
                 let scan = self.take()?;
                 file.push(&scan)
-            }
-            false => {
-                file.record(&self.bytes)?;
-                self.advance()
             }
         }
     }
 
     fn advance(&mut self) -> io::Result<()> {
+        self.head = match &mut self.origin {
+            OpenOrigin::File(file) => file.advance()?,
+            OpenOrigin::Kept(kept, next) => {
+                *next += 1;
+                kept.events.get(*next).map(|event| event.head)
+            }
+        };
+        Ok(())
+    }
+}
+
+impl OpenOrigin {
+    /// The event that is next; nothing at the end.
+    fn bytes(&self) -> &[u8] {
+        match self {
+            OpenOrigin::File(file) => &file.bytes,
+            OpenOrigin::Kept(kept, next) => {
+                let event = kept.events.get(*next);
+                event.map_or(&[], |event| kept.bytes_of(event))
+            }
+        }
+    }
+}
+
+impl EventFile {
+    /// Reads the event that follows.
+    fn advance(&mut self) -> io::Result<Option<OpenHead>> {
         let mut length = [0; 4];
         self.file.read_exact(&mut length)?;
         let length = u32::from_le_bytes(length) as usize;
         if length == 0 {
-            self.head = None;
             // Reads on to the checksum.
             let rest = self.file.read(&mut [0])?;
-            return if rest == 0 { Ok(()) } else { Err(damaged()) };
+            return if rest == 0 { Ok(None) } else { Err(damaged()) };
         }
         if length > EVENT_BYTES_MAX {
             return Err(damaged());
@@ -217,8 +342,7 @@ impl OpenReader {
                 end_us: times[1],
             }),
         };
-        self.head = Some(head.ok_or_else(damaged)?);
-        Ok(())
+        head.map(Some).ok_or_else(damaged)
     }
 }
 
@@ -407,24 +531,17 @@ mod tests {
         scans
             .iter()
             .for_each(|scan| file.push(scan).expect("a Vec takes all"));
-        let written = file.finish().expect("a Vec takes all");
+        let (written, kept) = file.finish().expect("a Vec takes all");
         let mut reader = OpenReader::new(io::Cursor::new(written.clone())).expect("open events");
         let mut copy = OpenWriter::new(Vec::new()).expect("a Vec takes all");
         while reader.next_event().is_some() {
             reader.pass(&mut copy).expect("sound");
         }
-        assert!(copy.finish().expect("a Vec takes all") == written);
-        let mut reader = OpenReader::new(io::Cursor::new(written.clone())).expect("open events");
-        assert_eq!(
-            reader.next_event().map(|head| head.end_us),
-            Some(scans[0].end_us)
-        );
-        assert_eq!(
-            reader.take_source(scans[0].source).expect("sound"),
-            scans[..2]
-        );
-        assert_eq!(reader.take().expect("sound"), scans[2]);
-        assert_eq!(reader.next_event(), None);
+        assert!(copy.finish().expect("a Vec takes all").0 == written);
+        let from_memory = OpenReader::of_kept(kept.expect("they are few"));
+        check(from_memory, &scans);
+        let from_file = OpenReader::new(io::Cursor::new(written.clone())).expect("open events");
+        check(from_file, &scans);
         for length in 0..written.len() {
             let cut = io::Cursor::new(written[..length].to_vec());
             let read = OpenReader::new(cut).and_then(|mut reader| {
@@ -434,6 +551,62 @@ mod tests {
                 Ok(())
             });
             assert!(read.is_err(), "{length}");
+        }
+    }
+
+    fn check(mut reader: OpenReader, scans: &[Scan; 3]) {
+        let head = reader.next_event().expect("the first");
+        assert_eq!(head.end_us, scans[0].end_us);
+        assert_eq!(
+            reader.take_source(scans[0].source).expect("sound"),
+            scans[..2]
+        );
+        assert_eq!(reader.take().expect("sound"), scans[2]);
+        assert_eq!(reader.next_event(), None);
+    }
+
+    /// Passes every other event from day to day, and takes the others; the files of all days, and how many days kept their events.
+    fn days(kept_max: usize) -> (Vec<Vec<u8>>, usize) {
+        let mut files = Vec::new();
+        let (mut before, mut kept_days) = (None, 0);
+        for day in 0..4_u32 {
+            let mut file = OpenWriter::keeping(Vec::new(), kept_max).expect("a Vec takes all");
+            while let Some(reader) = before.as_mut()
+                && let Some(head) = OpenReader::next_event(reader)
+            {
+                match head.end_us % 2 {
+                    0 => reader.pass(&mut file).expect("sound"),
+                    _ => {
+                        let mut scan = reader.take().expect("sound");
+                        scan.packets = day.into();
+                        file.push(&scan).expect("a Vec takes all");
+                    }
+                }
+            }
+            for number in 0..20_000 {
+                let mut scan = scan_of(number % 250, Some(number as u16));
+                scan.end_us += i64::from(number);
+                file.push(&scan).expect("a Vec takes all");
+            }
+            let (written, kept) = file.finish().expect("a Vec takes all");
+            kept_days += usize::from(kept.is_some());
+            before = Some(match kept {
+                Some(kept) => OpenReader::of_kept(kept),
+                None => OpenReader::new(io::Cursor::new(written.clone())).expect("open events"),
+            });
+            files.push(written);
+        }
+        (files, kept_days)
+    }
+
+    #[test]
+    fn events_that_are_too_many_to_be_kept_make_the_same_files() {
+        let (files, kept_days) = days(usize::MAX);
+        assert_eq!(kept_days, 4);
+        for (kept_max, expected) in [(0, 0), (1_000_000, 0), (5_000_000, 1)] {
+            let (limited, kept_days) = days(kept_max);
+            assert_eq!(kept_days, expected, "{kept_max}");
+            assert!(limited == files, "{kept_max}");
         }
     }
 }

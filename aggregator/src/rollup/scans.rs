@@ -13,7 +13,7 @@ use super::making::MakingNotes;
 use super::waiting;
 use crate::by_source::{LineNames, SourceKey, SourceLines};
 use crate::close::encode_with;
-use crate::event::open::{OpenReader, OpenWriter};
+use crate::event::open::{KeptEvents, OpenReader, OpenWriter};
 use crate::event::scan::{Scan, follow};
 use crate::event::silence::Silence;
 use crate::event::{DarkAddresses, ScanRules};
@@ -52,6 +52,23 @@ pub(super) struct ScanContext<'c> {
     pub telescope: DarkAddresses,
 }
 
+/// The events of a file, or where it is that of the day before, those that are still in memory.
+///
+/// # Errors
+/// When the file is damaged.
+pub(super) fn open_events(
+    path: &Path,
+    kept: Option<(PathBuf, KeptEvents)>,
+) -> Result<OpenReader, RollupError> {
+    match kept {
+        Some((of, kept)) if of == path => Ok(OpenReader::of_kept(kept)),
+        _ => {
+            let opened = File::open(path).and_then(OpenReader::new);
+            opened.map_err(file_error(path))
+        }
+    }
+}
+
 /// Follows the sources of a day.
 pub(super) struct ScanDay<'c> {
     context: ScanContext<'c>,
@@ -70,18 +87,14 @@ impl<'c> ScanDay<'c> {
     pub(super) fn new(
         context: ScanContext<'c>,
         silence: Silence<'c>,
-        before: Option<&Path>,
+        before: Option<OpenReader>,
         within: &Path,
     ) -> Result<Self, RollupError> {
-        let before = before.map(|path| {
-            let opened = File::open(path).and_then(OpenReader::new);
-            opened.map_err(file_error(path))
-        });
         let file = context.store.stage(within).and_then(OpenWriter::new);
         Ok(ScanDay {
             context,
             silence,
-            before: before.transpose()?,
+            before,
             open: file.map_err(file_error(within))?,
             open_count: 0,
             cut: 0,
@@ -184,24 +197,25 @@ impl<'c> ScanDay<'c> {
         Ok(())
     }
 
-    /// Puts what the day says of events into `publication`, in place of what it said before; how many rows there are.
+    /// Puts what the day says of events into `publication`, in place of what it said before; how many rows there are, and the events that are
+    /// open behind it where they are few enough to stay in memory.
     pub(super) fn finish(
         mut self,
         run: &str,
         said_before: &[Part],
         notes: &MakingNotes,
         publication: &mut Publication,
-    ) -> Result<u64, RollupError> {
+    ) -> Result<(u64, Option<KeptEvents>), RollupError> {
         self.pass_before(None)?;
         let context = self.context;
         let failed = self.failed();
-        let open = self.open.finish().map_err(&failed)?;
+        let (open, kept) = self.open.finish().map_err(&failed)?;
         publication.put(open).map_err(&failed)?;
         let mut notes = notes.clone();
         notes.set("scans_left_out", &self.left_out.to_string());
         notes.set("scans_cut", &self.cut.to_string());
         publish_rows(context, run, self.ended, said_before, &notes, publication)?;
-        Ok(self.count as u64)
+        Ok((self.count as u64, kept))
     }
 }
 
@@ -262,9 +276,7 @@ pub(super) fn publish_ongoing(
     notes: &MakingNotes,
 ) -> Result<u64, RollupError> {
     let failed = file_error(open);
-    let mut reader = File::open(open)
-        .and_then(OpenReader::new)
-        .map_err(&failed)?;
+    let mut reader = open_events(open, None)?;
     let mut hours = BTreeMap::<Hour, Vec<ScanRow>>::new();
     let mut count = 0;
     while reader.next_event().is_some() {

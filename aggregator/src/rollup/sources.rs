@@ -31,6 +31,7 @@ use crate::event::campaign::follow::FollowDay;
 use crate::event::campaign::known::{read_known, write_known};
 use crate::event::campaign::traits::AskedService;
 use crate::event::novelty::tally::write_things;
+use crate::event::open::KeptEvents;
 use crate::event::silence::{Silence, UNOBSERVED_MAX_US};
 use crate::event::{CampaignRules, DarkAddresses, ScanRules};
 use crate::hour::Hour;
@@ -79,6 +80,7 @@ pub(super) fn roll_days(
     // While a day is made, the next one is decoded: days follow one another, and what is read of one does not depend on the day before.
     std::thread::scope(|scope| {
         let mut ahead = None;
+        let mut kept = None;
         let mut following = days.values().skip(1);
         for ((period, sensor), parts) in days {
             let decoded = ahead.take();
@@ -163,7 +165,9 @@ pub(super) fn roll_days(
             };
             ahead = next.map(|parts| scope.spawn(move || DecodedParts::of(&files_of(parts))));
             let decoded = decoded.and_then(joined);
-            rolled.rows += day.write(decoded)?;
+            let (rows, open) = day.write(decoded, kept.take())?;
+            kept = open.map(|open| (store.directory().join(&within), open));
+            rolled.rows += rows;
             rolled.written += TABLES.len() as u64;
         }
         Ok::<_, RollupError>(())
@@ -381,8 +385,12 @@ struct SourcesDay<'d> {
 }
 
 impl SourcesDay<'_> {
-    /// Writes and publishes the tables; how many rows they have.
-    fn write(&self, decoded: Option<DecodedParts>) -> Result<u64, RollupError> {
+    /// Writes and publishes the tables; how many rows they have, and the events that are open behind the day where they are few.
+    fn write(
+        &self,
+        decoded: Option<DecodedParts>,
+        kept: Option<(PathBuf, KeptEvents)>,
+    ) -> Result<(u64, Option<KeptEvents>), RollupError> {
         let here = || file_error(self.store.directory());
         let mut sources = self.create(&SOURCES_DAILY, &[])?;
         let mut held = HeldGroups::new(self.store).map_err(here())?;
@@ -396,7 +404,9 @@ impl SourcesDay<'_> {
             telescope: self.telescope,
         };
         let within = scans::open_path(self.sensor, self.zone, self.period);
-        let mut events = ScanDay::new(context, self.silence, self.before.as_deref(), &within)?;
+        let before = self.before.as_deref();
+        let before = before.map(|path| scans::open_events(path, kept)).transpose()?;
+        let mut events = ScanDay::new(context, self.silence, before, &within)?;
         let mut campaigns =
             CampaignDay::new(self.store, self.campaigns, self.first_hour).map_err(here())?;
         let mut things = DayThings::default();
@@ -432,7 +442,8 @@ impl SourcesDay<'_> {
         let mut rows = number;
         let mut publication = self.store.publication();
         let run = scans::run_of(self.period);
-        rows += events.finish(&run, &self.said, &self.notes, &mut publication)?;
+        let (ended, open) = events.finish(&run, &self.said, &self.notes, &mut publication)?;
+        rows += ended;
         let (scanners, notes) = survey.finish();
         let mut file = self.create(&SCANNERS_DAILY, &notes)?;
         rows += scanners.len() as u64;
@@ -472,7 +483,7 @@ impl SourcesDay<'_> {
         publication
             .commit()
             .map_err(file_error(self.store.directory()))?;
-        Ok(rows)
+        Ok((rows, open))
     }
 
     /// Groups the sources of the day, and leaves what the next day goes on with.
