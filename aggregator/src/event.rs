@@ -5,6 +5,7 @@
 mod aside;
 pub(crate) mod attack;
 pub(crate) mod campaign;
+pub(crate) mod hashed;
 mod lines;
 pub(crate) mod novelty;
 pub(crate) mod open;

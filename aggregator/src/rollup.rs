@@ -20,6 +20,7 @@ mod marginals;
 mod noted;
 mod novelties;
 mod period;
+mod publish;
 mod read;
 mod replies;
 mod scans;
@@ -35,6 +36,7 @@ mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use jiff::civil::Date;
 
@@ -179,32 +181,36 @@ pub fn rollup(directory: &Path, settings: &RollupSettings) -> Result<Rolled, Rol
     store.recover().map_err(file_error(directory))?;
     // What two at once have read may not be of the same age.
     let _one_at_a_time = store.lock("rollup").map_err(file_error(directory))?;
-    let coverage = &CoverageGaps::of(store)?;
+    let lists = &HourLists::of(store);
+    let coverage = &CoverageGaps::of(lists)?;
     // `sources` take as long as `traffic` and `backscatter` together; both write tables of their own, each from its own work folder.
     std::thread::scope(|scope| {
         let of_others = scope.spawn(|| {
             let store = &Store::at(directory);
-            let mut rolled = roll_traffic(store, settings)?;
-            attacks::roll_days(store, settings, coverage, &mut rolled)?;
+            let mut rolled = roll_traffic((store, lists), settings)?;
+            attacks::roll_days((store, lists), settings, coverage, &mut rolled)?;
             Ok::<_, RollupError>(rolled)
         });
-        let of_sources = roll_sources(store, settings, coverage);
+        let of_sources = roll_sources((store, lists), settings, coverage);
         let of_others = joined(of_others)?;
         Ok(of_others.and(of_sources?))
     })
 }
 
 /// Rolls up `traffic`.
-fn roll_traffic(store: &Store, settings: &RollupSettings) -> Result<Rolled, RollupError> {
+fn roll_traffic(
+    (store, lists): (&Store, &HourLists<'_>),
+    settings: &RollupSettings,
+) -> Result<Rolled, RollupError> {
     let mut rolled = Rolled::default();
-    let observed = observed_days(store, &TRAFFIC, settings)?;
+    let observed = observed_days(lists, &TRAFFIC, settings)?;
     let follows = |period: Period, sensor: &str| {
         settings.wants(period) && observed.contains(&(period, sensor.to_owned()))
     };
-    let days = days_of(store, &TRAFFIC, settings)?;
+    let days = days_of(lists, &TRAFFIC, settings)?;
     let tables = [&[&TRAFFIC_DAILY], &marginals::TABLES[..]].concat();
-    remove_other_zones(store, &tables, &TRAFFIC, settings, &mut rolled)?;
-    traffic::roll_days(store, &days, settings, &mut rolled)?;
+    remove_other_zones(lists, &tables, &TRAFFIC, settings, &mut rolled)?;
+    traffic::roll_days((store, lists), &days, settings, &mut rolled)?;
     for table in tables {
         remove_left(store, table, &days, &mut rolled, follows)?;
     }
@@ -215,15 +221,15 @@ fn roll_traffic(store: &Store, settings: &RollupSettings) -> Result<Rolled, Roll
 
 /// Rolls up `sources` and what is made of them.
 fn roll_sources(
-    store: &Store,
+    (store, lists): (&Store, &HourLists<'_>),
     settings: &RollupSettings,
     coverage: &CoverageGaps,
 ) -> Result<Rolled, RollupError> {
     let mut rolled = Rolled::default();
-    let days = days_of(store, &SOURCES, settings)?;
-    remove_other_zones(store, &sources::TABLES, &SOURCES, settings, &mut rolled)?;
-    sources::roll_days(store, &days, settings, coverage, &mut rolled)?;
-    let observed = observed_days(store, &SOURCES, settings)?;
+    let days = days_of(lists, &SOURCES, settings)?;
+    remove_other_zones(lists, &sources::TABLES, &SOURCES, settings, &mut rolled)?;
+    sources::roll_days((store, lists), &days, settings, coverage, &mut rolled)?;
+    let observed = observed_days(lists, &SOURCES, settings)?;
     let follows = |period: Period, sensor: &str| {
         settings.wants(period) && observed.contains(&(period, sensor.to_owned()))
     };
@@ -236,25 +242,62 @@ fn roll_sources(
     Ok(rolled)
 }
 
-/// The parts of a table in all hours.
-fn all_hours(store: &Store, table: &Table) -> Result<Vec<PartOfHour>, RollupError> {
-    hour_parts(store, table.name, &(i64::MIN..i64::MAX)).map_err(|error| RollupError::Part {
-        path: store.directory().join(table.name),
-        source: error.into(),
-    })
+/// The parts of the tables of hours, listed once for all who ask: a year has 8,760 folders of each table.
+struct HourLists<'s> {
+    store: &'s Store,
+    lists: Mutex<BTreeMap<&'static str, Arc<Vec<PartOfHour>>>>,
+}
+
+impl<'s> HourLists<'s> {
+    /// Nothing is listed yet.
+    fn of(store: &'s Store) -> Self {
+        HourLists {
+            store,
+            lists: Mutex::default(),
+        }
+    }
+
+    /// The parts of a table in all hours.
+    fn all(&self, table: &Table) -> Result<Arc<Vec<PartOfHour>>, RollupError> {
+        let lists = || self.lists.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(listed) = lists().get(table.name) {
+            return Ok(Arc::clone(listed));
+        }
+        let parts = hour_parts(self.store, table.name, &(i64::MIN..i64::MAX));
+        let parts = parts.map_err(|error| RollupError::Part {
+            path: self.store.directory().join(table.name),
+            source: error.into(),
+        })?;
+        let parts = Arc::new(parts);
+        lists().insert(table.name, Arc::clone(&parts));
+        Ok(parts)
+    }
+
+    /// Hours that were pruned.
+    fn pruned(&self) -> Result<PrunedHours, RollupError> {
+        PrunedHours::read(self.store).map_err(file_error(self.store.directory()))
+    }
+
+    /// Those that are files of their own, each with its sensor; a file of another program is of none.
+    fn files(&self, table: &Table) -> Result<Vec<(String, Part)>, RollupError> {
+        let parts = self.all(table)?;
+        let files = parts.iter().filter(|part| part.held.is_none());
+        let of_sensors = files.filter_map(|file| Some((file.part.sensor()?, file.part.clone())));
+        Ok(of_sensors.collect())
+    }
 }
 
 /// The parts of a table of hours, by day and sensor; a file of another program is of none. A day of which hours were pruned is rolled up for
 /// good.
 fn days_of(
-    store: &Store,
+    lists: &HourLists<'_>,
     table: &'static Table,
     settings: &RollupSettings,
 ) -> Result<Inputs, RollupError> {
     let mut days = Inputs::new();
-    let pruned = PrunedHours::read(store).map_err(file_error(store.directory()))?;
+    let pruned = lists.pruned()?;
     let mut for_good = BTreeSet::new();
-    for part in all_hours(store, table)? {
+    for part in lists.all(table)?.iter() {
         let day = settings.day(part.period.first_hour())?;
         if let Some(sensor) = part.sensor()
             && settings.wants(day)
@@ -262,7 +305,8 @@ fn days_of(
             if pruned.contains(table.name, &sensor, part.period.first_hour()) {
                 for_good.insert((day, sensor.clone()));
             }
-            days.entry((day, sensor)).or_default().insert(part);
+            let parts = days.entry((day, sensor)).or_default();
+            parts.insert(part.clone());
         }
     }
     days.retain(|day, _| !for_good.contains(day));
@@ -272,14 +316,13 @@ fn days_of(
 /// The days of which a sensor has hours. Where it has none at all, or those of `table` were pruned, what was rolled up of them is all that is
 /// left.
 fn observed_days(
-    store: &Store,
+    lists: &HourLists<'_>,
     table: &Table,
     settings: &RollupSettings,
 ) -> Result<BTreeSet<(Period, String)>, RollupError> {
-    let hours = all_hours(store, &COVERAGE)?;
-    let pruned = PrunedHours::read(store).map_err(file_error(store.directory()))?;
+    let pruned = lists.pruned()?;
     let mut days = BTreeSet::new();
-    for part in hours {
+    for part in lists.all(&COVERAGE)?.iter() {
         if let Some(sensor) = part.sensor()
             && !pruned.contains(table.name, &sensor, part.period.first_hour())
         {
@@ -291,14 +334,15 @@ fn observed_days(
 
 /// Removes days of another time zone whose hours are there and are now rolled up anew. Days whose hours were pruned stay.
 fn remove_other_zones(
-    store: &Store,
+    lists: &HourLists<'_>,
     days: &[&'static Table],
     hours: &'static Table,
     settings: &RollupSettings,
     rolled: &mut Rolled,
 ) -> Result<(), RollupError> {
+    let store = lists.store;
     let failed = file_error(store.directory());
-    let parts = all_hours(store, hours)?;
+    let parts = lists.all(hours)?;
     let hours: BTreeSet<(String, i64)> = parts
         .iter()
         .filter_map(|part| Some((part.sensor()?, part.period.first_hour().0)))

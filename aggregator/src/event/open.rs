@@ -9,6 +9,7 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 
 use super::aside::{PIECE_BYTES, ReadAside, WriteAside};
+use super::hashed::HashedFile;
 use super::scan::{Scan, ScanKey};
 use crate::by_source::SourceKey;
 use crate::varint;
@@ -27,28 +28,32 @@ const BUFFER_BYTES: usize = 64 << 10;
 const ZSTD_LEVEL: i32 = 1;
 
 /// Memory of open events that are kept from a day to the next, at most: more are read from their file.
-const KEPT_BYTES_MAX: usize = 64 << 20;
+pub(crate) const KEPT_BYTES_MAX: usize = 64 << 20;
+
+/// A finished file of open events.
+pub(crate) struct OpenFile<W> {
+    pub file: W,
+    /// The XXH64 (seed 0) of its bytes.
+    pub hash: u64,
+    /// Its events, where they are few enough to stay in memory.
+    pub kept: Option<KeptEvents>,
+}
 
 /// Writes open events.
 pub(crate) struct OpenWriter<W> {
-    file: WriteAside<W>,
+    file: WriteAside<HashedFile<W>>,
     piece: Vec<u8>,
     kept: KeptEvents,
     kept_max: usize,
 }
 
 impl<W: Write + Send + 'static> OpenWriter<W> {
-    /// Begins a file.
+    /// Begins a file; its events are kept in memory if they take no more than `kept_max` bytes.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(crate) fn new(file: W) -> io::Result<Self> {
-        OpenWriter::keeping(file, KEPT_BYTES_MAX)
-    }
-
-    /// Begins a file; its events are kept in memory if they take no more than `kept_max` bytes.
-    fn keeping(file: W, kept_max: usize) -> io::Result<Self> {
-        let mut file = zstd::Encoder::new(file, ZSTD_LEVEL)?;
+    pub(crate) fn keeping(file: W, kept_max: usize) -> io::Result<Self> {
+        let mut file = zstd::Encoder::new(HashedFile::new(file), ZSTD_LEVEL)?;
         file.include_checksum(true)?;
         let file = WriteAside::new(file, zstd::Encoder::finish)?;
         let mut piece = Vec::with_capacity(PIECE_BYTES);
@@ -95,15 +100,16 @@ impl<W: Write + Send + 'static> OpenWriter<W> {
         self.file.write(piece)
     }
 
-    /// Ends the file; with its events where they are few enough to stay in memory.
+    /// Ends the file.
     ///
     /// # Errors
     /// When it cannot be written.
-    pub(crate) fn finish(mut self) -> io::Result<(W, Option<KeptEvents>)> {
+    pub(crate) fn finish(mut self) -> io::Result<OpenFile<W>> {
         self.piece.extend_from_slice(&0_u32.to_le_bytes());
         self.hand_over()?;
         let kept = (self.kept.bytes <= self.kept_max).then_some(self.kept);
-        Ok((self.file.finish()?, kept))
+        let (file, hash) = self.file.finish()?.finish();
+        Ok(OpenFile { file, hash, kept })
     }
 }
 
@@ -527,17 +533,19 @@ mod tests {
             scan_of(1, Some(65_535)),
             scan_of(7, Some(0)),
         ];
-        let mut file = OpenWriter::new(Vec::new()).expect("a Vec takes all");
+        let mut file = OpenWriter::keeping(Vec::new(), KEPT_BYTES_MAX).expect("a Vec takes all");
         scans
             .iter()
             .for_each(|scan| file.push(scan).expect("a Vec takes all"));
-        let (written, kept) = file.finish().expect("a Vec takes all");
+        let OpenFile { file, hash, kept } = file.finish().expect("a Vec takes all");
+        let written = file;
+        assert_eq!(hash, twox_hash::XxHash64::oneshot(0, &written));
         let mut reader = OpenReader::new(io::Cursor::new(written.clone())).expect("open events");
-        let mut copy = OpenWriter::new(Vec::new()).expect("a Vec takes all");
+        let mut copy = OpenWriter::keeping(Vec::new(), KEPT_BYTES_MAX).expect("a Vec takes all");
         while reader.next_event().is_some() {
             reader.pass(&mut copy).expect("sound");
         }
-        assert!(copy.finish().expect("a Vec takes all").0 == written);
+        assert!(copy.finish().expect("a Vec takes all").file == written);
         let from_memory = OpenReader::of_kept(kept.expect("they are few"));
         check(from_memory, &scans);
         let from_file = OpenReader::new(io::Cursor::new(written.clone())).expect("open events");
@@ -588,7 +596,8 @@ mod tests {
                 scan.end_us += i64::from(number);
                 file.push(&scan).expect("a Vec takes all");
             }
-            let (written, kept) = file.finish().expect("a Vec takes all");
+            let OpenFile { file, kept, .. } = file.finish().expect("a Vec takes all");
+            let written = file;
             kept_days += usize::from(kept.is_some());
             before = Some(match kept {
                 Some(kept) => OpenReader::of_kept(kept),

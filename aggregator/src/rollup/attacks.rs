@@ -15,7 +15,8 @@ use super::replies::each_prefix;
 use super::scans::{ONGOING, run_of};
 use super::sources::{file_hash, known_until, telescope_of};
 use super::unobserved::{CoverageGaps, are_inputs, inputs_with};
-use super::{Inputs, Rolled, RollupSettings, waiting};
+use super::waiting::WaitingDays;
+use super::{HourLists, Inputs, Rolled, RollupSettings, waiting};
 use crate::calendar::{AS_OF_KEY, TIMEZONE_KEY, instant_text};
 use crate::close::encode_with;
 use crate::event::attack::{
@@ -65,24 +66,25 @@ fn head_of(path: &Path) -> Option<UndecidedHead> {
 
 /// Rolls up days.
 pub(super) fn roll_days(
-    store: &Store,
+    (store, lists): (&Store, &HourLists<'_>),
     settings: &RollupSettings,
     gaps: &CoverageGaps,
     rolled: &mut Rolled,
 ) -> Result<(), RollupError> {
-    let days = days_of(store, settings)?;
-    let mut replies = super::days_of(store, &BACKSCATTER, settings)?;
+    let days = days_of(lists, settings)?;
+    let mut replies = super::days_of(lists, &BACKSCATTER, settings)?;
     let mut said = said_before(store)?;
     take_back(store, &days, settings, &said)?;
-    let known_until = known_until(store)?;
+    let known_until = known_until(lists)?;
     let zone = settings.calendar.name();
+    let mut waiting_days = WaitingDays::of(store, zone);
     for ((period, sensor), coverage) in &days {
         let key = (*period, sensor.clone());
         let parts = replies.remove(&key).unwrap_or_default();
         let end_us = settings.end_us(*period)?;
         let until_us = known_until.get(sensor).copied().unwrap_or(end_us);
         let horizon_us = end_us.min(until_us);
-        let before = waiting::latest(store, (sensor, zone), ENDING, Some(*period))?;
+        let before = waiting_days.latest(sensor, ENDING, *period)?;
         let before = before.map(|day| {
             let within = waiting::path(sensor, zone, day, ENDING);
             store.directory().join(within)
@@ -132,6 +134,7 @@ pub(super) fn roll_days(
             (&run_of(*period), &said),
             made,
         )?;
+        waiting_days.add(sensor, ENDING, *period);
     }
     let sensors: BTreeSet<&String> = days.keys().map(|(_, sensor)| sensor).collect();
     for sensor in sensors {
@@ -153,9 +156,9 @@ fn reach_us(
 }
 
 /// The days of which a sensor has hours, with the coverage of each; a day of which replies were pruned is made for good.
-fn days_of(store: &Store, settings: &RollupSettings) -> Result<Inputs, RollupError> {
-    let mut days = super::days_of(store, &COVERAGE, settings)?;
-    let pruned = PrunedHours::read(store).map_err(file_error(store.directory()))?;
+fn days_of(lists: &HourLists<'_>, settings: &RollupSettings) -> Result<Inputs, RollupError> {
+    let mut days = super::days_of(lists, &COVERAGE, settings)?;
+    let pruned = lists.pruned()?;
     let mut for_good = BTreeSet::new();
     for (day, sensor) in days.keys() {
         let mut hours = settings.calendar.hours(day.first_hour().day())?;

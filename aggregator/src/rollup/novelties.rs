@@ -37,12 +37,36 @@ const JUDGED_ENDING: &str = "judged";
 const LAYOUT: &str = "layout 1";
 /// Rows of a row group.
 const GROUP_ROWS: usize = 100_000;
+/// Numbers of things that are kept, at least: of more, twice as many as the days in memory have things.
+const NUMBERS_MIN: usize = 1 << 16;
 
 /// The things of a day.
 #[derive(Debug)]
 struct DayFiles {
     things: Vec<Thing>,
+    /// The number of each of them among all that were read.
+    numbers: Vec<u32>,
     has_payloads: bool,
+}
+
+/// Things with a number each: a day is compared with many, by numbers in place of texts.
+#[derive(Debug, Default)]
+struct ThingNumbers {
+    numbers: HashMap<NoveltyWhat, HashMap<String, u32, RandomState>, RandomState>,
+    count: usize,
+}
+
+impl ThingNumbers {
+    fn of(&mut self, thing: &Thing) -> u32 {
+        let of_what = self.numbers.entry(thing.what).or_default();
+        if let Some(known) = of_what.get(&thing.value) {
+            return *known;
+        }
+        let number = self.count as u32;
+        of_what.insert(thing.value.clone(), number);
+        self.count += 1;
+        number
+    }
 }
 
 /// Days that are in memory, and the hashes of their files.
@@ -52,6 +76,7 @@ struct KnownDays<'s> {
     zone: &'s str,
     days: BTreeSet<Period>,
     read: BTreeMap<Period, Arc<DayFiles>>,
+    numbers: ThingNumbers,
     hashes: BTreeMap<Period, String>,
 }
 
@@ -86,6 +111,15 @@ impl KnownDays<'_> {
         Ok(hash)
     }
 
+    /// Forgets the days before `first`, and things that only these had once they are most of all.
+    fn forget_before(&mut self, first: Period) {
+        self.read.retain(|day, _| *day >= first);
+        let things: usize = self.read.values().map(|files| files.things.len()).sum();
+        if self.numbers.count > NUMBERS_MIN.max(2 * things) {
+            (self.numbers, self.read) = (ThingNumbers::default(), BTreeMap::new());
+        }
+    }
+
     fn read(&mut self, day: Period) -> Result<Arc<DayFiles>, RollupError> {
         if let Some(known) = self.read.get(&day) {
             return Ok(Arc::clone(known));
@@ -102,6 +136,7 @@ impl KnownDays<'_> {
             things.extend(read(&payloads)?);
         }
         let files = Arc::new(DayFiles {
+            numbers: things.iter().map(|thing| self.numbers.of(thing)).collect(),
             things,
             has_payloads,
         });
@@ -136,6 +171,7 @@ pub(super) fn judge_days(
             zone,
             days: waiting::days(store, (sensor, zone), THINGS_ENDING)?,
             read: BTreeMap::new(),
+            numbers: ThingNumbers::default(),
             hashes: BTreeMap::new(),
         };
         take_back(store, &known, settings, &said)?;
@@ -218,7 +254,7 @@ fn judge_day(
     };
     // Days behind need none that lie further back.
     let first = before.first().copied().unwrap_or(day);
-    known.read.retain(|day, _| *day >= first);
+    known.forget_before(first);
     let mut hours = BTreeMap::<Hour, Vec<NoveltyRow>>::new();
     let count = rows.len() as u64;
     for row in rows {
@@ -258,26 +294,27 @@ fn new_things(
     settings: &RollupSettings,
 ) -> Result<Vec<NoveltyRow>, RollupError> {
     let today = known.read(day)?;
-    let mut places: HashMap<(NoveltyWhat, &str), usize, RandomState> = HashMap::default();
-    for (place, thing) in today.things.iter().enumerate() {
-        places.insert((thing.what, &thing.value), place);
+    let days: Result<Vec<_>, _> = before.iter().map(|day| known.read(*day)).collect();
+    let days = days?;
+    let mut places = vec![None; known.numbers.count];
+    for (place, number) in today.numbers.iter().enumerate() {
+        places[*number as usize] = Some(place);
     }
     let mut counts: Vec<(u64, Vec<u32>)> = today
         .things
         .iter()
         .map(|thing| (thing.sources, Vec::with_capacity(before.len())))
         .collect();
-    for day in before {
-        let files = known.read(*day)?;
+    for files in days {
         for ((_, days), thing) in counts.iter_mut().zip(&today.things) {
             // Of a day whose payloads nobody noted nothing is known.
             if thing.what != NoveltyWhat::Payload || files.has_payloads {
                 days.push(0);
             }
         }
-        for thing in &files.things {
-            if let Some(place) = places.get(&(thing.what, thing.value.as_str()))
-                && let Some(last) = counts[*place].1.last_mut()
+        for (thing, number) in files.things.iter().zip(&files.numbers) {
+            if let Some(place) = places[*number as usize]
+                && let Some(last) = counts[place].1.last_mut()
             {
                 *last = u32::try_from(thing.sources).unwrap_or(u32::MAX);
             }

@@ -13,7 +13,7 @@ use super::making::MakingNotes;
 use super::waiting;
 use crate::by_source::{LineNames, SourceKey, SourceLines};
 use crate::close::encode_with;
-use crate::event::open::{KeptEvents, OpenReader, OpenWriter};
+use crate::event::open::{KEPT_BYTES_MAX, OpenFile, OpenReader, OpenWriter};
 use crate::event::scan::{Scan, follow};
 use crate::event::silence::Silence;
 use crate::event::{DarkAddresses, ScanRules};
@@ -50,23 +50,30 @@ pub(super) struct ScanContext<'c> {
     pub sensor: &'c str,
     pub rules: &'c ScanRules,
     pub telescope: DarkAddresses,
+    /// Memory of open events that stay until the next day.
+    pub kept_max: usize,
 }
 
-/// The events of a file, or where it is that of the day before, those that are still in memory.
+/// Memory of the open events of each of so many sensors.
+pub(super) fn kept_max(sensors: usize) -> usize {
+    KEPT_BYTES_MAX / sensors.max(1)
+}
+
+/// The events of a file.
 ///
 /// # Errors
-/// When the file is damaged.
-pub(super) fn open_events(
-    path: &Path,
-    kept: Option<(PathBuf, KeptEvents)>,
-) -> Result<OpenReader, RollupError> {
-    match kept {
-        Some((of, kept)) if of == path => Ok(OpenReader::of_kept(kept)),
-        _ => {
-            let opened = File::open(path).and_then(OpenReader::new);
-            opened.map_err(file_error(path))
-        }
-    }
+/// When it is damaged.
+pub(super) fn open_events(path: &Path) -> Result<OpenReader, RollupError> {
+    let opened = File::open(path).and_then(OpenReader::new);
+    opened.map_err(file_error(path))
+}
+
+/// What a day leaves of events.
+pub(super) struct ScansLeft {
+    /// Events that have ended.
+    pub rows: u64,
+    /// Those that are open.
+    pub open: OpenFile<()>,
 }
 
 /// Follows the sources of a day.
@@ -90,7 +97,8 @@ impl<'c> ScanDay<'c> {
         before: Option<OpenReader>,
         within: &Path,
     ) -> Result<Self, RollupError> {
-        let file = context.store.stage(within).and_then(OpenWriter::new);
+        let file = context.store.stage(within);
+        let file = file.and_then(|file| OpenWriter::keeping(file, context.kept_max));
         Ok(ScanDay {
             context,
             silence,
@@ -197,25 +205,31 @@ impl<'c> ScanDay<'c> {
         Ok(())
     }
 
-    /// Puts what the day says of events into `publication`, in place of what it said before; how many rows there are, and the events that are
-    /// open behind it where they are few enough to stay in memory.
+    /// Puts what the day says of events into `publication`, in place of what it said before.
     pub(super) fn finish(
         mut self,
         run: &str,
         said_before: &[Part],
         notes: &MakingNotes,
         publication: &mut Publication,
-    ) -> Result<(u64, Option<KeptEvents>), RollupError> {
+    ) -> Result<ScansLeft, RollupError> {
         self.pass_before(None)?;
         let context = self.context;
         let failed = self.failed();
-        let (open, kept) = self.open.finish().map_err(&failed)?;
-        publication.put(open).map_err(&failed)?;
+        let OpenFile { file, hash, kept } = self.open.finish().map_err(&failed)?;
+        publication.put(file).map_err(&failed)?;
         let mut notes = notes.clone();
         notes.set("scans_left_out", &self.left_out.to_string());
         notes.set("scans_cut", &self.cut.to_string());
         publish_rows(context, run, self.ended, said_before, &notes, publication)?;
-        Ok((self.count as u64, kept))
+        Ok(ScansLeft {
+            rows: self.count as u64,
+            open: OpenFile {
+                file: (),
+                hash,
+                kept,
+            },
+        })
     }
 }
 
@@ -276,7 +290,7 @@ pub(super) fn publish_ongoing(
     notes: &MakingNotes,
 ) -> Result<u64, RollupError> {
     let failed = file_error(open);
-    let mut reader = open_events(open, None)?;
+    let mut reader = open_events(open)?;
     let mut hours = BTreeMap::<Hour, Vec<ScanRow>>::new();
     let mut count = 0;
     while reader.next_event().is_some() {

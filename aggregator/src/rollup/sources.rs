@@ -23,15 +23,18 @@ use super::source_day::source_day;
 use super::survey::{SurveyGathering, SurveyRules};
 use super::survey_day::SurveyTally;
 use super::unobserved::{CoverageGaps, are_inputs, inputs_with};
-use super::{Inputs, Rolled, RollupSettings, waiting};
+use super::publish::Publisher;
+use super::waiting::WaitingDays;
+use super::{HourLists, Inputs, Rolled, RollupSettings, waiting};
 use crate::by_source::{DecodedParts, LineNames, SourceLines, each_source};
 use crate::calendar::{AS_OF_KEY, TIMEZONE_KEY, instant_text};
 use crate::close::{STATE_KEY, State, encode_with};
-use crate::event::campaign::follow::FollowDay;
+use crate::event::campaign::follow::{FollowDay, KnownCampaign};
 use crate::event::campaign::known::{read_known, write_known};
 use crate::event::campaign::traits::AskedService;
 use crate::event::novelty::tally::write_things;
-use crate::event::open::KeptEvents;
+use crate::event::hashed::HashedFile;
+use crate::event::open::{OpenFile, OpenReader};
 use crate::event::silence::{Silence, UNOBSERVED_MAX_US};
 use crate::event::{CampaignRules, DarkAddresses, ScanRules};
 use crate::hour::Hour;
@@ -67,20 +70,22 @@ const KNOWN_ENDING: &str = "campaigns";
 
 /// Rolls up days.
 pub(super) fn roll_days(
-    store: &Store,
+    (store, lists): (&Store, &HourLists<'_>),
     days: &Inputs,
     settings: &RollupSettings,
     coverage: &CoverageGaps,
     rolled: &mut Rolled,
 ) -> Result<(), RollupError> {
     let mut said = said_before(store)?;
-    take_back(store, days, settings, &said)?;
-    let known_until = known_until(store)?;
+    take_back((store, lists), days, settings, &said)?;
+    let known_until = known_until(lists)?;
     let sensors: BTreeSet<&str> = days.keys().map(|(_, sensor)| sensor.as_str()).collect();
     // While a day is made, the next one is decoded: days follow one another, and what is read of one does not depend on the day before.
     std::thread::scope(|scope| {
         let mut ahead = None;
-        let mut kept = None;
+        let mut left = BTreeMap::<&str, LeftBehind>::new();
+        let mut waiting_days = WaitingDays::of(store, settings.calendar.name());
+        let mut publisher = Publisher::new(store)?;
         let mut following = days.values().skip(1);
         for ((period, sensor), parts) in days {
             let decoded = ahead.take();
@@ -88,13 +93,29 @@ pub(super) fn roll_days(
             let end_us = settings.end_us(*period)?;
             let until_us = known_until.get(sensor).copied().unwrap_or(end_us);
             let horizon_us = end_us.min(until_us);
-            let before = latest_open(store, sensor, settings, Some(*period))?;
-            let open_before = before.as_deref().map(file_hash).transpose()?;
-            let open_before = open_before.unwrap_or_default();
-            let campaigns_before = latest_known(store, sensor, settings, *period)?;
-            let known_before = match &campaigns_before {
-                Some((_, path)) => file_hash(path)?,
-                None => String::new(),
+            let open_day = waiting_days.latest(sensor, scans::OPEN_ENDING, *period)?;
+            let known_day = waiting_days.latest(sensor, KNOWN_ENDING, *period)?;
+            let mut last = left.remove(sensor.as_str());
+            let both = [open_day, known_day];
+            if last.take_if(|it| both != [Some(it.day); 2] || it.open.kept.is_none()).is_some() {
+                // What it left is in its files alone, which may still wait.
+                publisher.finish()?;
+                publisher = Publisher::new(store)?;
+            }
+            let path = |day, ending| {
+                let within = waiting::path(sensor, settings.calendar.name(), day, ending);
+                store.directory().join(within)
+            };
+            let before = open_day.map(|day| path(day, scans::OPEN_ENDING));
+            let campaigns_before = known_day.map(|day| (day, path(day, KNOWN_ENDING)));
+            let (open_before, known_before) = match &last {
+                Some(last) => (hash_text(last.open.hash), last.known_hash.clone()),
+                None => (
+                    before.as_deref().map_or(Ok(String::new()), file_hash)?,
+                    campaigns_before
+                        .as_ref()
+                        .map_or(Ok(String::new()), |(_, path)| file_hash(path))?,
+                ),
             };
             let file_name = format!("{sensor}.{PART_ENDING}");
             let zone = settings.calendar.name();
@@ -160,17 +181,21 @@ pub(super) fn roll_days(
                 said,
                 campaigns: settings.campaigns,
                 campaigns_before,
+                kept_max: scans::kept_max(sensors.len()),
                 payloads: payloads_of(store, sensor, settings, *period)?,
                 first_hour,
             };
             ahead = next.map(|parts| scope.spawn(move || DecodedParts::of(&files_of(parts))));
             let decoded = decoded.and_then(joined);
-            let (rows, open) = day.write(decoded, kept.take())?;
-            kept = open.map(|open| (store.directory().join(&within), open));
-            rolled.rows += rows;
+            let made = day.write(decoded, last)?;
+            publisher.publish(made.publication)?;
+            left.insert(sensor, made.left);
+            waiting_days.add(sensor, scans::OPEN_ENDING, *period);
+            waiting_days.add(sensor, KNOWN_ENDING, *period);
+            rolled.rows += made.rows;
             rolled.written += TABLES.len() as u64;
         }
-        Ok::<_, RollupError>(())
+        publisher.finish()
     })?;
     let mut sensors = sensors.into_iter();
     sensors.try_for_each(|sensor| roll_ongoing(store, sensor, settings, &said, rolled))
@@ -184,7 +209,7 @@ fn roll_ongoing(
     said: &SaidBefore,
     rolled: &mut Rolled,
 ) -> Result<(), RollupError> {
-    let Some(open) = latest_open(store, sensor, settings, None)? else {
+    let Some(open) = latest_open(store, sensor, settings)? else {
         return Ok(());
     };
     let said = said.get(&(sensor.to_owned(), scans::ONGOING.to_owned()));
@@ -209,6 +234,7 @@ fn roll_ongoing(
         sensor,
         rules: &settings.scans,
         telescope: telescope_of(&notes),
+        kept_max: 0,
     };
     rolled.rows += scans::publish_ongoing(context, &open, said, &notes)?;
     Ok(())
@@ -221,12 +247,12 @@ fn note_text(notes: &MakingNotes, key: &str) -> Option<String> {
 
 /// Takes back what days said of events that are no days of the dataset any more.
 fn take_back(
-    store: &Store,
+    (store, lists): (&Store, &HourLists<'_>),
     days: &Inputs,
     settings: &RollupSettings,
     said: &SaidBefore,
 ) -> Result<(), RollupError> {
-    let observed = super::observed_days(store, &SOURCES, settings)?;
+    let observed = super::observed_days(lists, &SOURCES, settings)?;
     let mut publication = store.publication();
     for (day, sensor) in observed {
         let is_made = days.contains_key(&(day, sensor.clone()));
@@ -278,14 +304,8 @@ fn said_before(store: &Store) -> Result<SaidBefore, RollupError> {
 }
 
 /// Until when each sensor's hours are known, microseconds since 1970-01-01 UTC: the end of its last hour, or the start where that goes on.
-pub(super) fn known_until(store: &Store) -> Result<BTreeMap<String, i64>, RollupError> {
-    let parts = store.parts_within(COVERAGE.name, &(i64::MIN..i64::MAX));
-    let mut last = BTreeMap::<String, Part>::new();
-    for part in parts.map_err(file_error(&store.directory().join(COVERAGE.name)))? {
-        if let Some(sensor) = part.sensor() {
-            last.insert(sensor, part);
-        }
-    }
+pub(super) fn known_until(lists: &HourLists<'_>) -> Result<BTreeMap<String, i64>, RollupError> {
+    let last: BTreeMap<String, Part> = lists.files(&COVERAGE)?.into_iter().collect();
     let until = |(sensor, part): (String, Part)| {
         let hour = part.period.first_hour();
         let is_open =
@@ -296,32 +316,16 @@ pub(super) fn known_until(store: &Store) -> Result<BTreeMap<String, i64>, Rollup
     Ok(last.into_iter().map(until).collect())
 }
 
-/// The latest file of open events of a sensor, of a day before `day` where one is named.
+/// The latest file of open events of a sensor.
 fn latest_open(
     store: &Store,
     sensor: &str,
     settings: &RollupSettings,
-    day: Option<Period>,
 ) -> Result<Option<PathBuf>, RollupError> {
     let zone = settings.calendar.name();
-    let latest = waiting::latest(store, (sensor, zone), scans::OPEN_ENDING, day)?;
+    let latest = waiting::latest(store, (sensor, zone), scans::OPEN_ENDING, None)?;
     let of_day = |day| store.directory().join(scans::open_path(sensor, zone, day));
     Ok(latest.map(of_day))
-}
-
-/// The campaigns that are known behind the latest day before `day`.
-fn latest_known(
-    store: &Store,
-    sensor: &str,
-    settings: &RollupSettings,
-    day: Period,
-) -> Result<Option<(Period, PathBuf)>, RollupError> {
-    let zone = settings.calendar.name();
-    let latest = waiting::latest(store, (sensor, zone), KNOWN_ENDING, Some(day))?;
-    Ok(latest.map(|latest| {
-        let within = waiting::path(sensor, zone, latest, KNOWN_ENDING);
-        (latest, store.directory().join(within))
-    }))
 }
 
 /// The parts of `payloads` of a day; none where hours of them were pruned, as what was noted of these stays.
@@ -349,10 +353,14 @@ pub(super) fn file_hash(path: &Path) -> Result<String, RollupError> {
     let (mut sum, mut bytes) = (XxHash64::with_seed(0), vec![0; 1 << 20]);
     loop {
         match file.read(&mut bytes).map_err(&failed)? {
-            0 => return Ok(format!("{:016x}", sum.finish())),
+            0 => return Ok(hash_text(sum.finish())),
             count => Hasher::write(&mut sum, &bytes[..count]),
         }
     }
+}
+
+fn hash_text(hash: u64) -> String {
+    format!("{hash:016x}")
 }
 
 pub(super) fn telescope_of(notes: &MakingNotes) -> DarkAddresses {
@@ -360,6 +368,21 @@ pub(super) fn telescope_of(notes: &MakingNotes) -> DarkAddresses {
         ipv4: notes.largest("telescope_addresses_ipv4"),
         ipv6: notes.largest("telescope_addresses_ipv6"),
     }
+}
+
+/// What a day has left for the next one, which need not read it from files.
+struct LeftBehind {
+    day: Period,
+    open: OpenFile<()>,
+    known: Vec<KnownCampaign>,
+    known_hash: String,
+}
+
+/// A day whose tables are written.
+struct MadeDay {
+    rows: u64,
+    publication: Publication,
+    left: LeftBehind,
 }
 
 /// A day of a sensor that is rolled up.
@@ -379,18 +402,28 @@ struct SourcesDay<'d> {
     said: Vec<Part>,
     campaigns: CampaignRules,
     campaigns_before: Option<(Period, PathBuf)>,
+    kept_max: usize,
     /// None where they were pruned.
     payloads: Option<Vec<Part>>,
     first_hour: i64,
 }
 
 impl SourcesDay<'_> {
-    /// Writes and publishes the tables; how many rows they have, and the events that are open behind the day where they are few.
+    /// Writes the tables; `last` is what the day before has left, where it was made just now.
     fn write(
         &self,
         decoded: Option<DecodedParts>,
-        kept: Option<(PathBuf, KeptEvents)>,
-    ) -> Result<(u64, Option<KeptEvents>), RollupError> {
+        last: Option<LeftBehind>,
+    ) -> Result<MadeDay, RollupError> {
+        let (kept, known) = match last {
+            Some(last) => (last.open.kept, Some(last.known)),
+            None => (None, None),
+        };
+        let before = match (&self.before, kept) {
+            (Some(_), Some(kept)) => Some(OpenReader::of_kept(kept)),
+            (Some(path), None) => Some(scans::open_events(path)?),
+            (None, _) => None,
+        };
         let here = || file_error(self.store.directory());
         let mut sources = self.create(&SOURCES_DAILY, &[])?;
         let mut held = HeldGroups::new(self.store).map_err(here())?;
@@ -402,10 +435,9 @@ impl SourcesDay<'_> {
             sensor: self.sensor,
             rules: self.scans,
             telescope: self.telescope,
+            kept_max: self.kept_max,
         };
         let within = scans::open_path(self.sensor, self.zone, self.period);
-        let before = self.before.as_deref();
-        let before = before.map(|path| scans::open_events(path, kept)).transpose()?;
         let mut events = ScanDay::new(context, self.silence, before, &within)?;
         let mut campaigns =
             CampaignDay::new(self.store, self.campaigns, self.first_hour).map_err(here())?;
@@ -442,8 +474,8 @@ impl SourcesDay<'_> {
         let mut rows = number;
         let mut publication = self.store.publication();
         let run = scans::run_of(self.period);
-        let (ended, open) = events.finish(&run, &self.said, &self.notes, &mut publication)?;
-        rows += ended;
+        let scans = events.finish(&run, &self.said, &self.notes, &mut publication)?;
+        rows += scans.rows;
         let (scanners, notes) = survey.finish();
         let mut file = self.create(&SCANNERS_DAILY, &notes)?;
         rows += scanners.len() as u64;
@@ -457,7 +489,17 @@ impl SourcesDay<'_> {
         }
         let asked = asked.finish();
         rows += asked.len() as u64;
-        let campaigns = self.finish_campaigns(campaigns, &names, &ports, &mut publication)?;
+        let mut campaigns =
+            self.finish_campaigns(campaigns, known, (&names, &ports), &mut publication)?;
+        let known_hash = self.leave(KNOWN_ENDING, &mut publication, |file| {
+            write_known(file, &campaigns.known)
+        })?;
+        let left = LeftBehind {
+            day: self.period,
+            open: scans.open,
+            known: std::mem::take(&mut campaigns.known),
+            known_hash: hash_text(known_hash),
+        };
         rows += campaigns.rows.len() as u64;
         let mut notes = campaigns.notes.clone();
         notes.push(("stacks_left_out".to_owned(), things.left_out().to_string()));
@@ -480,25 +522,27 @@ impl SourcesDay<'_> {
                 .put(file)
                 .map_err(file_error(self.store.directory()))?;
         }
-        publication
-            .commit()
-            .map_err(file_error(self.store.directory()))?;
-        Ok((rows, open))
+        Ok(MadeDay {
+            rows,
+            publication,
+            left,
+        })
     }
 
-    /// Groups the sources of the day, and leaves what the next day goes on with.
+    /// Groups the sources of the day, and leaves its payloads.
     fn finish_campaigns(
         &self,
         campaigns: CampaignDay,
-        names: &LineNames,
-        ports: &PortTally,
+        known: Option<Vec<KnownCampaign>>,
+        (names, ports): (&LineNames, &PortTally),
         publication: &mut Publication,
     ) -> Result<DayCampaigns, RollupError> {
-        let known = match &self.campaigns_before {
-            Some((_, path)) => std::fs::File::open(path)
+        let known = match (&self.campaigns_before, known) {
+            (Some(_), Some(known)) => known,
+            (Some((_, path)), None) => std::fs::File::open(path)
                 .and_then(read_known)
                 .map_err(file_error(path))?,
-            None => Vec::new(),
+            (None, _) => Vec::new(),
         };
         let mut payloads = DayPayloads::default();
         for part in self.payloads.iter().flatten() {
@@ -523,24 +567,22 @@ impl SourcesDay<'_> {
         let packets = ports.packets_by_service();
         let packets_of = |service: AskedService| packets.get(&service).copied().unwrap_or(0);
         let found = campaigns.finish(known, day, names, &payloads, packets_of);
-        let found = found.map_err(file_error(self.store.directory()))?;
-        self.leave(KNOWN_ENDING, publication, |file| {
-            write_known(file, &found.known)
-        })?;
-        Ok(found)
+        found.map_err(file_error(self.store.directory()))
     }
 
-    /// Puts a file for the days behind this one into `publication`.
+    /// Puts a file for the days behind this one into `publication`; the hash of its bytes.
     fn leave(
         &self,
         ending: &str,
         publication: &mut Publication,
-        write: impl FnOnce(Staged) -> std::io::Result<Staged>,
-    ) -> Result<(), RollupError> {
+        write: impl FnOnce(HashedFile<Staged>) -> std::io::Result<HashedFile<Staged>>,
+    ) -> Result<u64, RollupError> {
         let within = waiting::path(self.sensor, self.zone, self.period, ending);
-        let written = self.store.stage(&within).and_then(write);
-        let put = written.and_then(|file| publication.put(file).map(drop));
-        put.map_err(file_error(&within))
+        let failed = file_error(&within);
+        let file = self.store.stage(&within).map(HashedFile::new);
+        let (file, hash) = file.and_then(write).map_err(&failed)?.finish();
+        publication.put(file).map_err(failed)?;
+        Ok(hash)
     }
 
     fn write_campaigns(

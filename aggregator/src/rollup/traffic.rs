@@ -13,7 +13,8 @@ use super::period::{RolledPeriod, month_of};
 use super::read::{SortedDay, add_hours};
 use super::sources::known_until;
 use super::sums::{PeriodSums, SumsWriter, merge};
-use super::{Inputs, Rolled, RollupSettings, months_of, remove_left};
+use super::publish::Publisher;
+use super::{HourLists, Inputs, Rolled, RollupSettings, months_of, remove_left};
 use crate::calendar::instant_text;
 use crate::schema::{TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table};
 use crate::store::{PART_ENDING, Part, Period, Publication, Store};
@@ -22,12 +23,13 @@ use crate::writer::PartWriter;
 
 /// Rolls up days: `traffic_daily`, and what `marginals.rs` makes of the same rows, which are read once for both.
 pub(super) fn roll_days(
-    store: &Store,
+    (store, lists): (&Store, &HourLists<'_>),
     days: &Inputs,
     settings: &RollupSettings,
     rolled: &mut Rolled,
 ) -> Result<(), RollupError> {
-    let known_until = known_until(store)?;
+    let known_until = known_until(lists)?;
+    let mut publisher = Publisher::new(store)?;
     for ((period, sensor), parts) in days {
         let noted = NotedParts::read(parts)?;
         let end_us = settings.end_us(*period)?;
@@ -57,11 +59,9 @@ pub(super) fn roll_days(
         if let (Some(making), Some(sums)) = (marginals, of_reports) {
             making.write(sums, &mut publication, rolled)?;
         }
-        publication
-            .commit()
-            .map_err(file_error(store.directory()))?;
+        publisher.publish(publication)?;
     }
-    Ok(())
+    publisher.finish()
 }
 
 /// Rolls up the months of all days that there are.

@@ -8,7 +8,8 @@ use std::sync::{Mutex, PoisonError};
 use parquet::file::statistics::Statistics;
 use twox_hash::XxHash64;
 
-use super::error::{RollupError, file_error};
+use super::HourLists;
+use super::error::RollupError;
 use crate::columns::PartColumns;
 use crate::event::silence::UnobservedTime;
 use crate::hour::{HOUR_US, Hour};
@@ -16,7 +17,7 @@ use crate::minute::{MINUTE_US, MINUTES};
 use crate::part::{PartError, checked_with_metadata, guarded};
 use crate::pruned::PrunedHours;
 use crate::schema::{COVERAGE, names};
-use crate::store::{Part, Store};
+use crate::store::Part;
 
 /// Seconds of a minute.
 const MINUTE_SECONDS: u64 = 60;
@@ -37,20 +38,16 @@ impl CoverageGaps {
     ///
     /// # Errors
     /// When a folder cannot be listed.
-    pub(super) fn of(store: &Store) -> Result<Self, RollupError> {
-        let failed = file_error(&store.directory().join(COVERAGE.name));
+    pub(super) fn of(lists: &HourLists<'_>) -> Result<Self, RollupError> {
         let mut parts = BTreeMap::<String, BTreeMap<i64, Vec<Part>>>::new();
-        let all = store.parts_within(COVERAGE.name, &(i64::MIN..i64::MAX));
-        for part in all.map_err(&failed)? {
-            if let Some(sensor) = part.sensor() {
-                let hours = parts.entry(sensor).or_default();
-                let hour = part.period.first_hour().0;
-                hours.entry(hour).or_default().push(part);
-            }
+        for (sensor, part) in lists.files(&COVERAGE)? {
+            let hours = parts.entry(sensor).or_default();
+            let hour = part.period.first_hour().0;
+            hours.entry(hour).or_default().push(part);
         }
         Ok(CoverageGaps {
             parts,
-            pruned: PrunedHours::read(store).map_err(failed)?,
+            pruned: lists.pruned()?,
             read: Mutex::default(),
         })
     }

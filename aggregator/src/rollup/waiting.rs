@@ -1,6 +1,7 @@
 //! Where what waits for the next day lies within a dataset: a file for each sensor, time zone and day.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use super::error::{RollupError, file_error};
@@ -88,4 +89,48 @@ pub(super) fn latest(
         .into_iter()
         .filter(|found| day.is_none_or(|day| *found < day));
     Ok(before.next_back())
+}
+
+/// The days that have files, listed once and kept as days are made: a year has a thousand of these files.
+pub(super) struct WaitingDays<'s> {
+    store: &'s Store,
+    zone: &'s str,
+    days: BTreeMap<(String, &'static str), BTreeSet<Period>>,
+}
+
+impl<'s> WaitingDays<'s> {
+    /// Nothing is listed yet.
+    pub(super) fn of(store: &'s Store, zone: &'s str) -> Self {
+        WaitingDays {
+            store,
+            zone,
+            days: BTreeMap::new(),
+        }
+    }
+
+    /// The last day before `day` that has a file.
+    ///
+    /// # Errors
+    /// When the folder cannot be listed.
+    pub(super) fn latest(
+        &mut self,
+        sensor: &str,
+        ending: &'static str,
+        day: Period,
+    ) -> Result<Option<Period>, RollupError> {
+        let known = match self.days.entry((sensor.to_owned(), ending)) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(unknown) => {
+                unknown.insert(days(self.store, (sensor, self.zone), ending)?)
+            }
+        };
+        Ok(known.range(..day).next_back().copied())
+    }
+
+    /// Notes a file that was made.
+    pub(super) fn add(&mut self, sensor: &str, ending: &'static str, day: Period) {
+        if let Some(known) = self.days.get_mut(&(sensor.to_owned(), ending)) {
+            known.insert(day);
+        }
+    }
 }

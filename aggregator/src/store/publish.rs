@@ -266,6 +266,14 @@ impl Publication {
         self.removals.insert(within.to_owned());
     }
 
+    /// Adds another one of the same dataset, as if it came after this one.
+    pub fn add(&mut self, mut later: Publication) {
+        self.puts
+            .retain(|staged| !later.removals.contains(&staged.within));
+        self.puts.append(&mut later.puts);
+        self.removals.append(&mut later.removals);
+    }
+
     /// Whether it changes nothing.
     #[must_use]
     pub fn is_empty(&self) -> bool {
