@@ -14,6 +14,7 @@ mod day_payloads;
 mod day_things;
 mod error;
 mod held;
+mod hour_scans;
 mod kind_sums;
 mod making;
 mod marginals;

@@ -148,7 +148,9 @@ fn unpacked(page: &Bytes, plain: usize) -> Result<Bytes> {
     if packed.is_empty() {
         return Ok(bytes.into());
     }
-    let length = zstd::zstd_safe::get_frame_content_size(packed).ok().flatten();
+    let length = zstd::zstd_safe::get_frame_content_size(packed)
+        .ok()
+        .flatten();
     let Some(length) = length.and_then(|length| usize::try_from(length).ok()) else {
         // Other programs need not say it.
         let unpacked = zstd::Decoder::new(packed)?;
@@ -193,7 +195,10 @@ mod tests {
             let found = unpacked(&both, levels.len()).expect("sound");
             assert!(found[..3] == levels && found[3..] == page);
             for length in levels.len() + 1..both.len().min(400) {
-                assert!(unpacked(&both.slice(..length), levels.len()).is_err(), "{length}");
+                assert!(
+                    unpacked(&both.slice(..length), levels.len()).is_err(),
+                    "{length}"
+                );
             }
             assert!(unpacked(&both.slice(..2), levels.len()).is_err());
         }

@@ -113,7 +113,8 @@ impl<W: Write + Send + 'static> OpenWriter<W> {
     }
 }
 
-fn write_scan(scan: &Scan, bytes: &mut Vec<u8>) {
+/// Appends an event as bytes, which [`read_scan`] reads.
+pub(crate) fn write_scan(scan: &Scan, bytes: &mut Vec<u8>) {
     scan.source.write_to(bytes);
     bytes.push(scan.key.traffic_type as u8);
     bytes.push(scan.key.protocol);
@@ -208,7 +209,7 @@ struct EventFile {
 }
 
 /// Texts that came before: most events share them.
-type KnownTexts = HashSet<Arc<str>, RandomState>;
+pub(crate) type KnownTexts = HashSet<Arc<str>, RandomState>;
 
 impl OpenReader {
     /// Opens a file.
@@ -272,7 +273,7 @@ impl OpenReader {
             OpenOrigin::File(file) if file.is_wide => {
                 wide::scan(&mut &file.bytes[..], &mut self.texts)
             }
-            origin => scan(&mut origin.bytes(), &mut self.texts),
+            origin => read_scan(&mut origin.bytes(), &mut self.texts),
         };
         self.advance()?;
         scan.ok_or_else(damaged)
@@ -375,7 +376,8 @@ fn begin(bytes: &mut &[u8]) -> Option<(SourceKey, ScanKey, [i64; 2])> {
     Some((source, key, [start_us, end_us]))
 }
 
-fn scan(bytes: &mut &[u8], texts: &mut KnownTexts) -> Option<Scan> {
+/// An event from its bytes, all of which are its own; `None` where they are of none.
+pub(crate) fn read_scan(bytes: &mut &[u8], texts: &mut KnownTexts) -> Option<Scan> {
     let (source, key, [start_us, end_us]) = begin(bytes)?;
     let [packets, on_wire, destinations_min, asn] = {
         let mut numbers = [0; 4];

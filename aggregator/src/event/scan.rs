@@ -132,36 +132,56 @@ impl Scan {
         hexadecimal(&XxHash64::oneshot(0, &text).to_be_bytes())
     }
 
-    /// The event as a row, where it is one: enough destinations, and fast enough.
+    /// The event with the number of its destinations in place of which they are, where it is one: enough destinations, and fast enough.
     ///
     /// # Errors
     /// When the set is damaged.
+    pub(crate) fn counted(
+        self,
+        rules: &ScanRules,
+        telescope: &DarkAddresses,
+    ) -> Result<Option<Self>, NoSet> {
+        let destinations = self.destinations()?;
+        let [_, internet] = self.rates(telescope);
+        let is_slow = internet.is_some_and(|rate| rate < rules.internet_rate_min);
+        if destinations < rules.destinations_min || is_slow {
+            return Ok(None);
+        }
+        Ok(Some(Scan {
+            set: Vec::new(),
+            destinations_min: destinations,
+            ..self
+        }))
+    }
+
+    /// Packets per second, here and to the whole of IPv4. One packet, or several at one moment, have no rate.
+    fn rates(&self, telescope: &DarkAddresses) -> [Option<f64>; 2] {
+        let seconds = (self.end_us - self.start_us) as f64 / 1e6;
+        let rate_pps = (seconds > 0.0).then(|| self.packets as f64 / seconds);
+        let version = self.source.ip_version;
+        let internet = rate_pps.and_then(|rate| ScanRules::internet_rate(rate, version, telescope));
+        [rate_pps, internet]
+    }
+
+    /// An event that was counted, as a row.
+    #[must_use]
     pub(crate) fn row(
-        &self,
+        self,
         sensor: &str,
         rules: &ScanRules,
         telescope: &DarkAddresses,
         ongoing: bool,
-    ) -> Result<Option<ScanRow>, NoSet> {
-        let destinations = self.destinations()?;
-        if destinations < rules.destinations_min {
-            return Ok(None);
-        }
-        let seconds = (self.end_us - self.start_us) as f64 / 1e6;
-        // One packet, or several at one moment, have no rate.
-        let rate_pps = (seconds > 0.0).then(|| self.packets as f64 / seconds);
+    ) -> ScanRow {
+        let destinations = self.destinations_min;
+        let [rate_pps, internet] = self.rates(telescope);
         let version = self.source.ip_version;
-        let internet = rate_pps.and_then(|rate| ScanRules::internet_rate(rate, version, telescope));
-        if internet.is_some_and(|rate| rate < rules.internet_rate_min) {
-            return Ok(None);
-        }
         let large = telescope
             .addresses(version)
             .map(|addresses| destinations as f64 >= rules.large_share * addresses as f64);
         // The first of those with most packets.
         let tools = Tool::ALL.iter().rev();
         let tool = tools.max_by_key(|tool| self.tools[**tool as usize]);
-        Ok(Some(ScanRow {
+        ScanRow {
             id: self.id(sensor),
             source: self.source.text(),
             ip_version: version,
@@ -169,8 +189,8 @@ impl Scan {
             protocol: self.key.protocol,
             traffic_type: self.key.traffic_type,
             tool: tool.copied().unwrap_or(Tool::None),
-            stack: Arc::clone(&self.stack),
-            actor: Arc::clone(&self.actor),
+            stack: self.stack,
+            actor: self.actor,
             country: self.country,
             asn: self.asn,
             start_us: self.start_us,
@@ -186,7 +206,7 @@ impl Scan {
                 None => "",
             },
             ongoing,
-        }))
+        }
     }
 }
 

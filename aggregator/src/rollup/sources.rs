@@ -15,15 +15,16 @@ use super::day_payloads::DayPayloads;
 use super::day_things::DayThings;
 use super::error::{RollupError, file_error};
 use super::held::HeldGroups;
+use super::hour_scans::ScanContext;
 use super::making::{INPUTS, MakingNotes, NotedParts, PARTS_KEY};
 use super::noted::{note_of, other_zone};
 use super::novelties::{PAYLOADS_ENDING, THINGS_ENDING};
-use super::scans::{self, ScanContext, ScanDay};
+use super::publish::Publisher;
+use super::scans::{self, ScanDay};
 use super::source_day::source_day;
 use super::survey::{SurveyGathering, SurveyRules};
 use super::survey_day::SurveyTally;
 use super::unobserved::{CoverageGaps, are_inputs, inputs_with};
-use super::publish::Publisher;
 use super::waiting::WaitingDays;
 use super::{HourLists, Inputs, Rolled, RollupSettings, waiting};
 use crate::by_source::{DecodedParts, LineNames, SourceLines, each_source};
@@ -32,8 +33,8 @@ use crate::close::{STATE_KEY, State, encode_with};
 use crate::event::campaign::follow::{FollowDay, KnownCampaign};
 use crate::event::campaign::known::{read_known, write_known};
 use crate::event::campaign::traits::AskedService;
-use crate::event::novelty::tally::write_things;
 use crate::event::hashed::HashedFile;
+use crate::event::novelty::tally::write_things;
 use crate::event::open::{OpenFile, OpenReader};
 use crate::event::silence::{Silence, UNOBSERVED_MAX_US};
 use crate::event::{CampaignRules, DarkAddresses, ScanRules};
@@ -97,7 +98,10 @@ pub(super) fn roll_days(
             let known_day = waiting_days.latest(sensor, KNOWN_ENDING, *period)?;
             let mut last = left.remove(sensor.as_str());
             let both = [open_day, known_day];
-            if last.take_if(|it| both != [Some(it.day); 2] || it.open.kept.is_none()).is_some() {
+            if last
+                .take_if(|it| both != [Some(it.day); 2] || it.open.kept.is_none())
+                .is_some()
+            {
                 // What it left is in its files alone, which may still wait.
                 publisher.finish()?;
                 publisher = Publisher::new(store)?;
@@ -234,7 +238,6 @@ fn roll_ongoing(
         sensor,
         rules: &settings.scans,
         telescope: telescope_of(&notes),
-        kept_max: 0,
     };
     rolled.rows += scans::publish_ongoing(context, &open, said, &notes)?;
     Ok(())
@@ -435,10 +438,9 @@ impl SourcesDay<'_> {
             sensor: self.sensor,
             rules: self.scans,
             telescope: self.telescope,
-            kept_max: self.kept_max,
         };
         let within = scans::open_path(self.sensor, self.zone, self.period);
-        let mut events = ScanDay::new(context, self.silence, before, &within)?;
+        let mut events = ScanDay::new(context, self.silence, before, (&within, self.kept_max))?;
         let mut campaigns =
             CampaignDay::new(self.store, self.campaigns, self.first_hour).map_err(here())?;
         let mut things = DayThings::default();
