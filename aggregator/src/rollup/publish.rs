@@ -3,7 +3,7 @@
 
 use std::io;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use super::error::{RollupError, file_error};
@@ -79,13 +79,58 @@ impl Drop for Publisher {
 
 fn publish_all(waiting: &Receiver<Publication>) -> io::Result<()> {
     while let Ok(mut next) = waiting.recv() {
-        loop {
-            match waiting.try_recv() {
-                Ok(more) => next.add(more),
-                Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
-            }
+        for more in waiting.try_iter().take(WAITING_MAX) {
+            next.add(more);
         }
         next.commit()?;
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::path::Path;
+
+    use super::*;
+
+    fn put(store: &Store, publication: &mut Publication, name: &str) {
+        let mut file = store.stage(Path::new(name)).expect("writable");
+        file.write_all(name.as_bytes()).expect("writable");
+        publication.put(file).expect("writable");
+    }
+
+    #[test]
+    fn what_is_handed_over_is_there_in_its_order_when_the_publisher_has_finished() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = Store::at(folder.path());
+        let mut publisher = Publisher::new(&store).expect("a thread");
+        for day in 0..40 {
+            let mut publication = store.publication();
+            put(&store, &mut publication, &format!("{day}"));
+            // Each takes back what the one before has said, and says something of its own.
+            publication.remove(Path::new(&format!("{}-said", day - 1)));
+            put(&store, &mut publication, &format!("{day}-said"));
+            publisher.publish(publication).expect("no failure");
+        }
+        publisher.finish().expect("published");
+        let there = |name: String| folder.path().join(name).is_file();
+        for day in 0..40 {
+            assert!(there(day.to_string()), "{day}");
+            assert_eq!(there(format!("{day}-said")), day == 39, "{day}");
+        }
+    }
+
+    #[test]
+    fn a_failure_is_told() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = Store::at(folder.path());
+        let mut publisher = Publisher::new(&store).expect("a thread");
+        let mut publication = store.publication();
+        // A file is where a folder would have to be.
+        std::fs::write(folder.path().join("day"), "").expect("writable");
+        put(&store, &mut publication, "day/part");
+        publisher.publish(publication).expect("handed over");
+        publisher.finish().expect_err("it cannot be published");
+    }
 }
