@@ -153,7 +153,7 @@ impl<'c> HourScans<'c> {
             let within = Path::new(SCANS.name).join(folder).join(&file_name);
             let metadata = notes.metadata();
             let file = PartWriter::create(self.context.store, &within, &SCANS, metadata)?;
-            let mut group = RowGroup {
+            let mut group = ScanGroup {
                 sensor: self.context.sensor,
                 within: &within,
                 file,
@@ -216,14 +216,14 @@ fn torn() -> io::Error {
 }
 
 /// Rows on their way into a part.
-struct RowGroup<'g> {
+struct ScanGroup<'g> {
     sensor: &'g str,
     within: &'g Path,
     file: PartWriter,
     rows: Vec<ScanRow>,
 }
 
-impl RowGroup<'_> {
+impl ScanGroup<'_> {
     fn push(&mut self, row: ScanRow) -> Result<(), RollupError> {
         self.rows.push(row);
         if self.rows.len() == GROUP_ROWS {
