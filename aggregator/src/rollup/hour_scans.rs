@@ -327,7 +327,7 @@ mod tests {
     fn spilled_events_become_the_same_files() {
         let (in_memory, pieces) = files_of(usize::MAX);
         assert_eq!((in_memory.len(), pieces), (5, 0));
-        for held_max in [1, 10_000, 300_000] {
+        for held_max in [1, 10_000, 100_000] {
             let (spilled, pieces) = files_of(held_max);
             assert!(pieces > 1, "{held_max}: {pieces} pieces");
             assert!(spilled == in_memory, "{held_max}");
