@@ -5,9 +5,11 @@
 //! a hash table, which costs more than all the rest of an hour's close; here each text has its number before it is written, and values go
 //! from the rows directly into the page. Format: Apache Parquet, `Encodings.md`.
 
+mod bits;
 mod delta;
 mod hybrid;
 mod page;
+mod squeeze;
 
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -15,7 +17,7 @@ use bytes::Bytes;
 use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::column::writer::ColumnCloseResult;
 use parquet::data_type::ByteArray;
-use parquet::errors::{ParquetError, Result};
+use parquet::errors::Result;
 use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::statistics::Statistics;
 use parquet::schema::types::ColumnDescPtr;
@@ -23,18 +25,7 @@ use parquet::schema::types::ColumnDescPtr;
 use delta::Delta;
 use hybrid::Hybrid;
 use page::{PageKind, write_page};
-
-/// zstd's level: the fastest standard one; columns that matter for size are small already.
-pub const ZSTD_LEVEL: i32 = 1;
-/// A page is compressed only if that saves at least one byte in so many: times and ports are as random as they look, and zstd takes as long
-/// to find that out as to pack a page that shrinks.
-const SAVED_SHARE_MIN: usize = 16;
-/// Larger pages are judged by pieces at even distances.
-const JUDGED_WHOLE_MAX: usize = 32 << 10;
-const JUDGED_PIECES: usize = 8;
-const JUDGED_PIECE_BYTES: usize = JUDGED_WHOLE_MAX / JUDGED_PIECES;
-/// Smaller pages have nothing to save.
-const COMPRESSED_MIN: usize = 64;
+use squeeze::{LEVEL, Squeezer};
 
 /// Encoders that wait for their next row group, at most. A new one allocates half a megabyte for zstd alone.
 const IDLE_MAX: usize = 8;
@@ -51,14 +42,15 @@ pub struct EncodedColumn {
     pub close: ColumnCloseResult,
 }
 
-/// Turns values into column chunks; keeps the compressor and its buffers.
+/// Turns values into column chunks; keeps the compressor and the buffers.
 pub struct Encoder {
-    compressor: zstd::bulk::Compressor<'static>,
+    squeezer: Squeezer,
     page: Vec<u8>,
     blocks: Vec<u8>,
     levels: Vec<u8>,
-    compressed: Vec<u8>,
     dictionary: Vec<u8>,
+    numbers: Vec<u32>,
+    values: Vec<i64>,
 }
 
 /// The other contents of a chunk.
@@ -81,15 +73,14 @@ impl Encoder {
     /// # Errors
     /// When zstd cannot allocate its state.
     pub fn new() -> Result<Self> {
-        let compressor = zstd::bulk::Compressor::new(ZSTD_LEVEL)
-            .map_err(|error| ParquetError::External(Box::new(error)))?;
         Ok(Encoder {
-            compressor,
+            squeezer: Squeezer::new()?,
             page: Vec::new(),
             blocks: Vec::new(),
             levels: Vec::new(),
-            compressed: Vec::new(),
             dictionary: Vec::new(),
+            numbers: Vec::new(),
+            values: Vec::new(),
         })
     }
 
@@ -113,20 +104,23 @@ impl Encoder {
     /// Gives memory back that only large row groups need.
     fn give_back_memory(&mut self) {
         let Encoder {
-            compressor: _,
+            squeezer,
             page,
             blocks,
             levels,
-            compressed,
             dictionary,
+            numbers,
+            values,
         } = self;
         let mut left = IDLE_BYTES_MAX;
-        for buffer in [page, blocks, levels, compressed, dictionary] {
-            match left.checked_sub(buffer.capacity()) {
-                Some(rest) => left = rest,
-                None => *buffer = Vec::new(),
-            }
+        for buffer in [page, blocks, levels, dictionary]
+            .into_iter()
+            .chain(squeezer.buffers())
+        {
+            give_back(buffer, &mut left);
         }
+        give_back(numbers, &mut left);
+        give_back(values, &mut left);
     }
 
     /// Integers, stored as deltas.
@@ -145,6 +139,51 @@ impl Encoder {
         self.deltas(column, delta, rows)
     }
 
+    /// The same from values that lie together, by what they mean.
+    ///
+    /// # Errors
+    /// See [`Encoder::integers`].
+    pub fn integers_of<'v, V: Copy + 'v>(
+        &mut self,
+        column: &ColumnDescPtr,
+        pieces: impl Iterator<Item = &'v [V]>,
+        meaning: impl Fn(V) -> i64 + Copy,
+    ) -> Result<EncodedColumn> {
+        let mut delta = Delta::new(std::mem::take(&mut self.blocks));
+        pieces.for_each(|values| delta.extend(values, meaning));
+        let rows = delta.count() as usize;
+        self.page.clear();
+        self.deltas(column, delta, rows)
+    }
+
+    /// Integers of which some are missing.
+    ///
+    /// # Errors
+    /// See [`Encoder::integers`].
+    pub fn some_integers(
+        &mut self,
+        column: &ColumnDescPtr,
+        values: impl Iterator<Item = Option<i64>>,
+    ) -> Result<EncodedColumn> {
+        let mut present = std::mem::take(&mut self.numbers);
+        let mut held = std::mem::take(&mut self.values);
+        present.clear();
+        held.clear();
+        values.for_each(|value| {
+            present.push(u32::from(value.is_some()));
+            held.extend(value);
+        });
+        let mut levels = Hybrid::new(1);
+        self.levels.clear();
+        levels.extend(&present, &mut self.levels);
+        self.begin_present(levels);
+        let mut delta = Delta::new(std::mem::take(&mut self.blocks));
+        delta.extend(&held, |value| value);
+        let rows = present.len();
+        (self.numbers, self.values) = (present, held);
+        self.deltas(column, delta, rows)
+    }
+
     /// Integers of which some are missing, each with how often it follows itself.
     ///
     /// # Errors
@@ -155,9 +194,7 @@ impl Encoder {
         runs: impl Iterator<Item = (Option<i64>, usize)>,
     ) -> Result<EncodedColumn> {
         let mut delta = Delta::new(std::mem::take(&mut self.blocks));
-        let rows = self.present(runs, |value, rows| {
-            (0..rows).for_each(|_| delta.push(value));
-        });
+        let rows = self.present(runs, |value, rows| delta.repeat(value, rows));
         self.deltas(column, delta, rows)
     }
 
@@ -245,12 +282,17 @@ impl Encoder {
                 push(value, count);
             }
         });
+        self.begin_present(levels);
+        rows
+    }
+
+    /// Begins a page with definition levels, of which `self.levels` has the beginning.
+    fn begin_present(&mut self, levels: Hybrid) {
         levels.finish(&mut self.levels);
         self.page.clear();
         self.page
             .extend_from_slice(&(self.levels.len() as u32).to_le_bytes());
         self.page.extend_from_slice(&self.levels);
-        rows
     }
 
     fn deltas(
@@ -280,19 +322,22 @@ impl Encoder {
         values: &[i64],
         runs: impl Iterator<Item = (u32, usize)>,
     ) -> Result<EncodedColumn> {
-        let is_narrow = column.physical_type() == parquet::basic::Type::INT32;
-        let mut page = Vec::with_capacity(values.len() * 8);
-        for value in values {
-            page.extend_from_slice(&value.to_le_bytes()[..if is_narrow { 4 } else { 8 }]);
-        }
-        let bounds = values
-            .iter()
-            .min()
-            .copied()
-            .zip(values.iter().max().copied());
-        let statistics = integer_statistics(column, bounds, 0);
-        let values = values.len();
-        self.numbered(column, Dictionary { page, values }, statistics, runs)
+        let (dictionary, statistics) = dictionary_of_integers(column, values);
+        self.numbered(column, dictionary, statistics, runs)
+    }
+
+    /// The same, the number of its value for each row.
+    ///
+    /// # Errors
+    /// See [`Encoder::integers`].
+    pub fn integers_by_number(
+        &mut self,
+        column: &ColumnDescPtr,
+        values: &[i64],
+        numbers: &[u32],
+    ) -> Result<EncodedColumn> {
+        let (dictionary, statistics) = dictionary_of_integers(column, values);
+        self.by_number(column, dictionary, statistics, numbers)
     }
 
     /// Text by number: the texts, and for each row the number of its text, with how often it follows itself.
@@ -305,25 +350,34 @@ impl Encoder {
         texts: impl Iterator<Item = &'t [u8]>,
         runs: impl Iterator<Item = (u32, usize)>,
     ) -> Result<EncodedColumn> {
-        let (mut page, mut values) = (Vec::new(), 0);
-        let mut bounds: Option<(&[u8], &[u8])> = None;
-        for text in texts {
-            push_plain(&mut page, text);
-            values += 1;
-            bounds = Some(match bounds {
-                Some((least, greatest)) => (least.min(text), greatest.max(text)),
-                None => (text, text),
-            });
-        }
-        let owned = |text: &[u8]| ByteArray::from(text.to_vec());
-        let statistics = Statistics::byte_array(
-            bounds.map(|bounds| owned(bounds.0)),
-            bounds.map(|bounds| owned(bounds.1)),
-            None,
-            Some(0),
-            false,
-        );
-        self.numbered(column, Dictionary { page, values }, statistics, runs)
+        let (dictionary, statistics) = dictionary_of_texts(texts);
+        self.numbered(column, dictionary, statistics, runs)
+    }
+
+    /// The same, the number of its text for each row.
+    ///
+    /// # Errors
+    /// See [`Encoder::integers`].
+    pub fn texts_by_number<'t>(
+        &mut self,
+        column: &ColumnDescPtr,
+        texts: impl Iterator<Item = &'t [u8]>,
+        numbers: &[u32],
+    ) -> Result<EncodedColumn> {
+        let (dictionary, statistics) = dictionary_of_texts(texts);
+        self.by_number(column, dictionary, statistics, numbers)
+    }
+
+    /// Memory for the number of each row, empty; to be given back with [`Encoder::give_back_numbers`].
+    pub(crate) fn take_numbers(&mut self) -> Vec<u32> {
+        let mut numbers = std::mem::take(&mut self.numbers);
+        numbers.clear();
+        numbers
+    }
+
+    /// Takes memory back.
+    pub(crate) fn give_back_numbers(&mut self, numbers: Vec<u32>) {
+        self.numbers = numbers;
     }
 
     fn numbered(
@@ -333,15 +387,42 @@ impl Encoder {
         statistics: Statistics,
         runs: impl Iterator<Item = (u32, usize)>,
     ) -> Result<EncodedColumn> {
-        let width = u32::BITS - (dictionary.values.max(1) as u32 - 1).leading_zeros();
-        let mut hybrid = Hybrid::new(width);
-        self.page.clear();
-        self.page.push(width as u8);
+        let mut hybrid = self.begin_numbers(&dictionary);
         let (mut rows, page) = (0, &mut self.page);
         runs.for_each(|(number, count)| {
             rows += count;
             hybrid.push_many(number, count, page);
         });
+        self.end_numbers(column, hybrid, rows, dictionary, statistics)
+    }
+
+    fn by_number(
+        &mut self,
+        column: &ColumnDescPtr,
+        dictionary: Dictionary,
+        statistics: Statistics,
+        numbers: &[u32],
+    ) -> Result<EncodedColumn> {
+        let mut hybrid = self.begin_numbers(&dictionary);
+        hybrid.extend(numbers, &mut self.page);
+        self.end_numbers(column, hybrid, numbers.len(), dictionary, statistics)
+    }
+
+    fn begin_numbers(&mut self, dictionary: &Dictionary) -> Hybrid {
+        let width = u32::BITS - (dictionary.values.max(1) as u32 - 1).leading_zeros();
+        self.page.clear();
+        self.page.push(width as u8);
+        Hybrid::new(width)
+    }
+
+    fn end_numbers(
+        &mut self,
+        column: &ColumnDescPtr,
+        hybrid: Hybrid,
+        rows: usize,
+        dictionary: Dictionary,
+        statistics: Statistics,
+    ) -> Result<EncodedColumn> {
         hybrid.finish(&mut self.page);
         let summary = Summary {
             rows,
@@ -464,36 +545,31 @@ impl Encoder {
         summary: Summary,
     ) -> Result<EncodedColumn> {
         let dictionary = summary.dictionary.as_ref();
-        let larger = match dictionary {
-            Some(dictionary) if dictionary.page.len() > self.page.len() => &dictionary.page,
-            _ => &self.page,
-        };
-        // The pages of a chunk share their compression.
-        let is_compressed = pays(&mut self.compressor, larger, &mut self.compressed)?;
+        let pages = [dictionary.map(|it| &it.page[..]), Some(&self.page[..])];
+        let squeezed = self.squeezer.squeeze(encoding, pages)?;
+        let stored = squeezed.unwrap_or(pages);
         let (mut chunk, mut sizes) = (Vec::new(), Sizes::default());
-        let mut append = |kind, values, page: &[u8]| {
-            let stored = match is_compressed {
-                true => {
-                    compress(&mut self.compressor, page, &mut self.compressed)?;
-                    &self.compressed
-                }
-                false => page,
+        let stored_bytes: usize = stored.iter().flatten().map(|page| page.len()).sum();
+        chunk.reserve_exact(stored_bytes + 2 * page::HEADER_BYTES_MAX);
+        let mut append = |kind, values, page: Option<&[u8]>, stored: Option<&[u8]>| {
+            let (Some(page), Some(stored)) = (page, stored) else {
+                return Ok(());
             };
             let header = write_page(&mut chunk, kind, values, page.len(), stored)?;
             sizes.uncompressed_bytes += header + page.len();
             if kind == PageKind::Dictionary {
                 sizes.dictionary_bytes = Some(chunk.len());
             }
-            Ok::<(), ParquetError>(())
+            Ok::<(), parquet::errors::ParquetError>(())
         };
-        if let Some(Dictionary { page, values }) = dictionary {
-            append(PageKind::Dictionary, *values, page)?;
-        }
-        append(PageKind::Data(encoding), summary.rows, &self.page)?;
+        let values = dictionary.map_or(0, |it| it.values);
+        append(PageKind::Dictionary, values, pages[0], stored[0])?;
+        let data = PageKind::Data(encoding);
+        append(data, summary.rows, pages[1], stored[1])?;
         sizes.compressed_bytes = chunk.len();
-        let compression = match is_compressed {
-            true => Compression::ZSTD(ZstdLevel::try_new(ZSTD_LEVEL)?),
-            false => Compression::UNCOMPRESSED,
+        let compression = match squeezed {
+            Some(_) => Compression::ZSTD(ZstdLevel::try_new(LEVEL)?),
+            None => Compression::UNCOMPRESSED,
         };
         Ok(EncodedColumn {
             bytes: Bytes::from(chunk),
@@ -502,48 +578,68 @@ impl Encoder {
     }
 }
 
+/// Leaves a buffer its memory if that is not more than is `left`.
+fn give_back<T>(buffer: &mut Vec<T>, left: &mut usize) {
+    match left.checked_sub(buffer.capacity() * size_of::<T>()) {
+        Some(rest) => *left = rest,
+        None => *buffer = Vec::new(),
+    }
+}
+
+/// The dictionary of these values, and their bounds.
+fn dictionary_of_integers(column: &ColumnDescPtr, values: &[i64]) -> (Dictionary, Statistics) {
+    let is_narrow = column.physical_type() == parquet::basic::Type::INT32;
+    let mut page = Vec::with_capacity(values.len() * 8);
+    for value in values {
+        page.extend_from_slice(&value.to_le_bytes()[..if is_narrow { 4 } else { 8 }]);
+    }
+    let bounds = values
+        .iter()
+        .min()
+        .copied()
+        .zip(values.iter().max().copied());
+    let statistics = integer_statistics(column, bounds, 0);
+    let values = values.len();
+    (Dictionary { page, values }, statistics)
+}
+
+/// The dictionary of these texts, and their bounds.
+fn dictionary_of_texts<'t>(texts: impl Iterator<Item = &'t [u8]>) -> (Dictionary, Statistics) {
+    let (mut page, mut values) = (Vec::new(), 0);
+    let mut bounds: Option<(&[u8], &[u8])> = None;
+    for text in texts {
+        push_plain(&mut page, text);
+        values += 1;
+        bounds = Some(match bounds {
+            Some((least, greatest)) => (least.min(text), greatest.max(text)),
+            None => (text, text),
+        });
+    }
+    let owned = |text: &[u8]| ByteArray::from(text.to_vec());
+    let statistics = Statistics::byte_array(
+        bounds.map(|bounds| owned(bounds.0)),
+        bounds.map(|bounds| owned(bounds.1)),
+        None,
+        Some(0),
+        false,
+    );
+    (Dictionary { page, values }, statistics)
+}
+
 /// How many bytes two strings share at their beginning.
 #[inline]
 fn shared_length(left: &[u8], right: &[u8]) -> usize {
-    let pairs = left.iter().zip(right);
-    pairs.take_while(|(left, right)| left == right).count()
-}
-
-/// Whether compressing saves enough. The answer depends on the page alone.
-fn pays(
-    compressor: &mut zstd::bulk::Compressor<'static>,
-    page: &[u8],
-    buffer: &mut Vec<u8>,
-) -> Result<bool> {
-    if page.len() < COMPRESSED_MIN {
-        return Ok(false);
-    }
-    let mut pieces = Vec::new();
-    let sample = if page.len() <= JUDGED_WHOLE_MAX {
-        page
-    } else {
-        for piece in 0..JUDGED_PIECES {
-            let start = (page.len() - JUDGED_PIECE_BYTES) / (JUDGED_PIECES - 1) * piece;
-            pieces.extend_from_slice(&page[start..][..JUDGED_PIECE_BYTES]);
+    let both = left.as_chunks().0.iter().zip(right.as_chunks().0);
+    let mut shared = 0;
+    for (left, right) in both {
+        let different = u64::from_le_bytes(*left) ^ u64::from_le_bytes(*right);
+        if different != 0 {
+            return shared + different.trailing_zeros() as usize / 8;
         }
-        &pieces
-    };
-    compress(compressor, sample, buffer)?;
-    Ok(buffer.len() + sample.len() / SAVED_SHARE_MIN <= sample.len())
-}
-
-/// Compresses a page into `buffer`, whose contents are replaced.
-fn compress(
-    compressor: &mut zstd::bulk::Compressor<'static>,
-    page: &[u8],
-    buffer: &mut Vec<u8>,
-) -> Result<()> {
-    buffer.clear();
-    buffer.reserve(zstd::zstd_safe::compress_bound(page.len()));
-    compressor
-        .compress_to_buffer(page, buffer)
-        .map(drop)
-        .map_err(|error| ParquetError::External(Box::new(error)))
+        shared += size_of::<u64>();
+    }
+    let pairs = left[shared..].iter().zip(&right[shared..]);
+    shared + pairs.take_while(|(left, right)| left == right).count()
 }
 
 /// Sizes of a chunk's pages, headers included.

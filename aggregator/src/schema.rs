@@ -241,8 +241,9 @@ pub(crate) fn parquet_field(column: &Column) -> TypePtr {
 }
 
 /// A count as the tables hold it: signed, so that it ends at 2^63 - 1.
+#[inline]
 fn counted(count: u64) -> i64 {
-    i64::try_from(count).unwrap_or(i64::MAX)
+    count.min(i64::MAX as u64) as i64
 }
 
 /// The columns of rows, in their order.

@@ -1,5 +1,6 @@
 //! Parquet's DELTA_BINARY_PACKED: differences in blocks of 128, each a quarter with its own bit width, one value after the other.
 
+use super::bits;
 use crate::varint;
 
 const BLOCK: usize = 128;
@@ -46,13 +47,39 @@ impl Delta {
         }
     }
 
+    /// Appends what `meaning` makes of values that lie together: as many at once as the block has room for.
+    #[inline(always)]
+    pub(super) fn extend<V: Copy>(&mut self, mut values: &[V], meaning: impl Fn(V) -> i64) {
+        while !values.is_empty() {
+            let room = &mut self.values[self.held..];
+            let (now, later) = values.split_at(values.len().min(room.len()));
+            for (place, value) in room.iter_mut().zip(now) {
+                *place = meaning(*value);
+            }
+            self.held += now.len();
+            values = later;
+            if self.held == self.values.len() {
+                self.end_block();
+            }
+        }
+    }
+
+    /// Appends the same value so many times.
+    pub(super) fn repeat(&mut self, value: i64, count: usize) {
+        (0..count).for_each(|_| self.push(value));
+    }
+
     #[inline(never)]
     fn end_block(&mut self) {
         if self.written == 0 {
             self.first = self.values[0];
         }
-        push_block(&mut self.blocks, &self.values);
-        let (least, greatest) = bounds_of(&self.values);
+        let bounds = push_near(&mut self.blocks, &self.values)
+            .or_else(|| push_far(&mut self.blocks, &self.values));
+        let (least, greatest) = bounds.unwrap_or_else(|| {
+            push_block(&mut self.blocks, &self.values);
+            bounds_of(&self.values)
+        });
         self.least = self.least.min(least);
         self.greatest = self.greatest.max(greatest);
         self.written += BLOCK as u64;
@@ -94,6 +121,176 @@ fn bounds_of(values: &[i64]) -> (i64, i64) {
         .fold((i64::MAX, i64::MIN), |(least, greatest), value| {
             (least.min(*value), greatest.max(*value))
         })
+}
+
+/// Values of a block that are no further than this from its first have differences of 32 bits.
+const NEAR: i64 = 1 << 30;
+
+/// Appends a whole block of values that are near its first, which most are: 32 bits are enough for their differences, of which a vector
+/// register has four. Gives the smallest and the largest; `None`, and nothing appended, if they are not near.
+#[inline]
+fn push_near(page: &mut Vec<u8>, values: &[i64; BLOCK + 1]) -> Option<(i64, i64)> {
+    let first = values[0];
+    let mut apart = [0_i32; BLOCK + 1];
+    let mut all = 0;
+    for (apart, value) in apart.iter_mut().zip(values) {
+        let difference = value.wrapping_sub(first);
+        all |= difference.wrapping_add(NEAR) as u64;
+        *apart = difference as i32;
+    }
+    if all >= 2 * NEAR as u64 {
+        return None;
+    }
+    let mut deltas = [0_i32; BLOCK];
+    let (mut least, mut greatest, mut least_delta) = (0, 0, i32::MAX);
+    for (delta, (before, value)) in deltas.iter_mut().zip(apart.iter().zip(&apart[1..])) {
+        *delta = value.wrapping_sub(*before);
+        least_delta = least_delta.min(*delta);
+        least = least.min(*value);
+        greatest = greatest.max(*value);
+    }
+    let above = deltas.map(|delta| delta.wrapping_sub(least_delta) as u32);
+    let mut block = Block::begin(page, least_delta.into());
+    for quarter in above.as_chunks::<MINIBLOCK>().0 {
+        let width = u32::BITS
+            - quarter
+                .iter()
+                .fold(0, |all, value| all | value)
+                .leading_zeros();
+        block.push(width, |words, at| {
+            bits::pack(quarter, width, words, at);
+        });
+    }
+    block.end();
+    Some((first + i64::from(least), first + i64::from(greatest)))
+}
+
+/// Values of a block that are no further than this from its first have differences that a [`Double`] holds.
+const FAR: i64 = 1 << 50;
+
+/// The same for values that are farther apart, as times of an hour are.
+#[inline]
+fn push_far(page: &mut Vec<u8>, values: &[i64; BLOCK + 1]) -> Option<(i64, i64)> {
+    let first = values[0];
+    let all = values.iter().fold(0, |all, value| {
+        all | value.wrapping_sub(first).wrapping_add(FAR) as u64
+    });
+    if all >= 2 * FAR as u64 {
+        return None;
+    }
+    let mut deltas = [0_i64; BLOCK];
+    let (mut least, mut greatest) = ([Double::of(0); LANES], [Double::of(0); LANES]);
+    let mut least_delta = [Double::of(2 * FAR - 1); LANES];
+    let before = values.as_chunks::<LANES>().0.iter();
+    let behind = values[1..].as_chunks::<LANES>().0.iter();
+    let into = deltas.as_chunks_mut::<LANES>().0.iter_mut();
+    for (deltas, (before, values)) in into.zip(before.zip(behind)) {
+        for lane in 0..LANES {
+            let delta = values[lane].wrapping_sub(before[lane]);
+            let apart = Double::of(values[lane].wrapping_sub(first));
+            least[lane] = least[lane].min(apart);
+            greatest[lane] = greatest[lane].max(apart);
+            least_delta[lane] = least_delta[lane].min(Double::of(delta));
+            deltas[lane] = delta;
+        }
+    }
+    let least = least.into_iter().fold(Double::of(0), Double::min);
+    let greatest = greatest.into_iter().fold(Double::of(0), Double::max);
+    let least_delta = least_delta
+        .into_iter()
+        .fold(Double::of(2 * FAR - 1), Double::min);
+    let base = least_delta.number();
+    let above = deltas.map(|delta| delta.wrapping_sub(base) as u64);
+    let mut block = Block::begin(page, base);
+    for quarter in above.as_chunks::<MINIBLOCK>().0 {
+        let width = u64::BITS
+            - quarter
+                .iter()
+                .fold(0, |all, value| all | value)
+                .leading_zeros();
+        block.push(width, |words, at| {
+            bits::pack_wide(quarter, width, words, at);
+        });
+    }
+    block.end();
+    Some((first + least.number(), first + greatest.number()))
+}
+
+/// Values side by side: as many as two vector registers hold.
+const LANES: usize = 4;
+
+/// A number between -2^51 and 2^51 as the double that is 1.5 × 2^52 larger, whose lowest bits it is: the processor has a smallest of two
+/// doubles in vectors, which it does not of two integers of 64 bits. No such double is a zero or not a number.
+#[derive(Clone, Copy)]
+struct Double(f64);
+
+impl Double {
+    const ZERO_BITS: u64 = 0x4338_0000_0000_0000;
+
+    #[inline(always)]
+    const fn of(number: i64) -> Self {
+        Double(f64::from_bits(
+            (number as u64).wrapping_add(Self::ZERO_BITS),
+        ))
+    }
+
+    #[inline(always)]
+    const fn number(self) -> i64 {
+        self.0.to_bits().wrapping_sub(Self::ZERO_BITS) as i64
+    }
+
+    #[inline(always)]
+    fn min(self, other: Self) -> Self {
+        if self.0 < other.0 { self } else { other }
+    }
+
+    #[inline(always)]
+    fn max(self, other: Self) -> Self {
+        if self.0 > other.0 { self } else { other }
+    }
+}
+
+/// A whole block that is being appended.
+struct Block<'p> {
+    page: &'p mut Vec<u8>,
+    /// Where the widths are in the page.
+    widths: usize,
+    words: [u64; bits::words_for(BLOCK * u64::BITS as usize)],
+    /// Bits in the words.
+    used: usize,
+}
+
+impl<'p> Block<'p> {
+    #[inline(always)]
+    fn begin(page: &'p mut Vec<u8>, least_delta: i64) -> Self {
+        push_zigzag(page, least_delta);
+        let widths = page.len();
+        Block {
+            page,
+            widths,
+            words: [0; _],
+            used: 0,
+        }
+    }
+
+    /// Appends a quarter of values of so many bits, which `pack` puts into the words from a bit on.
+    #[inline(always)]
+    fn push(&mut self, width: u32, pack: impl FnOnce(&mut [u64], usize)) {
+        self.page.push(width as u8);
+        if width > 0 {
+            pack(&mut self.words, self.used);
+            self.used += MINIBLOCK * width as usize;
+        }
+    }
+
+    #[inline(always)]
+    fn end(self) {
+        let words = &self.words[..self.used.div_ceil(64)];
+        let start = self.widths + MINIBLOCKS;
+        self.page
+            .extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        self.page.truncate(start + self.used / 8);
+    }
 }
 
 /// Appends the block of all values but the first, of which there are up to [`BLOCK`].
@@ -142,25 +339,6 @@ fn pack(values: &[u64], width: u32, page: &mut Vec<u8>) {
     }
     packed[place..place + 8].copy_from_slice(&held.to_le_bytes());
     page.extend_from_slice(&packed[..width as usize * MINIBLOCK / 8]);
-}
-
-/// Packs eight values of `width` bits, least significant bit first: `width` bytes.
-#[inline(always)]
-pub(super) fn pack_group(values: &[u32; 8], width: u32, page: &mut Vec<u8>) {
-    let mut packed = [0u8; 40];
-    let (mut held, mut bits, mut place) = (0u64, 0, 0);
-    for &value in values {
-        held |= u64::from(value) << bits;
-        bits += width;
-        if bits >= 32 {
-            packed[place..place + 4].copy_from_slice(&(held as u32).to_le_bytes());
-            place += 4;
-            held >>= 32;
-            bits -= 32;
-        }
-    }
-    packed[place..place + 4].copy_from_slice(&(held as u32).to_le_bytes());
-    page.extend_from_slice(&packed[..width as usize]);
 }
 
 fn push_zigzag(page: &mut Vec<u8>, value: i64) {
@@ -227,6 +405,7 @@ mod tests {
                 prop_oneof![Just(0i64), 0i64..100, any::<i64>(), any::<u32>().prop_map(i64::from)],
                 1..400,
             ),
+            piece in 1_usize..300,
         ) {
             let mut delta = Delta::new(Vec::new());
             values.iter().for_each(|&value| delta.push(value));
@@ -234,7 +413,55 @@ mod tests {
             prop_assert_eq!(delta.bounds(), Some(bounds));
             let mut page = Vec::new();
             let _ = delta.finish(&mut page);
-            prop_assert_eq!(decode(&page), values);
+            prop_assert_eq!(decode(&page), &values[..]);
+            let mut extended = Delta::new(Vec::new());
+            for piece in values.chunks(piece) {
+                extended.extend(piece, |value| value);
+            }
+            prop_assert_eq!(extended.bounds(), Some(bounds));
+            let mut same = Vec::new();
+            let _ = extended.finish(&mut same);
+            prop_assert_eq!(same, page);
+        }
+    }
+
+    /// The quick ways give the bytes of the general one, or nothing.
+    #[test]
+    fn near_and_far_values_are_packed_as_any_others() {
+        let mut state = 1_u64;
+        for bits in 0..=52 {
+            for base in [0, -7, i64::from(u32::MAX), 1_700_000_000_000_000, i64::MIN] {
+                let values: [i64; BLOCK + 1] = std::array::from_fn(|_| {
+                    state = state
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1);
+                    base + (state >> 11 & ((1 << bits) - 1)) as i64
+                });
+                let (mut near, mut far, mut general) = (Vec::new(), Vec::new(), Vec::new());
+                push_block(&mut general, &values);
+                let ways = [
+                    (push_near(&mut near, &values), near, 30),
+                    (push_far(&mut far, &values), far, 50),
+                ];
+                for (bounds, page, bits_max) in ways {
+                    match bounds {
+                        Some(bounds) => {
+                            assert_eq!(bounds, bounds_of(&values));
+                            assert_eq!(page, general, "{bits} bits from {base}");
+                        }
+                        None => assert!(bits > bits_max && page.is_empty()),
+                    }
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_double_holds_its_number(left in 1 - (1_i64 << 51)..1 << 51, right in 1 - (1_i64 << 51)..1 << 51) {
+            prop_assert_eq!(Double::of(left).number(), left);
+            prop_assert_eq!(Double::of(left).min(Double::of(right)).number(), left.min(right));
+            prop_assert_eq!(Double::of(left).max(Double::of(right)).number(), left.max(right));
         }
     }
 }

@@ -1,12 +1,15 @@
 //! Parquet's RLE / bit-packing hybrid, for dictionary indices and definition levels, one value after the other.
 
-use super::delta::pack_group;
+use super::bits;
 use crate::varint;
 
 /// Values in a bit-packed group, and the shortest run that is worth its own header.
 const GROUP: usize = 8;
 /// Groups behind one header, which must fit the byte that was left for it.
 const GROUPS_MAX: usize = 63;
+
+/// Words of a group of values of any width.
+const GROUP_WORDS: usize = bits::words_for(GROUP * u32::BITS as usize);
 
 /// Values on their way into a page.
 #[derive(Debug)]
@@ -62,6 +65,45 @@ impl Hybrid {
         }
     }
 
+    /// Appends values that lie together. Runs and groups are what they would be if each came alone.
+    pub(super) fn extend(&mut self, mut values: &[u32], page: &mut Vec<u8>) {
+        while !values.is_empty() {
+            if self.repeats >= GROUP && self.held == 0 {
+                let same = repeats_of(self.last, values);
+                self.repeats += same;
+                values = &values[same..];
+                if values.is_empty() {
+                    return;
+                }
+                self.end_run(page);
+            }
+            match values.split_first_chunk() {
+                Some((group, rest)) if self.held == 0 && self.repeats == 0 => {
+                    self.take_group(group, page);
+                    values = rest;
+                }
+                // A group that was begun is filled first, and the last may stay open.
+                _ => {
+                    self.push_many(values[0], 1, page);
+                    values = &values[1..];
+                }
+            }
+        }
+    }
+
+    /// Takes a whole group where none was begun.
+    #[inline(always)]
+    fn take_group(&mut self, group: &[u32; GROUP], page: &mut Vec<u8>) {
+        let different = group.iter().fold(0, |all, value| all | (value ^ group[0]));
+        self.last = group[GROUP - 1];
+        if different == 0 {
+            (self.repeats, self.groups) = (GROUP, 0);
+        } else {
+            self.group = *group;
+            self.push_group(page);
+        }
+    }
+
     /// Appends the same value so many times.
     #[inline(always)]
     pub(super) fn push_many(&mut self, value: u32, count: usize, page: &mut Vec<u8>) {
@@ -91,7 +133,9 @@ impl Hybrid {
         }
         self.groups += 1;
         page[self.header] = (self.groups << 1 | 1) as u8;
-        pack_group(&self.group, self.width, page);
+        let mut words = [0; GROUP_WORDS];
+        bits::pack(&self.group, self.width, &mut words, 0);
+        bits::append(&words, self.width as usize, page);
     }
 
     #[inline(never)]
@@ -101,6 +145,15 @@ impl Hybrid {
         page.extend_from_slice(&self.last.to_le_bytes()[..bytes]);
         (self.repeats, self.groups) = (0, 0);
     }
+}
+
+/// How many of the first values are this one.
+fn repeats_of(value: u32, values: &[u32]) -> usize {
+    let (groups, _) = values.as_chunks::<GROUP>();
+    let is_same = |group: &&[u32; GROUP]| group.iter().all(|other| *other == value);
+    let whole = groups.iter().take_while(is_same).count() * GROUP;
+    let rest = values[whole..].iter();
+    whole + rest.take_while(|other| **other == value).count()
 }
 
 #[cfg(test)]
@@ -152,7 +205,8 @@ mod tests {
         #[test]
         fn what_is_encoded_is_decoded(
             runs in prop::collection::vec((0u32..1 << 17, 1usize..40), 0..60),
-            width in 17u32..=20,
+            width in 17u32..=32,
+            piece in 1_usize..90,
         ) {
             let values: Vec<u32> = runs
                 .iter()
@@ -162,13 +216,35 @@ mod tests {
             let mut hybrid = Hybrid::new(width);
             values.iter().for_each(|&value| hybrid.push_many(value, 1, &mut page));
             hybrid.finish(&mut page);
-            prop_assert_eq!(decode(&page, width, values.len()), values);
+            prop_assert_eq!(decode(&page, width, values.len()), &values[..]);
             let mut hybrid = Hybrid::new(width);
             for (value, count) in runs {
                 hybrid.push_many(value, count, &mut many);
             }
             hybrid.finish(&mut many);
-            prop_assert_eq!(many, page);
+            prop_assert_eq!(&many, &page);
+            let (mut hybrid, mut together) = (Hybrid::new(width), Vec::new());
+            for piece in values.chunks(piece) {
+                hybrid.extend(piece, &mut together);
+            }
+            hybrid.finish(&mut together);
+            prop_assert_eq!(together, page);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn few_bits_are_decoded_as_well(
+            runs in prop::collection::vec((any::<u32>(), 1_usize..20), 0..60),
+            width in 0_u32..=16,
+        ) {
+            let least = |value: u32| value & ((1 << width) - 1);
+            let runs = runs.iter().flat_map(|&(value, count)| std::iter::repeat_n(least(value), count));
+            let values: Vec<u32> = runs.collect();
+            let (mut hybrid, mut page) = (Hybrid::new(width), Vec::new());
+            hybrid.extend(&values, &mut page);
+            hybrid.finish(&mut page);
+            prop_assert_eq!(decode(&page, width, values.len()), values);
         }
     }
 

@@ -7,6 +7,10 @@ use parquet::errors::{ParquetError, Result};
 
 use crate::varint;
 
+/// Bytes of a header, at most: four numbers, and three or four of the inner structure, of up to five bytes and a byte before each, and some single
+/// bytes.
+pub(super) const HEADER_BYTES_MAX: usize = 64;
+
 /// The values of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum PageKind {

@@ -161,7 +161,7 @@ pub(crate) const ROWS: &[ColumnRow<BackscatterFill>] = &[
     },
     ColumnRow {
         column: COUNTRY,
-        fill: |slot, group| slot.countries(group.rows.iter().map(|it| it.country.code())),
+        fill: |slot, group| slot.countries([group.rows].into_iter(), |it| it.country.code()),
     },
     ColumnRow {
         column: ASN,

@@ -45,6 +45,15 @@ impl<T> Group<T> {
         pieces.flat_map(move |piece| of(&piece.chunk)[piece.rows.clone()].iter().copied())
     }
 
+    /// The same as the slices that they lie in.
+    pub(crate) fn slices<'g, V: 'g>(
+        &'g self,
+        of: impl Fn(&'g T) -> &'g [V] + Copy + 'g,
+    ) -> impl Iterator<Item = &'g [V]> + Clone + 'g {
+        let pieces = self.pieces.iter();
+        pieces.map(move |piece| &of(&piece.chunk)[piece.rows.clone()])
+    }
+
     /// Every chunk with its rows, in order.
     pub(crate) fn pieces(&self) -> impl Iterator<Item = (&T, Range<usize>)> + Clone {
         self.pieces

@@ -1,7 +1,7 @@
 //! The columns of hour, sensor and kind of packets, which `traffic` and `sources` share.
 
 /// The columns of a table of kinds in their order: hour and sensor, `$source`, the kind, `$counted`. Its rows give `hour`, `sensor`,
-/// `family`, `actors`, `kinds()`, `actor_numbers()` and `country_codes()`.
+/// `family` and `kinds()`, and fill the columns of actors and countries.
 macro_rules! columns_of_kinds {
     (source: [$($source:expr),* $(,)?], counted: [$($counted:expr),* $(,)?] $(,)?) => {
         &[
@@ -24,36 +24,42 @@ macro_rules! columns_of_kinds {
             },
             $crate::schema::ColumnRow {
                 column: $crate::schema::PORT,
-                fill: |slot, rows| slot.sparse(rows.kinds().map(|kind| kind.port().map(i64::from))),
+                fill: |slot, rows| {
+                    let kinds = rows.kinds().flatten();
+                    slot.sparse(kinds.map(|kind| kind.port().map(i64::from)))
+                },
             },
             $crate::schema::ColumnRow {
                 column: $crate::schema::TRAFFIC_TYPE,
                 fill: |slot, rows| {
-                    let codes = rows.kinds().map(|kind| kind.traffic_type() as u16);
-                    slot.named(codes, |code| teiten_observation::TrafficType::ALL[usize::from(code)].name())
+                    let code = |kind: &teiten_observation::Kind| kind.traffic_type() as u16;
+                    let name = |code| teiten_observation::TrafficType::ALL[usize::from(code)].name();
+                    slot.named(rows.kinds(), code, name)
                 },
             },
             $crate::schema::ColumnRow {
                 column: $crate::schema::CLASS,
                 fill: |slot, rows| {
-                    let codes = rows.kinds().map(|kind| kind.class() as u16);
-                    slot.named(codes, |code| teiten_observation::Class::ALL[usize::from(code)].name())
+                    let code = |kind: &teiten_observation::Kind| kind.class() as u16;
+                    let name = |code| teiten_observation::Class::ALL[usize::from(code)].name();
+                    slot.named(rows.kinds(), code, name)
                 },
             },
             $crate::schema::ColumnRow {
                 column: $crate::schema::TOOL,
                 fill: |slot, rows| {
-                    let codes = rows.kinds().map(|kind| kind.tool() as u16);
-                    slot.named(codes, |code| teiten_observation::Tool::ALL[usize::from(code)].name())
+                    let code = |kind: &teiten_observation::Kind| kind.tool() as u16;
+                    let name = |code| teiten_observation::Tool::ALL[usize::from(code)].name();
+                    slot.named(rows.kinds(), code, name)
                 },
             },
             $crate::schema::ColumnRow {
                 column: $crate::schema::ACTOR,
-                fill: |slot, rows| slot.named_runs(rows.actor_numbers(), |number| rows.actors.name(number)),
+                fill: |slot, rows| rows.fill_actors(slot),
             },
             $crate::schema::ColumnRow {
                 column: $crate::schema::COUNTRY,
-                fill: |slot, rows| slot.country_runs(rows.country_codes()),
+                fill: |slot, rows| rows.fill_countries(slot),
             },
             $($counted,)*
         ]

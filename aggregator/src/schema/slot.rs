@@ -1,6 +1,7 @@
 //! A column of a row group that is being written: it takes values in one of the forms below, and only those of its own type.
 
 use std::collections::HashMap;
+use std::hash::Hash;
 
 use foldhash::fast::RandomState;
 use parquet::basic::{Repetition, Type as PhysicalType};
@@ -98,9 +99,20 @@ impl Slot<'_> {
         self.encoder.integers(&self.column, values)
     }
 
+    /// Integers that lie together, by what they mean.
+    pub(crate) fn integers_of<'v, V: Copy + 'v>(
+        self,
+        pieces: impl Iterator<Item = &'v [V]>,
+        meaning: impl Fn(V) -> i64 + Copy,
+    ) -> Filled {
+        self.takes_integers(Repetition::REQUIRED)?;
+        self.encoder.integers_of(&self.column, pieces, meaning)
+    }
+
     /// Integers of which some are missing.
     pub(crate) fn sparse(self, values: impl Iterator<Item = Option<i64>>) -> Filled {
-        self.sparse_runs(ones(values))
+        self.takes_integers(Repetition::OPTIONAL)?;
+        self.encoder.some_integers(&self.column, values)
     }
 
     /// The same, each with how often it follows itself.
@@ -129,19 +141,23 @@ impl Slot<'_> {
         // Seeded, as senders choose some of the texts.
         let mut known: HashMap<&[u8], u32, RandomState> = HashMap::default();
         let mut distinct = Vec::new();
-        let mut numbers = Vec::with_capacity(self.rows);
+        let mut numbers = self.encoder.take_numbers();
+        let mut last: Option<(&[u8], u32)> = None;
         for text in texts.clone() {
-            let number = *known.entry(text).or_insert_with(|| {
-                distinct.push(text);
-                distinct.len() as u32 - 1
-            });
+            let number = match last {
+                Some((same, number)) if same == text => number,
+                _ => *known.entry(text).or_insert_with(|| {
+                    distinct.push(text);
+                    distinct.len() as u32 - 1
+                }),
+            };
+            last = Some((text, number));
             numbers.push(number);
             if distinct.len() > DISTINCT_MIN && distinct.len() * 2 > self.rows {
                 return self.encoder.strings(&self.column, texts);
             }
         }
-        self.encoder
-            .numbered_texts(&self.column, distinct.into_iter(), ones(numbers))
+        self.texts_by_number(distinct.into_iter(), numbers)
     }
 
     /// Integers of which few are distinct: each is stored once, in the order in which they come; as deltas if they are many.
@@ -150,7 +166,7 @@ impl Slot<'_> {
         // Seeded, as senders choose some of the values.
         let mut known: HashMap<i64, u32, RandomState> = HashMap::default();
         let (mut distinct, mut last) = (Vec::new(), None);
-        let mut numbers = Vec::with_capacity(self.rows);
+        let mut numbers = self.encoder.take_numbers();
         for value in values.clone() {
             let number = match last {
                 Some((same, number)) if same == value => number,
@@ -165,8 +181,7 @@ impl Slot<'_> {
             last = Some((value, number));
             numbers.push(number);
         }
-        self.encoder
-            .numbered_integers(&self.column, &distinct, ones(numbers))
+        self.integers_by_number(&distinct, numbers)
     }
 
     /// Byte strings of which neighbours begin alike.
@@ -191,13 +206,46 @@ impl Slot<'_> {
         self.encoder.numbered_texts(&self.column, texts, runs)
     }
 
-    /// Text from codes below 2^16: each code that occurs is named once, in the order of the codes.
-    pub(crate) fn named<'t>(
+    /// Text that each row's value stands for: each distinct one once, in the order in which they come.
+    pub(crate) fn by_value<V, T>(
         self,
-        codes: impl Iterator<Item = u16>,
+        values: impl Iterator<Item = V>,
+        text: impl Fn(V) -> T,
+    ) -> Filled
+    where
+        V: Copy + Eq + Hash,
+        T: AsRef<[u8]>,
+    {
+        self.takes_bytes()?;
+        // Seeded, as senders choose some of the values.
+        let mut known: HashMap<V, u32, RandomState> = HashMap::default();
+        let (mut distinct, mut last) = (Vec::new(), None);
+        let mut numbers = self.encoder.take_numbers();
+        for value in values {
+            let number = match last {
+                Some((same, number)) if same == value => number,
+                _ => *known.entry(value).or_insert_with(|| {
+                    distinct.push(text(value));
+                    distinct.len() as u32 - 1
+                }),
+            };
+            last = Some((value, number));
+            numbers.push(number);
+        }
+        self.texts_by_number(distinct.iter().map(AsRef::as_ref), numbers)
+    }
+
+    /// Text from codes below 2^16 of values that lie together: each code that occurs is named once, in the order of the codes.
+    pub(crate) fn named<'v, 't, V: 'v>(
+        mut self,
+        pieces: impl Iterator<Item = &'v [V]>,
+        code: impl Fn(&V) -> u16,
         name: impl Fn(u16) -> &'t str,
     ) -> Filled {
-        self.named_runs(ones(codes), name)
+        self.takes_bytes()?;
+        let (numbers, occurring) = self.numbers_of(pieces, code);
+        let texts = occurring.iter().map(|&code| name(code).as_bytes());
+        self.texts_by_number(texts, numbers)
     }
 
     /// The same, each with how often it follows itself.
@@ -211,23 +259,30 @@ impl Slot<'_> {
         self.numbered(texts, codes.numbers())
     }
 
-    /// Small integers from codes below 2^16: each that occurs is once in the dictionary.
-    pub(crate) fn small_integers(self, codes: impl Iterator<Item = u16>) -> Filled {
+    /// Protocol numbers of kinds: each that occurs is once in the dictionary.
+    pub(crate) fn protocols<'v>(
+        mut self,
+        pieces: impl Iterator<Item = &'v [Kind]>,
+        family: Family,
+    ) -> Filled {
         self.takes_integers(Repetition::REQUIRED)?;
-        let codes = Codes::of(ones(codes));
-        let values: Vec<i64> = codes.occurring.iter().copied().map(i64::from).collect();
-        self.encoder
-            .numbered_integers(&self.column, &values, codes.numbers())
+        let (numbers, occurring) = self.numbers_of(pieces, |kind| kind.protocol(family).into());
+        let values: Vec<i64> = occurring.iter().copied().map(i64::from).collect();
+        self.integers_by_number(&values, numbers)
     }
 
-    /// Protocol numbers of kinds.
-    pub(crate) fn protocols(self, kinds: impl Iterator<Item = Kind>, family: Family) -> Filled {
-        self.small_integers(kinds.map(|kind| u16::from(kind.protocol(family))))
-    }
-
-    /// Country codes from their packed form.
-    pub(crate) fn countries(self, codes: impl Iterator<Item = u16>) -> Filled {
-        self.country_runs(ones(codes))
+    /// Country codes from their packed form, of values that lie together.
+    pub(crate) fn countries<'v, V: 'v>(
+        mut self,
+        pieces: impl Iterator<Item = &'v [V]>,
+        code: impl Fn(&V) -> u16,
+    ) -> Filled {
+        self.takes_bytes()?;
+        let (numbers, occurring) = self.numbers_of(pieces, code);
+        let occurring = occurring.iter();
+        let countries: Vec<Country> = occurring.map(|&code| Country::from_code(code)).collect();
+        let texts = countries.iter().map(|country| country.as_str().as_bytes());
+        self.texts_by_number(texts, numbers)
     }
 
     /// The same, each with how often it follows itself.
@@ -237,6 +292,48 @@ impl Slot<'_> {
         let countries: Vec<Country> = occurring.map(|&code| Country::from_code(code)).collect();
         let texts = countries.iter().map(|country| country.as_str().as_bytes());
         self.numbered(texts, codes.numbers())
+    }
+
+    /// Text by number, the number of each row.
+    fn texts_by_number<'t>(
+        self,
+        texts: impl Iterator<Item = &'t [u8]>,
+        numbers: Vec<u32>,
+    ) -> Filled {
+        let encoder = self.encoder;
+        let filled = encoder.texts_by_number(&self.column, texts, &numbers);
+        encoder.give_back_numbers(numbers);
+        filled
+    }
+
+    /// Integers by number, the number of each row.
+    fn integers_by_number(self, values: &[i64], numbers: Vec<u32>) -> Filled {
+        let encoder = self.encoder;
+        let filled = encoder.integers_by_number(&self.column, values, &numbers);
+        encoder.give_back_numbers(numbers);
+        filled
+    }
+
+    /// The codes of values as numbers among those that occur, which come ascending.
+    fn numbers_of<'v, V: 'v>(
+        &mut self,
+        pieces: impl Iterator<Item = &'v [V]>,
+        code: impl Fn(&V) -> u16,
+    ) -> (Vec<u32>, Vec<u16>) {
+        let mut numbers = self.encoder.take_numbers();
+        for values in pieces {
+            numbers.extend(values.iter().map(|value| u32::from(code(value))));
+        }
+        let largest = numbers.iter().fold(0, |largest, code| largest.max(*code));
+        let mut number_of = vec![0; largest as usize + 1];
+        for code in &numbers {
+            number_of[*code as usize] = 1;
+        }
+        let occurring = number_occurring(&mut number_of);
+        for number in &mut numbers {
+            *number = number_of[*number as usize];
+        }
+        (numbers, occurring)
     }
 
     fn takes_bytes(&self) -> Result<()> {
@@ -262,10 +359,16 @@ impl Slot<'_> {
     }
 }
 
-/// Values that each come once, as runs.
-#[inline(always)]
-pub(super) fn ones<V>(values: impl IntoIterator<Item = V>) -> impl Iterator<Item = (V, usize)> {
-    values.into_iter().map(|value| (value, 1))
+/// Gives the codes that are marked with a one their numbers; returns them, ascending.
+fn number_occurring(marks: &mut [u32]) -> Vec<u16> {
+    let mut occurring = Vec::new();
+    for (code, number) in marks.iter_mut().enumerate() {
+        if *number == 1 {
+            *number = occurring.len() as u32;
+            occurring.push(code as u16);
+        }
+    }
+    occurring
 }
 
 /// The codes of a column.
@@ -298,13 +401,7 @@ impl Codes {
         for (code, _) in &runs {
             numbers[usize::from(*code)] = 1;
         }
-        let mut occurring = Vec::new();
-        for (code, number) in numbers.iter_mut().enumerate() {
-            if *number == 1 {
-                *number = occurring.len() as u32;
-                occurring.push(code as u16);
-            }
-        }
+        let occurring = number_occurring(&mut numbers);
         Codes {
             runs,
             occurring,

@@ -1,13 +1,8 @@
 //! The columns of `sources`: a row is a kind of packets from a source in an hour. Rows come from the merge column by column and become
 //! row groups.
 
-use std::collections::HashMap;
-
-use foldhash::fast::RandomState;
-
 use super::ColumnType::{Bytes, Int32, Int64, Text, TimestampMicros};
 use super::kinds::columns_of_kinds;
-use super::slot::ones;
 use super::{
     ACTOR, BYTES, CLASS, COUNTED, COUNTRY, Column, ColumnRow, Filled, Group, Holds, NOT_NEGATIVE,
     PACKETS, PORT, PROTOCOL, Slot, TOOL, TRAFFIC_TYPE, counted,
@@ -138,8 +133,8 @@ pub(crate) struct SourceRows<'r> {
 }
 
 impl SourceRows<'_> {
-    fn kinds(&self) -> impl Iterator<Item = Kind> + Clone {
-        self.group.column(|chunk| &chunk.kinds)
+    fn kinds(&self) -> impl Iterator<Item = &[Kind]> {
+        self.group.slices(|chunk| &chunk.kinds)
     }
 
     /// The origin of each source, and how many rows it has.
@@ -150,13 +145,16 @@ impl SourceRows<'_> {
         })
     }
 
-    fn actor_numbers(&self) -> impl Iterator<Item = (u16, usize)> {
-        self.origins().map(|(origin, rows)| (origin.actor, rows))
+    /// Fills the column of actors.
+    pub(super) fn fill_actors(&self, slot: Slot<'_>) -> Filled {
+        let runs = self.origins().map(|(origin, rows)| (origin.actor, rows));
+        slot.named_runs(runs, |number| self.actors.name(number))
     }
 
-    fn country_codes(&self) -> impl Iterator<Item = (u16, usize)> {
-        self.origins()
-            .map(|(origin, rows)| (origin.country.code(), rows))
+    /// Fills the column of countries.
+    pub(super) fn fill_countries(&self, slot: Slot<'_>) -> Filled {
+        let runs = self.origins();
+        slot.country_runs(runs.map(|(origin, rows)| (origin.country.code(), rows)))
     }
 }
 
@@ -247,44 +245,38 @@ pub(crate) const ROWS: &[ColumnRow<SourceFill>] = columns_of_kinds!(
     },
     ColumnRow {
         column: PACKETS,
-        fill: |slot, rows| slot.integers(rows.group.column(|chunk| &chunk.packets).map(counted)),
+        fill: |slot, rows| slot.integers_of(rows.group.slices(|chunk| &chunk.packets), counted),
     },
     ColumnRow {
         column: BYTES,
-        fill: |slot, rows| slot.integers(rows.group.column(|chunk| &chunk.bytes).map(counted)),
+        fill: |slot, rows| slot.integers_of(rows.group.slices(|chunk| &chunk.bytes), counted),
     },
     ColumnRow {
         column: DESTINATIONS,
         fill: |slot, rows| {
-            slot.integers(rows.group.column(|chunk| &chunk.destinations).map(i64::from))
+            slot.integers_of(rows.group.slices(|chunk| &chunk.destinations), i64::from)
         },
     },
     ColumnRow {
         column: FIRST_SEEN,
         fill: |slot, rows| {
             let start_us = rows.hour.start_us();
-            slot.integers(
-                rows.group
-                    .column(|chunk| &chunk.first_us)
-                    .map(|us| start_us.saturating_add(us.into())),
-            )
+            let times = rows.group.slices(|chunk| &chunk.first_us);
+            slot.integers_of(times, |us: u32| start_us.saturating_add(us.into()))
         },
     },
     ColumnRow {
         column: LAST_SEEN,
         fill: |slot, rows| {
             let start_us = rows.hour.start_us();
-            slot.integers(
-                rows.group
-                    .column(|chunk| &chunk.last_us)
-                    .map(|us| start_us.saturating_add(us.into())),
-            )
+            let times = rows.group.slices(|chunk| &chunk.last_us);
+            slot.integers_of(times, |us: u32| start_us.saturating_add(us.into()))
         },
     },
     ColumnRow {
         column: TOOL_PACKETS,
         fill: |slot, rows| {
-            slot.integers(rows.group.column(|chunk| &chunk.tool_packets).map(counted))
+            slot.integers_of(rows.group.slices(|chunk| &chunk.tool_packets), counted)
         },
     },
     ColumnRow {
@@ -299,7 +291,13 @@ pub(crate) const ROWS: &[ColumnRow<SourceFill>] = columns_of_kinds!(
     },
     ColumnRow {
         column: STACK_SIGNATURE,
-        fill: |slot, rows| stack_column(slot, &rows.group),
+        // Without a signature the text is empty.
+        fill: |slot, rows| {
+            slot.by_value(rows.group.column(|chunk| &chunk.stacks), |stack| {
+                let signature = StackSignature::from_bits(stack);
+                signature.map_or(String::new(), |it| it.to_string())
+            })
+        },
     },
     ColumnRow {
         column: DESTINATIONS_SET,
@@ -307,32 +305,6 @@ pub(crate) const ROWS: &[ColumnRow<SourceFill>] = columns_of_kinds!(
     },
     ],
 );
-
-/// `stack_signature`: the distinct ones by number, in the order in which they come; without one the text is empty.
-fn stack_column(slot: Slot<'_>, group: &Group<SourceChunk>) -> Filled {
-    // Seeded, as senders choose their signatures.
-    let mut known: HashMap<u64, u32, RandomState> = HashMap::default();
-    let mut stacks = Vec::new();
-    let mut numbers = Vec::with_capacity(group.rows());
-    let mut last = None;
-    for stack in group.column(|chunk| &chunk.stacks) {
-        let number = match last {
-            Some((same, number)) if same == stack => number,
-            _ => *known.entry(stack).or_insert_with(|| {
-                stacks.push(stack);
-                stacks.len() as u32 - 1
-            }),
-        };
-        last = Some((stack, number));
-        numbers.push(number);
-    }
-    let text = |stack| StackSignature::from_bits(stack).map(|it| it.to_string());
-    let texts: Vec<String> = stacks
-        .into_iter()
-        .map(|stack| text(stack).unwrap_or_default())
-        .collect();
-    slot.numbered(texts.iter().map(String::as_bytes), ones(numbers))
-}
 
 /// `src_ip`: by number if sources repeat, plain if most have a single row.
 fn source_column(slot: Slot<'_>, group: &Group<SourceChunk>) -> Filled {

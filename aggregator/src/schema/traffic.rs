@@ -2,7 +2,6 @@
 
 use super::ColumnType::Int64;
 use super::kinds::columns_of_kinds;
-use super::slot::ones;
 use super::{
     BYTES, COUNTED, Column, ColumnRow, Filled, Group, PACKETS, SOURCES_SKETCH, Slot, counted,
 };
@@ -39,6 +38,12 @@ impl Key {
         Kind::from_bits((self.0 >> 32) as u32).expect("a key holds the kind it was made of")
     }
 
+    /// Whether the other has the same kind.
+    #[inline]
+    pub(crate) const fn is_of_kind_of(self, other: Key) -> bool {
+        self.0 >> 32 == other.0 >> 32
+    }
+
     /// The number of the actor.
     pub(crate) fn actor(self) -> u16 {
         (self.0 >> 16) as u16
@@ -54,6 +59,8 @@ impl Key {
 #[derive(Debug, Default)]
 pub(crate) struct TrafficSums {
     pub keys: Vec<Key>,
+    /// The kinds of the keys, which several columns are filled from.
+    kinds: Vec<Kind>,
     pub packets: Vec<u64>,
     /// Bytes on the wire.
     pub bytes: Vec<u64>,
@@ -65,6 +72,19 @@ pub(crate) struct TrafficSums {
 }
 
 impl TrafficSums {
+    /// No rows yet, with memory for as many whose sketches have so many bytes.
+    pub(crate) fn with_capacity(rows: usize, sketch_bytes: usize) -> Self {
+        TrafficSums {
+            keys: Vec::with_capacity(rows),
+            kinds: Vec::with_capacity(rows),
+            packets: Vec::with_capacity(rows),
+            bytes: Vec::with_capacity(rows),
+            sources: Vec::with_capacity(rows),
+            sketches: Vec::with_capacity(sketch_bytes),
+            ends: Vec::with_capacity(rows),
+        }
+    }
+
     /// Number of rows.
     pub(crate) fn len(&self) -> usize {
         self.keys.len()
@@ -77,6 +97,7 @@ impl TrafficSums {
     }
 
     /// Appends a row, whose sketch `write` appends to the bytes it is given.
+    #[inline]
     pub(crate) fn push(
         &mut self,
         key: Key,
@@ -84,6 +105,7 @@ impl TrafficSums {
         write: impl FnOnce(&mut Vec<u8>),
     ) {
         self.keys.push(key);
+        self.kinds.push(key.kind());
         self.packets.push(packets);
         self.bytes.push(bytes);
         self.sources.push(sources);
@@ -103,16 +125,20 @@ pub(crate) struct TrafficRows<'r> {
 }
 
 impl TrafficRows<'_> {
-    fn kinds(&self) -> impl Iterator<Item = Kind> + Clone {
-        self.group.column(|sums| &sums.keys).map(Key::kind)
+    fn kinds(&self) -> impl Iterator<Item = &[Kind]> {
+        self.group.slices(|sums| &sums.kinds)
     }
 
-    fn actor_numbers(&self) -> impl Iterator<Item = (u16, usize)> {
-        ones(self.group.column(|sums| &sums.keys).map(Key::actor))
+    /// Fills the column of actors.
+    pub(super) fn fill_actors(&self, slot: Slot<'_>) -> Filled {
+        let keys = self.group.slices(|sums| &sums.keys);
+        slot.named(keys, |key| key.actor(), |number| self.actors.name(number))
     }
 
-    fn country_codes(&self) -> impl Iterator<Item = (u16, usize)> {
-        ones(self.group.column(|sums| &sums.keys).map(Key::country_code))
+    /// Fills the column of countries.
+    pub(super) fn fill_countries(&self, slot: Slot<'_>) -> Filled {
+        let keys = self.group.slices(|sums| &sums.keys);
+        slot.countries(keys, |key| key.country_code())
     }
 }
 
@@ -125,16 +151,16 @@ pub(crate) const ROWS: &[ColumnRow<TrafficFill>] = columns_of_kinds!(
     counted: [
     ColumnRow {
         column: PACKETS,
-        fill: |slot, rows| slot.integers(rows.group.column(|sums| &sums.packets).map(counted)),
+        fill: |slot, rows| slot.integers_of(rows.group.slices(|sums| &sums.packets), counted),
     },
     ColumnRow {
         column: BYTES,
-        fill: |slot, rows| slot.integers(rows.group.column(|sums| &sums.bytes).map(counted)),
+        fill: |slot, rows| slot.integers_of(rows.group.slices(|sums| &sums.bytes), counted),
     },
     ColumnRow {
         column: Column::new("sources", Int64, "Distinct sources of the row, exact.")
             .holding(COUNTED),
-        fill: |slot, rows| slot.integers(rows.group.column(|sums| &sums.sources).map(counted)),
+        fill: |slot, rows| slot.integers_of(rows.group.slices(|sums| &sums.sources), counted),
     },
     ColumnRow {
         column: SOURCES_SKETCH,
