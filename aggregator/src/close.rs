@@ -404,8 +404,9 @@ impl Closer {
             threads,
             ranges.count(),
             |index| {
-                let mut enricher =
-                    Enricher::new(origins, &actors, &bounds, threshold, range_rows.min(rows));
+                // Ranges are cut at samples, so some have more rows than others.
+                let range_rows = (range_rows + range_rows / 4).min(rows);
+                let mut enricher = Enricher::new(origins, &actors, &bounds, threshold, range_rows);
                 let (from, to) = ranges.bounds(index);
                 merge_sources(runs, from, to, |rows| enricher.take(rows))?;
                 Ok(enricher.finish())

@@ -43,7 +43,7 @@ impl LeadingSums {
     pub(crate) fn add_rows(&mut self, keys: &[Key], packets: &[u64], family: Family) {
         let countries = self.countries.get_or_insert_with(no_packets);
         let mut from = 0;
-        for run in keys.chunk_by(|left, right| left.kind() == right.kind()) {
+        for run in keys.chunk_by(|left, right| left.is_of_kind_of(*right)) {
             let counts = &packets[from..from + run.len()];
             from += run.len();
             let mut sum = 0;
@@ -201,7 +201,12 @@ fn unexpected() -> ParquetError {
 /// The largest counts; equal counts in the order of their keys.
 fn first<K: Ord>(counts: impl Iterator<Item = (K, i64)>, count: usize) -> Vec<(K, i64)> {
     let mut sorted: Vec<(K, i64)> = counts.collect();
-    sorted.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-    sorted.truncate(count);
+    let order = |a: &(K, i64), b: &(K, i64)| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0));
+    // There may be all ports, of which few are wanted.
+    if count < sorted.len() {
+        sorted.select_nth_unstable_by(count, order);
+        sorted.truncate(count);
+    }
+    sorted.sort_unstable_by(order);
     sorted
 }

@@ -88,8 +88,31 @@ impl Hasher for CouponWord {
     }
 }
 
+/// The head of a list of so many members.
+const fn list_head(count: u8) -> [u8; 8] {
+    let [version, family] = VERSION_AND_FAMILY;
+    let (words, form) = (LIST_WORDS, mode(0));
+    [words, version, family, LG_K, LIST_LG, COMPACT, count, form]
+}
+
+/// Bytes of the sketch of one member.
+pub(crate) const SINGLE_BYTES: usize = 12;
+
+/// Appends the serialized sketch of one member.
+#[inline]
+fn write_single(member: Member, bytes: &mut Vec<u8>) {
+    const HEAD: u64 = u64::from_le_bytes(list_head(1));
+    let image = u128::from(member.0) << u64::BITS | u128::from(HEAD);
+    let image = image.to_le_bytes();
+    bytes.extend_from_slice(&image[..SINGLE_BYTES]);
+}
+
 /// Appends the serialized sketch of `members`, which it sorts.
 pub fn write_sketch(members: &mut [Member], bytes: &mut Vec<u8>) {
+    if let [only] = members {
+        write_single(*only, bytes);
+        return;
+    }
     if members.len() > SET_MAX {
         let mut registers = SketchRegisters::default();
         members.iter().for_each(|&member| registers.insert(member));
@@ -104,9 +127,7 @@ pub fn write_sketch(members: &mut [Member], bytes: &mut Vec<u8>) {
     };
     let count = distinct(members);
     if count <= LIST_MAX {
-        bytes.push(LIST_WORDS);
-        bytes.extend(VERSION_AND_FAMILY);
-        bytes.extend([LG_K, LIST_LG, COMPACT, count as u8, mode(0)]);
+        bytes.extend_from_slice(&list_head(count as u8));
     } else {
         let holds = |lg: &u8| count * 4 <= (1usize << lg) * 3;
         let lg = SET_LG.clone().find(holds).unwrap_or(*SET_LG.end());
@@ -119,7 +140,7 @@ pub fn write_sketch(members: &mut [Member], bytes: &mut Vec<u8>) {
     for &member in members.iter() {
         // Two sources can have the same coupon; a sketch has it once.
         if last != Some(member) {
-            bytes.extend(member.0.to_le_bytes());
+            bytes.extend_from_slice(&member.0.to_le_bytes());
             last = Some(member);
         }
     }

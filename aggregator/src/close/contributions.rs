@@ -35,8 +35,9 @@ pub(super) struct Contribution {
 
 const _: () = assert!(size_of::<Contribution>() == CONTRIBUTION_BYTES);
 const CONTRIBUTION_BYTES: usize = 24;
-/// Bytes of a contribution that is being summed: as it is in the file, as it lies in memory, its place in the order, its share of a row.
-const SUMMED_BYTES: usize = 2 * CONTRIBUTION_BYTES + 16 + 16;
+/// Bytes of a contribution that is being summed: as it is in the file, as it lies in memory, its place in the order, which is sorted from one
+/// list into another, its share of a row.
+const SUMMED_BYTES: usize = 2 * CONTRIBUTION_BYTES + 2 * 16 + 16;
 const PACKETS_MAX: u64 = (1 << 40) - 1;
 const BYTES_MAX: u64 = (1 << 56) - 1;
 

@@ -104,6 +104,10 @@ impl<'a, A: Address> Enricher<'a, A> {
 
     /// Rows that lie in a run are read there twice, to judge and to write them; only where some get another kind are they taken out.
     fn take_in_place<'r>(&mut self, rows: RowsInPlace<'r, A>) {
+        if rows.count() == 1 {
+            rows.each().for_each(|only| self.take_only(only));
+            return;
+        }
         let mut sums = RoleSums::default();
         let counts = &mut self.counts;
         counts.clear();
@@ -129,6 +133,28 @@ impl<'a, A: Address> Enricher<'a, A> {
             row.tool_packets = judged.tool_packets(&row);
             self.out.push(&row, view);
         }
+    }
+
+    /// Most sources have one row, which is read once.
+    #[inline]
+    fn take_only(&mut self, (mut row, destinations): (SourceRow<A>, View<'_, A>)) {
+        row.destinations = destinations.count() as u32;
+        let Some(judged) = self.judge.judge_only(&row) else {
+            let mut held = vec![Merged::of((row, destinations))];
+            self.judge.apply(&mut held);
+            self.write_merged(&held);
+            return;
+        };
+        row.tool_packets = judged.tool_packets(&row);
+        let mut sums = RoleSums::default();
+        sums.add(row.kind, row.packets);
+        let role = sums.role(std::iter::once(RoleRow {
+            kind: row.kind,
+            packets: row.packets,
+            destinations,
+        }));
+        self.out.begin_source(row.source, role, row.packets);
+        self.out.push(&row, destinations);
     }
 
     fn take_merged(&mut self, rows: &mut Vec<Merged<'_, A>>) {

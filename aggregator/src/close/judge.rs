@@ -63,16 +63,9 @@ impl Judge {
             row.destinations = view.count() as u32;
             row
         });
-        if A::FAMILY == Family::Ipv6 || rows.count() == 1 {
-            let mut only = None;
-            for row in counted {
-                each(&row);
-                only = Some(row);
-            }
-            return match only.filter(|_| A::FAMILY == Family::Ipv4) {
-                None => Some(MarkJudgement::Plain),
-                Some(row) => self.judge_only(&row),
-            };
+        if A::FAMILY == Family::Ipv6 {
+            counted.for_each(|row| each(&row));
+            return Some(MarkJudgement::Plain);
         }
         self.evidence.clear();
         let mut has_marks = false;
@@ -94,8 +87,14 @@ impl Judge {
             .then_some(MarkJudgement::ByRow(confirmed))
     }
 
-    fn judge_only<A: Address>(&mut self, row: &SourceRow<A>) -> Option<MarkJudgement<'_>> {
+    /// The same for the row of a source that has no other, its destinations counted.
+    #[inline]
+    pub(super) fn judge_only<A: Address>(
+        &mut self,
+        row: &SourceRow<A>,
+    ) -> Option<MarkJudgement<'_>> {
         match row.kind.mark() {
+            _ if A::FAMILY == Family::Ipv6 => return Some(MarkJudgement::Plain),
             Mark::None if !row.shares_pair() => return Some(MarkJudgement::Plain),
             mark if mark.is_exact() => return Some(MarkJudgement::Exact),
             _ => {}
@@ -148,7 +147,8 @@ fn is_settled<A: Address>(only: &mut Merged<'_, A>) -> bool {
 /// Puts the rows in order again and makes those of one kind one row.
 fn unite<A: Address>(rows: &mut Vec<Merged<'_, A>>) {
     rows.sort_by_key(Merged::kind);
-    let mut all = std::mem::take(rows).into_iter();
+    let room = Vec::with_capacity(rows.len());
+    let mut all = std::mem::replace(rows, room).into_iter();
     rows.extend(all.next());
     for merged in all {
         match rows.last_mut() {

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use super::{CONTRIBUTION_BYTES, Contribution, Wide};
 use crate::schema::{Key, TrafficSums};
-use crate::sketch::{Member, SketchRegisters, write_sketch};
+use crate::sketch::{Member, SINGLE_BYTES, SketchRegisters, write_sketch};
 use crate::store::Store;
 
 /// Contributions of one key that are worth a sketch at once: far more than a sketch holds one by one.
@@ -60,15 +60,51 @@ impl Drop for SpillFile {
     }
 }
 
-/// Contributions by key.
-fn by_key(contributions: &[Contribution]) -> Vec<(Key, u32)> {
-    let mut order: Vec<(Key, u32)> = contributions
+/// A contribution's key, and its place.
+type Placed = (Key, u32);
+
+/// Contributions by key, those of a key in their order.
+fn by_key(contributions: &[Contribution]) -> Vec<Placed> {
+    let mut order: Vec<Placed> = contributions
         .iter()
-        .enumerate()
-        .map(|(index, one)| (one.key(), index as u32))
+        .zip(0..)
+        .map(|(one, index)| (one.key(), index))
         .collect();
-    order.sort_unstable();
+    if order.len() < SORTED_BY_BYTES_MIN {
+        order.sort_unstable();
+        return order;
+    }
+    let first = order[0].0.bits();
+    let different = order
+        .iter()
+        .fold(0, |all, (key, _)| all | (key.bits() ^ first));
+    let mut other = order.clone();
+    for shift in (0..u64::BITS).step_by(8) {
+        if different >> shift & 0xff != 0 {
+            sort_by_byte(&order, &mut other, shift);
+            std::mem::swap(&mut order, &mut other);
+        }
+    }
     order
+}
+
+/// Contributions that are sorted byte by byte of their keys: each takes a table of 256 counts.
+const SORTED_BY_BYTES_MIN: usize = 1024;
+
+/// Sorts by eight bits of the keys from bit `shift` on; equal ones keep their order.
+fn sort_by_byte(from: &[Placed], to: &mut [Placed], shift: u32) {
+    let byte = |placed: &Placed| usize::from((placed.0.bits() >> shift) as u8);
+    let mut next = [0_u32; 256];
+    from.iter().for_each(|placed| next[byte(placed)] += 1);
+    let mut start = 0;
+    for place in &mut next {
+        start += std::mem::replace(place, start);
+    }
+    for placed in from {
+        let place = &mut next[byte(placed)];
+        to[*place as usize] = *placed;
+        *place += 1;
+    }
 }
 
 impl Partition {
@@ -127,7 +163,11 @@ impl Partition {
         all.append(&mut self.kept);
         waiting.for_each(|more| all.extend_from_slice(more));
         let order = by_key(&all);
-        let mut sums = TrafficSums::default();
+        let distinct = order.windows(2).filter(|pair| pair[0].0 != pair[1].0);
+        let rows = distinct.count() + usize::from(!order.is_empty());
+        // Most rows have one source or few.
+        let sketch_bytes = rows * SINGLE_BYTES + (order.len() - rows) * size_of::<Member>();
+        let mut sums = TrafficSums::with_capacity(rows + self.large.len(), sketch_bytes);
         let mut row_members = Vec::new();
         let mut large: Vec<_> = self.large.drain().collect();
         large.sort_unstable_by_key(|large| std::cmp::Reverse(large.0));
@@ -174,6 +214,7 @@ impl Partition {
     }
 }
 
+#[inline]
 fn push_members(
     sums: &mut TrafficSums,
     key: Key,
