@@ -114,9 +114,13 @@ impl Evidence {
     #[must_use]
     pub fn decide(&mut self) -> Confirmed {
         let mut confirmed = Confirmed::default();
+        // Most sources have no mark, so nothing but a key can be confirmed that is not in any case.
+        let mut marks = self.by_mark.iter().zip(Mark::ALL);
+        let has_marks = marks.any(|(packets, mark)| *packets > 0 && *mark != Mark::None);
         for row in TOOLS.iter().flat_map(|tool| tool.marks) {
             let is_confirmed = match row.confirmation {
                 Confirmation::Exact(_) | Confirmation::OwnShape(_) => true,
+                _ if !has_marks => false,
                 Confirmation::Match => self.is_match_confirmed(row),
                 Confirmation::ShapedMatch => {
                     self.is_shape_confirmed(row) || self.is_match_confirmed(row)

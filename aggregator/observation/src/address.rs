@@ -38,6 +38,30 @@ pub trait Address: Copy + Ord + Hash + Send + Sync + fmt::Debug + 'static {
     fn write_text(self, text: &mut Vec<u8>);
 }
 
+/// Bytes of an octet's digits and a dot, at most.
+const OCTET_BYTES: usize = 4;
+
+/// The digits of each octet and a dot, and how many bytes they are.
+const OCTETS: [([u8; OCTET_BYTES], u8); 256] = {
+    let mut octets = [([0; OCTET_BYTES], 0); 256];
+    let mut octet = 0;
+    while octet < octets.len() {
+        let (text, length) = &mut octets[octet];
+        let mut unit = 100;
+        while unit > 0 {
+            if octet >= unit || unit == 1 {
+                text[*length as usize] = b'0' + (octet / unit % 10) as u8;
+                *length += 1;
+            }
+            unit /= 10;
+        }
+        text[*length as usize] = b'.';
+        *length += 1;
+        octet += 1;
+    }
+    octets
+};
+
 impl Address for u32 {
     const FAMILY: Family = Family::Ipv4;
     const BITS: u32 = 32;
@@ -56,18 +80,17 @@ impl Address for u32 {
     }
 
     fn write_text(self, text: &mut Vec<u8>) {
-        for (index, octet) in self.to_be_bytes().into_iter().enumerate() {
-            if index > 0 {
-                text.push(b'.');
-            }
-            if octet >= 100 {
-                text.push(b'0' + octet / 100);
-            }
-            if octet >= 10 {
-                text.push(b'0' + octet / 10 % 10);
-            }
-            text.push(b'0' + octet % 10);
+        // Each octet is put behind the one before with a dot and what it has no digits for, which the next one covers.
+        let mut line = [0; 4 * OCTET_BYTES];
+        let mut length = 0;
+        for octet in self.to_be_bytes() {
+            let (octet, bytes) = OCTETS[usize::from(octet)];
+            line[length..][..OCTET_BYTES].copy_from_slice(&octet);
+            length += usize::from(bytes);
         }
+        let start = text.len();
+        text.extend_from_slice(&line);
+        text.truncate(start + length - 1);
     }
 }
 

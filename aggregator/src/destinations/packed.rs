@@ -5,6 +5,7 @@
 //! more follow). 1: the [`REGISTERS`] registers of an estimate, six bits each, the lowest bit first.
 
 use super::{DestinationSet, EXACT_DESTINATIONS_MAX, REGISTERS, Registers, View};
+use crate::varint;
 use teiten_observation::{Address, Family};
 
 const IPV4: u8 = Family::Ipv4 as u8;
@@ -94,7 +95,11 @@ fn push_first<A: Address>(address: A, bytes: &mut Vec<u8>) {
     bytes.extend_from_slice(&all[all.len() - size_of::<A>()..]);
 }
 
+#[inline]
 fn push_distance(mut distance: u128, bytes: &mut Vec<u8>) {
+    if let Ok(distance) = u64::try_from(distance) {
+        return varint::write(distance, bytes);
+    }
     while distance >= 0x80 {
         bytes.push(distance as u8 | 0x80);
         distance >>= 7;
