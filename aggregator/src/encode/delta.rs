@@ -150,7 +150,7 @@ fn push_near(page: &mut Vec<u8>, values: &[i64; BLOCK + 1]) -> Option<(i64, i64)
         greatest = greatest.max(*value);
     }
     let above = deltas.map(|delta| delta.wrapping_sub(least_delta) as u32);
-    let mut block = Block::begin(page, least_delta.into());
+    let mut block = DeltaBlock::begin(page, least_delta.into());
     for quarter in above.as_chunks::<MINIBLOCK>().0 {
         let width = u32::BITS
             - quarter
@@ -201,7 +201,7 @@ fn push_far(page: &mut Vec<u8>, values: &[i64; BLOCK + 1]) -> Option<(i64, i64)>
         .fold(Double::of(2 * FAR - 1), Double::min);
     let base = least_delta.number();
     let above = deltas.map(|delta| delta.wrapping_sub(base) as u64);
-    let mut block = Block::begin(page, base);
+    let mut block = DeltaBlock::begin(page, base);
     for quarter in above.as_chunks::<MINIBLOCK>().0 {
         let width = u64::BITS
             - quarter
@@ -251,7 +251,7 @@ impl Double {
 }
 
 /// A whole block that is being appended.
-struct Block<'p> {
+struct DeltaBlock<'p> {
     page: &'p mut Vec<u8>,
     /// Where the widths are in the page.
     widths: usize,
@@ -260,12 +260,12 @@ struct Block<'p> {
     used: usize,
 }
 
-impl<'p> Block<'p> {
+impl<'p> DeltaBlock<'p> {
     #[inline(always)]
     fn begin(page: &'p mut Vec<u8>, least_delta: i64) -> Self {
         push_zigzag(page, least_delta);
         let widths = page.len();
-        Block {
+        DeltaBlock {
             page,
             widths,
             words: [0; _],

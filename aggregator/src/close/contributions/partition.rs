@@ -61,11 +61,11 @@ impl Drop for SpillFile {
 }
 
 /// A contribution's key, and its place.
-type Placed = (Key, u32);
+type KeyPlace = (Key, u32);
 
 /// Contributions by key, those of a key in their order.
-fn by_key(contributions: &[Contribution]) -> Vec<Placed> {
-    let mut order: Vec<Placed> = contributions
+fn by_key(contributions: &[Contribution]) -> Vec<KeyPlace> {
+    let mut order: Vec<KeyPlace> = contributions
         .iter()
         .zip(0..)
         .map(|(one, index)| (one.key(), index))
@@ -92,8 +92,8 @@ fn by_key(contributions: &[Contribution]) -> Vec<Placed> {
 const SORTED_BY_BYTES_MIN: usize = 1024;
 
 /// Sorts by eight bits of the keys from bit `shift` on; equal ones keep their order.
-fn sort_by_byte(from: &[Placed], to: &mut [Placed], shift: u32) {
-    let byte = |placed: &Placed| usize::from((placed.0.bits() >> shift) as u8);
+fn sort_by_byte(from: &[KeyPlace], to: &mut [KeyPlace], shift: u32) {
+    let byte = |placed: &KeyPlace| usize::from((placed.0.bits() >> shift) as u8);
     let mut next = [0_u32; 256];
     from.iter().for_each(|placed| next[byte(placed)] += 1);
     let mut start = 0;
