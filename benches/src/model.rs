@@ -5,7 +5,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
-use teiten_sensor::command::replay::replay;
+use teiten_sensor::command::replay::{WORKERS_A_WALK, replay};
 use teiten_sensor::source::ReadingMode;
 
 use crate::files::remove;
@@ -21,6 +21,8 @@ const CORES: [usize; 7] = [1, 2, 4, 8, 16, 32, 64];
 pub struct Model {
     /// Of the reading thread: walking the records and dealing out blocks.
     pub reader_ns: f64,
+    /// Of the reading thread where other threads walk, as with many workers.
+    pub dealer_ns: f64,
     /// Of the closing thread, while others merge and encode for it.
     pub closing_ns: f64,
     /// Of all threads together.
@@ -39,8 +41,8 @@ impl Model {
     pub fn measure(bench: &Bench, work: &Path, rounds: usize) -> Result<Self> {
         let data = work.join("data-model");
         let capture = bench.capture();
-        let settings = settings(&data, cores())?;
-        let (mut readers, mut totals) = (Vec::new(), Vec::new());
+        let (few, many) = (settings(&data, cores())?, settings(&data, WORKERS_A_WALK)?);
+        let (mut readers, mut dealers, mut totals) = (Vec::new(), Vec::new(), Vec::new());
         let (mut closings, mut starts) = (Vec::new(), Vec::new());
         capture.warm()?;
         for _ in 0..rounds.max(1) {
@@ -51,9 +53,13 @@ impl Model {
             let paths = [capture.path.clone()];
             let (thread, process) = (thread_ns(), process_ns());
             // The calling thread is the reader; before it reads it has the country data loaded.
-            replay(&paths, ReadingMode::Mapped, &settings, &mut |_| {})?;
+            replay(&paths, ReadingMode::Mapped, &few, &mut |_| {})?;
             readers.push((thread_ns() - thread).saturating_sub(own_start_ns));
             totals.push((process_ns() - process).saturating_sub(start.processor_ns));
+            remove(&data)?;
+            let thread = thread_ns();
+            replay(&paths, ReadingMode::Mapped, &many, &mut |_| {})?;
+            dealers.push((thread_ns() - thread).saturating_sub(own_start_ns));
             closings.push(own_ns_of_closing(bench, cores().max(2))?);
             starts.push(start.wall_ns);
         }
@@ -64,6 +70,7 @@ impl Model {
         };
         Ok(Model {
             reader_ns: each(readers),
+            dealer_ns: each(dealers),
             closing_ns: each(closings),
             total_ns: each(totals),
             start_ns: each(starts) * capture.records as f64,
@@ -74,9 +81,13 @@ impl Model {
     /// Millions of packets a second with this number of cores, and the limit.
     #[must_use]
     pub fn rate(&self, cores: usize) -> (f64, &'static str) {
+        let reader_ns = match cores {
+            WORKERS_A_WALK.. => self.dealer_ns,
+            _ => self.reader_ns,
+        };
         let bounds = [
             (cores as f64 * 1e3 / self.total_ns, "processors"),
-            (1e3 / self.reader_ns, "the reading thread"),
+            (1e3 / reader_ns, "the reading thread"),
             (1e3 / self.closing_ns, "the closing thread"),
         ];
         let least = bounds
@@ -99,6 +110,12 @@ impl Model {
                 self.reader_ns,
                 share(self.reader_ns),
                 self.total_ns / self.reader_ns
+            ),
+            format!(
+                "the same of {WORKERS_A_WALK} workers       {:>8.2} ns a packet, {:.1} % of the whole: full at {:.1} cores",
+                self.dealer_ns,
+                share(self.dealer_ns),
+                self.total_ns / self.dealer_ns
             ),
             format!(
                 "the closing thread alone   {:>8.2} ns a packet, {:.1} % of the whole: full at {:.1} cores",
@@ -136,6 +153,7 @@ impl Model {
             .collect();
         json!({
             "reader_ns": self.reader_ns,
+            "dealer_ns": self.dealer_ns,
             "closing_ns": self.closing_ns,
             "total_ns": self.total_ns,
             "start_ns": self.start_ns,
@@ -160,6 +178,8 @@ impl Model {
         };
         Ok(Model {
             reader_ns: number("reader_ns")?,
+            // Records before there was another number for many workers have one.
+            dealer_ns: number("dealer_ns").or_else(|_| number("reader_ns"))?,
             closing_ns: number("closing_ns")?,
             total_ns: number("total_ns")?,
             start_ns: number("start_ns")?,
@@ -173,7 +193,8 @@ mod tests {
     use super::*;
 
     const MODEL: Model = Model {
-        reader_ns: 5.0,
+        reader_ns: 20.0,
+        dealer_ns: 5.0,
         closing_ns: 2.0,
         total_ns: 100.0,
         start_ns: 1e8,
@@ -183,6 +204,7 @@ mod tests {
     #[test]
     fn the_serial_part_bounds_what_many_cores_reach() {
         assert_eq!(MODEL.rate(1), (10.0, "processors"));
+        assert_eq!(MODEL.rate(7), (50.0, "the reading thread"));
         assert_eq!(MODEL.rate(16), (160.0, "processors"));
         assert_eq!(MODEL.rate(64), (200.0, "the reading thread"));
     }

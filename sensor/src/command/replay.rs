@@ -44,7 +44,7 @@ const CONTRIBUTIONS_SHARE: usize = 16;
 
 /// Workers that one thread can read for: with fewer it is the reading thread alone that walks. A walk takes some 15 to 30 ns a packet, a worker ten
 /// times as long.
-const WORKERS_A_WALK: usize = 8;
+pub const WORKERS_A_WALK: usize = 8;
 
 /// Why a run failed.
 #[derive(Debug, Error)]
