@@ -11,6 +11,7 @@ use std::path::Path;
 use super::error::{RollupError, file_error};
 use super::making::{INPUTS, MakingNotes, NotedParts, PARTS_KEY};
 use super::noted::{note_of, other_zone};
+use super::publish::replacing;
 use super::replies::each_prefix;
 use super::scans::{ONGOING, run_of};
 use super::sources::{file_hash, known_until, telescope_of};
@@ -31,7 +32,7 @@ use crate::schema::{
     ATTACKS, ATTACKS_ROWS, AttackRow, AttackRows, BACKSCATTER, COVERAGE, SCHEMA_VERSION,
     encode_group,
 };
-use crate::store::{Part, PartName, Period, Publication, Store};
+use crate::store::{Part, Period, Publication, Store};
 use crate::whole_day::PartOfHour;
 use crate::writer::PartWriter;
 
@@ -358,17 +359,9 @@ impl AttackDay<'_> {
         notes: &MakingNotes,
         publication: &mut Publication,
     ) -> Result<(), RollupError> {
-        said_before
-            .iter()
-            .for_each(|part| publication.remove(&part.within()));
-        let name = PartName {
-            sensor: self.sensor.to_owned(),
-            run: run.to_owned(),
-        };
-        let file_name = name.file_name(0);
+        let path_of = replacing(publication, said_before, &ATTACKS, (self.sensor, run));
         for (hour, mut rows) in rows.hours {
-            let folder = Period::Hour(hour).folder();
-            let within = Path::new(ATTACKS.name).join(folder).join(&file_name);
+            let within = path_of(hour);
             rows.sort_by_cached_key(AttackRow::order);
             let mut file = PartWriter::create(self.store, &within, &ATTACKS, notes.metadata())?;
             for rows in rows.chunks(GROUP_ROWS) {

@@ -11,13 +11,14 @@ use std::path::Path;
 use super::error::{RollupError, file_error};
 use super::held::scratch;
 use super::making::MakingNotes;
+use super::publish::replacing;
 use crate::close::encode_with;
 use crate::event::open::{KnownTexts, read_scan, write_scan};
 use crate::event::scan::Scan;
 use crate::event::{DarkAddresses, ScanRules};
 use crate::hour::{HOUR_US, Hour};
 use crate::schema::{SCANS, SCANS_ROWS, ScanRow, ScanRows, encode_group};
-use crate::store::{Part, PartName, Period, Publication, Store};
+use crate::store::{Part, Publication, Store};
 use crate::writer::PartWriter;
 
 /// Events of a day, at most; more are counted.
@@ -134,14 +135,7 @@ impl<'c> HourScans<'c> {
         notes: &MakingNotes,
         publication: &mut Publication,
     ) -> Result<(), RollupError> {
-        said_before
-            .iter()
-            .for_each(|part| publication.remove(&part.within()));
-        let name = PartName {
-            sensor: self.context.sensor.to_owned(),
-            run: run.to_owned(),
-        };
-        let file_name = name.file_name(0);
+        let path_of = replacing(publication, said_before, &SCANS, (self.context.sensor, run));
         let spilled = self.spilled.as_ref().map(|(file, _)| file);
         let mut rows = RowMaking {
             context: self.context,
@@ -149,8 +143,7 @@ impl<'c> HourScans<'c> {
             texts: KnownTexts::default(),
         };
         for (hour, bytes) in self.hours {
-            let folder = Period::Hour(hour).folder();
-            let within = Path::new(SCANS.name).join(folder).join(&file_name);
+            let within = path_of(hour);
             let metadata = notes.metadata();
             let file = PartWriter::create(self.context.store, &within, &SCANS, metadata)?;
             let mut group = ScanGroup {

@@ -2,12 +2,35 @@
 //! those that wait are made durable together, as a disk takes about as long to sync one day as to sync several.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use super::error::{RollupError, file_error};
-use crate::store::{Publication, Store};
+use crate::hour::Hour;
+use crate::schema::Table;
+use crate::store::{Part, PartName, Period, Publication, Store};
+
+/// Takes back what a run of a sensor said before in a table of events; gives where the run's part of each hour lies.
+pub(super) fn replacing(
+    publication: &mut Publication,
+    said_before: &[Part],
+    table: &'static Table,
+    (sensor, run): (&str, &str),
+) -> impl Fn(Hour) -> PathBuf + use<> {
+    said_before
+        .iter()
+        .for_each(|part| publication.remove(&part.within()));
+    let name = PartName {
+        sensor: sensor.to_owned(),
+        run: run.to_owned(),
+    };
+    let file_name = name.file_name(0);
+    move |hour| {
+        let folder = Period::Hour(hour).folder();
+        Path::new(table.name).join(folder).join(&file_name)
+    }
+}
 
 /// Publications that wait while others are made durable, at most: each may hold some dozens of files open.
 const WAITING_MAX: usize = 4;
@@ -90,7 +113,6 @@ fn publish_all(waiting: &Receiver<Publication>) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::path::Path;
 
     use super::*;
 

@@ -19,7 +19,7 @@ use super::walk::{Stop, WalkLimits};
 
 /// Bytes of a segment: some 40,000 packets of a darknet, whose records take a mebibyte.
 const SEGMENT_BYTES: usize = 4 << 20;
-/// Segments that are walked or wait, for each thread.
+/// Segments that are walked or wait, for each thread; two at least, as a segment is taken to its end only when the next one is there.
 const AHEAD_PER_THREAD: usize = 2;
 /// Segments that a capture must have from where it is read.
 const SEGMENTS_MIN: usize = 4;
@@ -181,8 +181,7 @@ impl Segments {
     /// Has the next segments walked.
     fn ask(&mut self) {
         let end = self.file.len();
-        // Two at least: a segment is taken when the next one is there.
-        let most = (self.terms.threads * AHEAD_PER_THREAD).max(2);
+        let most = self.terms.threads * AHEAD_PER_THREAD;
         while self.segments.len() < most && self.next < end {
             let (send, walked) = bounded(1);
             let from = self.next;
