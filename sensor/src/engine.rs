@@ -1,4 +1,4 @@
-//! Threads and queues: one thread reads, several decode and count, one passes the rounds to the hours. A thread waits only if a queue is full.
+//! Threads and queues: one thread reads, several decode and count, some spill rows where memory is short, one passes the rounds to the hours. A thread waits only if a queue is full.
 //!
 //! The reader alone decides, in input order, between which two packets an hour closes, and sends every worker a barrier at that place. So
 //! the result depends on the input and never on the threads. If one thread ends early, the others see a disconnected queue and end too.
@@ -8,6 +8,7 @@ mod deal;
 mod observed;
 mod reader;
 mod rounds;
+mod spilling;
 mod work;
 pub mod worker;
 
@@ -33,12 +34,13 @@ use observed::ObservedPeriod;
 pub use reader::LATENESS_US;
 use reader::{Reader, queue_capacity};
 use rounds::Rounds;
+use spilling::{Spills, spillers_of};
 use worker::thread::WorkerThread;
 use worker::{Reading, Worker};
 
-/// Full tables' worth of memory besides those the workers fill: one table waits, one is being sorted, and its order takes part of
-/// another; the rest is for the rows, sums and pages of the hour that closes, for blocks and buffers, and for what the allocator keeps.
-const TABLES_BESIDE_WORKERS: usize = 9;
+/// Full tables' worth of memory besides those that the workers fill and those that are being spilled: the order of these takes part of one;
+/// the rest is for the rows, sums and pages of the hour that closes, for blocks and buffers, and for what the allocator keeps.
+const TABLES_BESIDE_WORKERS: usize = 7;
 /// Shares that may wait for the rounds.
 const QUEUE_SHARES: usize = 1;
 
@@ -98,6 +100,7 @@ pub fn run(
     let ended = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let ended = &ended;
+        let spiller = sink.spiller();
         let rounds = Rounds::new(sink, passage.workers);
         let closing = Builder::new()
             .name("hours".into())
@@ -106,6 +109,19 @@ pub fn run(
                 rounds.run(&handovers)
             })
             .map_err(EngineError::Thread)?;
+        let (spill, spills) = spilling::queue();
+        let mut spillers = Vec::new();
+        for index in 0..spillers_of(passage.workers) {
+            let (spiller, spills) = (Arc::clone(&spiller), spills.clone());
+            let thread = Builder::new()
+                .name(format!("spill-{index}"))
+                .spawn_scoped(scope, move || {
+                    spilling::run(&*spiller, passage.workers, &spills);
+                })
+                .map_err(EngineError::Thread)?;
+            spillers.push(thread);
+        }
+        drop(spills);
         let mut senders = Vec::new();
         let mut threads = Vec::new();
         for index in 0..passage.workers {
@@ -114,6 +130,7 @@ pub fn run(
                 index,
                 worker: worker_of(passage),
                 handover: handover.clone(),
+                spills: Spills::new(spill.clone()),
                 recycle: recycle.clone(),
                 memory_bytes: worker_bytes(passage),
                 block_us: histogram(),
@@ -126,7 +143,7 @@ pub fn run(
             senders.push(sender);
             threads.push(thread);
         }
-        drop(handover);
+        drop((handover, spill));
         let accounts = matches!(passage.reading, Reading::First);
         let observed = passage.observed_from_us.map(ObservedPeriod::from);
         let mut reader = Reader::new(senders, accounts, passage.checkpoint, observed, histogram());
@@ -147,6 +164,9 @@ pub fn run(
                 Ok(part) => counted.add(part),
                 Err(error) => lost = lost.or(Some(error)),
             }
+        }
+        for thread in spillers {
+            lost = joined(thread).err().or(lost);
         }
         let complete = joined(closing)??;
         match lost {
@@ -173,7 +193,7 @@ impl Drop for SetWhenDropped<'_> {
 
 /// Memory of a worker's tables.
 fn worker_bytes(passage: &Passage) -> usize {
-    passage.memory_bytes / (passage.workers + TABLES_BESIDE_WORKERS)
+    passage.memory_bytes / (passage.workers + spillers_of(passage.workers) + TABLES_BESIDE_WORKERS)
 }
 
 fn worker_of(passage: &Passage) -> Worker {
@@ -198,7 +218,7 @@ mod tests {
     use teiten_packet::LinkType;
 
     use super::*;
-    use crate::hours::HourShare;
+    use crate::hours::{HourShare, Spiller};
     use crate::source::block::BlockBytes;
     use crate::source::record::Record;
 
@@ -235,11 +255,20 @@ mod tests {
             Ok(())
         }
 
-        fn spill(&mut self, _: HourPart) -> Result<HourRuns, WriteError> {
+        fn spiller(&self) -> Arc<dyn Spiller> {
+            Arc::new(Forgetful)
+        }
+    }
+
+    /// Keeps nothing that it is given.
+    struct Forgetful;
+
+    impl Spiller for Forgetful {
+        fn spill(&self, _: HourPart) -> Result<HourRuns, WriteError> {
             Ok(HourRuns::default())
         }
 
-        fn spilled(&mut self, _: &mut HourRuns) -> Result<(), WriteError> {
+        fn unite(&self, _: &mut HourRuns, _: usize) -> Result<(), WriteError> {
             Ok(())
         }
     }

@@ -3,10 +3,11 @@
 pub mod journaled;
 pub mod once;
 pub(crate) mod opening;
+mod refusals;
 mod sink;
 mod watching;
 mod written;
 
-pub use sink::{HourShare, HourSink};
+pub use sink::{HourShare, HourSink, Spiller};
 pub use watching::Watching;
 pub use written::{TakenOver, Written};

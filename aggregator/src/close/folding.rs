@@ -1,7 +1,7 @@
 //! All folded rows of a family in bounded memory: the rest is spilled to disk and merged at the end.
 
 use super::fold::Fold;
-use super::spill::unite_files;
+use super::spill::{UNITED_FILES, unite_files};
 use crate::minute::MINUTES;
 use crate::run::{Run, SourceRow, merge_range};
 use crate::store::Store;
@@ -60,7 +60,7 @@ impl<A: Address> Folding<A> {
     fn spill(&mut self) -> WriteResult {
         let run = self.fold.spill(&self.store.scratch_path("run")?)?;
         self.spilled.extend(run.map(Run::Disk));
-        unite_files(&mut self.spilled, "run", &self.store)
+        unite_files(&mut self.spilled, UNITED_FILES, "run", &self.store)
     }
 }
 

@@ -30,14 +30,15 @@ impl Closer {
         Ok(runs)
     }
 
-    /// Merges files of an hour where there are many of them.
+    /// Merges files of an hour where there are many of them. They are one of so many shares of the hour, which together are not many either.
     ///
     /// # Errors
     /// When a file cannot be read or written: the rows are where they were.
-    pub fn unite(&self, runs: &mut HourRuns) -> Result<(), WriteError> {
-        unite_files(&mut runs.ipv4, "run", &self.store)?;
-        unite_files(&mut runs.ipv6, "run", &self.store)?;
-        unite_files(&mut runs.replies, "replies", &self.store)
+    pub fn unite(&self, runs: &mut HourRuns, shares: usize) -> Result<(), WriteError> {
+        let files_max = (UNITED_FILES / shares.max(1)).max(UNITED_FILES_MIN);
+        unite_files(&mut runs.ipv4, files_max, "run", &self.store)?;
+        unite_files(&mut runs.ipv6, files_max, "run", &self.store)?;
+        unite_files(&mut runs.replies, files_max, "replies", &self.store)
     }
 
     /// Spills sorted rows to disk.
@@ -71,7 +72,9 @@ impl Closer {
 
 /// Files of one level that are merged into one of the next: a merge of more of them at once looks into too many buffers for each row, and
 /// reads too little from each.
-const UNITED_FILES: usize = 64;
+pub(super) const UNITED_FILES: usize = 64;
+/// Fewer are not merged, as each merge writes all their rows again.
+const UNITED_FILES_MIN: usize = 8;
 
 /// A run that may lie in a file.
 pub(super) trait Spilled: Sized {
@@ -102,15 +105,16 @@ impl Spilled for ReplyRun {
     }
 }
 
-/// Merges the files of a level as soon as there are [`UNITED_FILES`] of them; where that fails they stay.
+/// Merges the files of a level as soon as there are so many of them; where that fails they stay.
 pub(super) fn unite_files<R: Spilled>(
     runs: &mut Vec<R>,
+    files_max: usize,
     name: &str,
     store: &Store,
 ) -> Result<(), WriteError> {
     for level in 0.. {
         let is_of_level = |run: &R| run.level() == Some(level);
-        if runs.iter().filter(|run| is_of_level(run)).count() < UNITED_FILES {
+        if runs.iter().filter(|run| is_of_level(run)).count() < files_max {
             return Ok(());
         }
         let files: Vec<R> = runs.extract_if(.., |run| is_of_level(run)).collect();

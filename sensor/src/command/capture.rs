@@ -39,7 +39,7 @@ const HELD_SHARE: usize = 4;
 pub fn capture(
     capture: &CaptureSettings,
     settings: &Settings,
-    stop: &AtomicBool,
+    stop: &Arc<AtomicBool>,
 ) -> Result<Outcome, RunError> {
     let begun = Instant::now();
     // Before the confinement, which lets no process be started and no connection be opened.
@@ -74,7 +74,7 @@ pub fn capture(
             open_from: hour_of(start_us - LATENESS_US),
             memory_bytes: settings.memory_bytes / HELD_SHARE,
             watch,
-            stop,
+            stop: Arc::clone(stop),
         },
     )?;
     let passage = Passage {

@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError};
+use teiten_aggregator::close::HourRuns;
 use teiten_aggregator::window::HourPart;
 use teiten_aggregator::writer::WriteError;
 
@@ -19,8 +20,10 @@ const IDLE: Duration = Duration::from_secs(1);
 pub(super) enum Handover {
     /// What it has of an hour.
     Part(usize, Box<HourPart>),
-    /// Rows of an hour that stays open, because memory is short.
-    Spill(usize, Box<HourPart>),
+    /// What was spilled of an hour since the barrier before.
+    Spilled(usize, i64, HourRuns),
+    /// Rows cannot be spilled.
+    Refused(WriteError),
     /// It reached a barrier: what follows belongs to the next round.
     Finished {
         worker: usize,
@@ -79,15 +82,11 @@ impl<'s> Rounds<'s> {
                 self.share_of(worker, part.hour).parts.push(*part);
                 Ok(())
             }
-            Handover::Spill(worker, part) => {
-                let hour = part.hour;
-                let spilled = self.sink.spill(*part)?;
-                let round = self.round_index(worker);
-                let Rounds { sink, rounds, .. } = self;
-                let share = rounds[round].hours.entry(hour).or_default();
-                share.spilled.append(spilled);
-                sink.spilled(&mut share.spilled)
+            Handover::Spilled(worker, hour, runs) => {
+                self.share_of(worker, hour).spilled.append(runs);
+                Ok(())
             }
+            Handover::Refused(error) => Err(error),
             Handover::Finished { worker, before } => {
                 let round = self.round_of(worker);
                 round.before = before;
@@ -119,17 +118,12 @@ impl<'s> Rounds<'s> {
         self.round_of(worker).hours.entry(hour).or_default()
     }
 
+    /// The round that a worker is in.
     fn round_of(&mut self, worker: usize) -> &mut Round {
-        let index = self.round_index(worker);
-        &mut self.rounds[index]
-    }
-
-    /// The place of the round that a worker is in.
-    fn round_index(&mut self, worker: usize) -> usize {
         let index = self.finished[worker];
         while self.rounds.len() <= index {
             self.rounds.push_back(Round::default());
         }
-        index
+        &mut self.rounds[index]
     }
 }

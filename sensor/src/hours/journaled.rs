@@ -20,7 +20,8 @@ use teiten_aggregator::window::HourPart;
 use teiten_aggregator::writer::WriteError;
 
 use super::opening::{identify, open_dataset};
-use super::sink::{HourShare, HourSink};
+use super::refusals::{Refusals, kind_of};
+use super::sink::{HourShare, HourSink, Spiller};
 use super::watching::Watching;
 use super::written::{TakenOver, Written};
 use crate::origins::OriginsCell;
@@ -44,7 +45,7 @@ const DURATIONS_MAX: usize = 45_000;
 
 /// Settings of a capture's hours.
 #[derive(Clone, Debug)]
-pub struct JournaledSettings<'a> {
+pub struct JournaledSettings {
     /// Countries and networks for hours that are published from now on.
     pub origins: Arc<OriginsCell>,
     /// Status that shows failed writes and published hours.
@@ -56,38 +57,26 @@ pub struct JournaledSettings<'a> {
     /// Whose addresses are watched, if anybody's.
     pub watch: Option<Arc<WatchList>>,
     /// Set by a signal: the end does not wait for the disk.
-    pub stop: &'a AtomicBool,
+    pub stop: Arc<AtomicBool>,
 }
 
-impl JournaledSettings<'_> {
+impl JournaledSettings {
     /// Whether a signal has come.
     fn is_stopped(&self) -> bool {
         self.stop.load(Ordering::Relaxed)
-    }
-
-    /// Shows why writes fail, or that they succeed again. Each call also feeds the watchdog: the capture waits on purpose.
-    fn show_refusal(&self, text: Option<String>) {
-        if let Some(status) = &self.status {
-            if text.is_some() {
-                status.wait_on_disk();
-            }
-            status.problem("disk", text);
-        }
     }
 }
 
 /// The sink of a capture.
 #[derive(Debug)]
-pub struct Journaled<'a> {
+pub struct Journaled {
     closer: Closer,
-    settings: JournaledSettings<'a>,
+    settings: JournaledSettings,
     journal: Journal,
     written: Written,
     watching: Watching,
     held: BTreeMap<i64, HeldHour>,
-    refused: bool,
-    /// Kind of the last failure.
-    refusal_kind: ErrorKind,
+    refusals: Arc<Refusals>,
     /// The lock that keeps other captures of the sensor from writing to the dataset.
     lock: Option<Lock>,
 }
@@ -130,21 +119,22 @@ impl HeldHour {
     }
 }
 
-impl<'a> Journaled<'a> {
+impl Journaled {
     /// Continues the journal of an earlier run of this sensor, or begins a new one. Journals of runs with another telescope cannot be
     /// continued; their hours are published for the last time. Parts carry the name of the run that is continued. Waits for a full disk
     /// until a signal comes.
     ///
     /// # Errors
     /// When the dataset cannot be written.
-    pub fn start(closer: &Closer, settings: &JournaledSettings<'a>) -> Result<Self, WriteError> {
+    pub fn start(closer: &Closer, settings: &JournaledSettings) -> Result<Self, WriteError> {
         let mut waited = false;
+        let refusals = Refusals::new(settings.status.clone());
         loop {
             match Journaled::open(closer.clone(), settings) {
                 Ok(hours) => {
                     if waited {
                         tracing::info!("the disk has space again: the capture starts");
-                        settings.show_refusal(None);
+                        refusals.show(None);
                     }
                     return Ok(hours);
                 }
@@ -153,7 +143,7 @@ impl<'a> Journaled<'a> {
                         tracing::error!("{error}; nothing is captured until the disk has space");
                     }
                     waited = true;
-                    settings.show_refusal(Some(error.to_string()));
+                    refusals.show(Some(error.to_string()));
                     std::thread::sleep(RETRY_INTERVAL);
                 }
                 Err(error) => return Err(error),
@@ -161,7 +151,7 @@ impl<'a> Journaled<'a> {
         }
     }
 
-    fn open(mut closer: Closer, settings: &JournaledSettings<'a>) -> Result<Self, WriteError> {
+    fn open(mut closer: Closer, settings: &JournaledSettings) -> Result<Self, WriteError> {
         let about = About {
             configuration_sha256: closer.configuration_sha256.clone(),
             addresses: closer.addresses,
@@ -214,7 +204,7 @@ impl<'a> Journaled<'a> {
     fn with(
         closer: Closer,
         journal: Journal,
-        settings: JournaledSettings<'a>,
+        settings: JournaledSettings,
     ) -> Result<Self, WriteError> {
         let watcher = settings.watch.as_ref().map(|list| {
             let role = (&closer.name.sensor[..], "capture");
@@ -227,13 +217,12 @@ impl<'a> Journaled<'a> {
         })?;
         Ok(Journaled {
             watching: Watching::by(watcher),
+            refusals: Arc::new(Refusals::new(settings.status.clone())),
             closer,
             settings,
             journal,
             written: Written::new(LIVE_SILENCE_SECONDS_MAX),
             held: BTreeMap::new(),
-            refused: false,
-            refusal_kind: ErrorKind::Other,
             lock: None,
         })
     }
@@ -500,26 +489,8 @@ impl<'a> Journaled<'a> {
         Ok(())
     }
 
-    /// Logs once that writes fail and once that they succeed again; the status shows it meanwhile.
-    fn report_refusal(&mut self, refusal: Option<&WriteError>) {
-        let held_bytes = self.fresh_bytes();
-        match refusal {
-            Some(error) if !self.refused => tracing::error!(
-                held_bytes,
-                "{error}; the capture continues and keeps its data in memory until it can be written"
-            ),
-            None if self.refused => tracing::info!("everything held is written"),
-            _ => {}
-        }
-        if refusal.is_some() || self.refused {
-            let text =
-                refusal.map(|error| format!("{error} ({held_bytes} bytes of rows are held)"));
-            self.settings.show_refusal(text);
-        }
-        self.refused = refusal.is_some();
-        if let Some(kind) = refusal.and_then(kind_of) {
-            self.refusal_kind = kind;
-        }
+    fn report_refusal(&self, refusal: Option<&WriteError>) {
+        self.refusals.report(refusal, self.fresh_bytes());
     }
 
     fn fresh_bytes(&self) -> usize {
@@ -548,7 +519,7 @@ impl<'a> Journaled<'a> {
     }
 }
 
-impl HourSink for Journaled<'_> {
+impl HourSink for Journaled {
     fn hold(&mut self, hour: i64, share: HourShare) -> Result<(), WriteError> {
         let held = self.held.entry(hour).or_default();
         for part in &share.parts {
@@ -588,7 +559,7 @@ impl HourSink for Journaled<'_> {
                 );
                 return Err(WriteError::File {
                     path: self.closer.store.directory().to_owned(),
-                    source: std::io::Error::new(self.refusal_kind, text),
+                    source: std::io::Error::new(self.refusals.kind(), text),
                 });
             }
             std::thread::sleep(RETRY_INTERVAL / 4);
@@ -600,18 +571,36 @@ impl HourSink for Journaled<'_> {
         })
     }
 
+    fn spiller(&self) -> Arc<dyn Spiller> {
+        Arc::new(JournaledSpiller {
+            closer: self.closer.clone(),
+            refusals: Arc::clone(&self.refusals),
+            stop: Arc::clone(&self.settings.stop),
+        })
+    }
+}
+
+/// Spills rows of a capture.
+struct JournaledSpiller {
+    closer: Closer,
+    refusals: Arc<Refusals>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Spiller for JournaledSpiller {
     /// Waits while writes fail, and the workers wait with it.
-    fn spill(&mut self, part: HourPart) -> Result<HourRuns, WriteError> {
+    fn spill(&self, part: HourPart) -> Result<HourRuns, WriteError> {
+        let held_bytes = part.memory_bytes();
         let mut sorted = self.closer.sort(vec![part]);
         loop {
             match self.closer.spill_runs(sorted) {
                 Ok(spilled) => return Ok(spilled),
                 Err((kept, error)) => {
-                    self.report_refusal(Some(&error));
+                    self.refusals.report(Some(&error), held_bytes);
                     sorted = *kept;
                 }
             }
-            if self.settings.is_stopped() {
+            if self.stop.load(Ordering::Relaxed) {
                 return Ok(sorted);
             }
             std::thread::sleep(RETRY_INTERVAL);
@@ -619,19 +608,11 @@ impl HourSink for Journaled<'_> {
     }
 
     /// Where the disk refuses, the files stay as they are.
-    fn spilled(&mut self, runs: &mut HourRuns) -> Result<(), WriteError> {
-        if let Err(error) = self.closer.unite(runs) {
-            self.report_refusal(Some(&error));
+    fn unite(&self, runs: &mut HourRuns, shares: usize) -> Result<(), WriteError> {
+        if let Err(error) = self.closer.unite(runs, shares) {
+            self.refusals.report(Some(&error), 0);
         }
         Ok(())
-    }
-}
-
-/// What the system said.
-fn kind_of(error: &WriteError) -> Option<ErrorKind> {
-    match error {
-        WriteError::File { source, .. } | WriteError::Run(source) => Some(source.kind()),
-        _ => None,
     }
 }
 
@@ -695,7 +676,7 @@ fn publish(
 fn finish_run(
     closer: &Closer,
     journal: Journal,
-    settings: &JournaledSettings<'_>,
+    settings: &JournaledSettings,
 ) -> Result<usize, WriteError> {
     let other = Closer {
         name: journal.name.clone(),

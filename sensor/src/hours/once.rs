@@ -4,6 +4,7 @@
 //! to its end meanwhile is final at once. Written hours are published after some seconds, or as soon as no input comes.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use teiten_aggregator::alert::LookedAt;
@@ -13,7 +14,7 @@ use teiten_aggregator::inputs::HOURS_AT_ONCE;
 use teiten_aggregator::window::HourPart;
 use teiten_aggregator::writer::WriteError;
 
-use super::sink::{HourShare, HourSink};
+use super::sink::{HourShare, HourSink, Spiller};
 use super::watching::Watching;
 use super::written::Written;
 
@@ -149,11 +150,18 @@ impl HourSink for Once<'_> {
         self.publish()
     }
 
-    fn spill(&mut self, part: HourPart) -> Result<HourRuns, WriteError> {
-        self.closer.spill(part)
+    fn spiller(&self) -> Arc<dyn Spiller> {
+        Arc::new(self.closer.clone())
+    }
+}
+
+/// A disk that refuses ends a replay.
+impl Spiller for Closer {
+    fn spill(&self, part: HourPart) -> Result<HourRuns, WriteError> {
+        Closer::spill(self, part)
     }
 
-    fn spilled(&mut self, runs: &mut HourRuns) -> Result<(), WriteError> {
-        self.closer.unite(runs)
+    fn unite(&self, runs: &mut HourRuns, shares: usize) -> Result<(), WriteError> {
+        Closer::unite(self, runs, shares)
     }
 }

@@ -1,5 +1,7 @@
 //! The interface between the engine and the hours.
 
+use std::sync::Arc;
+
 use teiten_aggregator::close::HourRuns;
 use teiten_aggregator::window::HourPart;
 use teiten_aggregator::writer::WriteError;
@@ -32,9 +34,18 @@ pub trait HourSink: Send {
     /// Ends the run, whose last round has ended.
     fn end(&mut self) -> Result<(), WriteError>;
 
-    /// Spills rows of an hour to disk, sorted, if possible: memory is short. [`HourSink::hold`] gets them back.
-    fn spill(&mut self, part: HourPart) -> Result<HourRuns, WriteError>;
+    /// What spills rows for it while it is busy.
+    fn spiller(&self) -> Arc<dyn Spiller>;
+}
 
-    /// Sees all that was spilled of an hour in a round, after more came: many files can become one.
-    fn spilled(&mut self, runs: &mut HourRuns) -> Result<(), WriteError>;
+/// Spills rows of open hours where memory is short, on threads of its own: workers need not wait for an hour that closes.
+///
+/// # Errors
+/// Every method fails when the folder for such files cannot be written.
+pub trait Spiller: Send + Sync {
+    /// Spills rows of an hour to disk, sorted, if possible. [`HourSink::hold`] gets them back.
+    fn spill(&self, part: HourPart) -> Result<HourRuns, WriteError>;
+
+    /// Merges files of an hour where there are many: as one of so many shares of the hour it keeps few of them.
+    fn unite(&self, runs: &mut HourRuns, shares: usize) -> Result<(), WriteError>;
 }

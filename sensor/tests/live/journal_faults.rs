@@ -4,17 +4,16 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
 
-use teiten_aggregator::close::HourRuns;
 use teiten_aggregator::hour::Hour;
 use teiten_aggregator::store::seal;
 use teiten_aggregator::table::HOUR_US;
-use teiten_aggregator::window::HourPart;
 use teiten_aggregator::writer::WriteError;
 use teiten_sensor::engine::run;
 use teiten_sensor::hours::journaled::Journaled;
-use teiten_sensor::hours::{HourShare, HourSink, Written};
+use teiten_sensor::hours::{HourShare, HourSink, Spiller, Written};
 use teiten_sensor::source::Arrival;
 
 use crate::dataset::{Workshop, broken_sums};
@@ -28,9 +27,9 @@ const ROUND_PACKETS: u16 = 20;
 const ROUNDS: u16 = 24;
 
 /// A sink that is killed after its last round: it is not told of an end.
-pub(crate) struct Killed<'a>(pub Journaled<'a>);
+pub(crate) struct Killed(pub Journaled);
 
-impl HourSink for Killed<'_> {
+impl HourSink for Killed {
     fn hold(&mut self, hour: i64, share: HourShare) -> Result<(), WriteError> {
         self.0.hold(hour, share)
     }
@@ -48,12 +47,8 @@ impl HourSink for Killed<'_> {
         Ok(())
     }
 
-    fn spill(&mut self, part: HourPart) -> Result<HourRuns, WriteError> {
-        self.0.spill(part)
-    }
-
-    fn spilled(&mut self, runs: &mut HourRuns) -> Result<(), WriteError> {
-        self.0.spilled(runs)
+    fn spiller(&self) -> Arc<dyn Spiller> {
+        self.0.spiller()
     }
 }
 

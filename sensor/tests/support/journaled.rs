@@ -78,7 +78,7 @@ pub(crate) fn with_journaled<T>(
     workshop: &Workshop,
     names: (&str, &str),
     workers: usize,
-    capture: impl FnOnce(&Passage, Journaled<'_>) -> T,
+    capture: impl FnOnce(&Passage, Journaled) -> T,
 ) -> T {
     journaled(workshop, names, (workers, None), capture)
 }
@@ -88,7 +88,7 @@ pub(crate) fn with_journaled_watching<T>(
     workshop: &Workshop,
     names: (&str, &str),
     watch: Option<Arc<WatchList>>,
-    capture: impl FnOnce(&Passage, Journaled<'_>) -> T,
+    capture: impl FnOnce(&Passage, Journaled) -> T,
 ) -> T {
     journaled(workshop, names, (2, watch), capture)
 }
@@ -97,19 +97,18 @@ fn journaled<T>(
     workshop: &Workshop,
     (data, run_name): (&str, &str),
     (workers, watch): (usize, Option<Arc<WatchList>>),
-    capture: impl FnOnce(&Passage, Journaled<'_>) -> T,
+    capture: impl FnOnce(&Passage, Journaled) -> T,
 ) -> T {
     let settings = workshop.settings(data, workers);
     let telescope = Arc::new(Telescope::new(&[], &[]));
     let closer = closer(&settings, &telescope, run_name).expect("sound settings");
-    let stop = AtomicBool::new(false);
     let kept = JournaledSettings {
         origins: Arc::new(OriginsCell::new(Arc::clone(&closer.origins))),
         status: None,
         open_from: HOUR,
         memory_bytes: 1 << 20,
         watch,
-        stop: &stop,
+        stop: Arc::new(AtomicBool::new(false)),
     };
     let hours = Journaled::start(&closer, &kept).expect("a writable folder");
     let passage = Passage {

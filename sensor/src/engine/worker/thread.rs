@@ -10,6 +10,7 @@ use teiten_aggregator::window::HourPart;
 use super::Worker;
 use crate::engine::accounting::Counted;
 use crate::engine::rounds::Handover;
+use crate::engine::spilling::{NotSpilled, Spills};
 use crate::engine::work::{Share, Work};
 use crate::source::block::Block;
 use crate::watch::Status;
@@ -24,6 +25,7 @@ pub(in crate::engine) struct WorkerThread {
     pub index: usize,
     pub worker: Worker,
     pub handover: Sender<Handover>,
+    pub spills: Spills,
     /// Where blocks go back to, for the source to fill them again.
     pub recycle: Sender<Block>,
     /// Bytes of rows above which some are spilled.
@@ -55,12 +57,12 @@ impl WorkerThread {
         match work {
             Work::Block(block, share) => return self.count(block, &share),
             Work::Barrier { before, open_too } => {
-                let parts = if open_too {
-                    self.worker.checkpoint(before)
+                let (parts, spilled_before) = if open_too {
+                    (self.worker.checkpoint(before), i64::MAX)
                 } else {
-                    self.worker.close_before(before)
+                    (self.worker.close_before(before), before)
                 };
-                return self.finish_round(parts, before);
+                return self.finish_round(parts, (before, spilled_before));
             }
             Work::Observed(second) => self.worker.mark_second(second),
             Work::Dropped(drops) => {
@@ -94,31 +96,50 @@ impl WorkerThread {
             let _ = self.recycle.send(block.emptied());
         }
         if self.worker.window().memory_bytes() > self.memory_bytes {
-            return self.spill();
+            let spilled = self.spill();
+            return self.handed(spilled);
         }
         Ok(())
     }
 
-    /// Hands over the rows of the largest hour, or of all where none of them is large.
-    fn spill(&mut self) -> Result<(), Lost> {
+    /// Spills the rows of the largest hour, or of all where none of them is large.
+    fn spill(&mut self) -> Result<(), NotSpilled> {
         let window = self.worker.window();
         let parts = match window.spill_largest(self.memory_bytes / SPILL_SHARE) {
             Some(part) => vec![part],
             None => window.spill_all(self.memory_bytes / SPILL_ALL_SHARE),
         };
-        for part in parts {
-            self.hand_over(Handover::Spill(self.index, Box::new(part)))?;
-        }
-        Ok(())
+        parts
+            .into_iter()
+            .try_for_each(|part| self.spills.spill(part))
     }
 
-    fn finish_round(&self, parts: Vec<HourPart>, before: i64) -> Result<(), Lost> {
+    /// Hands over `parts`, and what was spilled of the hours before `spilled_before`.
+    fn finish_round(
+        &mut self,
+        parts: Vec<HourPart>,
+        (before, spilled_before): (i64, i64),
+    ) -> Result<(), Lost> {
+        let spilled = self.spills.finish(spilled_before);
+        for (hour, runs) in self.handed(spilled)? {
+            self.hand_over(Handover::Spilled(self.index, hour, runs))?;
+        }
         for part in parts {
             self.hand_over(Handover::Part(self.index, Box::new(part)))?;
         }
         self.hand_over(Handover::Finished {
             worker: self.index,
             before,
+        })
+    }
+
+    /// Tells the rounds of a disk that refuses, which ends them.
+    fn handed<T>(&self, spilled: Result<T, NotSpilled>) -> Result<T, Lost> {
+        spilled.map_err(|reason| {
+            if let NotSpilled::Refused(error) = reason {
+                let _ = self.hand_over(Handover::Refused(error));
+            }
+            Lost
         })
     }
 
