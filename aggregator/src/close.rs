@@ -24,12 +24,12 @@ use crate::hour::Hour;
 use crate::inputs::Contributors;
 use crate::origin::Origins;
 use crate::parallel::{WINDOW_PER_THREAD, beside, ordered, staged};
-use crate::payload_table::{Names, PayloadTable};
+use crate::payload_table::PayloadTable;
 use crate::reply_run::ReplyRun;
 use crate::run::{MemoryRun, Run, merge_range, merge_sources, split_sources};
 use crate::schema::{
-    BACKSCATTER, Group, Key, RowGrouper, SOURCES, SOURCES_ROWS, SourceChunk, SourceRows, TABLES,
-    TRAFFIC, encode_group,
+    BACKSCATTER, Group, Key, PAYLOADS, RowGrouper, SOURCES, SOURCES_ROWS, SourceChunk, SourceRows,
+    TABLES, TRAFFIC, encode_group,
 };
 use crate::store::{Part, PartName, Store};
 use crate::window::HourPart;
@@ -55,6 +55,9 @@ const RANGE_RUNS_MAX: usize = 4;
 const TASK_ROW_BYTES: usize = 512;
 /// Tasks under way may take so many times the memory that sums may.
 const TASKS_SHARE: usize = 4;
+
+/// Memory for sums from which replies and payloads that were spilled are written beside the sources: each takes some tens of MiB.
+const BESIDE_SPILLED_BYTES_MIN: usize = 16 << 20;
 
 /// The key of a part's metadata with the number of the last stretch of a journal that it holds.
 pub(crate) const JOURNAL_THROUGH_KEY: &str = "journal_through";
@@ -221,29 +224,51 @@ impl Closer {
         if runs.is_empty() {
             return Ok(closed);
         }
-        let HourRuns { replies, .. } = &mut runs;
-        let replies = std::mem::take(replies);
+        let replies = std::mem::take(&mut runs.replies);
+        let is_in_memory =
+            replies.iter().all(ReplyRun::is_in_memory) && runs.spilled_payloads.is_empty();
         let mut replies_file = None;
         if !replies.iter().all(ReplyRun::is_empty) {
             replies_file = Some(edition.create(&BACKSCATTER, part)?);
         }
-        // Of an hour that was spilled memory is short: one after the other, the replies first, which frees theirs.
-        let is_in_memory = replies.iter().all(ReplyRun::is_in_memory);
-        let (of_replies, of_sources) = beside(
-            if is_in_memory { self.threads } else { 1 },
-            || match &mut replies_file {
-                Some(file) => backscatter::write(self, hour, part, file, replies),
-                None => Ok((0, 0)),
-            },
-            || self.write_sources(edition, part, runs, &mut closed),
-        );
+        let payloads = runs.take_payloads();
+        let spilled_payloads = std::mem::take(&mut runs.spilled_payloads);
+        let mut payloads_file = None;
+        if !(payloads.is_empty() && spilled_payloads.is_empty()) {
+            payloads_file = Some(edition.create(&PAYLOADS, part)?);
+        }
+        // Of an hour that was spilled memory is short: where there is little at all, one after the other, which frees each one's memory
+        // before the next begins.
+        let goes_beside = is_in_memory || self.contributions_bytes >= BESIDE_SPILLED_BYTES_MIN;
+        let aside = || {
+            let of_replies = match &mut replies_file {
+                Some(file) => backscatter::write(self, hour, part, file, replies)?,
+                None => (0, 0),
+            };
+            let payload_rows = match &mut payloads_file {
+                Some(file) => {
+                    let payloads = payloads::read_back(payloads, spilled_payloads)?;
+                    payloads::write(self, hour, part, file, payloads)?
+                }
+                None => 0,
+            };
+            Ok::<_, WriteError>((of_replies, payload_rows))
+        };
+        let (aside, of_sources) = beside(if goes_beside { self.threads } else { 1 }, aside, || {
+            self.write_sources(edition, part, runs, &mut closed)
+        });
         of_sources?;
-        (closed.reply_rows, closed.replies_left_out) = of_replies?;
-        replies_file.map_or(Ok(()), |file| edition.put(file))?;
+        (
+            (closed.reply_rows, closed.replies_left_out),
+            closed.payload_rows,
+        ) = aside?;
+        for file in [payloads_file, replies_file].into_iter().flatten() {
+            edition.put(file)?;
+        }
         Ok(closed)
     }
 
-    /// Writes all tables but the replies'.
+    /// Writes `sources` and `traffic`.
     fn write_sources(
         &self,
         edition: &mut Edition<'_>,
@@ -254,13 +279,7 @@ impl Closer {
         let hour = edition.hour;
         let threshold = self.fold_threshold(&runs)?;
         let mut file = edition.create(&SOURCES, part)?;
-        let HourRuns {
-            ipv4,
-            ipv6,
-            mut payloads,
-            spilled_payloads,
-            replies: _,
-        } = runs;
+        let HourRuns { ipv4, ipv6, .. } = runs;
         let of_ipv4 = self.merge_family(&ipv4, threshold, &mut file, hour, closed)?;
         drop(ipv4);
         let of_ipv6 = self.merge_family(&ipv6, threshold, &mut file, hour, closed)?;
@@ -279,13 +298,7 @@ impl Closer {
                 leading,
             )?;
         }
-        let mut names = Names::default();
-        for spilled in spilled_payloads {
-            payloads.merge(spilled.read(&mut names)?);
-        }
-        let payloads = payloads::write(edition, part, payloads, closed)?;
-        edition.put(file)?;
-        payloads.map_or(Ok(()), |file| edition.put(file))
+        edition.put(file)
     }
 
     /// Removes parts of this sensor and run that are not among `kept`: what an earlier replay of the same input left behind.

@@ -68,7 +68,7 @@ impl ServiceKey {
 }
 
 /// Packets and their sources.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Count {
     packets: u64,
     sources: Distinct,
@@ -78,6 +78,11 @@ impl Count {
     fn add(&mut self, other: &Count) {
         self.packets = self.packets.saturating_add(other.packets);
         self.sources.unite(&other.sources);
+    }
+
+    /// Memory beyond its own place, bytes.
+    fn memory_bytes(&self) -> usize {
+        self.sources.memory_bytes()
     }
 }
 
@@ -105,7 +110,7 @@ impl FirstBytes {
 }
 
 /// The counts of a payload with a name.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Named {
     count: Count,
     /// The smallest of its payloads, as an example that does not depend on their order.
@@ -133,14 +138,16 @@ impl PayloadTable {
     /// Counts a packet.
     pub fn observe<A: Address>(&mut self, packet: &PayloadPacket<'_, A>) {
         let service = ServiceKey::new(packet.protocol, packet.port);
-        let count = if packet.signature.is_empty() {
-            let hash = XxHash64::oneshot(0, packet.bytes);
-            self.unknown.count_of(service, hash, packet.bytes)
-        } else {
-            self.named_count(service, packet.signature, packet.bytes)
+        let count = |count: &mut Count| {
+            count.packets += 1;
+            count.sources.insert(source_hash(packet.source));
         };
-        count.packets += 1;
-        count.sources.insert(source_hash(packet.source));
+        if packet.signature.is_empty() {
+            let hash = XxHash64::oneshot(0, packet.bytes);
+            self.unknown.count(service, hash, packet.bytes, count);
+        } else {
+            count(self.named_count(service, packet.signature, packet.bytes));
+        }
     }
 
     /// Takes what was counted, and leaves an empty table for later packets of the same hour. It keeps the limits that ranks have reached, which
@@ -181,7 +188,8 @@ impl PayloadTable {
     pub fn memory_bytes(&self) -> usize {
         let named = self.named.capacity() * size_of::<((ServiceKey, &str), Named)>();
         let portless = self.portless.capacity() * size_of::<((u8, &str), Count)>();
-        named + portless + self.unknown.memory_bytes()
+        let sets = (self.named.len() + self.portless.len()) * distinct::MEMORY_BYTES_MAX;
+        named + portless + sets + self.unknown.memory_bytes()
     }
 
     /// Where packets with a known payload are counted.

@@ -15,14 +15,41 @@ const ALPHA: f64 = 0.7213 / (1.0 + 1.079 / REGISTERS as f64);
 const FEW_REGISTERS: usize = REGISTERS / 2 - 1;
 /// Written in place of a count before all registers.
 const ALL_REGISTERS: u8 = u8::MAX;
+/// Registers that are held with their indexes; most payloads of a flood have one source.
+const HELD_IN_PLACE: usize = 7;
+
+/// Memory of a set beyond its own place, at most.
+pub(super) const MEMORY_BYTES_MAX: usize = REGISTERS;
 
 /// Distinct sources, as hashes of 64 bits.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Distinct([u8; REGISTERS]);
+#[derive(Clone, Debug)]
+pub(super) struct Distinct(Registers);
+
+/// Registers that are not zero. A table has one such set for each of up to 200,000 rows, so the few of most of them lie in place.
+#[derive(Clone, Debug)]
+enum Registers {
+    /// Each with its index, in no order.
+    Few {
+        count: u8,
+        held: [[u8; 2]; HELD_IN_PLACE],
+    },
+    Many(Box<[u8; REGISTERS]>),
+}
+
+const _: () = assert!(size_of::<Distinct>() == 16);
 
 impl Default for Distinct {
     fn default() -> Self {
-        Distinct([0; REGISTERS])
+        Distinct(Registers::Few {
+            count: 0,
+            held: [[0; 2]; HELD_IN_PLACE],
+        })
+    }
+}
+
+impl PartialEq for Distinct {
+    fn eq(&self, other: &Self) -> bool {
+        self.registers() == other.registers()
     }
 }
 
@@ -30,32 +57,86 @@ impl Distinct {
     /// Adds a source.
     #[inline]
     pub(super) fn insert(&mut self, hash: u64) {
-        let register = &mut self.0[(hash >> (u64::BITS - REGISTER_BITS)) as usize];
         // A bit that ends the count where all others are zero.
         let rest = hash << REGISTER_BITS | 1 << (REGISTER_BITS - 1);
-        *register = (*register).max(rest.leading_zeros() as u8 + 1);
+        let place = (hash >> (u64::BITS - REGISTER_BITS)) as u8;
+        self.raise(place, rest.leading_zeros() as u8 + 1);
+    }
+
+    /// Raises a register to `rank`, which is not zero.
+    fn raise(&mut self, place: u8, rank: u8) {
+        match &mut self.0 {
+            Registers::Many(all) => {
+                let register = &mut all[usize::from(place)];
+                *register = (*register).max(rank);
+            }
+            Registers::Few { count, held } => {
+                let known = usize::from(*count);
+                if let Some(known) = held[..known].iter_mut().find(|held| held[0] == place) {
+                    known[1] = known[1].max(rank);
+                } else if known < HELD_IN_PLACE {
+                    held[known] = [place, rank];
+                    *count += 1;
+                } else {
+                    let mut all = self.registers();
+                    all[usize::from(place)] = rank;
+                    self.0 = Registers::Many(Box::new(all));
+                }
+            }
+        }
     }
 
     /// Adds the sources of `other`.
     pub(super) fn unite(&mut self, other: &Distinct) {
-        for (ours, theirs) in self.0.iter_mut().zip(other.0) {
-            *ours = (*ours).max(theirs);
+        match (&mut self.0, &other.0) {
+            (Registers::Many(ours), Registers::Many(theirs)) => {
+                for (ours, theirs) in ours.iter_mut().zip(**theirs) {
+                    *ours = (*ours).max(theirs);
+                }
+            }
+            _ => other.each(|place, rank| self.raise(place, rank)),
+        }
+    }
+
+    /// The registers that are not zero.
+    fn each(&self, mut take: impl FnMut(u8, u8)) {
+        match &self.0 {
+            Registers::Few { count, held } => {
+                let held = &held[..usize::from(*count)];
+                held.iter().for_each(|[place, rank]| take(*place, *rank));
+            }
+            Registers::Many(all) => {
+                let held = (0..).zip(**all).filter(|(_, rank)| *rank > 0);
+                held.for_each(|(place, rank)| take(place, rank));
+            }
+        }
+    }
+
+    fn registers(&self) -> [u8; REGISTERS] {
+        let mut all = [0; REGISTERS];
+        self.each(|place, rank| all[usize::from(place)] = rank);
+        all
+    }
+
+    /// Memory beyond its own place, bytes.
+    pub(super) fn memory_bytes(&self) -> usize {
+        match self.0 {
+            Registers::Few { .. } => 0,
+            Registers::Many(_) => REGISTERS,
         }
     }
 
     /// Appends the set to `bytes`: few registers with their indexes, many as the whole array.
     pub(super) fn write_to(&self, bytes: &mut Vec<u8>) {
-        let held = || self.0.iter().enumerate().filter(|(_, held)| **held > 0);
-        let count = held().count();
-        if count > FEW_REGISTERS {
+        let mut held = 0;
+        self.each(|_, _| held += 1);
+        if held > FEW_REGISTERS {
             bytes.push(ALL_REGISTERS);
-            bytes.extend_from_slice(&self.0);
+            bytes.extend_from_slice(&self.registers());
             return;
         }
-        bytes.push(count as u8);
-        for (place, &held) in held() {
-            bytes.extend_from_slice(&[place as u8, held]);
-        }
+        bytes.push(held as u8);
+        self.each(|place, rank| bytes.extend_from_slice(&[place, rank]));
     }
 
     /// Reads back what [`Distinct::write_to`] wrote.
@@ -67,14 +148,18 @@ impl Distinct {
         let mut count = [0];
         input.read_exact(&mut count)?;
         if count[0] == ALL_REGISTERS {
-            input.read_exact(&mut distinct.0)?;
-            return Ok(distinct);
+            let mut all = [0; REGISTERS];
+            input.read_exact(&mut all)?;
+            return Ok(Distinct(Registers::Many(Box::new(all))));
         }
         for _ in 0..count[0] {
             let mut held = [0; 2];
             input.read_exact(&mut held)?;
-            let register = distinct.0.get_mut(usize::from(held[0]));
-            *register.ok_or_else(|| io::Error::other("no such register"))? = held[1];
+            let [place, rank] = held;
+            if usize::from(place) >= REGISTERS || rank == 0 {
+                return Err(io::Error::other("no such register"));
+            }
+            distinct.raise(place, rank);
         }
         Ok(distinct)
     }
@@ -83,12 +168,9 @@ impl Distinct {
     #[must_use]
     pub(super) fn estimate(&self) -> u64 {
         let registers = REGISTERS as f64;
-        let zeros = self.0.iter().filter(|&&register| register == 0).count();
-        let sum: f64 = self
-            .0
-            .iter()
-            .map(|&register| 0.5f64.powi(i32::from(register)))
-            .sum();
+        let all = self.registers();
+        let zeros = all.iter().filter(|&&register| register == 0).count();
+        let sum: f64 = all.iter().map(|&rank| power_of_half(rank)).sum();
         let raw = ALPHA * registers * registers / sum;
         let estimate = if zeros > 0 && raw <= 2.5 * registers {
             registers * (registers / zeros as f64).ln()
@@ -97,6 +179,12 @@ impl Distinct {
         };
         estimate.round() as u64
     }
+}
+
+/// 2 to the power of -`rank`, exactly.
+fn power_of_half(rank: u8) -> f64 {
+    const EXPONENT_OF_ONE: u64 = 1023;
+    f64::from_bits((EXPONENT_OF_ONE - u64::from(rank)) << (f64::MANTISSA_DIGITS - 1))
 }
 
 #[cfg(test)]
@@ -128,8 +216,44 @@ mod tests {
 
     #[test]
     fn a_union_is_the_set_of_both() {
-        let mut union = of(0..700);
-        union.unite(&of(300..1000));
-        assert_eq!(union, of(0..1000));
+        for (all, left, right) in [
+            (1000, 0..700, 300..1000),
+            (5, 0..3, 2..5),
+            (9, 0..5, 4..9),
+            (200, 0..200, 7..8),
+            (200, 7..8, 0..200),
+        ] {
+            let mut union = of(left);
+            union.unite(&of(right));
+            assert_eq!(union, of(0..all));
+        }
+    }
+
+    #[test]
+    fn few_registers_hold_what_all_of_them_would() {
+        for count in 0..300 {
+            let mut all = [0; REGISTERS];
+            for source in 0..count {
+                let hash = mixed(source);
+                let rank = (hash << REGISTER_BITS).leading_zeros().min(57) as u8 + 1;
+                let place = (hash >> (u64::BITS - REGISTER_BITS)) as usize;
+                all[place] = rank.max(all[place]);
+            }
+            let distinct = of(0..count);
+            assert_eq!(distinct.registers(), all, "{count}");
+            let mut bytes = Vec::new();
+            distinct.write_to(&mut bytes);
+            let back = Distinct::read_from(&mut bytes.as_slice()).expect("written by this");
+            assert_eq!(back, distinct);
+            let held = all.iter().filter(|rank| **rank > 0).count();
+            assert_eq!(distinct.memory_bytes() > 0, held > HELD_IN_PLACE);
+        }
+    }
+
+    #[test]
+    fn powers_of_a_half_are_exact() {
+        for rank in 0..=u8::MAX {
+            assert_eq!(power_of_half(rank), 0.5f64.powi(rank.into()));
+        }
     }
 }

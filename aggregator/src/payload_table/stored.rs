@@ -77,12 +77,14 @@ impl PayloadTable {
         for _ in 0..length(input)? {
             let service = ServiceKey(length(input)?);
             if byte(input)? == 0 {
-                table.unknown.others(service).add(&read_count(input)?);
+                let others = read_count(input)?;
+                table.unknown.count_others(service, &others);
                 continue;
             }
             let (hash, first_bytes) = (word(input)?, short(input)?);
-            let count = table.unknown.count_of(service, hash, &first_bytes);
-            count.add(&read_count(input)?);
+            let read = read_count(input)?;
+            let unknown = &mut table.unknown;
+            unknown.count(service, hash, &first_bytes, |count| count.add(&read));
         }
         Ok(table)
     }

@@ -16,7 +16,7 @@ struct Kept {
     detail: u32,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Detail {
     count: Count,
     first_bytes: FirstBytes,
@@ -30,7 +30,7 @@ const KEPT_MIN: usize = 4;
 struct UnknownPort {
     /// By rank, at most [`PER_PORT_MAX`].
     kept: Vec<Kept>,
-    others: Option<Box<Count>>,
+    others: Option<Count>,
 }
 
 /// Unknown payloads of an hour.
@@ -42,6 +42,8 @@ pub(super) struct Unknown {
     free: Vec<u32>,
     /// Payloads whose rank is above this have no row of their own.
     rank_max: Option<u64>,
+    /// Memory of the counts beyond their own places, bytes.
+    sets_bytes: usize,
 }
 
 /// The values of a row.
@@ -65,13 +67,23 @@ impl Unknown {
         }
     }
 
-    /// Where packets with the payload of this hash are counted: in its own row, or with the others of its port.
-    pub(super) fn count_of(
+    /// Counts packets with the payload of this hash: in its own row, or with the others of its port.
+    pub(super) fn count(
         &mut self,
         service: ServiceKey,
         hash: u64,
         payload: &[u8],
-    ) -> &mut Count {
+        add: impl FnOnce(&mut Count),
+    ) {
+        let count = self.count_of(service, hash, payload);
+        let before = count.memory_bytes();
+        add(count);
+        let grown = count.memory_bytes() - before;
+        self.sets_bytes += grown;
+    }
+
+    /// Where packets with the payload of this hash are counted.
+    fn count_of(&mut self, service: ServiceKey, hash: u64, payload: &[u8]) -> &mut Count {
         if self.kept() == 2 * PAYLOADS_MAX {
             self.trim();
         }
@@ -85,7 +97,7 @@ impl Unknown {
             return port.others();
         }
         if port.kept.len() == PER_PORT_MAX {
-            port.drop_last(&self.details, &mut self.free);
+            port.drop_last(&mut self.details, &mut self.free, &mut self.sets_bytes);
         }
         let detail = Detail {
             count: Count::default(),
@@ -110,20 +122,25 @@ impl Unknown {
         &mut self.details[place as usize].count
     }
 
-    /// The count of a port's packets whose payload has no own row.
-    pub(super) fn others(&mut self, service: ServiceKey) -> &mut Count {
-        self.ports.entry(service).or_default().others()
+    /// Adds packets of a port whose payload has no own row.
+    pub(super) fn count_others(&mut self, service: ServiceKey, count: &Count) {
+        let others = self.ports.entry(service).or_default().others();
+        let before = others.memory_bytes();
+        others.add(count);
+        self.sets_bytes += others.memory_bytes() - before;
     }
 
     pub(super) fn merge(&mut self, other: &Unknown) {
         for (&service, port) in &other.ports {
             for kept in &port.kept {
                 let detail = &other.details[kept.detail as usize];
-                self.count_of(service, kept.hash, detail.first_bytes.as_slice())
-                    .add(&detail.count);
+                let first_bytes = detail.first_bytes.as_slice();
+                self.count(service, kept.hash, first_bytes, |count| {
+                    count.add(&detail.count);
+                });
             }
             if let Some(others) = &port.others {
-                self.others(service).add(others);
+                self.count_others(service, others);
             }
         }
     }
@@ -139,7 +156,7 @@ impl Unknown {
         self.rank_max = Some(rank_max);
         for port in self.ports.values_mut() {
             while port.kept.last().is_some_and(|kept| kept.rank > rank_max) {
-                port.drop_last(&self.details, &mut self.free);
+                port.drop_last(&mut self.details, &mut self.free, &mut self.sets_bytes);
             }
         }
     }
@@ -167,8 +184,9 @@ impl Unknown {
     /// Upper bound of the bytes held: the exact size of every port's vectors is too slow to sum.
     pub(super) fn memory_bytes(&self) -> usize {
         let ports = self.ports.capacity() * size_of::<(ServiceKey, UnknownPort)>()
-            + self.ports.len() * (size_of::<Count>() + KEPT_MIN * size_of::<Kept>());
+            + self.ports.len().min(self.kept()) * KEPT_MIN * size_of::<Kept>();
         ports
+            + self.sets_bytes
             + 2 * self.kept() * size_of::<Kept>()
             + self.details.capacity() * size_of::<Detail>()
             + self.free.capacity() * size_of::<u32>()
@@ -185,10 +203,20 @@ impl UnknownPort {
     }
 
     /// Moves the payload with the largest rank to the count of the others.
-    fn drop_last(&mut self, details: &[Detail], free: &mut Vec<u32>) {
-        if let Some(kept) = self.kept.pop() {
-            self.others().add(&details[kept.detail as usize].count);
-            free.push(kept.detail);
+    fn drop_last(&mut self, details: &mut [Detail], free: &mut Vec<u32>, sets_bytes: &mut usize) {
+        let Some(kept) = self.kept.pop() else {
+            return;
+        };
+        free.push(kept.detail);
+        let count = std::mem::take(&mut details[kept.detail as usize].count);
+        if self.kept.is_empty() {
+            // In a flood over all ports most have no payload of their own in the end.
+            self.kept = Vec::new();
         }
+        let others = self.others();
+        let before = others.memory_bytes() + count.memory_bytes();
+        others.add(&count);
+        *sets_bytes += others.memory_bytes();
+        *sets_bytes -= before;
     }
 }
