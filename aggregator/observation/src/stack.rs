@@ -145,31 +145,63 @@ impl StackSignature {
         [32, 64, 128, 255][(self.0 >> INITIAL_AT & 3) as usize]
     }
 
-    fn write_options(self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// As it is written, such as 65535:M1460,N,W8,N,N,S:df0:64. A flood has millions, so this does without the machinery of formats.
+    #[must_use]
+    pub fn text(self) -> String {
+        let mut text = String::with_capacity(TEXT_BYTES);
+        push_number(&mut text, self.window());
+        text.push(':');
+        self.push_options(&mut text);
+        text.push_str(if self.dont_fragment() {
+            ":df1:"
+        } else {
+            ":df0:"
+        });
+        push_number(&mut text, self.initial_time_to_live().into());
+        text
+    }
+
+    fn push_options(self, text: &mut String) {
         for number in 0..KINDS_MAX {
             let kind = self.0 >> (number * KIND_BITS) & 7;
             if kind == 0 {
                 break;
             }
             if number > 0 {
-                text.write_str(",")?;
+                text.push(',');
             }
             match (kind, self.window_scale()) {
-                (2, _) => write!(text, "M{}", self.segment_size())?,
-                (3, Some(scale)) => write!(text, "W{scale}")?,
-                _ => text.write_str(["", "N", "M", "W", "S", "T", "E", "?"][kind as usize])?,
+                (2, _) => {
+                    text.push('M');
+                    push_number(text, self.segment_size());
+                }
+                (3, Some(scale)) => {
+                    text.push('W');
+                    push_number(text, scale.into());
+                }
+                _ => text.push_str(["", "N", "M", "W", "S", "T", "E", "?"][kind as usize]),
             }
         }
-        Ok(())
+    }
+}
+
+/// Bytes of a signature as text, at most: window, size and scale of five, five and two digits, eight options, and what stands between.
+const TEXT_BYTES: usize = 48;
+
+fn push_number(text: &mut String, number: u16) {
+    let mut unit = 10_000;
+    while unit > 1 && number < unit {
+        unit /= 10;
+    }
+    while unit > 0 {
+        text.push(char::from(b'0' + (number / unit % 10) as u8));
+        unit /= 10;
     }
 }
 
 impl fmt::Display for StackSignature {
     fn fmt(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(text, "{}:", self.window())?;
-        self.write_options(text)?;
-        let dont_fragment = u8::from(self.dont_fragment());
-        write!(text, ":df{dont_fragment}:{}", self.initial_time_to_live())
+        text.write_str(&self.text())
     }
 }
 
@@ -209,6 +241,15 @@ mod tests {
         assert_eq!(text, "65535:M1460,N,W8,N,N,S:df0:64");
         let bare = StackSignature::new(1024, true, 240);
         assert_eq!(bare.to_string(), "1024::df1:255");
+    }
+
+    #[test]
+    fn numbers_are_written_as_others_write_them() {
+        for number in 0..=u16::MAX {
+            let mut text = String::new();
+            push_number(&mut text, number);
+            assert_eq!(text, number.to_string());
+        }
     }
 
     #[test]

@@ -168,12 +168,19 @@ impl Distinct {
     #[must_use]
     pub(super) fn estimate(&self) -> u64 {
         let registers = REGISTERS as f64;
-        let all = self.registers();
+        let linear = |zeros: usize| registers * (registers / zeros as f64).ln();
+        let all = match &self.0 {
+            // So few are always below the bound of linear counting.
+            Registers::Few { count, .. } => {
+                return linear(REGISTERS - usize::from(*count)).round() as u64;
+            }
+            Registers::Many(all) => all,
+        };
         let zeros = all.iter().filter(|&&register| register == 0).count();
         let sum: f64 = all.iter().map(|&rank| power_of_half(rank)).sum();
         let raw = ALPHA * registers * registers / sum;
         let estimate = if zeros > 0 && raw <= 2.5 * registers {
-            registers * (registers / zeros as f64).ln()
+            linear(zeros)
         } else {
             raw
         };

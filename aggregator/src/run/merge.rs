@@ -182,7 +182,13 @@ impl<A: Address> NextSource<A> {
                 Some(source)
             }
             NextSource::Many(heap) => {
-                let Reverse((source, _)) = *heap.peek()?;
+                let Reverse((source, only)) = *heap.peek()?;
+                // The next larger ones are right behind the first.
+                let mut behind = heap.as_slice().iter().take(3).skip(1);
+                if behind.all(|other| other.0.0 != source) {
+                    group.push(only);
+                    return Some(source);
+                }
                 while let Some(top) = heap.peek_mut()
                     && top.0.0 == source
                 {
@@ -197,6 +203,16 @@ impl<A: Address> NextSource<A> {
     #[inline(always)]
     fn passed(&mut self, cursors: &[Cursor<'_, A>], group: &[usize]) {
         if let NextSource::Many(heap) = self {
+            if let ([only], Some(mut top)) = (group, heap.peek_mut())
+                && top.0.1 == *only
+            {
+                // It was left in its place.
+                match cursors[*only].source() {
+                    Some(source) => top.0.0 = source,
+                    None => drop(PeekMut::pop(top)),
+                }
+                return;
+            }
             let at = |&index: &usize| Some(Reverse((cursors[index].source()?, index)));
             heap.extend(group.iter().filter_map(at));
         }

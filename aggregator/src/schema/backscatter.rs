@@ -126,16 +126,24 @@ pub(crate) const ROWS: &[ColumnRow<BackscatterFill>] = &[
     ColumnRow {
         column: VICTIM_IP,
         fill: |slot, group| {
-            let text = |it: &LocatedReplies| {
-                let mut text = Vec::new();
-                match it.row.key.family {
-                    Family::Ipv4 => (it.row.key.victim as u32).write_text(&mut text),
-                    Family::Ipv6 => it.row.key.victim.write_text(&mut text),
+            let victim = |it: &LocatedReplies| (it.row.key.family, it.row.key.victim);
+            let (mut texts, mut ends) = (Vec::new(), Vec::new());
+            for of_victim in group
+                .rows
+                .chunk_by(|left, right| victim(left) == victim(right))
+            {
+                let start = texts.len();
+                match victim(&of_victim[0]) {
+                    (Family::Ipv4, victim) => (victim as u32).write_text(&mut texts),
+                    (Family::Ipv6, victim) => victim.write_text(&mut texts),
                 }
-                text
-            };
-            let texts: Vec<Vec<u8>> = group.rows.iter().map(text).collect();
-            slot.texts(texts.iter().map(Vec::as_slice))
+                ends.push((start..texts.len(), of_victim.len()));
+            }
+            let texts = &texts;
+            slot.in_order(
+                ends.iter()
+                    .map(|(place, rows)| (&texts[place.clone()], *rows)),
+            )
         },
     },
     ColumnRow {
@@ -198,7 +206,7 @@ pub(crate) const ROWS: &[ColumnRow<BackscatterFill>] = &[
                 pack_of(it.row.key.family, &it.row.counts.view(), &mut sets);
                 ends.push(sets.len());
             }
-            slot.strings(ends.windows(2).map(|bounds| &sets[bounds[0]..bounds[1]]))
+            slot.prefixed(ends.windows(2).map(|bounds| &sets[bounds[0]..bounds[1]]))
         },
     },
     ColumnRow {

@@ -62,7 +62,7 @@ pub(crate) const ROWS: &[ColumnRow<PayloadFill>] = &[
     },
     ColumnRow {
         column: SIGNATURE,
-        fill: |slot, group| slot.strings(group.rows.iter().map(|row| row.signature.as_bytes())),
+        fill: |slot, group| slot.texts(group.rows.iter().map(|row| row.signature.as_bytes())),
     },
     ColumnRow {
         column: PAYLOAD_HASH,
@@ -72,7 +72,7 @@ pub(crate) const ROWS: &[ColumnRow<PayloadFill>] = &[
                     .map_or(String::new(), |hash| crate::text::hexadecimal(&hash.to_be_bytes()))
             };
             let hashes: Vec<String> = group.rows.iter().map(text).collect();
-            slot.strings(hashes.iter().map(String::as_bytes))
+            slot.prefixed(hashes.iter().map(String::as_bytes))
         },
     },
     ColumnRow {
@@ -89,6 +89,6 @@ pub(crate) const ROWS: &[ColumnRow<PayloadFill>] = &[
     },
     ColumnRow {
         column: FIRST_BYTES,
-        fill: |slot, group| slot.strings(group.rows.iter().map(|row| row.first_bytes)),
+        fill: |slot, group| slot.prefixed(group.rows.iter().map(|row| row.first_bytes)),
     },
 ];

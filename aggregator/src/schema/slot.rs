@@ -135,7 +135,8 @@ impl Slot<'_> {
         self.encoder.booleans(&self.column, values)
     }
 
-    /// Text of which much repeats: each distinct one stands once, in the order in which they come; plain where most stand alone.
+    /// Text of which much repeats: each distinct one stands once, in the order in which they come; with shared beginnings where most stand
+    /// alone.
     pub(crate) fn texts<'s>(self, texts: impl Iterator<Item = &'s [u8]> + Clone) -> Filled {
         self.takes_bytes()?;
         // Seeded, as senders choose some of the texts.
@@ -154,7 +155,7 @@ impl Slot<'_> {
             last = Some((text, number));
             numbers.push(number);
             if distinct.len() > DISTINCT_MIN && distinct.len() * 2 > self.rows {
-                return self.encoder.strings(&self.column, texts);
+                return self.encoder.prefixed(&self.column, texts);
             }
         }
         self.texts_by_number(distinct.into_iter(), numbers)
@@ -182,6 +183,20 @@ impl Slot<'_> {
             numbers.push(number);
         }
         self.integers_by_number(&distinct, numbers)
+    }
+
+    /// Text of rows in its order, each with how often it follows itself: by number if most repeat, else with shared beginnings.
+    pub(crate) fn in_order<'t>(
+        self,
+        texts: impl Iterator<Item = (&'t [u8], usize)> + Clone,
+    ) -> Filled {
+        let distinct = texts.clone().count();
+        if distinct * 2 > self.rows {
+            let each = texts.flat_map(|(text, rows)| std::iter::repeat_n(text, rows));
+            return self.prefixed(each);
+        }
+        let numbers = (0..).zip(texts.clone().map(|(_, rows)| rows));
+        self.numbered(texts.map(|(text, _)| text), numbers)
     }
 
     /// Byte strings of which neighbours begin alike.

@@ -224,7 +224,12 @@ pub(crate) const ROWS: &[ColumnRow<SourceFill>] = columns_of_kinds!(
     source: [
     ColumnRow {
         column: SRC_IP,
-        fill: |slot, rows| source_column(slot, &rows.group),
+        fill: |slot, rows| {
+            slot.in_order(rows.group.pieces().flat_map(|(chunk, rows)| {
+                let runs = chunk.sources[rows].chunk_by(|left, right| left == right);
+                runs.map(|run| (chunk.text(run[0]), run.len()))
+            }))
+        },
     },
     ],
     counted: [
@@ -295,7 +300,7 @@ pub(crate) const ROWS: &[ColumnRow<SourceFill>] = columns_of_kinds!(
         fill: |slot, rows| {
             slot.by_value(rows.group.column(|chunk| &chunk.stacks), |stack| {
                 let signature = StackSignature::from_bits(stack);
-                signature.map_or(String::new(), |it| it.to_string())
+                signature.map_or(String::new(), StackSignature::text)
             })
         },
     },
@@ -305,32 +310,6 @@ pub(crate) const ROWS: &[ColumnRow<SourceFill>] = columns_of_kinds!(
     },
     ],
 );
-
-/// `src_ip`: by number if sources repeat, plain if most have a single row.
-fn source_column(slot: Slot<'_>, group: &Group<SourceChunk>) -> Filled {
-    // The sources of a piece are those from its first row's to its last row's.
-    let sources = || {
-        group.pieces().map(|(chunk, rows)| {
-            let (first, last) = (chunk.sources[rows.start], chunk.sources[rows.end - 1]);
-            (chunk, first..last + 1)
-        })
-    };
-    let distinct: usize = sources().map(|(_, sources)| sources.len()).sum();
-    if distinct * 2 > group.rows() {
-        return slot.prefixed(group.each(|chunk, row| chunk.text(chunk.sources[row])));
-    }
-    let texts =
-        sources().flat_map(|(chunk, sources)| sources.map(move |source| chunk.text(source)));
-    let mut before = 0;
-    let numbers = group.pieces().flat_map(|(chunk, rows)| {
-        let first = chunk.sources[rows.start];
-        let offset = before;
-        before += chunk.sources[rows.end - 1] + 1 - first;
-        let runs = chunk.sources[rows].chunk_by(|left, right| left == right);
-        runs.map(move |run| (run[0] - first + offset, run.len()))
-    });
-    slot.numbered(texts, numbers)
-}
 
 /// What is read of `sources` to follow a source over hours.
 #[derive(Clone, Copy, Debug)]
