@@ -5,7 +5,7 @@
 
 use std::io::{self, Read};
 
-/// Registers: a standard error of 1.04 / √128 = 9.2 %, less below some hundred sources.
+/// HeldRegisters: a standard error of 1.04 / √128 = 9.2 %, less below some hundred sources.
 const REGISTERS: usize = 128;
 const REGISTER_BITS: u32 = REGISTERS.ilog2();
 /// The constant of the estimator for 128 registers and more (Flajolet et al., 2007, figure 3).
@@ -15,7 +15,7 @@ const ALPHA: f64 = 0.7213 / (1.0 + 1.079 / REGISTERS as f64);
 const FEW_REGISTERS: usize = REGISTERS / 2 - 1;
 /// Written in place of a count before all registers.
 const ALL_REGISTERS: u8 = u8::MAX;
-/// Registers that are held with their indexes; most payloads of a flood have one source.
+/// HeldRegisters that are held with their indexes; most payloads of a flood have one source.
 const HELD_IN_PLACE: usize = 7;
 
 /// Memory of a set beyond its own place, at most.
@@ -23,11 +23,11 @@ pub(super) const MEMORY_BYTES_MAX: usize = REGISTERS;
 
 /// Distinct sources, as hashes of 64 bits.
 #[derive(Clone, Debug)]
-pub(super) struct Distinct(Registers);
+pub(super) struct Distinct(HeldRegisters);
 
-/// Registers that are not zero. A table has one such set for each of up to 200,000 rows, so the few of most of them lie in place.
+/// HeldRegisters that are not zero. A table has one such set for each of up to 200,000 rows, so the few of most of them lie in place.
 #[derive(Clone, Debug)]
-enum Registers {
+enum HeldRegisters {
     /// Each with its index, in no order.
     Few {
         count: u8,
@@ -40,7 +40,7 @@ const _: () = assert!(size_of::<Distinct>() == 16);
 
 impl Default for Distinct {
     fn default() -> Self {
-        Distinct(Registers::Few {
+        Distinct(HeldRegisters::Few {
             count: 0,
             held: [[0; 2]; HELD_IN_PLACE],
         })
@@ -66,11 +66,11 @@ impl Distinct {
     /// Raises a register to `rank`, which is not zero.
     fn raise(&mut self, place: u8, rank: u8) {
         match &mut self.0 {
-            Registers::Many(all) => {
+            HeldRegisters::Many(all) => {
                 let register = &mut all[usize::from(place)];
                 *register = (*register).max(rank);
             }
-            Registers::Few { count, held } => {
+            HeldRegisters::Few { count, held } => {
                 let known = usize::from(*count);
                 if let Some(known) = held[..known].iter_mut().find(|held| held[0] == place) {
                     known[1] = known[1].max(rank);
@@ -80,7 +80,7 @@ impl Distinct {
                 } else {
                     let mut all = self.registers();
                     all[usize::from(place)] = rank;
-                    self.0 = Registers::Many(Box::new(all));
+                    self.0 = HeldRegisters::Many(Box::new(all));
                 }
             }
         }
@@ -89,7 +89,7 @@ impl Distinct {
     /// Adds the sources of `other`.
     pub(super) fn unite(&mut self, other: &Distinct) {
         match (&mut self.0, &other.0) {
-            (Registers::Many(ours), Registers::Many(theirs)) => {
+            (HeldRegisters::Many(ours), HeldRegisters::Many(theirs)) => {
                 for (ours, theirs) in ours.iter_mut().zip(**theirs) {
                     *ours = (*ours).max(theirs);
                 }
@@ -101,11 +101,11 @@ impl Distinct {
     /// The registers that are not zero.
     fn each(&self, mut take: impl FnMut(u8, u8)) {
         match &self.0 {
-            Registers::Few { count, held } => {
+            HeldRegisters::Few { count, held } => {
                 let held = &held[..usize::from(*count)];
                 held.iter().for_each(|[place, rank]| take(*place, *rank));
             }
-            Registers::Many(all) => {
+            HeldRegisters::Many(all) => {
                 let held = (0..).zip(**all).filter(|(_, rank)| *rank > 0);
                 held.for_each(|(place, rank)| take(place, rank));
             }
@@ -121,8 +121,8 @@ impl Distinct {
     /// Memory beyond its own place, bytes.
     pub(super) fn memory_bytes(&self) -> usize {
         match self.0 {
-            Registers::Few { .. } => 0,
-            Registers::Many(_) => REGISTERS,
+            HeldRegisters::Few { .. } => 0,
+            HeldRegisters::Many(_) => REGISTERS,
         }
     }
 
@@ -150,7 +150,7 @@ impl Distinct {
         if count[0] == ALL_REGISTERS {
             let mut all = [0; REGISTERS];
             input.read_exact(&mut all)?;
-            return Ok(Distinct(Registers::Many(Box::new(all))));
+            return Ok(Distinct(HeldRegisters::Many(Box::new(all))));
         }
         for _ in 0..count[0] {
             let mut held = [0; 2];
@@ -171,10 +171,10 @@ impl Distinct {
         let linear = |zeros: usize| registers * (registers / zeros as f64).ln();
         let all = match &self.0 {
             // So few are always below the bound of linear counting.
-            Registers::Few { count, .. } => {
+            HeldRegisters::Few { count, .. } => {
                 return linear(REGISTERS - usize::from(*count)).round() as u64;
             }
-            Registers::Many(all) => all,
+            HeldRegisters::Many(all) => all,
         };
         let zeros = all.iter().filter(|&&register| register == 0).count();
         let sum: f64 = all.iter().map(|&rank| power_of_half(rank)).sum();

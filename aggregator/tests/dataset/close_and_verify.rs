@@ -196,8 +196,13 @@ fn reply_of(index: u32) -> ReplyPacket<u32> {
     }
 }
 
-/// Closes an hour of which each of `shares` was spilled, if there are several; gives its rows as they lie in the files.
-fn close_in_shares(directory: &Path, shares: usize, source_rows_max: u64) -> Vec<Vec<String>> {
+/// Closes an hour of which each of `shares` was spilled, if there are several, by one of so many workers; gives its rows as they lie in the
+/// files.
+fn close_in_shares(
+    directory: &Path,
+    (shares, workers): (usize, usize),
+    source_rows_max: u64,
+) -> Vec<Vec<String>> {
     let closer = closer(directory, source_rows_max);
     let mut all = observations();
     for (index, one) in all.iter_mut().enumerate() {
@@ -222,7 +227,7 @@ fn close_in_shares(directory: &Path, shares: usize, source_rows_max: u64) -> Vec
                 runs.append(closer.sort(vec![part]));
             } else {
                 runs.append(closer.spill(part).expect("writable"));
-                closer.unite(&mut runs).expect("writable");
+                closer.unite(&mut runs, workers).expect("writable");
             }
         }
     }
@@ -230,9 +235,10 @@ fn close_in_shares(directory: &Path, shares: usize, source_rows_max: u64) -> Vec
         let folder = |path: PathBuf| std::fs::read_dir(path).expect("a folder");
         let writers = folder(directory.join(".teiten/work"));
         let files = writers.map(|writer| folder(writer.expect("a writer's folder").path()).count());
-        // Shares that were not united are fewer than 64, of rows and of replies.
+        // On each of four levels files that were not united are fewer than a worker's share of 64, of rows and of replies.
         let files: usize = files.sum();
-        assert!(files > 4 && files < 2 * 64, "{files} files");
+        let files_max = 2 * 4 * 64 / workers;
+        assert!(files > 4 && files < files_max.min(2 * 64), "{files} files");
     }
     closer.close(Hour(HOUR), 0, runs).expect("writable");
     let rows = |table: &Table| -> Vec<String> {
@@ -248,10 +254,14 @@ fn close_in_shares(directory: &Path, shares: usize, source_rows_max: u64) -> Vec
 fn an_hour_of_very_many_spilled_files_has_the_rows_of_one_in_memory() {
     for source_rows_max in [u64::MAX, 100] {
         let folder = || tempfile::tempdir().expect("a temporary folder");
-        let (whole, spilled) = (folder(), folder());
-        let expected = close_in_shares(whole.path(), 1, source_rows_max);
+        let whole = folder();
+        let expected = close_in_shares(whole.path(), (1, 1), source_rows_max);
         assert!(expected.iter().all(|rows| rows.len() > 1));
-        assert!(close_in_shares(spilled.path(), 200, source_rows_max) == expected);
+        for workers in [1, 8] {
+            let spilled = folder();
+            let shares = (200, workers);
+            assert!(close_in_shares(spilled.path(), shares, source_rows_max) == expected);
+        }
     }
 }
 

@@ -21,7 +21,7 @@ pub(super) enum Handover {
     /// What it has of an hour.
     Part(usize, Box<HourPart>),
     /// What was spilled of an hour since the barrier before.
-    Spilled(usize, i64, HourRuns),
+    Spilled(usize, i64, Box<HourRuns>),
     /// Rows cannot be spilled.
     Refused(WriteError),
     /// It reached a barrier: what follows belongs to the next round.
@@ -83,7 +83,7 @@ impl<'s> Rounds<'s> {
                 Ok(())
             }
             Handover::Spilled(worker, hour, runs) => {
-                self.share_of(worker, hour).spilled.append(runs);
+                self.share_of(worker, hour).spilled.append(*runs);
                 Ok(())
             }
             Handover::Refused(error) => Err(error),

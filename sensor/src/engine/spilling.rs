@@ -83,8 +83,8 @@ impl Spills {
         };
         self.queue.send(spill).map_err(|_| NotSpilled::Lost)?;
         self.under_way.push(told);
-        let told = self.under_way.extract_if(.., |told| !told.is_empty());
-        told.map(|told| outcome_of(&told)).collect()
+        let mut told = self.under_way.extract_if(.., |told| !told.is_empty());
+        told.try_for_each(|told| outcome_of(&told))
     }
 
     /// What was spilled of the hours before `before`, when all of it is on disk.

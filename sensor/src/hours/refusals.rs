@@ -11,11 +11,11 @@ use crate::watch::Status;
 #[derive(Debug)]
 pub(super) struct Refusals {
     status: Option<Arc<Status>>,
-    state: Mutex<State>,
+    state: Mutex<RefusalState>,
 }
 
 #[derive(Debug)]
-struct State {
+struct RefusalState {
     refused: bool,
     /// Kind of the last failure.
     kind: ErrorKind,
@@ -26,7 +26,7 @@ impl Refusals {
     pub(super) fn new(status: Option<Arc<Status>>) -> Self {
         Refusals {
             status,
-            state: Mutex::new(State {
+            state: Mutex::new(RefusalState {
                 refused: false,
                 kind: ErrorKind::Other,
             }),

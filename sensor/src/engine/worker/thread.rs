@@ -122,7 +122,7 @@ impl WorkerThread {
     ) -> Result<(), Lost> {
         let spilled = self.spills.finish(spilled_before);
         for (hour, runs) in self.handed(spilled)? {
-            self.hand_over(Handover::Spilled(self.index, hour, runs))?;
+            self.hand_over(Handover::Spilled(self.index, hour, Box::new(runs)))?;
         }
         for part in parts {
             self.hand_over(Handover::Part(self.index, Box::new(part)))?;
