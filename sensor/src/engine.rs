@@ -225,12 +225,29 @@ mod tests {
     /// Arrivals of an endless source that are taken before a test gives up.
     const ARRIVALS_MAX: u32 = 100_000;
 
-    /// A sink that counts its ends, and panics or refuses at a round.
+    /// A sink that counts its ends, and panics or refuses at a round or where it spills.
     #[derive(Default)]
     struct Sink {
         ends: u32,
         panics: bool,
         refuses: bool,
+        spilling: Spilling,
+    }
+
+    /// What spills do.
+    #[derive(Clone, Copy, Debug, Default)]
+    enum Spilling {
+        #[default]
+        Forget,
+        Refuse,
+        Panic,
+    }
+
+    fn refusal() -> WriteError {
+        WriteError::File {
+            path: "/data".into(),
+            source: std::io::ErrorKind::StorageFull.into(),
+        }
     }
 
     impl HourSink for Sink {
@@ -241,11 +258,7 @@ mod tests {
         fn round(&mut self, _: i64) -> Result<(), WriteError> {
             assert!(!self.panics, "a sink that panics");
             if self.refuses {
-                let source = std::io::ErrorKind::StorageFull.into();
-                return Err(WriteError::File {
-                    path: "/data".into(),
-                    source,
-                });
+                return Err(refusal());
             }
             Ok(())
         }
@@ -256,16 +269,17 @@ mod tests {
         }
 
         fn spiller(&self) -> Arc<dyn Spiller> {
-            Arc::new(Forgetful)
+            Arc::new(self.spilling)
         }
     }
 
-    /// Keeps nothing that it is given.
-    struct Forgetful;
-
-    impl Spiller for Forgetful {
+    impl Spiller for Spilling {
         fn spill(&self, _: HourPart) -> Result<HourRuns, WriteError> {
-            Ok(HourRuns::default())
+            match self {
+                Spilling::Forget => Ok(HourRuns::default()),
+                Spilling::Refuse => Err(refusal()),
+                Spilling::Panic => panic!("a spill that panics"),
+            }
         }
 
         fn unite(&self, _: &mut HourRuns, _: usize) -> Result<(), WriteError> {
@@ -298,10 +312,20 @@ mod tests {
         count: u32,
         arrival: impl Fn(u32) -> Arrival,
     ) -> (Result<Counted, EngineError>, u32) {
+        run_within(1 << 20, sink, count, arrival)
+    }
+
+    /// The same with so much memory.
+    fn run_within(
+        memory_bytes: usize,
+        sink: &mut Sink,
+        count: u32,
+        arrival: impl Fn(u32) -> Arrival,
+    ) -> (Result<Counted, EngineError>, u32) {
         let passage = Passage {
             telescope: Arc::new(Telescope::new(&[], &[])),
             workers: 2,
-            memory_bytes: 1 << 20,
+            memory_bytes,
             policy: LatePolicy::Reopen,
             reading: Reading::First,
             payloads: true,
@@ -341,6 +365,28 @@ mod tests {
             assert!(taken < ARRIVALS_MAX);
             assert_eq!(sink.ends, 0);
         }
+    }
+
+    #[test]
+    fn spills_that_panic_or_are_refused_end_the_engine_at_once_and_no_end_is_told() {
+        for (spilling, text) in [(Spilling::Panic, "the spill-"), (Spilling::Refuse, "/data")] {
+            let mut sink = Sink {
+                spilling,
+                ..Sink::default()
+            };
+            // Without any memory every block is spilled.
+            let (outcome, taken) = run_within(0, &mut sink, ARRIVALS_MAX, |number| {
+                arrival(number.into(), 0)
+            });
+            let error = outcome.expect_err("it broke off").to_string();
+            assert!(error.contains(text), "{error}");
+            assert!(taken < ARRIVALS_MAX);
+            assert_eq!(sink.ends, 0);
+        }
+        let mut sink = Sink::default();
+        let (outcome, _) = run_within(0, &mut sink, 50, |number| arrival(number.into(), 0));
+        assert_eq!(outcome.expect("all is well").tally.records(), 50);
+        assert_eq!(sink.ends, 1);
     }
 
     #[test]
