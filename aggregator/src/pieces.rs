@@ -61,10 +61,14 @@ impl<T> Drop for Pieces<T> {
     fn drop(&mut self) {
         if let Some(spare) = &self.spare {
             // The first piece may be a small one.
-            for mut piece in self.pieces.drain(..).skip(1) {
+            let whole = self.pieces.drain(..).filter(|piece| {
+                let bytes = piece.capacity() * size_of::<T>();
+                bytes > PIECE_BYTES / 2
+            });
+            whole.for_each(|mut piece| {
                 piece.clear();
                 spare.give(piece);
-            }
+            });
         }
     }
 }
@@ -115,13 +119,13 @@ impl<T: Copy> Pieces<T> {
 
     #[inline(never)]
     fn reserve(&mut self, piece: usize, count: usize) {
+        let whole = 1 << Self::BITS;
         if piece == self.pieces.len() {
             let spare = self.spare.as_ref().filter(|_| piece > 0);
             if let Some(memory) = spare.and_then(Spare::take) {
                 self.pieces.push(memory);
                 return;
             }
-            let whole = 1 << Self::BITS;
             let elements = if piece == 0 {
                 FIRST_MIN.clamp(count, whole)
             } else {
@@ -133,6 +137,13 @@ impl<T: Copy> Pieces<T> {
         }
         let memory = &mut self.pieces[piece];
         if memory.len() + count > memory.capacity() {
+            if memory.capacity() * 2 >= whole
+                && let Some(mut spare) = self.spare.as_ref().and_then(Spare::take)
+            {
+                spare.append(memory);
+                *memory = spare;
+                return;
+            }
             memory.reserve_exact(memory.capacity().max(count));
             advise_large_pages(memory);
         }
@@ -213,5 +224,14 @@ mod tests {
             drop(pieces);
             assert_eq!(spare.0.as_ref().map(|queue| queue.len()), Some(2));
         }
+        // A first piece alone takes one where it becomes whole.
+        let mut pieces = Pieces::sparing(spare.clone());
+        for number in 0..PIECE_BYTES / 8 / 32 {
+            pieces.extend(32, number as u64);
+        }
+        assert_eq!(spare.0.as_ref().map(|queue| queue.len()), Some(1));
+        assert_eq!(pieces.slice(32, 32), [1; 32]);
+        drop(pieces);
+        assert_eq!(spare.0.as_ref().map(|queue| queue.len()), Some(2));
     }
 }

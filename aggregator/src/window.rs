@@ -102,8 +102,6 @@ impl Room {
 
 /// Pieces of memory that a worker keeps for its next rows, of each family, at most: 128 MiB.
 const SPARE_PIECES: usize = 16;
-/// The share of a worker's memory that it keeps so, of each family.
-const SPARE_SHARE: usize = 8;
 
 /// Memory of rows that have been written, for those that come.
 #[derive(Clone, Debug)]
@@ -161,12 +159,12 @@ impl Window {
         }
     }
 
-    /// The window of a worker that has `memory_bytes`: it keeps a part of them, not more, for the next hour when one closes.
+    /// The window, keeping at most so many bytes of rows that were written, of each family, for those that come.
     #[must_use]
-    pub fn within(mut self, memory_bytes: usize) -> Self {
+    pub fn keeping_spare(mut self, bytes: usize) -> Self {
         self.spare = SpareRows {
-            ipv4: Spare::new(SPARE_PIECES, memory_bytes / SPARE_SHARE),
-            ipv6: Spare::new(SPARE_PIECES, memory_bytes / SPARE_SHARE),
+            ipv4: Spare::new(SPARE_PIECES, bytes),
+            ipv6: Spare::new(SPARE_PIECES, bytes),
         };
         self
     }

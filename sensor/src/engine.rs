@@ -38,9 +38,10 @@ use spilling::{Spills, spillers_of};
 use worker::thread::WorkerThread;
 use worker::{Reading, Worker};
 
-/// Full tables' worth of memory besides those that the workers fill and those that are being spilled: the order of these takes part of one;
-/// the rest is for the rows, sums and pages of the hour that closes, for blocks and buffers, and for what the allocator keeps.
-const TABLES_BESIDE_WORKERS: usize = 7;
+/// Full tables' worth of memory besides those that the workers fill, at least: for those that are being spilled, for the rows, sums and pages
+/// of the hour that closes, for blocks and buffers, and for what the allocator keeps. As many threads close an hour as there are workers, so
+/// more workers want as many more.
+const TABLES_BESIDE_MIN: usize = 9;
 /// Shares that may wait for the rounds.
 const QUEUE_SHARES: usize = 1;
 
@@ -193,11 +194,17 @@ impl Drop for SetWhenDropped<'_> {
 
 /// Memory of a worker's tables.
 fn worker_bytes(passage: &Passage) -> usize {
-    passage.memory_bytes / (passage.workers + spillers_of(passage.workers) + TABLES_BESIDE_WORKERS)
+    let beside = passage.workers.max(TABLES_BESIDE_MIN);
+    passage.memory_bytes / (passage.workers + beside)
+}
+
+/// Memory that a worker keeps of its tables that were spilled: of each family half of its share in those that are under way.
+fn spare_bytes(passage: &Passage) -> usize {
+    worker_bytes(passage) * spillers_of(passage.workers) / (2 * passage.workers)
 }
 
 fn worker_of(passage: &Passage) -> Worker {
-    let window = Window::new(passage.policy, Seed::random()).within(worker_bytes(passage));
+    let window = Window::new(passage.policy, Seed::random()).keeping_spare(spare_bytes(passage));
     let mut worker = Worker::new(
         Arc::clone(&passage.telescope),
         passage.reading.clone(),

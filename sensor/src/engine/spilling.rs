@@ -11,7 +11,7 @@ use teiten_aggregator::writer::WriteError;
 use crate::hours::Spiller;
 
 /// Workers for which one such thread is enough, and threads at least.
-const WORKERS_A_SPILLER: usize = 4;
+const WORKERS_A_SPILLER: usize = 8;
 const SPILLERS_MIN: usize = 2;
 
 /// Threads that spill for so many workers. Each holds one table.
