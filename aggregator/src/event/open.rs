@@ -71,10 +71,7 @@ impl<W: Write + Send + 'static> OpenWriter<W> {
     /// # Errors
     /// When the file cannot be written.
     pub(crate) fn push(&mut self, scan: &Scan) -> io::Result<()> {
-        let head = OpenHead {
-            source: scan.source,
-            end_us: scan.end_us,
-        };
+        let head = OpenHead::of(scan);
         self.record(head, |bytes| write_scan(scan, bytes))
     }
 
@@ -184,8 +181,26 @@ impl KeptEvents {
 pub(crate) struct OpenHead {
     /// Who.
     pub source: SourceKey,
+    /// What.
+    pub key: ScanKey,
     /// Last packet, microseconds since 1970-01-01 UTC.
     pub end_us: i64,
+}
+
+impl OpenHead {
+    fn of(scan: &Scan) -> Self {
+        OpenHead {
+            source: scan.source,
+            key: scan.key,
+            end_us: scan.end_us,
+        }
+    }
+
+    /// Its place in the order of events: there is one at most for each source and key.
+    #[must_use]
+    pub(crate) const fn place(&self) -> (SourceKey, ScanKey) {
+        (self.source, self.key)
+    }
 }
 
 /// Reads open events, in the order in which they were written.
@@ -250,18 +265,6 @@ impl OpenReader {
     #[must_use]
     pub(crate) fn next_event(&self) -> Option<OpenHead> {
         self.head
-    }
-
-    /// All events of a source that is next.
-    ///
-    /// # Errors
-    /// When the file is damaged.
-    pub(crate) fn take_source(&mut self, source: SourceKey) -> io::Result<Vec<Scan>> {
-        let mut scans = Vec::new();
-        while self.head.is_some_and(|head| head.source == source) {
-            scans.push(self.take()?);
-        }
-        Ok(scans)
     }
 
     /// The next event.
@@ -344,8 +347,9 @@ impl EventFile {
         self.file.read_exact(&mut self.bytes)?;
         let head = match self.is_wide {
             true => wide::head(&mut &self.bytes[..]),
-            false => begin(&mut &self.bytes[..]).map(|(source, _, times)| OpenHead {
+            false => begin(&mut &self.bytes[..]).map(|(source, key, times)| OpenHead {
                 source,
+                key,
                 end_us: times[1],
             }),
         };
@@ -433,13 +437,9 @@ fn shared(text: &str, texts: &mut KnownTexts) -> Arc<str> {
 mod wide {
     use super::{Arc, KnownTexts, OpenHead, Scan, ScanKey, SourceKey, Tool, TrafficType, shared};
 
-    /// Source and end of an event.
+    /// What stands at the head of an event.
     pub(super) fn head(bytes: &mut &[u8]) -> Option<OpenHead> {
-        let scan = scan(bytes, &mut KnownTexts::default())?;
-        Some(OpenHead {
-            source: scan.source,
-            end_us: scan.end_us,
-        })
+        scan(bytes, &mut KnownTexts::default()).map(|scan| OpenHead::of(&scan))
     }
 
     pub(super) fn scan(bytes: &mut &[u8], texts: &mut KnownTexts) -> Option<Scan> {
@@ -565,13 +565,10 @@ mod tests {
     }
 
     fn check(mut reader: OpenReader, scans: &[Scan; 3]) {
-        let head = reader.next_event().expect("the first");
-        assert_eq!(head.end_us, scans[0].end_us);
-        assert_eq!(
-            reader.take_source(scans[0].source).expect("sound"),
-            scans[..2]
-        );
-        assert_eq!(reader.take().expect("sound"), scans[2]);
+        for scan in scans {
+            assert_eq!(reader.next_event(), Some(OpenHead::of(scan)));
+            assert_eq!(reader.take().expect("sound"), *scan);
+        }
         assert_eq!(reader.next_event(), None);
     }
 

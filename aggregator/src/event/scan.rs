@@ -23,7 +23,8 @@ pub(crate) struct ScanKey {
 }
 
 impl ScanKey {
-    fn of(line: &SourceLine) -> Self {
+    /// The key of a row.
+    pub(crate) fn of(line: &SourceLine) -> Self {
         ScanKey {
             traffic_type: line.traffic_type,
             port: line.port,
@@ -210,20 +211,10 @@ impl Scan {
     }
 }
 
-/// Follows a source: takes the events that are open, and gives those that have ended and those that still are open.
-///
-/// Events that can become no row any more are dropped.
-///
-/// # Errors
-/// When a set of destinations is damaged.
-pub(crate) fn follow(
-    source: SourceKey,
-    open: Vec<Scan>,
-    lines: Option<(&SourceLines, &LineNames)>,
-    silence: &Silence<'_>,
-    mut take: impl FnMut(Scan, bool),
-) -> Result<(), NoSet> {
-    let mut order: Vec<&SourceLine> = lines.iter().flat_map(|(lines, _)| &lines.lines).collect();
+/// The rows of a source in the order of their events: key by key, and by time.
+#[must_use]
+pub(crate) fn in_order(lines: &SourceLines) -> Vec<&SourceLine> {
+    let mut order: Vec<&SourceLine> = lines.lines.iter().collect();
     order.sort_by_key(|line| {
         (
             ScanKey::of(line),
@@ -233,39 +224,34 @@ pub(crate) fn follow(
             line.tool,
         )
     });
-    let mut open = open.into_iter().peekable();
-    let mut rest = &order[..];
-    loop {
-        let next_line = rest.first().map(|line| ScanKey::of(line));
-        let next_open = open.peek().map(|scan| scan.key);
-        let Some(key) = next_line.into_iter().chain(next_open).min() else {
-            return Ok(());
-        };
-        let mut current = open.next_if(|scan| scan.key == key);
-        let count = rest
-            .iter()
-            .take_while(|line| ScanKey::of(line) == key)
-            .count();
-        let (of_key, others) = rest.split_at(count);
-        rest = others;
-        for line in of_key {
-            let Some((lines, names)) = lines else { break };
-            let set = lines.set(line);
-            match &mut current {
-                Some(scan) if !silence.ends(scan.end_us, line.first_us) => {
-                    scan.add(line, set, names)?;
-                }
-                current => {
-                    let ended = current.replace(Scan::begin(source, line, set, names));
-                    if let Some(ended) = ended {
-                        take(ended, true);
-                    }
-                }
+    order
+}
+
+/// Follows a source over its rows of one key, which are in order: takes the event that is open, gives those that have ended to `ended`, and
+/// returns the last one.
+///
+/// # Errors
+/// When a set of destinations is damaged.
+pub(crate) fn follow(
+    source: SourceKey,
+    open: Option<Scan>,
+    of_key: &[&SourceLine],
+    (lines, names): (&SourceLines, &LineNames),
+    silence: &Silence<'_>,
+    mut ended: impl FnMut(Scan),
+) -> Result<Option<Scan>, NoSet> {
+    let mut current = open;
+    for line in of_key {
+        let set = lines.set(line);
+        match &mut current {
+            Some(scan) if !silence.ends(scan.end_us, line.first_us) => {
+                scan.add(line, set, names)?;
+            }
+            current => {
+                let before = current.replace(Scan::begin(source, line, set, names));
+                before.into_iter().for_each(&mut ended);
             }
         }
-        if let Some(scan) = current {
-            let is_over = silence.has_ended(scan.end_us);
-            take(scan, is_over);
-        }
     }
+    Ok(current)
 }

@@ -11,9 +11,9 @@ use super::error::{RollupError, file_error};
 use super::hour_scans::{HourScans, ScanContext};
 use super::making::MakingNotes;
 use super::waiting;
-use crate::by_source::{LineNames, SourceKey, SourceLines};
-use crate::event::open::{KEPT_BYTES_MAX, OpenFile, OpenReader, OpenWriter};
-use crate::event::scan::{Scan, follow};
+use crate::by_source::{LineNames, SourceKey, SourceLine, SourceLines};
+use crate::event::open::{KEPT_BYTES_MAX, OpenFile, OpenHead, OpenReader, OpenWriter};
+use crate::event::scan::{Scan, ScanKey, follow, in_order};
 use crate::event::silence::Silence;
 use crate::hour::{HOUR_US, Hour};
 use crate::store::{Part, Period, Publication, Staged};
@@ -89,84 +89,97 @@ impl<'c> ScanDay<'c> {
         })
     }
 
-    /// Takes the next source of the day.
+    /// Takes the next source of the day. A prefix is no source.
+    ///
+    /// # Errors
+    /// When the disk refuses, or a set of destinations is damaged.
     pub(super) fn source(
         &mut self,
         source: SourceKey,
         lines: &SourceLines,
         names: &LineNames,
     ) -> Result<(), RollupError> {
-        self.pass_before(Some(source))?;
+        if source.is_folded() {
+            return Ok(());
+        }
+        let order = in_order(lines);
+        for of_key in order.chunk_by(|left, right| ScanKey::of(left) == ScanKey::of(right)) {
+            let place = (source, ScanKey::of(of_key[0]));
+            self.pass_before(Some(place))?;
+            self.follow(place, of_key, (lines, names))?;
+        }
+        Ok(())
+    }
+
+    /// Follows the rows of a source and key.
+    fn follow(
+        &mut self,
+        place: (SourceKey, ScanKey),
+        of_key: &[&SourceLine],
+        source: (&SourceLines, &LineNames),
+    ) -> Result<(), RollupError> {
+        let is_next = |head: OpenHead| head.place() == place;
         let open = match &mut self.before {
-            Some(before) => before.take_source(source).map_err(self.failed())?,
-            None => Vec::new(),
+            Some(before) if before.next_event().is_some_and(is_next) => Some(before.take()),
+            _ => None,
         };
         // What most sources are: a row that makes no event and has been silent for long enough.
-        if let (true, [only]) = (open.is_empty(), &lines.lines[..])
+        if let (None, [only]) = (&open, of_key)
             && only.destinations < self.context.rules.destinations_min
             && self.silence.has_ended(only.last_us)
         {
             return Ok(());
         }
-        self.follow(source, open, Some((lines, names)))
+        let open = open.transpose().map_err(|error| self.failed(error))?;
+        let mut ended = Vec::new();
+        let last = follow(place.0, open, of_key, source, &self.silence, |scan| {
+            ended.push(scan);
+        });
+        let last = last.map_err(|source| RollupError::Destinations {
+            day: Hour(self.silence.horizon_us.div_euclid(HOUR_US)).date(),
+            source,
+        })?;
+        for scan in ended {
+            self.ended.add(scan)?;
+        }
+        last.map_or(Ok(()), |scan| self.settle(scan))
     }
 
-    /// Takes the events of sources that did not come, before `source`.
-    fn pass_before(&mut self, source: Option<SourceKey>) -> Result<(), RollupError> {
+    /// Takes the events that no row of the day belongs to, before `place`: they go on as they are, or have ended.
+    fn pass_before(&mut self, place: Option<(SourceKey, ScanKey)>) -> Result<(), RollupError> {
         while let Some(before) = &mut self.before
             && let Some(next) = before.next_event()
-            && source.is_none_or(|source| next.source < source)
+            && place.is_none_or(|place| next.place() < place)
         {
             let goes_on = !self.silence.has_ended(next.end_us);
             if goes_on && self.open_count < OPEN_MAX {
-                before.pass(&mut self.open).map_err(self.failed())?;
+                let passed = before.pass(&mut self.open);
+                passed.map_err(|error| self.failed(error))?;
                 self.open_count += 1;
                 continue;
             }
-            let open = before.take().map_err(self.failed())?;
-            self.follow(next.source, vec![open], None)?;
+            let scan = before.take().map_err(|error| self.failed(error))?;
+            self.settle(scan)?;
         }
         Ok(())
     }
 
-    fn failed(&self) -> impl Fn(io::Error) -> RollupError + use<> {
-        file_error(&self.context.store.private_folder())
-    }
-
-    fn follow(
-        &mut self,
-        source: SourceKey,
-        open: Vec<Scan>,
-        lines: Option<(&SourceLines, &LineNames)>,
-    ) -> Result<(), RollupError> {
-        // A prefix is no source.
-        if source.is_folded() {
+    /// Takes an event with all its rows of the day: it has ended, or is open.
+    fn settle(&mut self, scan: Scan) -> Result<(), RollupError> {
+        if self.silence.has_ended(scan.end_us) {
+            return self.ended.add(scan);
+        }
+        if scan.packets == 1 && self.open_count >= OPEN_MAX {
+            self.cut += 1;
             return Ok(());
         }
-        let mut outcome = Ok(());
-        let mut rows = Vec::new();
-        let (mut pushed, mut cut) = (0, 0);
-        let (file, is_full) = (&mut self.open, self.open_count >= OPEN_MAX);
-        let silence = &self.silence;
-        let followed = follow(source, open, lines, silence, |scan, is_over| {
-            if is_over {
-                rows.push(scan);
-            } else if is_full && scan.packets == 1 {
-                cut += 1;
-            } else if outcome.is_ok() {
-                pushed += 1;
-                outcome = file.push(&scan);
-            }
-        });
-        self.open_count += pushed;
-        self.cut += cut;
-        outcome.map_err(self.failed())?;
-        let damaged = |source| RollupError::Destinations {
-            day: Hour(silence.horizon_us.div_euclid(HOUR_US)).date(),
-            source,
-        };
-        followed.map_err(damaged)?;
-        rows.into_iter().try_for_each(|scan| self.ended.add(scan))
+        self.open_count += 1;
+        let pushed = self.open.push(&scan);
+        pushed.map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: io::Error) -> RollupError {
+        file_error(&self.context.store.private_folder())(error)
     }
 
     /// Puts what the day says of events into `publication`, in place of what it said before.
@@ -178,7 +191,7 @@ impl<'c> ScanDay<'c> {
         publication: &mut Publication,
     ) -> Result<ScansLeft, RollupError> {
         self.pass_before(None)?;
-        let failed = self.failed();
+        let failed = file_error(&self.context.store.private_folder());
         let OpenFile { file, hash, kept } = self.open.finish().map_err(&failed)?;
         publication.put(file).map_err(&failed)?;
         let mut notes = notes.clone();
