@@ -37,7 +37,7 @@ mod waiting;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use jiff::civil::Date;
 
@@ -183,18 +183,21 @@ pub fn rollup(directory: &Path, settings: &RollupSettings) -> Result<Rolled, Rol
     // What two at once have read may not be of the same age.
     let _one_at_a_time = store.lock("rollup").map_err(file_error(directory))?;
     let lists = &HourLists::of(store);
-    let coverage = &CoverageGaps::of(lists)?;
-    // `sources` take as long as `traffic` and `backscatter` together; both write tables of their own, each from its own work folder.
+    let coverage = OnceLock::new();
+    // All write tables of their own, each from its own work folder; those of `sources` take as long as the others together.
     std::thread::scope(|scope| {
-        let of_others = scope.spawn(|| {
+        let of_traffic = scope.spawn(|| roll_traffic((&Store::at(directory), lists), settings));
+        let gaps = CoverageGaps::of(lists)?;
+        let coverage = coverage.get_or_init(|| gaps);
+        let of_attacks = scope.spawn(|| {
+            let mut rolled = Rolled::default();
             let store = &Store::at(directory);
-            let mut rolled = roll_traffic((store, lists), settings)?;
             attacks::roll_days((store, lists), settings, coverage, &mut rolled)?;
             Ok::<_, RollupError>(rolled)
         });
         let of_sources = roll_sources((store, lists), settings, coverage);
-        let of_others = joined(of_others)?;
-        Ok(of_others.and(of_sources?))
+        let (of_traffic, of_attacks) = (joined(of_traffic), joined(of_attacks));
+        Ok(of_traffic?.and(of_attacks?).and(of_sources?))
     })
 }
 
@@ -204,11 +207,12 @@ fn roll_traffic(
     settings: &RollupSettings,
 ) -> Result<Rolled, RollupError> {
     let mut rolled = Rolled::default();
+    // First what nobody else lists: the others list `coverage` meanwhile.
+    let days = days_of(lists, &TRAFFIC, settings)?;
     let observed = observed_days(lists, &TRAFFIC, settings)?;
     let follows = |period: Period, sensor: &str| {
         settings.wants(period) && observed.contains(&(period, sensor.to_owned()))
     };
-    let days = days_of(lists, &TRAFFIC, settings)?;
     let tables = [&[&TRAFFIC_DAILY], &marginals::TABLES[..]].concat();
     remove_other_zones(lists, &tables, &TRAFFIC, settings, &mut rolled)?;
     traffic::roll_days((store, lists), &days, settings, &mut rolled)?;

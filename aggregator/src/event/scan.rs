@@ -211,23 +211,18 @@ impl Scan {
     }
 }
 
-/// The rows of a source in the order of their events: key by key, and by time.
-#[must_use]
-pub(crate) fn in_order(lines: &SourceLines) -> Vec<&SourceLine> {
-    let mut order: Vec<&SourceLine> = lines.lines.iter().collect();
-    order.sort_by_key(|line| {
-        (
-            ScanKey::of(line),
-            line.first_us,
-            line.last_us,
-            line.class,
-            line.tool,
-        )
+/// Puts the places of a source's rows into the order of their events: key by key, and by time.
+pub(crate) fn in_order(lines: &[SourceLine], order: &mut Vec<u32>) {
+    order.clear();
+    order.extend(0..lines.len() as u32);
+    order.sort_unstable_by_key(|place| {
+        let line = &lines[*place as usize];
+        let times = (line.first_us, line.last_us);
+        (ScanKey::of(line), times, line.class, line.tool, *place)
     });
-    order
 }
 
-/// Follows a source over its rows of one key, which are in order: takes the event that is open, gives those that have ended to `ended`, and
+/// Follows a source over its rows of one key, whose places are in order: takes the event that is open, gives those that have ended to `ended`, and
 /// returns the last one.
 ///
 /// # Errors
@@ -235,13 +230,14 @@ pub(crate) fn in_order(lines: &SourceLines) -> Vec<&SourceLine> {
 pub(crate) fn follow(
     source: SourceKey,
     open: Option<Scan>,
-    of_key: &[&SourceLine],
+    of_key: &[u32],
     (lines, names): (&SourceLines, &LineNames),
     silence: &Silence<'_>,
     mut ended: impl FnMut(Scan),
 ) -> Result<Option<Scan>, NoSet> {
     let mut current = open;
-    for line in of_key {
+    for place in of_key {
+        let line = &lines.lines[*place as usize];
         let set = lines.set(line);
         match &mut current {
             Some(scan) if !silence.ends(scan.end_us, line.first_us) => {

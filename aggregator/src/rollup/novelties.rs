@@ -14,6 +14,7 @@ use sha2::{Digest, Sha256};
 use super::error::{RollupError, file_error};
 use super::making::{INPUTS, MakingNotes};
 use super::noted::{note_of, other_zone};
+use super::publish::Publisher;
 use super::scans::run_of;
 use super::{Rolled, RollupSettings, waiting};
 use crate::close::encode_with;
@@ -164,6 +165,7 @@ pub(super) fn judge_days(
         }
     }
     let zone = settings.calendar.name();
+    let mut publisher = Publisher::new(store)?;
     for sensor in sensors {
         let mut known = KnownDays {
             store,
@@ -179,11 +181,20 @@ pub(super) fn judge_days(
             if settings.wants(day) {
                 let said = said.get(&(sensor.clone(), run_of(day)));
                 let said = said.map_or(&[][..], Vec::as_slice);
-                rolled.rows += judge_day(&mut known, day, settings, said)?;
+                if let Some(judged) = judge_day(&mut known, day, settings, said)? {
+                    rolled.rows += judged.rows;
+                    publisher.publish(judged.publication)?;
+                }
             }
         }
     }
-    Ok(())
+    publisher.finish()
+}
+
+/// A day that is judged, and not published yet: no other day asks for what it says.
+struct JudgedRows {
+    rows: u64,
+    publication: Publication,
 }
 
 /// Takes back what was said of days that are none any more: of this time zone, or, where no day is picked, of another.
@@ -222,13 +233,13 @@ fn take_back(
     publication.commit().map(drop).map_err(failed)
 }
 
-/// Judges a day where it or one before it has changed; how many rows there are.
+/// Judges a day where it or one before it has changed; none where neither has.
 fn judge_day(
     known: &mut KnownDays<'_>,
     day: Period,
     settings: &RollupSettings,
     said: &[Part],
-) -> Result<u64, RollupError> {
+) -> Result<Option<JudgedRows>, RollupError> {
     let rules = &settings.novelties;
     let before = known.before(day, rules.days);
     let mut sum = Sha256::new();
@@ -245,7 +256,7 @@ fn judge_day(
     // Days of another time zone may have said something else since; what was pruned stays away.
     let is_of_these = |part: &Part| note_of(part.place(), INPUTS).is_some_and(|it| it == inputs);
     if judged.is_some_and(|judged| judged.inputs == inputs) && said.iter().all(is_of_these) {
-        return Ok(0);
+        return Ok(None);
     }
     let is_judged = before.len() as u64 >= u64::from(rules.days_min.max(1));
     let rows = match is_judged {
@@ -280,10 +291,10 @@ fn judge_day(
     let mut note = known.store.stage(&within).map_err(&failed)?;
     writeln!(note, "{}", judged.to_json()).map_err(&failed)?;
     publication.put(note).map_err(&failed)?;
-    publication
-        .commit()
-        .map_err(file_error(known.store.directory()))?;
-    Ok(count)
+    Ok(Some(JudgedRows {
+        rows: count,
+        publication,
+    }))
 }
 
 /// The rows of a day.

@@ -11,7 +11,7 @@ use super::error::{RollupError, file_error};
 use super::hour_scans::{HourScans, ScanContext};
 use super::making::MakingNotes;
 use super::waiting;
-use crate::by_source::{LineNames, SourceKey, SourceLine, SourceLines};
+use crate::by_source::{LineNames, SourceKey, SourceLines};
 use crate::event::open::{KEPT_BYTES_MAX, OpenFile, OpenHead, OpenReader, OpenWriter};
 use crate::event::scan::{Scan, ScanKey, follow, in_order};
 use crate::event::silence::Silence;
@@ -66,6 +66,8 @@ pub(super) struct ScanDay<'c> {
     open_count: u64,
     cut: u64,
     ended: HourScans<'c>,
+    /// Places of the rows of the source in hand, in the order of their events.
+    order: Vec<u32>,
 }
 
 impl<'c> ScanDay<'c> {
@@ -86,6 +88,7 @@ impl<'c> ScanDay<'c> {
             open_count: 0,
             cut: 0,
             ended: HourScans::new(context, false),
+            order: Vec::new(),
         })
     }
 
@@ -102,20 +105,25 @@ impl<'c> ScanDay<'c> {
         if source.is_folded() {
             return Ok(());
         }
-        let order = in_order(lines);
-        for of_key in order.chunk_by(|left, right| ScanKey::of(left) == ScanKey::of(right)) {
-            let place = (source, ScanKey::of(of_key[0]));
+        // Kept from source to source: most have one row.
+        let mut order = std::mem::take(&mut self.order);
+        in_order(&lines.lines, &mut order);
+        let key = |row: &u32| ScanKey::of(&lines.lines[*row as usize]);
+        let mut of_keys = order.chunk_by(|left, right| key(left) == key(right));
+        let followed = of_keys.try_for_each(|of_key| {
+            let place = (source, key(&of_key[0]));
             self.pass_before(Some(place))?;
-            self.follow(place, of_key, (lines, names))?;
-        }
-        Ok(())
+            self.follow(place, of_key, (lines, names))
+        });
+        self.order = order;
+        followed
     }
 
-    /// Follows the rows of a source and key.
+    /// Follows the rows of a source and key, by their places.
     fn follow(
         &mut self,
         place: (SourceKey, ScanKey),
-        of_key: &[&SourceLine],
+        of_key: &[u32],
         source: (&SourceLines, &LineNames),
     ) -> Result<(), RollupError> {
         let is_next = |head: OpenHead| head.place() == place;
@@ -125,6 +133,7 @@ impl<'c> ScanDay<'c> {
         };
         // What most sources are: a row that makes no event and has been silent for long enough.
         if let (None, [only]) = (&open, of_key)
+            && let only = &source.0.lines[*only as usize]
             && only.destinations < self.context.rules.destinations_min
             && self.silence.has_ended(only.last_us)
         {
