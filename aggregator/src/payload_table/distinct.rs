@@ -5,7 +5,7 @@
 
 use std::io::{self, Read};
 
-/// HeldRegisters: a standard error of 1.04 / √128 = 9.2 %, less below some hundred sources.
+/// Registers: a standard error of 1.04 / √128 = 9.2 %, less below some hundred sources.
 const REGISTERS: usize = 128;
 const REGISTER_BITS: u32 = REGISTERS.ilog2();
 /// The constant of the estimator for 128 registers and more (Flajolet et al., 2007, figure 3).
@@ -15,7 +15,7 @@ const ALPHA: f64 = 0.7213 / (1.0 + 1.079 / REGISTERS as f64);
 const FEW_REGISTERS: usize = REGISTERS / 2 - 1;
 /// Written in place of a count before all registers.
 const ALL_REGISTERS: u8 = u8::MAX;
-/// HeldRegisters that are held with their indexes; most payloads of a flood have one source.
+/// Registers that are held with their indexes; most payloads of a flood have one source.
 const HELD_IN_PLACE: usize = 7;
 
 /// Memory of a set beyond its own place, at most.
@@ -25,7 +25,7 @@ pub(super) const MEMORY_BYTES_MAX: usize = REGISTERS;
 #[derive(Clone, Debug)]
 pub(super) struct Distinct(HeldRegisters);
 
-/// HeldRegisters that are not zero. A table has one such set for each of up to 200,000 rows, so the few of most of them lie in place.
+/// Registers that are not zero. A table has one such set for each of up to 200,000 rows, so the few of most of them lie in place.
 #[derive(Clone, Debug)]
 enum HeldRegisters {
     /// Each with its index, in no order.
