@@ -8,5 +8,6 @@ mod line;
 mod read;
 
 pub use key::SourceKey;
+pub(crate) use line::asks;
 pub use line::{LineNames, SourceLine, SourceLines};
 pub use read::{DecodedParts, LinesError, each_source};

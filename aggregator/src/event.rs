@@ -5,12 +5,14 @@
 mod aside;
 pub(crate) mod attack;
 pub(crate) mod campaign;
+pub(crate) mod groups;
 pub(crate) mod hashed;
 mod lines;
 pub(crate) mod novelty;
 pub(crate) mod open;
 mod rule;
 pub(crate) mod scan;
+pub(crate) mod service;
 pub(crate) mod silence;
 
 pub use attack::{ATTACK_SILENCE_SECONDS_MAX, ATTACK_SILENCE_SECONDS_MIN, AttackRules};

@@ -3,6 +3,8 @@
 //! The words are those of N. Brownlee, "One-way Traffic Monitoring with iatmon" (PAM 2012); the limits between them are ours. A role
 //! depends only on the source's rows in one part of an hour: not on their order, other sources or a clock.
 
+use std::convert::Infallible;
+
 use crate::destinations::View;
 use teiten_observation::{Address, Class, Kind, spelled};
 
@@ -49,7 +51,7 @@ impl Role {
     pub fn of<'a, A: Address>(rows: impl Iterator<Item = RoleRow<'a, A>> + Clone) -> Role {
         let mut sums = RoleSums::default();
         for row in rows.clone() {
-            sums.add(row.kind, row.packets);
+            sums.add(row.kind.class(), row.packets);
         }
         sums.role(rows)
     }
@@ -65,9 +67,9 @@ pub(crate) struct RoleSums {
 impl RoleSums {
     /// Adds the packets of a row.
     #[inline(always)]
-    pub(crate) fn add(&mut self, kind: Kind, packets: u64) {
+    pub(crate) fn add(&mut self, class: Class, packets: u64) {
         self.packets = self.packets.saturating_add(packets);
-        if is_answer(kind) {
+        if is_answer(class) {
             self.answers = self.answers.saturating_add(packets);
         }
     }
@@ -83,18 +85,36 @@ impl RoleSums {
         self,
         rows: impl Iterator<Item = RoleRow<'a, A>> + Clone,
     ) -> Role {
+        let breadth = || {
+            let questions = rows.filter(|row| !is_answer(row.kind.class()));
+            Ok::<_, Infallible>([services(questions.clone()), addresses(questions)])
+        };
+        match self.role_with(breadth) {
+            Ok(role) => role,
+        }
+    }
+
+    /// The role of the source with these sums. Where breadth decides, `breadth` says to how many services and addresses its questions go, each
+    /// counted up to [`FEW_MAX`] + 1.
+    ///
+    /// # Errors
+    /// What `breadth` returns.
+    #[inline]
+    pub(crate) fn role_with<E>(
+        self,
+        breadth: impl FnOnce() -> Result<[usize; 2], E>,
+    ) -> Result<Role, E> {
         let RoleSums { packets, answers } = self;
         if packets < ROLE_PACKETS_MIN {
-            return Role::None;
+            return Ok(Role::None);
         }
         let fewer = answers.min(packets - answers);
         if fewer > 0 && fewer.saturating_mul(MIXED_SHARE) >= packets {
-            Role::Mixed
+            Ok(Role::Mixed)
         } else if answers > packets - answers {
-            Role::Backscatter
+            Ok(Role::Backscatter)
         } else {
-            let questions = rows.filter(|row| !is_answer(row.kind));
-            of_breadth(services(questions.clone()), addresses(questions))
+            breadth().map(|[services, addresses]| of_breadth(services, addresses))
         }
     }
 }
@@ -112,8 +132,9 @@ fn of_breadth(services: usize, addresses: usize) -> Role {
     }
 }
 
-fn is_answer(kind: Kind) -> bool {
-    kind.class() == Class::Backscatter
+/// Whether packets of a class are answers: all others are questions.
+pub(crate) fn is_answer(class: Class) -> bool {
+    class == Class::Backscatter
 }
 
 /// Distinct members, counted up to one more than are few.

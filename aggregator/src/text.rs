@@ -14,6 +14,33 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
         .collect()
 }
 
+/// A number as 16 lower-case hexadecimal digits.
+#[must_use]
+pub(crate) fn hexadecimal_digits(number: u64) -> [u8; 16] {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    std::array::from_fn(|place| DIGITS[(number >> (60 - place * 4)) as usize & 15])
+}
+
+/// Appends a number as decimal digits, with a minus below zero.
+pub(crate) fn push_decimal(number: i64, text: &mut Vec<u8>) {
+    // As many digits as a number has at most.
+    let mut digits = [0; 20];
+    let mut start = digits.len();
+    let mut left = number.unsigned_abs();
+    loop {
+        start -= 1;
+        digits[start] = b'0' + (left % 10) as u8;
+        left /= 10;
+        if left == 0 {
+            break;
+        }
+    }
+    if number < 0 {
+        text.push(b'-');
+    }
+    text.extend_from_slice(&digits[start..]);
+}
+
 /// The date (proleptic Gregorian) of a day counted from 1970-01-01. Days outside the years -9999 to 9999 take the nearest of these.
 #[must_use]
 pub fn date_of_day(day: i64) -> Date {
@@ -44,6 +71,19 @@ mod tests {
     #[test]
     fn bytes_have_two_digits_each() {
         assert_eq!(hexadecimal(&[0, 255, 16]), "00ff10");
+    }
+
+    #[test]
+    fn numbers_are_written_as_formats_write_them() {
+        let numbers = [0, 1, -1, 9, 10, 1_700_000_000_000_000, i64::MAX, i64::MIN];
+        for number in numbers {
+            let mut text = b"at ".to_vec();
+            push_decimal(number, &mut text);
+            assert_eq!(text, format!("at {number}").into_bytes());
+            let bits = number as u64;
+            let digits = hexadecimal_digits(bits);
+            assert_eq!(digits[..], *hexadecimal(&bits.to_be_bytes()).as_bytes());
+        }
     }
 
     #[test]

@@ -19,6 +19,14 @@ pub struct SourceKey {
 }
 
 impl SourceKey {
+    /// 0.0.0.0, where there is no source yet.
+    pub(crate) const NONE: SourceKey = SourceKey {
+        ip_version: 4,
+        is_prefix: false,
+        number: 0,
+        prefix_bits: 0,
+    };
+
     /// Parses a text of the column `src_ip`.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

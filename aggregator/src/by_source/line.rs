@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow::array::BinaryArray;
 use foldhash::fast::RandomState;
 
 use crate::destinations::{DestinationSet, NoSet, merge_packed};
@@ -90,11 +91,14 @@ impl SourceLine {
     /// Whether the packets ask for a service: what survey rules and rankings of ports count.
     #[must_use]
     pub const fn asks(&self) -> bool {
-        matches!(
-            self.class,
-            Class::Scan | Class::ReflectorScan | Class::Exploit
-        )
+        asks(self.class)
     }
+}
+
+/// Whether packets of a class ask for a service.
+#[must_use]
+pub(crate) const fn asks(class: Class) -> bool {
+    matches!(class, Class::Scan | Class::ReflectorScan | Class::Exploit)
 }
 
 /// All rows of a source, in the order in which its parts were given.
@@ -155,10 +159,19 @@ impl SourceLines {
         self.sets.clear();
     }
 
-    pub(super) fn push(&mut self, mut line: SourceLine, set: &[u8]) {
-        let start = self.sets.len();
-        self.sets.extend_from_slice(set);
-        line.set = start..self.sets.len();
-        self.lines.push(line);
+    /// Appends the sets of these rows of a batch; where the set of a row is then.
+    pub(super) fn take_sets<'b>(
+        &mut self,
+        sets: Option<&'b BinaryArray>,
+        rows: Range<usize>,
+    ) -> impl Fn(usize) -> Range<usize> + use<'b> {
+        let offsets = sets.map_or(&[][..], |sets| sets.value_offsets());
+        let at = move |row: usize| offsets.get(row).map_or(0, |offset| *offset as usize);
+        let (first, start) = (at(rows.start), self.sets.len());
+        if let Some(sets) = sets {
+            let bytes = &sets.value_data()[first..at(rows.end)];
+            self.sets.extend_from_slice(bytes);
+        }
+        move |row| start + at(row) - first..start + at(row + 1) - first
     }
 }

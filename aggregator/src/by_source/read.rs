@@ -110,7 +110,8 @@ fn error(part: &PartRows, source: PartError) -> LinesError {
 
 /// Decoded rows of a part; texts have numbers within the batch.
 struct LineBatch {
-    keys: Vec<SourceKey>,
+    /// Sources, each with the place behind its last row.
+    runs: Vec<(SourceKey, usize)>,
     lines: Vec<SourceLine>,
     sets: Option<BinaryArray>,
     actors: Vec<String>,
@@ -196,6 +197,8 @@ struct PartHead<'p> {
     /// The number among all names for each text of the batch.
     actors: Vec<u32>,
     stacks: Vec<u32>,
+    /// Of the batch, the run that is next and its first row.
+    run: usize,
     row: usize,
     last: Option<SourceKey>,
 }
@@ -208,6 +211,7 @@ impl<'p> PartHead<'p> {
             batch: None,
             actors: Vec::new(),
             stacks: Vec::new(),
+            run: 0,
             row: 0,
             last: None,
         }
@@ -217,7 +221,7 @@ impl<'p> PartHead<'p> {
     fn next_key(&mut self, names: &mut LineNames) -> Result<Option<SourceKey>, LinesError> {
         loop {
             if let Some(batch) = &self.batch
-                && let Some(key) = batch.keys.get(self.row)
+                && let Some((key, _)) = batch.runs.get(self.run)
             {
                 return Ok(Some(*key));
             }
@@ -234,7 +238,7 @@ impl<'p> PartHead<'p> {
             self.actors = numbers(&batch.actors);
             self.stacks = numbers(&batch.stacks);
             self.batch = Some(batch);
-            self.row = 0;
+            (self.run, self.row) = (0, 0);
         }
     }
 
@@ -250,17 +254,20 @@ impl<'p> PartHead<'p> {
             return Err(error(self.part, reason));
         }
         self.last = Some(key);
+        // A source may go on in the next batch.
         while self.next_key(names)? == Some(key) {
             let Some(batch) = &self.batch else { break };
-            let mut line = batch.lines[self.row].clone();
-            line.actor = self.actors[line.actor as usize];
-            line.stack = self.stacks[line.stack as usize];
-            let set = batch
-                .sets
-                .as_ref()
-                .map_or(&[][..], |sets| sets.value(self.row));
-            into.push(line, set);
-            self.row += 1;
+            let (_, end) = batch.runs[self.run];
+            let rows = self.row..end;
+            let set_of = into.take_sets(batch.sets.as_ref(), rows.clone());
+            let lines = rows.clone().zip(&batch.lines[rows]);
+            into.lines.extend(lines.map(|(row, line)| SourceLine {
+                actor: self.actors[line.actor as usize],
+                stack: self.stacks[line.stack as usize],
+                set: set_of(row),
+                ..line.clone()
+            }));
+            (self.run, self.row) = (self.run + 1, end);
         }
         Ok(())
     }
@@ -343,7 +350,7 @@ fn decode(batch: &RecordBatch, hour: Option<i64>) -> Result<LineBatch, PartError
     let sets = sets.and_then(|sets| sets.as_binary_opt::<i32>()).cloned();
     let count = |number: i64| u64::try_from(number).unwrap_or(0);
     let mut decoded = LineBatch {
-        keys: Vec::with_capacity(batch.num_rows()),
+        runs: Vec::new(),
         lines: Vec::with_capacity(batch.num_rows()),
         sets,
         actors,
@@ -351,16 +358,19 @@ fn decode(batch: &RecordBatch, hour: Option<i64>) -> Result<LineBatch, PartError
     };
     for row in 0..batch.num_rows() {
         let text = sources.value(row);
-        let key = match (row.checked_sub(1), decoded.keys.last()) {
-            (Some(before), Some(last)) if sources.value(before) == text => *last,
-            _ => SourceKey::parse(text).ok_or_else(|| {
-                damaged(
-                    columns.src_ip,
-                    &format!("holds `{}`", text.escape_default()),
-                )
-            })?,
-        };
-        decoded.keys.push(key);
+        let is_same = |before: usize| sources.value(before) == text;
+        match decoded.runs.last_mut() {
+            Some((_, end)) if row.checked_sub(1).is_some_and(is_same) => *end += 1,
+            _ => {
+                let key = SourceKey::parse(text).ok_or_else(|| {
+                    damaged(
+                        columns.src_ip,
+                        &format!("holds `{}`", text.escape_default()),
+                    )
+                })?;
+                decoded.runs.push((key, row + 1));
+            }
+        }
         decoded.lines.push(SourceLine {
             hour: hour_of(row),
             traffic_type: types[type_keys[row] as usize],

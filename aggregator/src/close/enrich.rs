@@ -112,7 +112,7 @@ impl<'a, A: Address> Enricher<'a, A> {
         let counts = &mut self.counts;
         counts.clear();
         let judged = self.judge.judge_in_place(rows, |row| {
-            sums.add(row.kind, row.packets);
+            sums.add(row.kind.class(), row.packets);
             counts.push(row.destinations);
         });
         let Some(judged) = judged else {
@@ -147,7 +147,7 @@ impl<'a, A: Address> Enricher<'a, A> {
         };
         row.tool_packets = judged.tool_packets(&row);
         let mut sums = RoleSums::default();
-        sums.add(row.kind, row.packets);
+        sums.add(row.kind.class(), row.packets);
         let role = sums.role(std::iter::once(RoleRow {
             kind: row.kind,
             packets: row.packets,

@@ -112,6 +112,15 @@ impl<W: Write + Send + 'static> OpenWriter<W> {
 
 /// Appends an event as bytes, which [`read_scan`] reads.
 pub(crate) fn write_scan(scan: &Scan, bytes: &mut Vec<u8>) {
+    write_with(scan, &scan.set, scan.destinations_min, bytes);
+}
+
+/// Appends an event whose destinations were counted: their number in place of which they are.
+pub(crate) fn write_counted(scan: &Scan, destinations: u64, bytes: &mut Vec<u8>) {
+    write_with(scan, &[], destinations, bytes);
+}
+
+fn write_with(scan: &Scan, set: &[u8], destinations: u64, bytes: &mut Vec<u8>) {
     scan.source.write_to(bytes);
     bytes.push(scan.key.traffic_type as u8);
     bytes.push(scan.key.protocol);
@@ -121,10 +130,10 @@ pub(crate) fn write_scan(scan: &Scan, bytes: &mut Vec<u8>) {
     varint::write(scan.end_us.wrapping_sub(scan.start_us) as u64, bytes);
     varint::write(scan.packets, bytes);
     varint::write(scan.bytes, bytes);
-    varint::write(scan.destinations_min, bytes);
+    varint::write(destinations, bytes);
     varint::write(scan.asn.map_or(0, |asn| u64::from(asn) + 1), bytes);
     bytes.extend_from_slice(&scan.country);
-    for text in [scan.actor.as_bytes(), scan.stack.as_bytes(), &scan.set] {
+    for text in [scan.actor.as_bytes(), scan.stack.as_bytes(), set] {
         varint::write(text.len() as u64, bytes);
         bytes.extend_from_slice(text);
     }

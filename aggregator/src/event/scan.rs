@@ -2,12 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::by_source::{LineNames, SourceKey, SourceLine, SourceLines};
+use crate::by_source::{LineNames, SourceKey, SourceLine};
 use crate::destinations::{DestinationSet, NoSet, merge_packed, pack_of};
-use crate::event::silence::Silence;
 use crate::event::{DarkAddresses, ScanRules};
 use crate::schema::ScanRow;
-use crate::text::hexadecimal;
+use crate::text::{hexadecimal_digits, push_decimal};
 use teiten_observation::{Family, Tool, TrafficType};
 use twox_hash::XxHash64;
 
@@ -23,6 +22,12 @@ pub(crate) struct ScanKey {
 }
 
 impl ScanKey {
+    /// The key as a number of 33 bits, in the order of keys.
+    pub(crate) fn bits(self) -> u64 {
+        let port = self.port.map_or(0, |port| u64::from(port) + 1);
+        (self.traffic_type as u64) << 25 | port << 8 | u64::from(self.protocol)
+    }
+
     /// The key of a row.
     pub(crate) fn of(line: &SourceLine) -> Self {
         ScanKey {
@@ -65,28 +70,58 @@ pub(crate) struct Scan {
 }
 
 impl Scan {
-    fn begin(source: SourceKey, line: &SourceLine, set: &[u8], names: &LineNames) -> Self {
-        let mut tools = [0; Tool::ALL.len()];
-        tools[line.tool as usize] = line.packets;
+    /// No event: what one can begin in.
+    pub(crate) fn none() -> Self {
         Scan {
-            source,
-            key: ScanKey::of(line),
-            start_us: line.first_us,
-            end_us: line.last_us,
-            packets: line.packets,
-            bytes: line.bytes,
-            set: set.to_vec(),
-            destinations_min: line.destinations,
-            tools,
-            stack: Arc::clone(names.text(line.stack)),
-            actor: Arc::clone(names.text(line.actor)),
-            country: line.country,
-            asn: line.asn,
+            source: SourceKey::NONE,
+            key: ScanKey {
+                traffic_type: TrafficType::TcpSyn,
+                port: None,
+                protocol: 0,
+            },
+            start_us: 0,
+            end_us: 0,
+            packets: 0,
+            bytes: 0,
+            set: Vec::new(),
+            destinations_min: 0,
+            tools: [0; Tool::ALL.len()],
+            stack: "".into(),
+            actor: "".into(),
+            country: *b"ZZ",
+            asn: None,
         }
     }
 
+    /// Begins an event in place of this one, whose memory it takes over.
+    pub(crate) fn begin(
+        &mut self,
+        source: SourceKey,
+        line: &SourceLine,
+        set: &[u8],
+        names: &LineNames,
+    ) {
+        self.source = source;
+        self.key = ScanKey::of(line);
+        (self.start_us, self.end_us) = (line.first_us, line.last_us);
+        (self.packets, self.bytes) = (line.packets, line.bytes);
+        self.set.clear();
+        self.set.extend_from_slice(set);
+        self.destinations_min = line.destinations;
+        self.tools = [0; Tool::ALL.len()];
+        self.tools[line.tool as usize] = line.packets;
+        share(&mut self.stack, names.text(line.stack));
+        share(&mut self.actor, names.text(line.actor));
+        (self.country, self.asn) = (line.country, line.asn);
+    }
+
     /// Adds a row of the same key that begins no earlier.
-    fn add(&mut self, line: &SourceLine, set: &[u8], names: &LineNames) -> Result<(), NoSet> {
+    pub(crate) fn add(
+        &mut self,
+        line: &SourceLine,
+        set: &[u8],
+        names: &LineNames,
+    ) -> Result<(), NoSet> {
         if self.set != set {
             let mut union = DestinationSet::<u128>::new();
             merge_packed(&self.set, &mut union)?;
@@ -105,9 +140,9 @@ impl Scan {
         *of_tool = of_tool.saturating_add(line.packets);
         self.end_us = self.end_us.max(line.last_us);
         if self.stack.is_empty() {
-            self.stack = Arc::clone(names.text(line.stack));
+            share(&mut self.stack, names.text(line.stack));
         }
-        self.actor = Arc::clone(names.text(line.actor));
+        share(&mut self.actor, names.text(line.actor));
         (self.country, self.asn) = (line.country, line.asn);
         Ok(())
     }
@@ -122,37 +157,35 @@ impl Scan {
         Ok(set.count().max(self.destinations_min))
     }
 
-    /// The same on every machine, for any cutting of the input.
-    fn id(&self, sensor: &str) -> String {
-        let mut text = Vec::new();
-        self.source.write_text(&mut text);
-        let port = self.key.port.map_or(-1, i32::from);
-        let (name, protocol) = (self.key.traffic_type.name(), self.key.protocol);
-        let rest = format!(" {sensor} {name} {protocol} {port} {}", self.start_us);
-        text.extend_from_slice(rest.as_bytes());
-        hexadecimal(&XxHash64::oneshot(0, &text).to_be_bytes())
+    /// The same on every machine, for any cutting of the input; `source` is its text, and `text` a buffer.
+    fn id(&self, sensor: &str, source: &[u8], text: &mut Vec<u8>) -> [u8; 16] {
+        text.clear();
+        text.extend_from_slice(source);
+        for word in [sensor, self.key.traffic_type.name()] {
+            text.push(b' ');
+            text.extend_from_slice(word.as_bytes());
+        }
+        let port = self.key.port.map_or(-1, i64::from);
+        for number in [self.key.protocol.into(), port, self.start_us] {
+            text.push(b' ');
+            push_decimal(number, text);
+        }
+        hexadecimal_digits(XxHash64::oneshot(0, text))
     }
 
-    /// The event with the number of its destinations in place of which they are, where it is one: enough destinations, and fast enough.
+    /// The number of its destinations, where it is an event: enough of them, and fast enough.
     ///
     /// # Errors
     /// When the set is damaged.
     pub(crate) fn counted(
-        self,
+        &self,
         rules: &ScanRules,
         telescope: &DarkAddresses,
-    ) -> Result<Option<Self>, NoSet> {
+    ) -> Result<Option<u64>, NoSet> {
         let destinations = self.destinations()?;
         let [_, internet] = self.rates(telescope);
         let is_slow = internet.is_some_and(|rate| rate < rules.internet_rate_min);
-        if destinations < rules.destinations_min || is_slow {
-            return Ok(None);
-        }
-        Ok(Some(Scan {
-            set: Vec::new(),
-            destinations_min: destinations,
-            ..self
-        }))
+        Ok((destinations >= rules.destinations_min && !is_slow).then_some(destinations))
     }
 
     /// Packets per second, here and to the whole of IPv4. One packet, or several at one moment, have no rate.
@@ -164,7 +197,7 @@ impl Scan {
         [rate_pps, internet]
     }
 
-    /// An event that was counted, as a row.
+    /// An event that was counted, as a row; the text of its source is appended to `sources`, and `text` is a buffer.
     #[must_use]
     pub(crate) fn row(
         self,
@@ -172,7 +205,10 @@ impl Scan {
         rules: &ScanRules,
         telescope: &DarkAddresses,
         ongoing: bool,
+        (sources, text): (&mut Vec<u8>, &mut Vec<u8>),
     ) -> ScanRow {
+        let start = sources.len();
+        self.source.write_text(sources);
         let destinations = self.destinations_min;
         let [rate_pps, internet] = self.rates(telescope);
         let version = self.source.ip_version;
@@ -183,8 +219,8 @@ impl Scan {
         let tools = Tool::ALL.iter().rev();
         let tool = tools.max_by_key(|tool| self.tools[**tool as usize]);
         ScanRow {
-            id: self.id(sensor),
-            source: self.source.text(),
+            id: self.id(sensor, &sources[start..], text),
+            source: start..sources.len(),
             ip_version: version,
             port: self.key.port,
             protocol: self.key.protocol,
@@ -211,43 +247,9 @@ impl Scan {
     }
 }
 
-/// Puts the places of a source's rows into the order of their events: key by key, and by time.
-pub(crate) fn in_order(lines: &[SourceLine], order: &mut Vec<u32>) {
-    order.clear();
-    order.extend(0..lines.len() as u32);
-    order.sort_unstable_by_key(|place| {
-        let line = &lines[*place as usize];
-        let times = (line.first_us, line.last_us);
-        (ScanKey::of(line), times, line.class, line.tool, *place)
-    });
-}
-
-/// Follows a source over its rows of one key, whose places are in order: takes the event that is open, gives those that have ended to `ended`, and
-/// returns the last one.
-///
-/// # Errors
-/// When a set of destinations is damaged.
-pub(crate) fn follow(
-    source: SourceKey,
-    open: Option<Scan>,
-    of_key: &[u32],
-    (lines, names): (&SourceLines, &LineNames),
-    silence: &Silence<'_>,
-    mut ended: impl FnMut(Scan),
-) -> Result<Option<Scan>, NoSet> {
-    let mut current = open;
-    for place in of_key {
-        let line = &lines.lines[*place as usize];
-        let set = lines.set(line);
-        match &mut current {
-            Some(scan) if !silence.ends(scan.end_us, line.first_us) => {
-                scan.add(line, set, names)?;
-            }
-            current => {
-                let before = current.replace(Scan::begin(source, line, set, names));
-                before.into_iter().for_each(&mut ended);
-            }
-        }
+/// Makes `text` the same as `other`. Most have what the event before had.
+fn share(text: &mut Arc<str>, other: &Arc<str>) {
+    if !Arc::ptr_eq(text, other) {
+        *text = Arc::clone(other);
     }
-    Ok(current)
 }

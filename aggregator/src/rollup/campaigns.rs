@@ -17,8 +17,10 @@ use crate::event::campaign::follow::{
 use crate::event::campaign::group::{AlikeGroup, CoreGathering};
 use crate::event::campaign::infected::is_infected;
 use crate::event::campaign::profile::{CampaignMember, GroupProfile, MEMBER_BYTES};
-use crate::event::campaign::traits::{AskedService, Core, SHARE_MIN, TraitReader, WindowTrait};
+use crate::event::campaign::traits::{Core, SHARE_MIN, TraitReader, WindowTrait};
+use crate::event::groups::ServiceGroup;
 use crate::event::novelty::tally::Thing;
+use crate::event::service::AskedService;
 use crate::schema::{CampaignRow, CampaignState, NoveltyWhat, SourceDay};
 use crate::sketch::Member;
 use crate::store::Store;
@@ -75,7 +77,7 @@ impl CampaignDay {
         })
     }
 
-    /// Takes the next source, in the row `row` of `sources_daily`.
+    /// Takes the next source with the services that it asked for, in the row `row` of `sources_daily`.
     ///
     /// # Errors
     /// When the file cannot be written.
@@ -83,12 +85,13 @@ impl CampaignDay {
         &mut self,
         row: u64,
         key: SourceKey,
-        source: &SourceLines,
+        (source, services): (&SourceLines, &[ServiceGroup]),
         names: &LineNames,
         day: &SourceDay,
     ) -> io::Result<()> {
         let (least, first_hour) = (self.rules.packets_min, self.first_hour);
-        let Some(traits) = self.traits.read(key, source, names, least, first_hour) else {
+        let rows = (source, services);
+        let Some(traits) = self.traits.read(key, rows, names, least, first_hour) else {
             return Ok(());
         };
         if self.members == MEMBERS_MAX {
@@ -99,7 +102,7 @@ impl CampaignDay {
             return Ok(());
         };
         self.members += 1;
-        let latest = source.lines.iter().max_by_key(|line| line.hour);
+        let latest = source.lines.last();
         let member = CampaignMember {
             row,
             core,

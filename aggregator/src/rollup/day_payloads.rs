@@ -7,8 +7,8 @@ use arrow::array::{Array, AsArray, BinaryArray, RecordBatch, StringArray};
 use foldhash::fast::RandomState;
 
 use crate::batch::{PartBatches, column, int32, int64, texts};
-use crate::event::campaign::traits::AskedService;
 use crate::event::novelty::tally::Thing;
+use crate::event::service::AskedService;
 use crate::part::PartError;
 use crate::schema::{NoveltyWhat, PAYLOAD_COLUMNS};
 use crate::store::Part;

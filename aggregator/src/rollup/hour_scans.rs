@@ -13,7 +13,7 @@ use super::held::scratch;
 use super::making::MakingNotes;
 use super::publish::replacing;
 use crate::close::encode_with;
-use crate::event::open::{KnownTexts, read_scan, write_scan};
+use crate::event::open::{KnownTexts, read_scan, write_counted};
 use crate::event::scan::Scan;
 use crate::event::{DarkAddresses, ScanRules};
 use crate::hour::{HOUR_US, Hour};
@@ -78,14 +78,14 @@ impl<'c> HourScans<'c> {
     ///
     /// # Errors
     /// When its set of destinations is damaged, or the disk refuses.
-    pub(super) fn add(&mut self, scan: Scan) -> Result<(), RollupError> {
+    pub(super) fn add(&mut self, scan: &Scan) -> Result<(), RollupError> {
         let hour = Hour(scan.end_us.div_euclid(HOUR_US));
         let counted = scan.counted(self.context.rules, &self.context.telescope);
         let counted = counted.map_err(|source| RollupError::Destinations {
             day: hour.date(),
             source,
         })?;
-        let Some(scan) = counted else {
+        let Some(destinations) = counted else {
             return Ok(());
         };
         if self.count == SCANS_MAX {
@@ -96,7 +96,7 @@ impl<'c> HourScans<'c> {
         let bytes = &mut self.hours.entry(hour).or_default().held;
         let start = bytes.len();
         bytes.extend_from_slice(&[0; 4]);
-        write_scan(&scan, bytes);
+        write_counted(scan, destinations, bytes);
         let length = (bytes.len() - start - 4) as u32;
         bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
         self.held += bytes.len() - start;
@@ -141,6 +141,7 @@ impl<'c> HourScans<'c> {
             context: self.context,
             ongoing: self.ongoing,
             texts: KnownTexts::default(),
+            text: Vec::new(),
         };
         for (hour, bytes) in self.hours {
             let within = path_of(hour);
@@ -151,14 +152,15 @@ impl<'c> HourScans<'c> {
                 within: &within,
                 file,
                 rows: Vec::new(),
+                sources: Vec::new(),
             };
             for place in bytes.spilled {
                 let mut piece = vec![0; (place.end - place.start) as usize];
                 let read = spilled.map(|file| file.read_exact_at(&mut piece, place.start));
                 read.unwrap_or(Ok(())).map_err(file_error(&within))?;
-                rows.each(&piece, |row| group.push(row))?;
+                rows.each(&piece, &mut group)?;
             }
-            rows.each(&bytes.held, |row| group.push(row))?;
+            rows.each(&bytes.held, &mut group)?;
             let file = group.finish()?;
             publication
                 .put(file.finish()?)
@@ -173,14 +175,12 @@ struct RowMaking<'c> {
     context: ScanContext<'c>,
     ongoing: bool,
     texts: KnownTexts,
+    /// Of the name of an event.
+    text: Vec<u8>,
 }
 
 impl RowMaking<'_> {
-    fn each(
-        &mut self,
-        mut bytes: &[u8],
-        mut take: impl FnMut(ScanRow) -> Result<(), RollupError>,
-    ) -> Result<(), RollupError> {
+    fn each(&mut self, mut bytes: &[u8], group: &mut ScanGroup<'_>) -> Result<(), RollupError> {
         let ScanContext {
             sensor,
             rules,
@@ -195,7 +195,9 @@ impl RowMaking<'_> {
                 read_scan(&mut event, &mut self.texts)
             });
             let scan = scan.ok_or_else(|| file_error(store.directory())(torn()))?;
-            take(scan.row(sensor, rules, telescope, self.ongoing))?;
+            let texts = (&mut group.sources, &mut self.text);
+            let row = scan.row(sensor, rules, telescope, self.ongoing, texts);
+            group.push(row)?;
         }
         Ok(())
     }
@@ -214,6 +216,8 @@ struct ScanGroup<'g> {
     within: &'g Path,
     file: PartWriter,
     rows: Vec<ScanRow>,
+    /// Texts of their addresses.
+    sources: Vec<u8>,
 }
 
 impl ScanGroup<'_> {
@@ -229,12 +233,14 @@ impl ScanGroup<'_> {
         let group = ScanRows {
             sensor: self.sensor,
             rows: &self.rows,
+            sources: &self.sources,
         };
         let schema = self.file.schema();
         self.file.append(encode_with(self.within, |encoder| {
             encode_group(SCANS_ROWS, &schema, group.rows.len(), &group, encoder)
         })?)?;
         self.rows.clear();
+        self.sources.clear();
         Ok(())
     }
 
@@ -296,7 +302,7 @@ mod tests {
         let mut scans = HourScans::new(context, false);
         scans.held_max = held_max;
         for number in 0..10_000 {
-            scans.add(scan_of(number)).expect("writable");
+            scans.add(&scan_of(number)).expect("writable");
         }
         assert_eq!((scans.count, scans.left_out), (8_571, 0));
         let pieces = scans.hours.values().map(|it| it.spilled.len());

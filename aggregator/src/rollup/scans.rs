@@ -13,7 +13,7 @@ use super::making::MakingNotes;
 use super::waiting;
 use crate::by_source::{LineNames, SourceKey, SourceLines};
 use crate::event::open::{KEPT_BYTES_MAX, OpenFile, OpenHead, OpenReader, OpenWriter};
-use crate::event::scan::{Scan, ScanKey, follow, in_order};
+use crate::event::scan::{Scan, ScanKey};
 use crate::event::silence::Silence;
 use crate::hour::{HOUR_US, Hour};
 use crate::store::{Part, Period, Publication, Staged};
@@ -66,8 +66,8 @@ pub(super) struct ScanDay<'c> {
     open_count: u64,
     cut: u64,
     ended: HourScans<'c>,
-    /// Places of the rows of the source in hand, in the order of their events.
-    order: Vec<u32>,
+    /// The event in hand.
+    scan: Scan,
 }
 
 impl<'c> ScanDay<'c> {
@@ -88,35 +88,30 @@ impl<'c> ScanDay<'c> {
             open_count: 0,
             cut: 0,
             ended: HourScans::new(context, false),
-            order: Vec::new(),
+            scan: Scan::none(),
         })
     }
 
-    /// Takes the next source of the day. A prefix is no source.
+    /// Takes the next source of the day, with the places of its rows in the order of their events. A prefix is no source.
     ///
     /// # Errors
     /// When the disk refuses, or a set of destinations is damaged.
     pub(super) fn source(
         &mut self,
         source: SourceKey,
-        lines: &SourceLines,
+        (lines, order): (&SourceLines, &[u32]),
         names: &LineNames,
     ) -> Result<(), RollupError> {
         if source.is_folded() {
             return Ok(());
         }
-        // Kept from source to source: most have one row.
-        let mut order = std::mem::take(&mut self.order);
-        in_order(&lines.lines, &mut order);
         let key = |row: &u32| ScanKey::of(&lines.lines[*row as usize]);
         let mut of_keys = order.chunk_by(|left, right| key(left) == key(right));
-        let followed = of_keys.try_for_each(|of_key| {
+        of_keys.try_for_each(|of_key| {
             let place = (source, key(&of_key[0]));
             self.pass_before(Some(place))?;
             self.follow(place, of_key, (lines, names))
-        });
-        self.order = order;
-        followed
+        })
     }
 
     /// Follows the rows of a source and key, by their places.
@@ -124,34 +119,43 @@ impl<'c> ScanDay<'c> {
         &mut self,
         place: (SourceKey, ScanKey),
         of_key: &[u32],
-        source: (&SourceLines, &LineNames),
+        (lines, names): (&SourceLines, &LineNames),
     ) -> Result<(), RollupError> {
         let is_next = |head: OpenHead| head.place() == place;
-        let open = match &mut self.before {
-            Some(before) if before.next_event().is_some_and(is_next) => Some(before.take()),
-            _ => None,
-        };
+        let mut is_open = false;
+        if let Some(before) = &mut self.before
+            && before.next_event().is_some_and(is_next)
+        {
+            let open = before.take();
+            self.scan = open.map_err(|error| self.failed(error))?;
+            is_open = true;
+        }
         // What most sources are: a row that makes no event and has been silent for long enough.
-        if let (None, [only]) = (&open, of_key)
-            && let only = &source.0.lines[*only as usize]
+        if let (false, [only]) = (is_open, of_key)
+            && let only = &lines.lines[*only as usize]
             && only.destinations < self.context.rules.destinations_min
             && self.silence.has_ended(only.last_us)
         {
             return Ok(());
         }
-        let open = open.transpose().map_err(|error| self.failed(error))?;
-        let mut ended = Vec::new();
-        let last = follow(place.0, open, of_key, source, &self.silence, |scan| {
-            ended.push(scan);
-        });
-        let last = last.map_err(|source| RollupError::Destinations {
-            day: Hour(self.silence.horizon_us.div_euclid(HOUR_US)).date(),
-            source,
-        })?;
-        for scan in ended {
-            self.ended.add(scan)?;
+        for row in of_key {
+            let line = &lines.lines[*row as usize];
+            let set = lines.set(line);
+            if is_open && !self.silence.ends(self.scan.end_us, line.first_us) {
+                let added = self.scan.add(line, set, names);
+                added.map_err(|source| RollupError::Destinations {
+                    day: Hour(self.silence.horizon_us.div_euclid(HOUR_US)).date(),
+                    source,
+                })?;
+                continue;
+            }
+            if is_open {
+                self.ended.add(&self.scan)?;
+            }
+            self.scan.begin(place.0, line, set, names);
+            is_open = true;
         }
-        last.map_or(Ok(()), |scan| self.settle(scan))
+        self.settle()
     }
 
     /// Takes the events that no row of the day belongs to, before `place`: they go on as they are, or have ended.
@@ -167,14 +171,16 @@ impl<'c> ScanDay<'c> {
                 self.open_count += 1;
                 continue;
             }
-            let scan = before.take().map_err(|error| self.failed(error))?;
-            self.settle(scan)?;
+            let next = before.take();
+            self.scan = next.map_err(|error| self.failed(error))?;
+            self.settle()?;
         }
         Ok(())
     }
 
-    /// Takes an event with all its rows of the day: it has ended, or is open.
-    fn settle(&mut self, scan: Scan) -> Result<(), RollupError> {
+    /// Takes the event in hand, with all its rows of the day: it has ended, or is open.
+    fn settle(&mut self) -> Result<(), RollupError> {
+        let scan = &self.scan;
         if self.silence.has_ended(scan.end_us) {
             return self.ended.add(scan);
         }
@@ -183,7 +189,7 @@ impl<'c> ScanDay<'c> {
             return Ok(());
         }
         self.open_count += 1;
-        let pushed = self.open.push(&scan);
+        let pushed = self.open.push(scan);
         pushed.map_err(|error| self.failed(error))
     }
 
@@ -231,7 +237,7 @@ pub(super) fn publish_ongoing(
     let mut ongoing = HourScans::new(context, true);
     while reader.next_event().is_some() {
         let scan = reader.take().map_err(&failed)?;
-        ongoing.add(scan)?;
+        ongoing.add(&scan)?;
     }
     let count = ongoing.count as u64;
     let mut publication = context.store.publication();

@@ -1,59 +1,60 @@
 //! What a source did in a day, from its rows of the day's hours.
 
 use std::cmp::Reverse;
+use std::fmt::Write;
 
 use crate::by_source::{LineNames, SourceKey, SourceLine, SourceLines};
-use crate::destinations::{NoSet, View, first_members};
-use crate::role::{FEW_MAX, Role, RoleRow};
+use crate::destinations::{NoSet, first_members};
+use crate::event::groups::{ClassGroup, SourceGroups};
+use crate::role::{FEW_MAX, Role, RoleSums, is_answer};
 use crate::schema::SourceDay;
-use teiten_observation::{Class, Kind, Tool};
+use teiten_observation::{Class, Tool};
 
 /// Stack signatures of a source that are named.
 const STACKS_MAX: usize = 8;
 
-/// The row of a source of the day.
+/// The row of a source of the day, from its rows hour by hour and their groups.
 ///
 /// # Errors
 /// When a set of destinations is damaged.
 pub(super) fn source_day(
     key: SourceKey,
-    source: &SourceLines,
+    (source, groups): (&SourceLines, &SourceGroups),
     names: &LineNames,
 ) -> Result<SourceDay, NoSet> {
     let lines = &source.lines[..];
-    let sum = |of: &dyn Fn(&SourceLine) -> u64| lines.iter().map(of).fold(0, u64::saturating_add);
+    let sum = |of: &dyn Fn(&ClassGroup) -> u64| {
+        groups.classes.iter().map(of).fold(0, u64::saturating_add)
+    };
     let mut classes = [0; Class::ALL.len()];
-    for line in lines {
-        let packets: &mut u64 = &mut classes[line.class as usize];
-        *packets = packets.saturating_add(line.packets);
+    for group in &groups.classes {
+        let packets: &mut u64 = &mut classes[group.class as usize];
+        *packets = packets.saturating_add(group.packets);
     }
     // What is known of a source can change over a day: the last word counts.
-    let latest = lines.iter().max_by_key(|line| line.hour);
-    let (country, asn, actor) = latest.map_or((*b"ZZ", None, 0), |line| {
+    let (country, asn, actor) = lines.last().map_or((*b"ZZ", None, 0), |line| {
         (line.country, line.asn, line.actor)
     });
+    let ports = groups.services.iter();
     Ok(SourceDay {
         source: key.text(),
         ip_version: key.ip_version,
         country,
         asn,
         actor: names.text(actor).clone(),
-        packets: sum(&|line| line.packets),
-        bytes: sum(&|line| line.bytes),
+        packets: sum(&|group| group.packets),
+        bytes: sum(&|group| group.bytes),
         classes,
-        ports: distinct(lines.iter().filter(|line| line.asks()), |line| {
-            line.port.map(|port| (line.protocol, port))
-        }),
+        ports: ports.filter(|it| it.service.port().is_some()).count() as u64,
         destinations: source.destinations(lines)?,
-        hours: distinct(lines.iter(), |line| Some(line.hour)),
+        hours: lines
+            .chunk_by(|left, right| left.hour == right.hour)
+            .count() as u64,
         tools: tools(lines),
-        mirai_packets: sum(&|line| match line.tool {
-            Tool::Mirai => line.packets,
-            _ => 0,
-        }),
+        mirai_packets: sum(&|group| group.mirai_packets),
         role: match key.is_folded() {
             true => Role::None,
-            false => role(source)?,
+            false => role(source, groups)?,
         },
         stacks: stacks(lines, names),
         first_us: lines.iter().map(|line| line.first_us).min().unwrap_or(0),
@@ -61,33 +62,29 @@ pub(super) fn source_day(
     })
 }
 
-fn distinct<'l, T: Ord>(
-    lines: impl Iterator<Item = &'l SourceLine>,
-    of: impl Fn(&SourceLine) -> Option<T>,
-) -> u64 {
-    let mut values: Vec<T> = lines.filter_map(of).collect();
-    values.sort_unstable();
-    values.dedup();
-    values.len() as u64
-}
-
 /// `zmap:118/120,masscan:3/3`
 fn tools(lines: &[SourceLine]) -> String {
     if lines.iter().all(|line| line.tool == Tool::None) {
         return String::new();
     }
-    let mut found: Vec<(u64, Tool, u64)> = Vec::new();
-    for &tool in Tool::ALL.iter().filter(|tool| **tool != Tool::None) {
-        let of_tool = || lines.iter().filter(|line| line.tool == tool);
-        let packets = of_tool().map(|line| line.packets).sum::<u64>();
-        if packets > 0 {
-            found.push((packets, tool, of_tool().map(|line| line.tool_packets).sum()));
-        }
+    // Packets, and those of them that show the tool.
+    let mut sums = [[0_u64; 2]; Tool::ALL.len()];
+    for line in lines {
+        let [packets, shown] = &mut sums[line.tool as usize];
+        *packets = packets.saturating_add(line.packets);
+        *shown = shown.saturating_add(line.tool_packets);
     }
-    found.sort_by_key(|(packets, tool, _)| (Reverse(*packets), *tool));
-    let text =
-        |(packets, tool, shown): &(u64, Tool, u64)| format!("{}:{shown}/{packets}", tool.name());
-    found.iter().map(text).collect::<Vec<_>>().join(",")
+    let found = Tool::ALL.iter().zip(sums);
+    let is_found = |(tool, [packets, _]): &(&Tool, [u64; 2])| **tool != Tool::None && *packets > 0;
+    let mut found: Vec<(&Tool, [u64; 2])> = found.filter(is_found).collect();
+    found.sort_by_key(|(tool, [packets, _])| (Reverse(*packets), **tool));
+    let mut text = String::new();
+    for (tool, [packets, shown]) in found {
+        let comma = if text.is_empty() { "" } else { "," };
+        // Writing to a text cannot fail.
+        let _ = write!(text, "{comma}{}:{shown}/{packets}", tool.name());
+    }
+    text
 }
 
 fn stacks(lines: &[SourceLine], names: &LineNames) -> String {
@@ -114,38 +111,45 @@ fn stacks(lines: &[SourceLine], names: &LineNames) -> String {
 }
 
 /// The role of a source over all rows of the day.
-fn role(source: &SourceLines) -> Result<Role, NoSet> {
-    let mut members = Vec::<u128>::new();
-    let mut ends = Vec::with_capacity(source.lines.len());
-    for line in &source.lines {
-        let start = members.len();
-        let is_estimate = first_members(source.set(line), FEW_MAX + 1, &mut members)?;
-        ends.push((start..members.len(), is_estimate));
+fn role(source: &SourceLines, groups: &SourceGroups) -> Result<Role, NoSet> {
+    let mut sums = RoleSums::default();
+    for group in &groups.classes {
+        sums.add(group.class, group.packets);
     }
-    let many: Vec<u128> = (0..=FEW_MAX as u128).collect();
-    let rows = source
-        .lines
-        .iter()
-        .zip(&ends)
-        .map(|(line, (range, is_estimate))| {
-            // The protocol of an address as wide as this is told apart all the same.
-            let kind = Kind::new(
-                line.traffic_type,
-                line.class,
-                line.tool,
-                line.protocol,
-                line.port,
-            );
-            let few = if *is_estimate {
-                &many[..]
-            } else {
-                &members[range.clone()]
-            };
-            RoleRow {
-                kind,
-                packets: line.packets,
-                destinations: View::Few(few),
+    if let [only] = &source.lines[..] {
+        // Nothing else may read it, and damage must not go unseen.
+        first_members(source.set(only), FEW_MAX + 1, &mut Vec::<u128>::new())?;
+    }
+    sums.role_with(|| {
+        // Groups of one service stand together.
+        let mut last = None;
+        let mut services = 0;
+        for group in groups.classes.iter().filter(|it| !is_answer(it.class)) {
+            services += usize::from(last.replace(group.service) != Some(group.service));
+        }
+        Ok([services.min(FEW_MAX + 1), addresses(source)?])
+    })
+}
+
+/// Distinct addresses that questions of a source go to, counted up to one more than are few: no more rows are read than have as many.
+fn addresses(source: &SourceLines) -> Result<usize, NoSet> {
+    let mut distinct = [0; FEW_MAX + 1];
+    let mut count = 0;
+    let mut members = Vec::<u128>::with_capacity(FEW_MAX + 1);
+    for line in source.lines.iter().filter(|line| !is_answer(line.class)) {
+        members.clear();
+        if first_members(source.set(line), FEW_MAX + 1, &mut members)? {
+            return Ok(FEW_MAX + 1);
+        }
+        for member in &members {
+            if !distinct[..count].contains(member) {
+                distinct[count] = *member;
+                count += 1;
             }
-        });
-    Ok(Role::of::<u128>(rows))
+            if count > FEW_MAX {
+                return Ok(count);
+            }
+        }
+    }
+    Ok(count)
 }

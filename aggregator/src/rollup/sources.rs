@@ -1,12 +1,11 @@
 //! `sources_daily`, `scanners_daily`, `ports_daily`, `campaigns_daily`, `survey_daily` and the scan events of a day: one reading of its `sources`, source by source.
 //! They appear together. Days follow one another, for a day begins with the events that were open behind the one before.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use foldhash::fast::RandomState;
 use parquet::file::metadata::KeyValue;
 use twox_hash::XxHash64;
 
@@ -19,6 +18,7 @@ use super::hour_scans::ScanContext;
 use super::making::{INPUTS, MakingNotes, NotedParts, PARTS_KEY};
 use super::noted::{note_of, other_zone};
 use super::novelties::{PAYLOADS_ENDING, THINGS_ENDING};
+use super::port_tally::PortTally;
 use super::publish::Publisher;
 use super::scans::{self, ScanDay};
 use super::source_day::source_day;
@@ -27,15 +27,16 @@ use super::survey_day::SurveyTally;
 use super::unobserved::{CoverageGaps, are_inputs, inputs_with};
 use super::waiting::WaitingDays;
 use super::{HourLists, Inputs, Rolled, RollupSettings, waiting};
-use crate::by_source::{DecodedParts, LineNames, SourceLines, each_source};
+use crate::by_source::{DecodedParts, LineNames, each_source};
 use crate::calendar::{AS_OF_KEY, TIMEZONE_KEY, instant_text};
 use crate::close::{STATE_KEY, State, encode_with};
 use crate::event::campaign::follow::{FollowDay, KnownCampaign};
 use crate::event::campaign::known::{read_known, write_known};
-use crate::event::campaign::traits::AskedService;
+use crate::event::groups::SourceGroups;
 use crate::event::hashed::HashedFile;
 use crate::event::novelty::tally::write_things;
 use crate::event::open::{OpenFile, OpenReader};
+use crate::event::service::AskedService;
 use crate::event::silence::{Silence, UNOBSERVED_MAX_US};
 use crate::event::{CampaignRules, DarkAddresses, ScanRules};
 use crate::hour::Hour;
@@ -43,10 +44,10 @@ use crate::parallel::joined;
 use crate::pruned::PrunedHours;
 use crate::schema::{
     CAMPAIGNS_DAILY, CAMPAIGNS_DAILY_ROWS, COVERAGE, CampaignRow, CampaignRows, LateSourceRows,
-    PAYLOADS, PORTS_DAILY, PORTS_DAILY_ROWS, PortDayRows, PortKey, PortSums, SCANNERS_DAILY,
-    SCANNERS_DAILY_ROWS, SCANS, SCHEMA_VERSION, SOURCES, SOURCES_DAILY, SOURCES_DAILY_LATE_ROWS,
-    SOURCES_DAILY_ROWS, SURVEY_DAILY, SURVEY_DAILY_ROWS, ScannerDayRows, SourceDay, SourceDayRows,
-    SurveyDayRow, SurveyDayRows, Table, encode_group, late_schema,
+    PAYLOADS, PORTS_DAILY, PORTS_DAILY_ROWS, PortDayRows, SCANNERS_DAILY, SCANNERS_DAILY_ROWS,
+    SCANS, SCHEMA_VERSION, SOURCES, SOURCES_DAILY, SOURCES_DAILY_LATE_ROWS, SOURCES_DAILY_ROWS,
+    SURVEY_DAILY, SURVEY_DAILY_ROWS, ScannerDayRows, SourceDay, SourceDayRows, SurveyDayRow,
+    SurveyDayRows, Table, encode_group, late_schema,
 };
 use crate::store::{PART_ENDING, Part, Period, Publication, Staged, Store};
 use crate::whole_day::{PartOfHour, files_of};
@@ -445,24 +446,27 @@ impl SourcesDay<'_> {
             CampaignDay::new(self.store, self.campaigns, self.first_hour).map_err(here())?;
         let mut things = DayThings::default();
         let mut names = LineNames::default();
+        let mut groups = SourceGroups::default();
         let mut pending = Vec::new();
         let mut number = 0;
         let files = files_of(self.parts);
         each_source(&files, decoded, &mut names, |key, source, names| {
-            let day =
-                source_day(key, source, names).map_err(|source| RollupError::Destinations {
-                    day: self.period.text(),
-                    source,
-                })?;
+            groups.group(source);
+            let groups = &groups;
+            let day = source_day(key, (source, groups), names);
+            let day = day.map_err(|source| RollupError::Destinations {
+                day: self.period.text(),
+                source,
+            })?;
             let surveys = self.rules.surveys(&day);
-            ports.add(key.ip_version, source, surveys);
-            asked.add(key, source);
-            things.source(key, source, surveys);
+            ports.add(key.ip_version, &groups.classes, surveys);
+            asked.add(key, source, &groups.services);
+            things.source(key, source, &groups.services, surveys);
             if !key.is_folded() {
                 survey.add(number, &day, source);
             }
-            events.source(key, source, names)?;
-            let noted = campaigns.source(number, key, source, names, &day);
+            events.source(key, (source, &groups.order), names)?;
+            let noted = campaigns.source(number, key, (source, &groups.services), names, &day);
             noted.map_err(here())?;
             number += 1;
             pending.push(day);
@@ -696,64 +700,5 @@ impl SourcesDay<'_> {
     /// Days since 1970-01-01.
     fn number(&self) -> i64 {
         self.period.first_hour().0.div_euclid(24)
-    }
-}
-
-/// Sums by service and class.
-#[derive(Debug, Default)]
-struct PortTally {
-    rows: HashMap<PortKey, PortSums, RandomState>,
-    /// Which services the source in hand has been counted at.
-    counted: Vec<PortKey>,
-}
-
-impl PortTally {
-    fn add(&mut self, ip_version: u8, source: &SourceLines, surveys: bool) {
-        self.counted.clear();
-        for line in &source.lines {
-            let key = PortKey {
-                ip_version,
-                protocol: line.protocol,
-                port: line.port,
-                class: line.class,
-            };
-            let sums = self.rows.entry(key).or_default();
-            sums.packets = sums.packets.saturating_add(line.packets);
-            sums.bytes = sums.bytes.saturating_add(line.bytes);
-            if surveys {
-                sums.survey_packets = sums.survey_packets.saturating_add(line.packets);
-            }
-            if line.tool == teiten_observation::Tool::Mirai {
-                sums.mirai_packets = sums.mirai_packets.saturating_add(line.packets);
-            }
-            self.counted.push(key);
-        }
-        self.counted.sort_unstable();
-        self.counted.dedup();
-        for key in &self.counted {
-            if let Some(sums) = self.rows.get_mut(key) {
-                sums.sources += 1;
-                sums.survey_sources += u64::from(surveys);
-            }
-        }
-    }
-
-    /// Packets of all classes by service.
-    fn packets_by_service(&self) -> HashMap<AskedService, u64, RandomState> {
-        let mut packets = HashMap::default();
-        for (key, sums) in &self.rows {
-            let of_service: &mut u64 = packets
-                .entry(AskedService::new(key.protocol, key.port))
-                .or_default();
-            *of_service = of_service.saturating_add(sums.packets);
-        }
-        packets
-    }
-
-    /// The rows in the order of the table.
-    fn finish(self) -> Vec<(PortKey, PortSums)> {
-        let mut rows: Vec<_> = self.rows.into_iter().collect();
-        rows.sort_unstable_by_key(|(key, _)| *key);
-        rows
     }
 }

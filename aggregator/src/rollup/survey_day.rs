@@ -1,11 +1,10 @@
 //! `survey_daily`: sums over the sources of a day, from the reading that the other tables of sources are made of.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use foldhash::fast::RandomState;
-
+use super::service_table::ServiceTable;
 use crate::by_source::{SourceKey, SourceLines};
+use crate::event::groups::ServiceGroup;
 use crate::schema::{SurveyDayRow, SurveyWhat};
 use crate::survey::{AskedRow, Infected, RULES, SurveyDay, SurveySource, SurveySums};
 use teiten_observation::Tool;
@@ -16,33 +15,39 @@ pub(super) struct SurveyTally {
     sums: SurveySums,
     packets: i64,
     /// Packets and hosts of survey scanners by protocol and port.
-    ports: HashMap<(u8, Option<u16>), [i64; 2], RandomState>,
-    /// The source in hand, and where it asked.
+    ports: ServiceTable<[i64; 2]>,
+    /// The source in hand.
     source: SurveySource,
-    asked: Vec<(u8, Option<u16>)>,
 }
 
 impl SurveyTally {
-    /// Adds a source of the day.
-    pub(super) fn add(&mut self, key: SourceKey, source: &SourceLines) {
+    /// Adds a source of the day with the services that it asked for.
+    pub(super) fn add(&mut self, key: SourceKey, source: &SourceLines, services: &[ServiceGroup]) {
         if key.ip_version != 4 {
             return;
         }
+        let packets = services.iter().map(|service| service.packets as i64);
+        self.packets += packets.sum::<i64>();
+        let mut asking = source.lines.iter().filter(|line| line.asks());
+        // Of country and network the last word counts.
+        let Some(latest) = asking.clone().next_back() else {
+            return;
+        };
+        if key.is_folded() {
+            return;
+        }
+        let is_named = asking.clone().any(|line| line.actor != 0);
+        let is_mirai = asking.any(|line| line.tool == Tool::Mirai);
         self.source.clear();
-        for line in source.lines.iter().filter(|line| line.asks()) {
-            let packets = line.packets as i64;
-            self.packets += packets;
-            if key.is_folded() {
-                continue;
-            }
+        for group in services {
             self.source.add(AskedRow {
-                protocol: line.protocol,
-                port: line.port,
-                packets,
-                is_named: line.actor != 0,
-                is_mirai: line.tool == Tool::Mirai,
-                country: line.country,
-                asn: line.asn.map_or(0, i64::from),
+                protocol: group.service.protocol(),
+                port: group.service.port(),
+                packets: group.packets as i64,
+                is_named,
+                is_mirai,
+                country: latest.country,
+                asn: latest.asn.map_or(0, i64::from),
             });
         }
         if !self.source.is_known() {
@@ -52,16 +57,10 @@ impl SurveyTally {
         if !self.source.surveys() {
             return;
         }
-        self.asked.clear();
-        for line in source.lines.iter().filter(|line| line.asks()) {
-            let port = (line.protocol, line.port);
-            self.ports.entry(port).or_default()[0] += line.packets as i64;
-            self.asked.push(port);
-        }
-        self.asked.sort_unstable();
-        self.asked.dedup();
-        for port in &self.asked {
-            self.ports.entry(*port).or_default()[1] += 1;
+        for group in services {
+            let [packets, hosts] = self.ports.entry(group.service);
+            *packets += group.packets as i64;
+            *hosts += 1;
         }
     }
 
@@ -80,16 +79,14 @@ impl SurveyTally {
                     .map(|(code, hosts)| infected(what, &String::from_utf8_lossy(code), hosts)),
             );
         }
-        let ports = self.ports.into_iter();
-        rows.extend(
-            ports.map(|((protocol, port), [packets, hosts])| SurveyDayRow {
-                protocol: Some(protocol),
-                port,
-                packets,
-                hosts,
-                ..empty(SurveyWhat::Port, "")
-            }),
-        );
+        let ports = self.ports.into_entries().into_iter();
+        rows.extend(ports.map(|(service, [packets, hosts])| SurveyDayRow {
+            protocol: Some(service.protocol()),
+            port: service.port(),
+            packets,
+            hosts,
+            ..empty(SurveyWhat::Port, "")
+        }));
         rows.sort_unstable_by(|a, b| {
             let key =
                 |row: &SurveyDayRow| (row.what, Arc::clone(&row.value), row.protocol, row.port);

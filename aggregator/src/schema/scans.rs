@@ -1,5 +1,6 @@
 //! The columns of `scans`: a row is a scan event, in the hour of its last packet.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use super::ColumnType::{Boolean, Double, Text, TimestampMicros};
@@ -14,8 +15,9 @@ use teiten_observation::{Tool, TrafficType};
 /// A scan event.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct ScanRow {
-    pub id: String,
-    pub source: Vec<u8>,
+    pub id: [u8; 16],
+    /// Where the text of its address stands among those of the row group.
+    pub source: Range<usize>,
     pub ip_version: u8,
     pub port: Option<u16>,
     pub protocol: u8,
@@ -41,6 +43,8 @@ pub(crate) struct ScanRow {
 pub(crate) struct ScanRows<'r> {
     pub sensor: &'r str,
     pub rows: &'r [ScanRow],
+    /// Texts of their addresses.
+    pub sources: &'r [u8],
 }
 
 pub(super) const ID: Column = Column::new(
@@ -71,9 +75,9 @@ type ScanFill = for<'e, 'g, 'r> fn(Slot<'e>, &'g ScanRows<'r>) -> Filled;
 
 /// The columns, and how they are filled.
 pub(crate) const ROWS: &[ColumnRow<ScanFill>] = columns_of_rows![group, row:
-    ID => string(row.id.as_bytes()),
+    ID => string(&row.id[..]),
     SENSOR => every_text(group.sensor),
-    SRC_IP => text(&row.source[..]),
+    SRC_IP => text(&group.sources[row.source.clone()]),
     IP_VERSION => few(row.ip_version.into()),
     PORT => sparse(row.port.map(i64::from)),
     PROTOCOL => few(row.protocol.into()),

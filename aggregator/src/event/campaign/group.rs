@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use foldhash::fast::RandomState;
 
 use super::likeness::{ALIKE_MIN, Shares, likeness};
-use super::traits::{AskedService, Core, SERVICES_MAX, SourceTraits, WHOLE, WindowTrait};
+use super::traits::{Core, SERVICES_MAX, SourceTraits, WHOLE, WindowTrait};
+use crate::event::service::AskedService;
 
 /// Cores of a day: the sources of more are counted.
 pub(crate) const CORES_MAX: usize = 1 << 19;

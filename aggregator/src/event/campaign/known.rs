@@ -6,8 +6,9 @@ use serde_json::{Value, json};
 
 use super::follow::{KNOWN_MAX, KnownCampaign};
 use super::profile::{MemberSample, SAMPLE_MAX};
-use super::traits::{AskedService, Core, SERVICES_MAX, WindowTrait};
+use super::traits::{Core, SERVICES_MAX, WindowTrait};
 use crate::event::lines::{read_lines, write_lines};
+use crate::event::service::AskedService;
 use teiten_observation::{Class, Tool, TrafficType};
 
 /// First line of the file.

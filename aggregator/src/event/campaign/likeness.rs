@@ -4,7 +4,8 @@
 //! From [`ALIKE_MIN`] on two are alike. It follows that what differs in its stack or its tool is never alike, and that otherwise two fifths
 //! of the packets must go to the same services. So only those with equal stack, tool and type need to be compared that share a service.
 
-use super::traits::{AskedService, Core, WHOLE};
+use super::traits::{Core, WHOLE};
+use crate::event::service::AskedService;
 
 const SERVICES_WEIGHT: u64 = 400;
 const STACK_WEIGHT: u64 = 250;

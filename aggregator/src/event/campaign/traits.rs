@@ -11,6 +11,8 @@ use foldhash::fast::RandomState;
 use twox_hash::XxHash64;
 
 use crate::by_source::{LineNames, SourceKey, SourceLine, SourceLines};
+use crate::event::groups::ServiceGroup;
+use crate::event::service::AskedService;
 use teiten_observation::{Class, Tool, TrafficType};
 
 /// Services of a source that are kept.
@@ -27,68 +29,6 @@ const WINDOWS_VARIED: usize = 3;
 const STACKS_MAX: usize = 64;
 /// The whole of shares.
 pub(crate) const WHOLE: u64 = 1000;
-
-/// A protocol and port in one number.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct AskedService(u32);
-
-impl AskedService {
-    /// The service of a row.
-    #[must_use]
-    pub(crate) fn new(protocol: u8, port: Option<u16>) -> Self {
-        AskedService(u32::from(protocol) << 17 | port.map_or(0, |port| u32::from(port) + 1))
-    }
-
-    /// The bits.
-    #[must_use]
-    pub(crate) const fn bits(self) -> u32 {
-        self.0
-    }
-
-    /// The service with these bits.
-    #[must_use]
-    pub(crate) const fn from_bits(bits: u32) -> Self {
-        AskedService(bits)
-    }
-
-    /// IANA protocol number.
-    #[must_use]
-    pub(crate) const fn protocol(self) -> u8 {
-        (self.0 >> 17) as u8
-    }
-
-    /// The port.
-    #[must_use]
-    pub(crate) fn port(self) -> Option<u16> {
-        (self.0 & 0x1_ffff).checked_sub(1).map(|port| port as u16)
-    }
-
-    /// As people write it: `tcp/23`, `icmp`.
-    #[must_use]
-    pub(crate) fn text(self) -> String {
-        let protocol = match self.protocol() {
-            1 => "icmp".to_owned(),
-            6 => "tcp".to_owned(),
-            17 => "udp".to_owned(),
-            58 => "icmpv6".to_owned(),
-            132 => "sctp".to_owned(),
-            other => other.to_string(),
-        };
-        match self.port() {
-            Some(port) => format!("{protocol}/{port}"),
-            None => protocol,
-        }
-    }
-
-    /// A scattered number, so that of many services every source keeps the same few.
-    fn scattered(self) -> u64 {
-        // The finaliser of splitmix64 (Steele, Lea and Flood, 2014).
-        let mut bits = u64::from(self.0).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        bits = (bits ^ bits >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        bits = (bits ^ bits >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
-        bits ^ bits >> 31
-    }
-}
 
 /// Window of a SYN as a trait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -167,35 +107,37 @@ pub(crate) struct TraitReader {
 }
 
 impl TraitReader {
-    /// The traits of a source; none where it asks for too little. `first_hour` is the first of the day.
+    /// The traits of a source with the services that it asked for; none where it asks for too little. `first_hour` is the first of the day.
     pub(crate) fn read(
         &mut self,
         key: SourceKey,
-        source: &SourceLines,
+        (source, services): (&SourceLines, &[ServiceGroup]),
         names: &LineNames,
         packets_min: u64,
         first_hour: i64,
     ) -> Option<SourceTraits> {
         let asking = || source.lines.iter().filter(|line| line.asks());
-        let packets = asking()
-            .map(|line| line.packets)
-            .fold(0, u64::saturating_add);
+        let packets = services.iter().map(|service| service.packets);
+        let packets = packets.fold(0, u64::saturating_add);
         if key.is_folded() || packets < packets_min.max(1) {
             return None;
         }
-        let mut hours = 0;
-        let mut first_us = i64::MAX;
-        for line in asking() {
-            hours |= 1 << (line.hour - first_hour).clamp(0, 31);
-            first_us = first_us.min(line.first_us);
-        }
+        let hours = asking().fold(0, |hours, line| {
+            hours | 1 << (line.hour - first_hour).clamp(0, 31)
+        });
+        let first_us = services.iter().map(|service| service.first_us).min();
         let (traffic_type, class) = most(asking(), |line| (line.traffic_type, line.class))?;
         let tool = most(asking(), |line| line.tool)?;
         let (shape, window) = self.stack(asking(), names);
-        let heaviest = self.list_services(asking());
+        let of_packets = services.iter().map(|it| (it.service, it.packets));
+        let heaviest = of_packets
+            .clone()
+            .max_by_key(|(service, of)| (*of, Reverse(*service)));
+        self.services.clear();
+        self.services.extend(of_packets);
         let (services, shares, count, first) = self.services(packets);
         let is_wide = count == 0;
-        let latest = source.lines.iter().max_by_key(|line| line.hour);
+        let latest = source.lines.last();
         let network = latest.and_then(|line| line.asn).filter(|_| is_wide);
         Some(SourceTraits {
             core: Core {
@@ -212,10 +154,10 @@ impl TraitReader {
                 services,
             },
             shares,
-            heaviest,
+            heaviest: heaviest.unwrap_or_default(),
             packets,
             hours,
-            first_us,
+            first_us: first_us.unwrap_or(i64::MAX),
         })
     }
 
@@ -286,28 +228,6 @@ impl TraitReader {
         parts
     }
 
-    /// Lists the services, ascending; the one of most packets.
-    fn list_services<'l>(
-        &mut self,
-        lines: impl Iterator<Item = &'l SourceLine>,
-    ) -> (AskedService, u64) {
-        let all = &mut self.services;
-        all.clear();
-        all.extend(lines.map(|line| (AskedService::new(line.protocol, line.port), line.packets)));
-        all.sort_unstable();
-        all.dedup_by(|next, kept| {
-            let is_same = next.0 == kept.0;
-            if is_same {
-                kept.1 = kept.1.saturating_add(next.1);
-            }
-            is_same
-        });
-        let heaviest = all
-            .iter()
-            .max_by_key(|(service, of)| (*of, Reverse(*service)));
-        heaviest.copied().unwrap_or_default()
-    }
-
     /// Of the services that are listed those that count, ascending, with their shares, how many they are, and which is the first by far. None
     /// where the source goes for every port. Of more than are kept those stay that every source would keep.
     fn services(
@@ -371,6 +291,7 @@ fn most<'l, T: Copy + Ord>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::groups::SourceGroups;
 
     fn line(port: u16, packets: u64, stack: u32) -> SourceLine {
         SourceLine {
@@ -400,23 +321,10 @@ mod tests {
             lines,
             sets: Vec::new(),
         };
-        TraitReader::default().read(key, &source, names, 3, 24)
-    }
-
-    #[test]
-    fn a_service_comes_back_as_its_protocol_and_port() {
-        for (protocol, port, text) in [
-            (6, Some(0), "tcp/0"),
-            (6, Some(23), "tcp/23"),
-            (17, Some(65_535), "udp/65535"),
-            (1, None, "icmp"),
-            (255, Some(7), "255/7"),
-        ] {
-            let service = AskedService::new(protocol, port);
-            assert_eq!((service.protocol(), service.port()), (protocol, port));
-            assert_eq!(service.text(), text);
-            assert_eq!(AskedService::from_bits(service.bits()), service);
-        }
+        let mut groups = SourceGroups::default();
+        groups.group(&source);
+        let rows = (&source, &groups.services[..]);
+        TraitReader::default().read(key, rows, names, 3, 24)
     }
 
     #[test]
