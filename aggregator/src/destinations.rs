@@ -7,7 +7,7 @@
 mod packed;
 mod store;
 
-pub use packed::{NoSet, first_members, merge_packed, pack, pack_of};
+pub use packed::{NoSet, count_packed, first_members, merge_packed, pack, pack_of, unite_packed};
 pub use store::{SetNumber, SetStore};
 
 use teiten_observation::Address;

@@ -26,6 +26,7 @@ mod publish;
 mod read;
 mod replies;
 mod scans;
+mod scratch;
 mod service_table;
 mod source_day;
 mod sources;

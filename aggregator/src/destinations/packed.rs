@@ -142,6 +142,54 @@ pub fn merge_packed<A: Address>(bytes: &[u8], into: &mut DestinationSet<A>) -> R
     }
 }
 
+/// The number of distinct addresses in a packed set: exact, or estimated.
+///
+/// # Errors
+/// When the bytes are no set.
+pub fn count_packed(bytes: &[u8]) -> Result<u64, NoSet> {
+    if let Some((&version @ (IPV4 | IPV6), rest)) = bytes.split_first() {
+        let mut count = 0;
+        members::<u128>(version, rest, &mut |_| {
+            count += 1;
+            true
+        })?;
+        return Ok(count);
+    }
+    let mut set = DestinationSet::<u128>::new();
+    merge_packed(bytes, &mut set)?;
+    Ok(set.count())
+}
+
+/// Appends what two packed sets of addresses of a family have together.
+///
+/// # Errors
+/// When the bytes are no sets.
+pub fn unite_packed(family: Family, sets: [&[u8]; 2], bytes: &mut Vec<u8>) -> Result<(), NoSet> {
+    let version = family as u8;
+    // Most are exact, and few together.
+    if sets.iter().all(|set| set.first() == Some(&version)) {
+        let mut both = Vec::<u128>::with_capacity(2 * ROW_MEMBERS);
+        for set in sets {
+            members(version, &set[1..], &mut |address| {
+                both.push(address);
+                true
+            })?;
+        }
+        both.sort_unstable();
+        both.dedup();
+        if both.len() <= EXACT_DESTINATIONS_MAX {
+            pack_of(family, &View::Few(&both), bytes);
+            return Ok(());
+        }
+    }
+    let mut union = DestinationSet::<u128>::new();
+    for set in sets {
+        merge_packed(set, &mut union)?;
+    }
+    pack_of(family, &union.view(), bytes);
+    Ok(())
+}
+
 /// Appends up to `most` members of a packed set to `members`; whether it is an estimate, of which there are none.
 ///
 /// # Errors
@@ -274,6 +322,36 @@ mod tests {
         for bytes in [&[2][..], &[4, 1], &[4, 255, 255, 255, 255, 1], &[6; 9]] {
             let outcome = merge_packed::<u32>(bytes, &mut DestinationSet::new());
             assert_eq!(outcome, Err(NoSet), "{bytes:?}");
+        }
+    }
+
+    #[test]
+    fn packed_sets_are_united_and_counted_as_sets_are() {
+        for (family, step) in [(Family::Ipv4, 3), (Family::Ipv6, 1 << 70)] {
+            let sized = |range: std::ops::Range<u128>| set_of(range.map(|place| place * step));
+            let pack = |set: &DestinationSet<u128>| {
+                let mut bytes = Vec::new();
+                pack_of(family, &set.view(), &mut bytes);
+                bytes
+            };
+            for ours in [0..1, 0..5, 3..100, 0..128, 0..400] {
+                for theirs in [0..1, 4..9, 50..128, 90..150, 300..900] {
+                    let mut union = sized(ours.clone());
+                    union.merge(sized(theirs.clone()).view());
+                    let sets = [pack(&sized(ours.clone())), pack(&sized(theirs.clone()))];
+                    let mut united = Vec::new();
+                    unite_packed(family, [&sets[0], &sets[1]], &mut united).expect("own bytes");
+                    assert_eq!(united, pack(&union), "{family:?} {ours:?} {theirs:?}");
+                    assert_eq!(count_packed(&united), Ok(union.count()));
+                }
+            }
+            let one = pack(&sized(7..9));
+            let cut = &one[..3];
+            for sets in [[&one, cut], [cut, &one], [&one[..], &[2]]] {
+                assert_eq!(unite_packed(family, sets, &mut Vec::new()), Err(NoSet));
+            }
+            assert_eq!(count_packed(cut), Err(NoSet));
+            assert_eq!(count_packed(&[]), Ok(0));
         }
     }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::by_source::{LineNames, SourceKey, SourceLine};
-use crate::destinations::{DestinationSet, NoSet, merge_packed, pack_of};
+use crate::destinations::{NoSet, count_packed, unite_packed};
 use crate::event::{DarkAddresses, ScanRules};
 use crate::schema::ScanRow;
 use crate::text::{hexadecimal_digits, push_decimal};
@@ -123,15 +123,13 @@ impl Scan {
         names: &LineNames,
     ) -> Result<(), NoSet> {
         if self.set != set {
-            let mut union = DestinationSet::<u128>::new();
-            merge_packed(&self.set, &mut union)?;
-            merge_packed(set, &mut union)?;
-            self.set.clear();
             let family = match self.source.ip_version {
                 4 => Family::Ipv4,
                 _ => Family::Ipv6,
             };
-            pack_of(family, &union.view(), &mut self.set);
+            let mut union = Vec::new();
+            unite_packed(family, [&self.set, set], &mut union)?;
+            self.set = union;
         }
         self.destinations_min = self.destinations_min.max(line.destinations);
         self.packets = self.packets.saturating_add(line.packets);
@@ -152,9 +150,7 @@ impl Scan {
     /// # Errors
     /// When the set is damaged.
     pub(crate) fn destinations(&self) -> Result<u64, NoSet> {
-        let mut set = DestinationSet::<u128>::new();
-        merge_packed(&self.set, &mut set)?;
-        Ok(set.count().max(self.destinations_min))
+        Ok(count_packed(&self.set)?.max(self.destinations_min))
     }
 
     /// The same on every machine, for any cutting of the input; `source` is its text, and `text` a buffer.

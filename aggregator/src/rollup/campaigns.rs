@@ -1,14 +1,13 @@
-//! `campaigns_daily` of a day, and which of its sources belong to which campaign: sources are noted in a file while the day is read, and read
+//! `campaigns_daily` of a day, and which of its sources belong to which campaign: sources are noted aside while the day is read, and read
 //! again when their groups are known.
 
 use std::cmp::Reverse;
-use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Seek, Write};
+use std::io::{self, Read};
 use std::ops::Range;
 
 use super::day_payloads::DayPayloads;
 use super::day_things::countries_text;
-use super::held::scratch;
+use super::scratch::{ScratchReader, ScratchWriter};
 use crate::by_source::{LineNames, SourceKey, SourceLines};
 use crate::event::CampaignRules;
 use crate::event::campaign::follow::{
@@ -36,12 +35,12 @@ const HOURS_NAMED_MAX: usize = 6;
 const HOURS_MOST: u64 = 80;
 
 /// The sources of a day on their way into groups.
-pub(super) struct CampaignDay {
+pub(super) struct CampaignDay<'s> {
     rules: CampaignRules,
     first_hour: i64,
     traits: TraitReader,
     cores: CoreGathering,
-    file: BufWriter<File>,
+    noted: ScratchWriter<'s>,
     members: u64,
     left_out: u64,
 }
@@ -60,21 +59,18 @@ pub(super) struct DayCampaigns {
     pub notes: Vec<(String, String)>,
 }
 
-impl CampaignDay {
+impl<'s> CampaignDay<'s> {
     /// No source yet of the day that begins with this hour.
-    ///
-    /// # Errors
-    /// When the file cannot be made.
-    pub(super) fn new(store: &Store, rules: CampaignRules, first_hour: i64) -> io::Result<Self> {
-        Ok(CampaignDay {
+    pub(super) fn new(store: &'s Store, rules: CampaignRules, first_hour: i64) -> Self {
+        CampaignDay {
             rules,
             first_hour,
             traits: TraitReader::default(),
             cores: CoreGathering::default(),
-            file: BufWriter::new(scratch(store, "members")?),
+            noted: ScratchWriter::new(store, "members"),
             members: 0,
             left_out: 0,
-        })
+        }
     }
 
     /// Takes the next source with the services that it asked for, in the row `row` of `sources_daily`.
@@ -117,7 +113,7 @@ impl CampaignDay {
             actor: latest.map_or(0, |line| line.actor),
             country: day.country,
         };
-        self.file.write_all(&member.to_bytes())
+        self.noted.push(&member.to_bytes())
     }
 
     /// Groups the sources, and follows the groups from the days before.
@@ -134,11 +130,7 @@ impl CampaignDay {
     ) -> io::Result<DayCampaigns> {
         let left_out = self.left_out + self.cores.left_out();
         let (groups, places) = self.cores.finish(day.rules.followed_min());
-        let file = self
-            .file
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)?;
-        let mut members = CampaignMembers::new(file, self.members)?;
+        let mut members = CampaignMembers::new(self.noted.finish()?, self.members);
         let mut profiles: Vec<GroupProfile> =
             groups.iter().map(|_| GroupProfile::default()).collect();
         while let Some(member) = members.next()? {
@@ -376,7 +368,7 @@ fn hours_text(hours: &[u64; 32]) -> String {
 
 /// The sources of a day again, in their order, and which campaign each belongs to.
 pub(super) struct CampaignMembers {
-    file: BufReader<File>,
+    noted: ScratchReader,
     left: u64,
     count: u64,
     /// By the number of a core.
@@ -385,20 +377,18 @@ pub(super) struct CampaignMembers {
 }
 
 impl CampaignMembers {
-    fn new(file: File, count: u64) -> io::Result<Self> {
-        let mut members = CampaignMembers {
-            file: BufReader::new(file),
-            left: 0,
+    fn new(noted: ScratchReader, count: u64) -> Self {
+        CampaignMembers {
+            noted,
+            left: count,
             count,
             ids: Vec::new(),
             waiting: None,
-        };
-        members.rewind()?;
-        Ok(members)
+        }
     }
 
     fn rewind(&mut self) -> io::Result<()> {
-        self.file.rewind()?;
+        self.noted.rewind()?;
         (self.left, self.waiting) = (self.count, None);
         Ok(())
     }
@@ -409,7 +399,7 @@ impl CampaignMembers {
         }
         self.left -= 1;
         let mut bytes = [0; MEMBER_BYTES];
-        self.file.read_exact(&mut bytes)?;
+        self.noted.read_exact(&mut bytes)?;
         Ok(Some(CampaignMember::from_bytes(&bytes)))
     }
 

@@ -9,9 +9,9 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::error::{RollupError, file_error};
-use super::held::scratch;
 use super::making::MakingNotes;
 use super::publish::replacing;
+use super::scratch::scratch;
 use crate::close::encode_with;
 use crate::event::open::{KnownTexts, read_scan, write_counted};
 use crate::event::scan::Scan;

@@ -430,7 +430,7 @@ impl SourcesDay<'_> {
         };
         let here = || file_error(self.store.directory());
         let mut sources = self.create(&SOURCES_DAILY, &[])?;
-        let mut held = HeldGroups::new(self.store).map_err(here())?;
+        let mut held = HeldGroups::new(self.store);
         let mut survey = SurveyGathering::new(self.rules, self.notes.largest(ADDRESSES_KEY));
         let mut ports = PortTally::default();
         let mut asked = SurveyTally::default();
@@ -442,8 +442,7 @@ impl SourcesDay<'_> {
         };
         let within = scans::open_path(self.sensor, self.zone, self.period);
         let mut events = ScanDay::new(context, self.silence, before, (&within, self.kept_max))?;
-        let mut campaigns =
-            CampaignDay::new(self.store, self.campaigns, self.first_hour).map_err(here())?;
+        let mut campaigns = CampaignDay::new(self.store, self.campaigns, self.first_hour);
         let mut things = DayThings::default();
         let mut names = LineNames::default();
         let mut groups = SourceGroups::default();
@@ -538,7 +537,7 @@ impl SourcesDay<'_> {
     /// Groups the sources of the day, and leaves its payloads.
     fn finish_campaigns(
         &self,
-        campaigns: CampaignDay,
+        campaigns: CampaignDay<'_>,
         known: Option<Vec<KnownCampaign>>,
         (names, ports): (&LineNames, &PortTally),
         publication: &mut Publication,
@@ -611,7 +610,7 @@ impl SourcesDay<'_> {
     /// Encodes what is known of sources before their campaigns are.
     fn hold_sources(
         &self,
-        held: &mut HeldGroups,
+        held: &mut HeldGroups<'_>,
         file: &PartWriter,
         rows: &[SourceDay],
     ) -> Result<(), RollupError> {
@@ -633,7 +632,7 @@ impl SourcesDay<'_> {
     fn append_sources(
         &self,
         file: &mut PartWriter,
-        held: HeldGroups,
+        held: HeldGroups<'_>,
         mut members: CampaignMembers,
     ) -> Result<(), RollupError> {
         let path = self.within(&SOURCES_DAILY);

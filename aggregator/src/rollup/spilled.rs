@@ -8,8 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::error::{RollupError, file_error};
-use super::held::scratch;
 use super::kind_sums::{HeldSums, KindTexts, NumberedKey, RolledService, SortedSums, Sum};
+use super::scratch::scratch;
 use crate::store::Store;
 use crate::varint;
 
