@@ -7,7 +7,9 @@
 mod packed;
 mod store;
 
-pub use packed::{NoSet, count_packed, first_members, merge_packed, pack, pack_of, unite_packed};
+pub use packed::{
+    NoSet, count_packed, first_members, merge_packed, pack, pack_of, union_of_packed, unite_packed,
+};
 pub use store::{SetNumber, SetStore};
 
 use teiten_observation::Address;
@@ -126,6 +128,16 @@ impl<A: Address> DestinationSet<A> {
                 }
             }
             DestinationSet::Estimated(registers) => raise(registers, address),
+        }
+    }
+
+    /// The set of these addresses, which may be there several times.
+    fn of(mut addresses: Vec<A>) -> Self {
+        addresses.sort_unstable();
+        addresses.dedup();
+        match addresses.len() > EXACT_DESTINATIONS_MAX {
+            true => DestinationSet::Estimated(registers_of(&addresses)),
+            false => DestinationSet::Exact(addresses),
         }
     }
 

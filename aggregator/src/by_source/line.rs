@@ -7,7 +7,7 @@ use std::sync::Arc;
 use arrow::array::BinaryArray;
 use foldhash::fast::RandomState;
 
-use crate::destinations::{DestinationSet, NoSet, merge_packed};
+use crate::destinations::{NoSet, union_of_packed};
 use teiten_observation::{Class, Tool, TrafficType};
 
 /// Texts of columns by number: organisations and stack signatures, each once. The empty text is number 0.
@@ -124,34 +124,16 @@ impl SourceLines {
     /// When a set is damaged.
     pub fn destinations<'l>(
         &self,
-        lines: impl IntoIterator<Item = &'l SourceLine>,
+        lines: impl IntoIterator<Item = &'l SourceLine, IntoIter: Clone>,
     ) -> Result<u64, NoSet> {
-        let mut lines = lines.into_iter();
-        let Some(first) = lines.next() else {
-            return Ok(0);
-        };
-        let mut least = first.destinations;
-        let mut union = None;
-        for line in lines {
-            let union = match &mut union {
-                Some(union) => union,
-                none => none.insert(self.unpacked(first)?),
-            };
-            merge_packed(self.set(line), union)?;
-            least = least.max(line.destinations);
+        let lines = lines.into_iter();
+        let least = lines.clone().map(|line| line.destinations).max();
+        let least = least.unwrap_or(0);
+        if lines.clone().nth(1).is_none() {
+            return Ok(least);
         }
-        let union = union.map_or(0, |union| union.count());
-        Ok(least.max(union))
-    }
-
-    /// The destinations of a row.
-    ///
-    /// # Errors
-    /// When the set is damaged.
-    pub fn unpacked(&self, line: &SourceLine) -> Result<DestinationSet<u128>, NoSet> {
-        let mut set = DestinationSet::new();
-        merge_packed(self.set(line), &mut set)?;
-        Ok(set)
+        let union = union_of_packed(lines.map(|line| self.set(line)))?;
+        Ok(least.max(union.count()))
     }
 
     pub(super) fn clear(&mut self) {

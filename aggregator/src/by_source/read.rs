@@ -334,6 +334,9 @@ fn decode(batch: &RecordBatch, hour: Option<i64>) -> Result<LineBatch, PartError
     let (stack_keys, stacks) = texts(batch, columns.stack, |text| Some(text.to_owned()))?;
     let (protocols, ports) = (int32(batch, columns.protocol)?, int32(batch, columns.port)?);
     let asns = numbers::<Int64Type>(batch, columns.asn)?;
+    let protocols = &protocols.values()[..];
+    let (port_numbers, port_nulls) = (&ports.values()[..], ports.nulls());
+    let (asn_numbers, asn_nulls) = (&asns.values()[..], asns.nulls());
     let (packets, bytes) = (int64(batch, columns.packets)?, int64(batch, columns.bytes)?);
     let destinations = int64(batch, columns.destinations)?;
     let tool_packets = int64(batch, columns.tool_packets)?;
@@ -376,11 +379,15 @@ fn decode(batch: &RecordBatch, hour: Option<i64>) -> Result<LineBatch, PartError
             traffic_type: types[type_keys[row] as usize],
             class: classes[class_keys[row] as usize],
             tool: tools[tool_keys[row] as usize],
-            protocol: protocols.value(row) as u8,
-            port: (!ports.is_null(row)).then(|| ports.value(row) as u16),
+            protocol: protocols[row] as u8,
+            port: port_nulls
+                .is_none_or(|nulls| nulls.is_valid(row))
+                .then(|| port_numbers[row] as u16),
             country: countries[country_keys[row] as usize],
             actor: actor_keys[row] as u32,
-            asn: (!asns.is_null(row)).then(|| asns.value(row) as u32),
+            asn: asn_nulls
+                .is_none_or(|nulls| nulls.is_valid(row))
+                .then(|| asn_numbers[row] as u32),
             packets: count(packets[row]),
             bytes: count(bytes[row]),
             destinations: count(destinations[row]),

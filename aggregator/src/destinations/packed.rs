@@ -165,30 +165,54 @@ pub fn count_packed(bytes: &[u8]) -> Result<u64, NoSet> {
 /// # Errors
 /// When the bytes are no sets.
 pub fn unite_packed(family: Family, sets: [&[u8]; 2], bytes: &mut Vec<u8>) -> Result<(), NoSet> {
-    let version = family as u8;
-    // Most are exact, and few together.
-    if sets.iter().all(|set| set.first() == Some(&version)) {
-        let mut both = Vec::<u128>::with_capacity(2 * ROW_MEMBERS);
-        for set in sets {
-            members(version, &set[1..], &mut |address| {
-                both.push(address);
-                true
-            })?;
-        }
-        both.sort_unstable();
-        both.dedup();
-        if both.len() <= EXACT_DESTINATIONS_MAX {
-            pack_of(family, &View::Few(&both), bytes);
-            return Ok(());
-        }
-    }
-    let mut union = DestinationSet::<u128>::new();
-    for set in sets {
-        merge_packed(set, &mut union)?;
-    }
+    let union = union_of_packed(sets.into_iter())?;
     pack_of(family, &union.view(), bytes);
     Ok(())
 }
+
+/// What packed sets have together; no bytes are a set of nothing.
+///
+/// # Errors
+/// When the bytes are no sets.
+pub fn union_of_packed<'b>(
+    mut sets: impl Iterator<Item = &'b [u8]>,
+) -> Result<DestinationSet<u128>, NoSet> {
+    // Most are exact, and few together: sorting all at once costs less than putting each in its place.
+    let mut all = Vec::<u128>::new();
+    for set in &mut sets {
+        match set.split_first() {
+            None => {}
+            Some((&version @ (IPV4 | IPV6), rest)) => members(version, rest, &mut |address| {
+                all.push(address);
+                true
+            })?,
+            Some(_) => {
+                let mut union = DestinationSet::of(all);
+                merge_packed(set, &mut union)?;
+                return united(union, sets);
+            }
+        }
+        if all.len() > UNSORTED_MAX {
+            all.sort_unstable();
+            all.dedup();
+            if all.len() > EXACT_DESTINATIONS_MAX {
+                return united(DestinationSet::of(all), sets);
+            }
+        }
+    }
+    Ok(DestinationSet::of(all))
+}
+
+fn united<'b>(
+    mut union: DestinationSet<u128>,
+    mut sets: impl Iterator<Item = &'b [u8]>,
+) -> Result<DestinationSet<u128>, NoSet> {
+    sets.try_for_each(|set| merge_packed(set, &mut union))?;
+    Ok(union)
+}
+
+/// Addresses that wait to be sorted, at most.
+const UNSORTED_MAX: usize = 8 * EXACT_DESTINATIONS_MAX;
 
 /// Appends up to `most` members of a packed set to `members`; whether it is an estimate, of which there are none.
 ///
