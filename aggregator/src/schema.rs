@@ -52,7 +52,9 @@ pub use novelties::{NoveltyRule, NoveltyWhat};
 pub(crate) use payloads::{PayloadRows, ROWS as PAYLOADS_ROWS};
 pub(crate) use ports_daily::{PortDayRows, PortKey, PortSums, ROWS as PORTS_DAILY_ROWS};
 pub(crate) use recoded::encode_batch;
-pub(crate) use rolled_up::{ROWS as ROLLED_UP_ROWS, RolledKey, RolledRow, RolledRows};
+pub(crate) use rolled_up::{
+    ROWS as ROLLED_UP_ROWS, RolledRows, RolledService, RolledSums, RolledTexts,
+};
 pub(crate) use scanners_daily::{
     ROWS as SCANNERS_DAILY_ROWS, RULES as SURVEY_RULES, ScannerDay, ScannerDayRows,
 };

@@ -13,17 +13,18 @@ use std::hash::{Hash, Hasher};
 use datasketches::hash::value::raw_bytes::from_slice;
 use datasketches::hll::Coupon;
 
-pub use union::{NoSketch, SketchUnion};
+pub use union::{NoSketch, SketchSources, SketchUnion, SketchView};
 
 /// Base-2 logarithm of the number of registers: standard error 1.04 / √4096 = 1.6 %.
 pub const LG_K: u8 = 12;
-const REGISTERS: usize = 1 << LG_K;
+/// Number of registers.
+pub const REGISTERS: usize = 1 << LG_K;
 
 /// Most members of a list; a list has 2^3 places.
 const LIST_MAX: usize = 7;
 const LIST_LG: u8 = 3;
 /// Most members of a set: three quarters of 2^9 places. A smaller set says that it has fewer, 2^5 at least.
-const SET_MAX: usize = 384;
+pub(crate) const SET_MAX: usize = 384;
 const SET_LG: std::ops::RangeInclusive<u8> = 5..=9;
 
 /// Serial version and family of every HLL image.

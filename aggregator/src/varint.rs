@@ -11,7 +11,17 @@ pub(crate) fn write(mut value: u64, bytes: &mut Vec<u8>) {
 }
 
 /// Takes a number from the front of `bytes`; none where they end before it does, or it goes on for more than ten bytes.
+#[inline]
 pub(crate) fn read(bytes: &mut &[u8]) -> Option<u64> {
+    if let [byte @ ..0x80, rest @ ..] = bytes {
+        let value = u64::from(*byte);
+        *bytes = rest;
+        return Some(value);
+    }
+    read_long(bytes)
+}
+
+fn read_long(bytes: &mut &[u8]) -> Option<u64> {
     let (mut value, mut shift) = (0_u64, 0);
     loop {
         let byte = *bytes.split_off_first()?;

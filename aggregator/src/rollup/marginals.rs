@@ -71,7 +71,7 @@ impl<'d> MarginalDay<'d> {
         let failed = || file_error(day.store.directory());
         for file in [
             day.write_marginals(&marginals)?,
-            day.write_ports(&ASKED_PORTS_DAILY, ports)?,
+            day.write_ports(&ASKED_PORTS_DAILY, ports.into_iter())?,
         ] {
             publication.put(file).map_err(failed())?;
         }
@@ -128,7 +128,8 @@ pub(super) fn roll_months(
         ports.sort_unstable_by_key(|(key, _)| *key);
         rolled.rows += ports.len() as u64;
         rolled.written += 1;
-        month.publish(month.write_ports(&ASKED_PORTS_MONTHLY, ports)?)?;
+        let rows = ports.into_iter().map(|(key, mut sum)| sum.take_row(key));
+        month.publish(month.write_ports(&ASKED_PORTS_MONTHLY, rows)?)?;
     }
     let observed: BTreeSet<(Period, String)> = observed
         .iter()
@@ -234,14 +235,11 @@ impl<'m> Making<'m> {
     fn write_ports(
         &self,
         table: &Table,
-        ports: Vec<(AskedPort, PortSum)>,
+        mut ports: impl Iterator<Item = AskedPortRow>,
     ) -> Result<Staged, RollupError> {
         let (mut file, path) = self.create(table)?;
-        let mut ports = ports.into_iter();
         loop {
-            // Images of one group at a time are in memory.
-            let next = ports.by_ref().take(GROUP_ROWS);
-            let rows: Vec<AskedPortRow> = next.map(|(key, sum)| sum.row(key)).collect();
+            let rows: Vec<AskedPortRow> = ports.by_ref().take(GROUP_ROWS).collect();
             if rows.is_empty() {
                 return Ok(file.finish()?);
             }

@@ -1,74 +1,47 @@
 //! Adds the rows of parts to sums. Columns are found by name: a part may have been written before a column was added.
 
+use std::ops::Range;
+
 use arrow::array::{Array, AsArray, BinaryArray, Int64Array, RecordBatch};
 use arrow::datatypes::Int64Type;
-use crossbeam::channel::bounded;
 
 use super::error::RollupError;
-use super::kind_sums::{HeldSums, KindTexts, NumberedKey, RolledService, SortedSums};
+use super::kind_sums::{HeldSums, KindTexts, NumberedKey, SortedSums};
 use super::marginals::DaySums;
 use super::sums::PeriodSums;
-use crate::batch::{PartBatches, column, damaged, int32, int64, numbers, texts};
-use crate::hour::Hour;
-use crate::parallel::joined;
+use crate::batch::{PartBatches, column, damaged, int32, int64, numbers, texts, times};
+use crate::hour::{HOUR_US, Hour};
 use crate::part::{PartError, guarded};
-use crate::schema::{HOURS_COLUMN, ROLLUP_COLUMNS, names};
-use crate::sketch::NoSketch;
+use crate::schema::{HOURS_COLUMN, ROLLUP_COLUMNS, RolledService, names};
+use crate::sketch::{NoSketch, SketchView};
 use crate::whole_day::PartRows;
 
 /// Rows in a batch.
 const BATCH_ROWS: usize = 8 << 10;
-/// Batches that wait between the thread that decodes and the others.
-const BATCHES_WAITING: usize = 8;
-/// Threads that sum what reports need, at most: each has sums of its own, of up to a quarter of a gigabyte.
-const ASIDES_MAX: usize = 2;
 
-/// Adds the rows of parts of hours to either sums, or both. Each part is read once: one thread decodes and sums by kind, the other sums what
-/// reports need.
+/// Adds the rows of parts of hours to the sums of a day, and hour by hour to what reports need.
 pub(super) fn add_hours(
     files: &[PartRows],
-    by_kind: Option<&mut PeriodSums<'_>>,
-    marginals: Option<&mut DaySums>,
+    sums: &mut PeriodSums<'_>,
+    mut reports: Option<&mut DaySums>,
 ) -> Result<(), RollupError> {
-    let (by_kind, marginals) = match (by_kind, marginals) {
-        (Some(by_kind), Some(marginals)) => (by_kind, marginals),
-        (Some(by_kind), None) => return each_part(files, |rows, batch| add(rows, batch, by_kind)),
-        (None, Some(marginals)) => {
-            return each_part(files, |rows, batch| add_marginals(rows, batch, marginals));
-        }
-        (None, None) => return Ok(()),
-    };
-    // The other thread has more to do, so it gets the further processors.
-    let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let asides = threads
-        .saturating_sub(1)
-        .clamp(1, files.len().clamp(1, ASIDES_MAX));
-    std::thread::scope(|scope| {
-        let (sender, batches) = bounded::<(&PartRows, RecordBatch)>(BATCHES_WAITING);
-        let work = || {
-            let batches = batches.clone();
-            move || {
-                let mut sums = DaySums::default();
-                for (rows, batch) in batches {
-                    add_marginals(rows, &batch, &mut sums)?;
-                }
-                Ok::<_, RollupError>(sums)
+    each_part(files, |rows, batch| {
+        let added = guarded(|| {
+            let kinds = KindBatch::of(batch, &mut sums.texts)?;
+            for row in 0..kinds.keys.len() {
+                sums.add(kinds.keys[row], kinds.counts(row), kinds.sketch(row)?);
             }
-        };
-        let asides: Vec<_> = (0..asides).map(|_| scope.spawn(work())).collect();
-        drop(batches);
-        let of_here = each_part(files, |rows, batch| {
-            // Where the others have failed, their error is told.
-            let _ = sender.send((rows, batch.clone()));
-            add(rows, batch, by_kind)
+            match &mut reports {
+                Some(reports) => {
+                    let known = reports.learn(&sums.texts);
+                    known.map_err(PartError::Damaged)?;
+                    kinds.add_hours(rows, batch, reports)
+                }
+                None => Ok(()),
+            }
         });
-        drop(sender);
-        let results: Vec<_> = asides.into_iter().map(joined).collect();
-        of_here?;
-        results.into_iter().try_for_each(|sums| {
-            marginals.merge(sums?);
-            Ok(())
-        })
+        added.map_err(|source| failed(rows, source))?;
+        sums.make_room()
     })
 }
 
@@ -95,33 +68,6 @@ fn each_part<'r>(
         }
     }
     Ok(())
-}
-
-fn add_marginals(
-    rows: &PartRows,
-    batch: &RecordBatch,
-    sums: &mut DaySums,
-) -> Result<(), RollupError> {
-    let hour = rows.part.period.first_hour();
-    let hour: Option<Hour> = rows.hours.is_none().then_some(hour);
-    let added = guarded(|| {
-        sums.add_batch(&batch.into(), hour)
-            .map_err(PartError::Damaged)
-    });
-    added.map_err(|source| failed(rows, source))
-}
-
-fn add(rows: &PartRows, batch: &RecordBatch, sums: &mut PeriodSums<'_>) -> Result<(), RollupError> {
-    let added = guarded(|| {
-        let kinds = KindBatch::of(batch, &mut sums.texts)?;
-        for row in 0..kinds.keys.len() {
-            let added = sums.add(kinds.keys[row], kinds.counts(row), kinds.sketch(row));
-            added.map_err(no_sketch)?;
-        }
-        Ok(())
-    });
-    added.map_err(|source| failed(rows, source))?;
-    sums.make_room()
 }
 
 fn no_sketch(error: NoSketch) -> PartError {
@@ -158,32 +104,78 @@ impl KindBatch {
         for name in [traffic_type, class, tool, actor, country] {
             words.push(texts(batch, name, |text| Some(names.number(text)))?);
         }
-        let key = |row: usize| NumberedKey {
-            service: RolledService {
-                ip_version: versions[row],
-                protocol: protocols[row],
-                port: (!ports.is_null(row)).then(|| ports.value(row)),
-            },
-            texts: std::array::from_fn(|place| {
+        let mut last = None;
+        let mut keys = Vec::with_capacity(batch.num_rows());
+        for row in 0..batch.num_rows() {
+            let texts = std::array::from_fn(|place| {
                 let (keys, known) = &words[place];
                 known[keys[row] as usize]
-            }),
-        };
+            });
+            let kind = match last {
+                Some((same, kind)) if same == texts => kind,
+                _ => names.kind(texts),
+            };
+            last = Some((texts, kind));
+            let port = (!ports.is_null(row)).then(|| ports.value(row));
+            let service = RolledService::new(versions[row], protocols[row], port);
+            let service = service.ok_or_else(|| {
+                let (version, protocol) = (versions[row], protocols[row]);
+                let what =
+                    format!("is {port:?} in a row of IP version {version} and protocol {protocol}");
+                damaged(names::PORT, &what)
+            })?;
+            keys.push(NumberedKey { service, kind });
+        }
         let sketches: &BinaryArray = column(batch, sketch, |array| array.as_binary_opt())?;
         Ok(KindBatch {
-            keys: (0..batch.num_rows()).map(key).collect(),
+            keys,
             packets: numbers::<Int64Type>(batch, packets)?.clone(),
             bytes: numbers::<Int64Type>(batch, bytes)?.clone(),
             sketches: sketches.clone(),
         })
     }
 
+    /// Adds its rows to the sums of their hours: that of the part, or those that the rows of a whole day's part say.
+    fn add_hours(
+        &self,
+        rows: &PartRows,
+        batch: &RecordBatch,
+        reports: &mut DaySums,
+    ) -> Result<(), PartError> {
+        if rows.hours.is_none() {
+            return self.add_hour(rows.part.period.first_hour(), 0..self.keys.len(), reports);
+        }
+        let mut first = 0;
+        for of_hour in times(batch, names::HOUR_START)?.chunk_by(|left, right| left == right) {
+            let hour = Hour(of_hour[0].div_euclid(HOUR_US));
+            let end = first + of_hour.len();
+            self.add_hour(hour, first..end, reports)?;
+            first = end;
+        }
+        Ok(())
+    }
+
+    fn add_hour(
+        &self,
+        hour: Hour,
+        rows: Range<usize>,
+        reports: &mut DaySums,
+    ) -> Result<(), PartError> {
+        let mut sums = reports.of_hour(hour);
+        for row in rows {
+            sums.add(self.keys[row], self.counts(row), self.sketch(row)?);
+        }
+        Ok(())
+    }
+
+    #[inline]
     fn counts(&self, row: usize) -> [i64; 2] {
         [self.packets.value(row), self.bytes.value(row)]
     }
 
-    fn sketch(&self, row: usize) -> &[u8] {
-        self.sketches.value(row)
+    #[inline]
+    fn sketch(&self, row: usize) -> Result<SketchView<'_>, PartError> {
+        SketchView::of(self.sketches.value(row)).map_err(no_sketch)
     }
 }
 
@@ -265,8 +257,10 @@ impl SortedSums for SortedDay<'_> {
                 break;
             };
             let row = self.row;
-            let added = into.add(batch.keys[row], batch.counts(row), batch.sketch(row));
-            added.map_err(|error| failed(self.rows, no_sketch(error)))?;
+            let sketch = batch.sketch(row);
+            let sketch = sketch.map_err(|error| failed(self.rows, error))?;
+            into.add(batch.keys[row], batch.counts(row), sketch);
+            into.make_room(texts);
             self.row += 1;
         }
         Ok(())

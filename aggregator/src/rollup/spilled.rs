@@ -1,29 +1,30 @@
 //! Sums of a period that do not fit into memory: sorted runs, one after the other in a file that has no name.
 
 use std::fs::File;
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, Write};
 use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::error::{RollupError, file_error};
-use super::kind_sums::{HeldSums, KindTexts, NumberedKey, RolledService, SortedSums, Sum};
+use super::kind_sums::{HeldSums, KindTexts, NumberedKey, RowBytes, SortedSums};
 use super::scratch::scratch;
+use crate::schema::RolledService;
 use crate::store::Store;
 use crate::varint;
 
-/// Bytes that are written at once, and that are read of each run.
-const BUFFER_BYTES: usize = 64 << 10;
-/// Bytes of a row, at most: its sketch has 4,136.
-const ROW_BYTES_MAX: usize = 1 << 14;
+/// Bytes of rows that are written at once, and that are read of each run, but for the last row.
+const BLOCK_BYTES: usize = 64 << 10;
+/// Bytes of a row, at most: its registers have 4,096.
+const ROW_BYTES_MAX: usize = 1 << 13;
 
 /// Runs that are being written.
 pub(super) struct SpilledRuns {
-    file: BufWriter<File>,
+    file: File,
     length: u64,
     runs: Vec<Range<u64>>,
-    row: Vec<u8>,
+    block: Vec<u8>,
 }
 
 impl SpilledRuns {
@@ -32,12 +33,11 @@ impl SpilledRuns {
     /// # Errors
     /// When the file cannot be made.
     pub(super) fn new(store: &Store) -> io::Result<Self> {
-        let file = scratch(store, "sums")?;
         Ok(SpilledRuns {
-            file: BufWriter::with_capacity(BUFFER_BYTES, file),
+            file: scratch(store, "sums")?,
             length: 0,
             runs: Vec::new(),
-            row: Vec::new(),
+            block: Vec::new(),
         })
     }
 
@@ -47,24 +47,35 @@ impl SpilledRuns {
         self.runs.len()
     }
 
-    /// Writes a run of rows that are sorted by their services.
+    /// Writes the rows of `held` as a run, sorted.
     ///
     /// # Errors
     /// When the disk refuses.
-    pub(super) fn push(
-        &mut self,
-        rows: impl Iterator<Item = (NumberedKey, Sum)>,
-    ) -> io::Result<()> {
-        let start = self.length;
-        for (key, sum) in rows {
-            self.row.clear();
-            write_row(key, sum, &mut self.row);
-            self.file
-                .write_all(&(self.row.len() as u32).to_le_bytes())?;
-            self.file.write_all(&self.row)?;
-            self.length += self.row.len() as u64 + 4;
-        }
+    pub(super) fn push(&mut self, held: &mut HeldSums, texts: &mut KindTexts) -> io::Result<()> {
+        let (start, mut before) = (self.length, 0);
+        held.take_bytes(texts, |key, row| {
+            // Few bits: most rows are of the service of the row before.
+            let service = key.service.bits();
+            varint::write((service - before).into(), &mut self.block);
+            varint::write(key.kind.into(), &mut self.block);
+            before = service;
+            self.block.extend_from_slice(row.bytes());
+            match self.block.len() < BLOCK_BYTES {
+                true => Ok(()),
+                false => self.write_block(),
+            }
+        })?;
+        self.write_block()?;
         self.runs.push(start..self.length);
+        Ok(())
+    }
+
+    fn write_block(&mut self) -> io::Result<()> {
+        let length = self.block.len() as u32;
+        self.file.write_all(&length.to_le_bytes())?;
+        self.file.write_all(&self.block)?;
+        self.length += u64::from(length) + LENGTH_BYTES;
+        self.block.clear();
         Ok(())
     }
 
@@ -73,19 +84,14 @@ impl SpilledRuns {
     /// # Errors
     /// When the disk refuses.
     pub(super) fn into_runs(self) -> io::Result<Vec<SpilledRun>> {
-        let file = self
-            .file
-            .into_inner()
-            .map_err(io::IntoInnerError::into_error)?;
-        let file = Arc::new(file);
+        let file = Arc::new(self.file);
         let opened = self.runs.into_iter().map(|bytes| {
-            let bytes = FileRange {
+            let mut run = SpilledRun {
                 file: Arc::clone(&file),
                 bytes,
-            };
-            let mut run = SpilledRun {
-                file: BufReader::with_capacity(BUFFER_BYTES, bytes),
-                row: Vec::new(),
+                block: Vec::new(),
+                read: 0,
+                service: 0,
                 next: None,
             };
             run.advance()?;
@@ -95,72 +101,57 @@ impl SpilledRuns {
     }
 }
 
-fn write_row(key: NumberedKey, sum: Sum, bytes: &mut Vec<u8>) {
-    let RolledService {
-        ip_version,
-        protocol,
-        port,
-    } = key.service;
-    // Numbers of a damaged file may be negative.
-    let port = port.map_or(0, |port| u64::from(port as u32) + 1);
-    for number in [
-        u64::from(ip_version as u32),
-        u64::from(protocol as u32),
-        port,
-    ] {
-        varint::write(number, bytes);
-    }
-    key.texts
-        .iter()
-        .for_each(|text| varint::write((*text).into(), bytes));
-    varint::write(sum.packets as u64, bytes);
-    varint::write(sum.bytes as u64, bytes);
-    let (_, sketch) = sum.sources.finish();
-    bytes.extend_from_slice(&sketch);
-}
-
-fn read_key(bytes: &mut &[u8]) -> Option<NumberedKey> {
-    let mut number = || varint::read(bytes);
-    let (ip_version, protocol) = (number()? as i32, number()? as i32);
-    let port = number()?.checked_sub(1).map(|port| port as i32);
-    let mut texts = [0; 5];
-    for text in &mut texts {
-        *text = number()? as u32;
-    }
-    let service = RolledService {
-        ip_version,
-        protocol,
-        port,
-    };
-    Some(NumberedKey { service, texts })
-}
+/// Bytes of a block's length before it.
+const LENGTH_BYTES: u64 = size_of::<u32>() as u64;
 
 /// A run that is being read.
 pub(super) struct SpilledRun {
-    file: BufReader<FileRange>,
-    /// What of the row that is next follows its key.
-    row: Vec<u8>,
+    file: Arc<File>,
+    /// What has not been read of the file.
+    bytes: Range<u64>,
+    block: Vec<u8>,
+    /// Bytes of the block that have been taken, with the key that is next.
+    read: usize,
+    /// The bits of the last service.
+    service: u32,
     next: Option<NumberedKey>,
 }
 
 impl SpilledRun {
+    /// Finds the key of the row that is next.
     fn advance(&mut self) -> io::Result<()> {
-        let mut length = [0; 4];
-        if self.file.read(&mut length[..1])? == 0 {
-            self.next = None;
-            return Ok(());
+        while self.read == self.block.len() {
+            if self.bytes.is_empty() {
+                self.next = None;
+                return Ok(());
+            }
+            self.read_block()?;
         }
-        self.file.read_exact(&mut length[1..])?;
+        let rest = &mut &self.block[self.read..];
+        let numbers = varint::read(rest).zip(varint::read(rest));
+        let (step, kind) = numbers.ok_or_else(torn)?;
+        self.read = self.block.len() - rest.len();
+        self.service += step as u32;
+        self.next = Some(NumberedKey {
+            service: RolledService::from_bits(self.service),
+            kind: kind as u32,
+        });
+        Ok(())
+    }
+
+    fn read_block(&mut self) -> io::Result<()> {
+        let mut length = [0; LENGTH_BYTES as usize];
+        self.file.read_exact_at(&mut length, self.bytes.start)?;
         let length = u32::from_le_bytes(length) as usize;
-        if length > ROW_BYTES_MAX {
+        let end = self.bytes.start + LENGTH_BYTES + length as u64;
+        if length > BLOCK_BYTES + ROW_BYTES_MAX || end > self.bytes.end {
             return Err(torn());
         }
-        self.row.resize(length, 0);
-        self.file.read_exact(&mut self.row)?;
-        let rest = &mut &self.row[..];
-        self.next = Some(read_key(rest).ok_or_else(torn)?);
-        let start = length - rest.len();
-        self.row.drain(..start);
+        self.block.resize(length, 0);
+        let start = self.bytes.start + LENGTH_BYTES;
+        self.file.read_exact_at(&mut self.block, start)?;
+        self.bytes.start = end;
+        self.read = 0;
         Ok(())
     }
 }
@@ -173,17 +164,16 @@ impl SortedSums for SpilledRun {
     fn take_service(
         &mut self,
         service: RolledService,
-        _: &mut KindTexts,
+        texts: &mut KindTexts,
         into: &mut HeldSums,
     ) -> Result<(), RollupError> {
         let mut take = || {
             while let Some(key) = self.next.filter(|key| key.service == service) {
-                let rest = &mut &self.row[..];
-                let counts = varint::read(rest).zip(varint::read(rest));
-                let (packets, bytes) = counts.ok_or_else(torn)?;
-                into.add(key, [packets as i64, bytes as i64], rest)
-                    .map_err(|_| torn())?;
+                let rest = &mut &self.block[self.read..];
+                into.add_bytes(key, RowBytes::take(rest).ok_or_else(torn)?);
+                self.read = self.block.len() - rest.len();
                 self.advance()?;
+                into.make_room(texts);
             }
             Ok(())
         };
@@ -196,20 +186,4 @@ fn torn() -> io::Error {
         io::ErrorKind::InvalidData,
         "sums that were spilled to disk came back otherwise",
     )
-}
-
-/// Bytes of a file that several read at once.
-struct FileRange {
-    file: Arc<File>,
-    bytes: Range<u64>,
-}
-
-impl Read for FileRange {
-    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
-        let left = self.bytes.end - self.bytes.start;
-        let wanted = into.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        let count = self.file.read_at(&mut into[..wanted], self.bytes.start)?;
-        self.bytes.start += count as u64;
-        Ok(count)
-    }
 }

@@ -7,25 +7,23 @@ use std::collections::binary_heap::PeekMut;
 use std::path::Path;
 
 use super::error::{RollupError, file_error};
-use super::kind_sums::{HeldSums, KindTexts, NumberedKey, SortedSums};
+use super::kind_sums::{HeldSums, KindTexts, NumberedKey, SortedSums, SumRow};
 use super::spilled::SpilledRuns;
 use crate::close::encode_with;
-use crate::schema::{ROLLED_UP_ROWS, RolledRow, RolledRows, encode_group};
-use crate::sketch::NoSketch;
+use crate::schema::{ROLLED_UP_ROWS, RolledRows, RolledSums, encode_group};
+use crate::sketch::SketchView;
 use crate::store::Store;
 use crate::writer::{PartWriter, WriteError};
 
 /// Rows of a row group, and bytes of their sketches.
 const GROUP_ROWS: usize = 100_000;
 const GROUP_BYTES: usize = 16 << 20;
-/// Memory of sums from which on they are spilled.
+/// Memory of rows from which on they are spilled.
 const SUMS_BYTES_MAX: usize = 192 << 20;
 
 /// All sums of a period.
 pub(super) struct PeriodSums<'s> {
     store: &'s Store,
-    /// Hours of which there are rows.
-    pub hours: i64,
     pub texts: KindTexts,
     held: HeldSums,
     bytes_max: usize,
@@ -37,7 +35,6 @@ impl<'s> PeriodSums<'s> {
     pub(super) fn new(store: &'s Store) -> Self {
         PeriodSums {
             store,
-            hours: 0,
             texts: KindTexts::default(),
             held: HeldSums::default(),
             bytes_max: SUMS_BYTES_MAX,
@@ -46,19 +43,12 @@ impl<'s> PeriodSums<'s> {
     }
 
     /// Adds a row.
-    ///
-    /// # Errors
-    /// When its sketch is none.
-    pub(super) fn add(
-        &mut self,
-        key: NumberedKey,
-        counts: [i64; 2],
-        sketch: &[u8],
-    ) -> Result<(), NoSketch> {
-        self.held.add(key, counts, sketch)
+    #[inline]
+    pub(super) fn add(&mut self, key: NumberedKey, counts: [i64; 2], sketch: SketchView<'_>) {
+        self.held.add(key, counts, sketch);
     }
 
-    /// Spills the sums if they take too much memory.
+    /// Spills the rows if they take too much memory.
     ///
     /// # Errors
     /// When the disk refuses.
@@ -75,37 +65,39 @@ impl<'s> PeriodSums<'s> {
             Some(spilled) => spilled,
             none => none.insert(SpilledRuns::new(self.store).map_err(&failed)?),
         };
-        let rows = self.held.take_sorted(&self.texts);
-        spilled.push(rows).map_err(failed)
+        let spilled = spilled.push(&mut self.held, &mut self.texts);
+        spilled.map_err(failed)
     }
 
-    /// Writes the rows in order.
+    /// Gives the sums to `each`, in the order of the table.
     ///
     /// # Errors
-    /// When they cannot be written, or what was spilled not be read.
-    pub(super) fn write(mut self, into: &mut SumsWriter<'_>) -> Result<(), RollupError> {
-        into.hours = self.hours;
+    /// What `each` returns, and when what was spilled cannot be read.
+    pub(super) fn take(
+        &mut self,
+        mut each: impl FnMut(&KindTexts, SumRow<'_>) -> Result<(), RollupError>,
+    ) -> Result<(), RollupError> {
         if self.spilled.is_none() {
-            return into.push_all(&mut self.held, &self.texts);
+            return self.held.take(&mut self.texts, each);
         }
         self.spill()?;
-        let PeriodSums { spilled, store, .. } = self;
-        let failed = file_error(store.directory());
+        let failed = file_error(self.store.directory());
+        let spilled = self.spilled.take();
         let runs = spilled.map_or_else(|| Ok(Vec::new()), SpilledRuns::into_runs);
         // The list of the spilled rows is empty, yet as long as it was.
         self.held = HeldSums::default();
-        merge(runs.map_err(failed)?, &mut self.texts, into)
+        merge(runs.map_err(failed)?, &mut self.texts, &mut each)
     }
 }
 
-/// Writes the sums of several sorted inputs: those of one service are in memory.
+/// Gives the sums of several sorted inputs to `each`: those of one service are in memory.
 ///
 /// # Errors
-/// When an input cannot be read, or the rows not be written.
+/// What `each` returns, and when an input cannot be read.
 pub(super) fn merge(
     mut inputs: Vec<impl SortedSums>,
     texts: &mut KindTexts,
-    into: &mut SumsWriter<'_>,
+    each: &mut impl FnMut(&KindTexts, SumRow<'_>) -> Result<(), RollupError>,
 ) -> Result<(), RollupError> {
     let mut heap = BinaryHeap::with_capacity(inputs.len());
     for (index, input) in inputs.iter_mut().enumerate() {
@@ -126,7 +118,7 @@ pub(super) fn merge(
                 None => drop(PeekMut::pop(top)),
             }
         }
-        into.push_all(&mut held, texts)?;
+        held.take(texts, &mut *each)?;
     }
     Ok(())
 }
@@ -139,69 +131,79 @@ pub(super) struct SumsWriter<'w> {
     /// The day, or the month's first, counted from 1970-01-01.
     day: i64,
     /// Hours of which there are rows.
-    pub hours: i64,
-    group: Vec<RolledRow>,
-    group_bytes: usize,
-    /// Rows that were pushed.
+    hours: i64,
+    group: RolledSums,
+    /// Rows that were written.
     count: u64,
 }
 
 impl<'w> SumsWriter<'w> {
-    /// Writes to `file`, which will be at `path`.
-    pub(super) fn new(file: PartWriter, path: &'w Path, sensor: &'w str, day: i64) -> Self {
+    /// Writes to `file`, which will be at `path`, rows that all have this sensor, day and hours.
+    pub(super) fn new(
+        file: PartWriter,
+        path: &'w Path,
+        (sensor, day, hours): (&'w str, i64, i64),
+    ) -> Self {
         SumsWriter {
             file,
             path,
             sensor,
             day,
-            hours: 0,
-            group: Vec::new(),
-            group_bytes: 0,
+            hours,
+            group: RolledSums::default(),
             count: 0,
         }
     }
 
-    /// Takes the rows that are held.
-    fn push_all(&mut self, held: &mut HeldSums, texts: &KindTexts) -> Result<(), RollupError> {
-        for (key, sum) in held.take_sorted(texts) {
-            let (sources, sketch) = sum.sources.finish();
-            self.group_bytes += sketch.len();
-            self.group.push(RolledRow {
-                key: texts.key(key),
-                packets: sum.packets,
-                bytes: sum.bytes,
-                sources,
-                sketch,
-            });
-            if self.group.len() == GROUP_ROWS || self.group_bytes >= GROUP_BYTES {
-                self.write_group()?;
-            }
+    /// Takes a row.
+    ///
+    /// # Errors
+    /// When a row group cannot be written.
+    pub(super) fn push(
+        &mut self,
+        texts: &KindTexts,
+        row: &mut SumRow<'_>,
+    ) -> Result<(), WriteError> {
+        let group = &mut self.group;
+        group.services.push(row.key.service);
+        group.kinds.push(row.key.kind);
+        let [packets, bytes] = row.counts;
+        group.packets.push(packets);
+        group.bytes.push(bytes);
+        group.sources.push(row.sources.write(&mut group.sketches));
+        group.ends.push(group.sketches.len());
+        if group.len() == GROUP_ROWS || group.sketches.len() >= GROUP_BYTES {
+            self.write_group(texts)?;
         }
         Ok(())
     }
 
-    fn write_group(&mut self) -> Result<(), WriteError> {
+    fn write_group(&mut self, texts: &KindTexts) -> Result<(), WriteError> {
         let group = RolledRows {
             day: self.day,
             sensor: self.sensor,
             hours: self.hours,
-            rows: std::mem::take(&mut self.group),
+            sums: &self.group,
+            kinds: texts.kinds(),
+            texts: texts.texts(),
         };
-        self.group_bytes = 0;
-        self.count += group.rows.len() as u64;
+        let rows = self.group.len();
         let schema = self.file.schema();
         self.file.append(encode_with(self.path, |encoder| {
-            encode_group(ROLLED_UP_ROWS, &schema, group.rows.len(), &group, encoder)
-        })?)
+            encode_group(ROLLED_UP_ROWS, &schema, rows, &group, encoder)
+        })?)?;
+        self.count += rows as u64;
+        self.group.clear();
+        Ok(())
     }
 
     /// The file, and how many rows it has.
     ///
     /// # Errors
     /// When the last row group cannot be written.
-    pub(super) fn finish(mut self) -> Result<(PartWriter, u64), WriteError> {
-        if !self.group.is_empty() {
-            self.write_group()?;
+    pub(super) fn finish(mut self, texts: &KindTexts) -> Result<(PartWriter, u64), WriteError> {
+        if self.group.len() > 0 {
+            self.write_group(texts)?;
         }
         Ok((self.file, self.count))
     }
@@ -212,31 +214,29 @@ mod tests {
     use std::path::PathBuf;
 
     use super::*;
-    use crate::rollup::kind_sums::RolledService;
-    use crate::schema::TRAFFIC_DAILY;
+    use crate::schema::{RolledService, TRAFFIC_DAILY};
     use crate::sketch::{Member, write_sketch};
 
     /// Rows of all hours of a day; most services come in several of them, and some have very many sources.
     fn add_rows(sums: &mut PeriodSums<'_>) {
-        sums.hours = 24;
         let words = ["tcp-syn", "scan", "none", "", "JP", "CN", "US", "zmap"];
         let numbers = words.map(|word| sums.texts.number(word));
         for row in 0..30_000_u32 {
             let mixed = row.wrapping_mul(0x9e37_79b9) >> 7;
             let port = (mixed % 13 > 0).then_some((mixed % 701) as i32);
+            let version = if mixed.is_multiple_of(5) { 6 } else { 4 };
+            let protocol = [6, 17][(mixed % 2) as usize];
+            let service = RolledService::new(version, protocol, port);
+            let kind = sums.texts.kind([
+                numbers[0],
+                numbers[1],
+                numbers[if mixed.is_multiple_of(3) { 2 } else { 7 }],
+                numbers[3],
+                numbers[4 + (row % 3) as usize],
+            ]);
             let key = NumberedKey {
-                service: RolledService {
-                    ip_version: if mixed.is_multiple_of(5) { 6 } else { 4 },
-                    protocol: [6, 17][(mixed % 2) as usize],
-                    port,
-                },
-                texts: [
-                    numbers[0],
-                    numbers[1],
-                    numbers[if mixed.is_multiple_of(3) { 2 } else { 7 }],
-                    numbers[3],
-                    numbers[4 + (row % 3) as usize],
-                ],
+                service: service.expect("a service"),
+                kind,
             };
             let count = if mixed % 701 == 23 { 500 } else { 1 + row % 9 };
             let sources = (0..count).map(|source| format!("{}.{source}", row % 40));
@@ -244,7 +244,7 @@ mod tests {
             let mut sketch = Vec::new();
             write_sketch(&mut members, &mut sketch);
             let counts = [i64::from(count), i64::from(count) * 60];
-            sums.add(key, counts, &sketch).expect("a sketch");
+            sums.add(key, counts, SketchView::of(&sketch).expect("a sketch"));
             if row % 100 == 0 {
                 sums.make_room().expect("writable");
             }
@@ -261,9 +261,11 @@ mod tests {
         let runs = sums.spilled.as_ref().map_or(0, SpilledRuns::len);
         let within: PathBuf = "traffic_daily/date=2026-11-05/tokyo.parquet".into();
         let file = PartWriter::create(&store, &within, &TRAFFIC_DAILY, Vec::new());
-        let mut file = SumsWriter::new(file.expect("writable"), &within, "tokyo", 20_762);
-        sums.write(&mut file).expect("writable");
-        let (file, rows) = file.finish().expect("writable");
+        let of_all = ("tokyo", 20_762, 24);
+        let mut file = SumsWriter::new(file.expect("writable"), &within, of_all);
+        let taken = sums.take(|texts, mut row| Ok(file.push(texts, &mut row)?));
+        taken.expect("writable");
+        let (file, rows) = file.finish(&sums.texts).expect("writable");
         let mut publication = store.publication();
         let file = file.finish().expect("writable");
         publication.put(file).expect("writable");

@@ -45,18 +45,31 @@ pub(super) fn roll_days(
         let by_kind = KindMaking::of(day, &TRAFFIC_DAILY, &noted, rolled);
         let marginals = MarginalDay::of(day, &noted, rolled);
         let periods: BTreeSet<Period> = parts.iter().map(|part| part.period).collect();
-        let mut of_kinds = by_kind.as_ref().map(|_| PeriodSums::new(store));
-        if let Some(sums) = &mut of_kinds {
-            sums.hours = periods.len() as i64;
+        if by_kind.is_none() && marginals.is_none() {
+            continue;
         }
-        let mut of_reports = marginals.as_ref().map(|_| DaySums::default());
-        let (for_kinds, for_reports) = (of_kinds.as_mut(), of_reports.as_mut());
-        add_hours(&files_of(parts), for_kinds, for_reports)?;
+        let mut sums = PeriodSums::new(store);
+        let mut reports = marginals.as_ref().map(|_| DaySums::default());
+        add_hours(&files_of(parts), &mut sums, reports.as_mut())?;
+        let file = by_kind
+            .as_ref()
+            .map(|making| making.begin(periods.len() as i64));
+        let mut file = file.transpose()?;
+        sums.take(|texts, mut row| {
+            if let Some(reports) = &mut reports {
+                reports.add(&mut row);
+            }
+            match &mut file {
+                Some(file) => Ok(file.push(texts, &mut row)?),
+                None => Ok(()),
+            }
+        })?;
         let mut publication = store.publication();
-        if let (Some(making), Some(sums)) = (by_kind, of_kinds) {
-            making.write(&mut publication, rolled, |file| sums.write(file))?;
+        if let (Some(making), Some(file)) = (&by_kind, file) {
+            making.finish(file, &sums.texts, &mut publication, rolled)?;
         }
-        if let (Some(making), Some(sums)) = (marginals, of_reports) {
+        drop(sums);
+        if let (Some(making), Some(sums)) = (marginals, reports) {
             making.write(sums, &mut publication, rolled)?;
         }
         publisher.publish(publication)?;
@@ -91,13 +104,14 @@ pub(super) fn roll_months(
         };
         let files = files_of(parts);
         let mut publication = store.publication();
-        making.write(&mut publication, rolled, |file| {
-            let mut texts = KindTexts::default();
-            let opened = files.iter().map(|rows| SortedDay::open(rows, &mut texts));
-            let days: Vec<SortedDay<'_>> = opened.collect::<Result<_, _>>()?;
-            file.hours = days.iter().map(|day| day.hours).sum();
-            merge(days, &mut texts, file)
+        let mut texts = KindTexts::default();
+        let opened = files.iter().map(|rows| SortedDay::open(rows, &mut texts));
+        let days: Vec<SortedDay<'_>> = opened.collect::<Result<_, _>>()?;
+        let mut file = making.begin(days.iter().map(|day| day.hours).sum())?;
+        merge(days, &mut texts, &mut |texts, mut row| {
+            Ok(file.push(texts, &mut row)?)
         })?;
+        making.finish(file, &texts, &mut publication, rolled)?;
         publication
             .commit()
             .map_err(file_error(store.directory()))?;
@@ -162,22 +176,32 @@ impl<'m> KindMaking<'m> {
         })
     }
 
-    /// Writes the part for `publication`, with the rows that `write` pushes.
-    fn write(
-        self,
+    /// Begins the part, whose rows are of so many hours.
+    fn begin(&self, hours: i64) -> Result<SumsWriter<'_>, RollupError> {
+        let RolledPeriod {
+            store,
+            period,
+            sensor,
+            ..
+        } = self.of;
+        let notes = self.notes.metadata();
+        let file = PartWriter::create(store, &self.within, self.table, notes)?;
+        let day = period.first_hour().0.div_euclid(24);
+        Ok(SumsWriter::new(file, &self.within, (sensor, day, hours)))
+    }
+
+    /// Ends the part for `publication`.
+    fn finish(
+        &self,
+        file: SumsWriter<'_>,
+        texts: &KindTexts,
         publication: &mut Publication,
         rolled: &mut Rolled,
-        write: impl FnOnce(&mut SumsWriter<'_>) -> Result<(), RollupError>,
     ) -> Result<(), RollupError> {
-        let within = &self.within;
-        let notes = self.notes.metadata();
-        let file = PartWriter::create(self.of.store, within, self.table, notes)?;
-        let day = self.of.period.first_hour().0.div_euclid(24);
-        let mut file = SumsWriter::new(file, within, self.of.sensor, day);
-        write(&mut file)?;
-        let (file, rows) = file.finish()?;
+        let (file, rows) = file.finish(texts)?;
         rolled.rows += rows;
         rolled.written += 1;
-        publication.put(file.finish()?).map_err(file_error(within))
+        let failed = file_error(&self.within);
+        publication.put(file.finish()?).map_err(failed)
     }
 }

@@ -161,6 +161,32 @@ impl Slot<'_> {
         self.texts_by_number(distinct.into_iter(), numbers)
     }
 
+    /// The same of texts that have numbers below `count`.
+    pub(crate) fn known_texts<'t>(
+        self,
+        values: impl Iterator<Item = u32> + Clone,
+        count: usize,
+        text: impl Fn(u32) -> &'t [u8],
+    ) -> Filled {
+        self.takes_bytes()?;
+        const UNKNOWN: u32 = u32::MAX;
+        let mut known = vec![UNKNOWN; count];
+        let mut distinct = Vec::new();
+        let mut numbers = self.encoder.take_numbers();
+        for value in values.clone() {
+            let number = &mut known[value as usize];
+            if *number == UNKNOWN {
+                *number = distinct.len() as u32;
+                distinct.push(value);
+                if distinct.len() > DISTINCT_MIN && distinct.len() * 2 > self.rows {
+                    return self.encoder.prefixed(&self.column, values.map(text));
+                }
+            }
+            numbers.push(*number);
+        }
+        self.texts_by_number(distinct.into_iter().map(text), numbers)
+    }
+
     /// Integers of which few are distinct: each is stored once, in the order in which they come; as deltas if they are many.
     pub(crate) fn few_integers(self, values: impl Iterator<Item = i64> + Clone) -> Filled {
         self.takes_integers(Repetition::REQUIRED)?;

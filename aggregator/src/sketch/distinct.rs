@@ -8,8 +8,8 @@
 use datasketches::hll::{HllSketch, HllType, HllUnion};
 
 use super::{
-    COMPACT, LG_K, LIST_LG, LIST_MAX, LIST_WORDS, SET_LG, SET_WORDS, VERSION_AND_FAMILY, mode,
-    write_registers,
+    COMPACT, LG_K, LIST_LG, LIST_MAX, LIST_WORDS, SET_LG, SET_WORDS, SketchSources, SketchView,
+    VERSION_AND_FAMILY, mode, write_registers,
 };
 
 /// `lg_k` of the counts for every port; there may be a hundred thousand ports.
@@ -90,6 +90,35 @@ impl SourceSketch {
         Ok(())
     }
 
+    /// Forgets all members.
+    pub fn clear(&mut self) {
+        self.few.clear();
+        self.registers = Box::default();
+    }
+
+    /// Adds the members of a sketch.
+    #[inline]
+    pub fn add_view(&mut self, sketch: SketchView<'_>) {
+        match sketch {
+            SketchView::Members(members) => {
+                let coupons = members.iter().map(|word| u32::from_le_bytes(*word));
+                coupons.for_each(|coupon| self.add(coupon));
+            }
+            SketchView::Registers(registers) => self.add_registers(registers),
+        }
+    }
+
+    /// Adds the sources of a union.
+    #[inline]
+    pub fn add_sources(&mut self, sources: SketchSources<'_>) {
+        match sources {
+            SketchSources::Few(members) => {
+                members.iter().for_each(|member| self.add(member.bits()));
+            }
+            SketchSources::Many(registers) => self.add_registers(registers),
+        }
+    }
+
     /// Adds the members of another set.
     pub fn merge(&mut self, other: &SourceSketch) {
         if other.registers.is_empty() {
@@ -143,6 +172,7 @@ impl SourceSketch {
         }
     }
 
+    #[inline]
     fn add(&mut self, coupon: u32) {
         if coupon == 0 {
             return;

@@ -7,9 +7,8 @@ use super::{
     SketchRegisters, VERSION_AND_FAMILY, mode, write_sketch,
 };
 
-/// Bytes before the members of a list, the members of a set, and registers.
+/// Bytes before the members of a list, and before registers; a set has their number between its head and its members.
 const LIST_AT: usize = 8;
-const SET_AT: usize = 12;
 const REGISTERS_AT: usize = 40;
 /// Number of pending members from which duplicates are removed.
 const WAITING_MAX: usize = 2 * SET_MAX;
@@ -18,6 +17,59 @@ const WAITING_MAX: usize = 2 * SET_MAX;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("a sketch of sources is damaged, or was not written by this program")]
 pub struct NoSketch;
+
+/// What a serialized sketch holds.
+#[derive(Clone, Copy, Debug)]
+pub enum SketchView<'i> {
+    /// The members of few sources, four bytes each.
+    Members(&'i [[u8; 4]]),
+    /// The registers of many.
+    Registers(&'i [u8; REGISTERS]),
+}
+
+impl<'i> SketchView<'i> {
+    /// Reads a serialized sketch.
+    ///
+    /// # Errors
+    /// When the bytes are no sketch.
+    #[inline]
+    pub fn of(image: &'i [u8]) -> Result<Self, NoSketch> {
+        let (head, rest) = image.split_first_chunk::<LIST_AT>().ok_or(NoSketch)?;
+        let [words, version, family, lg_k, _, flags, count, form] = *head;
+        if [version, family] != VERSION_AND_FAMILY || lg_k != LG_K {
+            return Err(NoSketch);
+        }
+        let compact = flags & COMPACT != 0;
+        if words == LIST_WORDS && form == mode(0) && compact {
+            members(rest, usize::from(count))
+        } else if words == SET_WORDS && form == mode(1) && compact {
+            let (count, rest) = rest.split_first_chunk().ok_or(NoSketch)?;
+            members(rest, u32::from_le_bytes(*count) as usize)
+        } else if words == REGISTERS_WORDS && form == mode(2) {
+            let registers = image.get(REGISTERS_AT..).ok_or(NoSketch)?;
+            let registers = registers.try_into().map_err(|_| NoSketch)?;
+            Ok(SketchView::Registers(registers))
+        } else {
+            Err(NoSketch)
+        }
+    }
+}
+
+fn members(bytes: &[u8], count: usize) -> Result<SketchView<'_>, NoSketch> {
+    match bytes.as_chunks() {
+        (members, []) if members.len() == count => Ok(SketchView::Members(members)),
+        _ => Err(NoSketch),
+    }
+}
+
+/// The sources of a union.
+#[derive(Clone, Copy, Debug)]
+pub enum SketchSources<'s> {
+    /// Few: the members, sorted, each once.
+    Few(&'s [Member]),
+    /// Many: the registers.
+    Many(&'s [u8; REGISTERS]),
+}
 
 /// The sources of several rows.
 #[derive(Clone, Debug, Default)]
@@ -29,66 +81,74 @@ pub struct SketchUnion {
 }
 
 impl SketchUnion {
+    /// Forgets all sources.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.members.clear();
+        self.registers = None;
+    }
+
     /// Adds the sources of a serialized sketch.
     ///
     /// # Errors
     /// When the bytes are no sketch; then nothing is added.
     pub fn add(&mut self, image: &[u8]) -> Result<(), NoSketch> {
-        let (head, _) = image.split_first_chunk::<LIST_AT>().ok_or(NoSketch)?;
-        let [words, version, family, lg_k, _, flags, count, form] = *head;
-        if [version, family] != VERSION_AND_FAMILY || lg_k != LG_K {
-            return Err(NoSketch);
-        }
-        let compact = flags & COMPACT != 0;
-        if words == LIST_WORDS && form == mode(0) && compact {
-            self.add_members(&image[LIST_AT..], usize::from(count))
-        } else if words == SET_WORDS && form == mode(1) && compact {
-            let count = image.get(LIST_AT..SET_AT).ok_or(NoSketch)?;
-            let count = u32::from_le_bytes([count[0], count[1], count[2], count[3]]);
-            self.add_members(&image[SET_AT..], count as usize)
-        } else if words == REGISTERS_WORDS && form == mode(2) {
-            let theirs = image.get(REGISTERS_AT..).ok_or(NoSketch)?;
-            let theirs: &[u8; REGISTERS] = theirs.try_into().map_err(|_| NoSketch)?;
-            let ours = self.registers();
-            for (ours, &theirs) in ours.0.iter_mut().zip(theirs) {
-                *ours = (*ours).max(theirs);
+        self.add_view(SketchView::of(image)?);
+        Ok(())
+    }
+
+    /// Adds the sources of a sketch.
+    #[inline]
+    pub fn add_view(&mut self, sketch: SketchView<'_>) {
+        match sketch {
+            SketchView::Members(theirs) => self.add_members(theirs),
+            SketchView::Registers(theirs) => {
+                let ours = self.registers();
+                for (ours, &theirs) in ours.0.iter_mut().zip(theirs) {
+                    *ours = (*ours).max(theirs);
+                }
             }
-            Ok(())
-        } else {
-            Err(NoSketch)
         }
+    }
+
+    /// Its sources as a sketch has them.
+    #[inline]
+    pub fn sources(&mut self) -> SketchSources<'_> {
+        self.compact();
+        match &self.registers {
+            Some(registers) => SketchSources::Many(&registers.0),
+            None => SketchSources::Few(&self.members),
+        }
+    }
+
+    /// Appends the serialized sketch, and returns the estimated number of sources.
+    pub fn write(&mut self, bytes: &mut Vec<u8>) -> u64 {
+        self.compact();
+        let Some(registers) = &self.registers else {
+            write_sketch(&mut self.members, bytes);
+            // The library's estimate of so few rounds to their number.
+            return self.members.len() as u64;
+        };
+        let start = bytes.len();
+        registers.write_to(bytes);
+        // Written a line ago; were it no sketch all the same, no source would be claimed.
+        let sketch = HllSketch::deserialize(&bytes[start..]);
+        let estimate = sketch.map_or(0.0, |sketch| sketch.estimate());
+        estimate.round() as u64
     }
 
     /// The estimated number of sources, and the serialized sketch.
     #[must_use]
     pub fn finish(mut self) -> (u64, Vec<u8>) {
-        self.compact();
         let mut bytes = Vec::new();
-        match &self.registers {
-            Some(registers) => registers.write_to(&mut bytes),
-            None => write_sketch(&mut self.members, &mut bytes),
-        }
-        if self.registers.is_none() {
-            // The library's estimate of so few rounds to their number.
-            return (self.members.len() as u64, bytes);
-        }
-        // Written a line ago; were it no sketch all the same, no source would be claimed.
-        let estimate = HllSketch::deserialize(&bytes).map_or(0.0, |sketch| sketch.estimate());
-        (estimate.round() as u64, bytes)
+        let sources = self.write(&mut bytes);
+        (sources, bytes)
     }
 
-    /// Memory beside the value itself, bytes.
-    pub(crate) fn held_bytes(&self) -> usize {
-        let registers = self.registers.as_ref().map_or(0, |_| REGISTERS);
-        self.members.capacity() * size_of::<Member>() + registers
-    }
-
-    fn add_members(&mut self, bytes: &[u8], count: usize) -> Result<(), NoSketch> {
-        if bytes.len() != count * 4 {
-            return Err(NoSketch);
-        }
-        let word = |word: &[u8]| u32::from_le_bytes([word[0], word[1], word[2], word[3]]);
-        let members = bytes.chunks_exact(4).map(word).map(Member::from_bits);
+    #[inline]
+    fn add_members(&mut self, members: &[[u8; 4]]) {
+        let members = members.iter().map(|word| u32::from_le_bytes(*word));
+        let members = members.map(Member::from_bits);
         match &mut self.registers {
             Some(registers) => members.for_each(|member| registers.insert(member)),
             None => self.members.extend(members),
@@ -96,11 +156,14 @@ impl SketchUnion {
         if self.members.len() > WAITING_MAX {
             self.compact();
         }
-        Ok(())
     }
 
     /// Removes duplicates, and changes to registers if there are many members.
+    #[inline]
     fn compact(&mut self) {
+        if self.members.len() < 2 {
+            return;
+        }
         self.members.sort_unstable();
         self.members.dedup();
         if self.members.len() > SET_MAX {
@@ -110,7 +173,7 @@ impl SketchUnion {
 
     fn registers(&mut self) -> &mut SketchRegisters {
         let registers = self.registers.get_or_insert_default();
-        for member in std::mem::take(&mut self.members) {
+        for member in self.members.drain(..) {
             registers.insert(member);
         }
         registers

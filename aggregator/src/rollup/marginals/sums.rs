@@ -7,10 +7,14 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use teiten_observation::{Class, Tool, TrafficType};
 
-use crate::columns::{Columns, unknown};
+use super::super::kind_sums::{KindTexts, NumberedKey, SumRow};
+use crate::columns::unknown;
 use crate::hour::Hour;
-use crate::schema::{AskedPort, AskedPortRow, Marginal, MarginalKey, MarginalRow, PortRole, names};
+use crate::schema::{
+    AskedPort, AskedPortRow, Marginal, MarginalKey, MarginalRow, PortRole, RolledService, names,
+};
 use crate::sketch::distinct::{LG_K_SMALL, SourceSketch};
+use crate::sketch::{SketchSources, SketchView};
 
 /// Packets, bytes and sources of a marginal.
 #[derive(Clone, Debug, Default)]
@@ -21,21 +25,11 @@ struct MarginalSum {
 }
 
 impl MarginalSum {
-    fn add(&mut self, [packets, bytes]: [i64; 2], sketch: &[u8]) -> Result<(), String> {
+    #[inline]
+    fn count(&mut self, [packets, bytes]: [i64; 2]) -> &mut SourceSketch {
         self.packets += packets;
         self.bytes += bytes;
-        let merged = self.sources.merge_image(sketch);
-        merged.map_err(|error| error.to_string())
-    }
-
-    fn merge(&mut self, other: MarginalSum) {
-        if self.packets == 0 {
-            *self = other;
-            return;
-        }
-        self.packets += other.packets;
-        self.bytes += other.bytes;
-        self.sources.merge(&other.sources);
+        &mut self.sources
     }
 }
 
@@ -58,7 +52,7 @@ impl Default for PortSum {
 }
 
 impl PortSum {
-    /// Adds packets and bytes.
+    /// Adds packets, bytes, and the sources of a serialized sketch.
     pub(super) fn add(&mut self, [packets, bytes]: [i64; 2], sketch: &[u8]) -> Result<(), String> {
         self.packets += packets;
         self.bytes += bytes;
@@ -66,27 +60,27 @@ impl PortSum {
         merged.map_err(|error| error.to_string())
     }
 
-    fn merge(&mut self, other: PortSum) {
-        if self.packets == 0 {
-            *self = other;
-            return;
-        }
-        self.packets += other.packets;
-        self.bytes += other.bytes;
-        self.sources.merge(&other.sources);
+    #[inline]
+    fn add_sources(&mut self, [packets, bytes]: [i64; 2], sources: SketchSources<'_>) {
+        self.packets += packets;
+        self.bytes += bytes;
+        self.sources.add_sources(sources);
     }
 
-    /// The row of the table.
-    pub(super) fn row(self, key: AskedPort) -> AskedPortRow {
+    /// The row of the table; nothing is left in the sum.
+    pub(super) fn take_row(&mut self, key: AskedPort) -> AskedPortRow {
         let mut sketch = Vec::new();
         self.sources.write_image(&mut sketch);
-        AskedPortRow {
+        let row = AskedPortRow {
             key,
             packets: self.packets,
             bytes: self.bytes,
             sources: self.sources.estimate(),
             sketch,
-        }
+        };
+        (self.packets, self.bytes) = (0, 0);
+        self.sources.clear();
+        row
     }
 }
 
@@ -118,12 +112,6 @@ impl Marginals {
         let occurring = numbered.filter(|(_, sum)| sum.packets > 0);
         occurring.map(|(place, sum)| (place % GROUPS, place / GROUPS, sum))
     }
-
-    fn merge(&mut self, other: Marginals, number: impl Fn(usize) -> usize) {
-        for (group, theirs, sum) in other.occurring() {
-            self.at(group, number(theirs)).merge(sum);
-        }
-    }
 }
 
 /// Texts with a number each.
@@ -146,85 +134,73 @@ impl Numbers {
     }
 }
 
-/// Ports of a protocol, and behind them what has none.
-const PORTS: usize = 1 << 16;
-/// The place of a port that has no sum.
-const NONE: u32 = u32::MAX;
-
-/// The sums of a role, IP version and protocol: found by the port's number, and only as many as there are ports.
-#[derive(Debug)]
-struct NumberedSums {
-    places: Vec<u32>,
-    sums: Vec<(Option<u16>, PortSum)>,
-}
-
-impl Default for NumberedSums {
-    fn default() -> Self {
-        NumberedSums {
-            places: vec![NONE; PORTS + 1],
-            sums: Vec::new(),
-        }
-    }
-}
-
-impl NumberedSums {
-    fn at(&mut self, port: Option<u16>) -> &mut PortSum {
-        let place = &mut self.places[port.map_or(PORTS, usize::from)];
-        if *place == NONE {
-            *place = self.sums.len() as u32;
-            self.sums.push((port, PortSum::default()));
-        }
-        &mut self.sums[*place as usize].1
-    }
-}
-
-/// Sums by port: numbered ones for each role, IP version and protocol that has ports, a map for the others.
+/// Rows by port. Those of a port come one after the other, so the sums of one port are in memory.
 #[derive(Debug, Default)]
-struct PortMarginals {
-    numbered: BTreeMap<(PortRole, u8, u8), NumberedSums>,
-    others: HashMap<AskedPort, PortSum, RandomState>,
+struct PortRows {
+    port: Option<RolledService>,
+    /// The sums of the port by role.
+    sums: [PortSum; PortRole::ALL.len()],
+    /// The rows of the ports before, by role.
+    rows: [Vec<AskedPortRow>; PortRole::ALL.len()],
 }
 
-impl PortMarginals {
-    fn at(&mut self, key: AskedPort) -> &mut PortSum {
-        if !matches!(key.protocol, 6 | 17) {
-            return self.others.entry(key).or_default();
+impl PortRows {
+    #[inline]
+    fn add(
+        &mut self,
+        port: RolledService,
+        roles: &[PortRole],
+        counts: [i64; 2],
+        sources: SketchSources<'_>,
+    ) {
+        if self.port != Some(port) {
+            self.end_port();
+            self.port = Some(port);
         }
-        let sums = self
-            .numbered
-            .entry((key.role, key.ip_version, key.protocol))
-            .or_default();
-        sums.at(key.port)
+        for role in roles {
+            self.sums[*role as usize].add_sources(counts, sources);
+        }
     }
 
-    fn merge(&mut self, other: PortMarginals) {
-        for (key, sum) in other.occurring() {
-            self.at(key).merge(sum);
-        }
-    }
-
-    fn occurring(self) -> impl Iterator<Item = (AskedPort, PortSum)> {
-        let numbered = self.numbered.into_iter();
-        let numbered = numbered.flat_map(|((role, ip_version, protocol), sums)| {
-            let sums = sums.sums.into_iter();
-            let occurring = sums.filter(|(_, sum)| sum.packets > 0);
-            occurring.map(move |(port, sum)| {
+    fn end_port(&mut self) {
+        let Some(port) = self.port.take() else {
+            return;
+        };
+        for (role, sum) in PortRole::ALL.iter().zip(&mut self.sums) {
+            if sum.packets > 0 {
                 let key = AskedPort {
-                    role,
-                    ip_version,
-                    protocol,
-                    port,
+                    role: *role,
+                    ip_version: port.ip_version(),
+                    protocol: port.protocol(),
+                    port: port.port(),
                 };
-                (key, sum)
-            })
-        });
-        numbered.chain(self.others)
+                self.rows[*role as usize].push(sum.take_row(key));
+            }
+        }
     }
+
+    /// The rows in the order of their table.
+    fn finish(mut self) -> Vec<AskedPortRow> {
+        self.end_port();
+        self.rows.into_iter().flatten().collect()
+    }
+}
+
+/// What the texts of a row mean here.
+#[derive(Clone, Copy, Debug)]
+struct KindPlaces {
+    class: Class,
+    traffic_type: usize,
+    tool: usize,
+    actor: usize,
+    country: usize,
 }
 
 /// All sums of a day.
 #[derive(Debug, Default)]
 pub(in crate::rollup) struct DaySums {
+    /// By the number of a kind.
+    places: Vec<KindPlaces>,
     hours: BTreeMap<i64, Marginals>,
     types: Marginals,
     tools: Marginals,
@@ -232,103 +208,64 @@ pub(in crate::rollup) struct DaySums {
     actor_names: Numbers,
     countries: Marginals,
     country_names: Numbers,
-    ports: PortMarginals,
+    ports: PortRows,
 }
 
 impl DaySums {
-    /// Adds rows of one hour, or where none is named of the hours that the rows say.
+    /// Learns what kinds mean that are new.
     ///
     /// # Errors
-    /// The reason as text, when a column is damaged.
-    pub(in crate::rollup) fn add_batch(
-        &mut self,
-        batch: &Columns<'_>,
-        hour: Option<Hour>,
-    ) -> Result<(), String> {
-        match hour {
-            Some(hour) => self.add_hour(batch, hour),
-            None => batch.by_hour(|hour, rows| self.add_hour(rows, Hour(hour))),
-        }
-    }
-
-    fn add_hour(&mut self, batch: &Columns<'_>, hour: Hour) -> Result<(), String> {
-        let start_us = hour.start_us();
-        let mut protocols = self.hours.remove(&start_us).unwrap_or_default();
-        self.add(batch, &mut protocols)?;
-        self.hours.insert(start_us, protocols);
-        Ok(())
-    }
-
-    fn add(&mut self, batch: &Columns<'_>, of_hour: &mut Marginals) -> Result<(), String> {
-        let types = batch.text(names::TRAFFIC_TYPE, |name| {
-            TrafficType::from_name(name).ok_or_else(|| unknown(names::TRAFFIC_TYPE, name))
-        })?;
-        let classes = batch.text(names::CLASS, |name| {
-            Class::from_name(name).ok_or_else(|| unknown(names::CLASS, name))
-        })?;
-        let tools = batch.text(names::TOOL, |name| {
-            Tool::from_name(name).ok_or_else(|| unknown(names::TOOL, name))
-        })?;
-        let actors = batch.text(names::ACTOR, |name| Ok(self.actor_names.of(name)))?;
-        let countries = batch.text(names::COUNTRY, |name| Ok(self.country_names.of(name)))?;
-        let (versions, protocols, ports) = (
-            batch.int32(names::IP_VERSION)?,
-            batch.int32(names::PROTOCOL)?,
-            batch.ports()?,
-        );
-        let (packets, bytes) = (
-            batch.int64(names::PACKETS)?.values(),
-            batch.int64(names::BYTES)?.values(),
-        );
-        let sketches = batch.bytes(names::SOURCES_SKETCH)?;
-        for row in 0..batch.rows() {
-            let class = *classes.at(row);
-            let is_ipv6 = versions.value(row) == 6;
-            let group = group(is_ipv6, class);
-            let protocol = protocols.value(row) as u8;
-            let (counts, sketch) = ([packets[row], bytes[row]], sketches.value(row));
-            for sum in [
-                of_hour.at(group, protocol.into()),
-                self.types.at(group, *types.at(row) as usize),
-                self.tools.at(group, *tools.at(row) as usize),
-                self.actors.at(group, *actors.at(row)),
-                self.countries.at(group, *countries.at(row)),
-            ] {
-                sum.add(counts, sketch)?;
-            }
-            for &role in PortRole::of(class) {
-                let key = AskedPort {
-                    role,
-                    ip_version: if is_ipv6 { 6 } else { 4 },
-                    protocol,
-                    port: ports.at(row),
-                };
-                self.ports.at(key).add(counts, sketch)?;
-            }
+    /// When this program does not know a word.
+    pub(in crate::rollup) fn learn(&mut self, texts: &KindTexts) -> Result<(), String> {
+        let new = &texts.kinds()[self.places.len()..];
+        let texts = texts.texts();
+        for kind in new {
+            let [traffic_type, class, tool, actor, country] =
+                kind.map(|number| &*texts[number as usize]);
+            let known = TrafficType::from_name(traffic_type);
+            let traffic_type = known.ok_or_else(|| unknown(names::TRAFFIC_TYPE, traffic_type))?;
+            let known = Class::from_name(class);
+            let class = known.ok_or_else(|| unknown(names::CLASS, class))?;
+            let known = Tool::from_name(tool);
+            let tool = known.ok_or_else(|| unknown(names::TOOL, tool))?;
+            self.places.push(KindPlaces {
+                class,
+                traffic_type: traffic_type as usize,
+                tool: tool as usize,
+                actor: self.actor_names.of(actor),
+                country: self.country_names.of(country),
+            });
         }
         Ok(())
     }
 
-    /// Adds the sums of other hours of the day.
-    pub(in crate::rollup) fn merge(&mut self, other: DaySums) {
-        for (hour, sums) in other.hours {
-            self.hours.entry(hour).or_default().merge(sums, |it| it);
+    /// The sums of an hour.
+    pub(in crate::rollup) fn of_hour(&mut self, hour: Hour) -> HourSums<'_> {
+        HourSums {
+            places: &self.places,
+            sums: self.hours.entry(hour.start_us()).or_default(),
         }
-        self.types.merge(other.types, |it| it);
-        self.tools.merge(other.tools, |it| it);
-        let renumbered = |ours: &mut Numbers, theirs: &Numbers| -> Vec<usize> {
-            theirs.texts.iter().map(|text| ours.of(text)).collect()
-        };
-        let actors = renumbered(&mut self.actor_names, &other.actor_names);
-        self.actors.merge(other.actors, |number| actors[number]);
-        let countries = renumbered(&mut self.country_names, &other.country_names);
-        self.countries
-            .merge(other.countries, |number| countries[number]);
-        self.ports.merge(other.ports);
+    }
+
+    /// Adds the sum of all rows of the day with a key, but for the hours; keys come in the order of their services.
+    pub(in crate::rollup) fn add(&mut self, row: &mut SumRow<'_>) {
+        let (service, sources) = (row.key.service, row.sources.sources());
+        let places = self.places[row.key.kind as usize];
+        let group = group(service.is_ipv6(), places.class);
+        for sum in [
+            self.types.at(group, places.traffic_type),
+            self.tools.at(group, places.tool),
+            self.actors.at(group, places.actor),
+            self.countries.at(group, places.country),
+        ] {
+            sum.count(row.counts).add_sources(sources);
+        }
+        let roles = PortRole::of(places.class);
+        self.ports.add(service, roles, row.counts, sources);
     }
 
     /// The rows of both tables, in their order.
-    pub(super) fn finish(self) -> (Vec<MarginalRow>, Vec<(AskedPort, PortSum)>) {
+    pub(super) fn finish(self) -> (Vec<MarginalRow>, Vec<AskedPortRow>) {
         let mut rows = Vec::new();
         let empty: Arc<str> = "".into();
         for (hour, sums) in self.hours {
@@ -361,9 +298,29 @@ impl DaySums {
             );
         }
         rows.sort_unstable_by(|a, b| a.key.cmp(&b.key));
-        let mut ports: Vec<(AskedPort, PortSum)> = self.ports.occurring().collect();
-        ports.sort_unstable_by_key(|(key, _)| *key);
-        (rows, ports)
+        (rows, self.ports.finish())
+    }
+}
+
+/// The sums of an hour.
+pub(in crate::rollup) struct HourSums<'s> {
+    places: &'s [KindPlaces],
+    sums: &'s mut Marginals,
+}
+
+impl HourSums<'_> {
+    /// Adds a row.
+    #[inline]
+    pub(in crate::rollup) fn add(
+        &mut self,
+        key: NumberedKey,
+        counts: [i64; 2],
+        sketch: SketchView<'_>,
+    ) {
+        let class = self.places[key.kind as usize].class;
+        let group = group(key.service.is_ipv6(), class);
+        let sum = self.sums.at(group, key.service.protocol().into());
+        sum.count(counts).add_view(sketch);
     }
 }
 
