@@ -20,6 +20,7 @@ mod making;
 mod marginals;
 mod noted;
 mod novelties;
+mod only_day;
 mod period;
 mod port_tally;
 mod publish;

@@ -94,6 +94,8 @@ pub fn way_out(error: &std::io::Error) -> &'static str {
     }
 }
 
+/// What parts say that this program has written.
+pub(crate) const CREATED_BY: &str = concat!("teiten ", env!("CARGO_PKG_VERSION"));
 /// Bytes that are written at once.
 const WRITE_BYTES: usize = 256 << 10;
 
@@ -138,7 +140,7 @@ impl PartWriter {
         metadata.retain(|note| note.key != CHECKSUM_KEY);
         metadata.push(checksum_note());
         let properties = WriterProperties::builder()
-            .set_created_by(concat!("teiten ", env!("CARGO_PKG_VERSION")).to_owned())
+            .set_created_by(CREATED_BY.to_owned())
             .set_key_value_metadata(Some(metadata))
             .build();
         let summed = ChecksumFile::new(file);

@@ -14,6 +14,9 @@ use crate::varint;
 /// Bytes of rows from which on those of a service are summed before all of them have been read.
 const WAITING_BYTES: usize = 16 << 20;
 
+/// Base-2 logarithm of the number of combinations of texts that are found without a map: some hundred kilobytes.
+const RECENT_LG: u32 = 12;
+
 /// What a row is summed by: a service, and the number that [`KindTexts::kind`] gives its texts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct NumberedKey {
@@ -43,6 +46,8 @@ pub(super) struct KindTexts {
     numbers: HashMap<Arc<str>, u32, RandomState>,
     kinds: Vec<RolledTexts>,
     known: HashMap<RolledTexts, u32, RandomState>,
+    /// Combinations that were asked for lately, each where its numbers say.
+    recent: Vec<(RolledTexts, u32)>,
     /// The places of the first kinds among each other, in the order of their texts.
     ranks: Vec<u32>,
     /// The kinds in that order.
@@ -67,10 +72,26 @@ impl KindTexts {
     /// The number of a combination of texts.
     #[inline]
     pub(super) fn kind(&mut self, texts: RolledTexts) -> u32 {
-        *self.known.entry(texts).or_insert_with(|| {
+        let mixed = texts.iter().fold(0, |mixed: u32, text| {
+            (mixed ^ *text).wrapping_mul(0x9e37_79b1)
+        });
+        let place = (mixed >> (u32::BITS - RECENT_LG)) as usize;
+        match self.recent.get(place) {
+            Some((same, kind)) if *same == texts => *kind,
+            _ => self.kind_at(place, texts),
+        }
+    }
+
+    #[cold]
+    fn kind_at(&mut self, place: usize, texts: RolledTexts) -> u32 {
+        let kind = *self.known.entry(texts).or_insert_with(|| {
             self.kinds.push(texts);
             self.kinds.len() as u32 - 1
-        })
+        });
+        // No text has the greatest number.
+        self.recent.resize(1 << RECENT_LG, ([u32::MAX; 5], 0));
+        self.recent[place] = (texts, kind);
+        kind
     }
 
     /// All texts.
@@ -139,6 +160,11 @@ impl<'r> RowBytes<'r> {
             .iter()
             .for_each(|count| varint::write(*count as u64, into));
         match sketch {
+            // Most rows have one.
+            SketchView::Members([only]) => {
+                let [a, b, c, d] = *only;
+                into.extend_from_slice(&[2, a, b, c, d]);
+            }
             SketchView::Members(members) => {
                 varint::write(members.len() as u64 + 1, into);
                 into.extend_from_slice(members.as_flattened());

@@ -11,6 +11,7 @@ use foldhash::fast::RandomState;
 use super::error::{RollupError, file_error};
 use super::making::{INPUTS, MakingNotes, NotedParts};
 use super::noted::{note_of, other_zone};
+use super::only_day::OnlyDay;
 use super::period::{RolledPeriod, month_of};
 use super::{Rolled, RollupSettings, months_of, remove_left};
 use crate::close::encode_with;
@@ -117,6 +118,15 @@ pub(super) fn roll_months(
         let path = store.path(ASKED_PORTS_MONTHLY.name, *period, &file_name);
         if note_of(&path, INPUTS).is_some_and(|known| known == inputs) {
             rolled.unchanged += 1;
+            continue;
+        }
+        let day = OnlyDay::of(parts, &ASKED_PORTS_DAILY)?;
+        if let Some(day) = day {
+            let month = Making::of(month, &noted, &inputs);
+            let (mut file, within) = month.create(&ASKED_PORTS_MONTHLY)?;
+            rolled.rows += day.copy(&mut file, &within, month.day())?;
+            rolled.written += 1;
+            month.publish(file.finish()?)?;
             continue;
         }
         let mut ports: HashMap<AskedPort, PortSum, RandomState> = HashMap::default();

@@ -104,18 +104,13 @@ impl KindBatch {
         for name in [traffic_type, class, tool, actor, country] {
             words.push(texts(batch, name, |text| Some(names.number(text)))?);
         }
-        let mut last = None;
         let mut keys = Vec::with_capacity(batch.num_rows());
         for row in 0..batch.num_rows() {
             let texts = std::array::from_fn(|place| {
                 let (keys, known) = &words[place];
                 known[keys[row] as usize]
             });
-            let kind = match last {
-                Some((same, kind)) if same == texts => kind,
-                _ => names.kind(texts),
-            };
-            last = Some((texts, kind));
+            let kind = names.kind(texts);
             let port = (!ports.is_null(row)).then(|| ports.value(row));
             let service = RolledService::new(versions[row], protocols[row], port);
             let service = service.ok_or_else(|| {

@@ -9,6 +9,7 @@ use super::kind_sums::KindTexts;
 use super::making::{INPUTS, MakingNotes, NotedParts};
 use super::marginals::{DaySums, MarginalDay};
 use super::noted::{note_of, other_zone};
+use super::only_day::OnlyDay;
 use super::period::{RolledPeriod, month_of};
 use super::publish::Publisher;
 use super::read::{SortedDay, add_hours};
@@ -18,8 +19,8 @@ use super::{HourLists, Inputs, Rolled, RollupSettings, months_of, remove_left};
 use crate::calendar::instant_text;
 use crate::schema::{TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table};
 use crate::store::{PART_ENDING, Part, Period, Publication, Store};
-use crate::whole_day::files_of;
-use crate::writer::PartWriter;
+use crate::whole_day::{PartOfHour, files_of};
+use crate::writer::{PartWriter, WriteError};
 
 /// Rolls up days: `traffic_daily`, and what `marginals.rs` makes of the same rows, which are read once for both.
 pub(super) fn roll_days(
@@ -66,7 +67,7 @@ pub(super) fn roll_days(
         })?;
         let mut publication = store.publication();
         if let (Some(making), Some(file)) = (&by_kind, file) {
-            making.finish(file, &sums.texts, &mut publication, rolled)?;
+            making.put(file.finish(&sums.texts)?, &mut publication, rolled)?;
         }
         drop(sums);
         if let (Some(making), Some(sums)) = (marginals, reports) {
@@ -102,16 +103,11 @@ pub(super) fn roll_months(
         let Some(making) = making else {
             continue;
         };
-        let files = files_of(parts);
         let mut publication = store.publication();
-        let mut texts = KindTexts::default();
-        let opened = files.iter().map(|rows| SortedDay::open(rows, &mut texts));
-        let days: Vec<SortedDay<'_>> = opened.collect::<Result<_, _>>()?;
-        let mut file = making.begin(days.iter().map(|day| day.hours).sum())?;
-        merge(days, &mut texts, &mut |texts, mut row| {
-            Ok(file.push(texts, &mut row)?)
-        })?;
-        making.finish(file, &texts, &mut publication, rolled)?;
+        match OnlyDay::of(parts, &TRAFFIC_DAILY)? {
+            Some(day) => making.copy(&day, &mut publication, rolled)?,
+            None => making.merge(parts, &mut publication, rolled)?,
+        }
         publication
             .commit()
             .map_err(file_error(store.directory()))?;
@@ -176,29 +172,59 @@ impl<'m> KindMaking<'m> {
         })
     }
 
-    /// Begins the part, whose rows are of so many hours.
-    fn begin(&self, hours: i64) -> Result<SumsWriter<'_>, RollupError> {
-        let RolledPeriod {
-            store,
-            period,
-            sensor,
-            ..
-        } = self.of;
-        let notes = self.notes.metadata();
-        let file = PartWriter::create(store, &self.within, self.table, notes)?;
-        let day = period.first_hour().0.div_euclid(24);
-        Ok(SumsWriter::new(file, &self.within, (sensor, day, hours)))
-    }
-
-    /// Ends the part for `publication`.
-    fn finish(
+    /// Makes a month of its only day.
+    fn copy(
         &self,
-        file: SumsWriter<'_>,
-        texts: &KindTexts,
+        day: &OnlyDay<'_>,
         publication: &mut Publication,
         rolled: &mut Rolled,
     ) -> Result<(), RollupError> {
-        let (file, rows) = file.finish(texts)?;
+        let mut file = self.create()?;
+        let rows = day.copy(&mut file, &self.within, self.day())?;
+        self.put((file, rows), publication, rolled)
+    }
+
+    /// Makes a month of several days.
+    fn merge(
+        &self,
+        days: &BTreeSet<PartOfHour>,
+        publication: &mut Publication,
+        rolled: &mut Rolled,
+    ) -> Result<(), RollupError> {
+        let files = files_of(days);
+        let mut texts = KindTexts::default();
+        let opened = files.iter().map(|rows| SortedDay::open(rows, &mut texts));
+        let days: Vec<SortedDay<'_>> = opened.collect::<Result<_, _>>()?;
+        let mut file = self.begin(days.iter().map(|day| day.hours).sum())?;
+        merge(days, &mut texts, &mut |texts, mut row| {
+            Ok(file.push(texts, &mut row)?)
+        })?;
+        self.put(file.finish(&texts)?, publication, rolled)
+    }
+
+    fn create(&self) -> Result<PartWriter, WriteError> {
+        let notes = self.notes.metadata();
+        PartWriter::create(self.of.store, &self.within, self.table, notes)
+    }
+
+    /// The day, or the month's first, counted from 1970-01-01.
+    fn day(&self) -> i64 {
+        self.of.period.first_hour().0.div_euclid(24)
+    }
+
+    /// Begins the part, whose rows are of so many hours.
+    fn begin(&self, hours: i64) -> Result<SumsWriter<'_>, WriteError> {
+        let of_all = (self.of.sensor, self.day(), hours);
+        Ok(SumsWriter::new(self.create()?, &self.within, of_all))
+    }
+
+    /// Ends the part, which has so many rows, for `publication`.
+    fn put(
+        &self,
+        (file, rows): (PartWriter, u64),
+        publication: &mut Publication,
+        rolled: &mut Rolled,
+    ) -> Result<(), RollupError> {
         rolled.rows += rows;
         rolled.written += 1;
         let failed = file_error(&self.within);
