@@ -177,8 +177,8 @@ impl<'r> RowBytes<'r> {
     }
 
     /// Appends a row with the sources of a union.
-    fn write_sum(counts: [i64; 2], union: &mut SketchUnion, into: &mut Vec<u8>) {
-        match union.sources() {
+    fn write_sum(counts: [i64; 2], sources: &mut SketchUnion, into: &mut Vec<u8>) {
+        match sources.sources() {
             SketchSources::Few(members) => {
                 let words = members.iter().map(|member| member.bits().to_le_bytes());
                 let words: Vec<[u8; 4]> = words.collect();
@@ -232,7 +232,7 @@ pub(super) struct HeldSums {
     /// The bits of each row's key, and where its bytes begin.
     places: Vec<(u64, u32)>,
     rows: Vec<u8>,
-    union: SketchUnion,
+    sources: SketchUnion,
     /// Bytes of the rows that are known to be sums.
     summed_bytes: usize,
 }
@@ -244,9 +244,9 @@ impl HeldSums {
         self.places.push((key.bits(), self.rows.len() as u32));
         match sketch {
             SketchView::Members(members) if members.len() > SET_MAX => {
-                self.union.clear();
-                self.union.add_view(sketch);
-                RowBytes::write_sum(counts, &mut self.union, &mut self.rows);
+                self.sources.clear();
+                self.sources.add_view(sketch);
+                RowBytes::write_sum(counts, &mut self.sources, &mut self.rows);
             }
             _ => RowBytes::write(counts, sketch, &mut self.rows),
         }
@@ -278,18 +278,18 @@ impl HeldSums {
         let HeldSums {
             places,
             rows,
-            union,
+            sources,
             ..
         } = self;
         for same in places.chunk_by(|left, right| left.0 == right.0) {
-            let counts = sum(same, rows, union);
+            let counts = sum(same, rows, sources);
             let key = NumberedKey::from_bits(same[0].0);
             each(
                 texts,
                 SumRow {
                     key,
                     counts,
-                    sources: union,
+                    sources,
                 },
             )?;
         }
@@ -310,7 +310,7 @@ impl HeldSums {
         let HeldSums {
             places,
             rows,
-            union,
+            sources,
             ..
         } = self;
         let mut row = Vec::new();
@@ -321,9 +321,9 @@ impl HeldSums {
                 each(key, only.expect("a row is where it was put"))?;
                 continue;
             }
-            let counts = sum(same, rows, union);
+            let counts = sum(same, rows, sources);
             row.clear();
-            RowBytes::write_sum(counts, union, &mut row);
+            RowBytes::write_sum(counts, sources, &mut row);
             each(key, RowBytes(&row))?;
         }
         self.clear();
@@ -380,17 +380,17 @@ fn renumber(places: &mut [(u64, u32)], numbers: &[u32]) {
     }
 }
 
-/// Packets and bytes of these rows; their sources are those of `union` then.
+/// Packets and bytes of these rows; their sources are `sources` then.
 #[inline]
-fn sum(same: &[(u64, u32)], rows: &[u8], union: &mut SketchUnion) -> [i64; 2] {
-    union.clear();
+fn sum(same: &[(u64, u32)], rows: &[u8], sources: &mut SketchUnion) -> [i64; 2] {
+    sources.clear();
     let mut sum = [0, 0];
     for (_, at) in same {
         let row = RowBytes::parse(&mut &rows[*at as usize..]);
         let (counts, sketch) = row.expect("a row is where it was put");
         sum[0] += counts[0];
         sum[1] += counts[1];
-        union.add_view(sketch);
+        sources.add_view(sketch);
     }
     sum
 }
@@ -537,7 +537,8 @@ mod tests {
     fn rows_come_back_and_what_is_cut_off_is_none() {
         for count in [1, 2, 384, 385, 1_000] {
             let (mut held, mut texts) = (HeldSums::default(), KindTexts::default());
-            let kind = texts.kind([texts.number(""); 5]);
+            let empty = texts.number("");
+            let kind = texts.kind([empty; 5]);
             let service = RolledService::new(4, 1, None).expect("a service");
             let sketch = sketch_of(0..count);
             let view = SketchView::of(&sketch).expect("a sketch");

@@ -211,11 +211,13 @@ impl<'w> SumsWriter<'w> {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
+    use std::collections::BTreeSet;
 
     use super::*;
-    use crate::schema::{RolledService, TRAFFIC_DAILY};
+    use crate::rollup::only_day::OnlyDay;
+    use crate::schema::{RolledService, TRAFFIC_DAILY, TRAFFIC_MONTHLY, Table};
     use crate::sketch::{Member, write_sketch};
+    use crate::whole_day::PartOfHour;
 
     /// Rows of all hours of a day; most services come in several of them, and some have very many sources.
     fn add_rows(sums: &mut PeriodSums<'_>) {
@@ -251,38 +253,86 @@ mod tests {
         }
     }
 
-    /// The file of these sums, and how often they were spilled.
-    fn file_of(bytes_max: usize) -> (Vec<u8>, u64, usize) {
-        let folder = tempfile::tempdir().expect("a temporary folder");
-        let store = Store::at(folder.path());
-        let mut sums = PeriodSums::new(&store);
+    /// Writes the file of these sums at `within`; returns its rows, and how often the sums were spilled.
+    fn write(
+        store: &Store,
+        table: &Table,
+        (within, day): (&str, i64),
+        bytes_max: usize,
+    ) -> (u64, usize) {
+        let mut sums = PeriodSums::new(store);
         sums.bytes_max = bytes_max;
         add_rows(&mut sums);
         let runs = sums.spilled.as_ref().map_or(0, SpilledRuns::len);
-        let within: PathBuf = "traffic_daily/date=2026-11-05/tokyo.parquet".into();
-        let file = PartWriter::create(&store, &within, &TRAFFIC_DAILY, Vec::new());
-        let of_all = ("tokyo", 20_762, 24);
-        let mut file = SumsWriter::new(file.expect("writable"), &within, of_all);
+        let within = Path::new(within);
+        let file = PartWriter::create(store, within, table, Vec::new());
+        let mut file = SumsWriter::new(file.expect("writable"), within, ("tokyo", day, 24));
         let taken = sums.take(|texts, mut row| Ok(file.push(texts, &mut row)?));
         taken.expect("writable");
         let (file, rows) = file.finish(&sums.texts).expect("writable");
+        publish(store, file);
+        (rows, runs)
+    }
+
+    fn publish(store: &Store, file: PartWriter) {
         let mut publication = store.publication();
         let file = file.finish().expect("writable");
         publication.put(file).expect("writable");
         publication.commit().expect("writable");
-        let bytes = std::fs::read(folder.path().join(within)).expect("published");
-        (bytes, rows, runs)
     }
+
+    const DAY: (&str, i64) = ("traffic_daily/date=2026-11-05/tokyo.parquet", 20_762);
+    const MONTH: (&str, i64) = ("traffic_monthly/month=2026-11/tokyo.parquet", 20_758);
 
     #[test]
     fn spilled_sums_become_the_same_file() {
+        let file_of = |bytes_max| {
+            let folder = tempfile::tempdir().expect("a temporary folder");
+            let store = Store::at(folder.path());
+            let (rows, runs) = write(&store, &TRAFFIC_DAILY, DAY, bytes_max);
+            let bytes = std::fs::read(folder.path().join(DAY.0)).expect("published");
+            (bytes, rows, runs)
+        };
         let (in_memory, rows, runs) = file_of(usize::MAX);
         assert!(rows > 5_000 && runs == 0, "{rows} rows, {runs} runs");
-        for bytes_max in [1, 200_000, 1_000_000] {
+        for bytes_max in [1, 200_000, 500_000] {
             let (spilled, rows_spilled, runs) = file_of(bytes_max);
             assert!(runs > 1, "{bytes_max}: {runs} runs");
             assert_eq!(rows_spilled, rows, "{bytes_max}");
             assert!(spilled == in_memory, "{bytes_max}: {runs} runs");
         }
+    }
+
+    #[test]
+    fn a_month_that_is_copied_of_its_only_day_is_the_month_that_is_summed_of_it() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let store = Store::at(folder.path());
+        let month = || std::fs::read(folder.path().join(MONTH.0)).expect("published");
+        let (rows, _) = write(&store, &TRAFFIC_MONTHLY, MONTH, usize::MAX);
+        let summed = month();
+        write(&store, &TRAFFIC_DAILY, DAY, usize::MAX);
+        let days = store.periods(TRAFFIC_DAILY.name).expect("days");
+        let parts = days
+            .iter()
+            .flat_map(|day| store.parts(TRAFFIC_DAILY.name, *day));
+        let mut days: BTreeSet<PartOfHour> = parts.flatten().map(PartOfHour::from).collect();
+        let copied = OnlyDay::of(&days, &TRAFFIC_DAILY).expect("sound");
+        let within = Path::new(MONTH.0);
+        let file = PartWriter::create(&store, within, &TRAFFIC_MONTHLY, Vec::new());
+        let mut file = file.expect("writable");
+        let copied = copied.expect("one day").copy(&mut file, within, MONTH.1);
+        assert_eq!(copied.expect("copied"), rows);
+        publish(&store, file);
+        assert!(month() == summed);
+        // Those of another table are not copied, nor is one of several days.
+        assert!(
+            OnlyDay::of(&days, &TRAFFIC_MONTHLY)
+                .expect("sound")
+                .is_none()
+        );
+        let mut other = days.first().expect("a day").clone();
+        other.file_name = "osaka.parquet".to_owned();
+        days.insert(other);
+        assert!(OnlyDay::of(&days, &TRAFFIC_DAILY).expect("sound").is_none());
     }
 }
