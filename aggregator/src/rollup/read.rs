@@ -74,6 +74,13 @@ fn no_sketch(error: NoSketch) -> PartError {
     damaged(names::SOURCES_SKETCH, &error.to_string())
 }
 
+/// What no packet has, so that the file is damaged.
+fn no_service(ip_version: i32, protocol: i32, port: Option<i32>) -> PartError {
+    let port = port.map_or_else(|| "nothing".to_owned(), |port| port.to_string());
+    let what = format!("holds {port} with IP version {ip_version} and protocol {protocol}");
+    damaged(names::PORT, &what)
+}
+
 /// The rows of a batch by kind.
 struct KindBatch {
     keys: Vec<NumberedKey>,
@@ -113,12 +120,8 @@ impl KindBatch {
             let kind = names.kind(texts);
             let port = (!ports.is_null(row)).then(|| ports.value(row));
             let service = RolledService::new(versions[row], protocols[row], port);
-            let service = service.ok_or_else(|| {
-                let (version, protocol) = (versions[row], protocols[row]);
-                let what =
-                    format!("is {port:?} in a row of IP version {version} and protocol {protocol}");
-                damaged(names::PORT, &what)
-            })?;
+            let none = || no_service(versions[row], protocols[row], port);
+            let service = service.ok_or_else(none)?;
             keys.push(NumberedKey { service, kind });
         }
         let sketches: &BinaryArray = column(batch, sketch, |array| array.as_binary_opt())?;

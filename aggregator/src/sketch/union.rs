@@ -137,14 +137,6 @@ impl SketchUnion {
         estimate.round() as u64
     }
 
-    /// The estimated number of sources, and the serialized sketch.
-    #[must_use]
-    pub fn finish(mut self) -> (u64, Vec<u8>) {
-        let mut bytes = Vec::new();
-        let sources = self.write(&mut bytes);
-        (sources, bytes)
-    }
-
     #[inline]
     fn add_members(&mut self, members: &[[u8; 4]]) {
         let members = members.iter().map(|word| u32::from_le_bytes(*word));
@@ -191,6 +183,13 @@ mod tests {
         bytes
     }
 
+    /// The estimated number of sources, and the serialized sketch.
+    fn finish(mut union: SketchUnion) -> (u64, Vec<u8>) {
+        let mut bytes = Vec::new();
+        let sources = union.write(&mut bytes);
+        (sources, bytes)
+    }
+
     #[test]
     fn the_union_of_parts_is_the_sketch_of_the_whole() {
         for (count, step) in [
@@ -207,7 +206,7 @@ mod tests {
                 let part = image(from..(from + 2 * step).min(count));
                 union.add(&part).expect("a sketch");
             }
-            let (estimate, bytes) = union.finish();
+            let (estimate, bytes) = finish(union);
             assert!(bytes == image(0..count), "{count}");
             let error = (estimate as f64 / f64::from(count) - 1.0).abs();
             assert!(error < 0.05, "{count}: {estimate}");
@@ -219,7 +218,7 @@ mod tests {
         for count in 1..=SET_MAX as u32 {
             let mut union = SketchUnion::default();
             union.add(&image(0..count)).expect("a sketch");
-            let (found, bytes) = union.finish();
+            let (found, bytes) = finish(union);
             let sketch = HllSketch::deserialize(&bytes).expect("a sketch");
             assert_eq!(found, sketch.estimate().round() as u64, "{count}");
         }
@@ -237,6 +236,6 @@ mod tests {
             assert_eq!(union.add(&other), Err(NoSketch));
         }
         union.add(&image(0..3)).expect("a sketch");
-        assert_eq!(union.finish().0, 3);
+        assert_eq!(finish(union).0, 3);
     }
 }

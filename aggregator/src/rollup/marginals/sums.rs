@@ -1,5 +1,6 @@
 //! The sums of a day of `traffic`, in arrays: by class and hour, type, tool, organisation or country, and by port. A row of `traffic` is
-//! added to six of them, so nothing is hashed for it where numbers are small.
+//! added to that of its hour; the others are made of the sums of the day by kind, which are fewer and come port by port. Nothing is hashed
+//! for a row.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
