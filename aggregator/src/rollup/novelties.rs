@@ -311,25 +311,31 @@ fn new_things(
     for (place, number) in today.numbers.iter().enumerate() {
         places[*number as usize] = Some(place);
     }
+    // Of a day whose payloads nobody noted nothing is known.
+    let with_payloads = days.iter().filter(|files| files.has_payloads).count();
+    let known_days = |what: NoveltyWhat| match what {
+        NoveltyWhat::Payload => with_payloads,
+        _ => days.len(),
+    };
     let mut counts: Vec<(u64, Vec<u32>)> = today
         .things
         .iter()
-        .map(|thing| (thing.sources, Vec::with_capacity(before.len())))
+        .map(|thing| (thing.sources, vec![0; known_days(thing.what)]))
         .collect();
-    for files in days {
-        for ((_, days), thing) in counts.iter_mut().zip(&today.things) {
-            // Of a day whose payloads nobody noted nothing is known.
-            if thing.what != NoveltyWhat::Payload || files.has_payloads {
-                days.push(0);
-            }
-        }
+    let mut of_payloads = 0;
+    for (of_others, files) in days.iter().enumerate() {
         for (thing, number) in files.things.iter().zip(&files.numbers) {
-            if let Some(place) = places[*number as usize]
-                && let Some(last) = counts[place].1.last_mut()
-            {
-                *last = u32::try_from(thing.sources).unwrap_or(u32::MAX);
+            if let Some(place) = places[*number as usize] {
+                let of_day = match thing.what {
+                    NoveltyWhat::Payload => of_payloads,
+                    _ => of_others,
+                };
+                if let Some(count) = counts[place].1.get_mut(of_day) {
+                    *count = u32::try_from(thing.sources).unwrap_or(u32::MAX);
+                }
             }
         }
+        of_payloads += usize::from(files.has_payloads);
     }
     // What is not known for days enough is not judged.
     let days_min = settings.novelties.days_min.max(1) as usize;
