@@ -38,7 +38,7 @@ pub struct LinesError {
 }
 
 /// Calls `take` for every source of these rows of `sources`, in the order of the tables, with all its rows: hour by hour. Parts that were decoded
-/// before need not be decoded again. The texts that rows refer to by number are added to `names`.
+/// before, and [are the same](DecodedParts::are_of) still, need not be decoded again. The texts that rows refer to by number are added to `names`.
 ///
 /// # Errors
 /// When a part cannot be read, or what `take` returns.
@@ -51,7 +51,6 @@ pub fn each_source<E: From<LinesError>>(
     std::thread::scope(|scope| {
         let mut heads = Vec::with_capacity(parts.len());
         let mut threads = 0;
-        let decoded = decoded.filter(|decoded| decoded.are_of(parts));
         let mut decoded = decoded.map(|decoded| decoded.batches.into_iter());
         for part in parts {
             if let Some(batches) = decoded.as_mut().and_then(Iterator::next) {
@@ -156,8 +155,16 @@ impl DecodedParts {
         })
     }
 
+    /// The number of sources, at most; none where a part cannot be read.
+    pub(crate) fn sources_max(&self) -> Option<u64> {
+        let batches = self.batches.iter().flatten();
+        let sources = batches.map(|batch| batch.as_ref().ok().map(|batch| batch.runs.len() as u64));
+        sources.sum()
+    }
+
     /// Whether these are the parts as they are now.
-    fn are_of(&self, parts: &[PartRows]) -> bool {
+    #[must_use]
+    pub fn are_of(&self, parts: &[PartRows]) -> bool {
         found_files(parts).is_some_and(|files| files == self.files)
     }
 }

@@ -127,9 +127,7 @@ impl Scan {
                 4 => Family::Ipv4,
                 _ => Family::Ipv6,
             };
-            let mut union = Vec::new();
-            unite_packed(family, [&self.set, set], &mut union)?;
-            self.set = union;
+            unite_packed(family, &mut self.set, set)?;
         }
         self.destinations_min = self.destinations_min.max(line.destinations);
         self.packets = self.packets.saturating_add(line.packets);

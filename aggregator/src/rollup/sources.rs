@@ -40,7 +40,7 @@ use crate::event::service::AskedService;
 use crate::event::silence::{Silence, UNOBSERVED_MAX_US};
 use crate::event::{CampaignRules, DarkAddresses, ScanRules};
 use crate::hour::Hour;
-use crate::parallel::joined;
+use crate::parallel::{beside, joined};
 use crate::pruned::PrunedHours;
 use crate::schema::{
     CAMPAIGNS_DAILY, CAMPAIGNS_DAILY_ROWS, COVERAGE, CampaignRow, CampaignRows, LateSourceRows,
@@ -389,6 +389,29 @@ struct MadeDay {
     left: LeftBehind,
 }
 
+/// What is known of a day once its sources have been read.
+struct GatheredDay<'s> {
+    names: LineNames,
+    /// The part of `sources_daily`, of which the rows are held.
+    sources: PartWriter,
+    held: HeldGroups<'s>,
+    survey: SurveyGathering,
+    ports: PortTally,
+    asked: SurveyTally,
+    campaigns: CampaignDay<'s>,
+    things: DayThings,
+}
+
+/// The tables of a day, but for its scan events.
+struct WrittenTables {
+    /// Those of `sources_daily` were counted before.
+    rows: u64,
+    publication: Publication,
+    /// Campaigns that the next day goes on with, and the hash of their file.
+    known: Vec<KnownCampaign>,
+    known_hash: String,
+}
+
 /// A day of a sensor that is rolled up.
 struct SourcesDay<'d> {
     store: &'d Store,
@@ -429,9 +452,14 @@ impl SourcesDay<'_> {
             (None, _) => None,
         };
         let here = || file_error(self.store.directory());
-        let mut sources = self.create(&SOURCES_DAILY, &[])?;
+        let sources = self.create(&SOURCES_DAILY, &[])?;
         let mut held = HeldGroups::new(self.store);
-        let mut survey = SurveyGathering::new(self.rules, self.notes.largest(ADDRESSES_KEY));
+        let addresses = self.notes.largest(ADDRESSES_KEY);
+        let files = files_of(self.parts);
+        let decoded = decoded.filter(|decoded| decoded.are_of(&files));
+        let sources_max = decoded.as_ref().and_then(DecodedParts::sources_max);
+        let mut survey =
+            SurveyGathering::new(self.rules, addresses, sources_max.unwrap_or(u64::MAX));
         let mut ports = PortTally::default();
         let mut asked = SurveyTally::default();
         let context = ScanContext {
@@ -448,7 +476,6 @@ impl SourcesDay<'_> {
         let mut groups = SourceGroups::default();
         let mut pending = Vec::new();
         let mut number = 0;
-        let files = files_of(self.parts);
         each_source(&files, decoded, &mut names, |key, source, names| {
             groups.group(source);
             let groups = &groups;
@@ -476,14 +503,60 @@ impl SourcesDay<'_> {
             Ok::<_, RollupError>(())
         })?;
         self.hold_sources(&mut held, &sources, &pending)?;
-        let mut rows = number;
+        let gathered = GatheredDay {
+            names,
+            sources,
+            held,
+            survey,
+            ports,
+            asked,
+            campaigns,
+            things,
+        };
+        // Events and tables are made of the same rows, and need nothing of each other any more.
+        let finish_events = || {
+            let mut publication = self.store.publication();
+            let run = scans::run_of(self.period);
+            let left = events.finish(&run, &self.said, &self.notes, &mut publication)?;
+            Ok::<_, RollupError>((left, publication))
+        };
+        let write_tables = || self.write_tables(gathered, known);
+        let (of_events, tables) = beside(2, finish_events, write_tables);
+        let (scans, mut publication) = of_events?;
+        let tables = tables?;
+        publication.add(tables.publication);
+        Ok(MadeDay {
+            rows: number + scans.rows + tables.rows,
+            publication,
+            left: LeftBehind {
+                day: self.period,
+                open: scans.open,
+                known: tables.known,
+                known_hash: tables.known_hash,
+            },
+        })
+    }
+
+    /// Writes the tables of what was gathered.
+    fn write_tables(
+        &self,
+        gathered: GatheredDay<'_>,
+        known: Option<Vec<KnownCampaign>>,
+    ) -> Result<WrittenTables, RollupError> {
+        let GatheredDay {
+            names,
+            mut sources,
+            held,
+            survey,
+            ports,
+            asked,
+            campaigns,
+            things,
+        } = gathered;
         let mut publication = self.store.publication();
-        let run = scans::run_of(self.period);
-        let scans = events.finish(&run, &self.said, &self.notes, &mut publication)?;
-        rows += scans.rows;
         let (scanners, notes) = survey.finish();
         let mut file = self.create(&SCANNERS_DAILY, &notes)?;
-        rows += scanners.len() as u64;
+        let mut rows = scanners.len() as u64;
         for rows in scanners.chunks(GROUP_ROWS) {
             let (day, sensor) = (self.number(), self.sensor);
             let group = ScannerDayRows { day, sensor, rows };
@@ -499,18 +572,12 @@ impl SourcesDay<'_> {
         let known_hash = self.leave(KNOWN_ENDING, &mut publication, |file| {
             write_known(file, &campaigns.known)
         })?;
-        let left = LeftBehind {
-            day: self.period,
-            open: scans.open,
-            known: std::mem::take(&mut campaigns.known),
-            known_hash: hash_text(known_hash),
-        };
         rows += campaigns.rows.len() as u64;
         let mut notes = campaigns.notes.clone();
         notes.push(("stacks_left_out".to_owned(), things.left_out().to_string()));
         let of_campaigns = self.write_campaigns(&campaigns.rows, &notes)?;
         let mut all = things.things(&names);
-        all.extend(campaigns.things);
+        all.append(&mut campaigns.things);
         self.leave(THINGS_ENDING, &mut publication, |file| {
             write_things(file, &all)
         })?;
@@ -527,10 +594,11 @@ impl SourcesDay<'_> {
                 .put(file)
                 .map_err(file_error(self.store.directory()))?;
         }
-        Ok(MadeDay {
+        Ok(WrittenTables {
             rows,
             publication,
-            left,
+            known: campaigns.known,
+            known_hash: hash_text(known_hash),
         })
     }
 

@@ -93,27 +93,37 @@ impl Ord for RankedSource {
     }
 }
 
-/// The sources with the most of something, [`TOP_MAX`] of them.
-#[derive(Debug, Default)]
-struct TopSources(BinaryHeap<Reverse<RankedSource>>);
+/// The sources with the most of something, [`TOP_MAX`] of them; none where the day has too few sources for a top.
+#[derive(Debug)]
+struct TopSources {
+    most: usize,
+    heap: BinaryHeap<Reverse<RankedSource>>,
+}
 
 impl TopSources {
+    fn new(most: usize) -> Self {
+        TopSources {
+            most,
+            heap: BinaryHeap::new(),
+        }
+    }
+
     fn wants(&self, value: u64, number: u64) -> bool {
         let is_above =
             |Reverse(least): &Reverse<RankedSource>| (value, Reverse(number)) > least.key();
-        self.0.len() < TOP_MAX || self.0.peek().is_some_and(is_above)
+        self.heap.len() < self.most || self.heap.peek().is_some_and(is_above)
     }
 
     fn push(&mut self, ranked: RankedSource) {
-        if self.0.len() == TOP_MAX {
-            self.0.pop();
+        if self.heap.len() == self.most {
+            self.heap.pop();
         }
-        self.0.push(Reverse(ranked));
+        self.heap.push(Reverse(ranked));
     }
 
     /// The value of the `count`th from the top; none of no one.
     fn threshold(&self, count: usize) -> Option<u64> {
-        let mut values: Vec<u64> = self.0.iter().map(|Reverse(it)| it.value).collect();
+        let mut values: Vec<u64> = self.heap.iter().map(|Reverse(it)| it.value).collect();
         values.sort_unstable_by_key(|value| Reverse(*value));
         values.get(count.checked_sub(1)?).copied()
     }
@@ -132,15 +142,16 @@ pub(super) struct SurveyGathering {
 }
 
 impl SurveyGathering {
-    /// No source yet, of a telescope with so many dark addresses.
+    /// No source yet, of a telescope with so many dark addresses; no more than `sources_max` will come.
     #[must_use]
-    pub(super) fn new(rules: SurveyRules, addresses: Option<u64>) -> Self {
+    pub(super) fn new(rules: SurveyRules, addresses: Option<u64>, sources_max: u64) -> Self {
+        let most = if sources_max < TOP_SHARE { 0 } else { TOP_MAX };
         SurveyGathering {
             rules,
             addresses,
             scanners: BTreeMap::new(),
-            by_packets: TopSources::default(),
-            by_ports: TopSources::default(),
+            by_packets: TopSources::new(most),
+            by_ports: TopSources::new(most),
             sources: 0,
             left_out: 0,
         }
@@ -214,7 +225,7 @@ impl SurveyGathering {
         let count = (self.sources / TOP_SHARE) as usize;
         let packets_min = self.by_packets.threshold(count);
         let ports_min = self.by_ports.threshold(count);
-        for Reverse(ranked) in self.by_packets.0.iter().chain(&self.by_ports.0) {
+        for Reverse(ranked) in self.by_packets.heap.iter().chain(&self.by_ports.heap) {
             let row = self.scanners.entry(ranked.number.0);
             row.or_insert_with(|| (*ranked.row).clone());
         }
