@@ -3,10 +3,11 @@
 use jiff::Timestamp;
 use jiff::civil::Date;
 
+const DIGITS: &[u8; 16] = b"0123456789abcdef";
+
 /// Bytes as lower-case hexadecimal digits, two each.
 #[must_use]
 pub fn hexadecimal(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let digit = |value: u8| char::from(DIGITS[usize::from(value)]);
     bytes
         .iter()
@@ -17,7 +18,6 @@ pub fn hexadecimal(bytes: &[u8]) -> String {
 /// A number as 16 lower-case hexadecimal digits.
 #[must_use]
 pub(crate) fn hexadecimal_digits(number: u64) -> [u8; 16] {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
     std::array::from_fn(|place| DIGITS[(number >> (60 - place * 4)) as usize & 15])
 }
 

@@ -489,7 +489,7 @@ impl SourcesDay<'_> {
             asked.add(key, source, &groups.services);
             things.source(key, source, &groups.services, surveys);
             if !key.is_folded() {
-                survey.add(number, &day, source);
+                survey.add(number, &day, &groups.services);
             }
             events.source(key, (source, &groups.order), names)?;
             let noted = campaigns.source(number, key, (source, &groups.services), names, &day);
@@ -540,21 +540,11 @@ impl SourcesDay<'_> {
     /// Writes the tables of what was gathered.
     fn write_tables(
         &self,
-        gathered: GatheredDay<'_>,
+        mut gathered: GatheredDay<'_>,
         known: Option<Vec<KnownCampaign>>,
     ) -> Result<WrittenTables, RollupError> {
-        let GatheredDay {
-            names,
-            mut sources,
-            held,
-            survey,
-            ports,
-            asked,
-            campaigns,
-            things,
-        } = gathered;
         let mut publication = self.store.publication();
-        let (scanners, notes) = survey.finish();
+        let (scanners, notes) = gathered.survey.finish();
         let mut file = self.create(&SCANNERS_DAILY, &notes)?;
         let mut rows = scanners.len() as u64;
         for rows in scanners.chunks(GROUP_ROWS) {
@@ -565,27 +555,31 @@ impl SourcesDay<'_> {
                 encode_group(SCANNERS_DAILY_ROWS, &schema, rows.len(), &group, encoder)
             })?)?;
         }
-        let asked = asked.finish();
+        let asked = gathered.asked.finish();
         rows += asked.len() as u64;
+        let context = (&gathered.names, &gathered.ports);
         let mut campaigns =
-            self.finish_campaigns(campaigns, known, (&names, &ports), &mut publication)?;
+            self.finish_campaigns(gathered.campaigns, known, context, &mut publication)?;
         let known_hash = self.leave(KNOWN_ENDING, &mut publication, |file| {
             write_known(file, &campaigns.known)
         })?;
         rows += campaigns.rows.len() as u64;
         let mut notes = campaigns.notes.clone();
-        notes.push(("stacks_left_out".to_owned(), things.left_out().to_string()));
+        notes.push((
+            "stacks_left_out".to_owned(),
+            gathered.things.left_out().to_string(),
+        ));
         let of_campaigns = self.write_campaigns(&campaigns.rows, &notes)?;
-        let mut all = things.things(&names);
+        let mut all = gathered.things.things(&gathered.names);
         all.append(&mut campaigns.things);
         self.leave(THINGS_ENDING, &mut publication, |file| {
             write_things(file, &all)
         })?;
-        self.append_sources(&mut sources, held, campaigns.members)?;
+        self.append_sources(&mut gathered.sources, gathered.held, campaigns.members)?;
         let staged = [
-            sources.finish()?,
+            gathered.sources.finish()?,
             file.finish()?,
-            self.write_ports(ports, &mut rows)?,
+            self.write_ports(gathered.ports, &mut rows)?,
             of_campaigns,
             self.write_survey(&asked)?,
         ];

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::by_source::SourceLines;
+use crate::event::groups::ServiceGroup;
 use crate::schema::{SURVEY_RULES, ScannerDay, SourceDay};
 
 /// Sources of a day that rules of fixed thresholds may name: the others are counted.
@@ -157,10 +157,10 @@ impl SurveyGathering {
         }
     }
 
-    /// Takes the next source; `number` is its place in the day.
-    pub(super) fn add(&mut self, number: u64, day: &SourceDay, source: &SourceLines) {
-        let asking = source.lines.iter().filter(|line| line.asks());
-        let packets = asking.map(|line| line.packets).fold(0, u64::saturating_add);
+    /// Takes the next source with the services that it asked for; `number` is its place in the day.
+    pub(super) fn add(&mut self, number: u64, day: &SourceDay, services: &[ServiceGroup]) {
+        let packets = services.iter().map(|service| service.packets);
+        let packets = packets.fold(0, u64::saturating_add);
         if packets == 0 && day.actor.is_empty() {
             return;
         }
@@ -252,5 +252,57 @@ impl SurveyGathering {
             .collect();
         notes.push(("scanners_left_out".to_owned(), self.left_out.to_string()));
         (rows, notes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::event::service::AskedService;
+    use crate::role::Role;
+
+    fn gathered(sources: u64, sources_max: u64) -> (Vec<ScannerDay>, Vec<(String, String)>) {
+        let mut survey = SurveyGathering::new(SurveyRules::default(), Some(256), sources_max);
+        for number in 0..sources {
+            let packets = 1 + number.wrapping_mul(2_654_435_761) % 5_000;
+            let day = SourceDay {
+                source: number.to_string().into_bytes(),
+                ip_version: 4,
+                country: *b"ZZ",
+                asn: None,
+                actor: "".into(),
+                packets,
+                bytes: packets * 60,
+                classes: Default::default(),
+                ports: number % 13,
+                destinations: 1,
+                hours: 1,
+                tools: String::new(),
+                mirai_packets: 0,
+                role: Role::None,
+                stacks: String::new(),
+                first_us: 0,
+                last_us: 0,
+            };
+            let service = ServiceGroup {
+                service: AskedService::new(6, Some(23)),
+                packets,
+                first_us: 0,
+            };
+            survey.add(number, &day, &[service]);
+        }
+        survey.finish()
+    }
+
+    #[test]
+    fn a_day_of_few_sources_is_the_same_where_their_number_is_known() {
+        let text = |(rows, notes): (Vec<ScannerDay>, _)| format!("{rows:?} {notes:?}");
+        assert_eq!(
+            text(gathered(9_999, 9_999)),
+            text(gathered(9_999, u64::MAX))
+        );
+        // From as many on there is a top.
+        let (rows, _) = gathered(10_000, 10_000);
+        assert!(rows.iter().any(|row| row.rules[5]));
     }
 }

@@ -79,9 +79,14 @@ impl PortSum {
             sources: self.sources.estimate(),
             sketch,
         };
+        self.clear();
+        row
+    }
+
+    /// As before its first row; keeps its memory.
+    fn clear(&mut self) {
         (self.packets, self.bytes) = (0, 0);
         self.sources.clear();
-        row
     }
 }
 
@@ -176,6 +181,9 @@ impl PortRows {
                     port: port.port(),
                 };
                 self.rows[*role as usize].push(sum.take_row(key));
+            } else {
+                // Rows without packets must not count for the next port.
+                sum.clear();
             }
         }
     }
@@ -341,5 +349,36 @@ fn row(by: Marginal, group: usize, value: Arc<str>, sum: &MarginalSum) -> Margin
         bytes: sum.bytes,
         sources: sum.sources.estimate().round() as u64,
         sketch,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::sketch::Member;
+
+    #[test]
+    fn a_port_without_packets_leaves_nothing_to_the_next() {
+        let port = |number| RolledService::new(4, 6, Some(number)).expect("a port");
+        let [other, own] = [[1], [2]].map(|bytes| [Member::of(&bytes)]);
+        let role = &PortRole::ALL[..1];
+        let rows_of = |before: &[[i64; 2]]| {
+            let mut rows = PortRows::default();
+            for counts in before {
+                rows.add(port(22), role, *counts, SketchSources::Few(&other));
+            }
+            rows.add(port(23), role, [3, 180], SketchSources::Few(&own));
+            rows.finish()
+        };
+        let [only] = &rows_of(&[])[..] else {
+            panic!("one row");
+        };
+        assert_eq!((only.packets, only.bytes, only.sources), (3, 180, 1.0));
+        let [same] = &rows_of(&[[0, 60]])[..] else {
+            panic!("one row");
+        };
+        assert_eq!((same.bytes, same.sources), (only.bytes, only.sources));
+        assert_eq!(same.sketch, only.sketch);
+        assert_eq!(rows_of(&[[1, 60]]).len(), 2);
     }
 }
